@@ -1,0 +1,169 @@
+// Builds what is published, each part only when its inputs changed.
+//
+//   node scripts/build.mjs [--force] [runtime|native|native-other|dist]...
+//
+//   runtime        dist/runtime/<arch>/fuselage    the static program at the front of a bundle
+//   native         dist/native/linux-<arch>.node   the addon that reads and compresses
+//   native-other   the same for the machine that this one is not; only publishing needs it
+//   dist           dist/**/*.js, *.d.ts            the builder
+//
+// "Changed" is decided by content, so that a fresh checkout or a touched file costs nothing.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { generate } from "./generate.mjs";
+
+const root = path.resolve(import.meta.dirname, "..");
+/** Machines as `uname -m` and as Node call them. */
+const machines = { x86_64: "x64", aarch64: "arm64" };
+const architectures = Object.keys(machines);
+
+/**
+ * A part of what is published.
+ * @typedef {{name: string, inputs: string[], outputs: string[], build: () => Promise<void>}} Part
+ */
+
+/** @returns {Part} the addon for the architectures that are wanted */
+function nativePart(name, wanted) {
+  const wantedOnes = architectures.filter(wanted);
+  return {
+    name,
+    inputs: ["native", "runtime/base", "runtime/squashfs", "scripts/build", "package-lock.json"],
+    outputs: wantedOnes.map((arch) => `dist/native/linux-${machines[arch]}.node`),
+    async build() {
+      const { buildNative } = await import("./build/native.mjs");
+      for (const arch of wantedOnes) await buildNative(arch);
+    },
+  };
+}
+
+/** @type {Part[]} */
+export const parts = [
+  {
+    name: "runtime",
+    inputs: ["runtime", "scripts/build", "package-lock.json"],
+    outputs: architectures.map((arch) => `dist/runtime/${arch}/fuselage`),
+    async build() {
+      const { buildRuntime } = await import("./build/runtime.mjs");
+      for (const arch of architectures) await buildRuntime(arch);
+    },
+  },
+  nativePart("native", (arch) => machines[arch] === process.arch),
+  nativePart("native-other", (arch) => machines[arch] !== process.arch),
+  {
+    name: "dist",
+    inputs: [
+      "builder",
+      "scripts/build.mjs",
+      "tsconfig.json",
+      "tsconfig.build.json",
+      "package.json",
+    ],
+    outputs: ["dist/index.js", "dist/index.d.ts", "dist/cli/main.js"],
+    build: buildDist,
+  },
+];
+
+/** Files below the inputs, sorted; a file stands for itself. */
+async function inputFiles(inputs) {
+  const found = [];
+  for (const input of inputs) {
+    const full = path.join(root, input);
+    const entries = await readdir(full, { recursive: true, withFileTypes: true }).catch((error) => {
+      if (error.code === "ENOTDIR") return undefined;
+      throw error;
+    });
+    if (entries === undefined) found.push(full);
+    for (const entry of entries ?? []) {
+      if (entry.isFile()) found.push(path.join(entry.parentPath, entry.name));
+    }
+  }
+  return found.sort();
+}
+
+async function fingerprint(inputs) {
+  const hash = createHash("sha256");
+  for (const file of await inputFiles(inputs)) {
+    const bytes = await readFile(file);
+    hash.update(`${path.relative(root, file)}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+const stampFile = ({ name }) => path.join(root, "build/stamps", name);
+
+async function isFresh(part, current) {
+  if (!part.outputs.every((file) => existsSync(path.join(root, file)))) return false;
+  return current === (await readFile(stampFile(part), "utf8").catch(() => ""));
+}
+
+/** JavaScript and declarations of the builder; packages stay packages. */
+async function buildDist() {
+  const esbuild = await import("esbuild");
+  const { metafile } = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ["builder/index.ts", "builder/cli/main.ts"],
+    outbase: "builder",
+    outdir: "dist",
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    target: "node20.19",
+    metafile: true,
+    logLevel: "warning",
+  });
+  const { run } = await import("./build/toolchain.mjs");
+  await run(path.join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
+  await chmod(path.join(root, "dist/cli/main.js"), 0o755);
+  const made = new Set(Object.keys(metafile.outputs).map((file) => path.join(root, file)));
+  for (const file of await inputFiles(["dist"])) {
+    const source = path.relative(path.join(root, "dist"), file).replace(/\.d\.ts$/, ".ts");
+    const gone = file.endsWith(".d.ts") && !existsSync(path.join(root, "builder", source));
+    if (gone || (file.endsWith(".js") && !made.has(file))) await rm(file);
+  }
+}
+
+/**
+ * Builds the parts that are stale.
+ *
+ * @param {{only?: string[], force?: boolean, onStart?: (name: string) => void}} options
+ * @returns {Promise<string[]>} what was built
+ */
+export async function buildStale({ only, force = false, onStart = () => {} } = {}) {
+  const built = [];
+  if (generate().length > 0) built.push("generated sources");
+  for (const part of parts) {
+    if (only && !only.includes(part.name)) continue;
+    const current = await fingerprint(part.inputs);
+    if (!force && (await isFresh(part, current))) continue;
+    onStart(part.name);
+    await rm(stampFile(part), { force: true });
+    await part.build();
+    await mkdir(path.dirname(stampFile(part)), { recursive: true });
+    await writeFile(stampFile(part), current);
+    built.push(part.name);
+  }
+  return built;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { force: { type: "boolean", default: false } },
+  });
+  const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
+  if (unknown.length > 0) {
+    console.error(`build: there is no part ${unknown.join(", ")}`);
+    process.exit(2);
+  }
+  const only = positionals.length > 0 ? { only: positionals } : {};
+  const built = await buildStale({ ...only, force: values.force });
+  console.log(`build: ${built.join(", ") || "nothing is stale"}`);
+}

@@ -1,0 +1,166 @@
+// Builds the runtime ELF: one static musl executable for each architecture.
+//
+//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize]
+//
+// Output: dist/runtime/<arch>/fuselage (stripped) and build/runtime/<arch>/fuselage.debug.
+// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader}, for this machine, by the system's
+// C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
+
+import { mkdir, readdir, rename } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { decoders } from "./third-party.mjs";
+import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+
+export const architectures = ["x86_64", "aarch64"];
+
+const warnings = [
+  "-Wall",
+  "-Wextra",
+  "-Wshadow",
+  "-Wconversion",
+  "-Wstrict-prototypes",
+  "-Wvla",
+  "-Werror",
+];
+
+async function cFiles(dir) {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".c"))
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+/** Flags of our own C, whichever compiler takes it. */
+export async function runtimeFlags(libraries) {
+  return [
+    "-std=c17",
+    "-D_GNU_SOURCE",
+    ...warnings,
+    `-I${path.join(root, "runtime")}`,
+    `-I${path.join(root, "runtime/generated")}`,
+    ...libraries.map((library) => `-isystem${library.api}`),
+  ];
+}
+
+/** Units of one library; its own code is not held to our warnings. */
+export function libraryUnits(library, flags) {
+  const own = [
+    ...[library.api, ...library.includes].map((dir) => `-I${dir}`),
+    ...library.defines.map((define) => `-D${define}`),
+  ];
+  return library.sources.map((source) => ({ source, flags: [...flags, "-w", ...own] }));
+}
+
+async function units(libraries, ours, flags) {
+  const own = await runtimeFlags(libraries);
+  return [
+    ...ours.map((source) => ({ source, flags: [...flags, ...own] })),
+    ...libraries.flatMap((library) => libraryUnits(library, flags)),
+  ];
+}
+
+/** Builds one architecture. @returns {Promise<{file: string, compiled: number}>} */
+export async function buildRuntime(arch) {
+  const target = ["-target", `${arch}-linux-musl`];
+  const flags = [
+    ...target,
+    "-Os", // also the fastest for the decoders: see third-party.mjs
+    "-g",
+    "-fno-pie",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fstack-protector-strong",
+    "-fno-sanitize=all",
+  ];
+  if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
+  const libraries = await decoders();
+  const ours = await cFiles(path.join(root, "runtime"));
+  const debugDir = path.join(root, "build/runtime", arch);
+  const { objects, compiled } = await compile({
+    units: await units(libraries, ours, flags),
+    outDir: path.join(debugDir, "objects"),
+  });
+  const distDir = path.join(root, "dist/runtime", arch);
+  await mkdir(distDir, { recursive: true });
+  const link = [
+    "cc",
+    ...target,
+    "-static",
+    "-no-pie",
+    "-Wl,--gc-sections",
+    "-Wl,-z,noexecstack",
+    "-Wl,-z,relro,-z,now",
+    "-Wl,--build-id=none",
+    // 64 KiB: the largest page that an arm64 kernel may use.
+    `-Wl,-z,max-page-size=${arch === "aarch64" ? 65536 : 4096}`,
+  ];
+  for (const [file, extra] of [
+    [path.join(debugDir, "fuselage.debug"), []],
+    [path.join(distDir, "fuselage"), ["-s"]],
+  ]) {
+    const staging = `${file}.${process.pid}`;
+    await run(zigPath(), [...link, ...extra, ...objects, "-o", staging], { env: zigEnv() });
+    await rename(staging, file);
+  }
+  return { file: path.join(distDir, "fuselage"), compiled };
+}
+
+/**
+ * Builds the runtime and the fuzz target of its reader with ASan and UBSan, for this machine.
+ *
+ * @returns {Promise<{runtime: string, fuzzReader: string}>} their paths
+ */
+export async function buildSanitized() {
+  const flags = [
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+  ];
+  const libraries = await decoders();
+  const dir = path.join(root, "build/runtime/sanitize");
+  const sources = await cFiles(path.join(root, "runtime"));
+  const target = path.join(root, "test/fuzz/reader.c");
+  const { objects } = await compile({
+    units: await units(libraries, [...sources, target], flags),
+    outDir: path.join(dir, "objects"),
+    compiler: "cc",
+  });
+  const fuzzObject = objects[sources.length];
+  const shared = objects.filter((object) => object !== fuzzObject);
+  const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
+  const link = async (name, files) => {
+    const file = path.join(dir, name);
+    await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
+    await rename(`${file}.${process.pid}`, file);
+    return file;
+  };
+  return {
+    runtime: await link("fuselage", shared),
+    fuzzReader: await link("fuzz-reader", [fuzzObject, ...shared.filter((o) => o !== main)]),
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({
+    options: {
+      arch: { type: "string", multiple: true, default: architectures },
+      sanitize: { type: "boolean", default: false },
+    },
+  });
+  if (values.sanitize) {
+    for (const file of Object.values(await buildSanitized()))
+      console.log(path.relative(root, file));
+  } else {
+    for (const arch of values.arch) {
+      const { file, compiled } = await buildRuntime(arch);
+      console.log(`${path.relative(root, file)} (${compiled} compiled)`);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+// Everything that can be said about the sources without running them.
+//
+//   node scripts/check.mjs [--fix] [types|lint|format|generated|docs|tree]...
+//
+// Prints one line for each check; fails when one of them does. With --fix what a tool can put right
+// by itself is put right first.
+
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { run } from "./build/toolchain.mjs";
+import { docsProblems } from "./check/docs.mjs";
+import { treeProblems } from "./check/tree.mjs";
+import { generate, staleFiles } from "./generate.mjs";
+
+const root = path.resolve(import.meta.dirname, "..");
+const bin = (name) => path.join(root, "node_modules/.bin", name);
+
+function cSources() {
+  return ["runtime", "native", "scripts"].flatMap((dir) =>
+    readdirSync(path.join(root, dir), { recursive: true })
+      .filter((name) => /\.(c|h|cc)$/.test(name) && !name.startsWith("generated/"))
+      .map((name) => path.join(dir, name)),
+  );
+}
+
+const fix = process.argv.includes("--fix");
+
+/** Lines of a tool's output that are shown; the first ones are what one mends first. */
+const MAX_LINES = 60;
+
+/** Each returns problems, or rejects with what a tool printed. */
+const checks = {
+  async types() {
+    await run(bin("tsc"), ["--noEmit", "-p", "tsconfig.json"]);
+    return [];
+  },
+  async lint() {
+    await run(bin("biome"), ["check", ...(fix ? ["--write"] : []), "--error-on-warnings", "."]);
+    return [];
+  },
+  async format() {
+    // npm carries the binary for x86_64 only; on other machines the system's own is taken.
+    const tool = process.arch === "x64" ? bin("clang-format") : "clang-format";
+    await run(tool, ["--style=file", ...(fix ? ["-i"] : ["--dry-run", "-Werror"]), ...cSources()]);
+    return [];
+  },
+  async generated() {
+    if (fix) generate();
+    return staleFiles().map((file) => `${file} is stale; run: node scripts/generate.mjs`);
+  },
+  docs: docsProblems,
+  tree: treeProblems,
+};
+
+const names = process.argv.slice(2).filter((arg) => arg !== "--fix");
+const unknown = names.filter((name) => !Object.hasOwn(checks, name));
+if (unknown.length > 0) {
+  console.error(
+    `check: there is no ${unknown.join(", ")}; there are ${Object.keys(checks).join(", ")}`,
+  );
+  process.exit(2);
+}
+let failed = false;
+for (const [name, check] of Object.entries(checks)) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  const problems = await check().catch((error) => [error.message]);
+  failed ||= problems.length > 0;
+  const lines = problems.join("\n").split("\n");
+  const more = lines.length > MAX_LINES ? `\n... and ${lines.length - MAX_LINES} lines more` : "";
+  const shown = lines.slice(0, MAX_LINES).join("\n") + more;
+  console.log(`check ${name}: ${problems.length === 0 ? "ok" : `failed\n${shown}`}`);
+}
+process.exitCode = failed ? 1 : 0;

@@ -1,0 +1,138 @@
+// Docs are executed: what they name has to exist, and what exists has to be in them.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { readSpec } from "../generate.mjs";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const read = (file) => readFileSync(path.join(root, file), "utf8");
+
+function filesBelow(dir, pattern) {
+  return readdirSync(path.join(root, dir), { recursive: true })
+    .filter((name) => pattern.test(name) && !name.startsWith("generated/"))
+    .map((name) => path.join(dir, name));
+}
+
+const documents = () => ["README.md", "CHANGELOG.md", ...filesBelow("docs", /\.md$/)];
+
+/** GitHub's anchors of a document's headings. */
+function anchors(text) {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\- _]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** Relative links lead to files, and their anchors to headings. */
+function linkProblems(file, text) {
+  const problems = [];
+  for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^[a-z]+:/.test(link)) continue;
+    const [target, anchor] = link.split("#");
+    const full = target ? path.join(path.dirname(file), target) : file;
+    if (!existsSync(path.join(root, full))) problems.push(`${file}: link to ${link}: no such file`);
+    else if (anchor && !anchors(read(full)).includes(anchor)) {
+      problems.push(`${file}: link to ${link}: no such heading`);
+    }
+  }
+  return problems;
+}
+
+/** Folders and files of the project in `code`, when they are not made by a build. */
+function pathProblems(file, text) {
+  const top = ["builder", "runtime", "native", "scripts", "test", "examples", "docs", "templates"];
+  const named = [...text.matchAll(/`([A-Za-z0-9_.\-/]+)`/g)].map(([, name]) => name);
+  return named
+    .filter((name) => top.includes(name.split("/")[0]) && name.includes("/"))
+    .filter((name) => !existsSync(path.join(root, name)))
+    .map((name) => `${file}: ${name} does not exist`);
+}
+
+function commandProblems(file, text) {
+  const { scripts } = JSON.parse(read("package.json"));
+  const problems = [];
+  for (const [, name] of text.matchAll(/npm run ([a-z][a-z:-]*)/g)) {
+    if (!scripts[name]) problems.push(`${file}: npm run ${name}: package.json has no such script`);
+  }
+  for (const [, script] of text.matchAll(/node (scripts\/[\w./-]+)/g)) {
+    if (!existsSync(path.join(root, script))) problems.push(`${file}: ${script} does not exist`);
+  }
+  return problems;
+}
+
+/** A code that is documented is raised, a code that is raised is documented. */
+function codeProblems(spec) {
+  const known = new Set(spec.errors.map(({ code }) => code));
+  const builder = filesBelow("builder", /\.ts$/).map(read).join("\n");
+  const runtime = filesBelow("runtime", /\.[ch]$/)
+    .map(read)
+    .join("\n");
+  const problems = [];
+  for (const { code, raisedBy } of spec.errors) {
+    const raised = { builder: builder.includes(`"${code}"`), runtime: runtime.includes(code) };
+    for (const who of raisedBy.filter((name) => !raised[name])) {
+      problems.push(`scripts/spec/errors.json: the ${who} never raises ${code}`);
+    }
+  }
+  const mentioned = [builder, runtime, ...documents().map(read)].join("\n").match(/\bE_[A-Z_]+\b/g);
+  for (const code of new Set(mentioned)) {
+    if (!known.has(code) && !code.endsWith("_")) problems.push(`${code} is in no table of errors`);
+  }
+  return problems;
+}
+
+/** `--help` of the built command says what docs/cli.md says, and both have every option. */
+function helpProblems(spec) {
+  const main = path.join(root, "dist/cli/main.js");
+  if (!existsSync(main)) return ["dist/cli/main.js is not built; run: npm run build"];
+  const reference = read("docs/cli.md");
+  const help = (...args) => execFileSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  const problems = [];
+  for (const { name, options } of spec.options.commands) {
+    const text = help(name, "--help");
+    if (!reference.includes(text.trimEnd())) {
+      problems.push(`docs/cli.md: not what \`bundle ${name} --help\` prints`);
+    }
+    for (const option of options) {
+      if (!text.includes(`--${option.name}`)) problems.push(`${name}: --${option.name}: no help`);
+    }
+  }
+  if (!reference.includes(help("--help").trimEnd())) {
+    problems.push("docs/cli.md: not what `bundle --help` prints");
+  }
+  return problems;
+}
+
+/** Environment variables of ours in the sources are in the table, and the other way round. */
+function environmentProblems(spec) {
+  const sources = [...filesBelow("builder", /\.ts$/), ...filesBelow("runtime", /\.[ch]$/)];
+  const text = sources.map(read).join("\n");
+  const known = spec.options.environment.map(({ name }) => name);
+  const problems = known
+    .filter((name) => !text.includes(name))
+    .map((name) => `scripts/spec/options.json: no source knows ${name}`);
+  for (const [, name] of text.matchAll(/getenv\("(FUSELAGE_[A-Z_]+)"\)/g)) {
+    if (!known.includes(name)) problems.push(`${name} is not in scripts/spec/options.json`);
+  }
+  return problems;
+}
+
+export async function docsProblems() {
+  const spec = readSpec();
+  return [
+    ...documents().flatMap((file) => {
+      const text = read(file);
+      return [
+        ...linkProblems(file, text),
+        ...pathProblems(file, text),
+        ...commandProblems(file, text),
+      ];
+    }),
+    ...codeProblems(spec),
+    ...helpProblems(spec),
+    ...environmentProblems(spec),
+  ];
+}

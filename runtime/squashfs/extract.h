@@ -1,0 +1,42 @@
+/* Writes the tree of an image into a directory. */
+#ifndef SQUASHFS_EXTRACT_H
+#define SQUASHFS_EXTRACT_H
+
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "squashfs/squashfs.h"
+
+struct extract_options {
+	bool owners; /* chown to the image's owners; the caller is root */
+	bool devices; /* make device nodes; without, they are counted as skipped */
+	bool xattrs; /* set extended attributes; what the file system refuses is counted as skipped */
+	/* NULL, or set by a signal handler: extraction ends with EINTR */
+	const volatile sig_atomic_t *interrupted;
+};
+
+struct extract_report {
+	uint64_t entries; /* made, the root not counted */
+	uint64_t bytes; /* of file contents written, holes not counted */
+	uint64_t skipped_devices;
+	uint64_t skipped_xattrs;
+	/* on failure */
+	int error; /* SQFS_E*, or 0 when `system_error` says what failed */
+	int system_error; /* errno of the destination */
+	char path[PATH_MAX]; /* in the image, "" is its root */
+};
+
+/*
+ * Extracts everything below the root into the directory `dir_fd`, which must be empty and should
+ * be one that nobody else can write to (mode 0700): nothing is followed or overwritten, and a
+ * collision is an error. Modes and times of the root are set too. Returns 0, or -1 with the
+ * report's failure filled in; what was written by then stays.
+ *
+ * Bounds: 256 levels of directories; a directory that stands twice in the image is refused.
+ */
+int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_options *options,
+		 struct extract_report *report);
+
+#endif

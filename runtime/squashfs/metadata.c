@@ -1,0 +1,160 @@
+/*
+ * Metadata blocks: a 16-bit header (bit 15: stored, the rest: bytes on disk), then up to 8 KiB
+ * of decompressed bytes. A run of them reads as one stream.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "squashfs/reader.h"
+
+#define META_STORED 0x8000u
+
+int image_read(struct sqfs_reader *reader, uint64_t position, void *buffer, size_t size,
+	       const char *where)
+{
+	const struct sqfs *fs = reader->fs;
+
+	if (position > fs->super.bytes_used || size > fs->super.bytes_used - position)
+		return sqfs_fail(reader, SQFS_ETABLE,
+				 "%s at %" PRIu64 ": %zu bytes reach beyond the image's %" PRIu64,
+				 where, position, size, fs->super.bytes_used);
+
+	ssize_t n = pread_full(fs->fd, buffer, size, fs->offset + position);
+	if (n < 0)
+		return sqfs_fail(reader, SQFS_EIO, "%s at %" PRIu64 ": read error", where,
+				 position);
+	if ((size_t)n < size)
+		return sqfs_fail(reader, SQFS_ETRUNCATED,
+				 "%s at %" PRIu64 ": %zd bytes, expected %zu", where, position, n,
+				 size);
+	return 0;
+}
+
+/* Reads the block into the slot, which stays empty on failure. */
+static int load_into(struct sqfs_reader *reader, struct meta_slot *slot, uint64_t position,
+		     uint64_t limit)
+{
+	uint8_t raw[2 + SQFS_META_SIZE];
+	int error;
+
+	slot->position = 0;
+	if (!slot->data)
+		slot->data = malloc(SQFS_META_SIZE);
+	if (!slot->data)
+		return sqfs_fail(reader, SQFS_ENOMEM, "metadata cache");
+	if (limit > reader->fs->super.bytes_used)
+		limit = reader->fs->super.bytes_used;
+	if (position >= limit || limit - position < 2)
+		return sqfs_fail(reader, SQFS_EMETADATA,
+				 "metadata block at %" PRIu64 ": expected to start before %" PRIu64,
+				 position, limit);
+
+	/* One read for header and body; what is behind the table's end is not asked for. */
+	size_t ask = limit - position < sizeof raw ? (size_t)(limit - position) : sizeof raw;
+	error = image_read(reader, position, raw, ask, "metadata block");
+	if (error)
+		return error;
+
+	uint32_t header = le16(raw);
+	uint32_t size = header & ~META_STORED;
+	if (size == 0)
+		size = META_STORED; /* as the kernel reads it; too large in any case */
+	if (size > SQFS_META_SIZE || size > ask - 2)
+		return sqfs_fail(reader, SQFS_EMETADATA,
+				 "metadata block at %" PRIu64 ": %" PRIu32
+				 " bytes, expected at most %zu",
+				 position, size, ask - 2);
+	if (header & META_STORED) {
+		memcpy(slot->data, raw + 2, size);
+		slot->length = size;
+	} else {
+		ssize_t n =
+			codec_decompress(reader->codec, raw + 2, size, slot->data, SQFS_META_SIZE);
+		if (n <= 0)
+			return sqfs_fail(reader, n ? (int)n : SQFS_EDECOMPRESS,
+					 "metadata block at %" PRIu64 ": does not decompress",
+					 position);
+		slot->length = (uint32_t)n;
+	}
+	slot->position = position;
+	slot->next = position + 2 + size;
+	return 0;
+}
+
+int meta_load(struct sqfs_reader *reader, uint64_t position, uint64_t limit,
+	      struct meta_slot **slot)
+{
+	struct meta_slot *oldest = &reader->meta[0];
+
+	for (size_t i = 0; i < META_SLOTS; i++) {
+		struct meta_slot *candidate = &reader->meta[i];
+		if (position && candidate->position == position) {
+			candidate->stamp = ++reader->clock;
+			*slot = candidate;
+			return 0;
+		}
+		if (candidate->stamp < oldest->stamp)
+			oldest = candidate;
+	}
+	int error = load_into(reader, oldest, position, limit);
+	if (error)
+		return error;
+	oldest->stamp = ++reader->clock;
+	*slot = oldest;
+	return 0;
+}
+
+int meta_read(struct sqfs_reader *reader, struct meta_cursor *cursor, void *out, size_t size)
+{
+	uint8_t *to = out;
+
+	while (size) {
+		struct meta_slot *slot;
+		int error = meta_load(reader, cursor->block, cursor->limit, &slot);
+		if (error)
+			return error;
+		if (cursor->offset > slot->length)
+			return sqfs_fail(reader, SQFS_EMETADATA,
+					 "metadata block at %" PRIu64 ": offset %" PRIu32
+					 " of %" PRIu32 " bytes",
+					 cursor->block, cursor->offset, slot->length);
+		if (cursor->offset == slot->length) {
+			cursor->block = slot->next;
+			cursor->offset = 0;
+			continue;
+		}
+		size_t part = slot->length - cursor->offset;
+		if (part > size)
+			part = size;
+		if (to) {
+			memcpy(to, slot->data + cursor->offset, part);
+			to += part;
+		}
+		cursor->offset += (uint32_t)part;
+		size -= part;
+	}
+	return 0;
+}
+
+int table_read(struct sqfs_reader *reader, uint64_t index_position, uint64_t entry,
+	       size_t entry_size, void *out, const char *name)
+{
+	uint64_t byte = entry * entry_size; /* entry < 2^32 and entry_size <= 16: no overflow */
+	uint8_t raw[8];
+	int error = image_read(reader, index_position + byte / SQFS_META_SIZE * 8, raw, sizeof raw,
+			       name);
+	if (error)
+		return error;
+
+	struct meta_cursor cursor = {
+		.block = le64(raw),
+		.offset = (uint32_t)(byte % SQFS_META_SIZE),
+		.limit = index_position,
+	};
+	if (cursor.block < 96 || cursor.block >= index_position)
+		return sqfs_fail(reader, SQFS_ETABLE,
+				 "%s table: block at %" PRIu64 ", expected before %" PRIu64, name,
+				 cursor.block, index_position);
+	return meta_read(reader, &cursor, out, entry_size);
+}

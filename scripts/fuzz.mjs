@@ -1,0 +1,82 @@
+// Fuzzes the squashfs reader, built with ASan and UBSan, on all processors.
+//
+//   npm run fuzz -- [--minutes N] [--seed N]
+//
+// Each process takes the next seed and one of the images, changes it some thousand times and walks
+// it. A seed that crashes or hangs is printed with its image, which is kept in build/fuzz.
+
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { buildSanitized } from "./build/runtime.mjs";
+import { root } from "./build/toolchain.mjs";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    seed: { type: "string", default: `${Date.now() % 1_000_000}` },
+  },
+});
+const ROUNDS = 2000;
+const minutes = Number(values.minutes);
+let seed = Number(values.seed);
+if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
+  console.error("fuzz: --minutes takes a number above 0, --seed a whole number");
+  process.exit(2);
+}
+
+const dir = path.join(root, "build/fuzz");
+rmSync(dir, { recursive: true, force: true });
+mkdirSync(path.join(dir, "tree/many"), { recursive: true });
+for (let i = 0; i < 400; i++) writeFileSync(path.join(dir, `tree/many/f${i}`), `file ${i}\n`);
+writeFileSync(path.join(dir, "tree/text"), "line of text\n".repeat(30_000));
+execFileSync("sh", ["-ec", "ln text hard; ln -s hard link; truncate -s 2M hole; mkfifo fifo"], {
+  cwd: path.join(dir, "tree"),
+});
+const kinds = {
+  stored: ["-noI", "-noD", "-noF", "-noX"],
+  "zstd-tables-stored": ["-comp", "zstd", "-noI", "-b", "4K"],
+  zstd: ["-comp", "zstd"],
+  gzip: ["-comp", "gzip"],
+  xz: ["-comp", "xz", "-Xbcj", "x86"],
+  lz4: ["-comp", "lz4"],
+};
+const images = Object.entries(kinds).map(([name, options]) => {
+  const image = path.join(dir, `${name}.sfs`);
+  execFileSync("mksquashfs", [path.join(dir, "tree"), image, "-quiet", "-no-progress", ...options]);
+  return image;
+});
+
+const { fuzzReader } = await buildSanitized();
+const deadline = Date.now() + minutes * 60_000;
+let rounds = 0;
+let failures = 0;
+
+async function worker() {
+  while (Date.now() < deadline) {
+    const mine = seed++;
+    const image = images[mine % images.length];
+    const child = spawn(fuzzReader, [image, `${mine}`, `${ROUNDS}`], { stdio: "pipe" });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      output += chunk;
+    });
+    const status = await new Promise((resolve) => {
+      child.on("close", (code, signal) => resolve(signal ?? code));
+    });
+    rounds += ROUNDS;
+    if (status === 0) continue;
+    failures++;
+    const command = `${path.relative(root, fuzzReader)} ${path.relative(root, image)} ${mine} ${ROUNDS}`;
+    console.error(`fuzz: ${status}: ${command}\n${output}`);
+  }
+}
+
+await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
+console.log(`fuzz: ${rounds} changed images in ${minutes} minutes, ${failures} failures`);
+process.exitCode = failures > 0 ? 1 : 0;

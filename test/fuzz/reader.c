@@ -1,0 +1,168 @@
+/*
+ * Changes an image in memory, walks all of it through the reader, puts it back, again and again.
+ * Built with ASan and UBSan, any crash or out-of-bounds access ends the run with a report.
+ *
+ *   fuzz-reader IMAGE SEED ROUNDS
+ *
+ * Deterministic: a round's changes follow from the seed and its number, which is printed when
+ * the reader hangs or crashes (SIGALRM after 20 s in one round).
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "squashfs/extract.h"
+
+#define ENTRIES_MAX 4000
+#define BYTES_MAX (8u << 20)
+
+static unsigned long current_round;
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static void report_hang(int number)
+{
+	char line[64];
+	int n = snprintf(line, sizeof line, "hang in round %lu\n", current_round);
+
+	(void)!write(2, line, (size_t)n);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void read_file(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t *budget)
+{
+	static uint8_t buffer[70000];
+	uint64_t position = 0;
+
+	while (*budget) {
+		ssize_t n = sqfs_pread(reader, inode, buffer, sizeof buffer, position);
+		if (n <= 0)
+			break;
+		position += (uint64_t)n;
+		*budget -= *budget < (uint64_t)n ? *budget : (uint64_t)n;
+	}
+	/* And somewhere far away, as a seek would. */
+	sqfs_pread(reader, inode, buffer, 16, inode->size / 2);
+	sqfs_pread(reader, inode, buffer, 16, inode->size ? inode->size - 1 : 0);
+}
+
+static void read_xattrs(struct sqfs_reader *reader, const struct sqfs_inode *inode)
+{
+	static char list[65536], value[65536];
+	ssize_t n = sqfs_listxattr(reader, inode, list, sizeof list);
+
+	for (char *name = list; n > 0 && name < list + n; name += strlen(name) + 1)
+		sqfs_getxattr(reader, inode, name, value, sizeof value);
+}
+
+static void walk(struct sqfs_reader *reader)
+{
+	static uint64_t pending[ENTRIES_MAX];
+	size_t count = 0, seen = 0;
+	uint64_t budget = BYTES_MAX;
+	char target[PATH_MAX];
+
+	pending[count++] = sqfs_reader_fs(reader)->super.root_ref;
+	while (count) {
+		struct sqfs_inode dir, inode;
+		struct sqfs_entry entry, again;
+		uint64_t cookie = 0;
+		if (sqfs_inode_read(reader, pending[--count], &dir) || dir.type != SQFS_DIR)
+			continue;
+		read_xattrs(reader, &dir);
+		while (seen < ENTRIES_MAX && sqfs_dir_next(reader, &dir, cookie, &entry) == 1) {
+			seen++;
+			cookie = entry.next;
+			sqfs_dir_lookup(reader, &dir, entry.name, entry.name_len, &again);
+			if (sqfs_inode_read(reader, entry.ref, &inode))
+				continue;
+			read_xattrs(reader, &inode);
+			if (inode.type == SQFS_DIR && count < ENTRIES_MAX)
+				pending[count++] = entry.ref;
+			else if (inode.type == SQFS_FILE)
+				read_file(reader, &inode, &budget);
+			else if (inode.type == SQFS_SYMLINK)
+				sqfs_readlink(reader, &inode, target, sizeof target);
+		}
+	}
+	struct sqfs_inode inode;
+	sqfs_path_lookup(reader, "links/loop/x/../y", true, &inode);
+	sqfs_path_lookup(reader, "../../dir/./file", true, &inode);
+}
+
+/* A flipped bit, a value at the edge of some range, or any value. */
+static void change(uint8_t *byte, uint64_t random)
+{
+	static const uint8_t edges[] = { 0, 1, 0x7f, 0x80, 0xff, 0xfe };
+	uint8_t any = (uint8_t)(random >> 8);
+
+	if (random % 3 == 0)
+		*byte ^= (uint8_t)(1u << any % 8);
+	else
+		*byte = random % 3 == 1 ? edges[any % sizeof edges] : any;
+}
+
+static void one_round(int fd)
+{
+	char fault[SQFS_FAULT_MAX];
+	struct sqfs fs;
+
+	alarm(20);
+	if (sqfs_open(&fs, fd, 0, 0, fault) != 0)
+		return;
+	struct sqfs_reader *reader = sqfs_reader_new(&fs, 3 << 17);
+	if (reader)
+		walk(reader);
+	sqfs_reader_free(reader);
+}
+
+int main(int argc, char **argv)
+{
+	struct stat st;
+
+	if (argc != 4)
+		return 2;
+	int source = open(argv[1], O_RDONLY);
+	int fd = memfd_create("image", 0);
+	if (source < 0 || fd < 0 || fstat(source, &st) < 0 || ftruncate(fd, st.st_size) < 0)
+		return 2;
+	size_t size = (size_t)st.st_size;
+	uint8_t *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint8_t *original = malloc(size);
+	if (bytes == MAP_FAILED || !original || read(source, original, size) != st.st_size)
+		return 2;
+	signal(SIGALRM, report_hang);
+
+	unsigned long rounds = strtoul(argv[3], NULL, 10);
+	for (current_round = 0; current_round < rounds; current_round++) {
+		uint64_t state = (strtoull(argv[2], NULL, 10) + 1) * 0x9e3779b97f4a7c15u ^
+				 (current_round + 1) * 0xbf58476d1ce4e5b9u;
+		memcpy(bytes, original, size);
+		unsigned changes = 1 + (unsigned)(next_random(&state) % 6);
+		for (unsigned i = 0; i < changes; i++) {
+			/* Half of them in the tables, which stand at the end; some in the superblock. */
+			size_t span = i == 0 && next_random(&state) % 8 == 0 ? 96 :
+				      next_random(&state) % 2		     ? size :
+									       size / 4;
+			size_t at = span == 96 ? (size_t)(next_random(&state) % 96) :
+						 size - 1 - (size_t)(next_random(&state) % span);
+			change(&bytes[at], next_random(&state));
+		}
+		one_round(fd);
+	}
+	free(original);
+	printf("%lu rounds\n", rounds);
+	return 0;
+}

@@ -1,0 +1,260 @@
+#include "fuse/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "fuse/server.h"
+
+#define CACHE_BYTES (8u << 20)
+
+/* The only descriptors that a server starts with. */
+#define SERVER_SOCKET 0
+#define SERVER_IMAGE 1
+
+static int send_descriptor(int socket, int fd)
+{
+	char byte = 0;
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control,
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof fd);
+	*(int *)CMSG_DATA(header) = fd;
+	return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* Returns the descriptor, or -1 when the other side ended without sending one. */
+static int receive_descriptor(int socket)
+{
+	char byte;
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control,
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	struct cmsghdr *header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -1;
+	return *(int *)CMSG_DATA(header);
+}
+
+static void tell_ready(struct fuse_server *server, int error)
+{
+	ssize_t n = send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL);
+
+	(void)n; /* a starter that died takes its namespace along; the device will say so */
+	close(server->ready_socket);
+	server->ready_socket = -1;
+}
+
+/* Moves the two descriptors to 0 and 1 and closes every other one. */
+static void close_all_but(int socket, int image)
+{
+	struct rlimit limit = { .rlim_cur = 65536 };
+	int kept_socket = fcntl(socket, F_DUPFD, 3);
+	int kept_image = fcntl(image, F_DUPFD, 3);
+
+	if (kept_socket < 0 || kept_image < 0 || dup2(kept_socket, SERVER_SOCKET) < 0 ||
+	    dup2(kept_image, SERVER_IMAGE) < 0)
+		_exit(1);
+	if (syscall(SYS_close_range, SERVER_IMAGE + 1, ~0U, 0) == 0)
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit); /* Linux before 5.9 */
+	for (rlim_t fd = SERVER_IMAGE + 1; fd < limit.rlim_cur && fd < 65536; fd++)
+		close((int)fd);
+}
+
+/*
+ * It outlives the app's own shutdown: a terminal or service manager signals the whole group, and an
+ * app without its files could not even exit. The end of the namespace ends it.
+ */
+static void ignore_signals(void)
+{
+	static const int signals[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1,
+				       SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], SIG_IGN);
+}
+
+/* It parses what anyone made, and needs nothing but its descriptors to do so. */
+static void drop_rights(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	struct rlimit no_core = { 0 };
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &no_core);
+	syscall(SYS_capset, &header, none);
+}
+
+static _Noreturn void server_main(const struct start *start, bool one_owner, int host_namespace,
+				  int socket)
+{
+	struct sqfs fs = start->fs;
+	struct fuse_server server = {
+		.one_owner = one_owner,
+		.uid = start->uid,
+		.gid = start->gid,
+		.ready = tell_ready,
+		.ready_socket = SERVER_SOCKET,
+	};
+
+	prctl(PR_SET_NAME, "fuselage-fuse", 0, 0, 0);
+	setsid();
+	ignore_signals();
+	if (host_namespace >= 0 && setns(host_namespace, CLONE_NEWNS) < 0)
+		_exit(1);
+	if (chdir("/") < 0)
+		_exit(1);
+	close_all_but(socket, start->file);
+	fs.fd = SERVER_IMAGE;
+	drop_rights();
+	server.reader = sqfs_reader_new(&fs, CACHE_BYTES);
+	server.device = receive_descriptor(SERVER_SOCKET);
+	if (server.device < 0)
+		_exit(0); /* the starter took another way, or died */
+	if (!server.reader) {
+		tell_ready(&server, ENOMEM);
+		_exit(1);
+	}
+	_exit(fuse_serve(&server) == 0 ? 0 : 1);
+}
+
+int fuse_server_start(const struct start *start, bool one_owner, int host_namespace,
+		      struct fuse_mount *mount, struct failure *failure)
+{
+	int sockets[2];
+	pid_t child;
+	int status;
+
+	mount->socket = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to the FUSE server");
+	/* Twice, so that the server is nobody's child: the app must not have to wait for it. */
+	child = fork();
+	if (child == 0) {
+		close(sockets[0]);
+		child = fork();
+		if (child == 0)
+			server_main(start, one_owner, host_namespace, sockets[1]);
+		_exit(child < 0 ? errno : 0);
+	}
+	int error = errno;
+	close(sockets[1]);
+	if (child > 0) {
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+		error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	}
+	if (child < 0 || error) {
+		close(sockets[0]);
+		errno = error;
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "FUSE server cannot be forked");
+	}
+	mount->socket = sockets[0];
+	return 0;
+}
+
+static int open_device(struct failure *failure)
+{
+	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (device >= 0)
+		return device;
+	if (errno == ENOENT)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse does not exist (the fuse module is not loaded, or this "
+			    "container was given no such device)");
+	if (errno == EACCES)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse is not readable and writable for this user (mode 0666 is "
+			    "usual)");
+	if (errno == EPERM)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse is refused by this container's device policy");
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "/dev/fuse");
+}
+
+/* The server's word that it serves: 0, or an errno. */
+static int await_ready(int socket)
+{
+	int error;
+	ssize_t n;
+
+	do
+		n = recv(socket, &error, sizeof error, 0);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof error ? error : ECONNRESET;
+}
+
+int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
+		      struct failure *failure)
+{
+	char options[128];
+	/* Opened here: the kernel wants it from the user namespace that mounts. */
+	OWNED_FD device = open_device(failure);
+
+	if (device < 0)
+		return -1;
+	snprintf(options, sizeof options,
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
+		 device, (unsigned)start->uid, (unsigned)start->gid);
+	if (mount("fuselage", target, "fuse.fuselage", MS_RDONLY | MS_NOSUID | MS_NODEV, options) <
+	    0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
+	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
+	if (errno) {
+		int error = errno;
+		umount2(target, MNT_DETACH);
+		errno = error;
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
+	}
+	fuse_mount_close(fuse);
+	return 0;
+}
+
+void fuse_mount_close(struct fuse_mount *mount)
+{
+	if (mount->socket >= 0)
+		close(mount->socket);
+	mount->socket = -1;
+}

@@ -1,0 +1,32 @@
+/* A server process for one mount, whose life is the mount's. */
+#ifndef FUSE_MOUNT_H
+#define FUSE_MOUNT_H
+
+#include <stdbool.h>
+
+#include "start.h"
+
+struct fuse_mount {
+	int socket; /* to the server; -1: none */
+};
+
+/*
+ * Forks the server, detached from this process: own session, no inherited descriptor but the
+ * image, signals of a group's end ignored. It must not hold the namespace that it serves, or that
+ * would never end: call this before namespace_enter, or give `host_namespace`, an open
+ * /proc/<pid>/ns/mnt of the host, for it to go back to.
+ */
+int fuse_server_start(const struct start *start, bool one_owner, int host_namespace,
+		      struct fuse_mount *mount, struct failure *failure);
+
+/*
+ * Mounts at `target`, in the namespace that this process is in now, and hands the device to the
+ * server. Returns when the server has answered the kernel's INIT.
+ */
+int fuse_mount_attach(const struct start *start, struct fuse_mount *mount, const char *target,
+		      struct failure *failure);
+
+/* Closes the socket; a server that got no device ends. */
+void fuse_mount_close(struct fuse_mount *mount);
+
+#endif

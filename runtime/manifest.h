@@ -1,0 +1,33 @@
+/* The recorded invocation of a bundle: docs/format.md, section "Manifest". */
+#ifndef MANIFEST_H
+#define MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+
+struct manifest {
+	const char *name; /* one path component */
+	const char *entry; /* below the image's root, no leading slash */
+	const char *version; /* of the builder; "" when not recorded */
+	const char *arch;
+	const char **args; /* NULL-terminated */
+	size_t arg_count;
+	const char **env; /* "K=V", NULL-terminated */
+	size_t env_count;
+	uint64_t image_size; /* bytes, padding included */
+	bool runtime_options;
+	char *bytes; /* that all of these point into */
+};
+
+/*
+ * Reads the section. Returns 1 and the manifest, 0 when the section is all zero (a runtime
+ * without an image), or -1. `file` is for the failure's text.
+ */
+int manifest_read(int fd, const char *file, uint64_t position, uint64_t size,
+		  struct manifest *manifest, struct failure *failure);
+void manifest_free(struct manifest *manifest);
+
+#endif

@@ -1,0 +1,105 @@
+#include "namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/owned.h"
+
+static bool has_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+enum namespace_kind namespace_kind(void)
+{
+	return has_admin() ? NAMESPACE_PRIVILEGED : NAMESPACE_USER;
+}
+
+bool namespace_is_initial(void)
+{
+	OWNED_FD fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	char map[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof map - 1);
+
+	if (n <= 0)
+		return has_admin(); /* no /proc: the mount itself will tell */
+	map[n] = 0;
+	char *at = map;
+	unsigned long inside = strtoul(at, &at, 10);
+	unsigned long outside = strtoul(at, &at, 10);
+	unsigned long count = strtoul(at, &at, 10);
+	return has_admin() && inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
+static int write_file(const char *path, const char *text, struct failure *failure)
+{
+	OWNED_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write_full(fd, text, strlen(text)) < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "%s", path);
+	return 0;
+}
+
+/* What refuses user namespaces is rarely in errno alone. */
+static const char *refusal(int error)
+{
+	if (error == ENOSPC || error == EUSERS)
+		return " (limit: user.max_user_namespaces or nesting depth)";
+	if (error == EPERM &&
+	    access("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", F_OK) == 0)
+		return " (AppArmor may restrict it: kernel.apparmor_restrict_unprivileged_userns)";
+	if (error == EPERM)
+		return " (refused by policy: seccomp, an LSM or kernel.unprivileged_userns_clone)";
+	if (error == EINVAL)
+		return " (the kernel has none)";
+	return "";
+}
+
+static int map_caller(const struct start *start, struct failure *failure)
+{
+	char line[64];
+
+	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
+	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
+		return -1;
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)start->uid);
+	if (write_file("/proc/self/uid_map", line, failure) < 0)
+		return -1;
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)start->gid);
+	return write_file("/proc/self/gid_map", line, failure);
+}
+
+int namespace_enter(const struct start *start, enum namespace_kind kind, struct failure *failure)
+{
+	if (kind == NAMESPACE_PRIVILEGED) {
+		if (unshare(CLONE_NEWNS) < 0)
+			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
+					  "mount namespace cannot be made");
+	} else {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+			const char *why = refusal(errno);
+			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
+					  "user namespace cannot be made%s", why);
+		}
+		if (map_caller(start, failure) < 0)
+			return -1;
+	}
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE,
+				  "/: propagation cannot be set to slave");
+	return 0;
+}

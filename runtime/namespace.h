@@ -1,0 +1,26 @@
+/* The private mount namespace of a start. */
+#ifndef NAMESPACE_H
+#define NAMESPACE_H
+
+#include <stdbool.h>
+
+#include "start.h"
+
+enum namespace_kind {
+	NAMESPACE_PRIVILEGED, /* CAP_SYS_ADMIN where we are: a mount namespace is enough */
+	NAMESPACE_USER, /* a user namespace that maps only the caller, to the same uid and gid */
+};
+
+/* What this process may do: from its capabilities, not from its uid. */
+enum namespace_kind namespace_kind(void);
+/* True when CAP_SYS_ADMIN holds in the initial user namespace, as loop devices demand. */
+bool namespace_is_initial(void);
+
+/*
+ * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
+ * propagation), none of ours go out. After failure the process must not go on as if nothing had
+ * happened: part of it may have been done.
+ */
+int namespace_enter(const struct start *start, enum namespace_kind kind, struct failure *failure);
+
+#endif

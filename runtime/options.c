@@ -1,0 +1,91 @@
+#include "options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unpack.h"
+
+#define DEFAULT_DIRECTORY "squashfs-root"
+
+static int show_help(const struct start *start)
+{
+	printf("Usage: %s [OPTION] [ARG...]\n\n"
+	       "Runs %s, packed into this file, with ARG... The options count as the first\n"
+	       "argument only:\n\n%s",
+	       start->path, start->manifest.name, FUSELAGE_RUNTIME_HELP);
+	return 1;
+}
+
+static int show_info(const struct start *start)
+{
+	const struct manifest *manifest = &start->manifest;
+	const struct sqfs_super *super = &start->fs.super;
+
+	printf("name:        %s\n", manifest->name);
+	printf("entry:       %s\n", manifest->entry);
+	for (size_t i = 0; i < manifest->arg_count; i++)
+		printf("arg:         %s\n", manifest->args[i]);
+	for (size_t i = 0; i < manifest->env_count; i++)
+		printf("env:         %s\n", manifest->env[i]);
+	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
+	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
+	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",
+	       sqfs_compressor_name(super->compressor), super->block_size, super->inode_count);
+	printf("image at:    byte %" PRIu64 ", %" PRIu64 " bytes\n", start->image_offset,
+	       super->bytes_used);
+	return 1;
+}
+
+static int extract(struct start *start, char **args, struct failure *failure)
+{
+	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
+
+	if (args[0] && args[1])
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
+			    args[1]);
+	if (unpack(start, target, failure) < 0)
+		return -1;
+	printf("%s\n", target);
+	return 1;
+}
+
+static int dispatch(struct start *start, char **argv, struct failure *failure)
+{
+	const char *option = argv[1];
+	bool alone = !argv[2];
+
+	if (strcmp(option, "--bundle-extract") == 0)
+		return extract(start, argv + 2, failure);
+	if (alone && strcmp(option, "--bundle-help") == 0)
+		return show_help(start);
+	if (alone && strcmp(option, "--bundle-info") == 0)
+		return show_info(start);
+	if (alone && strcmp(option, "--bundle-offset") == 0) {
+		printf("%" PRIu64 "\n", start->image_offset);
+		return 1;
+	}
+	if (!alone &&
+	    (strcmp(option, "--bundle-help") == 0 || strcmp(option, "--bundle-info") == 0 ||
+	     strcmp(option, "--bundle-offset") == 0))
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "%s takes no argument, found \"%.80s\"", option, argv[2]);
+	return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+		    "%.80s: there is no such option of a bundle", option);
+}
+
+int options_run(struct start *start, char **argv, struct failure *failure)
+{
+	static const char prefix[] = "--bundle-";
+
+	if (!start->manifest.runtime_options || !argv[0] || !argv[1] ||
+	    strncmp(argv[1], prefix, sizeof prefix - 1) != 0)
+		return 0;
+
+	int result = dispatch(start, argv, failure);
+	if (result > 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "standard output");
+	return result;
+}

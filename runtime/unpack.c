@@ -1,0 +1,146 @@
+#include "unpack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "squashfs/extract.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* Directories come with the image's modes, which may forbid to empty them. Recursion is as deep as
+ * extraction went, which is bounded. */
+static void remove_tree(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return;
+	fchmod(fd, 0700);
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, entry->d_name, 0) < 0)
+			remove_tree(fd, entry->d_name);
+	}
+	closedir(dir);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static int check_target(const char *target, struct failure *failure)
+{
+	struct stat st;
+
+	if (lstat(target, &st) < 0)
+		return errno == ENOENT ?
+			       0 :
+			       fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
+	if (!S_ISDIR(st.st_mode))
+		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
+			    "%s: expected nothing or an empty directory, found a file", target);
+
+	DIR *dir = opendir(target);
+	int entries = 0;
+	while (dir && readdir(dir))
+		entries++;
+	if (dir)
+		closedir(dir);
+	if (!dir)
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
+	if (entries > 2)
+		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
+			    "%s: expected nothing or an empty directory, found %d entries", target,
+			    entries - 2);
+	return 0;
+}
+
+static int describe(const struct start *start, const char *target,
+		    const struct extract_report *report, struct failure *failure)
+{
+	if (interrupted)
+		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: interrupted, nothing is left",
+			    target);
+	if (report->error)
+		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%.200s: %s (%s)", start->path,
+			    report->path, sqfs_strerror(report->error), sqfs_fault(start->reader));
+	errno = report->system_error;
+	return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%.300s", target, report->path);
+}
+
+static void warn_skipped(const struct extract_report *report)
+{
+	if (report->skipped_devices)
+		fprintf(stderr,
+			"fuselage: %llu device nodes were left out (only root makes them)\n",
+			(unsigned long long)report->skipped_devices);
+	if (report->skipped_xattrs)
+		fprintf(stderr,
+			"fuselage: %llu extended attributes were refused here and left out\n",
+			(unsigned long long)report->skipped_xattrs);
+}
+
+static void catch_signals(void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+int unpack(struct start *start, const char *target, struct failure *failure)
+{
+	bool root = start->uid == 0;
+	struct extract_options options = {
+		.owners = root, .devices = root, .xattrs = true, .interrupted = &interrupted
+	};
+	struct extract_report report;
+	char staging[PATH_MAX];
+	size_t length = strlen(target);
+
+	while (length > 1 && target[length - 1] == '/')
+		length--;
+	if (length == 0 || length + sizeof ".XXXXXX" > sizeof staging)
+		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "\"%.80s\": not a usable path",
+			    target);
+	if (check_target(target, failure) < 0)
+		return -1;
+	snprintf(staging, sizeof staging, "%.*s.XXXXXX", (int)length, target);
+	catch_signals(note_interrupt);
+	if (!mkdtemp(staging))
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
+
+	int result = -1;
+	OWNED_FD dir = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
+	else if (extract_tree(start->reader, dir, &options, &report) < 0)
+		describe(start, target, &report, failure);
+	else if (rename(staging, target) < 0)
+		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
+	else
+		result = 0;
+	if (result < 0)
+		remove_tree(AT_FDCWD, staging);
+	else
+		warn_skipped(&report);
+	catch_signals(SIG_DFL);
+	if (interrupted)
+		raise(interrupted);
+	return result;
+}

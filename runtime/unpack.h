@@ -1,0 +1,13 @@
+/* --bundle-extract: the whole image as a directory, or nothing at all. */
+#ifndef UNPACK_H
+#define UNPACK_H
+
+#include "start.h"
+
+/*
+ * Extracts into a new directory beside `target` and renames it there when it is complete. `target`
+ * may be an empty directory. On failure, and on SIGINT, SIGTERM or SIGHUP, nothing is left.
+ */
+int unpack(struct start *start, const char *target, struct failure *failure);
+
+#endif

@@ -1,0 +1,214 @@
+// The native addon as TypeScript sees it. Arguments are checked before they come here: the C++ side
+// copies them and trusts them.
+
+import { createRequire } from "node:module";
+import { getSystemErrorMap } from "node:util";
+import * as errors from "../errors.ts";
+import { addonPath } from "../paths.ts";
+import { displayPath } from "../tree/path.ts";
+
+/** Columns of a row of `ScannedDirectory.status`, as native/scan_binding.cc fills them. */
+export const STATUS = {
+  mode: 0,
+  nlink: 1,
+  uid: 2,
+  gid: 3,
+  rdev: 4,
+  size: 5,
+  dev: 6,
+  ino: 7,
+  mtimeNs: 8,
+  ctimeNs: 9,
+  columns: 10,
+} as const;
+
+/** One directory. Row 0 is the directory itself; the order of the others is the file system's. */
+export interface ScannedDirectory {
+  names: string[];
+  status: BigInt64Array;
+  /** By row: targets of symbolic links, byte strings. */
+  targets: Record<number, string>;
+  /** By row, where there are any. */
+  xattrs: Record<number, { name: string; value: Uint8Array }[]>;
+  /** By row: what could not be read. The other columns of such a row say nothing. */
+  failures: Record<number, NativeFailure>;
+}
+
+/** What the addon throws and rejects with. */
+export interface NativeFailure extends Error {
+  kind: "read" | "changed" | "write" | "aborted" | "memory" | "internal";
+  /** 0 where no system call failed. */
+  errno: number;
+  /** The system call, or how the file changed. */
+  step: string;
+  /** Byte string; empty when it is about the output. */
+  path: string;
+}
+
+export type NativeCodec = "zstd" | "gzip" | "none";
+
+/** Columns of a row of `ContentsJob.identities`. */
+export const IDENTITY_COLUMNS = 5;
+
+export interface ContentsJob {
+  codec: NativeCodec;
+  level: number;
+  /** Bytes. */
+  blockSize: number;
+  threads: number;
+  fd: number;
+  /** Of the superblock, bytes from the start of the file. */
+  imageOffset: number;
+  /** Of the first data block, bytes from `imageOffset`. */
+  dataOffset: number;
+  /** Byte strings, in the order in which the contents are laid out. */
+  paths: string[];
+  /** Rows of size, dev, ino, mtimeNs, ctimeNs; contents in memory have their size alone. */
+  identities: BigInt64Array;
+  /** By index: contents that are in memory. */
+  memory: Record<number, Uint8Array>;
+}
+
+/** Columns of a row of `WrittenContents.files`. */
+export const WRITTEN = {
+  start: 0,
+  firstBlock: 1,
+  blockCount: 2,
+  sparse: 3,
+  fragment: 4,
+  fragmentOffset: 5,
+  duplicateOf: 6,
+  columns: 7,
+} as const;
+
+/** In the columns fragment and duplicateOf: none. */
+export const NONE = 0xffffffff;
+
+export interface WrittenContents {
+  files: Float64Array;
+  /** Bytes on disk, bit 24 set when stored uncompressed, 0 for a hole. */
+  blockSizes: Uint32Array;
+  /** Rows of start and size word. */
+  fragments: Float64Array;
+  /** Data and fragment blocks in the image. */
+  blocks: number;
+  /** Bytes from the superblock to the end of the last block. */
+  end: number;
+}
+
+export interface ContentsWriter {
+  promise: Promise<WrittenContents>;
+  progress(): { bytes: number; files: number };
+  /** Makes `promise` reject with kind "aborted" soon. */
+  abort(): void;
+}
+
+/** SQFS_E* of runtime/squashfs/squashfs.h, as far as they are told apart here. */
+export const IMAGE_ERRORS = {
+  io: -1,
+  truncated: -2,
+  magic: -3,
+  version: -4,
+  bigEndian: -5,
+  codec: -7,
+  memory: -15,
+} as const;
+
+/** What functions of NativeImage throw and reject with. */
+export interface NativeImageFailure extends Error {
+  /** One of SQFS_E*, or 0 where `errno` says what failed at the destination. */
+  imageError: number;
+  errno: number;
+  /** Which place of the image is at fault; may be empty. */
+  fault: string;
+  /** In the image, byte string; may be empty. */
+  path: string;
+}
+
+export interface NativeEntry {
+  path: string;
+  /** enum sqfs_type, basic. */
+  type: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtime: number;
+  inode: number;
+  links: number;
+  size: number;
+  rdev: number;
+  target: string;
+  xattrs: { name: string; value: Uint8Array }[];
+}
+
+export interface NativeImage {
+  facts: {
+    compression: string;
+    blockSize: number;
+    bytes: number;
+    mtime: number;
+    inodes: number;
+    fragments: number;
+    ids: number;
+    exportable: boolean;
+    xattrs: boolean;
+  };
+  list(): Promise<NativeEntry[]>;
+  /** @param directory byte string */
+  extract(
+    directory: string,
+    options: { owners: boolean; devices: boolean; xattrs: boolean },
+  ): Promise<{ entries: number; bytes: number; skippedDevices: number; skippedXattrs: number }>;
+  /** What was started before goes on to its end. */
+  close(): void;
+}
+
+export interface Addon {
+  /** Throws NativeImageFailure. The descriptor is borrowed until `close`. */
+  openImage(fd: number, offset: number): NativeImage;
+  /** Throws NativeFailure. */
+  scanDirectory(path: string): ScannedDirectory;
+  writeContents(job: ContentsJob): ContentsWriter;
+  /** The function compresses one block; null where the result would not be smaller. */
+  createCompressor(codec: NativeCodec, level: number): (bytes: Uint8Array) => Buffer | null;
+}
+
+let loaded: Addon | undefined;
+
+/** Loads the addon once. Throws E_ADDON where it is missing or made for another machine. */
+export function addon(): Addon {
+  if (loaded === undefined) {
+    const file = addonPath();
+    try {
+      loaded = createRequire(import.meta.url)(file) as Addon;
+    } catch (cause) {
+      throw errors.addon(file, cause);
+    }
+  }
+  return loaded;
+}
+
+/** The error a person gets for a failure of the addon. `output` names the file being written. */
+export function fromNative(thrown: unknown, output?: string): unknown {
+  if (!(thrown instanceof Error) || !("kind" in thrown)) return thrown;
+  const failure = thrown as NativeFailure;
+  const path = displayPath(failure.path);
+  switch (failure.kind) {
+    case "read":
+      return errors.fileUnreadable(path, withCode(failure));
+    case "changed":
+      return errors.fileChanged(path, failure.step);
+    case "write":
+      return errors.outputFailed(output ?? "the image", "writing", withCode(failure));
+    case "memory":
+      return errors.outOfMemory(`for ${failure.step}`);
+    default:
+      return errors.internal(failure);
+  }
+}
+
+/** The failure with errno's name as its `code`, as errors of node:fs have it. */
+export function withCode<T extends Error & { errno: number }>(failure: T): T {
+  const [name] = getSystemErrorMap().get(-failure.errno) ?? [];
+  return name === undefined ? failure : Object.assign(failure, { code: name });
+}

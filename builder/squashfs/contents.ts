@@ -1,0 +1,158 @@
+// Contents of files → data blocks and fragments, by the native pipeline.
+
+import {
+  addon,
+  type ContentsJob,
+  type ContentsWriter,
+  fromNative,
+  IDENTITY_COLUMNS,
+  NONE,
+  WRITTEN,
+  type WrittenContents,
+} from "../native/addon.ts";
+import { contentSize, type Node } from "../tree/node.ts";
+import type { FileLayout } from "./inodes.ts";
+import { layoutOrder } from "./layout.ts";
+import type { ResolvedOptions, WriteOptions } from "./options.ts";
+import type { PlannedFile } from "./plan.ts";
+
+const PROGRESS_MS = 100;
+
+export interface Contents {
+  layouts: ReadonlyMap<Node, FileLayout>;
+  /** Entries of the fragment table. */
+  fragments: Buffer;
+  fragmentCount: number;
+  /** Of all regular files, bytes. */
+  contentBytes: number;
+  sparseBytes: number;
+  duplicates: number;
+  blocks: number;
+  /** Bytes from the superblock to the end of the last block. */
+  end: number;
+}
+
+export interface ContentsPlace {
+  fd: number;
+  /** Of the superblock, bytes. */
+  imageOffset: number;
+  /** Of the first block, bytes from the superblock. */
+  dataOffset: number;
+  /** The output as a message may name it. */
+  shown: string;
+}
+
+/** Writes the contents of all files. Throws what `fromNative` says, or the signal's reason. */
+export async function writeContents(
+  planned: readonly PlannedFile[],
+  place: ContentsPlace,
+  resolved: ResolvedOptions,
+  options: WriteOptions,
+): Promise<Contents> {
+  const files = layoutOrder(planned);
+  const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
+  const writer = addon().writeContents({
+    ...sources(files),
+    codec: resolved.compression,
+    level: resolved.level ?? 0,
+    blockSize: resolved.blockSize,
+    threads: resolved.threads,
+    fd: place.fd,
+    imageOffset: place.imageOffset,
+    dataOffset: place.dataOffset,
+  });
+  const total = { totalBytes: contentBytes, totalFiles: files.length };
+  const written = await observed(writer, options, total, place.shown);
+  return { ...collect(files, written), contentBytes };
+}
+
+function sources(
+  files: readonly PlannedFile[],
+): Pick<ContentsJob, "paths" | "identities" | "memory"> {
+  const paths: string[] = [];
+  const identities = new BigInt64Array(files.length * IDENTITY_COLUMNS);
+  const memory: Record<number, Uint8Array> = {};
+  files.forEach(({ contents }, i) => {
+    const row = i * IDENTITY_COLUMNS;
+    identities[row] = BigInt(contentSize(contents));
+    if (contents.from === "memory") {
+      paths.push("");
+      memory[i] = contents.bytes;
+    } else if (contents.from === "disk") {
+      const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
+      paths.push(contents.path);
+      identities.set([dev, ino, mtimeNs, ctimeNs], row + 1);
+    } else {
+      throw new TypeError("streams are spooled before contents are written");
+    }
+  });
+  return { paths, identities, memory };
+}
+
+/** Waits for the pipeline, reporting progress and passing on an abort. */
+async function observed(
+  writer: ContentsWriter,
+  { onProgress, signal }: WriteOptions,
+  total: { totalBytes: number; totalFiles: number },
+  shown: string,
+): Promise<WrittenContents> {
+  const abort = () => writer.abort();
+  const report = () => onProgress?.({ ...writer.progress(), ...total });
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const timer = onProgress && setInterval(report, PROGRESS_MS);
+  try {
+    const written = await writer.promise;
+    report();
+    return written;
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw fromNative(thrown, shown);
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function collect(
+  files: readonly PlannedFile[],
+  written: WrittenContents,
+): Omit<Contents, "contentBytes"> {
+  const layouts = new Map<Node, FileLayout>();
+  let sparseBytes = 0;
+  let duplicates = 0;
+  files.forEach(({ node, contents }, i) => {
+    const column = (name: keyof typeof WRITTEN): number =>
+      written.files[i * WRITTEN.columns + WRITTEN[name]] as number;
+    const first = column("firstBlock");
+    layouts.set(node, {
+      size: contentSize(contents),
+      start: column("start"),
+      blocks: written.blockSizes.subarray(first, first + column("blockCount")),
+      sparse: column("sparse"),
+      fragment: column("fragment"),
+      fragmentOffset: column("fragmentOffset"),
+    });
+    sparseBytes += column("sparse");
+    if (column("duplicateOf") !== NONE) duplicates++;
+  });
+  return {
+    layouts,
+    fragments: encodeFragments(written.fragments),
+    fragmentCount: written.fragments.length / 2,
+    sparseBytes,
+    duplicates,
+    blocks: written.blocks,
+    end: written.end,
+  };
+}
+
+/** The fragment table: place and size word of every fragment, and 4 unused bytes. */
+function encodeFragments(rows: Float64Array): Buffer {
+  const bytes = Buffer.alloc((rows.length / 2) * 16);
+  for (let i = 0; i < rows.length; i += 2) {
+    bytes.writeBigUInt64LE(BigInt(rows[i] as number), i * 8);
+    bytes.writeUInt32LE(rows[i + 1] as number, i * 8 + 8);
+  }
+  return bytes;
+}

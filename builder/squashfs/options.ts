@@ -1,0 +1,148 @@
+// What a caller chooses about an image, and the defaults.
+
+import { optionValue } from "../errors.ts";
+
+export type Compression = "zstd" | "gzip" | "none";
+
+export interface Progress {
+  /** Bytes of file contents that are in the image or found to be duplicates. */
+  bytes: number;
+  totalBytes: number;
+  files: number;
+  totalFiles: number;
+}
+
+export interface WriteOptions {
+  /** Default "zstd". */
+  compression?: Compression;
+  /** zstd 1..22, default 15; gzip 1..9, default 9; not for "none". */
+  level?: number;
+  /** Bytes, a power of two, 4096..1048576. Default 131072. */
+  blockSize?: number;
+  /**
+   * Seconds since 1970 for every inode and the image, or "keep" for what the tree says (the image
+   * itself then gets the newest). Default: SOURCE_DATE_EPOCH, else 1980-01-01T00:00:00Z.
+   */
+  mtime?: number | "keep";
+  /** Owner of every inode, or "keep". Default 0:0. */
+  owners?: { uid: number; gid: number } | "keep";
+  /** Whether extended attributes of the tree are stored. Default true. */
+  xattrs?: boolean;
+  /** Threads that read and compress, 1..256. Default: the processors that may be used. */
+  threads?: number;
+  /** Called a few times a second, and once at the end. */
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+/** Where an image goes. With `fd`, nothing before `offset` (bytes, default 0) is touched. */
+export type Destination = { fd: number; offset?: number } | { path: string };
+
+/** What was written. */
+export interface ImageFacts {
+  /** Bytes of the image without padding (bytes_used of the superblock). */
+  bytes: number;
+  /** Bytes with padding, a multiple of 4096. */
+  paddedBytes: number;
+  compression: Compression;
+  /** undefined for "none". */
+  level: number | undefined;
+  blockSize: number;
+  mtime: number;
+  inodes: number;
+  directories: number;
+  /** Regular files, a hard-linked one counted once. */
+  files: number;
+  /** Bytes of all regular files, a hard-linked one counted once. */
+  contentBytes: number;
+  /** Data blocks and fragment blocks that were written. */
+  blocks: number;
+  fragments: number;
+  /** Files whose contents were already in the image. */
+  duplicates: number;
+  /** Bytes that blocks of zeros did not take. */
+  sparseBytes: number;
+  ids: number;
+  xattrSets: number;
+}
+
+/** 1980-01-01T00:00:00Z: zero looks like "no time" to some tools, and zip can not say less. */
+const FIXED_MTIME = 315532800;
+
+const MAX_U32 = 0xffffffff;
+
+/** The time that all files get by default: SOURCE_DATE_EPOCH, else 1980-01-01. Seconds since 1970. */
+export function defaultMtime(environment: NodeJS.ProcessEnv = process.env): number {
+  const text = environment["SOURCE_DATE_EPOCH"];
+  if (text === undefined || text === "") return FIXED_MTIME;
+  const seconds = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= MAX_U32)) {
+    throw optionValue(
+      "SOURCE_DATE_EPOCH",
+      `a number of seconds, 0..${MAX_U32}`,
+      JSON.stringify(text),
+    );
+  }
+  return seconds;
+}
+
+export interface ResolvedOptions {
+  compression: Compression;
+  level: number | undefined;
+  blockSize: number;
+  mtime: number | "keep";
+  owners: { uid: number; gid: number } | "keep";
+  xattrs: boolean;
+  threads: number;
+}
+
+/** Ranges and defaults of the compression levels. */
+export const LEVELS = {
+  zstd: { min: 1, max: 22, default: 15 },
+  gzip: { min: 1, max: 9, default: 9 },
+} as const;
+
+export const DEFAULT_BLOCK_SIZE = 131072;
+
+function checkInteger(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw optionValue(name, `a whole number, ${min}..${max}`, String(value));
+}
+
+/** Checks every option and fills in the defaults. Throws E_OPTION_VALUE. */
+export function resolveOptions(options: WriteOptions, processors: number): ResolvedOptions {
+  const compression = options.compression ?? "zstd";
+  if (compression !== "zstd" && compression !== "gzip" && compression !== "none") {
+    throw optionValue("compression", "zstd, gzip or none", String(compression));
+  }
+  let level: number | undefined;
+  if (compression === "none") {
+    if (options.level !== undefined) {
+      throw optionValue("level", 'no level with compression "none"', String(options.level));
+    }
+  } else {
+    const range = LEVELS[compression];
+    level = checkInteger("level", options.level ?? range.default, range.min, range.max);
+  }
+  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
+  checkInteger("block size", blockSize, 4096, 1048576);
+  if ((blockSize & (blockSize - 1)) !== 0) {
+    throw optionValue("block size", "a power of two", String(blockSize));
+  }
+  const mtime = options.mtime ?? defaultMtime();
+  if (mtime !== "keep") checkInteger("mtime", mtime, 0, MAX_U32);
+  const owners = options.owners ?? { uid: 0, gid: 0 };
+  if (owners !== "keep") {
+    checkInteger("uid", owners.uid, 0, MAX_U32);
+    checkInteger("gid", owners.gid, 0, MAX_U32);
+  }
+  return {
+    compression,
+    level,
+    blockSize,
+    mtime,
+    owners,
+    xattrs: options.xattrs ?? true,
+    threads: checkInteger("threads", options.threads ?? Math.min(processors, 256), 1, 256),
+  };
+}

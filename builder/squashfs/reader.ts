@@ -1,0 +1,168 @@
+// Images that come from anyone, read by the C reader that the runtime has too.
+
+import * as errors from "../errors.ts";
+import {
+  addon,
+  IMAGE_ERRORS,
+  type NativeEntry,
+  type NativeImageFailure,
+  withCode,
+} from "../native/addon.ts";
+import type { Node, Xattr } from "../tree/node.ts";
+import { byteString, displayPath } from "../tree/path.ts";
+
+/** What the superblock says. */
+export interface SuperblockFacts {
+  compression: string;
+  /** Bytes. */
+  blockSize: number;
+  /** Bytes without padding. */
+  bytes: number;
+  /** Seconds since 1970. */
+  mtime: number;
+  inodes: number;
+  fragments: number;
+  ids: number;
+  exportable: boolean;
+  xattrs: boolean;
+}
+
+export interface ImageEntry {
+  /** From the root, "" is the root. Byte string. */
+  path: string;
+  kind: Node["kind"];
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Seconds since 1970. */
+  mtime: number;
+  /** Inode number: equal for the names of one file. */
+  inode: number;
+  links: number;
+  /** Bytes of a file or of the target of a link, else 0. */
+  size: number;
+  /** Of a symbolic link, byte string. */
+  target?: string;
+  device?: { major: number; minor: number };
+  xattrs: readonly Xattr[];
+}
+
+export interface ExtractOptions {
+  /** Give files the owners of the image; needs root. Default false. */
+  owners?: boolean;
+  /** Make device nodes; needs root. Default false: they are counted as skipped. */
+  devices?: boolean;
+  /** Set extended attributes where the file system takes them. Default true. */
+  xattrs?: boolean;
+}
+
+export interface ExtractReport {
+  /** Made, the root not counted. */
+  entries: number;
+  /** Of contents. */
+  bytes: number;
+  skippedDevices: number;
+  skippedXattrs: number;
+}
+
+export interface ImageReader {
+  readonly facts: SuperblockFacts;
+  /** Every entry, parents first, names in byte order. */
+  list(): Promise<ImageEntry[]>;
+  /** Extracts into `directory`, which must exist, be empty, and be nobody else's to write to. */
+  extract(directory: string, options?: ExtractOptions): Promise<ExtractReport>;
+  close(): void;
+}
+
+/**
+ * Opens the image at `offset` of an open file; `fd` must stay open until `close`. `shown` is how
+ * messages call the file.
+ *
+ * Throws E_IMAGE_MISSING, E_IMAGE_TRUNCATED, E_IMAGE_UNSUPPORTED or E_IMAGE_CORRUPT; so do `list`
+ * and `extract` when they come to a damaged place.
+ */
+export function openImage(fd: number, offset: number, shown: string): ImageReader {
+  const guarded = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (thrown) {
+      throw readerError(thrown, shown, offset);
+    }
+  };
+  const rejected = (thrown: unknown): never => {
+    throw readerError(thrown, shown, offset);
+  };
+  const image = guarded(() => addon().openImage(fd, offset));
+  return {
+    facts: image.facts,
+    list: () => image.list().then((entries) => entries.map(entryFrom), rejected),
+    extract: (directory, { owners = false, devices = false, xattrs = true } = {}) =>
+      image.extract(byteString(directory), { owners, devices, xattrs }).catch((thrown: unknown) => {
+        throw extractionError(thrown, directory) ?? readerError(thrown, shown, offset);
+      }),
+    close: () => image.close(),
+  };
+}
+
+function isImageFailure(thrown: unknown): thrown is NativeImageFailure {
+  return thrown instanceof Error && "imageError" in thrown;
+}
+
+/** The error for what the destination refused; undefined where the image is at fault. */
+function extractionError(thrown: unknown, directory: string): unknown {
+  if (!isImageFailure(thrown) || thrown.imageError !== 0) return undefined;
+  const path = displayPath(thrown.path);
+  const cause = withCode(thrown);
+  const what = `cannot be extracted: ${errors.systemReason(cause)}`;
+  return errors.extractFailed(path === "" ? directory : `${directory}/${path}`, what, cause);
+}
+
+function readerError(thrown: unknown, shown: string, offset: number): unknown {
+  if (!isImageFailure(thrown)) return thrown;
+  const { message, fault } = thrown;
+  const path = displayPath(thrown.path);
+  const details = { ...(fault !== "" && { actual: displayPath(fault) }), cause: thrown };
+  switch (thrown.imageError) {
+    case IMAGE_ERRORS.io:
+      return errors.fileUnreadable(shown, withCode(thrown));
+    case IMAGE_ERRORS.magic:
+      return errors.imageMissing(shown, offset, details);
+    case IMAGE_ERRORS.version:
+    case IMAGE_ERRORS.bigEndian:
+    case IMAGE_ERRORS.codec:
+      return errors.imageUnsupported(shown, message, details);
+    case IMAGE_ERRORS.memory:
+      return errors.outOfMemory(`to read ${shown}`);
+    default:
+      return errors.imageCorrupt(shown, path === "" ? message : `${message} (${path})`, details);
+  }
+}
+
+const KINDS: Record<number, Node["kind"]> = {
+  1: "directory",
+  2: "file",
+  3: "symlink",
+  4: "block-device",
+  5: "character-device",
+  6: "fifo",
+  7: "socket",
+};
+
+function entryFrom(native: NativeEntry): ImageEntry {
+  const { type, rdev, target, ...rest } = native;
+  const kind = KINDS[type] as Node["kind"];
+  const isDevice = kind === "block-device" || kind === "character-device";
+  return {
+    ...rest,
+    kind,
+    size: kind === "file" || kind === "symlink" ? native.size : 0,
+    ...(kind === "symlink" && { target }),
+    ...(isDevice && { device: decodeDeviceNumber(rdev) }),
+  };
+}
+
+/** The kernel's new_decode_dev. */
+function decodeDeviceNumber(rdev: number): { major: number; minor: number } {
+  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+}

@@ -1,0 +1,104 @@
+// What a file tree is made of. One node is one inode: an inode with several names (hard links) is
+// the same object under several entries.
+
+/** An extended attribute: full name with its namespace (`user.origin`), a byte string. */
+export interface Xattr {
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
+export interface Attributes {
+  /** Permission bits with setuid, setgid and sticky: 0..0o7777. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Seconds since 1970. The writer keeps it only when asked. */
+  mtime: number;
+  xattrs: readonly Xattr[];
+}
+
+/** What a file on disk was when it was scanned. Reading it later checks that it still is. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** Where the bytes of a regular file come from. */
+export type Contents =
+  | {
+      readonly from: "disk";
+      /** Byte string. */
+      readonly path: string;
+      /** Bytes. */
+      readonly size: number;
+      readonly identity: FileIdentity;
+    }
+  | { readonly from: "memory"; readonly bytes: Uint8Array }
+  /** Read once, into a temporary file, when the image is written (an archive member, say). */
+  | {
+      readonly from: "stream";
+      readonly size: number;
+      open(): AsyncIterable<Uint8Array>;
+    };
+
+export interface DirectoryNode extends Attributes {
+  readonly kind: "directory";
+  /** By name; the order does not matter. */
+  readonly entries: Map<string, Node>;
+}
+
+export interface FileNode extends Attributes {
+  readonly kind: "file";
+  contents: Contents;
+}
+
+export interface SymlinkNode extends Attributes {
+  readonly kind: "symlink";
+  readonly target: string;
+}
+
+export interface DeviceNode extends Attributes {
+  readonly kind: "block-device" | "character-device";
+  /** 0..4095 */
+  readonly major: number;
+  /** 0..1048575 */
+  readonly minor: number;
+}
+
+export interface SpecialNode extends Attributes {
+  readonly kind: "fifo" | "socket";
+}
+
+export type Node = DirectoryNode | FileNode | SymlinkNode | DeviceNode | SpecialNode;
+
+/** Bytes of a regular file. */
+export function contentSize(contents: Contents): number {
+  return contents.from === "memory" ? contents.bytes.length : contents.size;
+}
+
+const anonymous: Omit<Attributes, "mode"> = { uid: 0, gid: 0, mtime: 0, xattrs: [] };
+
+export function directoryNode(attributes: Partial<Attributes> = {}): DirectoryNode {
+  return { kind: "directory", mode: 0o755, ...anonymous, ...attributes, entries: new Map() };
+}
+
+export function fileNode(
+  contents: Contents | Uint8Array | string,
+  attributes: Partial<Attributes> = {},
+): FileNode {
+  const bytes = typeof contents === "string" ? Buffer.from(contents) : contents;
+  return {
+    kind: "file",
+    mode: 0o644,
+    ...anonymous,
+    ...attributes,
+    contents: bytes instanceof Uint8Array ? { from: "memory", bytes } : bytes,
+  };
+}
+
+/** `target` is a byte string of 1..4095 bytes; the tree checks it when the node is added. */
+export function symlinkNode(target: string, attributes: Partial<Attributes> = {}): SymlinkNode {
+  return { kind: "symlink", mode: 0o777, ...anonymous, ...attributes, target };
+}

@@ -1,0 +1,21 @@
+// What JavaScript sees. Arguments are checked in builder/native/addon.ts and copied here into
+// structs that the threads own; nothing below this file knows about N-API.
+
+#include <napi.h>
+
+#include "bindings.h"
+
+namespace
+{
+
+Napi::Object init(Napi::Env env, Napi::Object exports)
+{
+	native::export_image(env, exports);
+	native::export_scan(env, exports);
+	native::export_write(env, exports);
+	return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(fuselage, init)

@@ -1,0 +1,61 @@
+#include "bindings.h"
+
+#include <cstring>
+
+namespace native
+{
+namespace
+{
+
+const char *kind_name(Failure::Kind kind)
+{
+	switch (kind) {
+	case Failure::Kind::read:
+		return "read";
+	case Failure::Kind::changed:
+		return "changed";
+	case Failure::Kind::write:
+		return "write";
+	case Failure::Kind::aborted:
+		return "aborted";
+	case Failure::Kind::memory:
+		return "memory";
+	case Failure::Kind::internal:
+		break;
+	}
+	return "internal";
+}
+
+} // namespace
+
+Napi::String byte_string(Napi::Env env, const std::string &bytes)
+{
+	napi_value value;
+	napi_create_string_latin1(env, bytes.data(), bytes.size(), &value);
+	return Napi::String(env, value);
+}
+
+std::string bytes_of(Napi::Value value)
+{
+	size_t size = 0;
+	napi_get_value_string_latin1(value.Env(), value, nullptr, 0, &size);
+	std::string bytes(size + 1, '\0');
+	napi_get_value_string_latin1(value.Env(), value, bytes.data(), bytes.size(), &size);
+	bytes.resize(size);
+	return bytes;
+}
+
+Napi::Error error_from(Napi::Env env, const Failure &failure)
+{
+	std::string message = failure.what;
+	if (failure.error != 0)
+		message += std::string(": ") + strerror(failure.error);
+	Napi::Error error = Napi::Error::New(env, message);
+	error.Set("kind", Napi::String::New(env, kind_name(failure.kind)));
+	error.Set("errno", Napi::Number::New(env, failure.error));
+	error.Set("step", Napi::String::New(env, failure.what));
+	error.Set("path", byte_string(env, failure.path));
+	return error;
+}
+
+} // namespace native

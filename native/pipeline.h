@@ -1,0 +1,72 @@
+// Contents of files → data blocks and fragments of an image.
+//
+//   issue    in the order of the files, as far ahead as the window allows: tasks that read
+//   settle   in the same order: blocks go to the output queue; tails and small files are compared
+//            with what is there already and packed into the open fragment
+//   write    in the order of settling: one thread appends to the file
+//
+// Decisions are made in `settle` and `write` alone, on the coordinator's thread and in order, so
+// the bytes of an image depend neither on the number of threads nor on which of them was quick.
+#ifndef NATIVE_PIPELINE_H
+#define NATIVE_PIPELINE_H
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "codec.h"
+#include "source.h"
+
+namespace native
+{
+
+constexpr uint32_t no_fragment = UINT32_MAX;
+
+struct Job {
+	std::vector<FileSpec> files; // in the order in which they are laid out
+	Codec codec = Codec::none;
+	int level = 0;
+	uint32_t block_size = 0; // bytes
+	unsigned threads = 1;
+	int fd = -1;
+	uint64_t image_offset = 0; // of the superblock, in the file
+	uint64_t data_offset = 0; // of the first data block, from image_offset
+};
+
+// Read by other threads while the job runs.
+struct Status {
+	std::atomic<uint64_t> bytes{ 0 };
+	std::atomic<uint64_t> files{ 0 };
+	std::atomic<bool> aborted{ false };
+};
+
+struct FileResult {
+	uint64_t start = 0; // of the first block, from image_offset
+	uint64_t first_block = 0; // index in Result::block_sizes
+	uint64_t block_count = 0;
+	uint64_t sparse = 0; // bytes that are in no block because they are zero
+	uint32_t fragment = no_fragment;
+	uint32_t fragment_offset = 0;
+	uint32_t duplicate_of = UINT32_MAX; // an earlier file, or no_duplicate
+};
+
+struct FragmentResult {
+	uint64_t start; // from image_offset
+	uint32_t size; // as in block_sizes
+};
+
+struct Result {
+	std::vector<FileResult> files;
+	// As the format has them: bytes on disk, bit 24 when stored uncompressed, 0 for a hole.
+	std::vector<uint32_t> block_sizes;
+	std::vector<FragmentResult> fragments;
+	uint64_t blocks = 0; // that were written, fragments included
+	uint64_t end = 0; // from image_offset
+};
+
+// Throws Failure.
+Result run_pipeline(const Job &job, Status &status);
+
+} // namespace native
+
+#endif

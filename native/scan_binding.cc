@@ -1,0 +1,92 @@
+// scanDirectory(path) → { names, status, targets, xattrs, failures }
+
+#include <new>
+
+#include "bindings.h"
+#include "scan.h"
+#include "source.h"
+
+namespace native
+{
+namespace
+{
+
+constexpr size_t columns = 10; // STATUS in builder/native/addon.ts names them
+
+void fill(int64_t *row, const struct stat &status)
+{
+	row[0] = status.st_mode;
+	row[1] = static_cast<int64_t>(status.st_nlink);
+	row[2] = status.st_uid;
+	row[3] = status.st_gid;
+	row[4] = static_cast<int64_t>(status.st_rdev);
+	row[5] = status.st_size;
+	row[6] = static_cast<int64_t>(status.st_dev);
+	row[7] = static_cast<int64_t>(status.st_ino);
+	row[8] = nanoseconds(status.st_mtim);
+	row[9] = nanoseconds(status.st_ctim);
+}
+
+Napi::Value xattrs_of(Napi::Env env, const ScannedEntry &entry)
+{
+	Napi::Array list = Napi::Array::New(env, entry.xattrs.size());
+	for (uint32_t i = 0; i < entry.xattrs.size(); i++) {
+		const auto &[name, value] = entry.xattrs[i];
+		Napi::Object pair = Napi::Object::New(env);
+		pair.Set("name", byte_string(env, name));
+		pair.Set("value", Napi::Buffer<char>::Copy(env, value.data(), value.size()));
+		list.Set(i, pair);
+	}
+	return list;
+}
+
+Napi::Value scan(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	std::vector<ScannedEntry> entries;
+	try {
+		entries = scan_directory(bytes_of(info[0]));
+	} catch (const Failure &failure) {
+		error_from(env, failure).ThrowAsJavaScriptException();
+		return env.Undefined();
+	} catch (const std::bad_alloc &) {
+		error_from(env, Failure{ Failure::Kind::memory, 0, "reading a directory", "" })
+			.ThrowAsJavaScriptException();
+		return env.Undefined();
+	}
+
+	Napi::Array names = Napi::Array::New(env, entries.size());
+	Napi::BigInt64Array status = Napi::BigInt64Array::New(env, entries.size() * columns);
+	Napi::Object targets = Napi::Object::New(env);
+	Napi::Object xattrs = Napi::Object::New(env);
+	Napi::Object failures = Napi::Object::New(env);
+	for (uint32_t i = 0; i < entries.size(); i++) {
+		const ScannedEntry &entry = entries[i];
+		names.Set(i, byte_string(env, entry.name));
+		fill(status.Data() + i * columns, entry.status);
+		if (!entry.target.empty())
+			targets.Set(i, byte_string(env, entry.target));
+		if (!entry.xattrs.empty())
+			xattrs.Set(i, xattrs_of(env, entry));
+		if (entry.error != 0)
+			failures.Set(i, error_from(env, Failure{ Failure::Kind::read, entry.error,
+								 entry.step, "" })
+						.Value());
+	}
+	Napi::Object result = Napi::Object::New(env);
+	result.Set("names", names);
+	result.Set("status", status);
+	result.Set("targets", targets);
+	result.Set("xattrs", xattrs);
+	result.Set("failures", failures);
+	return result;
+}
+
+} // namespace
+
+void export_scan(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("scanDirectory", Napi::Function::New(env, scan, "scanDirectory"));
+}
+
+} // namespace native

@@ -1,0 +1,57 @@
+// Reading files that other processes may be changing meanwhile.
+#ifndef NATIVE_SOURCE_H
+#define NATIVE_SOURCE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+namespace native
+{
+
+// A file as it was scanned, or contents in memory.
+struct FileSpec {
+	std::string path; // bytes, NUL-free; unused when in_memory
+	uint64_t size = 0;
+	uint64_t dev = 0;
+	uint64_t ino = 0;
+	int64_t mtime_ns = 0;
+	int64_t ctime_ns = 0;
+	bool in_memory = false;
+	std::vector<uint8_t> memory;
+};
+
+int64_t nanoseconds(const struct timespec &time);
+
+// One file held open for reading. All functions throw Failure.
+class Source
+{
+public:
+	// Opens without following a link and without waiting (a fifo may have taken the place),
+	// and checks that this is the file that was scanned.
+	explicit Source(const FileSpec &spec);
+	~Source();
+	Source(const Source &) = delete;
+	Source &operator=(const Source &) = delete;
+
+	// Reads exactly [offset, offset + size). The file ending earlier means that it changed.
+	void read(uint64_t offset, uint8_t *buffer, size_t size) const;
+
+	// True when the file system knows [offset, offset + size) to be a hole.
+	bool is_hole(uint64_t offset, size_t size) const;
+
+	// To be called after the last read: whatever was read before belongs together.
+	void check_unchanged() const;
+
+private:
+	const FileSpec &spec_;
+	int fd_ = -1;
+	bool sparse_ = false;
+};
+
+} // namespace native
+
+#endif

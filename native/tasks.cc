@@ -1,0 +1,101 @@
+#include "tasks.h"
+
+#include <cstring>
+#include <utility>
+
+#include "duplicates.h"
+
+namespace native
+{
+namespace
+{
+
+constexpr uint32_t stored = 1u << 24;
+
+bool all_zero(const uint8_t *data, size_t size)
+{
+	return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+} // namespace
+
+void Block::settle(Codec codec, uint64_t start)
+{
+	if (codec != Codec::zstd || bytes.empty() || (size_word & stored))
+		return;
+	fit_to_kernel(bytes, start + bytes.size());
+	size_word = static_cast<uint32_t>(bytes.size());
+}
+
+const Source &SharedSource::open()
+{
+	std::lock_guard lock(opening_);
+	if (!source_)
+		source_ = std::make_unique<Source>(spec_);
+	return *source_;
+}
+
+void SharedSource::finished()
+{
+	if (pending_.fetch_sub(1) != 1)
+		return;
+	source_->check_unchanged();
+	source_.reset();
+}
+
+void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
+{
+	size_t compressed = worker.compressor->compress(data, size, worker.output.data());
+	if (compressed > 0) {
+		block.bytes.assign(worker.output.data(), worker.output.data() + compressed);
+		block.size_word = static_cast<uint32_t>(compressed);
+	} else {
+		block.bytes.assign(data, data + size);
+		block.size_word = static_cast<uint32_t>(size) | stored;
+	}
+}
+
+void FileBlockTask::run(Worker &worker)
+{
+	const Source &source = source_->open();
+	if (!source.is_hole(offset_, size_)) {
+		uint8_t *data = worker.input.data();
+		source.read(offset_, data, size_);
+		if (!all_zero(data, size_))
+			encode(data, size_, worker);
+	}
+	source_->finished();
+}
+
+void FragmentTask::run(Worker &worker)
+{
+	encode(data_.data(), data_.size(), worker);
+	data_ = {};
+}
+
+void ReadTask::add(Piece piece)
+{
+	piece.at = size;
+	size += piece.size;
+	pieces.push_back(std::move(piece));
+}
+
+void ReadTask::run(Worker &)
+{
+	data.resize(size);
+	for (Piece &piece : pieces) {
+		uint8_t *bytes = data.data() + piece.at;
+		if (piece.source) {
+			piece.source->open().read(piece.offset, bytes, piece.size);
+			piece.source->finished();
+			piece.is_hole = all_zero(bytes, piece.size);
+		} else {
+			Source source(*piece.spec);
+			source.read(0, bytes, piece.size);
+			source.check_unchanged();
+			piece.hash = content_hash(bytes, piece.size);
+		}
+	}
+}
+
+} // namespace native

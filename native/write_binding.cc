@@ -1,0 +1,186 @@
+// writeContents(job) → { promise, progress(), abort() } and createCompressor(codec, level)
+
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "bindings.h"
+#include "pipeline.h"
+
+namespace native
+{
+namespace
+{
+
+constexpr size_t identity_columns = 5; // size, dev, ino, mtimeNs, ctimeNs
+constexpr size_t result_columns = 7;
+
+Codec codec_of(Napi::Value value)
+{
+	std::string name = bytes_of(value);
+	return name == "zstd" ? Codec::zstd : name == "gzip" ? Codec::gzip : Codec::none;
+}
+
+uint64_t number(Napi::Object object, const char *key)
+{
+	return static_cast<uint64_t>(object.Get(key).As<Napi::Number>().Int64Value());
+}
+
+Job job_from(Napi::Object from)
+{
+	Job job;
+	job.codec = codec_of(from.Get("codec"));
+	job.level = static_cast<int>(number(from, "level"));
+	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
+	job.threads = static_cast<unsigned>(number(from, "threads"));
+	job.fd = static_cast<int>(number(from, "fd"));
+	job.image_offset = number(from, "imageOffset");
+	job.data_offset = number(from, "dataOffset");
+
+	auto paths = from.Get("paths").As<Napi::Array>();
+	auto identities = from.Get("identities").As<Napi::BigInt64Array>();
+	auto memory = from.Get("memory").As<Napi::Object>();
+	job.files.resize(paths.Length());
+	for (uint32_t i = 0; i < job.files.size(); i++) {
+		FileSpec &file = job.files[i];
+		const int64_t *row = identities.Data() + i * identity_columns;
+		file.path = bytes_of(paths.Get(i));
+		file.size = static_cast<uint64_t>(row[0]);
+		file.dev = static_cast<uint64_t>(row[1]);
+		file.ino = static_cast<uint64_t>(row[2]);
+		file.mtime_ns = row[3];
+		file.ctime_ns = row[4];
+	}
+	Napi::Array in_memory = memory.GetPropertyNames();
+	for (uint32_t k = 0; k < in_memory.Length(); k++) {
+		Napi::Value key = in_memory.Get(k);
+		FileSpec &file = job.files[key.ToNumber().Uint32Value()];
+		auto bytes = memory.Get(key).As<Napi::Uint8Array>();
+		file.in_memory = true;
+		file.memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+	}
+	return job;
+}
+
+Napi::Object to_js(Napi::Env env, const Result &result)
+{
+	Napi::Object object = Napi::Object::New(env);
+	auto files = Napi::Float64Array::New(env, result.files.size() * result_columns);
+	for (size_t i = 0; i < result.files.size(); i++) {
+		const FileResult &file = result.files[i];
+		double *row = files.Data() + i * result_columns;
+		row[0] = static_cast<double>(file.start);
+		row[1] = static_cast<double>(file.first_block);
+		row[2] = static_cast<double>(file.block_count);
+		row[3] = static_cast<double>(file.sparse);
+		row[4] = file.fragment;
+		row[5] = file.fragment_offset;
+		row[6] = file.duplicate_of;
+	}
+	auto sizes = Napi::Uint32Array::New(env, result.block_sizes.size());
+	std::copy(result.block_sizes.begin(), result.block_sizes.end(), sizes.Data());
+	auto fragments = Napi::Float64Array::New(env, result.fragments.size() * 2);
+	for (size_t i = 0; i < result.fragments.size(); i++) {
+		fragments.Data()[i * 2] = static_cast<double>(result.fragments[i].start);
+		fragments.Data()[i * 2 + 1] = result.fragments[i].size;
+	}
+	object.Set("files", files);
+	object.Set("blockSizes", sizes);
+	object.Set("fragments", fragments);
+	object.Set("blocks", Napi::Number::New(env, static_cast<double>(result.blocks)));
+	object.Set("end", Napi::Number::New(env, static_cast<double>(result.end)));
+	return object;
+}
+
+class WriteWorker : public Napi::AsyncWorker
+{
+public:
+	WriteWorker(Napi::Env env, Job job, std::shared_ptr<Status> status)
+		: Napi::AsyncWorker(env, "writeContents"),
+		  deferred(Napi::Promise::Deferred::New(env)), job_(std::move(job)),
+		  status_(std::move(status))
+	{
+	}
+
+	const Napi::Promise::Deferred deferred;
+
+protected:
+	void Execute() override
+	{
+		try {
+			result_ = run_pipeline(job_, *status_);
+		} catch (const Failure &failure) {
+			failure_ = failure;
+		} catch (const std::bad_alloc &) {
+			failure_ = Failure{ Failure::Kind::memory, 0, "writing the image", "" };
+		} catch (const std::exception &error) {
+			failure_ = Failure{ Failure::Kind::internal, 0, error.what(), "" };
+		}
+	}
+	void OnOK() override
+	{
+		if (failure_)
+			deferred.Reject(error_from(Env(), *failure_).Value());
+		else
+			deferred.Resolve(to_js(Env(), result_));
+	}
+
+private:
+	Job job_;
+	std::shared_ptr<Status> status_;
+	Result result_;
+	std::optional<Failure> failure_;
+};
+
+Napi::Value write_contents(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	auto status = std::make_shared<Status>();
+	auto *worker = new WriteWorker(env, job_from(info[0].As<Napi::Object>()), status);
+	Napi::Object handle = Napi::Object::New(env);
+	handle.Set("promise", worker->deferred.Promise());
+	handle.Set("progress", Napi::Function::New(env, [status](const Napi::CallbackInfo &call) {
+			   Napi::Object now = Napi::Object::New(call.Env());
+			   now.Set("bytes", static_cast<double>(status->bytes.load()));
+			   now.Set("files", static_cast<double>(status->files.load()));
+			   return now;
+		   }));
+	handle.Set("abort", Napi::Function::New(env, [status](const Napi::CallbackInfo &) {
+			   status->aborted = true;
+		   }));
+	worker->Queue();
+	return handle;
+}
+
+// A function from bytes to compressed bytes, or to null where they would not shrink.
+Napi::Value create_compressor(const Napi::CallbackInfo &info)
+{
+	struct State {
+		std::unique_ptr<Compressor> compressor;
+		std::vector<uint8_t> output;
+	};
+	auto state = std::make_shared<State>();
+	state->compressor = Compressor::create(codec_of(info[0]),
+					       info[1].As<Napi::Number>().Int32Value(), false);
+	return Napi::Function::New(
+		info.Env(), [state](const Napi::CallbackInfo &call) -> Napi::Value {
+			auto bytes = call[0].As<Napi::Uint8Array>();
+			state->output.resize(bytes.ByteLength());
+			size_t size = state->compressor->compress(bytes.Data(), bytes.ByteLength(),
+								  state->output.data());
+			if (size == 0)
+				return call.Env().Null();
+			return Napi::Buffer<uint8_t>::Copy(call.Env(), state->output.data(), size);
+		});
+}
+
+} // namespace
+
+void export_write(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("writeContents", Napi::Function::New(env, write_contents, "writeContents"));
+	exports.Set("createCompressor",
+		    Napi::Function::New(env, create_compressor, "createCompressor"));
+}
+
+} // namespace native

@@ -1,0 +1,26 @@
+/** `bundle extract FILE [-d DIR]` */
+import { withImage } from "../../inspect.ts";
+import { publishDirectory } from "../../output/directory.ts";
+import type { Arguments } from "../parse.ts";
+import { formatBytes, print, printable, printJson } from "../print.ts";
+
+export async function extractCommand(args: Arguments): Promise<void> {
+  const file = args.positionals[0] ?? "";
+  const directory = args.text("directory") ?? "squashfs-root";
+  const { dir, result } = await withImage(file, (_, image) =>
+    publishDirectory(directory, (temporary) => image.extract(temporary)),
+  );
+  if (args.flag("json")) {
+    printJson({ directory: dir, ...result });
+    return;
+  }
+  const { entries, bytes, skippedDevices, skippedXattrs } = result;
+  const skipped = [
+    ...(skippedDevices > 0 ? [`${skippedDevices} device nodes`] : []),
+    ...(skippedXattrs > 0 ? [`${skippedXattrs} extended attributes`] : []),
+  ].join(" and ");
+  print(
+    `${printable(directory)}: ${entries} entries, ${formatBytes(bytes)}` +
+      `${skipped && `; left out ${skipped}`}\n`,
+  );
+}

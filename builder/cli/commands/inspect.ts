@@ -1,0 +1,81 @@
+/** `bundle inspect FILE [--list]` */
+import { type Inspection, withImage } from "../../inspect.ts";
+import { fromBytes, type Manifest } from "../../manifest/manifest.ts";
+import type { ImageEntry, ImageReader } from "../../squashfs/reader.ts";
+import { displayPath } from "../../tree/path.ts";
+import { listingLine, listingObject } from "../listing.ts";
+import type { Arguments } from "../parse.ts";
+import { formatBytes, print, printable, printJson } from "../print.ts";
+
+const kinds: Record<Inspection["kind"], string> = {
+  bundle: "bundle",
+  appimage: "AppImage",
+  elf: "ELF with a squashfs image",
+  image: "squashfs image",
+};
+
+export async function inspectCommand(args: Arguments): Promise<void> {
+  const file = args.positionals[0] ?? "";
+  await withImage(file, async (inspection, image) => {
+    const entries = args.flag("list") ? await image.list() : undefined;
+    if (args.flag("json")) printJson(asJson(file, inspection, image, entries));
+    else print(asText(file, inspection, image, entries));
+  });
+}
+
+function manifestJson(manifest: Manifest) {
+  return {
+    name: fromBytes(manifest.name),
+    entry: fromBytes(manifest.entry),
+    args: manifest.args.map(fromBytes),
+    env: manifest.env.map(fromBytes),
+    imageSize: manifest.imageSize,
+    runtimeOptions: !manifest.noRuntimeOptions,
+    version: manifest.version,
+    arch: manifest.arch,
+  };
+}
+
+function asJson(
+  file: string,
+  { kind, size, arch, manifest, imageOffset }: Inspection,
+  { facts }: ImageReader,
+  entries: readonly ImageEntry[] | undefined,
+) {
+  return {
+    file,
+    kind,
+    size,
+    ...(arch !== undefined && { arch }),
+    ...(manifest && { manifest: manifestJson(manifest) }),
+    image: { offset: imageOffset, ...facts },
+    ...(entries && { entries: entries.map(listingObject) }),
+  };
+}
+
+function asText(
+  file: string,
+  { kind, size, arch, manifest, imageOffset }: Inspection,
+  { facts }: ImageReader,
+  entries: readonly ImageEntry[] | undefined,
+): string {
+  const list = (values: readonly string[]) => values.map(displayPath).join("\n             ");
+  const rows: [string, string | undefined][] = [
+    ["file", `${printable(file)}, ${formatBytes(size)}`],
+    ["kind", kinds[kind] + (arch === undefined ? "" : ` for ${arch}`)],
+    ["made by", manifest && `fuselage-bundle ${displayPath(manifest.version)}`],
+    ["name", manifest && displayPath(manifest.name)],
+    ["entry", manifest && displayPath(manifest.entry)],
+    ["arguments", manifest && list(manifest.args)],
+    ["variables", manifest && list(manifest.env)],
+    ["options", manifest?.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
+    ["image", `${formatBytes(facts.bytes)} at byte ${imageOffset}`],
+    ["codec", `${facts.compression}, blocks of ${formatBytes(facts.blockSize)}`],
+    ["inodes", `${facts.inodes}`],
+    ["time", new Date(facts.mtime * 1000).toISOString()],
+  ];
+  const shown = rows.filter(([, value]) => value !== undefined && value !== "");
+  const head = shown.map(([name, value]) => `${name.padEnd(11)}  ${value}\n`).join("");
+  if (entries === undefined) return head;
+  return `${head}\n${entries.map((entry) => `${listingLine(entry)}\n`).join("")}`;
+}

@@ -1,0 +1,157 @@
+/** Command line → values, by the tables of scripts/spec/options.json. */
+import { parseArgs } from "node:util";
+import * as errors from "../errors.ts";
+import { commands, globalOptions } from "../generated/spec.ts";
+import { nearest } from "./nearest.ts";
+
+export type CommandName = (typeof commands)[number]["name"];
+
+interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  readonly type: "string" | "boolean";
+  readonly value?: string;
+  readonly multiple?: boolean;
+  readonly required?: boolean;
+  readonly summary: string;
+}
+
+/** What was given to a command. */
+export class Arguments {
+  readonly positionals: readonly string[];
+  readonly #values: ReadonlyMap<string, readonly string[]>;
+
+  constructor(positionals: readonly string[], values: ReadonlyMap<string, readonly string[]>) {
+    this.positionals = positionals;
+    this.#values = values;
+  }
+
+  flag(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  text(name: string): string | undefined {
+    return this.#values.get(name)?.[0];
+  }
+
+  list(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+}
+
+/** What the command line asks for. */
+export type Request =
+  | { kind: "version" }
+  | { kind: "help"; command: CommandName | undefined }
+  | { kind: "run"; command: CommandName; args: Arguments };
+
+/**
+ * Reads a command line.
+ *
+ * @throws E_COMMAND_UNKNOWN, E_OPTION_UNKNOWN, E_OPTION_VALUE, E_OPTION_MISSING,
+ *   E_OPTION_CONFLICT, E_ARGUMENT
+ */
+export function parseCommandLine(argv: readonly string[]): Request {
+  const [first, ...rest] = argv;
+  if (first === undefined) {
+    const hint = "`bundle --help` lists the commands.";
+    throw errors.argument("no command was given", "bundle COMMAND", hint);
+  }
+  if (first.startsWith("-")) {
+    const { args, problem } = parseOptions([first], globalOptions);
+    if (problem !== undefined) throw problem;
+    return args.flag("version") ? { kind: "version" } : { kind: "help", command: undefined };
+  }
+  const command = commands.find(({ name }) => name === first);
+  if (command === undefined) {
+    const names = commands.map(({ name }) => name);
+    throw errors.commandUnknown(first, nearest(first, names));
+  }
+  const help = globalOptions.filter(({ name }) => name === "help");
+  const options: readonly OptionSpec[] = [...command.options, ...help];
+  // Help answers also what is otherwise wrong with the line, that is what it is asked for.
+  const { args, problem } = parseOptions(rest, options);
+  if (args.flag("help")) return { kind: "help", command: command.name };
+  if (problem !== undefined) throw problem;
+  checkRequired(args, options);
+  checkCount(args.positionals, command);
+  return { kind: "run", command: command.name, args };
+}
+
+function parseOptions(
+  argv: readonly string[],
+  specs: readonly OptionSpec[],
+): { args: Arguments; problem: Error | undefined } {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: Object.fromEntries(
+      specs.map(({ name, short, type }) => [name, { type, ...(short && { short }) }]),
+    ),
+  });
+  const positionals: string[] = [];
+  const values = new Map<string, string[]>();
+  let problem: Error | undefined;
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const spec = specs.find(({ name }) => name === token.name);
+    problem ??= optionProblem(token, spec, specs, values.has(token.name));
+    const value = token.value ?? "";
+    values.set(token.name, [...(values.get(token.name) ?? []), value]);
+  }
+  return { args: new Arguments(positionals, values), problem };
+}
+
+function optionProblem(
+  token: {
+    name: string;
+    rawName: string;
+    value?: string | undefined;
+    inlineValue?: boolean | undefined;
+  },
+  spec: OptionSpec | undefined,
+  specs: readonly OptionSpec[],
+  seen: boolean,
+): Error | undefined {
+  const { rawName, value } = token;
+  if (spec === undefined) {
+    const close = nearest(
+      token.name,
+      specs.map(({ name }) => name),
+    );
+    return errors.optionUnknown(rawName, close && `--${close}`);
+  }
+  if (seen && !spec.multiple && spec.type === "string") {
+    return errors.optionConflict(`${rawName} was given twice`);
+  }
+  if (spec.type === "boolean") {
+    if (value === undefined) return undefined;
+    return errors.optionValue(rawName, "no value", `"${value}"`);
+  }
+  if (value === undefined) return errors.optionValue(rawName, `${spec.value}`, "nothing");
+  if (!token.inlineValue && value.length > 1 && value.startsWith("-")) {
+    const expected = `${spec.value} (write --${spec.name}=${value} if that is meant)`;
+    return errors.optionValue(rawName, expected, `the option-like "${value}"`);
+  }
+  return undefined;
+}
+
+function checkRequired(args: Arguments, options: readonly OptionSpec[]): void {
+  for (const { name, short, value, required, summary } of options) {
+    if (!required || args.flag(name)) continue;
+    throw errors.optionMissing(`${short ? `-${short}` : `--${name}`} ${value}`, summary);
+  }
+}
+
+function checkCount(positionals: readonly string[], command: (typeof commands)[number]): void {
+  const wanted = command.arguments.length;
+  const usage = `bundle ${command.name} ${command.usage}`;
+  const missing = command.arguments[positionals.length];
+  if (missing !== undefined) throw errors.argument(`${missing.name} is missing`, usage);
+  if (positionals.length > wanted) {
+    throw errors.argument(`"${positionals[wanted]}" is one argument too many`, usage);
+  }
+}

@@ -1,0 +1,57 @@
+/** The one place that prints: results to stdout, errors to stderr. */
+import type { BundleError } from "../errors.ts";
+
+/**
+ * Text that came from outside, safe for a terminal: control characters and the marks that turn the
+ * writing direction become \xNN, so that no name can rewrite the screen.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (char) =>
+    [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
+  );
+}
+
+/** Writes to stdout as it is. */
+export function print(text: string): void {
+  process.stdout.write(text);
+}
+
+export function printJson(value: unknown): void {
+  print(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** `bundle: [CODE] PATH: what happened: expected X, found Y` and the hint on a line of its own. */
+export function formatError(error: BundleError): string {
+  const { code, path, message, expected, actual, hint } = error;
+  const details = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(actual === undefined ? [] : [`found ${actual}`]),
+  ].join(", ");
+  const what = [...(path === undefined ? [] : [path]), message, ...(details ? [details] : [])];
+  return `bundle: [${code}] ${printable(what.join(": "))}\n  ${printable(hint)}\n`;
+}
+
+/**
+ * Prints a failure, on stdout as JSON too when that was asked for.
+ *
+ * @param debug adds the stack trace
+ */
+export function printError(error: BundleError, { json, debug }: Record<"json" | "debug", boolean>) {
+  process.stderr.write(formatError(error));
+  if (debug) process.stderr.write(`${error.stack}\n${causeText(error)}`);
+  if (!json) return;
+  const { code, message, path, expected, actual, hint } = error;
+  printJson({ error: { code, message, path, expected, actual, hint } });
+}
+
+function causeText({ cause }: BundleError): string {
+  return cause instanceof Error ? `caused by ${cause.stack}\n` : "";
+}
+
+/** 1536 → "1.5 KiB". */
+export function formatBytes(bytes: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,51 @@
+/** A progress bar for work that turns out to be long, on a terminal only. */
+import { Presets, SingleBar } from "cli-progress";
+import type { Progress } from "../squashfs/options.ts";
+import { formatBytes } from "./print.ts";
+
+/** Shorter work shows no bar; it would only flicker. Milliseconds. */
+const PATIENCE = 500;
+
+/** The terminal's own settings (line wrap, cursor) stay as they are: a signal may end us any time. */
+const options = {
+  format: "{bar} {percentage}%  {done} of {all}",
+  stream: process.stderr,
+  barsize: 32,
+  clearOnComplete: true,
+  linewrap: true,
+  hideCursor: false,
+  gracefulExit: false,
+};
+
+export interface ProgressBar {
+  update: (progress: Progress) => void;
+  /** Clears the line. */
+  stop: () => void;
+}
+
+/** A bar is for people: not in a pipe or a log, nor in CI. */
+function wanted(): boolean {
+  const { CI, TERM } = process.env;
+  return process.stderr.isTTY === true && !CI && TERM !== "dumb";
+}
+
+/** Starts to watch; nothing is shown before `PATIENCE` is over. */
+export function progressBar(): ProgressBar {
+  if (!wanted()) return { update: () => {}, stop: () => {} };
+  const started = performance.now();
+  let bar: SingleBar | undefined;
+  return {
+    update({ bytes, totalBytes }) {
+      if (performance.now() - started < PATIENCE) return;
+      const payload = { done: formatBytes(bytes), all: formatBytes(totalBytes) };
+      if (bar === undefined) {
+        bar = new SingleBar(options, Presets.legacy);
+        bar.start(totalBytes, bytes, payload);
+      }
+      bar.update(bytes, payload);
+    },
+    stop() {
+      bar?.stop();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/** Texts of the command line → values of options. */
+import * as errors from "../errors.ts";
+import { type Architecture, architectures } from "../paths.ts";
+import { type Compression, LEVELS } from "../squashfs/options.ts";
+
+/** `zstd`, `zstd:19`, `gzip:9`, `none`. */
+export function parseCompression(text: string): { compression: Compression; level?: number } {
+  const [codec, level, ...more] = text.split(":");
+  const bad = (expected: string) => errors.optionValue("--compression", expected, `"${text}"`);
+  if ((codec !== "zstd" && codec !== "gzip" && codec !== "none") || more.length > 0) {
+    throw bad("zstd[:LEVEL], gzip[:LEVEL] or none");
+  }
+  if (level === undefined) return { compression: codec };
+  if (codec === "none") throw bad("none, which has no levels");
+  const { min, max } = LEVELS[codec];
+  const number = wholeNumber(level);
+  if (number === undefined || number < min || number > max) {
+    throw bad(`${codec}:LEVEL with a level from ${min} to ${max}`);
+  }
+  return { compression: codec, level: number };
+}
+
+/** `131072`, `128K`, `1M`: bytes, a power of two from 4 KiB to 1 MiB. */
+export function parseBlockSize(text: string): number {
+  const [, digits, unit] = /^([0-9]+)([KkMm]?)(?:i?[Bb])?$/.exec(text) ?? [];
+  const scale = { "": 1, k: 1024, m: 1048576 }[(unit ?? "").toLowerCase()] ?? 1;
+  const bytes = (wholeNumber(digits ?? "") ?? 0) * scale;
+  const isPowerOfTwo = bytes > 0 && Number.isInteger(Math.log2(bytes));
+  if (!isPowerOfTwo || bytes < 4096 || bytes > 1048576) {
+    throw errors.optionValue("--block-size", "a power of two from 4K to 1M", `"${text}"`);
+  }
+  return bytes;
+}
+
+/** Threads, 1..256. */
+export function parseThreads(text: string): number {
+  const threads = wholeNumber(text);
+  if (threads === undefined || threads < 1 || threads > 256) {
+    throw errors.optionValue("--threads", "a whole number from 1 to 256", `"${text}"`);
+  }
+  return threads;
+}
+
+/** An architecture by the name that `uname -m` gives it, or by Node's or Debian's. */
+export function parseArch(text: string): Architecture {
+  const aliases: Record<string, Architecture> = {
+    x64: "x86_64",
+    amd64: "x86_64",
+    arm64: "aarch64",
+  };
+  const arch = architectures.find((name) => name === text) ?? aliases[text];
+  if (arch === undefined) {
+    throw errors.optionValue("--arch", architectures.join(" or "), `"${text}"`);
+  }
+  return arch;
+}
+
+/** `K=V`. */
+export function parseVariable(text: string): string {
+  if (text.indexOf("=") < 1) {
+    throw errors.optionValue("--env", "K=V with a name before the =", `"${text}"`);
+  }
+  return text;
+}
+
+function wholeNumber(text: string): number | undefined {
+  return /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,355 @@
+/**
+ * Every way in which the builder fails: one factory per failure, sorted by code.
+ *
+ * Codes, hints and exit statuses stand in scripts/spec/errors.json; docs/errors.md lists them.
+ * Paths in here are what a person should read: names inside a tree go through `displayPath` first.
+ */
+import { type ErrorCode, errorCatalogue } from "./generated/spec.ts";
+
+export type { ErrorCode } from "./generated/spec.ts";
+
+/** What a failure may say beyond its code and message. */
+export interface ErrorDetails {
+  /** File or folder at fault. */
+  path?: string | undefined;
+  expected?: string | undefined;
+  actual?: string | undefined;
+  /** What to do next, when that differs from the code's general hint. */
+  hint?: string | undefined;
+  cause?: unknown;
+}
+
+/** A failure with a stable code. `message` is what happened, without path, expectation and hint. */
+export class BundleError extends Error {
+  readonly code: ErrorCode;
+  readonly path?: string;
+  readonly expected?: string;
+  readonly actual?: string;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = "BundleError";
+    this.code = code;
+    this.hint = details.hint ?? errorCatalogue[code].hint;
+    if (details.path !== undefined) this.path = details.path;
+    if (details.expected !== undefined) this.expected = details.expected;
+    if (details.actual !== undefined) this.actual = details.actual;
+  }
+
+  /** Exit status that `bundle` ends with: 1, or 2 for a wrong command line. */
+  get exitStatus(): number {
+    return errorCatalogue[this.code].exit;
+  }
+}
+
+/** errno's words for the failures that people meet, else what Node says. */
+export function systemReason(cause: unknown): string {
+  const words: Record<string, string> = {
+    EACCES: "permission denied",
+    EBUSY: "it is in use",
+    EDQUOT: "the disk quota is used up",
+    EFBIG: "the file system allows no file of that size",
+    EIO: "input/output error",
+    EISDIR: "it is a directory",
+    ELOOP: "too many symbolic links",
+    EMFILE: "too many open files",
+    ENAMETOOLONG: "the name is too long",
+    ENOENT: "it does not exist",
+    ENOMEM: "out of memory",
+    ENOSPC: "no space left",
+    ENOTDIR: "part of the path is not a directory",
+    EPERM: "operation not permitted",
+    EROFS: "the file system is read-only",
+    ETXTBSY: "it is being executed",
+  };
+  const code = errnoCode(cause);
+  if (code !== undefined && words[code] !== undefined) return words[code];
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** "ENOENT" and the like, or undefined where the cause is not a failed system call. */
+export function errnoCode(cause: unknown): string | undefined {
+  if (!(cause instanceof Error) || !("code" in cause)) return undefined;
+  // Node's own codes (ERR_...) and those of this file have an underscore, names of errno have none.
+  return typeof cause.code === "string" && /^E[A-Z0-9]+$/.test(cause.code) ? cause.code : undefined;
+}
+
+/** The addon file is missing, or was made for another machine or libc. */
+export function addon(path: string, cause: unknown): BundleError {
+  return new BundleError("E_ADDON", `the native addon cannot be loaded: ${systemReason(cause)}`, {
+    path,
+    expected: `an addon for linux-${process.arch}, glibc 2.28 or newer`,
+    cause,
+  });
+}
+
+/** @param expected what the command takes, as in its usage line */
+export function argument(message: string, expected: string, hint?: string): BundleError {
+  return new BundleError("E_ARGUMENT", message, { expected, hint });
+}
+
+export function commandUnknown(name: string, nearest: string | undefined): BundleError {
+  const hint = nearest === undefined ? undefined : `Did you mean \`bundle ${nearest}\`?`;
+  return new BundleError("E_COMMAND_UNKNOWN", `there is no command ${quote(name)}`, { hint });
+}
+
+export function elfMalformed(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_ELF_MALFORMED", what, { ...details, path });
+}
+
+export function elfUnsupported(
+  path: string,
+  what: string,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_ELF_UNSUPPORTED", what, { ...details, path });
+}
+
+/** @param candidates paths below DIR that could be meant */
+export function entryAmbiguous(dir: string, candidates: readonly string[]): BundleError {
+  const shown = candidates.slice(0, 10).join(", ");
+  const rest = candidates.length > 10 ? ` and ${candidates.length - 10} more` : "";
+  return new BundleError(
+    "E_ENTRY_AMBIGUOUS",
+    `${candidates.length} programs could be the entrypoint: ${shown}${rest}`,
+    { path: dir, hint: `Say which one, for example: --entry ${candidates[0]}` },
+  );
+}
+
+export function entryMissing(dir: string, entry: string, hint?: string): BundleError {
+  return new BundleError("E_ENTRY_MISSING", `the entrypoint ${quote(entry)} does not exist`, {
+    path: dir,
+    hint,
+  });
+}
+
+export function entryNone(dir: string, name: string): BundleError {
+  return new BundleError("E_ENTRY_NONE", "no entrypoint was given and none can be found", {
+    path: dir,
+    expected: `AppRun, bin/${name}, or one executable file in the folder or in its bin/`,
+  });
+}
+
+export function entryNotExecutable(dir: string, entry: string, mode: number): BundleError {
+  return new BundleError("E_ENTRY_NOT_EXECUTABLE", `the entrypoint ${quote(entry)} may not run`, {
+    path: dir,
+    expected: "a file with an executable bit",
+    actual: `mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`,
+  });
+}
+
+/** @param kind what it is instead: "directory", "fifo", ... */
+export function entryNotFile(dir: string, entry: string, kind: string): BundleError {
+  return new BundleError("E_ENTRY_NOT_FILE", `the entrypoint ${quote(entry)} is not a file`, {
+    path: dir,
+    expected: "a regular file",
+    actual: `a ${kind}`,
+  });
+}
+
+/** @param way how it leaves the folder, for example `through ".."` */
+export function entryOutside(dir: string, entry: string, way: string): BundleError {
+  return new BundleError(
+    "E_ENTRY_OUTSIDE",
+    `the entrypoint ${quote(entry)} leads out of the folder ${way}`,
+    { path: dir },
+  );
+}
+
+export function extractExists(path: string, actual: string): BundleError {
+  return new BundleError("E_EXTRACT_EXISTS", "the destination cannot be used", {
+    path,
+    expected: "a new or empty directory",
+    actual,
+  });
+}
+
+export function extractFailed(path: string, what: string, cause?: unknown): BundleError {
+  return new BundleError("E_EXTRACT_FAILED", what, { path, cause });
+}
+
+/** @param what for example "its size changed" or "it disappeared" */
+export function fileChanged(path: string, what: string): BundleError {
+  return new BundleError("E_FILE_CHANGED", `${what} while it was read`, { path });
+}
+
+/** @param kind "socket", "block device", "character device" or "fifo" */
+export function fileKind(path: string, kind: string): BundleError {
+  const hint =
+    kind === "socket"
+      ? "A socket has no content to pack: remove it, or leave it out with --exclude."
+      : undefined;
+  return new BundleError("E_FILE_KIND", `a ${kind} is not packed`, { path, hint });
+}
+
+export function fileUnreadable(path: string, cause: unknown): BundleError {
+  return new BundleError("E_FILE_UNREADABLE", `cannot be read: ${systemReason(cause)}`, {
+    path,
+    cause,
+  });
+}
+
+export function imageCorrupt(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_IMAGE_CORRUPT", what, { ...details, path });
+}
+
+/** @param what which limit, with both numbers */
+export function imageLimit(path: string, what: string): BundleError {
+  return new BundleError("E_IMAGE_LIMIT", what, { path });
+}
+
+/** @param offset where the image should start, bytes */
+export function imageMissing(
+  path: string,
+  offset: number,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_IMAGE_MISSING", `there is no squashfs image at byte ${offset}`, {
+    ...details,
+    path,
+  });
+}
+
+/** @param expected bytes that the file should have @param actual bytes that it has */
+export function imageTruncated(path: string, expected: number, actual: number): BundleError {
+  return new BundleError("E_IMAGE_TRUNCATED", "the image is cut short", {
+    path,
+    expected: `a file of ${expected} bytes`,
+    actual: `${actual} bytes`,
+  });
+}
+
+export function imageUnsupported(
+  path: string,
+  what: string,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_IMAGE_UNSUPPORTED", what, { ...details, path });
+}
+
+export function inputEmpty(path: string): BundleError {
+  return new BundleError("E_INPUT_EMPTY", "there is nothing to pack", { path });
+}
+
+export function inputMissing(path: string, cause?: unknown): BundleError {
+  return new BundleError("E_INPUT_MISSING", "does not exist", { path, cause });
+}
+
+/** @param actual what it is instead */
+export function inputNotDirectory(path: string, actual: string): BundleError {
+  return new BundleError("E_INPUT_NOT_DIRECTORY", "cannot be packed", {
+    path,
+    expected: "a directory",
+    actual,
+  });
+}
+
+/** Something that cannot happen did. The stack of `cause` is what a report needs. */
+export function internal(cause: unknown): BundleError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new BundleError("E_INTERNAL", `unexpected: ${what}`, { cause });
+}
+
+export function manifestLimit(what: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_MANIFEST_LIMIT", what, { expected, actual });
+}
+
+export function manifestMalformed(
+  path: string,
+  what: string,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_MANIFEST_MALFORMED", `the manifest is damaged: ${what}`, {
+    ...details,
+    path,
+  });
+}
+
+export function manifestVersion(path: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_MANIFEST_VERSION", "the manifest is not of a known version", {
+    path,
+    expected,
+    actual,
+  });
+}
+
+export function optionConflict(what: string): BundleError {
+  return new BundleError("E_OPTION_CONFLICT", what);
+}
+
+/** @param usage the option with its value, for example "-o OUT" */
+export function optionMissing(usage: string, meaning: string): BundleError {
+  return new BundleError("E_OPTION_MISSING", `${usage} is missing: ${meaning}`);
+}
+
+export function optionUnknown(option: string, nearest: string | undefined): BundleError {
+  const hint = nearest === undefined ? undefined : `Did you mean ${nearest}?`;
+  return new BundleError("E_OPTION_UNKNOWN", `there is no option ${quote(option)}`, { hint });
+}
+
+export function optionValue(option: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_OPTION_VALUE", `${option} does not take this value`, {
+    expected,
+    actual,
+  });
+}
+
+export function outputDirectory(path: string): BundleError {
+  return new BundleError("E_OUTPUT_DIRECTORY", "the output path is a directory", {
+    path,
+    expected: "the name of a file to write",
+  });
+}
+
+/** Writing failed; picks the code that fits the system's reason. */
+export function outputFailed(path: string, step: string, cause: unknown): BundleError {
+  const reason = systemReason(cause);
+  const details = { path, cause };
+  switch (errnoCode(cause)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new BundleError("E_OUTPUT_NO_SPACE", `${step} failed: ${reason}`, details);
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new BundleError("E_OUTPUT_PERMISSION", `${step} failed: ${reason}`, details);
+    default:
+      return new BundleError("E_OUTPUT_FAILED", `${step} failed: ${reason}`, details);
+  }
+}
+
+/** @param actual what stands there instead, for example "a character device" */
+export function outputNotFile(path: string, actual: string): BundleError {
+  return new BundleError("E_OUTPUT_FAILED", "the output would replace something else", {
+    path,
+    expected: "a regular file or a new name",
+    actual,
+  });
+}
+
+export function outputInsideInput(path: string, dir: string): BundleError {
+  return new BundleError("E_OUTPUT_INSIDE_INPUT", `the output lies inside the folder ${dir}`, {
+    path,
+  });
+}
+
+export function outOfMemory(what: string): BundleError {
+  return new BundleError("E_OUT_OF_MEMORY", `not enough memory ${what}`);
+}
+
+export function pathInvalid(path: string, what: string): BundleError {
+  return new BundleError("E_PATH_INVALID", what, { path });
+}
+
+export function runtimeMissing(path: string, arch: string): BundleError {
+  return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
+}
+
+/**
+ * A value of the user's in a message: in quotes, so that an empty one and spaces are seen. Control
+ * characters are escaped where messages are printed.
+ */
+function quote(text: string): string {
+  return `"${text}"`;
+}

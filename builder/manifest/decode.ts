@@ -1,0 +1,131 @@
+/** Bytes of section .fuselage → Manifest. The bytes come from anyone; each field is checked. */
+import { crc32 } from "node:zlib";
+import * as errors from "../errors.ts";
+import {
+  manifestFlags,
+  manifestFormat,
+  manifestTags,
+  optionWords,
+  repeatedTags,
+} from "../generated/spec.ts";
+import type { Manifest } from "./manifest.ts";
+
+const knownTags = new Set<number>(Object.values(manifestTags));
+const repeated = new Set<number>(repeatedTags);
+
+/**
+ * Decodes a manifest.
+ *
+ * @param file name for messages
+ * @returns undefined when the section is empty or all zero: a runtime without an image
+ * @throws E_MANIFEST_MALFORMED, E_MANIFEST_VERSION
+ */
+export function decodeManifest(bytes: Buffer, file: string): Manifest | undefined {
+  if (bytes.every((byte) => byte === 0)) return undefined;
+  const values = records(checkedBody(bytes, file), bytes.readUInt32LE(16), file);
+  const one = (tag: number) => values.get(tag)?.[0];
+  const required = (tag: number, name: string) => {
+    const value = one(tag);
+    if (value === undefined) throw errors.manifestMalformed(file, `it has no ${name}`);
+    return value;
+  };
+  return {
+    name: one(manifestTags.NAME) ?? "",
+    entry: required(manifestTags.ENTRY, "ENTRY"),
+    args: values.get(manifestTags.ARG) ?? [],
+    env: values.get(manifestTags.ENV) ?? [],
+    imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
+    noRuntimeOptions: optionList(one(manifestTags.OPTIONS), file),
+    version: one(manifestTags.VERSION) ?? "",
+    arch: one(manifestTags.ARCH) ?? "",
+  };
+}
+
+/** Checks the header and returns the bytes of the records. */
+function checkedBody(bytes: Buffer, file: string): Buffer {
+  const { magic, major, headerBytes, maxBytes, maxRecords } = manifestFormat;
+  const malformed = (what: string, expected: string, actual: string | number) =>
+    errors.manifestMalformed(file, what, { expected, actual: `${actual}` });
+  if (bytes.length < headerBytes) {
+    throw malformed("the section is too small", `at least ${headerBytes} bytes`, bytes.length);
+  }
+  if (bytes.toString("latin1", 0, 8) !== magic) {
+    const found = JSON.stringify(bytes.toString("latin1", 0, 8));
+    throw malformed("it does not start with its magic", JSON.stringify(magic), found);
+  }
+  if (bytes.readUInt16LE(8) !== major) {
+    throw errors.manifestVersion(file, `${major}.x`, `${bytes.readUInt16LE(8)}.x`);
+  }
+  const total = bytes.readUInt32LE(12);
+  if (total < headerBytes || total > maxBytes || total > bytes.length) {
+    const limit = Math.min(maxBytes, bytes.length);
+    throw malformed("its size is out of range", `${headerBytes} to ${limit} bytes`, total);
+  }
+  const count = bytes.readUInt32LE(16);
+  if (count > maxRecords) throw malformed("it has too many records", `${maxRecords}`, count);
+  const body = bytes.subarray(headerBytes, total);
+  const [expected, actual] = [bytes.readUInt32LE(20), crc32(body)];
+  if (expected !== actual) {
+    throw malformed("its checksum is wrong", expected.toString(16), actual.toString(16));
+  }
+  return body;
+}
+
+/** Values by tag, in order. */
+function records(body: Buffer, count: number, file: string): Map<number, string[]> {
+  const { recordHeaderBytes, recordAlignment } = manifestFormat;
+  const values = new Map<number, string[]>();
+  let at = 0;
+  for (let index = 0; index < count; index++) {
+    if (at + recordHeaderBytes > body.length) {
+      throw errors.manifestMalformed(file, `record ${index} is cut short`);
+    }
+    const tag = body.readUInt16LE(at);
+    const flags = body.readUInt16LE(at + 2);
+    const length = body.readUInt32LE(at + 4);
+    const start = at + recordHeaderBytes;
+    if (length === 0 || length > body.length - start) {
+      throw errors.manifestMalformed(file, `record ${index} ends outside the manifest`);
+    }
+    const end = start + length - 1;
+    if (body.indexOf(0, start) !== end) {
+      throw errors.manifestMalformed(file, `record ${index} is not one text that ends with NUL`);
+    }
+    at = Math.ceil((start + length) / recordAlignment) * recordAlignment;
+    if (!knownTags.has(tag)) {
+      if ((flags & manifestFlags.CRITICAL) === 0) continue;
+      throw errors.manifestVersion(file, "known critical records", `critical record ${tag}`);
+    }
+    const list = values.get(tag) ?? [];
+    if (list.length > 0 && !repeated.has(tag)) {
+      throw errors.manifestMalformed(file, `record ${tag} stands there twice`);
+    }
+    list.push(body.toString("latin1", start, end));
+    values.set(tag, list);
+  }
+  if (at !== body.length) {
+    throw errors.manifestMalformed(file, "bytes follow its last record");
+  }
+  return values;
+}
+
+function imageSize(text: string, file: string): number {
+  const size = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(size)) {
+    throw errors.manifestMalformed(file, "IMAGE_SIZE is not a size", {
+      expected: "decimal digits",
+      actual: JSON.stringify(text),
+    });
+  }
+  return size;
+}
+
+/** True when `no-runtime-options` is among the words. OPTIONS is critical, so each must be known. */
+function optionList(text: string | undefined, file: string): boolean {
+  const words = (text ?? "").split(",").filter((word) => word !== "");
+  const unknown = words.find((word) => word !== optionWords.NO_RUNTIME_OPTIONS);
+  if (unknown !== undefined) {
+    throw errors.manifestVersion(file, optionWords.NO_RUNTIME_OPTIONS, JSON.stringify(unknown));
+  }
+  return words.length > 0;
+}

@@ -1,0 +1,79 @@
+/** Manifest → bytes. The layout is in docs/format.md, the numbers in scripts/spec/manifest.json. */
+import { crc32 } from "node:zlib";
+import * as errors from "../errors.ts";
+import {
+  criticalTags,
+  manifestFlags,
+  manifestFormat,
+  manifestTags,
+  optionWords,
+} from "../generated/spec.ts";
+import type { Manifest } from "./manifest.ts";
+
+type Tag = (typeof manifestTags)[keyof typeof manifestTags];
+
+/** Widest IMAGE_SIZE: 2^53 has 16 digits. */
+const WIDEST_SIZE = Number.MAX_SAFE_INTEGER;
+
+function record(tag: Tag, value: string): Buffer {
+  const bytes = Buffer.from(value, "latin1");
+  if (bytes.includes(0)) throw errors.internal(new Error(`manifest record ${tag} holds a NUL`));
+  const { recordHeaderBytes, recordAlignment } = manifestFormat;
+  const unpadded = recordHeaderBytes + bytes.length + 1;
+  const out = Buffer.alloc(Math.ceil(unpadded / recordAlignment) * recordAlignment);
+  const critical = (criticalTags as readonly number[]).includes(tag);
+  out.writeUInt16LE(tag, 0);
+  out.writeUInt16LE(critical ? manifestFlags.CRITICAL : 0, 2);
+  out.writeUInt32LE(bytes.length + 1, 4);
+  bytes.copy(out, recordHeaderBytes);
+  return out;
+}
+
+/**
+ * Encodes a manifest.
+ *
+ * @throws E_MANIFEST_LIMIT when it has more than 1 MiB or 4096 records
+ */
+export function encodeManifest(manifest: Manifest): Buffer {
+  const options = manifest.noRuntimeOptions ? [optionWords.NO_RUNTIME_OPTIONS] : [];
+  const records = [
+    record(manifestTags.NAME, manifest.name),
+    record(manifestTags.ENTRY, manifest.entry),
+    ...manifest.args.map((arg) => record(manifestTags.ARG, arg)),
+    ...manifest.env.map((variable) => record(manifestTags.ENV, variable)),
+    record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),
+    ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
+    record(manifestTags.VERSION, manifest.version),
+    record(manifestTags.ARCH, manifest.arch),
+  ];
+  const body = Buffer.concat(records);
+  const { magic, major, minor, headerBytes, maxBytes, maxRecords } = manifestFormat;
+  const total = headerBytes + body.length;
+  if (total > maxBytes) {
+    throw errors.manifestLimit(
+      "arguments and variables are too long",
+      `at most ${maxBytes} bytes`,
+      `${total} bytes`,
+    );
+  }
+  if (records.length > maxRecords) {
+    throw errors.manifestLimit(
+      "there are too many arguments and variables",
+      `at most ${maxRecords} records`,
+      `${records.length}`,
+    );
+  }
+  const header = Buffer.alloc(headerBytes);
+  header.write(magic, "latin1");
+  header.writeUInt16LE(major, 8);
+  header.writeUInt16LE(minor, 10);
+  header.writeUInt32LE(total, 12);
+  header.writeUInt32LE(records.length, 16);
+  header.writeUInt32LE(crc32(body), 20);
+  return Buffer.concat([header, body]);
+}
+
+/** Bytes that this manifest has at the most, whatever size its image turns out to have. */
+export function manifestBound(manifest: Omit<Manifest, "imageSize">): number {
+  return encodeManifest({ ...manifest, imageSize: WIDEST_SIZE }).length;
+}

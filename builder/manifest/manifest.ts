@@ -1,0 +1,29 @@
+/**
+ * What a bundle knows about itself, as it stands in section .fuselage of its ELF.
+ *
+ * Texts are byte strings: one character (U+0001 to U+00FF) for each byte, as in a tree, because a
+ * path or an argument need not be UTF-8.
+ */
+export interface Manifest {
+  /** Name of the bundle. */
+  name: string;
+  /** Program to run: path below the image's root, without a leading slash. */
+  entry: string;
+  /** Arguments before the user's own. */
+  args: readonly string[];
+  /** Variables, each `K=V`. */
+  env: readonly string[];
+  /** Bytes of the image with its padding. */
+  imageSize: number;
+  /** True when `--bundle-*` options are the app's own. */
+  noRuntimeOptions: boolean;
+  /** Version of the builder. */
+  version: string;
+  /** Architecture of the runtime. */
+  arch: string;
+}
+
+/** A byte string as text; bytes that are no UTF-8 become U+FFFD. */
+export function fromBytes(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}

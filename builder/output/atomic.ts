@@ -1,0 +1,93 @@
+/**
+ * A file that appears under its name only when it is complete and on disk.
+ *
+ * The temporary file has a name in the same folder rather than none (O_TMPFILE): a nameless file
+ * can be linked to a new name only, and the output may exist already, so a named step is needed
+ * anyway.
+ */
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { keepTemporary, removeTemporary, syncDirectory, temporaryName } from "./temporary.ts";
+
+/**
+ * Where output to `file` really goes: symbolic links are followed, so that the link survives.
+ *
+ * @returns an absolute path whose folder exists
+ * @throws E_OUTPUT_DIRECTORY, E_OUTPUT_FAILED (the folder is missing, or a device or the like
+ *   stands there, which a rename would replace), E_OUTPUT_PERMISSION
+ */
+export async function resolveOutput(file: string): Promise<string> {
+  if (file.endsWith("/")) throw errors.outputDirectory(file);
+  const there = await lstat(file).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "ENOENT") return undefined;
+    throw errors.outputFailed(file, "looking it up", cause);
+  });
+  if (there === undefined) {
+    const dir = path.dirname(file);
+    const parent = await realpath(dir).catch((cause: unknown) => {
+      throw errors.outputFailed(file, `opening the folder ${dir}`, cause);
+    });
+    return path.join(parent, path.basename(file));
+  }
+  const target = await realpath(file).catch((cause: unknown) => {
+    throw errors.outputFailed(file, "following the symbolic link", cause);
+  });
+  const stats = await stat(target);
+  if (stats.isDirectory()) throw errors.outputDirectory(file);
+  if (!stats.isFile()) throw errors.outputNotFile(file, `a ${kindOf(stats)}`);
+  return target;
+}
+
+/** What a file is, in words. */
+export function kindOf(stats: Stats): string {
+  if (stats.isFile()) return "file";
+  if (stats.isDirectory()) return "directory";
+  if (stats.isSymbolicLink()) return "symbolic link";
+  if (stats.isBlockDevice()) return "block device";
+  if (stats.isCharacterDevice()) return "character device";
+  return stats.isFIFO() ? "fifo" : "socket";
+}
+
+/**
+ * Writes `file` through `write`, which fills the handle it is given. When it fails nothing is left
+ * and an earlier `file` is unchanged.
+ *
+ * @param file result of `resolveOutput`
+ * @param mode permission bits before the umask
+ * @throws E_OUTPUT_* for failed system calls, and whatever `write` throws
+ */
+export async function writeAtomically<T>(
+  file: string,
+  mode: number,
+  write: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const temporary = temporaryName(path.dirname(file));
+  let step = "creating the file";
+  try {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    const handle = await open(temporary, flags, mode);
+    let result: T;
+    try {
+      step = "writing";
+      result = await write(handle);
+      step = "writing to disk (fsync)";
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    step = "renaming the temporary file";
+    await rename(temporary, file);
+    keepTemporary(temporary);
+    step = "writing the folder to disk (fsync)";
+    await syncDirectory(path.dirname(file));
+    return result;
+  } catch (cause) {
+    removeTemporary(temporary);
+    // A writer that has only a descriptor cannot name the file; here it has a name.
+    const failedOutput = cause instanceof errors.BundleError && cause.code.startsWith("E_OUTPUT_");
+    const reason = failedOutput ? cause.cause : cause;
+    throw errors.errnoCode(reason) === undefined ? cause : errors.outputFailed(file, step, reason);
+  }
+}

@@ -1,0 +1,6 @@
+import type { Case } from "../../support/case.ts";
+
+export default {
+  args: ["inspect", "gone"],
+  code: "E_INPUT_MISSING",
+} satisfies Case;

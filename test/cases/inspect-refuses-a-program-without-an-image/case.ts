@@ -1,0 +1,6 @@
+import type { Case } from "../../support/case.ts";
+
+export default {
+  args: ["inspect", process.execPath],
+  code: "E_IMAGE_MISSING",
+} satisfies Case;

@@ -1,0 +1,37 @@
+/** A short run of the fuzz target; `npm run fuzz` goes on for as long as it is told. */
+import { rmSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, expect } from "vitest";
+import { everyType } from "../support/every-type.ts";
+import { skipUnless } from "../support/needs.ts";
+import { run } from "../support/process.ts";
+import { buildSanitized } from "../support/sanitized.ts";
+import { mksquashfs } from "./bundle-of.ts";
+
+const ROUNDS = 250;
+
+const images: [string, string[]][] = [
+  ["nothing compressed", ["-noI", "-noD", "-noF", "-noX"]],
+  ["zstd, tables stored", ["-comp", "zstd", "-noI", "-noX", "-b", "4K"]],
+  ["gzip", ["-comp", "gzip"]],
+  ["xz with filters", ["-comp", "xz", "-Xbcj", "x86,arm"]],
+  ["lz4", ["-comp", "lz4"]],
+];
+
+const check = skipUnless("gcc", "mksquashfs", "xattrs");
+let fuzzReader: string;
+let tree: string;
+beforeAll(async () => {
+  fuzzReader = (await buildSanitized()).fuzzReader;
+  tree = everyType();
+  // Small images: a round is to hit structures, not to hash megabytes.
+  for (const name of ["random", "text-again", "one-block"]) rmSync(path.join(tree, "files", name));
+}, 600_000);
+
+for (const [title, options] of images) {
+  check(`${ROUNDS} changed images, ${title}: no crash, no hang`, async () => {
+    const image = await mksquashfs(tree, ...options);
+    const outcome = await run(fuzzReader, [image, "1", `${ROUNDS}`], { timeout: 300_000 });
+    expect(outcome).toEqual({ status: 0, signal: null, stdout: `${ROUNDS} rounds\n`, stderr: "" });
+  });
+}

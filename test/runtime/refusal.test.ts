@@ -1,0 +1,166 @@
+/** A strategy that is refused gives way to the next; when none works, each says why. */
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type BuildOptions, build } from "../../builder/index.ts";
+import { skipUnless } from "../support/needs.ts";
+import { asUser, type Outcome, run } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { pack, start } from "./packed.ts";
+
+let file: string;
+beforeAll(async () => {
+  file = await pack();
+});
+
+const user = { strategy: "fuse", root: false } as const;
+const debug = { FUSELAGE_DEBUG: "1", FUSELAGE_MOUNT: "auto" };
+
+/** Runs the bundle as a user after a change that only its own mount namespace sees. */
+function asUserAfter(change: string, args: string[], env: Record<string, string> = debug) {
+  const home = userDirectory();
+  const drop = `exec setpriv --reuid 1000 --regid 1000 --clear-groups "$0" "$@"`;
+  return run("unshare", ["-m", "sh", "-c", `${change}; ${drop}`, file, ...args], {
+    env: { HOME: home, ...env },
+  });
+}
+
+describe("FUSELAGE_MOUNT", () => {
+  test("of an unknown value is refused", async () => {
+    const { status, stderr } = await start(user, file, ["true"], userDirectory(), {
+      env: { FUSELAGE_MOUNT: "magic" },
+    });
+    expect(status).toBe(125);
+    expect(stderr).toContain("[E_MOUNT_OPTION] FUSELAGE_MOUNT=magic: expected auto, loop, fuse");
+  });
+
+  test("empty means auto", async () => {
+    const env = { FUSELAGE_MOUNT: "", HOME: userDirectory() };
+    expect((await run(file, ["true"], { env })).status).toBe(0);
+  });
+
+  skipUnless("userns")("loop as a user says what it needs", async () => {
+    const { status, stderr } = await start(
+      { strategy: "loop", root: false },
+      file,
+      ["true"],
+      userDirectory(),
+    );
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/\[E_MOUNT_REFUSED\].*FUSELAGE_MOUNT=loop: needs CAP_SYS_ADMIN/);
+  });
+});
+
+describe("without /dev/fuse", () => {
+  const closedDevice = [
+    'dir=$(mktemp -d) && mount -t tmpfs none "$dir"',
+    'mknod -m 600 "$dir/fuse" c 10 229 && mount --bind "$dir/fuse" /dev/fuse',
+    'umount -l "$dir" && rmdir "$dir"',
+  ].join(" && ");
+  const changes: [string, string, RegExp][] = [
+    ["another device in its place", "mount --bind /dev/zero /dev/fuse", /FUSE mount at/],
+    ["closed to this user", closedDevice, /\/dev\/fuse is not readable and writable for this user/],
+  ];
+  for (const [title, change, reason] of changes) {
+    skipUnless("root", "userns")(`${title}: auto extracts, fuse says why`, async () => {
+      const { status, stderr } = await asUserAfter(change, ["true"]);
+      expect(stderr).toMatch(/^fuselage: mounted by extract/);
+      expect(status).toBe(0);
+      const forced = await asUserAfter(change, ["true"], { FUSELAGE_MOUNT: "fuse" });
+      expect(forced.status).toBe(125);
+      expect(forced.stderr).toMatch(reason);
+    });
+  }
+});
+
+const everyReason = ({ status, stdout, stderr }: Outcome) => {
+  expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+  expect(stderr).toContain("[E_MOUNT_REFUSED]");
+  for (const strategy of ["loop", "fuse", "extract"]) {
+    expect(stderr).toMatch(new RegExp(`^  ${strategy}: \\S`, "m"));
+  }
+};
+
+skipUnless("root", "userns")("without user namespaces, each strategy says why", async () => {
+  // The limit is per user namespace: it is lowered in one of the test's own.
+  const home = userDirectory();
+  const inner = `echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all --inh-caps -all --no-new-privs "$0" "$@"`;
+  const outcome = await asUser(
+    "unshare",
+    ["--user", "--map-current-user", "--keep-caps", "sh", "-c", inner, file, "true"],
+    home,
+  );
+  everyReason(outcome);
+  expect(outcome.stderr).toMatch(/fuse: user namespace cannot be made \(limit/);
+});
+
+skipUnless("root")("root without CAP_SYS_ADMIN goes the user's way", async () => {
+  const env = { ...debug, HOME: temporaryDirectory() };
+  const drop = ["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", file, "id", "-u"];
+  const { status, stdout, stderr } = await run("setpriv", drop, { env });
+  expect(stderr).toMatch(/mounted by (fuse|extract)/);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "0\n" });
+});
+
+describe("the private directories", () => {
+  const startIn = (env: Record<string, string | undefined>) =>
+    asUser(file, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], userDirectory(), { env });
+
+  skipUnless("userns")("are in FUSELAGE_HOME when it is set", async () => {
+    const dir = path.join(userDirectory(), "elsewhere");
+    const { stdout } = await startIn({ FUSELAGE_HOME: dir });
+    expect(stdout).toMatch(new RegExp(`^${dir}/procdirs/\\d+/tmp\\n$`));
+  });
+
+  skipUnless("userns")("fall back when HOME cannot be used", async () => {
+    const runtimeDir = userDirectory();
+    const env = { HOME: "/nonexistent", XDG_RUNTIME_DIR: runtimeDir };
+    expect((await startIn(env)).stdout).toMatch(new RegExp(`^${runtimeDir}/fuselage/procdirs/`));
+    const device = { HOME: "/dev/null", XDG_RUNTIME_DIR: runtimeDir };
+    expect((await startIn(device)).stdout).toMatch(new RegExp(`^${runtimeDir}/fuselage/procdirs/`));
+    const none = { HOME: undefined, XDG_RUNTIME_DIR: undefined };
+    expect((await startIn(none)).stdout).toMatch(/^\/tmp\/fuselage-\d+\/procdirs\//);
+  });
+
+  skipUnless("root", "userns")("of another user are refused", async () => {
+    const home = userDirectory();
+    mkdirSync(path.join(home, ".fuselage")); // root's
+    const { status, stderr } = await asUser(file, ["true"], home);
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/\[E_HOME_UNUSABLE\] .*\.fuselage: expected a directory of user 1000/);
+  });
+
+  skipUnless("userns")("are never a symlink's target", async () => {
+    const home = userDirectory();
+    const elsewhere = userDirectory();
+    symlinkSync(elsewhere, path.join(home, ".fuselage"));
+    const { status, stderr } = await asUser(file, ["true"], home);
+    expect(status).toBe(125);
+    expect(stderr).toContain("[E_HOME_UNUSABLE]");
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+});
+
+describe("an entrypoint that cannot be executed", () => {
+  const startOf = async (content: string, options: Partial<BuildOptions> = {}) => {
+    const bundle = await pack({ run: content }, options);
+    return run(bundle, [], { env: { HOME: temporaryDirectory() } });
+  };
+
+  test("names its missing interpreter: 127", async () => {
+    const { status, stderr } = await startOf("#!/no/such/interpreter\n");
+    expect(status).toBe(127);
+    expect(stderr).toMatch(/\[E_ENTRY_INTERPRETER\] .*: run: .*interpreter/);
+  });
+
+  test("is no program: 126", async () => {
+    const dir = temporaryDirectory();
+    mkdirSync(path.join(dir, "app"));
+    writeFileSync(path.join(dir, "app/run"), "echo no shebang\n", { mode: 0o755 });
+    const output = path.join(dir, "app.run");
+    await build({ input: path.join(dir, "app"), output });
+    const { status, stderr } = await run(output, [], { env: { HOME: dir } });
+    expect(status).toBe(126);
+    expect(stderr).toContain("[E_ENTRY_NOT_EXECUTABLE]");
+  });
+});

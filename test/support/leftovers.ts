@@ -1,0 +1,100 @@
+/** What a bundle could leave behind on the host, and the check that it did not. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Leftovers {
+  /** Lines of /proc/self/mountinfo. */
+  mounts: string[];
+  /** Loop devices in use, each with its file. */
+  loops: string[];
+  /** Processes of the runtime or of the given file: pid and command line. */
+  processes: string[];
+  /** Names in ~/.fuselage/procdirs of the given homes. */
+  procdirs: string[];
+}
+
+export interface Watched {
+  /** Executables whose processes count, besides those that are named fuselage. */
+  files?: readonly string[];
+  /** Home folders whose ~/.fuselage/procdirs must stay empty. */
+  homes?: readonly string[];
+}
+
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
+}
+
+/** undefined where the file is not there, or went away meanwhile. */
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function executableOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return "";
+  }
+}
+
+function processes(files: readonly string[]): string[] {
+  return list("/proc")
+    .filter((pid) => /^[0-9]+$/.test(pid) && Number(pid) !== process.pid)
+    .filter((pid) => {
+      const executable = executableOf(pid).replace(/ \(deleted\)$/, "");
+      return files.includes(executable) || read(`/proc/${pid}/comm`)?.startsWith("fuselage");
+    })
+    .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ") ?? ""}`);
+}
+
+/** What is there now. */
+export function leftovers({ files = [], homes = [] }: Watched = {}): Leftovers {
+  return {
+    mounts: (read("/proc/self/mountinfo") ?? "").split("\n"),
+    loops: list("/sys/block").flatMap((name) => {
+      const file = read(`/sys/block/${name}/loop/backing_file`);
+      return file === undefined ? [] : [`${name} ${file}`];
+    }),
+    processes: processes(files),
+    procdirs: homes.flatMap((home) => {
+      const dir = path.join(home, ".fuselage/procdirs");
+      return list(dir).map((name) => path.join(dir, name));
+    }),
+  };
+}
+
+/**
+ * What came since `before` and has not gone within `patience` milliseconds: a server ends a moment
+ * after its namespace. Every list is empty when nothing stayed.
+ */
+export async function leftSince(
+  before: Leftovers,
+  watched: Watched = {},
+  patience = 3000,
+): Promise<Leftovers> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const now = leftovers(watched);
+    const left: Leftovers = {
+      mounts: now.mounts.filter((line) => !before.mounts.includes(line)),
+      loops: now.loops.filter((line) => !before.loops.includes(line)),
+      processes: now.processes.filter((line) => !before.processes.includes(line)),
+      procdirs: now.procdirs.filter((line) => !before.procdirs.includes(line)),
+    };
+    const count = Object.values(left).reduce((sum, lines) => sum + lines.length, 0);
+    if (count === 0 || performance.now() > deadline) return left;
+    await sleep(20);
+  }
+}
+
+/** What `leftSince` returns when all is well, for `expect(...).toEqual(nothing)`. */
+export const nothing: Leftovers = { mounts: [], loops: [], processes: [], procdirs: [] };

@@ -1,0 +1,82 @@
+/**
+ * Tests that need more than Node say what. Where it is missing they are skipped with the reason in
+ * their name; in CI (CI=true) they fail, so that nothing stays unchecked unseen.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
+import path from "node:path";
+import { type TestFunction, test } from "vitest";
+import { isRoot, ordinaryUser } from "./process.ts";
+
+function tool(name: string): string | undefined {
+  for (const dir of (process.env["PATH"] ?? "").split(path.delimiter)) {
+    try {
+      accessSync(path.join(dir, name), constants.X_OK);
+      return undefined;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return `${name} is not installed`;
+}
+
+/** Each probe returns why the thing is not there, or undefined. */
+const probes = {
+  root: () => (isRoot ? undefined : "these tests do not run as root"),
+  fuse: () => {
+    try {
+      closeSync(openSync("/dev/fuse", "r+"));
+      return undefined;
+    } catch (error) {
+      return `/dev/fuse cannot be opened: ${(error as Error).message}`;
+    }
+  },
+  userns: () => {
+    const mount = ["--user", "--mount", "--map-root-user", "mount", "-t", "tmpfs", "none", "/mnt"];
+    const who = isRoot ? ordinaryUser() : {};
+    const { status, stderr } = spawnSync("unshare", mount, { ...who, encoding: "utf8" });
+    return status === 0 ? undefined : `user namespaces are refused: ${stderr?.trim()}`;
+  },
+  loop: () => {
+    if (!isRoot) return "loop devices need root";
+    try {
+      closeSync(openSync("/dev/loop-control", "r+"));
+      return undefined;
+    } catch (error) {
+      return `/dev/loop-control cannot be opened: ${(error as Error).message}`;
+    }
+  },
+  mksquashfs: () => tool("mksquashfs"),
+  unsquashfs: () => tool("unsquashfs"),
+  squashfuse: () => tool("squashfuse"),
+  fusermount: () => tool("fusermount3"),
+  xattrs: () => tool("setfattr") ?? tool("getfattr"),
+  gcc: () => tool("gcc"),
+  strip: () => tool("strip"),
+} satisfies Record<string, () => string | undefined>;
+
+export type Need = keyof typeof probes;
+
+const answers = new Map<Need, string | undefined>();
+
+/** Why `need` is not met here, or undefined when it is. */
+export function missing(need: Need): string | undefined {
+  if (!answers.has(need)) answers.set(need, probes[need]());
+  return answers.get(need);
+}
+
+/** `skipUnless("root", "loop")("mounts an image", async () => { ... })` */
+export function skipUnless(...needs: Need[]): (name: string, body: TestFunction) => void {
+  const reasons = needs.map(missing).filter((reason) => reason !== undefined);
+  if (reasons.length === 0) return (name, body) => test(name, body);
+  const why = reasons.join("; ");
+  return (name) => {
+    if (process.env["CI"] !== "true") {
+      test.skip(`${name} (skipped: ${why})`, () => {});
+      return;
+    }
+    test(name, () => {
+      throw new Error(`In CI a skip is a failure: ${why}`);
+    });
+  };
+}

@@ -1,0 +1,29 @@
+/** Folders for tests, removed when the test file has ended. */
+import { chmodSync, chownSync, mkdtempSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll } from "vitest";
+import { removeTemporary } from "../../builder/output/temporary.ts";
+import { ordinaryUser } from "./process.ts";
+
+const made: string[] = [];
+
+afterAll(() => {
+  for (const dir of made.splice(0)) removeTemporary(dir);
+});
+
+/** A new folder that everyone may read (mode 0755), with its real path. */
+export function temporaryDirectory(): string {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-test-"));
+  chmodSync(dir, 0o755);
+  made.push(dir);
+  return dir;
+}
+
+/** A new folder that belongs to the user of `asUser`. */
+export function userDirectory(): string {
+  const dir = temporaryDirectory();
+  const { uid, gid } = ordinaryUser();
+  chownSync(dir, uid, gid);
+  return dir;
+}

@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import { parseCommandLine } from "../../../builder/cli/parse.ts";
+
+function parsed(...argv: string[]) {
+  const request = parseCommandLine(argv);
+  if (request.kind !== "run") throw new Error(`this asks for ${request.kind}`);
+  return request;
+}
+
+test("options and arguments may stand in any order", () => {
+  const { command, args } = parsed("build", "-o", "out", "app", "--json", "--arg=--x", "--arg=");
+  expect(command).toBe("build");
+  expect(args.positionals).toEqual(["app"]);
+  expect(args.text("output")).toBe("out");
+  expect(args.flag("json")).toBe(true);
+  expect(args.flag("devices")).toBe(false);
+  expect(args.list("arg")).toEqual(["--x", ""]);
+  expect(args.list("env")).toEqual([]);
+});
+
+test("what follows -- is an argument", () => {
+  expect(parsed("inspect", "--", "--json").args.positionals).toEqual(["--json"]);
+});
+
+describe("help and version are answered", () => {
+  test.each([
+    [["--help"], { kind: "help", command: undefined }],
+    [["-h"], { kind: "help", command: undefined }],
+    [["build", "--help"], { kind: "help", command: "build" }],
+    [["build", "--nonsense", "-h"], { kind: "help", command: "build" }],
+    [["--version"], { kind: "version" }],
+  ])("%j", (argv, request) => {
+    expect(parseCommandLine(argv)).toEqual(request);
+  });
+});
+
+describe("a wrong line is refused:", () => {
+  test.each([
+    [[], "E_ARGUMENT"],
+    [["biuld"], "E_COMMAND_UNKNOWN"],
+    [["--nonsense"], "E_OPTION_UNKNOWN"],
+    [["build", "-o", "x"], "E_ARGUMENT"],
+    [["build", "a", "b", "-o", "x"], "E_ARGUMENT"],
+    [["build", "a"], "E_OPTION_MISSING"],
+    [["build", "a", "-o"], "E_OPTION_VALUE"],
+    [["build", "a", "-o", "--json"], "E_OPTION_VALUE"],
+    [["build", "a", "-o", "x", "-o", "y"], "E_OPTION_CONFLICT"],
+    [["build", "a", "-o", "x", "--json=yes"], "E_OPTION_VALUE"],
+    [["build", "a", "-o", "x", "--nonsense"], "E_OPTION_UNKNOWN"],
+    [["build", "a", "-o", "x", "-z"], "E_OPTION_UNKNOWN"],
+  ])("%j", (argv, code) => {
+    expect(() => parseCommandLine(argv)).toThrow(expect.objectContaining({ code, exitStatus: 2 }));
+  });
+
+  test.each([
+    [["biuld"], "bundle build"],
+    [["build", "a", "--ouptut", "x"], "--output"],
+    [["build", "a", "-o", "x", "--compress", "none"], "--compression"],
+  ])("%j, with the name that was meant", (argv, name) => {
+    expect(() => parseCommandLine(argv)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining(name) }),
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import * as values from "../../../builder/cli/values.ts";
+
+const refused = expect.objectContaining({ code: "E_OPTION_VALUE", exitStatus: 2 });
+
+describe("--compression", () => {
+  test.each([
+    ["zstd", { compression: "zstd" }],
+    ["zstd:22", { compression: "zstd", level: 22 }],
+    ["gzip:9", { compression: "gzip", level: 9 }],
+    ["none", { compression: "none" }],
+  ])("takes %s", (text, value) => {
+    expect(values.parseCompression(text)).toEqual(value);
+  });
+
+  test.each(["", "lz4", "zstd:0", "zstd:23", "zstd:x", "zstd:", "gzip:10", "none:1", "zstd:3:4"])(
+    "does not take %j",
+    (text) => expect(() => values.parseCompression(text)).toThrow(refused),
+  );
+});
+
+describe("--block-size", () => {
+  test.each([
+    ["4096", 4096],
+    ["4K", 4096],
+    ["128k", 131072],
+    ["1M", 1048576],
+    ["1MiB", 1048576],
+  ])("takes %s", (text, bytes) => {
+    expect(values.parseBlockSize(text)).toBe(bytes);
+  });
+
+  test.each(["", "0", "2K", "2M", "100K", "-4K", "4.5K", "1G", "K"])("does not take %j", (text) => {
+    expect(() => values.parseBlockSize(text)).toThrow(refused);
+  });
+});
+
+test("--threads takes 1 to 256", () => {
+  expect([values.parseThreads("1"), values.parseThreads("256")]).toEqual([1, 256]);
+  for (const text of ["", "0", "257", "two", "1.5", "-1"]) {
+    expect(() => values.parseThreads(text)).toThrow(refused);
+  }
+});
+
+test("--arch takes the names of uname, Node and Debian", () => {
+  expect(["x86_64", "x64", "amd64"].map(values.parseArch)).toEqual(Array(3).fill("x86_64"));
+  expect(["aarch64", "arm64"].map(values.parseArch)).toEqual(Array(2).fill("aarch64"));
+  expect(() => values.parseArch("i386")).toThrow(refused);
+});
+
+test("--env takes K=V", () => {
+  expect(values.parseVariable("A==b")).toBe("A==b");
+  for (const text of ["A", "=b", ""]) expect(() => values.parseVariable(text)).toThrow(refused);
+});

@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import * as errors from "../../builder/errors.ts";
+import { root } from "../support/process.ts";
+
+function failure(code: string): Error {
+  return Object.assign(new Error("words of Node"), { code });
+}
+
+test("factories are sorted by their codes", () => {
+  const source = readFileSync(path.join(root, "builder/errors.ts"), "utf8");
+  const codes = [...source.matchAll(/BundleError\(\s*"(E_[A-Z_]+)"/g)].map(([, code]) => code);
+  const firsts = codes.filter((code, index) => codes.indexOf(code) === index);
+  expect(firsts.length).toBeGreaterThan(30);
+  const groups = codes.filter((code, index) => code !== codes[index - 1]);
+  expect(groups.filter((code) => !code?.startsWith("E_OUTPUT_"))).toEqual(
+    firsts.filter((code) => !code?.startsWith("E_OUTPUT_")).toSorted(),
+  );
+});
+
+describe("a failed output gets the code that fits its reason:", () => {
+  test.each([
+    ["ENOSPC", "E_OUTPUT_NO_SPACE", "no space left"],
+    ["EDQUOT", "E_OUTPUT_NO_SPACE", "quota"],
+    ["EACCES", "E_OUTPUT_PERMISSION", "permission denied"],
+    ["EROFS", "E_OUTPUT_PERMISSION", "read-only"],
+    ["EIO", "E_OUTPUT_FAILED", "input/output error"],
+    ["EWEIRD", "E_OUTPUT_FAILED", "words of Node"],
+  ])("%s", (errno, code, words) => {
+    const error = errors.outputFailed("out", "writing", failure(errno));
+    expect(error).toMatchObject({ code, path: "out", exitStatus: 1 });
+    expect(error.message).toContain(words);
+  });
+});
+
+test("errno is read from failed system calls only", () => {
+  expect(errors.errnoCode(failure("ENOENT"))).toBe("ENOENT");
+  expect(errors.errnoCode(failure("ERR_INVALID_ARG_TYPE"))).toBeUndefined();
+  expect(errors.errnoCode(errors.inputEmpty("x"))).toBeUndefined();
+  expect(errors.errnoCode("ENOENT")).toBeUndefined();
+});
+
+test("a hint of the failure's own stands before the code's", () => {
+  expect(errors.fileKind("x", "fifo").hint).toContain("--devices");
+  expect(errors.fileKind("x", "socket").hint).toContain("no content");
+});
+
+test("a wrong command line is told from a failure by its exit status", () => {
+  expect(errors.optionUnknown("--x", undefined).exitStatus).toBe(2);
+  expect(errors.inputEmpty("x").exitStatus).toBe(1);
+});

@@ -1,0 +1,26 @@
+// Measures what the project promises and prints a table in Markdown, as docs/benchmarks.md has it.
+//
+//   npm run bench [-- start|build]
+
+import os from "node:os";
+import { setup } from "./setup.mjs";
+
+const all = ["start", "build"];
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`bench: there is no ${unknown.join(", ")}; there are ${all.join(", ")}`);
+  process.exit(2);
+}
+
+await setup({ test: true });
+const [{ model }] = os.cpus();
+const machine = `${model}, ${os.availableParallelism()} processors`;
+console.log(`\n${machine}, Linux ${os.release()}, Node ${process.versions.node}\n`);
+console.log("| what | measured | wanted | met |\n|---|---|---|---|");
+for (const name of names.length > 0 ? names : all) {
+  const { bench } = await import(`./bench/${name}.mjs`);
+  for (const { what, measured, wanted, met } of await bench()) {
+    console.log(`| ${what} | ${measured} | ${wanted} | ${met ? "yes" : "no"} |`);
+  }
+}

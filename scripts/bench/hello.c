@@ -1,0 +1,8 @@
+/* The smallest program whose start can be timed. */
+#include <stdio.h>
+
+int main(void)
+{
+	puts("hello");
+	return 0;
+}

@@ -1,0 +1,116 @@
+// Packs two programs into one file each and runs them: a shell script with data, and the esbuild
+// binary. As root it runs them as an ordinary user too.
+//
+//   npm run demo
+
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setup } from "./setup.mjs";
+
+const root = path.resolve(import.meta.dirname, "..");
+const isRoot = process.getuid() === 0;
+const typescript = "const n: number = 6 * 7; console.log(n);\n";
+
+/** What is packed, and what its runs must answer. */
+const apps = [
+  {
+    name: "hello",
+    dir: path.join(root, "examples/hello"),
+    runs: [{ args: ["from", "one", "file"], expected: /^Hello, from one file!\n$/ }],
+  },
+  {
+    name: "esbuild",
+    dir: path.join(root, `node_modules/@esbuild/linux-${process.arch}`),
+    entry: "bin/esbuild",
+    runs: [
+      { args: ["--version"], expected: /^\d+\.\d+\.\d+\n$/ },
+      {
+        args: ["--loader=ts", "--minify"],
+        input: typescript,
+        expected: /^const n=42;console\.log\(42\);\n$/,
+      },
+    ],
+  },
+];
+
+function size(bytes) {
+  if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return `${(bytes / (1 << 20)).toFixed(1)} MiB`;
+}
+
+/** Rows as columns of equal width, the first row underlined. */
+function table(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join("  ")
+      .trimEnd();
+  const [head, ...body] = rows.map(line);
+  return [head, widths.map((width) => "-".repeat(width)).join("  "), ...body].join("\n");
+}
+
+/** Who runs the bundles: the user of the demo, and an ordinary one when that is root. */
+function users(dir) {
+  const self = { who: isRoot ? "root" : os.userInfo().username, home: path.join(dir, "home") };
+  mkdirSync(self.home);
+  if (!isRoot) return [self];
+  const other = { who: "uid 1000", home: path.join(dir, "home-1000"), uid: 1000, gid: 1000 };
+  mkdirSync(other.home);
+  chownSync(other.home, other.uid, other.gid);
+  return [self, other];
+}
+
+/** Runs a bundle once. @returns what it printed, how it was mounted and how long all took (ms) */
+function start(file, { args, input, expected }, { home, uid, gid, who }) {
+  const env = { ...process.env, HOME: home, FUSELAGE_DEBUG: "1", LANG: "C", LC_ALL: "C" };
+  const started = performance.now();
+  const result = spawnSync(file, args, { env, input: input ?? "", encoding: "utf8", uid, gid });
+  const wall = performance.now() - started;
+  const { status, signal, stdout, stderr } = result;
+  if (result.error || status !== 0 || !expected.test(stdout)) {
+    const outcome = result.error?.message ?? `status ${signal ?? status}`;
+    throw new Error(`${file} ${args.join(" ")} as ${who}: ${outcome}\n${stdout}${stderr}`);
+  }
+  const [, strategy, time] = /mounted by (\w+) in ([\d.]+ ms)/.exec(stderr) ?? [];
+  return { said: stdout.trim(), strategy: strategy ?? "?", mounted: time ?? "?", wall };
+}
+
+async function demo(dir) {
+  const everyone = users(dir);
+  const { build } = await import("../dist/index.js");
+  const rows = [["bundle", "as", "mounted by", "mounted in", "whole run", "command and answer"]];
+  for (const { name, dir: input, entry, runs } of apps) {
+    const output = path.join(dir, `${name}.run`);
+    const started = performance.now();
+    const result = await build({ input, output, entry, name });
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(
+      `packed ${name}: ${size(result.image.contentBytes)} in ${result.image.files} files ` +
+        `became ${name}.run, ${size(result.size)}, in ${seconds} s`,
+    );
+    for (const user of everyone) {
+      for (const run of runs) {
+        const { said, strategy, mounted, wall } = start(output, run, user);
+        const command = `${run.input ? "echo ... | " : ""}${name}.run ${run.args.join(" ")}`;
+        const answer = `${command} → ${said}`;
+        rows.push([`${name}.run`, user.who, strategy, mounted, `${wall.toFixed(1)} ms`, answer]);
+      }
+    }
+  }
+  console.log(`\n${table(rows)}`);
+}
+
+await setup();
+const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-demo-"));
+chmodSync(dir, 0o755);
+try {
+  await demo(dir);
+} catch (error) {
+  console.error(`demo: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}

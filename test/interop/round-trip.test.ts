@@ -57,11 +57,15 @@ describe.each(Object.entries(variants))("%s", (_, options) => {
     });
   });
 
-  skipUnless("unsquashfs", "xattrs")("unsquashfs extracts the source", async () => {
+  // Without root unsquashfs leaves setuid bits and owners behind.
+  skipUnless(
+    "root",
+    "unsquashfs",
+    "xattrs",
+  )("unsquashfs extracts the source", async () => {
     const image = await imageOf(options);
     const target = `${dir}/${freshName()}`;
-    const xattrs = isRoot ? [] : ["-user-xattrs"];
-    execFileSync("unsquashfs", ["-no-progress", ...xattrs, "-d", target, image], {
+    execFileSync("unsquashfs", ["-no-progress", "-d", target, image], {
       stdio: "ignore",
     });
     expect(snapshot(target)).toEqual(expected);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
+#include "base/owned.h"
 
 #define TABLE_MAX 65536 /* bytes of a header table that is read at once */
 #define NAMES_MAX 65536
@@ -92,9 +93,11 @@ static int table_end(const char *name, const char *table, uint64_t start, uint32
 static int read_segments(int fd, const char *name, const struct header *header, uint64_t *end,
 			 struct failure *failure)
 {
-	uint8_t raw[TABLE_MAX];
+	OWNED uint8_t *raw = malloc(TABLE_MAX);
 	uint64_t table;
 
+	if (!raw)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
 	if (table_end(name, "program", header->phoff, header->phentsize, header->phnum,
 		      header->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr), &table, failure) < 0)
 		return -1;
@@ -130,14 +133,16 @@ static int find_manifest(int fd, const char *file, const struct header *header, 
 			 struct elf_layout *layout, struct failure *failure)
 {
 	static const char wanted[] = FUSELAGE_MANIFEST_SECTION;
-	char names[NAMES_MAX];
+	OWNED char *names = malloc(NAMES_MAX);
 	struct section strings;
 
 	if (header->shstrndx >= header->shnum)
 		return 0; /* a file whose sections have no names */
 	strings = decode_section(header, raw + (size_t)header->shstrndx * header->shentsize);
-	if (strings.size > sizeof names)
+	if (strings.size > NAMES_MAX)
 		return 0; /* not made by us */
+	if (!names)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: section names", file);
 	if (read_exact(fd, file, names, (size_t)strings.size, strings.offset, "section names",
 		       failure) < 0)
 		return -1;
@@ -158,15 +163,18 @@ static int find_manifest(int fd, const char *file, const struct header *header, 
 int elf_read_layout(int fd, const char *name, struct elf_layout *layout, struct failure *failure)
 {
 	struct header header;
-	uint8_t raw[TABLE_MAX];
+	OWNED uint8_t *raw = malloc(TABLE_MAX);
 	uint64_t end;
 
 	*layout = (struct elf_layout){ 0 };
+	if (!raw)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
 	if (read_header(fd, name, &header, failure) < 0 ||
 	    table_end(name, "section", header.shoff, header.shentsize, header.shnum,
 		      header.wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr), &end, failure) < 0 ||
 	    read_segments(fd, name, &header, &end, failure) < 0)
 		return -1;
+	layout->end = end;
 	layout->image = (end + FUSELAGE_IMAGE_ALIGNMENT - 1) &
 			~(uint64_t)(FUSELAGE_IMAGE_ALIGNMENT - 1);
 	if (header.shnum == 0)

@@ -9,6 +9,7 @@
 struct elf_layout {
 	uint64_t
 		image; /* page-aligned end of everything ELF, bytes; nothing says an image is there */
+	uint64_t end; /* the same, not aligned: where AppImages of other tools have their image */
 	uint64_t manifest; /* position of the .fuselage section, 0: there is none */
 	uint64_t manifest_size;
 };

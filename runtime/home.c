@@ -1,13 +1,16 @@
 #include "home.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "pinned.h"
 
 #define NESTED_MAX 1000
 
@@ -58,10 +61,11 @@ static int use_candidate(struct start *start, const char *path)
 		errno = EINVAL;
 		return -1;
 	}
-	if (own_directory(path, start->uid) < 0 || format_path(procdirs, "%s/procdirs", path) < 0 ||
-	    own_directory(procdirs, start->uid) < 0)
+	if (own_directory(path, start->caller.uid) < 0 ||
+	    format_path(procdirs, "%s/procdirs", path) < 0 ||
+	    own_directory(procdirs, start->caller.uid) < 0)
 		return -1;
-	return format_path(start->home, "%s", path);
+	return format_path(start->home_path, "%s", path);
 }
 
 int home_prepare(struct start *start, struct failure *failure)
@@ -82,7 +86,8 @@ int home_prepare(struct start *start, struct failure *failure)
 		if (i < 2 && (!base || base[0] != '/'))
 			continue;
 		if (i == 2)
-			formatted = format_path(path, "/tmp/fuselage-%u", (unsigned)start->uid);
+			formatted =
+				format_path(path, "/tmp/fuselage-%u", (unsigned)start->caller.uid);
 		else
 			formatted = format_path(path, i == 0 ? "%s/.fuselage" : "%s/fuselage",
 						strcmp(base, "/") == 0 ? "" : base);
@@ -94,32 +99,33 @@ int home_prepare(struct start *start, struct failure *failure)
 	if (errno == EPERM)
 		return fail(failure, FUSELAGE_E_HOME_UNUSABLE,
 			    "%s: expected a directory of user %u, found one of another user", path,
-			    (unsigned)start->uid);
+			    (unsigned)start->caller.uid);
 	if (errno == EEXIST)
 		return fail(failure, FUSELAGE_E_HOME_UNUSABLE,
 			    "%s: expected a directory, found a file or symbolic link", path);
 	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", path);
 }
 
-static int make_directories(struct start *start, struct failure *failure)
+static int make_directory(const struct start *start, const char *name, mode_t mode,
+			  struct failure *failure)
 {
 	char path[PATH_MAX];
 
-	if (format_path(path, "%s/tmp", start->procdir) < 0 || mkdir(path, 0700) < 0 ||
-	    format_path(path, "%s/static", start->procdir) < 0 || mkdir(path, 0755) < 0 ||
-	    format_path(start->bundle_dir, "%s/%s", path, start->manifest.name) < 0 ||
-	    mkdir(start->bundle_dir, 0755) < 0)
-		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: directories",
-				  start->procdir);
+	if (format_path(path, "%s/%s", start->procdir, name) < 0 || mkdir(path, mode) < 0)
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s", start->procdir, name);
 	return 0;
 }
 
-/*
- * Inside another fuselage procdirs is a tmpfs already, with directories that are in use: one more
- * is made and covered by a tmpfs of its own, which ends with this namespace. A bundle that another
- * one execs has the same pid: then it is <pid>.1.
- */
-static int add_nested(struct start *start, const char *procdirs)
+static int make_directories(const struct start *start, struct failure *failure)
+{
+	if (make_directory(start, "tmp", 0700, failure) < 0 ||
+	    make_directory(start, "static", 0755, failure) < 0)
+		return -1;
+	return make_directory(start, "dynamic", 0755, failure);
+}
+
+/* A bundle that another one execs has the same pid: then it is <pid>.1. */
+static int make_procdir(struct start *start, const char *procdirs, mode_t mode)
 {
 	for (unsigned i = 0; i < NESTED_MAX; i++) {
 		int formatted =
@@ -127,21 +133,30 @@ static int add_nested(struct start *start, const char *procdirs)
 			    format_path(start->procdir, "%s/%d", procdirs, (int)getpid());
 		if (formatted < 0)
 			return -1;
-		if (mkdir(start->procdir, 0755) == 0)
-			return mount("fuselage", start->procdir, "tmpfs", MS_NOSUID | MS_NODEV,
-				     "mode=0755");
+		if (mkdir(start->procdir, mode) == 0)
+			return 0;
 		if (errno != EEXIST)
 			return -1;
 	}
 	return -1;
 }
 
+/*
+ * Inside another fuselage procdirs is a tmpfs already, with directories that are in use: one more
+ * is made and covered by a tmpfs of its own, which ends with this namespace.
+ */
+static int add_nested(struct start *start, const char *procdirs)
+{
+	if (make_procdir(start, procdirs, 0755) < 0)
+		return -1;
+	return mount_tmpfs(start, start->procdir, false);
+}
+
 static int add_first(struct start *start, const char *procdirs)
 {
-	if (mount("fuselage", procdirs, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ||
-	    format_path(start->procdir, "%s/%d", procdirs, (int)getpid()) < 0)
+	if (mount_tmpfs(start, procdirs, false) < 0)
 		return -1;
-	return mkdir(start->procdir, 0755);
+	return make_procdir(start, procdirs, 0755);
 }
 
 int home_mount(struct start *start, struct failure *failure)
@@ -149,13 +164,28 @@ int home_mount(struct start *start, struct failure *failure)
 	char procdirs[PATH_MAX];
 	struct stat outer, inner;
 
-	if (format_path(procdirs, "%s/procdirs", start->home) < 0 ||
-	    stat(start->home, &outer) < 0 || stat(procdirs, &inner) < 0)
-		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/procdirs", start->home);
+	if (format_path(procdirs, "%s/procdirs", start->home_path) < 0 ||
+	    stat(start->home_path, &outer) < 0 || stat(procdirs, &inner) < 0)
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/procdirs",
+				  start->home_path);
 
 	bool nested = outer.st_dev != inner.st_dev;
 	if ((nested ? add_nested(start, procdirs) : add_first(start, procdirs)) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: no tmpfs for this start",
 				  procdirs);
+	return make_directories(start, failure);
+}
+
+int home_make(struct start *start, struct failure *failure)
+{
+	char procdirs[PATH_MAX];
+
+	if (format_path(procdirs, "%s/procdirs", start->home_path) < 0 ||
+	    make_procdir(start, procdirs, 0700) < 0)
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/procdirs",
+				  start->home_path);
+	start->lock = open(start->procdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (start->lock < 0 || flock(start->lock, LOCK_EX | LOCK_NB) < 0)
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: lock", start->procdir);
 	return make_directories(start, failure);
 }

@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "run_path.h"
 
 static const char variable[] = "${FUSELAGE_BUNDLE_DIR}";
 
@@ -34,113 +36,206 @@ static char *expand(const char *value, const char *directory)
 	return result;
 }
 
-static int set_environment(const struct start *start, struct failure *failure)
+/* Variables of the places: each only when there is something in it. */
+static int set_places(const struct start *start)
 {
 	char directory[PATH_MAX + 16];
-	int failed = setenv("FUSELAGE_BUNDLE", start->path, 1) |
-		     setenv("FUSELAGE_BUNDLE_DIR", start->bundle_dir, 1);
+	bool any_static = false, any_dynamic = false;
+	int failed = 0;
 
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		const struct archive *archive = &start->invocation.archives[i];
+		any_static |= !archive->fixed && archive->use == ARCHIVE_STATIC;
+		any_dynamic |= !archive->fixed && archive->use != ARCHIVE_STATIC;
+	}
 	snprintf(directory, sizeof directory, "%s/tmp", start->procdir);
 	failed |= setenv("FUSELAGE_TMPDIR", directory, 1);
 	snprintf(directory, sizeof directory, "%s/static", start->procdir);
-	failed |= setenv("FUSELAGE_STATIC", directory, 1);
-	for (size_t i = 0; !failed && i < start->manifest.env_count; i++) {
-		const char *pair = start->manifest.env[i];
+	failed |= any_static && setenv("FUSELAGE_STATIC", directory, 1);
+	snprintf(directory, sizeof directory, "%s/dynamic", start->procdir);
+	failed |= any_dynamic && setenv("FUSELAGE_DYNAMIC", directory, 1);
+	return failed;
+}
+
+/* The root of the bundle's own image; NULL when the invocation does not use it. */
+static const char *own_root(const struct start *start, const struct bundle *bundle)
+{
+	for (size_t i = 0; i < start->invocation.count; i++)
+		if (start->invocation.archives[i].file == bundle->path)
+			return start->invocation.archives[i].target;
+	return NULL;
+}
+
+static int set_recorded(const struct manifest *manifest, const char *root)
+{
+	int failed = 0;
+
+	for (size_t i = 0; !failed && i < manifest->env_count; i++) {
+		const char *pair = manifest->env[i];
 		const char *value = strchr(pair, '=');
 		OWNED char *name = strndup(pair, (size_t)(value - pair));
-		OWNED char *expanded = expand(value + 1, start->bundle_dir);
+		OWNED char *expanded = expand(value + 1, root ? root : "");
 		failed = !name || !expanded || setenv(name, expanded, 1);
 	}
-	return failed ? fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: environment", start->path) : 0;
+	return failed;
 }
 
-/*
- * The kernel read part of the entrypoint and could not: finds the block by reading all of it
- * through our own reader, which says where.
- */
-static int explain_io_error(struct start *start, struct failure *failure)
+static int set_environment(const struct start *start, const struct bundle *bundle,
+			   struct failure *failure)
 {
-	const char *entry = start->manifest.entry;
-	struct sqfs_inode inode;
-	uint64_t position = 0;
-	int error = sqfs_path_lookup(start->reader, entry, true, &inode);
+	const char *root = bundle ? own_root(start, bundle) : NULL;
+	int failed = set_places(start);
 
-	while (!error && position < inode.size) {
-		const uint8_t *data;
-		ssize_t n = sqfs_read_block(start->reader, &inode, position, &data);
-		if (n <= 0)
-			error = (int)n;
-		else
-			position += (uint64_t)n;
-	}
-	if (!error)
-		return fail_errno(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s", start->path, entry);
-	return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s: %s (%s)", start->path, entry,
-		    sqfs_strerror(error), sqfs_fault(start->reader));
+	if (bundle)
+		failed |= setenv("FUSELAGE_BUNDLE", bundle->path, 1);
+	if (root)
+		failed |= setenv("FUSELAGE_BUNDLE_DIR", root, 1);
+	if (bundle)
+		failed |= set_recorded(&bundle->manifest, root);
+	return failed ? fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "environment") : 0;
 }
 
-static int explain(struct start *start, struct failure *failure)
-{
-	const char *entry = start->manifest.entry;
+/* What a refusal to execute is called, of a bundle's entrypoint and of a command. */
+struct refusal {
+	enum fuselage_code interpreter;
+	enum fuselage_code not_executable;
+};
 
+static const struct refusal entry_refusal = { FUSELAGE_E_ENTRY_INTERPRETER,
+					      FUSELAGE_E_ENTRY_NOT_EXECUTABLE };
+static const struct refusal command_refusal = { FUSELAGE_E_COMMAND_NOT_FOUND,
+						FUSELAGE_E_COMMAND_NOT_EXECUTABLE };
+
+/* Why the kernel refused to execute what is called `name` in the failure. */
+static int explain(const struct refusal *refusal, const char *name, struct failure *failure)
+{
 	switch (errno) {
-	case EIO:
-		return explain_io_error(start, failure);
 	case ENOENT:
-		return fail(failure, FUSELAGE_E_ENTRY_INTERPRETER,
-			    "%s: %s: the interpreter that it names does not exist here",
-			    start->path, entry);
+		return fail(failure, refusal->interpreter,
+			    "%.600s: the interpreter that it names does not exist here", name);
 	case EACCES:
-		return fail_errno(failure, FUSELAGE_E_ENTRY_NOT_EXECUTABLE, "%s: %s", start->path,
-				  entry);
+		return fail_errno(failure, refusal->not_executable, "%.600s", name);
 	case ENOEXEC:
-		return fail(failure, FUSELAGE_E_ENTRY_NOT_EXECUTABLE,
-			    "%s: %s: neither a program for this machine nor a script that starts "
+		return fail(failure, refusal->not_executable,
+			    "%.600s: neither a program for this machine nor a script that starts "
 			    "with #!",
-			    start->path, entry);
+			    name);
 	default:
-		return fail_errno(failure, FUSELAGE_E_EXEC_FAILED, "%s: %s", start->path, entry);
+		return fail_errno(failure, FUSELAGE_E_EXEC_FAILED, "%.600s", name);
 	}
 }
 
-static int check_entry(struct start *start, const char *path, struct failure *failure)
+/* Whether a command is anywhere in PATH, executable or not: execvp also says EACCES for a folder
+ * that it may not search. */
+static bool is_in_path(const char *command)
 {
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	if (strchr(command, '/'))
+		return access(command, F_OK) == 0;
+	while (path && *path) {
+		int length = (int)strcspn(path, ":");
+		int n = snprintf(file, sizeof file, "%.*s%s%s", length, path, length ? "/" : "",
+				 command);
+		if (n > 0 && n < (int)sizeof file && access(file, F_OK) == 0)
+			return true;
+		path += length + (path[length] == ':');
+	}
+	return false;
+}
+
+static int check_entry(const struct bundle *bundle, const char *path, struct failure *failure)
+{
+	const char *entry = bundle->manifest.entry;
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
 		if (errno == EIO)
-			return explain_io_error(start, failure);
-		return fail_errno(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s", start->path,
-				  start->manifest.entry);
+			return bundle_explain_io_error(bundle, failure);
+		return fail_errno(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s", bundle->path, entry);
 	}
 	if (!S_ISREG(st.st_mode))
 		return fail(failure, FUSELAGE_E_ENTRY_NOT_EXECUTABLE, "%s: %s: not a regular file",
-			    start->path, start->manifest.entry);
+			    bundle->path, entry);
 	return 0;
 }
 
-int launch(struct start *start, char **args, struct failure *failure)
+/* `first`, `before` (counted), `after` (NULL-terminated) as one argument vector. */
+static char **join(const char *first, const char **before, size_t count, char **after)
 {
-	char path[2 * PATH_MAX];
-	size_t count = 0;
+	size_t more = 0;
+	char **argv;
 
-	snprintf(path, sizeof path, "%s/%s", start->bundle_dir, start->manifest.entry);
-	if (check_entry(start, path, failure) < 0 || set_environment(start, failure) < 0)
-		return -1;
-	while (args[count])
-		count++;
-	OWNED const char **argv = calloc(count + start->manifest.arg_count + 2, sizeof *argv);
+	while (after[more])
+		more++;
+	argv = calloc(1 + count + more + 1, sizeof *argv);
 	if (!argv)
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", start->path);
-
-	/* The path itself: interpreters and multi-call programs find their files by argv[0]. */
-	size_t at = 0;
-	argv[at++] = path;
-	for (size_t i = 0; i < start->manifest.arg_count; i++)
-		argv[at++] = start->manifest.args[i];
+		return NULL;
+	argv[0] = (char *)(uintptr_t)first;
 	for (size_t i = 0; i < count; i++)
-		argv[at++] = args[i];
+		argv[1 + i] = (char *)(uintptr_t)before[i];
+	memcpy(argv + 1 + count, after, more * sizeof *argv);
+	return argv;
+}
+
+/* What was changed for our own work is the caller's again. */
+static void become_app(const struct start *start)
+{
 	umask(start->mask);
-	execv(path, (char *const *)argv);
-	return explain(start, failure);
+	signal(SIGXFSZ, start->file_size_signal);
+}
+
+int launch_bundle(const struct start *start, const struct bundle *bundle, char **args,
+		  struct failure *failure)
+{
+	const struct manifest *manifest = &bundle->manifest;
+	char path[2 * PATH_MAX], name[2 * PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", own_root(start, bundle), manifest->entry);
+	if (privileges_drop(&start->caller, failure) < 0 ||
+	    check_entry(bundle, path, failure) < 0 || set_environment(start, bundle, failure) < 0)
+		return -1;
+	/* The path itself: interpreters and multi-call programs find their files by argv[0]. */
+	OWNED char **argv = join(path, manifest->args, manifest->arg_count, args);
+	if (!argv)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
+	become_app(start);
+	execv(path, argv);
+	if (errno == EIO)
+		return bundle_explain_io_error(bundle, failure);
+	snprintf(name, sizeof name, "%s: %s", bundle->path, manifest->entry);
+	return explain(&entry_refusal, name, failure);
+}
+
+int launch_command(const struct start *start, const struct bundle *bundle, struct failure *failure)
+{
+	const struct invocation *invocation = &start->invocation;
+	char path[PATH_MAX];
+
+	if (privileges_drop(&start->caller, failure) < 0)
+		return -1;
+	if (!invocation->run) {
+		const char *command = invocation->command[0];
+		if (set_environment(start, bundle, failure) < 0)
+			return -1;
+		become_app(start);
+		execvp(command, invocation->command);
+		int error = errno;
+		if ((error == ENOENT || error == EACCES || error == ENOTDIR) &&
+		    !is_in_path(command))
+			return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.600s: not found",
+				    command);
+		errno = error;
+		return explain(&command_refusal, command, failure);
+	}
+	if (run_path_find(start, invocation->run, path, failure) < 0 ||
+	    set_environment(start, bundle, failure) < 0)
+		return -1;
+	OWNED char **argv = join(path, NULL, 0, invocation->command);
+	if (!argv)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
+	become_app(start);
+	execv(path, argv);
+	return explain(&command_refusal, path, failure);
 }

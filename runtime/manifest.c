@@ -75,15 +75,20 @@ static int parse_size(const char *text, uint64_t *size)
 	return *end || *size > INT64_MAX ? -1 : 0;
 }
 
+static bool is_word(const char *text, size_t length, const char *word)
+{
+	return strlen(word) == length && memcmp(text, word, length) == 0;
+}
+
 static int parse_options(struct manifest *manifest, const char *file, const char *words,
 			 struct failure *failure)
 {
-	static const char no_options[] = FUSELAGE_MANIFEST_WORD_NO_RUNTIME_OPTIONS;
-
 	while (*words) {
 		size_t length = strcspn(words, ",");
-		if (length == sizeof no_options - 1 && memcmp(words, no_options, length) == 0)
+		if (is_word(words, length, FUSELAGE_MANIFEST_WORD_NO_RUNTIME_OPTIONS))
 			manifest->runtime_options = false;
+		else if (is_word(words, length, FUSELAGE_MANIFEST_WORD_WRITABLE))
+			manifest->writable = true;
 		else if (length)
 			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
 				    "%s: manifest: option \"%.*s\" is not known", file, (int)length,
@@ -101,6 +106,8 @@ static bool is_component(const char *name)
 static int take(struct manifest *manifest, const char *file, const struct record *record,
 		struct failure *failure)
 {
+	static const char fixed[] = "/run/fuselage/";
+
 	switch (record->tag) {
 	case FUSELAGE_MANIFEST_NAME:
 		if (!is_component(record->value))
@@ -119,6 +126,16 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		if (record->value[0] == '=' || !strchr(record->value, '='))
 			return malformed(failure, file, "a variable has no name or no \"=\"");
 		manifest->env[manifest->env_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_INVOCATION:
+		manifest->invocation[manifest->invocation_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_MOUNT_AT:
+		if (strncmp(record->value, fixed, sizeof fixed - 1) != 0 ||
+		    !is_component(record->value + sizeof fixed - 1))
+			return malformed(failure, file,
+					 "the mount point is not /run/fuselage/NAME");
+		manifest->mount_at = record->value;
 		return 0;
 	case FUSELAGE_MANIFEST_IMAGE_SIZE:
 		if (parse_size(record->value, &manifest->image_size) < 0)
@@ -151,7 +168,8 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		return -1;
 	manifest->args = calloc((size_t)count + 1, sizeof *manifest->args);
 	manifest->env = calloc((size_t)count + 1, sizeof *manifest->env);
-	if (!manifest->args || !manifest->env)
+	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
+	if (!manifest->args || !manifest->env || !manifest->invocation)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;
@@ -163,8 +181,10 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		if (take(manifest, file, &record, failure) < 0)
 			return -1;
 	}
-	if (!manifest->name || !manifest->entry || manifest->image_size == 0)
-		return malformed(failure, file, "expected a name, an entry and an image size");
+	if (!manifest->name || manifest->image_size == 0 ||
+	    !manifest->entry == !manifest->invocation_count)
+		return malformed(failure, file,
+				 "expected a name, an image size, and an entry or an invocation");
 	return 1;
 }
 
@@ -208,6 +228,7 @@ void manifest_free(struct manifest *manifest)
 {
 	free(manifest->args);
 	free(manifest->env);
+	free(manifest->invocation);
 	free(manifest->bytes);
 	*manifest = (struct manifest){ 0 };
 }

@@ -10,7 +10,11 @@
 
 struct manifest {
 	const char *name; /* one path component */
-	const char *entry; /* below the image's root, no leading slash */
+	const char *entry; /* below the image's root, no leading slash; or NULL: */
+	const char **invocation; /* the runner's own arguments, NULL-terminated */
+	size_t invocation_count;
+	const char *mount_at; /* /run/fuselage/NAME, or NULL */
+	bool writable; /* the app gets a private, writable copy */
 	const char *version; /* of the builder; "" when not recorded */
 	const char *arch;
 	const char **args; /* NULL-terminated */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -24,25 +25,27 @@ static bool has_admin(void)
 	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
-enum namespace_kind namespace_kind(void)
+enum namespace_kind namespace_kind(const struct caller *caller)
 {
-	return has_admin() ? NAMESPACE_PRIVILEGED : NAMESPACE_USER;
+	return caller->setuid || has_admin() ? NAMESPACE_PRIVILEGED : NAMESPACE_USER;
 }
 
-bool namespace_is_initial(void)
+bool namespace_is_initial(const struct caller *caller)
 {
 	OWNED_FD fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
 	char map[128];
 	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof map - 1);
 
+	if (!caller->setuid && !has_admin())
+		return false;
 	if (n <= 0)
-		return has_admin(); /* no /proc: the mount itself will tell */
+		return true; /* no /proc: the mount itself will tell */
 	map[n] = 0;
 	char *at = map;
 	unsigned long inside = strtoul(at, &at, 10);
 	unsigned long outside = strtoul(at, &at, 10);
 	unsigned long count = strtoul(at, &at, 10);
-	return has_admin() && inside == 0 && outside == 0 && count == UINT32_MAX;
+	return inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
 static int write_file(const char *path, const char *text, struct failure *failure)
@@ -54,19 +57,21 @@ static int write_file(const char *path, const char *text, struct failure *failur
 	return 0;
 }
 
-/* What refuses user namespaces is rarely in errno alone. */
+#define APPARMOR_SWITCH "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+
+/* What refuses user namespaces is rarely in errno alone, which is kept. */
 static const char *refusal(int error)
 {
+	const char *why = "";
+
 	if (error == ENOSPC || error == EUSERS)
-		return " (limit: user.max_user_namespaces or nesting depth)";
-	if (error == EPERM &&
-	    access("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", F_OK) == 0)
-		return " (AppArmor may restrict it: kernel.apparmor_restrict_unprivileged_userns)";
-	if (error == EPERM)
-		return " (refused by policy: seccomp, an LSM or kernel.unprivileged_userns_clone)";
-	if (error == EINVAL)
-		return " (the kernel has none)";
-	return "";
+		why = " (limit: user.max_user_namespaces or nesting depth)";
+	else if (error == EPERM)
+		why = " (refused by policy: seccomp, an LSM or kernel.unprivileged_userns_clone)";
+	else if (error == EINVAL)
+		why = " (the kernel has none)";
+	errno = error;
+	return why;
 }
 
 static int map_caller(const struct start *start, struct failure *failure)
@@ -76,20 +81,47 @@ static int map_caller(const struct start *start, struct failure *failure)
 	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
 	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)start->uid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)start->caller.uid);
 	if (write_file("/proc/self/uid_map", line, failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)start->gid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)start->caller.gid);
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
-int namespace_enter(const struct start *start, enum namespace_kind kind, struct failure *failure)
+/*
+ * Where AppArmor restricts user namespaces they are made, and then good for nothing: there is no
+ * way back out of one. A child finds out first.
+ */
+static bool is_crippled(const struct start *start)
 {
-	if (kind == NAMESPACE_PRIVILEGED) {
+	OWNED_FD fd = open(APPARMOR_SWITCH, O_RDONLY | O_CLOEXEC);
+	char value = '0';
+	int status = 0;
+
+	if (fd < 0 || read(fd, &value, 1) != 1 || value == '0')
+		return false;
+	pid_t child = fork();
+	if (child == 0) {
+		struct failure ignored = { 0 };
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || map_caller(start, &ignored) < 0 ||
+		      mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return child > 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int leave_host(const struct start *start, struct failure *failure)
+{
+	if (start->kind == NAMESPACE_PRIVILEGED) {
 		if (unshare(CLONE_NEWNS) < 0)
 			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
 					  "mount namespace cannot be made");
 	} else {
+		if (is_crippled(start))
+			return fail(failure, FUSELAGE_E_NAMESPACE,
+				    "user namespace is made without capabilities (AppArmor: "
+				    "kernel.apparmor_restrict_unprivileged_userns = 1)");
 		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
 			const char *why = refusal(errno);
 			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
@@ -102,4 +134,14 @@ int namespace_enter(const struct start *start, enum namespace_kind kind, struct 
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE,
 				  "/: propagation cannot be set to slave");
 	return 0;
+}
+
+int namespace_enter(const struct start *start, struct failure *failure)
+{
+	int result;
+
+	privileges_raise(&start->caller);
+	result = leave_host(start, failure);
+	privileges_lower(&start->caller);
+	return result;
 }

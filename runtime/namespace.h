@@ -6,21 +6,16 @@
 
 #include "start.h"
 
-enum namespace_kind {
-	NAMESPACE_PRIVILEGED, /* CAP_SYS_ADMIN where we are: a mount namespace is enough */
-	NAMESPACE_USER, /* a user namespace that maps only the caller, to the same uid and gid */
-};
-
 /* What this process may do: from its capabilities, not from its uid. */
-enum namespace_kind namespace_kind(void);
+enum namespace_kind namespace_kind(const struct caller *caller);
 /* True when CAP_SYS_ADMIN holds in the initial user namespace, as loop devices demand. */
-bool namespace_is_initial(void);
+bool namespace_is_initial(const struct caller *caller);
 
 /*
  * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
  * propagation), none of ours go out. After failure the process must not go on as if nothing had
  * happened: part of it may have been done.
  */
-int namespace_enter(const struct start *start, enum namespace_kind kind, struct failure *failure);
+int namespace_enter(const struct start *start, struct failure *failure);
 
 #endif

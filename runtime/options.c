@@ -9,22 +9,29 @@
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
-static int show_help(const struct start *start)
+static int show_help(const struct bundle *bundle)
 {
 	printf("Usage: %s [OPTION] [ARG...]\n\n"
 	       "Runs %s, packed into this file, with ARG... The options count as the first\n"
 	       "argument only:\n\n%s",
-	       start->path, start->manifest.name, FUSELAGE_RUNTIME_HELP);
+	       bundle->path, bundle->manifest.name, FUSELAGE_RUNTIME_HELP);
 	return 1;
 }
 
-static int show_info(const struct start *start)
+static int show_info(const struct bundle *bundle)
 {
-	const struct manifest *manifest = &start->manifest;
-	const struct sqfs_super *super = &start->fs.super;
+	const struct manifest *manifest = &bundle->manifest;
+	const struct sqfs_super *super = &bundle->fs.super;
 
 	printf("name:        %s\n", manifest->name);
-	printf("entry:       %s\n", manifest->entry);
+	if (manifest->entry)
+		printf("entry:       %s\n", manifest->entry);
+	for (size_t i = 0; i < manifest->invocation_count; i++)
+		printf("invocation:  %s\n", manifest->invocation[i]);
+	if (manifest->mount_at)
+		printf("mounted at:  %s\n", manifest->mount_at);
+	if (manifest->writable)
+		printf("writable:    a private copy, gone at exit\n");
 	for (size_t i = 0; i < manifest->arg_count; i++)
 		printf("arg:         %s\n", manifest->args[i]);
 	for (size_t i = 0; i < manifest->env_count; i++)
@@ -33,12 +40,12 @@ static int show_info(const struct start *start)
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
 	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",
 	       sqfs_compressor_name(super->compressor), super->block_size, super->inode_count);
-	printf("image at:    byte %" PRIu64 ", %" PRIu64 " bytes\n", start->image_offset,
+	printf("image at:    byte %" PRIu64 ", %" PRIu64 " bytes\n", bundle->image_offset,
 	       super->bytes_used);
 	return 1;
 }
 
-static int extract(struct start *start, char **args, struct failure *failure)
+static int extract(struct bundle *bundle, char **args, struct failure *failure)
 {
 	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
 
@@ -46,25 +53,25 @@ static int extract(struct start *start, char **args, struct failure *failure)
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
 			    args[1]);
-	if (unpack(start, target, failure) < 0)
+	if (unpack(bundle, target, failure) < 0)
 		return -1;
 	printf("%s\n", target);
 	return 1;
 }
 
-static int dispatch(struct start *start, char **argv, struct failure *failure)
+static int dispatch(struct bundle *bundle, char **argv, struct failure *failure)
 {
 	const char *option = argv[1];
 	bool alone = !argv[2];
 
 	if (strcmp(option, "--bundle-extract") == 0)
-		return extract(start, argv + 2, failure);
+		return extract(bundle, argv + 2, failure);
 	if (alone && strcmp(option, "--bundle-help") == 0)
-		return show_help(start);
+		return show_help(bundle);
 	if (alone && strcmp(option, "--bundle-info") == 0)
-		return show_info(start);
+		return show_info(bundle);
 	if (alone && strcmp(option, "--bundle-offset") == 0) {
-		printf("%" PRIu64 "\n", start->image_offset);
+		printf("%" PRIu64 "\n", bundle->image_offset);
 		return 1;
 	}
 	if (!alone &&
@@ -76,16 +83,21 @@ static int dispatch(struct start *start, char **argv, struct failure *failure)
 		    "%.80s: there is no such option of a bundle", option);
 }
 
-int options_run(struct start *start, char **argv, struct failure *failure)
+int options_flush(struct failure *failure)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fail_errno(failure, FUSELAGE_E_OUTPUT, "standard output");
+	return 0;
+}
+
+int options_run(struct bundle *bundle, char **argv, struct failure *failure)
 {
 	static const char prefix[] = "--bundle-";
 
-	if (!start->manifest.runtime_options || !argv[0] || !argv[1] ||
+	if (!bundle->manifest.runtime_options || !argv[0] || !argv[1] ||
 	    strncmp(argv[1], prefix, sizeof prefix - 1) != 0)
 		return 0;
 
-	int result = dispatch(start, argv, failure);
-	if (result > 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "standard output");
-	return result;
+	int result = dispatch(bundle, argv, failure);
+	return result > 0 && options_flush(failure) < 0 ? -1 : result;
 }

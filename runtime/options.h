@@ -2,12 +2,15 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "start.h"
+#include "bundle.h"
 
 /*
  * Carries out the option that argv[1] names. Returns 1 when it did, 0 when argv[1] is no option of
  * ours (the app is to be started), or -1.
  */
-int options_run(struct start *start, char **argv, struct failure *failure);
+int options_run(struct bundle *bundle, char **argv, struct failure *failure);
+
+/* Makes sure that standard output took everything. */
+int options_flush(struct failure *failure);
 
 #endif

@@ -1,30 +1,36 @@
-/* Everything that one start of a bundle knows, handed from phase to phase. */
+/* Everything that one start knows, handed from phase to phase. */
 #ifndef START_H
 #define START_H
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
 
 #include "base/fail.h"
-#include "manifest.h"
-#include "squashfs/squashfs.h"
+#include "invocation.h"
+#include "privileges.h"
+
+enum namespace_kind {
+	NAMESPACE_PRIVILEGED, /* CAP_SYS_ADMIN where we are: a mount namespace is enough */
+	NAMESPACE_USER, /* a user namespace that maps only the caller */
+	NAMESPACE_NONE, /* both refused: mounts by fusermount3, seen by the host */
+};
 
 struct start {
-	int file; /* the bundle, open for reading */
-	char path[PATH_MAX]; /* its absolute path */
-	uint64_t image_offset;
-	struct manifest manifest;
-	struct sqfs fs;
-	struct sqfs_reader *reader; /* of this process; a server makes its own */
-	uid_t uid; /* of the user, who stays the user */
+	struct caller caller;
+	struct policy policy;
+	struct invocation invocation;
+	enum namespace_kind kind;
+	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
+	/* How the caller is called inside the namespace: as outside, or 0 with --map-root-user. */
+	uid_t uid;
 	gid_t gid;
-	char home[PATH_MAX]; /* ~/.fuselage or what stands in for it */
-	char procdir[PATH_MAX]; /* <home>/procdirs/<pid> */
-	char bundle_dir[PATH_MAX]; /* <procdir>/static/<name>: the image's root */
-	const char *strategy; /* the one that worked */
 	mode_t mask; /* the caller's umask; ours makes directories as they are meant */
+	char home_path[PATH_MAX]; /* ~/.fuselage or what stands in for it */
+	char procdir[PATH_MAX]; /* <home>/procdirs/<pid> */
+	int lock; /* of that directory when the host sees it, or -1 */
+	char refusal[512]; /* why there is no namespace */
+	void (*file_size_signal)(int); /* the caller's disposition of SIGXFSZ; ours is an error */
+	const char *strategy; /* of the last image that was mounted */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "base/remove.h"
 #include "squashfs/extract.h"
 
 static volatile sig_atomic_t interrupted;
@@ -18,28 +19,6 @@ static volatile sig_atomic_t interrupted;
 static void note_interrupt(int number)
 {
 	interrupted = number;
-}
-
-/* Directories come with the image's modes, which may forbid to empty them. Recursion is as deep as
- * extraction went, which is bounded. */
-static void remove_tree(int parent, const char *name)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return;
-	fchmod(fd, 0700);
-	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, entry->d_name, 0) < 0)
-			remove_tree(fd, entry->d_name);
-	}
-	closedir(dir);
-	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static int check_target(const char *target, struct failure *failure)
@@ -69,15 +48,15 @@ static int check_target(const char *target, struct failure *failure)
 	return 0;
 }
 
-static int describe(const struct start *start, const char *target,
+static int describe(const struct bundle *bundle, const char *target,
 		    const struct extract_report *report, struct failure *failure)
 {
 	if (interrupted)
 		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: interrupted, nothing is left",
 			    target);
 	if (report->error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%.200s: %s (%s)", start->path,
-			    report->path, sqfs_strerror(report->error), sqfs_fault(start->reader));
+		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%.200s: %s (%s)", bundle->path,
+			    report->path, sqfs_strerror(report->error), sqfs_fault(bundle->reader));
 	errno = report->system_error;
 	return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%.300s", target, report->path);
 }
@@ -103,9 +82,9 @@ static void catch_signals(void (*handler)(int))
 	sigaction(SIGHUP, &action, NULL);
 }
 
-int unpack(struct start *start, const char *target, struct failure *failure)
+int unpack(struct bundle *bundle, const char *target, struct failure *failure)
 {
-	bool root = start->uid == 0;
+	bool root = geteuid() == 0;
 	struct extract_options options = {
 		.owners = root, .devices = root, .xattrs = true, .interrupted = &interrupted
 	};
@@ -129,8 +108,8 @@ int unpack(struct start *start, const char *target, struct failure *failure)
 	OWNED_FD dir = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
-	else if (extract_tree(start->reader, dir, &options, &report) < 0)
-		describe(start, target, &report, failure);
+	else if (extract_tree(bundle->reader, dir, &options, &report) < 0)
+		describe(bundle, target, &report, failure);
 	else if (rename(staging, target) < 0)
 		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
 	else

@@ -2,12 +2,12 @@
 #ifndef UNPACK_H
 #define UNPACK_H
 
-#include "start.h"
+#include "bundle.h"
 
 /*
  * Extracts into a new directory beside `target` and renames it there when it is complete. `target`
  * may be an empty directory. On failure, and on SIGINT, SIGTERM or SIGHUP, nothing is left.
  */
-int unpack(struct start *start, const char *target, struct failure *failure);
+int unpack(struct bundle *bundle, const char *target, struct failure *failure);
 
 #endif

@@ -9,7 +9,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { commandHelp, programHelp, runtimeHelp } from "./spec/help.mjs";
+import { aliasHelp, commandHelp, programHelp, runnerHelp, runtimeHelp } from "./spec/help.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const readJson = (file) => JSON.parse(readFileSync(path.join(root, file), "utf8"));
@@ -71,7 +71,10 @@ function typescript({ version, errors, manifest, options }) {
     value("program", options.program),
     value("globalOptions", options.global),
     value("commands", options.commands),
+    value("alias", options.alias),
+    value("runnerOptions", options.runner.options),
     value("programHelp", programHelp(options)),
+    value("aliasHelp", aliasHelp(options)),
     value(
       "commandHelp",
       Object.fromEntries(options.commands.map((c) => [c.name, commandHelp(options, c)])),
@@ -84,10 +87,12 @@ const cString = (text) => JSON.stringify(text).replaceAll("\\u001b", "\\033");
 function cHeader({ version, errors, manifest, options }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
   const define = (name, value) => `#define ${name} ${value}`;
-  const help = runtimeHelp(options)
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => `\t${cString(`${line}\n`)}`);
+  /** A text as one C string literal a line. */
+  const cLines = (text) =>
+    text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => `\t${cString(`${line}\n`)}`);
   return `/* ${notice} */
 #ifndef GENERATED_SPEC_H
 #define GENERATED_SPEC_H
@@ -154,7 +159,11 @@ extern const struct fuselage_failure fuselage_failures[FUSELAGE_CODE_COUNT];
 
 /* What --bundle-help prints after the usage line; ends with a newline. */
 #define FUSELAGE_RUNTIME_HELP \\
-${help.join(" \\\n")}
+${cLines(runtimeHelp(options)).join(" \\\n")}
+
+/* What fuselage --help prints. */
+#define FUSELAGE_RUNNER_HELP \\
+${cLines(runnerHelp(options)).join(" \\\n")}
 
 #endif
 `;
@@ -201,6 +210,12 @@ function cliReference({ options }) {
     "## bundle",
     block(programHelp(options)),
     ...options.commands.flatMap((c) => [`## bundle ${c.name}`, block(commandHelp(options, c))]),
+    `## ${options.alias.name}`,
+    options.alias.summary,
+    block(aliasHelp(options)),
+    `## ${options.runner.name}`,
+    "The runtime without an image. `bundle runtime -o fuselage` copies it; nothing else is needed to run it.",
+    block(runnerHelp(options)),
     "## Options of a bundle",
     "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`.",
     block(runtimeHelp(options)),

@@ -15,63 +15,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "fuse/server.h"
+#include "pinned.h"
 
 #define CACHE_BYTES (8u << 20)
 
 /* The only descriptors that a server starts with. */
 #define SERVER_SOCKET 0
 #define SERVER_IMAGE 1
-
-static int send_descriptor(int socket, int fd)
-{
-	char byte = 0;
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control,
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof fd);
-	*(int *)CMSG_DATA(header) = fd;
-	return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
-
-/* Returns the descriptor, or -1 when the other side ended without sending one. */
-static int receive_descriptor(int socket)
-{
-	char byte;
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control,
-	};
-	ssize_t n;
-
-	do
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	struct cmsghdr *header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	return *(int *)CMSG_DATA(header);
-}
 
 static void tell_ready(struct fuse_server *server, int error)
 {
@@ -85,18 +38,13 @@ static void tell_ready(struct fuse_server *server, int error)
 /* Moves the two descriptors to 0 and 1 and closes every other one. */
 static void close_all_but(int socket, int image)
 {
-	struct rlimit limit = { .rlim_cur = 65536 };
 	int kept_socket = fcntl(socket, F_DUPFD, 3);
 	int kept_image = fcntl(image, F_DUPFD, 3);
 
 	if (kept_socket < 0 || kept_image < 0 || dup2(kept_socket, SERVER_SOCKET) < 0 ||
 	    dup2(kept_image, SERVER_IMAGE) < 0)
 		_exit(1);
-	if (syscall(SYS_close_range, SERVER_IMAGE + 1, ~0U, 0) == 0)
-		return;
-	getrlimit(RLIMIT_NOFILE, &limit); /* Linux before 5.9 */
-	for (rlim_t fd = SERVER_IMAGE + 1; fd < limit.rlim_cur && fd < 65536; fd++)
-		close((int)fd);
+	close_from(SERVER_IMAGE + 1);
 }
 
 /*
@@ -125,10 +73,11 @@ static void drop_rights(void)
 	syscall(SYS_capset, &header, none);
 }
 
-static _Noreturn void server_main(const struct start *start, bool one_owner, int host_namespace,
-				  int socket)
+static _Noreturn void server_main(const struct start *start, const struct sqfs *image,
+				  bool one_owner, int host_namespace, int socket)
 {
-	struct sqfs fs = start->fs;
+	struct failure ignored = { 0 };
+	struct sqfs fs = *image;
 	struct fuse_server server = {
 		.one_owner = one_owner,
 		.uid = start->uid,
@@ -140,11 +89,12 @@ static _Noreturn void server_main(const struct start *start, bool one_owner, int
 	prctl(PR_SET_NAME, "fuselage-fuse", 0, 0, 0);
 	setsid();
 	ignore_signals();
+	privileges_raise(&start->caller);
 	if (host_namespace >= 0 && setns(host_namespace, CLONE_NEWNS) < 0)
 		_exit(1);
-	if (chdir("/") < 0)
+	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
-	close_all_but(socket, start->file);
+	close_all_but(socket, image->fd);
 	fs.fd = SERVER_IMAGE;
 	drop_rights();
 	server.reader = sqfs_reader_new(&fs, CACHE_BYTES);
@@ -158,8 +108,8 @@ static _Noreturn void server_main(const struct start *start, bool one_owner, int
 	_exit(fuse_serve(&server) == 0 ? 0 : 1);
 }
 
-int fuse_server_start(const struct start *start, bool one_owner, int host_namespace,
-		      struct fuse_mount *mount, struct failure *failure)
+int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
+		      int host_namespace, struct fuse_mount *mount, struct failure *failure)
 {
 	int sockets[2];
 	pid_t child;
@@ -174,7 +124,7 @@ int fuse_server_start(const struct start *start, bool one_owner, int host_namesp
 		close(sockets[0]);
 		child = fork();
 		if (child == 0)
-			server_main(start, one_owner, host_namespace, sockets[1]);
+			server_main(start, fs, one_owner, host_namespace, sockets[1]);
 		_exit(child < 0 ? errno : 0);
 	}
 	int error = errno;
@@ -226,10 +176,20 @@ static int await_ready(int socket)
 	return n == sizeof error ? error : ECONNRESET;
 }
 
+int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failure)
+{
+	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
+	if (errno)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
+	fuse_mount_close(fuse);
+	return 0;
+}
+
 int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
-		      struct failure *failure)
+		      bool fixed, struct failure *failure)
 {
 	char options[128];
+	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };
 	/* Opened here: the kernel wants it from the user namespace that mounts. */
 	OWNED_FD device = open_device(failure);
 
@@ -238,17 +198,12 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 	snprintf(options, sizeof options,
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
 		 device, (unsigned)start->uid, (unsigned)start->gid);
-	if (mount("fuselage", target, "fuse.fuselage", MS_RDONLY | MS_NOSUID | MS_NODEV, options) <
-	    0)
+	if (mount_pinned(start, target, fixed, &call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
-	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
-	if (errno) {
-		int error = errno;
-		umount2(target, MNT_DETACH);
-		errno = error;
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
+	if (fuse_mount_serve(fuse, device, failure) < 0) {
+		unmount_pinned(start, target);
+		return -1;
 	}
-	fuse_mount_close(fuse);
 	return 0;
 }
 

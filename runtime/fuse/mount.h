@@ -11,20 +11,24 @@ struct fuse_mount {
 };
 
 /*
- * Forks the server, detached from this process: own session, no inherited descriptor but the
- * image, signals of a group's end ignored. It must not hold the namespace that it serves, or that
- * would never end: call this before namespace_enter, or give `host_namespace`, an open
- * /proc/<pid>/ns/mnt of the host, for it to go back to.
+ * Forks the server of an image, detached from this process: own session, no inherited descriptor
+ * but the image, signals of a group's end ignored, in setuid-root mode as the caller for ever. It
+ * must not hold the namespace that it serves, or that would never end: call this before
+ * namespace_enter, or give `host_namespace`, an open /proc/<pid>/ns/mnt of the host, for it to go
+ * back to. With `one_owner` every file is shown as the caller's.
  */
-int fuse_server_start(const struct start *start, bool one_owner, int host_namespace,
-		      struct fuse_mount *mount, struct failure *failure);
+int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
+		      int host_namespace, struct fuse_mount *mount, struct failure *failure);
 
 /*
  * Mounts at `target`, in the namespace that this process is in now, and hands the device to the
  * server. Returns when the server has answered the kernel's INIT.
  */
 int fuse_mount_attach(const struct start *start, struct fuse_mount *mount, const char *target,
-		      struct failure *failure);
+		      bool fixed, struct failure *failure);
+
+/* The second half of it, for a device that is mounted already. */
+int fuse_mount_serve(struct fuse_mount *mount, int device, struct failure *failure);
 
 /* Closes the socket; a server that got no device ends. */
 void fuse_mount_close(struct fuse_mount *mount);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,7 +68,20 @@ static int push_path(struct extraction *x, const char *name)
 	return 0;
 }
 
-static int set_xattrs(struct extraction *x, int fd, const struct sqfs_inode *inode)
+static int set_xattr(int fd, const char *name, const char *attribute, const void *value,
+		     size_t size)
+{
+	char path[48 + SQFS_NAME_MAX];
+
+	if (!name)
+		return fsetxattr(fd, attribute, value, size, 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+	return lsetxattr(path, attribute, value, size, 0);
+}
+
+/* Of the file that is open as `fd`, or of `name` in that directory: what cannot be opened. */
+static int set_xattrs(struct extraction *x, int fd, const char *name,
+		      const struct sqfs_inode *inode)
 {
 	if (!x->options->xattrs || inode->xattr == SQFS_NO_ENTRY)
 		return 0;
@@ -75,11 +89,12 @@ static int set_xattrs(struct extraction *x, int fd, const struct sqfs_inode *ino
 	ssize_t used = sqfs_listxattr(x->reader, inode, x->list, sizeof x->list);
 	if (used < 0)
 		return image_failure(x, (int)used);
-	for (char *name = x->list; name < x->list + used; name += strlen(name) + 1) {
-		ssize_t n = sqfs_getxattr(x->reader, inode, name, x->value, sizeof x->value);
+	for (char *attribute = x->list; attribute < x->list + used;
+	     attribute += strlen(attribute) + 1) {
+		ssize_t n = sqfs_getxattr(x->reader, inode, attribute, x->value, sizeof x->value);
 		if (n < 0)
 			return image_failure(x, (int)n);
-		if (fsetxattr(fd, name, x->value, (size_t)n, 0) == 0)
+		if (set_xattr(fd, name, attribute, x->value, (size_t)n) == 0)
 			continue;
 		if (errno != EPERM && errno != ENOTSUP && errno != EACCES)
 			return system_failure(x);
@@ -98,7 +113,7 @@ static int set_attributes(struct extraction *x, int fd, const struct sqfs_inode 
 
 	if (x->options->owners && fchown(fd, inode->uid, inode->gid) < 0)
 		return system_failure(x);
-	if (set_xattrs(x, fd, inode) < 0)
+	if (set_xattrs(x, fd, NULL, inode) < 0)
 		return -1;
 	if (fchmod(fd, inode->mode & 07777) < 0)
 		return system_failure(x);
@@ -168,6 +183,8 @@ static int make_symlink(struct extraction *x, int dir, const char *name,
 	if (x->options->owners &&
 	    fchownat(dir, name, inode->uid, inode->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return system_failure(x);
+	if (set_xattrs(x, dir, name, inode) < 0)
+		return -1;
 	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? system_failure(x) : 0;
 }
 
@@ -193,6 +210,8 @@ static int make_special(struct extraction *x, int dir, const char *name,
 	if (x->options->owners &&
 	    fchownat(dir, name, inode->uid, inode->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return system_failure(x);
+	if (set_xattrs(x, dir, name, inode) < 0)
+		return -1;
 	/* The name is ours, made just now by an exclusive call: it is no symlink. */
 	if (fchmodat(dir, name, inode->mode & 07777, 0) < 0 ||
 	    utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)

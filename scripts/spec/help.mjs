@@ -43,7 +43,7 @@ export function programHelp({ program, global, commands }) {
     "Commands:",
     ...columns(
       commands.map(({ name, summary }) => [`  ${name}`, summary]),
-      12,
+      15,
     ),
     "",
     "Options:",
@@ -56,24 +56,57 @@ export function programHelp({ program, global, commands }) {
 /** `bundle COMMAND --help`. */
 export function commandHelp({ program, global }, command) {
   const help = global.filter(({ name }) => name === "help");
+  return helpOf(`${program.name} ${command.name}`, command, help);
+}
+
+/** A command under a name of its own: what the command takes, with the alias's examples. */
+export function aliasCommand({ alias, commands }) {
+  const command = commands.find(({ name }) => name === alias.command);
+  return { ...command, name: alias.name, examples: alias.examples };
+}
+
+/** `fuselage-bundle --help`. */
+export function aliasHelp(options) {
+  return helpOf(options.alias.name, aliasCommand(options), options.global);
+}
+
+function helpOf(name, command, more) {
   const section = (title, lines) => (lines.length > 0 ? ["", title, ...lines] : []);
+  const positionals = [...command.arguments, ...(command.rest ? [command.rest] : [])];
   return `${[
-    `Usage: ${program.name} ${command.name} ${command.usage}`,
+    `Usage: ${name} ${command.usage}`,
     "",
     ...wrap(command.summary, WIDTH),
     ...command.details.flatMap((detail) => wrap(detail, WIDTH)),
     ...section(
       "Arguments:",
       columns(
-        command.arguments.map(({ name, summary }) => [`  ${name}`, summary]),
-        12,
+        positionals.map(({ name, summary }) => [`  ${name}`, summary]),
+        command.rest ? 16 : 12,
       ),
     ),
-    ...section("Options:", columns([...command.options, ...help].map(optionRow), 30)),
+    ...section("Options:", columns([...command.options, ...more].map(optionRow), 30)),
     ...section(
       "Examples:",
       command.examples.map((example) => `  ${example}`),
     ),
+  ].join("\n")}\n`;
+}
+
+/** `fuselage --help`. */
+export function runnerHelp({ runner }) {
+  return `${[
+    ...runner.usages.map((usage, i) => `${i === 0 ? "Usage:" : "      "} ${runner.name} ${usage}`),
+    "",
+    ...wrap(runner.summary, WIDTH),
+    "",
+    ...runner.details.flatMap((detail) => wrap(detail, WIDTH)),
+    "",
+    "Options:",
+    ...columns(runner.options.map(optionRow), 30),
+    "",
+    "Examples:",
+    ...runner.examples.map((example) => `  ${example}`),
   ].join("\n")}\n`;
 }
 

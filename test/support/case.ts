@@ -17,7 +17,9 @@ export interface Case {
   /** Run as an ordinary user who owns the working folder. */
   asUser?: boolean;
   env?: Record<string, string | undefined>;
-  /** Arguments of `bundle`. */
+  /** Default "bundle". */
+  program?: "bundle" | "fuselage-bundle";
+  /** Arguments of it. */
   args: readonly string[];
   /** Runs something else than `bundle ARGS`. `command` and `args` would run it. */
   run?: (dir: string, command: string, args: readonly string[]) => Promise<Outcome>;

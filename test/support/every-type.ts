@@ -38,7 +38,11 @@ chown 1000:1001 files/one-block; chown -h 12345:54321 links/relative
 chmod 4755 files/one
 `;
 
-const rootXattrScript = 'setfattr -n trusted.mark -v "only root" files/random';
+const rootXattrScript = String.raw`
+setfattr -n trusted.mark -v "only root" files/random
+setfattr -h -n trusted.link -v "of a link" links/relative
+setfattr -n trusted.device -v "of a device" null
+`;
 
 const xattrScript = String.raw`
 set -eu

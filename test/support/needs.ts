@@ -51,6 +51,12 @@ const probes = {
   squashfuse: () => tool("squashfuse"),
   fusermount: () => tool("fusermount3"),
   xattrs: () => tool("setfattr") ?? tool("getfattr"),
+  groff: () => tool("groff"),
+  mandoc: () => tool("mandoc"),
+  zsh: () => tool("zsh"),
+  fish: () => tool("fish"),
+  python3: () => tool("python3"),
+  unzip: () => tool("unzip"),
   gcc: () => tool("gcc"),
   strip: () => tool("strip"),
 } satisfies Record<string, () => string | undefined>;
@@ -79,4 +85,11 @@ export function skipUnless(...needs: Need[]): (name: string, body: TestFunction)
       throw new Error(`In CI a skip is a failure: ${why}`);
     });
   };
+}
+
+/** For checks by a tool that nothing else here needs: where it is missing nobody minds, CI neither. */
+export function whereInstalled(need: Need): (name: string, body: TestFunction) => void {
+  const why = missing(need);
+  if (why === undefined) return (name, body) => test(name, body);
+  return (name) => test.skip(`${name} (skipped: ${why})`, () => {});
 }

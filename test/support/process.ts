@@ -72,6 +72,17 @@ export function asUser(
 /** Arguments for `process.execPath` that run `bundle` from its sources' build. */
 export const bundleCommand = path.join(root, "dist/cli/main.js");
 
+/** The same for `fuselage-bundle`. */
+export const aliasCommand = path.join(root, "dist/cli/fuselage-bundle.js");
+
+/** The runner, for this machine. */
+export const fuselage = path.join(
+  root,
+  "dist/runtime",
+  process.arch === "arm64" ? "aarch64" : "x86_64",
+  "fuselage",
+);
+
 /** Runs `bundle`. */
 export function bundle(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return run(process.execPath, [bundleCommand, ...args], options);

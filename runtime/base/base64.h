@@ -1,0 +1,14 @@
+/* Base64 text (RFC 4648, section 4) as people paste it. */
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
+
+/*
+ * Decodes `in_fd`, read from its first byte by position, to where `out_fd`
+ * stands. Lines that start with '#' are comments; white space and the width of
+ * lines are free; '=' fills up the last four characters and is not left out.
+ * Memory does not grow with the text. Returns 0, or -1 and errno: EINVAL when
+ * it is not base64 text or holds no data; what was written by then stays.
+ */
+int base64_decode(int in_fd, int out_fd);
+
+#endif

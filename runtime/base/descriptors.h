@@ -1,0 +1,12 @@
+/* Descriptors handed from process to process. */
+#ifndef BASE_DESCRIPTORS_H
+#define BASE_DESCRIPTORS_H
+
+/* Sends one descriptor, with one byte. Returns 0, or -1 and errno. */
+int send_descriptor(int socket, int fd);
+/* Returns the descriptor (close-on-exec), or -1 when the other side ended without sending one. */
+int receive_descriptor(int socket);
+/* Closes everything from `first` on. */
+void close_from(int first);
+
+#endif

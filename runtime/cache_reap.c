@@ -1,0 +1,196 @@
+/* The cleaner of the cache: a process that nobody waits for. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "cache.h"
+#include "cache_store.h"
+
+#define DAY 86400
+#define HOUR 3600
+#define IN_USE 60 /* seconds: whatever the limit says, somebody is starting from it */
+#define DAYS_DEFAULT 30
+#define DAYS_MAX 100000
+
+struct reaper {
+	int cache;
+	time_t now;
+	time_t max_age; /* seconds */
+};
+
+/* Returns seconds, 0 for never. */
+static time_t max_age(void)
+{
+	const char *text = getenv("FUSELAGE_CACHE_MAX_AGE_DAYS");
+	char *end;
+
+	if (!text || !isdigit((unsigned char)*text))
+		return DAYS_DEFAULT * DAY;
+	errno = 0;
+	unsigned long days = strtoul(text, &end, 10);
+	if (*end || errno || days > DAYS_MAX)
+		return DAYS_DEFAULT * DAY;
+	return (time_t)days * DAY;
+}
+
+/* Says whether the day's turn is ours, and takes it. */
+static bool take_turn(int cache)
+{
+	OWNED_FD mark =
+		openat(cache, ".reaped", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
+	time_t now = time(NULL);
+
+	if (mark >= 0)
+		return true;
+	mark = openat(cache, ".reaped", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (mark < 0 || flock(mark, LOCK_EX | LOCK_NB) < 0 || fstat(mark, &st) < 0)
+		return false;
+	/* A time in the future (the clock was wrong) must not put it off for ever. */
+	if (st.st_mtime > now - DAY && st.st_mtime < now + DAY)
+		return false;
+	return futimens(mark, NULL) == 0;
+}
+
+static bool age(const struct reaper *reaper, const char *name, time_t *seconds)
+{
+	struct stat st;
+
+	if (fstatat(reaper->cache, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	*seconds = reaper->now - st.st_mtime;
+	return true;
+}
+
+/*
+ * Whoever builds has the lock, and keeps it. The sentinel goes first: what is left when this is
+ * killed is not used. The lock's name goes last; who waits for it sees that and takes a new one.
+ */
+static void reap_entry(const struct reaper *reaper, const char *key)
+{
+	char sentinel[CACHE_NAME_MAX];
+	char image[CACHE_NAME_MAX];
+	char lock_name[CACHE_NAME_MAX];
+	time_t seconds;
+
+	cache_name(sentinel, key, ".complete");
+	cache_name(image, key, ".sfs");
+	cache_name(lock_name, key, ".lock");
+	OWNED_FD lock = cache_lock(reaper->cache, key, false);
+	if (lock < 0)
+		return;
+	if (age(reaper, sentinel, &seconds)) {
+		if (seconds <= reaper->max_age || seconds <= IN_USE)
+			return;
+		unlinkat(reaper->cache, sentinel, 0);
+	} else if (age(reaper, image, &seconds) && seconds <= HOUR) {
+		return;
+	}
+	unlinkat(reaper->cache, image, 0);
+	unlinkat(reaper->cache, lock_name, 0);
+}
+
+static void reap_partial(const struct reaper *reaper, const char *name)
+{
+	time_t seconds;
+
+	/* A builder that is stopped for an hour still has the lock. */
+	OWNED_FD lock = cache_lock(reaper->cache, name, false);
+	if (lock >= 0 && age(reaper, name, &seconds) && seconds > HOUR)
+		unlinkat(reaper->cache, name, 0);
+}
+
+static bool ends_with(const char *name, const char *ending)
+{
+	size_t size = strlen(name);
+	size_t tail = strlen(ending);
+
+	return size >= tail && strcmp(name + size - tail, ending) == 0;
+}
+
+/* Names that are not the cache's own are left alone. */
+static void reap_name(const struct reaper *reaper, const char *name)
+{
+	const char *rest = name + CACHE_KEY_DIGITS;
+	time_t seconds;
+
+	if (strspn(name, "0123456789abcdef") != CACHE_KEY_DIGITS || !age(reaper, name, &seconds))
+		return;
+	if (ends_with(rest, ".partial")) {
+		if (seconds > HOUR)
+			reap_partial(reaper, name);
+	} else if (strcmp(rest, ".complete") == 0) {
+		if (seconds > reaper->max_age)
+			reap_entry(reaper, name);
+	} else if (strcmp(rest, ".sfs") == 0 || strcmp(rest, ".lock") == 0) {
+		if (seconds > HOUR)
+			reap_entry(reaper, name);
+	}
+}
+
+static void reap(const struct reaper *reaper)
+{
+	DIR *dir = fdopendir(dup(reaper->cache));
+
+	if (!dir)
+		return;
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+		reap_name(reaper, entry->d_name);
+	closedir(dir);
+}
+
+/* Nothing of the caller stays: no descriptor, terminal, directory or right. */
+static void detach(int cache, uid_t uid, gid_t gid)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		_exit(1);
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &action, NULL);
+	if (dup2(cache, 3) < 0 || chdir("/") < 0)
+		_exit(1);
+	if (syscall(SYS_close_range, 4u, ~0u, 0u) < 0) /* Linux before 5.9 */
+		for (int fd = 4; fd < sysconf(_SC_OPEN_MAX); fd++)
+			close(fd);
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+	if (null > 3)
+		close(null);
+}
+
+void cache_reap(const char *home, uid_t uid, gid_t gid)
+{
+	struct reaper reaper = { .now = time(NULL), .max_age = max_age() };
+	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, uid, false) : -1;
+
+	if (cache < 0 || !take_turn(cache))
+		return;
+	pid_t child = fork();
+	if (child > 0)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	if (child != 0)
+		return;
+	/* The child ends at once; its own child is nobody's to wait for. */
+	if (setsid() < 0 || fork() != 0)
+		_exit(0);
+	detach(cache, uid, gid);
+	reaper.cache = 3;
+	reap(&reaper);
+	_exit(0);
+}

@@ -1,0 +1,30 @@
+/* What the user and the reaper of the cache share: its directory, names and locks. */
+#ifndef CACHE_STORE_H
+#define CACHE_STORE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define CACHE_KEY_DIGITS 16
+#define CACHE_NAME_MAX 64 /* bytes of any name in the cache, terminated */
+
+/*
+ * Opens <home>/cache by descriptor, made if `make`. Everything else is relative to it, so nobody
+ * can put another directory in its place later. Returns -1 and errno: EPERM when it belongs to
+ * another user or others can write to it, ELOOP or ENOTDIR when it is a symlink or a file.
+ */
+int cache_open_directory(const char *home, uid_t uid, bool make);
+
+void cache_name(char name[CACHE_NAME_MAX], const char *key, const char *ending);
+
+/*
+ * Takes the lock of an entry. Returns its descriptor, or -1 and errno (EWOULDBLOCK when somebody
+ * has it and `wait` is false). A killed holder's lock ends with it.
+ */
+int cache_lock(int cache, const char *key, bool wait);
+
+/* A regular file of `uid` that nobody else can write to. */
+bool cache_is_ours(const struct stat *st, uid_t uid);
+
+#endif

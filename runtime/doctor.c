@@ -1,0 +1,239 @@
+#include "doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/owned.h"
+#include "home.h"
+#include "place.h"
+
+static const char *const strategies[] = { "loop", "fuse", "fusermount", "extract" };
+
+#define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
+#define REASON_MAX 800
+
+/* What one attempt told. */
+struct finding {
+	bool works;
+	double milliseconds;
+	char reason[REASON_MAX]; /* in words; empty when it works */
+	const char *advice;
+};
+
+/* The first line of a small file, without its newline; empty when there is none. */
+static void read_first_line(const char *path, char *line, size_t size)
+{
+	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, line, size - 1);
+
+	line[n > 0 ? n : 0] = 0;
+	line[strcspn(line, "\n")] = 0;
+}
+
+static bool file_says(const char *path, const char *value)
+{
+	char line[64];
+
+	read_first_line(path, line, sizeof line);
+	return strcmp(line, value) == 0;
+}
+
+/* A field of /proc/self/status, as in "Seccomp:\t2". */
+static bool status_says(const char *field)
+{
+	char status[4096];
+	OWNED_FD fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
+
+	status[n > 0 ? n : 0] = 0;
+	return strstr(status, field) != NULL;
+}
+
+static const char *advise_namespace(void)
+{
+	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
+		return "an AppArmor profile for this program that allows userns, or sysctl "
+		       "kernel.apparmor_restrict_unprivileged_userns=0";
+	if (file_says("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		return "sysctl kernel.unprivileged_userns_clone=1";
+	if (file_says("/proc/sys/user/max_user_namespaces", "0"))
+		return "sysctl user.max_user_namespaces=10000";
+	if (status_says("Seccomp:\t2"))
+		return "a seccomp profile of this container that allows unshare and mount";
+	return "ask the administrator to allow user namespaces, or install fuse3 for fusermount3";
+}
+
+static const char *advise_fuse(void)
+{
+	struct stat st;
+
+	if (stat("/dev/fuse", &st) < 0)
+		return "modprobe fuse; in a container: --device /dev/fuse";
+	if (access("/dev/fuse", R_OK | W_OK) < 0)
+		return "chmod 0666 /dev/fuse, as distributions have it";
+	return NULL;
+}
+
+/* What the user, or whoever runs the machine, can do about it. */
+static const char *advise(const char *strategy, const char *reason)
+{
+	bool namespace = strstr(reason, "namespace") != NULL;
+	const char *fuse = advise_fuse();
+
+	if (strcmp(strategy, "loop") == 0)
+		return strstr(reason, "CAP_SYS_ADMIN") ?
+			       "run as root, or install the program setuid-root" :
+			       "another strategy is taken; this one needs squashfs and loop "
+			       "devices "
+			       "in the kernel";
+	if (strcmp(strategy, "fusermount") == 0) {
+		if (strstr(reason, "not installed"))
+			return "install fuse3";
+		if (status_says("NoNewPrivs:\t1"))
+			return "no_new_privs is set: a setuid helper has no effect here";
+		return fuse ? fuse : "see what fusermount3 says";
+	}
+	if (namespace)
+		return advise_namespace();
+	return strcmp(strategy, "fuse") == 0 && fuse ? fuse : "see the reason";
+}
+
+static double milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* The child mounts and ends; what it mounted ends with it. It says nothing when all is well. */
+static _Noreturn void attempt(struct start *start, const char *strategy, int out)
+{
+	struct failure failure = { 0 };
+
+	start->invocation.mount_type = strategy;
+	if (home_prepare(start, &failure) == 0 && place_all(start, &failure) == 0)
+		_exit(0);
+	(void)write_full(out, failure.text, strlen(failure.text));
+	_exit(1);
+}
+
+/* The strategy's own words stand behind its name, "NAME: " or "--mount-type=NAME: ". */
+static void keep_own_words(char *reason, const char *strategy)
+{
+	char label[32];
+	const char *own;
+
+	snprintf(label, sizeof label, "%s: ", strategy);
+	own = strstr(reason, label);
+	if (own)
+		memmove(reason, own + strlen(label), strlen(own + strlen(label)) + 1);
+	for (char *c = reason; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+}
+
+static int examine(struct start *start, const char *strategy, struct finding *finding,
+		   struct failure *failure)
+{
+	double began = milliseconds();
+	int ends[2], status;
+
+	*finding = (struct finding){ 0 };
+	if (start->kind == NAMESPACE_USER && strcmp(strategy, "loop") == 0) {
+		snprintf(finding->reason, sizeof finding->reason,
+			 "needs CAP_SYS_ADMIN (running as uid %u without it)",
+			 (unsigned)start->caller.uid);
+		finding->advice = advise(strategy, finding->reason);
+		return 0;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "pipe");
+	OWNED_FD in = ends[0], out = ends[1];
+	pid_t child = fork();
+	if (child == 0)
+		attempt(start, strategy, out);
+	if (child < 0)
+		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "fork");
+	close(steal_fd(&out));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "wait");
+	finding->milliseconds = milliseconds() - began;
+	finding->works = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (finding->works)
+		return 0;
+	ssize_t n = read(in, finding->reason, sizeof finding->reason - 1);
+	finding->reason[n > 0 ? n : 0] = 0;
+	keep_own_words(finding->reason, strategy);
+	finding->advice = advise(strategy, finding->reason);
+	return 0;
+}
+
+static void print_json_string(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			printf("\\u%04x", *text);
+		else
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void print_json(const char *strategy, const struct finding *finding, bool last)
+{
+	printf("  { \"strategy\": \"%s\", \"works\": %s, \"milliseconds\": %.2f", strategy,
+	       finding->works ? "true" : "false", finding->milliseconds);
+	if (!finding->works) {
+		printf(", \"reason\": ");
+		print_json_string(finding->reason);
+		printf(", \"advice\": ");
+		print_json_string(finding->advice);
+	}
+	printf(" }%s\n", last ? "" : ",");
+}
+
+static void print_line(const char *strategy, const struct finding *finding)
+{
+	if (finding->works)
+		printf("%-11s works (%.1f ms)\n", strategy, finding->milliseconds);
+	else
+		printf("%-11s refused: %s\n%-11s   to do: %s\n", strategy, finding->reason, "",
+		       finding->advice);
+}
+
+int doctor_run(struct start *start, bool json, struct failure *failure)
+{
+	bool any = false;
+
+	if (json)
+		puts("[");
+	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
+		struct finding finding;
+		if (examine(start, strategies[i], &finding, failure) < 0)
+			return -1;
+		any |= finding.works;
+		if (json)
+			print_json(strategies[i], &finding, i + 1 == STRATEGY_COUNT);
+		else
+			print_line(strategies[i], &finding);
+		fflush(stdout);
+	}
+	if (json)
+		puts("]");
+	if (!any)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
+	return 0;
+}

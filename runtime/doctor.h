@@ -1,0 +1,14 @@
+/* --bundle-doctor: which strategies work here, and for the others why not and what to do. */
+#ifndef DOCTOR_H
+#define DOCTOR_H
+
+#include "start.h"
+
+/*
+ * Tries every strategy for real, each in a process of its own that mounts the first archive of the
+ * invocation and ends, and prints a line for each, or a JSON array. Returns 0, or -1 when not even
+ * one works.
+ */
+int doctor_run(struct start *start, bool json, struct failure *failure);
+
+#endif

@@ -1,0 +1,206 @@
+#include "image_mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/owned.h"
+#include "fuse/fusermount.h"
+#include "loop.h"
+#include "namespace.h"
+#include "pinned.h"
+#include "squashfs/extract.h"
+
+struct attempt {
+	struct start *start;
+	struct image_mount *image;
+	const char *target;
+	bool fixed;
+};
+
+/* The kernel's own squashfs over a loop device: nothing of ours is left running. */
+static int try_loop(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	const struct archive *archive = attempt->image->archive;
+	const struct sqfs_super *super = &archive->fs.super;
+	char path[32];
+
+	if (start->kind != NAMESPACE_PRIVILEGED)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "needs CAP_SYS_ADMIN (running as uid %u without it)",
+			    (unsigned)start->caller.uid);
+	if (!namespace_is_initial(&start->caller))
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "needs CAP_SYS_ADMIN in the initial user namespace");
+	if (start->caller.setuid && !start->policy.loop)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/etc/fuselage.conf says loop = never");
+	if (attempt->image->one_owner)
+		return fail(
+			failure, FUSELAGE_E_MOUNT_REFUSED,
+			"the kernel shows the image's owners, a writable copy needs the caller's");
+	/* The device is as long as whole sectors of it; an unpadded image would lose its end. */
+	if (((archive->size - archive->offset) & ~UINT64_C(511)) < super->bytes_used)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "the image is not padded to whole 512-byte sectors");
+	uint64_t size = (super->bytes_used + 4095) & ~UINT64_C(4095);
+	privileges_raise(&start->caller);
+	OWNED_FD device = loop_attach(archive->fd, archive->offset, size, path, failure);
+	privileges_lower(&start->caller);
+	if (device < 0)
+		return -1;
+	if (mount_pinned(start, attempt->target, attempt->fixed,
+			 &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
+				  sqfs_compressor_name(super->compressor));
+	return 0;
+}
+
+static int try_fuse(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	struct image_mount *image = attempt->image;
+	int result;
+
+	if (start->kind == NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", start->refusal);
+	if (image->server.socket < 0) {
+		if (start->host_namespace < 0)
+			return fail(
+				failure, FUSELAGE_E_MOUNT_REFUSED,
+				"the host's mount namespace cannot be kept open for the server");
+		if (fuse_server_start(start, &image->archive->fs,
+				      image->one_owner || start->caller.setuid,
+				      start->host_namespace, &image->server, failure) < 0)
+			return -1;
+	}
+	result = fuse_mount_attach(start, &image->server, attempt->target, attempt->fixed, failure);
+	fuse_mount_close(&image->server);
+	return result;
+}
+
+/* The setuid helper of libfuse: on the host, where the others are refused. */
+static int try_fusermount(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	struct fuse_mount *server = &attempt->image->server;
+	int result = -1;
+
+	if (start->kind != NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "cannot mount into a private namespace");
+	if (fuse_server_start(start, &attempt->image->archive->fs, true, -1, server, failure) < 0)
+		return -1;
+	OWNED_FD device = fusermount_mount(start, attempt->target, failure);
+	if (device >= 0) {
+		result = fuse_mount_serve(server, device, failure);
+		if (result < 0)
+			fusermount_unmount(attempt->target);
+	}
+	fuse_mount_close(server);
+	return result;
+}
+
+/* Everything into memory: slow to start and large, but it asks for nothing but a namespace. */
+static int try_extract(struct attempt *attempt, struct failure *failure)
+{
+	fuse_mount_close(&attempt->image->server);
+	if (attempt->start->kind == NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", attempt->start->refusal);
+	return image_extract(attempt->start, attempt->image->archive, attempt->target,
+			     attempt->fixed, !attempt->image->writable_copy, failure);
+}
+
+int image_extract(struct start *start, const struct archive *archive, const char *target,
+		  bool fixed, bool read_only, struct failure *failure)
+{
+	struct extract_report report;
+	struct extract_options options = {
+		.owners = start->kind == NAMESPACE_PRIVILEGED && !start->caller.setuid,
+		.xattrs = true,
+	};
+
+	if (mount_tmpfs(start, target, fixed) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
+				  target);
+	OWNED_FD dir = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", target);
+	if (extract_tree(archive->reader, dir, &options, &report) < 0) {
+		unmount_pinned(start, target);
+		if (report.error)
+			return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)",
+				    archive->file, report.path, sqfs_strerror(report.error),
+				    sqfs_fault(archive->reader));
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/%s: %s after %" PRIu64 " bytes in memory", report.path,
+			    strerror(report.system_error), report.bytes);
+	}
+	if (read_only && remount_read_only(start, target) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "%s: tmpfs cannot be made read-only", target);
+	return 0;
+}
+
+static const struct strategy {
+	const char *name;
+	int (*try)(struct attempt *attempt, struct failure *failure);
+} strategies[] = {
+	{ "loop", try_loop },
+	{ "fuse", try_fuse },
+	{ "fusermount", try_fusermount },
+	{ "extract", try_extract },
+};
+
+#define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
+
+static bool is_wanted(const struct start *start, const char *strategy)
+{
+	const char *wanted = start->invocation.mount_type;
+
+	return strcmp(wanted, "auto") == 0 || strcmp(wanted, strategy) == 0;
+}
+
+int image_mount_prepare(const struct start *start, struct image_mount *image,
+			struct failure *failure)
+{
+	image->server.socket = -1;
+	if (start->kind != NAMESPACE_USER || !is_wanted(start, "fuse"))
+		return 0;
+	return fuse_server_start(start, &image->archive->fs, true, -1, &image->server, failure);
+}
+
+int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
+		       bool fixed, struct failure *failure)
+{
+	struct attempt attempt = { start, image, target, fixed };
+	const char *wanted = start->invocation.mount_type;
+	char reasons[sizeof failure->text] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
+		const struct strategy *strategy = &strategies[i];
+		struct failure reason = { 0 };
+		if (!is_wanted(start, strategy->name))
+			continue;
+		if (strategy->try(&attempt, &reason) == 0) {
+			start->strategy = strategy->name;
+			return 0;
+		}
+		/* The same for all of them; the next would only hide it. */
+		if (reason.code == FUSELAGE_E_IMAGE_CORRUPT)
+			return fail(failure, reason.code, "%s", reason.text);
+		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %s",
+				 strategy->name, reason.text);
+		if (n > 0 && (size_t)n < sizeof reasons - used)
+			used += (size_t)n;
+	}
+	return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		    "%s: the image cannot be mounted here (%s)%s", image->archive->file, wanted,
+		    reasons);
+}

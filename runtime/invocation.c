@@ -1,0 +1,214 @@
+/* Options of the runner: a table, and one pass over argv. */
+#include "invocation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum option {
+	OPTION_STATIC,
+	OPTION_DYNAMIC,
+	OPTION_DYNAMIC_EMPTY,
+	OPTION_CACHE_STATIC,
+	OPTION_RUN,
+	OPTION_MAP_ROOT_USER,
+	OPTION_MOUNT_TYPE,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct {
+	const char *name;
+	const char *letter;
+	bool value;
+} options[] = {
+	[OPTION_STATIC] = { "--static", "-s", true },
+	[OPTION_DYNAMIC] = { "--dynamic", "-d", true },
+	[OPTION_DYNAMIC_EMPTY] = { "--dynamic-empty", NULL, true },
+	[OPTION_CACHE_STATIC] = { "--cache-static", NULL, false },
+	[OPTION_RUN] = { "--run", NULL, true },
+	[OPTION_MAP_ROOT_USER] = { "--map-root-user", NULL, false },
+	[OPTION_MOUNT_TYPE] = { "--mount-type", NULL, true },
+	[OPTION_HELP] = { "--help", "-h", false },
+	[OPTION_VERSION] = { "--version", NULL, false },
+};
+
+#define OPTION_COUNT (sizeof options / sizeof *options)
+
+/*
+ * Finds the option that `argument` is. `*attached` points at a value that stands in the same
+ * argument (--opt=VALUE, -oVALUE) or is NULL. Returns its index or -1.
+ */
+static int find_option(const char *argument, const char **attached)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t length = strlen(options[i].name);
+		*attached = NULL;
+		if (strcmp(argument, options[i].name) == 0)
+			return (int)i;
+		if (strncmp(argument, options[i].name, length) == 0 && argument[length] == '=') {
+			*attached = argument + length + 1;
+			return (int)i;
+		}
+		if (options[i].letter && strncmp(argument, options[i].letter, 2) == 0) {
+			if (argument[2] == 0)
+				return (int)i;
+			if (options[i].value) {
+				*attached = argument + 2 + (argument[2] == '=');
+				return (int)i;
+			}
+		}
+	}
+	return -1;
+}
+
+/*
+ * Behind --run PATH come the program's own arguments, but archives may still follow: a text file
+ * that is its own archive starts with "#!/usr/bin/env -S fuselage --run PATH --static".
+ */
+static bool belongs_to_program(int option)
+{
+	return option < 0 || option == OPTION_HELP || option == OPTION_VERSION;
+}
+
+static int add_archive(struct invocation *invocation, enum archive_use use, const char *option,
+		       const char *value, const char *self, struct failure *failure)
+{
+	struct archive *archive = &invocation->archives[invocation->count];
+
+	if (archive_parse(archive, use, option, value, self, failure) < 0)
+		return -1;
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *other = &invocation->archives[i];
+		if (other->fixed == archive->fixed && strcmp(other->name, archive->name) == 0)
+			return fail(
+				failure, FUSELAGE_E_ARCHIVE_NAME,
+				"%s=%.300s: the name \"%s\" is taken by %s%s%.300s: give one of "
+				"them another, as in %s=NAME:%.300s",
+				option, value, archive->name, other->option,
+				other->file ? "=" : " ", other->file ? other->file : other->name,
+				option, archive->file ? archive->file : "");
+	}
+	invocation->count++;
+	return 0;
+}
+
+int invocation_check_mount_type(const char *name, const char *value, struct failure *failure)
+{
+	static const char *const types[] = { "auto", "loop", "fuse", "fusermount", "extract" };
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcmp(value, types[i]) == 0)
+			return 0;
+	return fail(failure, FUSELAGE_E_MOUNT_OPTION,
+		    "%s=%.80s: expected auto, loop, fuse, fusermount or extract", name, value);
+}
+
+static int apply(struct invocation *invocation, enum option option, const char *value,
+		 const char *self, struct failure *failure)
+{
+	const char *name = options[option].name;
+
+	switch (option) {
+	case OPTION_STATIC:
+		return add_archive(invocation, ARCHIVE_STATIC, name, value, self, failure);
+	case OPTION_DYNAMIC:
+		return add_archive(invocation, ARCHIVE_DYNAMIC, name, value, self, failure);
+	case OPTION_DYNAMIC_EMPTY:
+		return add_archive(invocation, ARCHIVE_EMPTY, name, value, self, failure);
+	case OPTION_CACHE_STATIC:
+		invocation->cache_static = true;
+		return 0;
+	case OPTION_RUN:
+		if (invocation->run)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "--run=%.300s: given twice; write -- before the program's own",
+				    value);
+		if (!*value)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "--run: expected a path, found none");
+		invocation->run = value;
+		return 0;
+	case OPTION_MAP_ROOT_USER:
+		invocation->map_root_user = true;
+		return 0;
+	case OPTION_MOUNT_TYPE:
+		invocation->mount_type = value;
+		return invocation_check_mount_type(name, value, failure);
+	case OPTION_HELP:
+		invocation->help = true;
+		return 0;
+	case OPTION_VERSION:
+		invocation->version = true;
+		return 0;
+	}
+	return 0;
+}
+
+static int check_whole(const struct invocation *invocation, struct failure *failure)
+{
+	if (invocation->help || invocation->version)
+		return 0;
+	if (invocation->run && invocation->count == 0)
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "--run=%.300s: expected at least one archive to search "
+			    "(--static, --dynamic or --dynamic-empty)",
+			    invocation->run);
+	if (!invocation->run && !invocation->command[0])
+		return fail(failure, FUSELAGE_E_USAGE, "expected a command, or --run PATH");
+	return 0;
+}
+
+int invocation_parse(struct invocation *invocation, char **argv, const char *self,
+		     struct failure *failure)
+{
+	const char *mount_type = getenv("FUSELAGE_MOUNT");
+	size_t arguments = 0;
+
+	while (argv[arguments])
+		arguments++;
+	*invocation = (struct invocation){
+		.mount_type = mount_type && *mount_type ? mount_type : "auto",
+	};
+	if (invocation_check_mount_type("FUSELAGE_MOUNT", invocation->mount_type, failure) < 0)
+		return -1;
+	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
+	if (!invocation->archives)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
+
+	/* A lone "-" is a command like any other. */
+	while (*argv && (*argv)[0] == '-' && (*argv)[1]) {
+		const char *argument = *argv;
+		const char *value;
+		int option = find_option(argument, &value);
+		if (invocation->run && belongs_to_program(option) && strcmp(argument, "--") != 0)
+			break;
+		argv++;
+		if (strcmp(argument, "--") == 0)
+			break;
+		if (option < 0)
+			return fail(failure, FUSELAGE_E_USAGE, "%.300s: there is no such option",
+				    argument);
+		if (!options[option].value && value)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "%s takes no value, found \"%.300s\"", options[option].name,
+				    value);
+		if (options[option].value && !value) {
+			if (!*argv)
+				return fail(failure, FUSELAGE_E_USAGE, "%s: expected a value",
+					    options[option].name);
+			value = *argv++;
+		}
+		if (apply(invocation, (enum option)option, value, self, failure) < 0)
+			return -1;
+	}
+	invocation->command = argv;
+	return check_whole(invocation, failure);
+}
+
+void invocation_free(struct invocation *invocation)
+{
+	for (size_t i = 0; i < invocation->count; i++)
+		archive_close(&invocation->archives[i]);
+	free(invocation->archives);
+	*invocation = (struct invocation){ 0 };
+}

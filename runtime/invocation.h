@@ -1,0 +1,35 @@
+/* What one start is to do, from a command line or from a bundle's manifest. */
+#ifndef INVOCATION_H
+#define INVOCATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive.h"
+#include "base/fail.h"
+
+struct invocation {
+	struct archive *archives; /* in the order of the options */
+	size_t count;
+	bool cache_static; /* zip → squashfs, kept in <home>/cache */
+	bool map_root_user;
+	const char *mount_type; /* auto, loop, fuse, fusermount, extract */
+	const char *run; /* path searched for in the archives, or NULL */
+	char **command; /* NULL-terminated: the command, or the arguments of `run` */
+	/* What the option parser met instead of work to do. */
+	bool help;
+	bool version;
+};
+
+/*
+ * Parses the runner's options: those before the first argument that is none, or before "--".
+ * `self` is the file that /proc/self/exe stands for inside a bundle, or NULL. Strings are borrowed
+ * from argv, which is NULL-terminated and starts with the first option.
+ */
+int invocation_parse(struct invocation *invocation, char **argv, const char *self,
+		     struct failure *failure);
+/* Fails when `value` is no mount type; `name` is where it came from. */
+int invocation_check_mount_type(const char *name, const char *value, struct failure *failure);
+void invocation_free(struct invocation *invocation);
+
+#endif

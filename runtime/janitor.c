@@ -1,0 +1,155 @@
+#include "janitor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "base/remove.h"
+#include "fuse/fusermount.h"
+
+static void pause_for(long milliseconds)
+{
+	struct timespec pause = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Unmounts everything in <procdir>/static. Returns how many mounts are still there. */
+static unsigned unmount_all(const char *procdir)
+{
+	char base[PATH_MAX + 16], path[PATH_MAX + 300];
+	struct stat outer, inner;
+	unsigned left = 0;
+	DIR *dir;
+
+	snprintf(base, sizeof base, "%s/static", procdir);
+	dir = opendir(base);
+	if (!dir || fstat(dirfd(dir), &outer) < 0) {
+		if (dir)
+			closedir(dir);
+		return 0;
+	}
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+		/* ENOTCONN: mounted, and the server is dead. */
+		bool mounted = lstat(path, &inner) == 0 ? inner.st_dev != outer.st_dev :
+							  errno == ENOTCONN;
+		if (mounted && fusermount_unmount(path) < 0)
+			left++;
+	}
+	closedir(dir);
+	return left;
+}
+
+/* A descendant that outlives the app keeps its files: a mount in use is not taken away. */
+static void clean_up(const char *procdir)
+{
+	for (long wait = 20; unmount_all(procdir); wait = wait < 1000 ? wait * 2 : 1000)
+		pause_for(wait);
+	remove_tree(AT_FDCWD, procdir);
+}
+
+static void await_end(pid_t app, int handle)
+{
+	struct pollfd end = { .fd = handle, .events = POLLIN };
+
+	if (handle >= 0) {
+		while (poll(&end, 1, -1) < 0 && errno == EINTR)
+			;
+		return;
+	}
+	while (kill(app, 0) == 0 || errno == EPERM) /* Linux before 5.3 */
+		pause_for(200);
+}
+
+static void ignore_signals(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], SIG_IGN);
+}
+
+/* Descriptor 0 is the lock of the directory, held for as long as this process lives; 1 the app. */
+static _Noreturn void janitor_main(const struct start *start, pid_t app, int handle)
+{
+	struct failure ignored = { 0 };
+	int lock = fcntl(start->lock, F_DUPFD, 3);
+	int kept = handle < 0 ? -1 : fcntl(handle, F_DUPFD, 3);
+
+	prctl(PR_SET_NAME, "fuselage-clean", 0, 0, 0);
+	setsid();
+	ignore_signals();
+	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
+		_exit(1);
+	dup2(lock, 0);
+	if (kept >= 0)
+		dup2(kept, 1);
+	close_from(kept < 0 ? 1 : 2);
+	await_end(app, kept < 0 ? -1 : 1);
+	clean_up(start->procdir);
+	_exit(0);
+}
+
+int janitor_start(const struct start *start, struct failure *failure)
+{
+	pid_t app = getpid();
+	OWNED_FD handle = (int)syscall(SYS_pidfd_open, app, 0);
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		child = fork();
+		if (child == 0)
+			janitor_main(start, app, handle);
+		_exit(child < 0);
+	}
+	if (child < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+/* Neither its janitor nor the process itself is there any more. The lock also tells of one that
+ * lives in another pid namespace. */
+static bool is_abandoned(const char *path, const char *name)
+{
+	OWNED_FD dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	pid_t pid = (pid_t)strtol(name, NULL, 10);
+
+	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 && kill(pid, 0) < 0 &&
+	       errno == ESRCH;
+}
+
+void janitor_sweep(const struct start *start)
+{
+	char base[PATH_MAX + 16], path[PATH_MAX + 300];
+	DIR *dir;
+
+	snprintf(base, sizeof base, "%s/procdirs", start->home_path);
+	dir = opendir(base);
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+		if (is_abandoned(path, entry->d_name) && unmount_all(path) == 0)
+			remove_tree(AT_FDCWD, path);
+	}
+	if (dir)
+		closedir(dir);
+}

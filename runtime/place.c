@@ -1,0 +1,273 @@
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "cache.h"
+#include "fixed.h"
+#include "home.h"
+#include "image_mount.h"
+#include "janitor.h"
+#include "namespace.h"
+#include "pinned.h"
+#include "zip/zip.h"
+
+static int make_target(const struct start *start, struct archive *archive, struct failure *failure)
+{
+	const char *kind = archive->use == ARCHIVE_STATIC ? "static" : "dynamic";
+	int n;
+
+	if (archive->fixed) {
+		snprintf(archive->target, sizeof archive->target, "%s/%s", FIXED_DIRECTORY,
+			 archive->name);
+		return 0;
+	}
+	n = snprintf(archive->target, sizeof archive->target, "%s/%s/%s", start->procdir, kind,
+		     archive->name);
+	if (n >= (int)sizeof archive->target)
+		errno = ENAMETOOLONG;
+	else if (mkdir(archive->target, 0755) == 0)
+		return 0;
+	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s/%s", start->procdir, kind,
+			  archive->name);
+}
+
+static int place_zip(struct start *start, struct archive *archive, struct failure *failure)
+{
+	struct zip *zip;
+	int result = -1;
+
+	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
+		return -1;
+	if (mount_tmpfs(start, archive->target, archive->fixed) < 0) {
+		fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs", archive->target);
+	} else {
+		OWNED_FD dir = open(archive->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		result = dir < 0 ? fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s",
+					      archive->target) :
+				   zip_extract(zip, dir, failure);
+	}
+	zip_free(zip);
+	if (result == 0 && archive->use == ARCHIVE_STATIC &&
+	    remount_read_only(start, archive->target) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "%s: tmpfs cannot be made read-only", archive->target);
+	return result;
+}
+
+/* Without user.* attributes on tmpfs (Linux before 6.6) an overlay in a user namespace could not
+ * replace a directory: better told now than by the app's failure later. */
+static bool can_mark(const struct start *start, const char *upper)
+{
+	return start->kind == NAMESPACE_PRIVILEGED ||
+	       setxattr(upper, "user.fuselage", "", 0, 0) == 0;
+}
+
+/*
+ * The layers are named relative to their directory: a path of the caller's may hold what separates
+ * options. The number keeps two archives apart.
+ */
+static int mount_overlay(const struct start *start, const struct archive *archive, const char *base)
+{
+	OWNED_FD here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *options = start->kind == NAMESPACE_USER ?
+				      "lowerdir=lower,upperdir=upper,workdir=work,userxattr" :
+				      "lowerdir=lower,upperdir=upper,workdir=work";
+	int result, error;
+
+	if (here < 0 || chdir(base) < 0)
+		return -1;
+	result = can_mark(start, "upper") ?
+			 mount_pinned(start, archive->target, archive->fixed,
+				      &(struct mount_call){ "fuselage", "overlay", 0, options }) :
+			 -1;
+	error = errno;
+	if (fchdir(here) < 0)
+		return -1;
+	errno = error;
+	return result;
+}
+
+static int place_overlay(struct start *start, struct image_mount *image, size_t number,
+			 struct failure *failure)
+{
+	static const char *const layers[] = { "", "/lower", "/upper", "/work" };
+	char base[PATH_MAX + 48], path[PATH_MAX + 64];
+
+	snprintf(base, sizeof base, "%s/.overlay", start->procdir);
+	if (mkdir(base, 0700) < 0 && errno != EEXIST)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", base);
+	snprintf(base, sizeof base, "%s/.overlay/%zu", start->procdir, number);
+	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+		snprintf(path, sizeof path, "%s%s", base, layers[i]);
+		if (mkdir(path, 0755) < 0)
+			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", path);
+	}
+	snprintf(path, sizeof path, "%s/lower", base);
+	if (image_mount_attach(start, image, path, false, failure) < 0)
+		return -1;
+	if (mount_overlay(start, image->archive, base) == 0)
+		return 0;
+	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: overlayfs", image->archive->target);
+	unmount_pinned(start, path);
+	return -1;
+}
+
+static int place_dynamic(struct start *start, struct archive *archive, struct image_mount *image,
+			 size_t number, struct failure *failure)
+{
+	struct failure refused = { 0 };
+
+	if (strcmp(start->invocation.mount_type, "extract") != 0) {
+		if (place_overlay(start, image, number, &refused) == 0)
+			return 0;
+		if (refused.code == FUSELAGE_E_IMAGE_CORRUPT)
+			return fail(failure, refused.code, "%s", refused.text);
+	}
+	fuse_mount_close(&image->server);
+	start->strategy = "extract";
+	return image_extract(start, archive, archive->target, archive->fixed, false, failure);
+}
+
+static int place(struct start *start, struct archive *archive, struct image_mount *image,
+		 size_t number, struct failure *failure)
+{
+	if (make_target(start, archive, failure) < 0)
+		return -1;
+	if (archive->use == ARCHIVE_EMPTY) {
+		if (archive->fixed && mount_tmpfs(start, archive->target, true) < 0)
+			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs",
+					  archive->target);
+		return 0;
+	}
+	if (archive->format == ARCHIVE_ZIP)
+		return place_zip(start, archive, failure);
+	if (archive->use == ARCHIVE_DYNAMIC)
+		return place_dynamic(start, archive, image, number, failure);
+	return image_mount_attach(start, image, archive->target, archive->fixed, failure);
+}
+
+/* A zip that is kept as a squashfs image is one from here on. */
+static int use_cache(const struct start *start, struct archive *archive, struct failure *failure)
+{
+	int fd = cache_open(start->home_path, archive->fd, archive->size, archive->file,
+			    start->caller.uid, start->caller.gid, failure);
+
+	if (fd < 0)
+		return -1;
+	close(archive->fd);
+	archive->fd = fd;
+	return archive_reopen(archive, failure);
+}
+
+/* While the host's namespace is still around. */
+static int prepare(struct start *start, struct image_mount *images, struct failure *failure)
+{
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		struct archive *archive = &start->invocation.archives[i];
+		images[i].archive = archive;
+		images[i].server.socket = -1;
+		if (archive->use == ARCHIVE_EMPTY)
+			continue;
+		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_ZIP &&
+		    start->invocation.cache_static && use_cache(start, archive, failure) < 0)
+			return -1;
+		if (archive->format == ARCHIVE_ZIP)
+			continue;
+		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC && start->caller.setuid;
+		if (image_mount_prepare(start, &images[i], failure) < 0)
+			return -1;
+	}
+	/* In a process of its own, which must not hold the namespace. */
+	if (start->invocation.cache_static)
+		cache_reap(start->home_path, start->caller.uid, start->caller.gid);
+	return fixed_prepare(start, failure);
+}
+
+/* What can be done on the host: read-only images at the start's own paths. */
+static int check_host(const struct start *start, struct failure *failure)
+{
+	if (start->invocation.count == 0)
+		return fail(failure, FUSELAGE_E_NAMESPACE, "%.400s", start->refusal);
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		const struct archive *archive = &start->invocation.archives[i];
+		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_SQUASHFS &&
+		    !archive->fixed)
+			continue;
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "%s: only read-only squashfs images can be had without a namespace "
+			    "(%.300s)",
+			    archive->name, start->refusal);
+	}
+	return 0;
+}
+
+/* Without a namespace: the directories are on the host, and somebody has to clean up. */
+static int stay_on_host(struct start *start, struct failure *failure)
+{
+	start->kind = NAMESPACE_NONE;
+	start->uid = start->caller.uid;
+	start->gid = start->caller.gid;
+	janitor_sweep(start);
+	if (check_host(start, failure) < 0 || home_make(start, failure) < 0)
+		return -1;
+	return janitor_start(start, failure);
+}
+
+static int enter(struct start *start, struct failure *failure)
+{
+	bool automatic = strcmp(start->invocation.mount_type, "auto") == 0;
+	struct failure refused = { 0 };
+
+	if (strcmp(start->invocation.mount_type, "fusermount") == 0) {
+		snprintf(start->refusal, sizeof start->refusal,
+			 "fusermount3 mounts on the host, not in a namespace");
+		return stay_on_host(start, failure);
+	}
+	if (start->kind == NAMESPACE_PRIVILEGED) {
+		privileges_raise(&start->caller);
+		start->host_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		privileges_lower(&start->caller);
+	}
+	if (namespace_enter(start, &refused) < 0) {
+		snprintf(start->refusal, sizeof start->refusal, "%.500s", refused.text);
+		if (!automatic || refused.code != FUSELAGE_E_NAMESPACE)
+			return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %s",
+				    start->invocation.mount_type, refused.text);
+		return stay_on_host(start, failure);
+	}
+	if (home_mount(start, failure) < 0)
+		return -1;
+	return fixed_cover(start, failure);
+}
+
+int place_all(struct start *start, struct failure *failure)
+{
+	size_t count = start->invocation.count;
+	OWNED struct image_mount *images = calloc(count + 1, sizeof *images);
+	int result;
+
+	if (!images)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
+	start->host_namespace = -1;
+	result = prepare(start, images, failure);
+	if (result == 0)
+		result = enter(start, failure);
+	for (size_t i = 0; result == 0 && i < count; i++)
+		result = place(start, &start->invocation.archives[i], &images[i], i, failure);
+	for (size_t i = 0; i < count; i++)
+		if (images[i].archive)
+			fuse_mount_close(&images[i].server);
+	if (start->host_namespace >= 0)
+		close(start->host_namespace);
+	start->host_namespace = -1;
+	return result;
+}

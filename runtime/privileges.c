@@ -1,0 +1,157 @@
+#include "privileges.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/owned.h"
+
+static int open_standard_descriptors(struct failure *failure)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "/dev/null");
+	close(fd);
+	return 0;
+}
+
+int privileges_begin(struct caller *caller, struct failure *failure)
+{
+	uid_t effective = geteuid();
+
+	caller->uid = getuid();
+	caller->gid = getgid();
+	caller->setuid = effective == 0 && caller->uid != 0;
+	if (effective != caller->uid && !caller->setuid)
+		return fail(failure, FUSELAGE_E_PRIVILEGES,
+			    "started setuid to user %u: expected root or none",
+			    (unsigned)effective);
+	/* A setgid bit gives nothing that is needed here. */
+	if (getegid() != caller->gid && setresgid(caller->gid, caller->gid, caller->gid) < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "group of the caller");
+	if (!caller->setuid)
+		return 0;
+	if (seteuid(caller->uid) < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "user of the caller");
+	return open_standard_descriptors(failure);
+}
+
+static void set_effective(uid_t uid)
+{
+	/* Not being who the next line is written for is nothing to go on from. */
+	if (seteuid(uid) < 0 || geteuid() != uid)
+		abort();
+}
+
+void privileges_raise(const struct caller *caller)
+{
+	if (caller->setuid)
+		set_effective(0);
+}
+
+void privileges_lower(const struct caller *caller)
+{
+	if (caller->setuid)
+		set_effective(caller->uid);
+}
+
+int privileges_drop(const struct caller *caller, struct failure *failure)
+{
+	uid_t uids[3];
+	gid_t gids[3];
+
+	if (!caller->setuid)
+		return 0;
+	set_effective(0);
+	if (setresgid(caller->gid, caller->gid, caller->gid) < 0 ||
+	    setresuid(caller->uid, caller->uid, caller->uid) < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "root cannot be given up");
+	if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
+	    getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "ids cannot be read back");
+	for (int i = 0; i < 3; i++)
+		if (uids[i] != caller->uid || gids[i] != caller->gid)
+			return fail(failure, FUSELAGE_E_PRIVILEGES, "root was not given up");
+	if (setuid(0) == 0 || seteuid(0) == 0)
+		return fail(failure, FUSELAGE_E_PRIVILEGES, "root can be taken back");
+	return 0;
+}
+
+static char *trim(char *text)
+{
+	size_t length;
+
+	text += strspn(text, " \t");
+	length = strlen(text);
+	while (length && strchr(" \t\r", text[length - 1]))
+		text[--length] = 0;
+	return text;
+}
+
+static int read_line(struct policy *policy, const char *path, char *line, struct failure *failure)
+{
+	char *comment = strchr(line, '#');
+	char *equals;
+
+	if (comment)
+		*comment = 0;
+	line = trim(line);
+	if (!*line)
+		return 0;
+	equals = strchr(line, '=');
+	if (equals) {
+		*equals = 0;
+		const char *key = trim(line);
+		const char *value = trim(equals + 1);
+		if (strcmp(key, "loop") == 0 &&
+		    (strcmp(value, "auto") == 0 || strcmp(value, "never") == 0)) {
+			policy->loop = strcmp(value, "auto") == 0;
+			return 0;
+		}
+	}
+	return fail(failure, FUSELAGE_E_POLICY,
+		    "%s: \"%.80s\": expected loop = auto or loop = never", path, line);
+}
+
+int policy_read(struct policy *policy, const char *path, struct failure *failure)
+{
+	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char text[4096];
+	struct stat st;
+
+	policy->loop = true;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno(failure, FUSELAGE_E_POLICY, "%s", path);
+	if (fstat(fd, &st) < 0)
+		return fail_errno(failure, FUSELAGE_E_POLICY, "%s", path);
+	if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return fail(
+			failure, FUSELAGE_E_POLICY,
+			"%s: expected a file of root that nobody else may write, found owner %u, "
+			"mode %04o",
+			path, (unsigned)st.st_uid, st.st_mode & 07777);
+	ssize_t n = pread_full(fd, text, sizeof text, 0);
+	if (n < 0 || n == sizeof text)
+		return fail(failure, FUSELAGE_E_POLICY, "%s: expected fewer than %zu bytes", path,
+			    sizeof text);
+	text[n] = 0;
+	if (strlen(text) != (size_t)n)
+		return fail(failure, FUSELAGE_E_POLICY, "%s: expected text, found a NUL", path);
+	for (char *line = text, *rest; line; line = rest) {
+		rest = strchr(line, '\n');
+		if (rest)
+			*rest++ = 0;
+		if (read_line(policy, path, line, failure) < 0)
+			return -1;
+	}
+	return 0;
+}

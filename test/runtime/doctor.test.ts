@@ -1,0 +1,102 @@
+/** --bundle-doctor tries every strategy, and says why one is refused and what to do. */
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, expect } from "vitest";
+import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
+import { skipUnless } from "../support/needs.ts";
+import { asUser, ordinaryUser, root, run } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { printed } from "./bundle-of.ts";
+import { pack } from "./packed.ts";
+
+interface Finding {
+  strategy: string;
+  works: boolean;
+  milliseconds: number;
+  reason?: string;
+  advice?: string;
+}
+
+let file: string;
+beforeAll(async () => {
+  file = await pack();
+});
+
+const working = (findings: Finding[]) =>
+  findings.filter(({ works }) => works).map(({ strategy }) => strategy);
+
+skipUnless(
+  "root",
+  "loop",
+  "fuse",
+  "fusermount",
+)("as root everything works", async () => {
+  const home = temporaryDirectory();
+  const before = leftovers({ files: [file], homes: [home] });
+  const out = printed(await run(file, ["--bundle-doctor", "--json"], { env: { HOME: home } }));
+  const findings: Finding[] = JSON.parse(out);
+  expect(working(findings)).toEqual(["loop", "fuse", "fusermount", "extract"]);
+  for (const { milliseconds } of findings) expect(milliseconds).toBeGreaterThan(0);
+  const left = await leftSince(before, { files: [file], homes: [home] }, 5000);
+  expect({
+    ...left,
+    mounts: left.mounts.filter((line) => line.includes(home)),
+    loops: left.loops.filter((line) => line.includes(file)),
+    processes: left.processes.filter((line) => line.includes(file)),
+  }).toEqual(nothing);
+});
+
+skipUnless("userns", "fuse")("as a user a kernel mount needs what the user has not", async () => {
+  const { status, stdout } = await asUser(file, ["--bundle-doctor"], userDirectory());
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^loop +refused: needs CAP_SYS_ADMIN .*\n +to do: run as root/m);
+  expect(stdout).toMatch(/^fuse +works \([0-9.]+ ms\)$/m);
+  expect(stdout).toMatch(/^extract +works/m);
+});
+
+skipUnless(
+  "root",
+  "fuse",
+  "gcc",
+)("where nothing works, each has its reason", async () => {
+  const home = userDirectory();
+  const refuse = path.join(temporaryDirectory(), "refuse-unshare");
+  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+  const { uid, gid } = ordinaryUser();
+  const env = { HOME: home, PATH: temporaryDirectory() };
+  const args = [`${uid}`, `${gid}`, file, "--bundle-doctor", "--json"];
+  const { status, stdout, stderr } = await run(refuse, args, { env });
+  expect(status).toBe(125);
+  expect(stderr).toContain("[E_MOUNT_REFUSED] no strategy works here");
+  const findings: Finding[] = JSON.parse(stdout);
+  expect(working(findings)).toEqual([]);
+  const of = (name: string) => findings.find(({ strategy }) => strategy === name);
+  expect(of("fuse")).toMatchObject({
+    reason: expect.stringMatching(/^user namespace cannot be made \(refused by policy/),
+    advice: "a seccomp profile of this container that allows unshare and mount",
+  });
+  expect(of("fusermount")).toMatchObject({ advice: "install fuse3" });
+  expect(readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+});
+
+skipUnless("root", "userns")("a device that is missing or closed is named", async () => {
+  const home = userDirectory();
+  const ask = async (change: string) => {
+    const drop = 'exec setpriv --reuid 1000 --regid 1000 --clear-groups "$0" --bundle-doctor';
+    const args = ["-m", "sh", "-c", `${change} && ${drop}`, file];
+    return (await run("unshare", args, { env: { HOME: home } })).stdout;
+  };
+  const closed =
+    'd=$(mktemp -d) && mount -t tmpfs none "$d" && mknod -m 600 "$d/f" c 10 229 && mount --bind "$d/f" /dev/fuse';
+  expect(await ask(closed)).toMatch(/^fuse +refused: \/dev\/fuse is not readable.*\n.*chmod 0666/m);
+  expect(await ask("mount -t tmpfs none /dev")).toMatch(
+    /^fuse +refused: \/dev\/fuse does not exist.*\n.*modprobe fuse/m,
+  );
+});
+
+skipUnless("userns")("an argument that it does not know is refused", async () => {
+  const { status, stderr } = await asUser(file, ["--bundle-doctor", "x"], userDirectory());
+  expect(status).toBe(125);
+  expect(stderr).toContain("[E_OPTION_UNKNOWN]");
+});

@@ -1,0 +1,113 @@
+/**
+ * Where user namespaces are refused: fusermount3 mounts on the host, in a directory of the user's
+ * own, and nothing of it stays, however the app ends.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect } from "vitest";
+import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
+import { skipUnless } from "../support/needs.ts";
+import { ordinaryUser, root, run } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { runArguments } from "./bundle-of.ts";
+import { pack } from "./packed.ts";
+
+const check = skipUnless("root", "fuse", "fusermount", "gcc");
+let file: string;
+let refuse: string;
+beforeAll(async () => {
+  file = await pack({ run: runArguments, "data/file": "packed\n" });
+  refuse = path.join(temporaryDirectory(), "refuse-unshare");
+  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+});
+
+const { uid, gid } = ordinaryUser();
+/** Runs the bundle as a user for whom unshare() is refused. */
+const start = (home: string, args: string[], env: Record<string, string | undefined> = {}) =>
+  run(refuse, [`${uid}`, `${gid}`, file, ...args], {
+    env: { HOME: home, FUSELAGE_DEBUG: "1", ...env },
+  });
+const procdirs = (home: string) => path.join(home, ".fuselage/procdirs");
+const watch = (home: string) => ({ homes: [home], files: [file] });
+const mine = (left: Awaited<ReturnType<typeof leftSince>>, home: string) => ({
+  ...left,
+  mounts: left.mounts.filter((line) => line.includes(home)),
+  loops: [],
+  processes: left.processes.filter((line) => line.includes(file)),
+});
+
+describe("by itself, when user namespaces are refused", () => {
+  check("the app runs from a mount that only its user can see into", async () => {
+    const home = userDirectory();
+    const before = leftovers(watch(home));
+    const script = 'cat "$FUSELAGE_BUNDLE_DIR/data/file"; stat -c %a "$FUSELAGE_TMPDIR/.."; exit 5';
+    const { status, stdout, stderr } = await start(home, ["sh", "-c", script]);
+    expect(stderr).toMatch(/^fuselage: mounted by fusermount/);
+    expect({ status, stdout }).toEqual({ status: 5, stdout: "packed\n700\n" });
+    expect(mine(await leftSince(before, watch(home)), home)).toEqual(nothing);
+  });
+
+  check(
+    "after kill -9 of the app nothing is left, its files stay while they are used",
+    async () => {
+      const home = userDirectory();
+      const before = leftovers(watch(home));
+      const marker = path.join(home, "read-later");
+      const script = `(cd "$FUSELAGE_BUNDLE_DIR/data"; sleep 0.6; cat file > ${marker}) & echo up; wait`;
+      const child = spawn(refuse, [`${uid}`, `${gid}`, file, "sh", "-c", script], {
+        env: { PATH: process.env["PATH"], HOME: home },
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      await once(child.stdout, "data");
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      expect(mine(await leftSince(before, watch(home), 5000), home)).toEqual(nothing);
+      expect(existsSync(marker)).toBe(true);
+    },
+  );
+
+  check("what a killed janitor left is swept by the next start", async () => {
+    const home = userDirectory();
+    const before = leftovers(watch(home));
+    const args = ["sh", "-c", "pkill -9 -x fuselage-clean -U $(id -u); echo $$"];
+    const { stdout } = await start(home, args);
+    await sleep(100);
+    expect(readdirSync(procdirs(home))).toEqual([stdout.trim()]);
+    await start(home, ["true"]);
+    expect(mine(await leftSince(before, watch(home), 5000), home)).toEqual(nothing);
+  });
+
+  check("a directory of a process that lives is not swept", async () => {
+    const home = userDirectory();
+    await start(home, ["true"]);
+    const other = path.join(procdirs(home), `${process.pid}`);
+    mkdirSync(other);
+    writeFileSync(path.join(other, "kept"), "");
+    await start(home, ["true"]);
+    expect(existsSync(path.join(other, "kept"))).toBe(true);
+  });
+
+  check("without fusermount3 every strategy says why", async () => {
+    const home = userDirectory();
+    const bin = temporaryDirectory();
+    const { status, stdout, stderr } = await start(home, ["true"], { PATH: bin });
+    expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+    expect(stderr).toMatch(/^ {2}loop: needs CAP_SYS_ADMIN/m);
+    expect(stderr).toMatch(/^ {2}fuse: user namespace cannot be made \(refused by policy/m);
+    expect(stderr).toMatch(/^ {2}fusermount: fusermount3 is not installed/m);
+    expect(stderr).toMatch(/^ {2}extract: user namespace cannot be made/m);
+  });
+});
+
+describe("FUSELAGE_MOUNT=fusermount", () => {
+  check("is taken where namespaces would do as well", async () => {
+    const home = userDirectory();
+    const env = { HOME: home, FUSELAGE_MOUNT: "fusermount", FUSELAGE_DEBUG: "1" };
+    const { status, stderr } = await run(file, ["true"], { env, uid, gid });
+    expect(stderr).toMatch(/^fuselage: mounted by fusermount/);
+    expect(status).toBe(0);
+  });
+});

@@ -1,0 +1,189 @@
+/** Specification, "Directory layout", "Environment variables" and what "Error handling" says of ~/.fuselage. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect } from "vitest";
+import { printed } from "../runtime/bundle-of.ts";
+import { ordinaryUser, run } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { ask, checkOf, fixedPath, homeOf, imageOf, refused, runnerOf, ways } from "./runner.ts";
+
+let image: string;
+beforeAll(async () => {
+  image = await imageOf();
+});
+
+describe.each(ways)("$title", (way) => {
+  const check = checkOf(way);
+  const environment = async (args: string[], home: string) => {
+    const script = "echo $$; env | grep ^FUSELAGE_ | sort";
+    const [pid, ...lines] = (await ask(way, [...args, "sh", "-c", script], home))
+      .trim()
+      .split("\n");
+    return lines.map((line) => line.replace(`${home}/.fuselage/procdirs/${pid}/`, "PROCDIR/"));
+  };
+  const tmpdir = "FUSELAGE_TMPDIR=PROCDIR/tmp";
+  const dynamic = "FUSELAGE_DYNAMIC=PROCDIR/dynamic";
+
+  const sets: [string, () => string[], string[]][] = [
+    ["nothing", () => [], [tmpdir]],
+    ["--dynamic", () => ["-d", image], [dynamic, tmpdir]],
+    ["--dynamic-empty", () => ["--dynamic-empty=e"], [dynamic, tmpdir]],
+    ["--static", () => ["-s", image], ["FUSELAGE_STATIC=PROCDIR/static", tmpdir]],
+    ["a fixed path", () => ["-s", `${fixedPath()}:${image}`], [tmpdir]],
+    ["a fixed --dynamic", () => ["-d", `${fixedPath()}:${image}`], [tmpdir]],
+    ["a fixed --dynamic-empty", () => [`--dynamic-empty=${fixedPath()}`], [tmpdir]],
+  ];
+  for (const [title, args, expected] of sets) {
+    check(`variables with ${title}: ${expected.join(" ")}`, async () => {
+      expect(await environment(args(), homeOf(way))).toEqual(expected);
+    });
+  }
+
+  check("the variables are inherited by child processes", async () => {
+    const script = "sh -c 'sh -c \"echo \\$FUSELAGE_TMPDIR\"'";
+    expect(await ask(way, ["sh", "-c", script])).toMatch(/\/procdirs\/\d+\/tmp\n$/);
+  });
+
+  check("~/.fuselage is created with mode 0700, whatever the umask", async () => {
+    for (const umask of ["000", "022", "777"]) {
+      const home = homeOf(way);
+      const outcome = await run(
+        "sh",
+        ["-c", `umask ${umask}; exec "$0" "$@"`, runnerOf(way), "sh", "-c", "umask"],
+        { env: { HOME: home }, ...(way.root ? {} : ordinaryUser()) },
+      );
+      expect(printed(outcome)).toBe(`0${umask}\n`);
+      const { mode, uid } = statSync(path.join(home, ".fuselage"));
+      expect(mode & 0o7777).toBe(0o700);
+      expect(uid).toBe(way.root ? 0 : ordinaryUser().uid);
+      expect(statSync(path.join(home, ".fuselage/procdirs")).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  check(
+    "procdirs/<pid>/ is a tmpfs with tmp, dynamic and static; outside it is empty",
+    async () => {
+      const home = homeOf(way);
+      const script = `cd "$HOME/.fuselage/procdirs/$$" && stat -f -c %T . && ls -d tmp dynamic static`;
+      const args = ["-s", image, "-d", image.replace(/^/, "d:"), "sh", "-c", script];
+      expect(await ask(way, args, home)).toBe("tmpfs\ndynamic\nstatic\ntmp\n");
+      expect(readdirSync(path.join(home, ".fuselage"))).toEqual(["procdirs"]);
+      expect(readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+    },
+  );
+
+  check("$FUSELAGE_TMPDIR is the caller's alone, mode 0700", async () => {
+    const script = '[ -O "$FUSELAGE_TMPDIR" ] && stat -c %a "$FUSELAGE_TMPDIR"';
+    expect(await ask(way, ["sh", "-c", script])).toBe("700\n");
+  });
+
+  check("FUSELAGE_HOME instead of ~/.fuselage", async () => {
+    const home = homeOf(way);
+    const dir = path.join(homeOf(way), "else where, with: signs");
+    const out = await ask(
+      way,
+      ["-d", `a:${image}`, "sh", "-c", 'echo "$FUSELAGE_TMPDIR"; cat "$FUSELAGE_DYNAMIC/a/file"'],
+      home,
+      { env: { FUSELAGE_HOME: dir } },
+    );
+    const [tmp, content] = out.split("\n");
+    expect(tmp?.startsWith(`${dir}/procdirs/`)).toBe(true);
+    expect(content).toBe("packed");
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  check("FUSELAGE_HOME that cannot be used is refused, not replaced", async () => {
+    for (const dir of ["/no/such/folder", "/dev/null/x", "relative"]) {
+      const home = homeOf(way);
+      const env = { FUSELAGE_HOME: dir };
+      const { status, code } = await refused(way, ["true"], home, { env });
+      expect({ dir, status, code }).toEqual({ dir, status: 125, code: "E_HOME_UNUSABLE" });
+      expect(readdirSync(home)).toEqual([]);
+    }
+  });
+
+  const uid = way.root ? 0 : ordinaryUser().uid;
+  check("without HOME: $XDG_RUNTIME_DIR/fuselage, then /tmp/fuselage-<uid>", async () => {
+    const dir = homeOf(way);
+    const at = async (env: Record<string, string | undefined>) =>
+      ask(way, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], homeOf(way), { env });
+    for (const home of [undefined, "", "/nonexistent", "/dev/null", "relative"]) {
+      const out = await at({ HOME: home, XDG_RUNTIME_DIR: dir });
+      expect(out).toMatch(new RegExp(`^${dir}/fuselage/procdirs/\\d+/tmp\\n$`));
+    }
+    const out = await at({ HOME: undefined, XDG_RUNTIME_DIR: undefined });
+    expect(out).toMatch(new RegExp(`^/tmp/fuselage-${uid}/procdirs/\\d+/tmp\\n$`));
+  });
+
+  check("a read-only HOME falls back too", async () => {
+    const home = homeOf(way);
+    const runtime = homeOf(way);
+    const drop = way.root ? "" : "exec setpriv --reuid 1000 --regid 1000 --clear-groups";
+    const script = `mount --bind "$HOME" "$HOME" && mount -o remount,bind,ro "$HOME" && ${drop} "$0" "$@"`;
+    const args = ["-m", "sh", "-c", script, runnerOf(way), "sh", "-c", 'echo "$FUSELAGE_TMPDIR"'];
+    const env = { HOME: home, XDG_RUNTIME_DIR: runtime };
+    const out = printed(await run("unshare", args, { env }));
+    expect(out).toMatch(new RegExp(`^${runtime}/fuselage/procdirs/\\d+/tmp\\n$`));
+  });
+
+  check("~/.fuselage of another owner is refused", async () => {
+    const home = homeOf(way);
+    const dir = path.join(home, ".fuselage");
+    mkdirSync(dir);
+    if (way.root) await run("chown", ["1000:1000", dir]);
+    const { status, code, stderr } = await refused(way, ["true"], home);
+    expect({ status, code }).toEqual({ status: 125, code: "E_HOME_UNUSABLE" });
+    expect(stderr).toMatch(new RegExp(`expected a directory of user ${uid}, found one of another`));
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  check("~/.fuselage that is a symlink or a file is refused", async () => {
+    const linked = homeOf(way);
+    const elsewhere = homeOf(way);
+    symlinkSync(elsewhere, path.join(linked, ".fuselage"));
+    expect(await refused(way, ["true"], linked)).toMatchObject({
+      status: 125,
+      code: "E_HOME_UNUSABLE",
+    });
+    expect(readdirSync(elsewhere)).toEqual([]);
+    const filed = homeOf(way);
+    writeFileSync(path.join(filed, ".fuselage"), "mine");
+    expect(await refused(way, ["true"], filed)).toMatchObject({ code: "E_HOME_UNUSABLE" });
+  });
+
+  check("an earlier ~/.fuselage is used again, with what is in it", async () => {
+    const home = homeOf(way);
+    await ask(way, ["true"], home);
+    const mine = path.join(home, ".fuselage/mine");
+    writeFileSync(mine, "kept");
+    await ask(way, ["-d", image, "true"], home);
+    expect(existsSync(mine)).toBe(true);
+  });
+
+  check("a home with every sign that separates options somewhere", async () => {
+    const home = path.join(way.root ? temporaryDirectory() : userDirectory(), "a,b:c=d\\e f\n'\"");
+    mkdirSync(home);
+    await run("chown", way.root ? ["0:0", home] : ["1000:1000", home]);
+    const script =
+      'cat "$FUSELAGE_STATIC/a/file" "$FUSELAGE_DYNAMIC/b/file" && echo x > "$FUSELAGE_DYNAMIC/b/file"';
+    const args = ["-s", `a:${image}`, "-d", `b:${image}`, "sh", "-c", script];
+    expect(await ask(way, args, home)).toBe("packed\npacked\n");
+  });
+
+  check("a home that nobody else may enter", async () => {
+    const home = homeOf(way);
+    chmodSync(home, 0o700);
+    expect(
+      await ask(way, ["-d", `a:${image}`, "sh", "-c", 'cat "$FUSELAGE_DYNAMIC/a/file"'], home),
+    ).toBe("packed\n");
+  });
+});

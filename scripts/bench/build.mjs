@@ -13,6 +13,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { root, run } from "../build/toolchain.mjs";
+import { median } from "./pairs.mjs";
 
 const threads = 2;
 const blockSize = 131072;
@@ -46,12 +47,6 @@ async function compileScript() {
     outfile,
   });
   return outfile;
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Seconds that a command takes: wall, and of processors. */

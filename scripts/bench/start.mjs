@@ -14,37 +14,10 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { root, run, zigEnv, zigPath } from "../build/toolchain.mjs";
+import { root } from "../build/toolchain.mjs";
+import { compileStatic, machine, ms, timePairs } from "./pairs.mjs";
 
-const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
 const pairs = 300;
-const warmUp = 20;
-
-async function compileStatic(source, output) {
-  const flags = ["-target", `${machine}-linux-musl`, "-static", "-O2", "-s"];
-  await run(zigPath(), ["cc", ...flags, path.join(root, source), "-o", output], { env: zigEnv() });
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** @returns {Promise<{direct: number, bundled: number, difference: number}>} medians, milliseconds */
-async function timePairs(pair, { direct, bundle, uid, home, strategy }) {
-  const env = { ...process.env, HOME: home, FUSELAGE_MOUNT: strategy };
-  const args = [`${pairs + warmUp}`, `${uid}`, direct, "--", bundle];
-  const lines = (await run(pair, args, { env })).trim().split("\n").slice(warmUp);
-  const times = lines.map((line) => line.split(" ").map((ns) => Number(ns) / 1e6));
-  return {
-    direct: median(times.map(([first]) => first)),
-    bundled: median(times.map(([, second]) => second)),
-    difference: median(times.map(([first, second]) => second - first)),
-  };
-}
-
-const ms = (value) => `${value.toFixed(2)} ms`;
 
 /** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
 export async function bench() {
@@ -71,9 +44,11 @@ export async function bench() {
       const home = path.join(dir, `home-${uid}`);
       mkdirSync(home);
       if (process.getuid() === 0) chownSync(home, uid, uid);
-      const times = await timePairs(pair, { direct, bundle, uid, home, strategy });
+      const env = { ...process.env, HOME: home, FUSELAGE_MOUNT: strategy };
+      const job = { first: [direct], second: [bundle], uid, env, pairs };
+      const times = await timePairs(pair, job);
       rows.push({
-        what: `start of a static hello, ${who}, minus direct (${ms(times.direct)})`,
+        what: `start of a static hello, ${who}, minus direct (${ms(times.first)})`,
         measured: ms(times.difference),
         wanted: "≤ 1.50 ms",
         met: times.difference <= 1.5,

@@ -1,0 +1,43 @@
+// What the benchmarks share: medians, static helper programs, and two commands timed in turn.
+
+import path from "node:path";
+import { root, run, zigEnv, zigPath } from "../build/toolchain.mjs";
+
+/** This machine's architecture as runtimes call it. */
+export const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+
+/** Pairs that are run before the ones that count. */
+const warmUp = 20;
+
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Compiles one C file of the checkout into a static program. */
+export async function compileStatic(source, output) {
+  const flags = ["-target", `${machine}-linux-musl`, "-static", "-O2", "-s"];
+  await run(zigPath(), ["cc", ...flags, path.join(root, source), "-o", output], { env: zigEnv() });
+}
+
+/**
+ * Runs two commands in turn (scripts/bench/pair.c).
+ *
+ * @param {string} pair the compiled pair.c
+ * @param {{first: string[], second: string[], uid: number, env: object, pairs: number}} job
+ * @returns {Promise<{first: number, second: number, difference: number}>} medians in milliseconds;
+ *   `difference` is the median of second - first
+ */
+export async function timePairs(pair, { first, second, uid, env, pairs }) {
+  const args = [`${pairs + warmUp}`, `${uid}`, ...first, "--", ...second];
+  const lines = (await run(pair, args, { env })).trim().split("\n").slice(warmUp);
+  const times = lines.map((line) => line.split(" ").map((ns) => Number(ns) / 1e6));
+  return {
+    first: median(times.map(([a]) => a)),
+    second: median(times.map(([, b]) => b)),
+    difference: median(times.map(([a, b]) => b - a)),
+  };
+}
+
+export const ms = (value) => `${value.toFixed(2)} ms`;

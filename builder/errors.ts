@@ -84,6 +84,18 @@ export function addon(path: string, cause: unknown): BundleError {
   });
 }
 
+/** @param actual what the file is instead */
+export function archiveFormat(path: string, actual: string): BundleError {
+  const hint = "--archive takes a squashfs image, as `bundle pack` and mksquashfs make it.";
+  const expected = "a squashfs image";
+  return new BundleError("E_ARCHIVE_FORMAT", "cannot be appended", {
+    path,
+    expected,
+    actual,
+    hint,
+  });
+}
+
 /** @param expected what the command takes, as in its usage line */
 export function argument(message: string, expected: string, hint?: string): BundleError {
   return new BundleError("E_ARGUMENT", message, { expected, hint });
@@ -175,11 +187,7 @@ export function fileChanged(path: string, what: string): BundleError {
 }
 
 /** @param kind "socket", "block device", "character device" or "fifo" */
-export function fileKind(path: string, kind: string): BundleError {
-  const hint =
-    kind === "socket"
-      ? "A socket has no content to pack: remove it, or leave it out with --exclude."
-      : undefined;
+export function fileKind(path: string, kind: string, hint?: string): BundleError {
   return new BundleError("E_FILE_KIND", `a ${kind} is not packed`, { path, hint });
 }
 
@@ -209,6 +217,11 @@ export function imageMissing(
     ...details,
     path,
   });
+}
+
+/** The end is missing, and only the reader met it. */
+export function imageCut(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_IMAGE_TRUNCATED", what, { ...details, path });
 }
 
 /** @param expected bytes that the file should have @param actual bytes that it has */
@@ -249,6 +262,19 @@ export function inputNotDirectory(path: string, actual: string): BundleError {
 export function internal(cause: unknown): BundleError {
   const what = cause instanceof Error ? cause.message : String(cause);
   return new BundleError("E_INTERNAL", `unexpected: ${what}`, { cause });
+}
+
+/**
+ * The runner would refuse at start what is to be recorded; `code` is what it would say then.
+ *
+ * @param what starts with the argument at fault
+ */
+export function invocation(
+  code: "E_ARCHIVE_NAME" | "E_ARCHIVE_OPEN" | "E_MOUNT_OPTION" | "E_USAGE",
+  what: string,
+  hint?: string,
+): BundleError {
+  return new BundleError(code, `in the invocation, ${what}`, { hint });
 }
 
 export function manifestLimit(what: string, expected: string, actual: string): BundleError {
@@ -344,6 +370,15 @@ export function pathInvalid(path: string, what: string): BundleError {
 
 export function runtimeMissing(path: string, arch: string): BundleError {
   return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
+}
+
+/** @param limit levels of directories that are allowed @param actual levels that there are */
+export function treeDepth(path: string, limit: number, actual: number): BundleError {
+  return new BundleError("E_TREE_DEPTH", "directories are nested too deep", {
+    path,
+    expected: `at most ${limit} levels`,
+    actual: `${actual}`,
+  });
 }
 
 /**

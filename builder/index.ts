@@ -1,9 +1,12 @@
 /** The public API of fuselage-bundle. */
+export { type AppendedImage, type AssembleResult, assembleBundle } from "./assemble.ts";
 export { type BuildResult, build } from "./build.ts";
+export type { AssembleOptions } from "./config/assemble.ts";
 export type { BuildOptions } from "./config/build.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";
 export { version } from "./generated/spec.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export type { Manifest } from "./manifest/manifest.ts";
+export { type PackOptions, type PackResult, pack } from "./pack.ts";
 export { type Architecture, architectures, runtimePath } from "./paths.ts";
 export type { Compression, ImageFacts, Progress } from "./squashfs/index.ts";

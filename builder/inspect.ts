@@ -1,6 +1,6 @@
 /** What a file that holds a squashfs image says about itself. */
 import { type FileHandle, open } from "node:fs/promises";
-import { type LocatedImage, locateImage } from "./elf/image.ts";
+import { checkComplete, type LocatedImage, locateImage } from "./elf/image.ts";
 import { type ElfFile, machineName } from "./elf/read.ts";
 import * as errors from "./errors.ts";
 import { manifestFormat } from "./generated/spec.ts";
@@ -66,6 +66,7 @@ async function readInspection(handle: FileHandle, file: string, size: number) {
   if (located.available < imageSize) {
     throw errors.imageTruncated(file, located.offset + imageSize, size);
   }
+  await checkComplete(handle, file, located.offset);
   return {
     kind: kindOf(located, manifest),
     size,

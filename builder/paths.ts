@@ -44,3 +44,14 @@ export function runtimePath(arch: Architecture): string {
 export function addonPath(): string {
   return path.join(packageRoot(), "dist", "native", `linux-${process.arch}.node`);
 }
+
+/** Shells that completions are made for. */
+export const shells = ["bash", "zsh", "fish"] as const;
+
+export type Shell = (typeof shells)[number];
+
+/** Path of the completions of all commands for a shell, under the name that the shell looks for. */
+export function completionsPath(shell: Shell): string {
+  const names: Record<Shell, string> = { bash: "bundle.bash", zsh: "_bundle", fish: "bundle.fish" };
+  return path.join(packageRoot(), "dist", "completions", names[shell]);
+}

@@ -6,6 +6,7 @@
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
 //   native-other   the same for the machine that this one is not; only publishing needs it
 //   dist           dist/**/*.js, *.d.ts            the builder
+//                  dist/man, dist/completions      its man pages and completions
 //
 // "Changed" is decided by content, so that a fresh checkout or a touched file costs nothing.
 
@@ -15,7 +16,9 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { generate } from "./generate.mjs";
+import { generate, readSpec } from "./generate.mjs";
+import { completions } from "./spec/completions.mjs";
+import { manPages } from "./spec/man.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
 /** Machines as `uname -m` and as Node call them. */
@@ -59,11 +62,20 @@ export const parts = [
     inputs: [
       "builder",
       "scripts/build.mjs",
+      "scripts/generate.mjs",
+      "scripts/spec",
       "tsconfig.json",
       "tsconfig.build.json",
       "package.json",
     ],
-    outputs: ["dist/index.js", "dist/index.d.ts", "dist/cli/main.js"],
+    outputs: [
+      "dist/index.js",
+      "dist/index.d.ts",
+      "dist/cli/main.js",
+      "dist/cli/fuselage-bundle.js",
+      ...["bundle", "fuselage", "fuselage-bundle"].map((name) => `dist/man/${name}.1`),
+      ...["bundle.bash", "_bundle", "bundle.fish"].map((name) => `dist/completions/${name}`),
+    ],
     build: buildDist,
   },
 ];
@@ -101,12 +113,27 @@ async function isFresh(part, current) {
   return current === (await readFile(stampFile(part), "utf8").catch(() => ""));
 }
 
-/** JavaScript and declarations of the builder; packages stay packages. */
+/** Sources in builder/cli that are commands of their own. */
+const commands = ["main", "fuselage-bundle"];
+
+/** Man pages and completions, from the option tables. */
+async function writeDocuments() {
+  const spec = readSpec();
+  const folders = { man: manPages(spec), completions: completions(spec.options) };
+  for (const [folder, files] of Object.entries(folders)) {
+    const dir = path.join(root, "dist", folder);
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(dir, { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(path.join(dir, name), text);
+  }
+}
+
+/** JavaScript, declarations, man pages and completions of the builder; packages stay packages. */
 async function buildDist() {
   const esbuild = await import("esbuild");
   const { metafile } = await esbuild.build({
     absWorkingDir: root,
-    entryPoints: ["builder/index.ts", "builder/cli/main.ts"],
+    entryPoints: ["builder/index.ts", ...commands.map((name) => `builder/cli/${name}.ts`)],
     outbase: "builder",
     outdir: "dist",
     chunkNames: "chunks/[name]-[hash]",
@@ -121,7 +148,8 @@ async function buildDist() {
   });
   const { run } = await import("./build/toolchain.mjs");
   await run(path.join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
-  await chmod(path.join(root, "dist/cli/main.js"), 0o755);
+  for (const name of commands) await chmod(path.join(root, `dist/cli/${name}.js`), 0o755);
+  await writeDocuments();
   const made = new Set(Object.keys(metafile.outputs).map((file) => path.join(root, file)));
   for (const file of await inputFiles(["dist"])) {
     const source = path.relative(path.join(root, "dist"), file).replace(/\.d\.ts$/, ".ts");

@@ -31,6 +31,13 @@ const testTools = {
   squashfuse: "squashfuse",
   fusermount3: "fuse3",
   getfattr: "attr",
+  python3: "python3-venv",
+  gcc: "build-essential",
+  strip: "binutils",
+  unzip: "unzip",
+  mandoc: "mandoc",
+  zsh: "zsh",
+  fish: "fish",
 };
 
 function checkNode() {

@@ -1,10 +1,19 @@
 /** Command line → values, by the tables of scripts/spec/options.json. */
 import { parseArgs } from "node:util";
 import * as errors from "../errors.ts";
-import { commands, globalOptions } from "../generated/spec.ts";
+import { alias, commands, globalOptions } from "../generated/spec.ts";
 import { nearest } from "./nearest.ts";
 
 export type CommandName = (typeof commands)[number]["name"];
+
+interface CommandSpec {
+  readonly name: CommandName;
+  readonly usage: string;
+  readonly arguments: readonly { readonly name: string }[];
+  /** What stands behind `--`, which such a command needs. */
+  readonly rest?: { readonly name: string };
+  readonly options: readonly OptionSpec[];
+}
 
 interface OptionSpec {
   readonly name: string;
@@ -19,10 +28,17 @@ interface OptionSpec {
 /** What was given to a command. */
 export class Arguments {
   readonly positionals: readonly string[];
+  /** What stands behind `--`; undefined without one. */
+  readonly rest: readonly string[] | undefined;
   readonly #values: ReadonlyMap<string, readonly string[]>;
 
-  constructor(positionals: readonly string[], values: ReadonlyMap<string, readonly string[]>) {
+  constructor(
+    positionals: readonly string[],
+    values: ReadonlyMap<string, readonly string[]>,
+    rest?: readonly string[],
+  ) {
     this.positionals = positionals;
+    this.rest = rest;
     this.#values = values;
   }
 
@@ -62,25 +78,51 @@ export function parseCommandLine(argv: readonly string[]): Request {
     if (problem !== undefined) throw problem;
     return args.flag("version") ? { kind: "version" } : { kind: "help", command: undefined };
   }
-  const command = commands.find(({ name }) => name === first);
+  const command = commandSpec(first);
   if (command === undefined) {
     const names = commands.map(({ name }) => name);
     throw errors.commandUnknown(first, nearest(first, names));
   }
-  const help = globalOptions.filter(({ name }) => name === "help");
-  const options: readonly OptionSpec[] = [...command.options, ...help];
+  return parseCommand(command, rest, `bundle ${command.name}`);
+}
+
+/**
+ * Reads a command line of `fuselage-bundle`, which is one command under a name of its own.
+ *
+ * @throws as `parseCommandLine`
+ */
+export function parseAlias(argv: readonly string[]): Request {
+  const command = commandSpec(alias.command) as CommandSpec;
+  return parseCommand(command, argv, alias.name, globalOptions);
+}
+
+function commandSpec(wanted: string): CommandSpec | undefined {
+  const specs: readonly CommandSpec[] = commands;
+  return specs.find(({ name }) => name === wanted);
+}
+
+function parseCommand(
+  command: CommandSpec,
+  argv: readonly string[],
+  title: string,
+  more: readonly OptionSpec[] = globalOptions.filter(({ name }) => name === "help"),
+): Request {
+  const options = [...command.options, ...more];
   // Help answers also what is otherwise wrong with the line, that is what it is asked for.
-  const { args, problem } = parseOptions(rest, options);
+  const { args, problem } = parseOptions(argv, options, command.rest !== undefined);
   if (args.flag("help")) return { kind: "help", command: command.name };
+  const hasVersion = options.some(({ name }) => name === "version");
+  if (hasVersion && args.flag("version")) return { kind: "version" };
   if (problem !== undefined) throw problem;
   checkRequired(args, options);
-  checkCount(args.positionals, command);
+  checkCount(args, command, `${title} ${command.usage}`);
   return { kind: "run", command: command.name, args };
 }
 
 function parseOptions(
   argv: readonly string[],
   specs: readonly OptionSpec[],
+  takesRest = false,
 ): { args: Arguments; problem: Error | undefined } {
   const { tokens } = parseArgs({
     args: [...argv],
@@ -94,7 +136,12 @@ function parseOptions(
   const positionals: string[] = [];
   const values = new Map<string, string[]>();
   let problem: Error | undefined;
+  let rest: readonly string[] | undefined;
   for (const token of tokens) {
+    if (takesRest && token.kind === "option-terminator") {
+      rest = argv.slice(token.index + 1);
+      break;
+    }
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const spec = specs.find(({ name }) => name === token.name);
@@ -102,7 +149,7 @@ function parseOptions(
     const value = token.value ?? "";
     values.set(token.name, [...(values.get(token.name) ?? []), value]);
   }
-  return { args: new Arguments(positionals, values), problem };
+  return { args: new Arguments(positionals, values, rest), problem };
 }
 
 function optionProblem(
@@ -146,12 +193,16 @@ function checkRequired(args: Arguments, options: readonly OptionSpec[]): void {
   }
 }
 
-function checkCount(positionals: readonly string[], command: (typeof commands)[number]): void {
-  const wanted = command.arguments.length;
-  const usage = `bundle ${command.name} ${command.usage}`;
+function checkCount(args: Arguments, command: CommandSpec, usage: string): void {
+  const { positionals, rest } = args;
   const missing = command.arguments[positionals.length];
   if (missing !== undefined) throw errors.argument(`${missing.name} is missing`, usage);
-  if (positionals.length > wanted) {
-    throw errors.argument(`"${positionals[wanted]}" is one argument too many`, usage);
+  const surplus = positionals[command.arguments.length];
+  if (surplus !== undefined) {
+    const hint = command.rest && `${command.rest.name} stands behind --.`;
+    throw errors.argument(`"${surplus}" is one argument too many`, usage, hint);
+  }
+  if (command.rest !== undefined && (rest ?? []).length === 0) {
+    throw errors.argument(`-- and ${command.rest.name} behind it are missing`, usage);
   }
 }

@@ -20,15 +20,19 @@ export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** `bundle: [CODE] PATH: what happened: expected X, found Y` and the hint on a line of its own. */
-export function formatError(error: BundleError): string {
+/**
+ * `bundle: [CODE] PATH: what happened: expected X, found Y` and the hint on a line of its own.
+ *
+ * @param program the name that the command was called by
+ */
+export function formatError(error: BundleError, program = "bundle"): string {
   const { code, path, message, expected, actual, hint } = error;
   const details = [
     ...(expected === undefined ? [] : [`expected ${expected}`]),
     ...(actual === undefined ? [] : [`found ${actual}`]),
   ].join(", ");
   const what = [...(path === undefined ? [] : [path]), message, ...(details ? [details] : [])];
-  return `bundle: [${code}] ${printable(what.join(": "))}\n  ${printable(hint)}\n`;
+  return `${program}: [${code}] ${printable(what.join(": "))}\n  ${printable(hint)}\n`;
 }
 
 /**
@@ -36,8 +40,11 @@ export function formatError(error: BundleError): string {
  *
  * @param debug adds the stack trace
  */
-export function printError(error: BundleError, { json, debug }: Record<"json" | "debug", boolean>) {
-  process.stderr.write(formatError(error));
+export function printError(
+  error: BundleError,
+  { json, debug, program }: { json: boolean; debug: boolean; program?: string },
+): void {
+  process.stderr.write(formatError(error, program));
   if (debug) process.stderr.write(`${error.stack}\n${causeText(error)}`);
   if (!json) return;
   const { code, message, path, expected, actual, hint } = error;

@@ -8,7 +8,7 @@ const PATIENCE = 500;
 
 /** The terminal's own settings (line wrap, cursor) stay as they are: a signal may end us any time. */
 const options = {
-  format: "{bar} {percentage}%  {done} of {all}",
+  format: "{bar} {percentage}%  {done} of {all}, {files} of {allFiles} files",
   stream: process.stderr,
   barsize: 32,
   clearOnComplete: true,
@@ -35,9 +35,14 @@ export function progressBar(): ProgressBar {
   const started = performance.now();
   let bar: SingleBar | undefined;
   return {
-    update({ bytes, totalBytes }) {
+    update({ bytes, totalBytes, files, totalFiles }) {
       if (performance.now() - started < PATIENCE) return;
-      const payload = { done: formatBytes(bytes), all: formatBytes(totalBytes) };
+      const payload = {
+        done: formatBytes(bytes),
+        all: formatBytes(totalBytes),
+        files,
+        allFiles: totalFiles,
+      };
       if (bar === undefined) {
         bar = new SingleBar(options, Presets.legacy);
         bar.start(totalBytes, bytes, payload);

@@ -3,6 +3,11 @@ import * as errors from "../errors.ts";
 import { type Architecture, architectures } from "../paths.ts";
 import { type Compression, LEVELS } from "../squashfs/options.ts";
 
+/** A text through its parser, or undefined when it was not given. */
+export function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text);
+}
+
 /** `zstd`, `zstd:19`, `gzip:9`, `none`. */
 export function parseCompression(text: string): { compression: Compression; level?: number } {
   const [codec, level, ...more] = text.split(":");

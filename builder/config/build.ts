@@ -1,10 +1,11 @@
 /** What a build takes, and the check of it at the edge. */
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { FIXED_DIRECTORY, isFixedPath } from "../manifest/fixed-path.ts";
 import { type Architecture, architectures, hostArchitecture } from "../paths.ts";
-import type { Compression, Progress } from "../squashfs/options.ts";
+import { type ImageChoices, imageKeys } from "./image.ts";
 
-export interface BuildOptions {
+export interface BuildOptions extends ImageChoices {
   /** Folder to pack. */
   input: string;
   /** File to write. */
@@ -17,30 +18,16 @@ export interface BuildOptions {
   args?: readonly string[] | undefined;
   /** Variables `K=V`; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
   env?: readonly string[] | undefined;
-  /** Default "zstd". */
-  compression?: Compression | undefined;
-  /** zstd 1..22, gzip 1..9; default 15 and 9. */
-  level?: number | undefined;
-  /** Bytes, a power of two, 4096..1048576. Default 131072. */
-  blockSize?: number | undefined;
-  /** Globs of paths to leave out, relative to `input`. */
-  exclude?: readonly string[] | undefined;
-  /** Default false: one time for all files. */
-  keepMtimes?: boolean | undefined;
-  /** Default false: 0:0. */
-  keepOwners?: boolean | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */
   devices?: boolean | undefined;
-  /** Default true. */
-  xattrs?: boolean | undefined;
-  /** 1..256. Default: the processors that may be used. */
-  threads?: number | undefined;
   /** Default: this machine's. */
   arch?: Architecture | undefined;
+  /** Give the app a private, writable copy of the image, gone at exit. Default false. */
+  writable?: boolean | undefined;
+  /** `/run/fuselage/NAME`: where the image is at every start. Default: a new path each time. */
+  mountAt?: string | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
-  signal?: AbortSignal | undefined;
 }
 
 /** Options after the check: what must be known before work starts has its value. */
@@ -52,25 +39,18 @@ export interface ResolvedBuildOptions extends BuildOptions {
 }
 
 const keys: Record<keyof BuildOptions, true> = {
+  ...imageKeys,
   input: true,
   output: true,
   entry: true,
   name: true,
   args: true,
   env: true,
-  compression: true,
-  level: true,
-  blockSize: true,
-  exclude: true,
-  keepMtimes: true,
-  keepOwners: true,
   devices: true,
-  xattrs: true,
-  threads: true,
   arch: true,
+  writable: true,
+  mountAt: true,
   runtimeOptions: true,
-  onProgress: true,
-  signal: true,
 };
 
 /**
@@ -93,6 +73,10 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     throw errors.optionValue("entry", "the path of a program", "nothing");
   }
   for (const variable of options.env ?? []) checkVariable(variable);
+  if (options.mountAt !== undefined && !isFixedPath(options.mountAt)) {
+    const expected = `${FIXED_DIRECTORY}NAME with a NAME of one component`;
+    throw errors.optionValue("--mount-at", expected, `"${options.mountAt}"`);
+  }
   return {
     ...options,
     name: checkedName(options.name ?? defaultName(options.input)),
@@ -107,7 +91,8 @@ function defaultName(input: string): string {
   return path.basename(path.resolve(input)) || "app";
 }
 
-function checkedName(name: string): string {
+/** @throws E_OPTION_VALUE when it cannot name a bundle */
+export function checkedName(name: string): string {
   const expected = "1 to 255 bytes without a slash or control characters";
   const size = Buffer.byteLength(name);
   if (size === 0 || size > 255 || name === "." || name === ".." || /[/\p{Cc}]/u.test(name)) {
@@ -123,13 +108,15 @@ function checkVariable(variable: string): void {
   }
 }
 
-function checkNoNul(key: string, value: string): void {
+/** @throws E_OPTION_VALUE */
+export function checkNoNul(key: string, value: string): void {
   if (value.includes("\0")) {
     throw errors.optionValue(key, "text without NUL", JSON.stringify(value));
   }
 }
 
-function checkedArch(arch: string): Architecture {
+/** @throws E_OPTION_VALUE when there is no runtime for it */
+export function checkedArch(arch: string): Architecture {
   const known = architectures.find((name) => name === arch);
   if (known === undefined) {
     throw errors.optionValue("arch", architectures.join(" or "), `"${arch}"`);

@@ -37,13 +37,40 @@ export async function locateImage(handle: FileHandle, file: string): Promise<Loc
     });
   }
   const elf = await readElf(handle, file);
-  const offset = alignImage(elf.endOffset);
+  // The specification aligns the image to a page; appimagetool puts it right behind the ELF.
+  const unaligned = (await readAt(handle, elf.endOffset, 4)).equals(MAGIC);
+  const offset = unaligned ? elf.endOffset : alignImage(elf.endOffset);
   const magic = await readAt(handle, offset, 4);
   if (!magic.equals(MAGIC)) {
     const actual = magic.length === 0 ? `the end of the file at byte ${size}` : hex(magic);
     throw errors.imageMissing(file, offset, { expected: `bytes ${hex(MAGIC)}`, actual });
   }
   return { offset, available: size - offset, elf };
+}
+
+/** Superblock of squashfs 4: its size, and where version and bytes_used stand in it. Bytes. */
+const SUPERBLOCK = { size: 96, major: 28, bytesUsed: 40 };
+
+/**
+ * Checks that the file reaches as far as the image's superblock says, so that a copy that was cut
+ * is told apart from one that was changed. Other versions than 4 are left to the reader.
+ *
+ * @param offset of the image, bytes
+ * @throws E_IMAGE_TRUNCATED
+ */
+export async function checkComplete(
+  handle: FileHandle,
+  file: string,
+  offset: number,
+): Promise<void> {
+  const { size } = await handle.stat();
+  const superblock = await readAt(handle, offset, SUPERBLOCK.size);
+  if (superblock.length < SUPERBLOCK.size) {
+    throw errors.imageTruncated(file, offset + SUPERBLOCK.size, size);
+  }
+  if (superblock.readUInt16LE(SUPERBLOCK.major) !== 4) return;
+  const end = offset + Number(superblock.readBigUInt64LE(SUPERBLOCK.bytesUsed));
+  if (end > size) throw errors.imageTruncated(file, end, size);
 }
 
 async function readAt(handle: FileHandle, offset: number, size: number): Promise<Buffer> {

@@ -29,6 +29,8 @@ const S_IFBLK = 0o060000;
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 
+const SOCKET_HINT = "A socket has no content to pack: remove it, or leave it out with --exclude.";
+
 /** How long reading directories may keep the event loop from drawing a progress bar, ms. */
 const BREATH_MS = 20;
 
@@ -192,7 +194,7 @@ class DirectoryScan {
         this.requireDevices(path, "fifo");
         return { kind: "fifo", ...attributes };
       default:
-        throw errors.fileKind(displayPath(this.shown(path)), "socket");
+        throw errors.fileKind(displayPath(this.shown(path)), "socket", SOCKET_HINT);
     }
   }
 

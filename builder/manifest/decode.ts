@@ -8,7 +8,8 @@ import {
   optionWords,
   repeatedTags,
 } from "../generated/spec.ts";
-import type { Manifest } from "./manifest.ts";
+import { FIXED_DIRECTORY, isFixedPath } from "./fixed-path.ts";
+import { fromBytes, type Manifest } from "./manifest.ts";
 
 const knownTags = new Set<number>(Object.values(manifestTags));
 const repeated = new Set<number>(repeatedTags);
@@ -29,13 +30,29 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     if (value === undefined) throw errors.manifestMalformed(file, `it has no ${name}`);
     return value;
   };
+  const entry = one(manifestTags.ENTRY);
+  const invocation = values.get(manifestTags.INVOCATION);
+  if ((entry === undefined) === (invocation === undefined)) {
+    throw errors.manifestMalformed(file, "it has not one of ENTRY and INVOCATION");
+  }
+  const mountAt = one(manifestTags.MOUNT_AT);
+  if (mountAt !== undefined && !isFixedPath(fromBytes(mountAt))) {
+    throw errors.manifestMalformed(file, "MOUNT_AT is not a fixed path", {
+      expected: `${FIXED_DIRECTORY}NAME`,
+      actual: JSON.stringify(mountAt),
+    });
+  }
+  const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
-    entry: required(manifestTags.ENTRY, "ENTRY"),
+    ...(entry !== undefined && { entry }),
+    ...(invocation && { invocation }),
     args: values.get(manifestTags.ARG) ?? [],
     env: values.get(manifestTags.ENV) ?? [],
+    ...(mountAt !== undefined && { mountAt }),
+    ...(words.has(optionWords.WRITABLE) && { writable: true }),
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
-    noRuntimeOptions: optionList(one(manifestTags.OPTIONS), file),
+    noRuntimeOptions: words.has(optionWords.NO_RUNTIME_OPTIONS),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };
@@ -120,12 +137,13 @@ function imageSize(text: string, file: string): number {
   return size;
 }
 
-/** True when `no-runtime-options` is among the words. OPTIONS is critical, so each must be known. */
-function optionList(text: string | undefined, file: string): boolean {
+/** The words of OPTIONS, which is critical: each must be known. */
+function optionList(text: string | undefined, file: string): Set<string> {
   const words = (text ?? "").split(",").filter((word) => word !== "");
-  const unknown = words.find((word) => word !== optionWords.NO_RUNTIME_OPTIONS);
+  const known: readonly string[] = Object.values(optionWords);
+  const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) {
-    throw errors.manifestVersion(file, optionWords.NO_RUNTIME_OPTIONS, JSON.stringify(unknown));
+    throw errors.manifestVersion(file, known.join(", "), JSON.stringify(unknown));
   }
-  return words.length > 0;
+  return new Set(words);
 }

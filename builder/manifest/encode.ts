@@ -35,12 +35,19 @@ function record(tag: Tag, value: string): Buffer {
  * @throws E_MANIFEST_LIMIT when it has more than 1 MiB or 4096 records
  */
 export function encodeManifest(manifest: Manifest): Buffer {
-  const options = manifest.noRuntimeOptions ? [optionWords.NO_RUNTIME_OPTIONS] : [];
+  const options = [
+    ...(manifest.noRuntimeOptions ? [optionWords.NO_RUNTIME_OPTIONS] : []),
+    ...(manifest.writable ? [optionWords.WRITABLE] : []),
+  ];
+  const optional = (tag: Tag, value: string | undefined) =>
+    value === undefined ? [] : [record(tag, value)];
   const records = [
     record(manifestTags.NAME, manifest.name),
-    record(manifestTags.ENTRY, manifest.entry),
+    ...optional(manifestTags.ENTRY, manifest.entry),
+    ...(manifest.invocation ?? []).map((arg) => record(manifestTags.INVOCATION, arg)),
     ...manifest.args.map((arg) => record(manifestTags.ARG, arg)),
     ...manifest.env.map((variable) => record(manifestTags.ENV, variable)),
+    ...optional(manifestTags.MOUNT_AT, manifest.mountAt),
     record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),
     ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
     record(manifestTags.VERSION, manifest.version),

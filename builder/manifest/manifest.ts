@@ -1,5 +1,6 @@
 /**
- * What a bundle knows about itself, as it stands in section .fuselage of its ELF.
+ * What a bundle knows about itself, as it stands in section .fuselage of its ELF. It has either an
+ * entry or an invocation.
  *
  * Texts are byte strings: one character (U+0001 to U+00FF) for each byte, as in a tree, because a
  * path or an argument need not be UTF-8.
@@ -8,11 +9,17 @@ export interface Manifest {
   /** Name of the bundle. */
   name: string;
   /** Program to run: path below the image's root, without a leading slash. */
-  entry: string;
+  entry?: string | undefined;
+  /** Arguments of the runner, in order; `/proc/self/exe` as FILE means the bundle itself. */
+  invocation?: readonly string[] | undefined;
   /** Arguments before the user's own. */
   args: readonly string[];
   /** Variables, each `K=V`. */
   env: readonly string[];
+  /** Fixed path of the image, `/run/fuselage/NAME`. */
+  mountAt?: string | undefined;
+  /** True when the app gets a private, writable copy of the image, gone at exit. */
+  writable?: boolean | undefined;
   /** Bytes of the image with its padding. */
   imageSize: number;
   /** True when `--bundle-*` options are the app's own. */

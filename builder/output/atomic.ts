@@ -40,6 +40,19 @@ export async function resolveOutput(file: string): Promise<string> {
   return target;
 }
 
+/**
+ * Refuses an output inside the input: the next build would pack the output of this one, and so on.
+ *
+ * @param output result of `resolveOutput` @param shown the same as the user named it
+ * @throws E_OUTPUT_INSIDE_INPUT
+ */
+export async function refuseInside(output: string, shown: string, input: string): Promise<void> {
+  const dir = await realpath(input).catch(() => undefined);
+  if (dir === undefined) return; // Reading the folder says what is wrong with it.
+  const [first] = path.relative(dir, output).split(path.sep);
+  if (first !== "..") throw errors.outputInsideInput(shown, input);
+}
+
 /** What a file is, in words. */
 export function kindOf(stats: Stats): string {
   if (stats.isFile()) return "file";

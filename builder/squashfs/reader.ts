@@ -126,6 +126,8 @@ function readerError(thrown: unknown, shown: string, offset: number): unknown {
   switch (thrown.imageError) {
     case IMAGE_ERRORS.io:
       return errors.fileUnreadable(shown, withCode(thrown));
+    case IMAGE_ERRORS.truncated:
+      return errors.imageCut(shown, message, details);
     case IMAGE_ERRORS.magic:
       return errors.imageMissing(shown, offset, details);
     case IMAGE_ERRORS.version:

@@ -6,12 +6,11 @@
 // Contents are written first, by native threads; the tables follow from here. The superblock is
 // written last, so that an image that was not finished is none.
 
-import { write } from "node:fs";
 import { open } from "node:fs/promises";
 import os from "node:os";
-import { promisify } from "node:util";
 import * as errors from "../errors.ts";
 import { addon } from "../native/addon.ts";
+import { writeAt } from "../output/write-at.ts";
 import type { Tree } from "../tree/tree.ts";
 import { encodeCompressorOptions } from "./compressor-options.ts";
 import { type Contents, type ContentsPlace, writeContents } from "./contents.ts";
@@ -194,14 +193,6 @@ function padded(bytes: number): number {
   return Math.ceil(bytes / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT;
 }
 
-const writeAt = promisify(write) as (
-  fd: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-) => Promise<{ bytesWritten: number }>;
-
 /** Appends the tables behind the blocks; small pieces are joined before they are written. */
 class TableOutput {
   private static readonly batchSize = 1 << 20;
@@ -242,10 +233,7 @@ class TableOutput {
   private async write(bytes: Uint8Array, at: number): Promise<void> {
     const { fd, imageOffset, shown } = this.place;
     try {
-      for (let done = 0; done < bytes.length; ) {
-        const left = bytes.length - done;
-        done += (await writeAt(fd, bytes, done, left, imageOffset + at + done)).bytesWritten;
-      }
+      await writeAt(fd, bytes, imageOffset + at);
     } catch (cause) {
       throw errors.outputFailed(shown, "writing", cause);
     }

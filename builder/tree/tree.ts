@@ -1,6 +1,6 @@
 // The in-memory file tree that every input becomes and every image is written from.
 
-import { pathInvalid } from "../errors.ts";
+import { pathInvalid, treeDepth } from "../errors.ts";
 import { type Attributes, type DirectoryNode, directoryNode, type Node } from "./node.ts";
 import { checkName, checkTarget, displayPath, joinPath, splitPath } from "./path.ts";
 
@@ -64,10 +64,18 @@ export class Tree {
   }
 }
 
-/** Adds one checked entry to a directory; `path` is for messages. */
+/**
+ * Levels of directories below the root. Extraction, here and in the runtime, keeps one directory
+ * open for each and ends at 256.
+ */
+export const DEPTH_MAX = 250;
+
+/** Adds one checked entry to a directory; `path` is where it stands. Throws E_PATH_INVALID, E_TREE_DEPTH. */
 export function addEntry(parent: DirectoryNode, name: string, node: Node, path: string): void {
   checkName(name, path);
   if (node.kind === "symlink") checkTarget(node.target, path);
+  const depth = path.split("/").length - (node.kind === "directory" ? 0 : 1);
+  if (depth > DEPTH_MAX) throw treeDepth(displayPath(path), DEPTH_MAX, depth);
   if (parent.entries.has(name)) throw pathInvalid(displayPath(path), "the name is already taken");
   parent.entries.set(name, node);
 }

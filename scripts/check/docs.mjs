@@ -84,6 +84,15 @@ function codeProblems(spec) {
   return problems;
 }
 
+/** How the commands beside `bundle` are asked for their help. */
+function otherPrograms() {
+  const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+  return {
+    fuselage: [path.join(root, "dist/runtime", machine, "fuselage"), ["--help"]],
+    "fuselage-bundle": [path.join(root, "dist/cli/fuselage-bundle.js"), ["--help"]],
+  };
+}
+
 /** `--help` of the built command says what docs/cli.md says, and both have every option. */
 function helpProblems(spec) {
   const main = path.join(root, "dist/cli/main.js");
@@ -102,6 +111,13 @@ function helpProblems(spec) {
   }
   if (!reference.includes(help("--help").trimEnd())) {
     problems.push("docs/cli.md: not what `bundle --help` prints");
+  }
+  for (const [name, command] of Object.entries(otherPrograms())) {
+    if (!existsSync(command[0])) {
+      problems.push(`${path.relative(root, command[0])} is not built; run: npm run build`);
+    } else if (!reference.includes(execFileSync(...command, { encoding: "utf8" }).trimEnd())) {
+      problems.push(`docs/cli.md: not what \`${name} --help\` prints`);
+    }
   }
   return problems;
 }

@@ -5,7 +5,14 @@ import { expect } from "vitest";
 import { errnoCode } from "../../builder/errors.ts";
 import { type Case, writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
-import { asUser, bundleCommand, isRoot, ordinaryUser, run } from "../support/process.ts";
+import {
+  aliasCommand,
+  asUser,
+  bundleCommand,
+  isRoot,
+  ordinaryUser,
+  run,
+} from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const here = import.meta.dirname;
@@ -46,7 +53,8 @@ async function runCase(given: Case): Promise<void> {
   writeFiles(dir, given.files ?? {});
   await given.prepare?.(dir);
   const before = snapshot(dir);
-  const args = [bundleCommand, ...given.args];
+  const program = given.program === "fuselage-bundle" ? aliasCommand : bundleCommand;
+  const args = [program, ...given.args];
   const options = { cwd: dir, ...(given.env && { env: given.env }) };
   const outcome = given.run
     ? await given.run(dir, process.execPath, args)

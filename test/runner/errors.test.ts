@@ -85,7 +85,7 @@ checkOf(asOrdinary, "root")(
   },
 );
 
-checkOf(asOrdinary)("without /proc, a failure in words", async () => {
+checkOf(asOrdinary, "root")("without /proc, a failure in words", async () => {
   const args = [
     "-m",
     "sh",

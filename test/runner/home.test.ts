@@ -124,7 +124,7 @@ describe.each(ways)("$title", (way) => {
     expect(out).toMatch(new RegExp(`^/tmp/fuselage-${uid}/procdirs/\\d+/tmp\\n$`));
   });
 
-  check("a read-only HOME falls back too", async () => {
+  checkOf(way, "root")("a read-only HOME falls back too", async () => {
     const home = homeOf(way);
     const runtime = homeOf(way);
     const drop = way.root ? "" : "exec setpriv --reuid 1000 --regid 1000 --clear-groups";
@@ -135,7 +135,7 @@ describe.each(ways)("$title", (way) => {
     expect(out).toMatch(new RegExp(`^${runtime}/fuselage/procdirs/\\d+/tmp\\n$`));
   });
 
-  check("~/.fuselage of another owner is refused", async () => {
+  checkOf(way, "root")("~/.fuselage of another owner is refused", async () => {
     const home = homeOf(way);
     const dir = path.join(home, ".fuselage");
     mkdirSync(dir);

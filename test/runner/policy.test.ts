@@ -131,47 +131,48 @@ checkOf(asRoot)("the policy counts in setuid-root mode only", async () => {
 
 describe("the server", () => {
   for (const started of ways) {
-    checkOf(started, "fuse")(
-      `${started.title}: it is the caller, without capabilities`,
-      async () => {
-        const home = homeOf(started);
-        const left = watch(started, home, [image]);
-        const file = runnerOf(started);
-        // Descriptors of the caller's that it has to close.
-        const args = ["--mount-type=fuse", "-s", `a:${image}`];
-        const { said, end } = await hold(started, args, 'cat "$FUSELAGE_STATIC/a/file"', home);
-        try {
-          expect(said).toBe("packed\n");
-          const servers = leftovers({ files: [file] }).processes.filter((line) =>
-            line.includes(file),
-          );
-          expect(servers).toHaveLength(1);
-          const pid = servers[0]?.split(" ")[0] as string;
-          const text = readFileSync(`/proc/${pid}/status`, "utf8");
-          const id = started.root ? 0 : uid;
-          expect(text).toMatch(new RegExp(`^Uid:\t${id}\t${id}\t${id}\t${id}$`, "m"));
-          for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
-            expect(text).toMatch(new RegExp(`^${set}:\t0+$`, "m"));
-          }
-          expect(text).toMatch(/^NoNewPrivs:\t1$/m);
-          expect(readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
-          const fds = readdirSync(`/proc/${pid}/fd`).map((fd) =>
-            readlinkSync(`/proc/${pid}/fd/${fd}`),
-          );
-          const foreign = fds.filter(
-            (to) => !/^(\/dev\/fuse|socket:|anon_inode:)/.test(to) && to !== image,
-          );
-          expect(foreign).toEqual([]);
-          if (!started.root) {
-            const peek = await run("head", ["-c", "1", `/proc/${pid}/mem`], { uid, gid });
-            expect(peek.status).not.toBe(0); // not dumpable
-          }
-        } finally {
-          await end();
+    checkOf(
+      started,
+      "root",
+      "fuse",
+    )(`${started.title}: it is the caller, without capabilities`, async () => {
+      const home = homeOf(started);
+      const left = watch(started, home, [image]);
+      const file = runnerOf(started);
+      // Descriptors of the caller's that it has to close.
+      const args = ["--mount-type=fuse", "-s", `a:${image}`];
+      const { said, end } = await hold(started, args, 'cat "$FUSELAGE_STATIC/a/file"', home);
+      try {
+        expect(said).toBe("packed\n");
+        const servers = leftovers({ files: [file] }).processes.filter((line) =>
+          line.includes(file),
+        );
+        expect(servers).toHaveLength(1);
+        const pid = servers[0]?.split(" ")[0] as string;
+        const text = readFileSync(`/proc/${pid}/status`, "utf8");
+        const id = started.root ? 0 : uid;
+        expect(text).toMatch(new RegExp(`^Uid:\t${id}\t${id}\t${id}\t${id}$`, "m"));
+        for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
+          expect(text).toMatch(new RegExp(`^${set}:\t0+$`, "m"));
         }
-        expect(await left()).toEqual(nothing);
-      },
-    );
+        expect(text).toMatch(/^NoNewPrivs:\t1$/m);
+        expect(readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
+        const fds = readdirSync(`/proc/${pid}/fd`).map((fd) =>
+          readlinkSync(`/proc/${pid}/fd/${fd}`),
+        );
+        const foreign = fds.filter(
+          (to) => !/^(\/dev\/fuse|socket:|anon_inode:)/.test(to) && to !== image,
+        );
+        expect(foreign).toEqual([]);
+        if (!started.root) {
+          const peek = await run("head", ["-c", "1", `/proc/${pid}/mem`], { uid, gid });
+          expect(peek.status).not.toBe(0); // not dumpable
+        }
+      } finally {
+        await end();
+      }
+      expect(await left()).toEqual(nothing);
+    });
   }
 
   checkOf(way, "fuse")(

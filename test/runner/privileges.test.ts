@@ -149,7 +149,7 @@ for (const way of [asRoot, setuidRoot]) {
   });
 }
 
-checkOf(asOrdinary)("as a user: supplementary groups still count for access", async () => {
+checkOf(asOrdinary, "root")("as a user: supplementary groups still count for access", async () => {
   const home = homeOf(asOrdinary);
   await run("sh", [
     "-c",

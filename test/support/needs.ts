@@ -86,10 +86,3 @@ export function skipUnless(...needs: Need[]): (name: string, body: TestFunction)
     });
   };
 }
-
-/** For checks by a tool that nothing else here needs: where it is missing nobody minds, CI neither. */
-export function whereInstalled(need: Need): (name: string, body: TestFunction) => void {
-  const why = missing(need);
-  if (why === undefined) return (name, body) => test(name, body);
-  return (name) => test.skip(`${name} (skipped: ${why})`, () => {});
-}

@@ -8,6 +8,7 @@ import { inspect } from "../../builder/inspect.ts";
 import type { Progress } from "../../builder/squashfs/options.ts";
 import { smallApp, writeFiles } from "../support/case.ts";
 import { helloDirectory } from "../support/hello.ts";
+import { noise } from "../support/image.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const hello = () => ({ input: helloDirectory, output: path.join(temporaryDirectory(), "out") });
@@ -52,9 +53,27 @@ test("progress is told up to the end", async () => {
   expect(last?.totalFiles).toBe(2);
 });
 
+test("progress counts every file once, whatever its size", async () => {
+  const dir = temporaryDirectory();
+  const block = 131072;
+  const sizes = [0, 1, block - 1, block, block + 1, 2 * block, 3 * block + 1];
+  const files = sizes.flatMap((size) => [
+    [`app/text-${size}`, Buffer.alloc(size, "text")],
+    [`app/again-${size}`, Buffer.alloc(size, "text")],
+    [`app/zero-${size}`, Buffer.alloc(size)],
+  ]);
+  writeFiles(dir, { ...smallApp, ...Object.fromEntries(files) });
+  const steps: Progress[] = [];
+  const paths = { input: path.join(dir, "app"), output: path.join(dir, "out") };
+  await build({ ...paths, onProgress: (progress) => steps.push({ ...progress }) });
+  const last = steps.at(-1);
+  expect([last?.files, last?.totalFiles]).toEqual([files.length + 1, files.length + 1]);
+  expect(last?.bytes).toBe(last?.totalBytes);
+});
+
 test("an aborted build rejects and leaves nothing", async () => {
   const dir = temporaryDirectory();
-  writeFiles(dir, { ...smallApp, "app/large": Buffer.alloc(8 << 20, "a text to compress ") });
+  writeFiles(dir, { ...smallApp, "app/large": noise(8 << 20) });
   const controller = new AbortController();
   const building = build({
     input: path.join(dir, "app"),

@@ -43,7 +43,7 @@ test("errno is read from failed system calls only", () => {
 
 test("a hint of the failure's own stands before the code's", () => {
   expect(errors.fileKind("x", "fifo").hint).toContain("--devices");
-  expect(errors.fileKind("x", "socket").hint).toContain("no content");
+  expect(errors.fileKind("x", "socket", "no content").hint).toBe("no content");
 });
 
 test("a wrong command line is told from a failure by its exit status", () => {

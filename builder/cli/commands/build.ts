@@ -1,23 +1,18 @@
 /** `bundle build DIR -o OUT` */
 import { build } from "../../build.ts";
-import { fromBytes } from "../../manifest/manifest.ts";
 import { displayPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar } from "../progress.ts";
+import { manifestJson } from "../show.ts";
 import {
   parseArch,
   parseBlockSize,
   parseCompression,
+  parsed,
   parseThreads,
   parseVariable,
 } from "../values.ts";
-
-/** A text option through its parser, or undefined when it was not given. */
-function parsed<T>(args: Arguments, name: string, parse: (text: string) => T): T | undefined {
-  const text = args.text(name);
-  return text === undefined ? undefined : parse(text);
-}
 
 export async function buildCommand(args: Arguments): Promise<void> {
   const started = performance.now();
@@ -30,15 +25,17 @@ export async function buildCommand(args: Arguments): Promise<void> {
     name: args.text("name"),
     args: args.list("arg"),
     env: args.list("env").map(parseVariable),
-    ...parsed(args, "compression", parseCompression),
-    blockSize: parsed(args, "block-size", parseBlockSize),
+    ...parsed(args.text("compression"), parseCompression),
+    blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: args.list("exclude"),
     keepMtimes: args.flag("keep-mtimes"),
     keepOwners: args.flag("keep-owners"),
     devices: args.flag("devices"),
     xattrs: !args.flag("no-xattrs"),
-    threads: parsed(args, "threads", parseThreads),
-    arch: parsed(args, "arch", parseArch),
+    threads: parsed(args.text("threads"), parseThreads),
+    arch: parsed(args.text("arch"), parseArch),
+    writable: args.flag("writable"),
+    mountAt: args.text("mount-at"),
     runtimeOptions: !args.flag("no-runtime-options"),
     onProgress: bar.update,
   }).finally(bar.stop);
@@ -48,12 +45,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
     printJson({
       output: result.output,
       size,
-      name: fromBytes(manifest.name),
-      entry: fromBytes(manifest.entry),
-      args: manifest.args.map(fromBytes),
-      env: manifest.env.map(fromBytes),
-      arch: manifest.arch,
-      runtimeOptions: !manifest.noRuntimeOptions,
+      ...manifestJson(manifest),
       image: { offset: imageOffset, ...image },
     });
     return;
@@ -61,6 +53,6 @@ export async function buildCommand(args: Arguments): Promise<void> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(
     `${printable(output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
-      `in ${image.files} files, starts ${displayPath(manifest.entry)} (${seconds} s)\n`,
+      `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
   );
 }

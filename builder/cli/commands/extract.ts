@@ -7,8 +7,12 @@ import { formatBytes, print, printable, printJson } from "../print.ts";
 export async function extractCommand(args: Arguments): Promise<void> {
   const file = args.positionals[0] ?? "";
   const directory = args.text("directory") ?? "squashfs-root";
+  // As unsquashfs does it: what only root can give back is given back by root.
+  const asRoot = process.getuid?.() === 0 && !args.flag("no-owners");
   const { dir, result } = await withImage(file, (_, image) =>
-    publishDirectory(directory, (temporary) => image.extract(temporary)),
+    publishDirectory(directory, (temporary) =>
+      image.extract(temporary, { owners: asRoot, devices: asRoot }),
+    ),
   );
   if (args.flag("json")) {
     printJson({ directory: dir, ...result });

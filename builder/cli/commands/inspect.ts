@@ -1,11 +1,10 @@
 /** `bundle inspect FILE [--list]` */
 import { type Inspection, withImage } from "../../inspect.ts";
-import { fromBytes, type Manifest } from "../../manifest/manifest.ts";
 import type { ImageEntry, ImageReader } from "../../squashfs/reader.ts";
-import { displayPath } from "../../tree/path.ts";
 import { listingLine, listingObject } from "../listing.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
+import { manifestJson, manifestRows } from "../show.ts";
 
 const kinds: Record<Inspection["kind"], string> = {
   bundle: "bundle",
@@ -21,19 +20,6 @@ export async function inspectCommand(args: Arguments): Promise<void> {
     if (args.flag("json")) printJson(asJson(file, inspection, image, entries));
     else print(asText(file, inspection, image, entries));
   });
-}
-
-function manifestJson(manifest: Manifest) {
-  return {
-    name: fromBytes(manifest.name),
-    entry: fromBytes(manifest.entry),
-    args: manifest.args.map(fromBytes),
-    env: manifest.env.map(fromBytes),
-    imageSize: manifest.imageSize,
-    runtimeOptions: !manifest.noRuntimeOptions,
-    version: manifest.version,
-    arch: manifest.arch,
-  };
 }
 
 function asJson(
@@ -59,22 +45,16 @@ function asText(
   { facts }: ImageReader,
   entries: readonly ImageEntry[] | undefined,
 ): string {
-  const list = (values: readonly string[]) => values.map(displayPath).join("\n             ");
-  const rows: [string, string | undefined][] = [
+  const rows: [string, string][] = [
     ["file", `${printable(file)}, ${formatBytes(size)}`],
     ["kind", kinds[kind] + (arch === undefined ? "" : ` for ${arch}`)],
-    ["made by", manifest && `fuselage-bundle ${displayPath(manifest.version)}`],
-    ["name", manifest && displayPath(manifest.name)],
-    ["entry", manifest && displayPath(manifest.entry)],
-    ["arguments", manifest && list(manifest.args)],
-    ["variables", manifest && list(manifest.env)],
-    ["options", manifest?.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
+    ...(manifest ? manifestRows(manifest) : []),
     ["image", `${formatBytes(facts.bytes)} at byte ${imageOffset}`],
     ["codec", `${facts.compression}, blocks of ${formatBytes(facts.blockSize)}`],
     ["inodes", `${facts.inodes}`],
     ["time", new Date(facts.mtime * 1000).toISOString()],
   ];
-  const shown = rows.filter(([, value]) => value !== undefined && value !== "");
+  const shown = rows.filter(([, value]) => value !== "");
   const head = shown.map(([name, value]) => `${name.padEnd(11)}  ${value}\n`).join("");
   if (entries === undefined) return head;
   return `${head}\n${entries.map((entry) => `${listingLine(entry)}\n`).join("")}`;

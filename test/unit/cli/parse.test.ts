@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseCommandLine } from "../../../builder/cli/parse.ts";
+import { parseAlias, parseCommandLine } from "../../../builder/cli/parse.ts";
 
 function parsed(...argv: string[]) {
   const request = parseCommandLine(argv);
@@ -20,6 +20,17 @@ test("options and arguments may stand in any order", () => {
 
 test("what follows -- is an argument", () => {
   expect(parsed("inspect", "--", "--json").args.positionals).toEqual(["--json"]);
+});
+
+test("a command with a rest takes all behind -- as it stands", () => {
+  const line = ["--archive=a", "-o", "b", "--json", "--", "--static=x", "--", "--json", ""];
+  const { command, args } = parsed("assemble", ...line);
+  expect([command, args.text("archive"), args.flag("json")]).toEqual(["assemble", "a", true]);
+  expect(args.rest).toEqual(["--static=x", "--", "--json", ""]);
+  expect(parseAlias(line)).toEqual({ kind: "run", command: "assemble", args });
+  expect(parseAlias(["--version"])).toEqual({ kind: "version" });
+  expect(parseAlias(["-h"])).toEqual({ kind: "help", command: "assemble" });
+  expect(parseAlias([...line.slice(0, 5), "--help"])).toMatchObject({ kind: "run" });
 });
 
 describe("help and version are answered", () => {
@@ -48,6 +59,11 @@ describe("a wrong line is refused:", () => {
     [["build", "a", "-o", "x", "--json=yes"], "E_OPTION_VALUE"],
     [["build", "a", "-o", "x", "--nonsense"], "E_OPTION_UNKNOWN"],
     [["build", "a", "-o", "x", "-z"], "E_OPTION_UNKNOWN"],
+    [["assemble", "--archive=a", "-o", "b"], "E_ARGUMENT"],
+    [["assemble", "--archive=a", "-o", "b", "--"], "E_ARGUMENT"],
+    [["assemble", "--archive=a", "-o", "b", "true"], "E_ARGUMENT"],
+    [["assemble", "--archive=a", "--", "-o", "b"], "E_OPTION_MISSING"],
+    [["assemble", "--version"], "E_OPTION_UNKNOWN"],
   ])("%j", (argv, code) => {
     expect(() => parseCommandLine(argv)).toThrow(expect.objectContaining({ code, exitStatus: 2 }));
   });

@@ -35,7 +35,7 @@ function shownAfter(milliseconds: number, isTerminal: boolean): string {
 }
 
 test("long work on a terminal shows how far it is", () => {
-  expect(shownAfter(600, true)).toContain("50%  512 bytes of 1.0 KiB");
+  expect(shownAfter(600, true)).toContain("50%  512 bytes of 1.0 KiB, 1 of 2 files");
 });
 
 test("short work shows nothing", () => {

@@ -52,6 +52,15 @@ describe("a manifest", () => {
     expect(decodeManifest(encodeManifest(manifest), "f")).toEqual(manifest);
   });
 
+  test("may hold an invocation in place of an entry, a fixed path and the word writable", () => {
+    const { entry, ...rest } = manifest;
+    const invocation = ["--static=app:/proc/self/exe", "--run", "gr\xfcn", "--", ""];
+    const other = { ...rest, invocation, mountAt: "/run/fuselage/a", writable: true };
+    expect(decodeManifest(encodeManifest(other), "f")).toEqual(other);
+    const words = { ...other, noRuntimeOptions: false };
+    expect(decodeManifest(encodeManifest(words), "f")).toEqual(words);
+  });
+
   test("may be followed by padding in its section", () => {
     const padded = Buffer.concat([encodeManifest(manifest), Buffer.alloc(100)]);
     expect(decodeManifest(padded, "f")).toEqual(manifest);
@@ -113,6 +122,13 @@ describe("a damaged manifest is refused:", () => {
     ["a length of 0", reseal(changed((b) => b.writeUInt32LE(0, 28))), malformed],
     ["no NUL at the end", reseal(changed((b) => b.writeUInt8(65, 24 + 8 + 5))), malformed],
     ["a NUL inside", reseal(changed((b) => b.writeUInt8(0, 24 + 8 + 1))), malformed],
+    ["an entry and an invocation", withRecords([...needed, [9, 1, "true"]]), malformed],
+    ["a fixed path elsewhere", withRecords([...needed, [10, 1, "/run/other"]]), malformed],
+    [
+      "a fixed path of two names",
+      withRecords([...needed, [10, 1, "/run/fuselage/a/b"]]),
+      malformed,
+    ],
     ["no entry", withRecords([[5, 1, "4096"]]), malformed],
     ["no image size", withRecords([[2, 1, "run"]]), malformed],
     ["an entry twice", withRecords([...needed, [2, 1, "other"]]), malformed],

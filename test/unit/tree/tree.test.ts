@@ -60,6 +60,18 @@ test("entries are sorted by bytes, not by language", () => {
   expect(sortedEntries(directory).map(([name]) => name)).toEqual(["-", "B", "a", "z", "\xe9"]);
 });
 
+test("directories are at most 250 levels deep", () => {
+  const code = "E_TREE_DEPTH";
+  const levels = (count: number) => Array(count).fill("d").join("/");
+  const tree = new Tree();
+  tree.add(levels(250), directoryNode());
+  tree.add(`${levels(250)}/file`, fileNode("x"));
+  const deep = () => tree.add(levels(251), directoryNode());
+  expect(deep).toThrow(expect.objectContaining({ code, actual: "251" }));
+  const file = () => tree.add(`${levels(251)}/file`, fileNode("x"));
+  expect(file).toThrow(expect.objectContaining({ code }));
+});
+
 test("a deep tree is walked without recursion", () => {
   const tree = new Tree();
   let directory = tree.root;

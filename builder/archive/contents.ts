@@ -1,0 +1,96 @@
+/** Contents of one file as a stream, with the checks that the native pipeline makes too. */
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { open } from "node:fs/promises";
+import * as errors from "../errors.ts";
+import type { Contents, FileIdentity } from "../tree/node.ts";
+import { bytesOf, displayPath } from "../tree/path.ts";
+
+/** Bytes that are read at once. */
+const CHUNK = 1 << 18;
+
+/** Files up to this size are read without giving the event loop a turn. Bytes. */
+const SMALL = 1 << 16;
+
+/**
+ * Reads contents to their end.
+ *
+ * @throws E_FILE_UNREADABLE, E_FILE_CHANGED when it is not what was scanned, before or behind
+ */
+export async function* readContents(contents: Contents): AsyncGenerator<Uint8Array> {
+  if (contents.from === "memory") yield contents.bytes;
+  else if (contents.from === "stream") yield* contents.open();
+  else yield* readFromDisk(contents);
+}
+
+// Not through a link, and without waiting: a fifo may stand there by now.
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+type OnDisk = Contents & { from: "disk" };
+
+async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
+  const { path, size } = contents;
+  if (size <= SMALL) {
+    yield readSmall(contents);
+    return;
+  }
+  const handle = await open(bytesOf(path), FLAGS).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  try {
+    check(await handle.stat({ bigint: true }), contents);
+    for (let done = 0; done < size; ) {
+      // A buffer for each chunk: who reads may keep it.
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - done));
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, done).catch((cause) => {
+        throw unreadable(path, cause);
+      });
+      if (bytesRead === 0) throw errors.fileChanged(displayPath(path), "it became shorter");
+      yield chunk.subarray(0, bytesRead);
+      done += bytesRead;
+    }
+    check(await handle.stat({ bigint: true }), contents);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A whole file in one go: five round trips to the thread pool would take longer than reading it. */
+function readSmall(contents: OnDisk): Buffer {
+  const { path, size } = contents;
+  const bytes = Buffer.allocUnsafe(size);
+  let fd: number | undefined;
+  try {
+    fd = openSync(bytesOf(path), FLAGS);
+    check(fstatSync(fd, { bigint: true }), contents);
+    for (let done = 0; done < size; ) {
+      const bytesRead = readSync(fd, bytes, done, size - done, done);
+      if (bytesRead === 0) throw errors.fileChanged(displayPath(path), "it became shorter");
+      done += bytesRead;
+    }
+    check(fstatSync(fd, { bigint: true }), contents);
+    return bytes;
+  } catch (cause) {
+    throw cause instanceof errors.BundleError ? cause : unreadable(path, cause);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function unreadable(path: string, cause: unknown): errors.BundleError {
+  const shown = displayPath(path);
+  if (errors.errnoCode(cause) === "ENOENT") return errors.fileChanged(shown, "it disappeared");
+  return errors.fileUnreadable(shown, cause);
+}
+
+function check(now: BigIntStats, { path, size, identity }: OnDisk): void {
+  const what = difference(now, size, identity);
+  if (what !== undefined) throw errors.fileChanged(displayPath(path), what);
+}
+
+/** How a file differs from what was scanned, or undefined. */
+function difference(now: BigIntStats, size: number, then: FileIdentity): string | undefined {
+  if (now.dev !== then.dev || now.ino !== then.ino) return "it was replaced";
+  if (now.size !== BigInt(size)) return "its size changed";
+  if (now.mtimeNs !== then.mtimeNs || now.ctimeNs !== then.ctimeNs) return "it was changed";
+  return undefined;
+}

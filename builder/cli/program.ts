@@ -1,0 +1,49 @@
+/** What every command of ours does around its work: signals, a reader that has gone, failures. */
+import { BundleError, errnoCode, internal } from "../errors.ts";
+import { removeTemporaries } from "../output/temporary.ts";
+import { printError } from "./print.ts";
+
+/** Ends as the signal would have ended the process, after temporary files are gone. */
+function endBySignal(signal: NodeJS.Signals): void {
+  try {
+    removeTemporaries();
+  } finally {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+}
+
+function onOutputError(cause: Error): void {
+  if (errnoCode(cause) !== "EPIPE") throw cause;
+  // The reader has gone, as `| head` does: there is nobody left to tell anything.
+  removeTemporaries();
+  process.exit(0);
+}
+
+/** Options that end at `--`: what is behind is not ours. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+/**
+ * Runs the program `name` with the arguments of the process; prints what `main` throws and sets the
+ * exit status.
+ */
+export async function runProgram(
+  name: string,
+  main: (argv: readonly string[]) => Promise<void>,
+): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, endBySignal);
+  process.stdout.on("error", onOutputError);
+  process.stderr.on("error", onOutputError);
+  const argv = process.argv.slice(2);
+  try {
+    await main(argv);
+  } catch (cause) {
+    const error = cause instanceof BundleError ? cause : internal(cause);
+    const debug = process.env["FUSELAGE_DEBUG"] === "1";
+    printError(error, { json: wantsJson(argv), debug, program: name });
+    process.exitCode = error.exitStatus;
+  }
+}

@@ -1,0 +1,37 @@
+/** A manifest as the commands show it. */
+import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { displayPath } from "../tree/path.ts";
+
+/** As `--json` shows it; what a bundle does not have is left out. */
+export function manifestJson(manifest: Manifest): Record<string, unknown> {
+  const { entry, invocation, mountAt } = manifest;
+  return {
+    name: fromBytes(manifest.name),
+    ...(entry !== undefined && { entry: fromBytes(entry) }),
+    ...(invocation && { invocation: invocation.map(fromBytes) }),
+    args: manifest.args.map(fromBytes),
+    env: manifest.env.map(fromBytes),
+    ...(mountAt !== undefined && { mountAt: fromBytes(mountAt) }),
+    writable: manifest.writable === true,
+    imageSize: manifest.imageSize,
+    runtimeOptions: !manifest.noRuntimeOptions,
+    version: manifest.version,
+    arch: manifest.arch,
+  };
+}
+
+/** Rows of name and value for people; an empty value is not shown. */
+export function manifestRows(manifest: Manifest): [string, string][] {
+  const list = (values: readonly string[]) => values.map(displayPath).join("\n             ");
+  return [
+    ["made by", `fuselage-bundle ${displayPath(manifest.version)}`],
+    ["name", displayPath(manifest.name)],
+    ["entry", displayPath(manifest.entry ?? "")],
+    ["invocation", list(manifest.invocation ?? [])],
+    ["arguments", list(manifest.args)],
+    ["variables", list(manifest.env)],
+    ["mounted at", displayPath(manifest.mountAt ?? "")],
+    ["writable", manifest.writable ? "a private copy, gone at exit" : ""],
+    ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
+  ];
+}

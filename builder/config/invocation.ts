@@ -1,0 +1,196 @@
+/**
+ * A command line of the runner, checked before it is recorded in a bundle.
+ *
+ * runtime/invocation.c reads it again at each start, by the same rules and from the same table
+ * (scripts/spec/options.json, `runner`). What it would refuse is refused here, where the one who
+ * can mend it looks on.
+ */
+import { statSync } from "node:fs";
+import * as errors from "../errors.ts";
+import { runnerOptions } from "../generated/spec.ts";
+import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
+
+/** As FILE in a recorded invocation: the bundle itself. */
+export const SELF = "/proc/self/exe";
+
+export interface InvocationArchive {
+  /** As given: "--static". */
+  option: string;
+  /** One path component. */
+  name: string;
+  /** True when it appears at /run/fuselage/NAME. */
+  fixed: boolean;
+  /** undefined for --dynamic-empty. */
+  file: string | undefined;
+}
+
+export interface Invocation {
+  archives: InvocationArchive[];
+  /** Path that is searched for in the archives. */
+  run: string | undefined;
+  /** The command and its arguments, or the arguments of `run`. */
+  command: string[];
+}
+
+interface RunnerOption {
+  readonly name: string;
+  readonly short?: string;
+  readonly type: "string" | "boolean";
+}
+
+const options: readonly RunnerOption[] = runnerOptions;
+const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
+const MOUNT_TYPES = ["auto", "loop", "fuse", "extract"];
+
+/** Behind --run PATH these, and whatever is no option, are the program's own. */
+const OF_THE_PROGRAM = ["run", "help", "version"];
+
+/**
+ * Reads the arguments as the runner would.
+ *
+ * @throws E_USAGE, E_ARCHIVE_NAME, E_ARCHIVE_OPEN, E_MOUNT_OPTION; the message names the argument
+ */
+export function parseInvocation(args: readonly string[]): Invocation {
+  const invocation: Invocation = { archives: [], run: undefined, command: [] };
+  let at = 0;
+  // A lone "-" is a command like any other.
+  for (; at < args.length && /^-./s.test(args[at] ?? ""); at++) {
+    const argument = args[at] ?? "";
+    if (argument === "--") {
+      at++;
+      break;
+    }
+    const found = findOption(argument);
+    const ownToProgram = found === undefined || OF_THE_PROGRAM.includes(found.option.name);
+    if (invocation.run !== undefined && ownToProgram) break;
+    if (found === undefined) throw usage(`"${argument}": there is no such option`);
+    const { option } = found;
+    if (option.type === "boolean" && found.attached !== undefined) {
+      throw usage(`"${argument}": --${option.name} takes no value`);
+    }
+    if (option.type === "string" && found.attached === undefined && at + 1 === args.length) {
+      throw usage(`"${argument}": expected a value behind it`);
+    }
+    const value = option.type === "boolean" ? "" : (found.attached ?? args[++at] ?? "");
+    apply(invocation, option.name, value);
+  }
+  invocation.command = args.slice(at);
+  checkWhole(invocation);
+  return invocation;
+}
+
+/** The option that an argument is, and the value in it: --opt=VALUE, -oVALUE, -o=VALUE. */
+function findOption(
+  argument: string,
+): { option: RunnerOption; attached: string | undefined } | undefined {
+  for (const option of options) {
+    const long = `--${option.name}`;
+    if (argument === long) return { option, attached: undefined };
+    if (argument.startsWith(`${long}=`)) {
+      return { option, attached: argument.slice(long.length + 1) };
+    }
+    if (option.short === undefined || !argument.startsWith(`-${option.short}`)) continue;
+    if (argument.length === 2) return { option, attached: undefined };
+    if (option.type === "string") return { option, attached: argument.slice(2).replace(/^=/, "") };
+  }
+  return undefined;
+}
+
+function usage(what: string): errors.BundleError {
+  return errors.invocation("E_USAGE", what);
+}
+
+function apply(invocation: Invocation, name: string, value: string): void {
+  switch (name) {
+    case "static":
+    case "dynamic":
+    case "dynamic-empty":
+      addArchive(invocation.archives, `--${name}`, value);
+      return;
+    case "run":
+      if (value === "") throw usage("--run: expected a path, found none");
+      invocation.run = value;
+      return;
+    case "mount-type":
+      if (!MOUNT_TYPES.includes(value)) {
+        const what = `"--mount-type=${value}": expected ${MOUNT_TYPES.join(", ")}`;
+        throw errors.invocation(
+          "E_MOUNT_OPTION",
+          what,
+          "Leave it out: the best that works is taken.",
+        );
+      }
+      return;
+    case "help":
+    case "version":
+      throw usage(`--${name} prints and ends: a bundle of it would start nothing`);
+  }
+}
+
+function addArchive(archives: InvocationArchive[], option: string, value: string): void {
+  const archive = parseArchive(option, value);
+  const given = `${option}=${value}`;
+  const other = archives.find(
+    ({ name, fixed }) => name === archive.name && fixed === archive.fixed,
+  );
+  if (other !== undefined) {
+    const taken = `the name "${archive.name}" is taken by ${other.option}=${other.file ?? other.name}`;
+    const file = archive.file === undefined ? "" : `:${archive.file}`;
+    const hint = `Give one of them another: ${option}=NAME${file}`;
+    throw errors.invocation("E_ARCHIVE_NAME", `"${given}": ${taken}`, hint);
+  }
+  archives.push(archive);
+}
+
+/**
+ * Splits [NAME:]FILE. The whole is tried as a file first, because names of files may hold a colon;
+ * that file is looked for where the bundle is built, which is the best that can be known.
+ */
+function parseArchive(option: string, value: string): InvocationArchive {
+  const given = `${option}=${value}`;
+  if (option === "--dynamic-empty") {
+    return { option, ...parseName(given, value), file: undefined };
+  }
+  const colon = value.indexOf(":");
+  const plain = colon < 0 || isFile(value);
+  const file = plain ? value : value.slice(colon + 1);
+  const name = parseName(given, plain ? nameOfFile(file) : value.slice(0, colon));
+  if (file === "") {
+    const hint = `Write NAME:FILE; FILE is ${SELF} for the bundle itself.`;
+    throw errors.invocation("E_ARCHIVE_OPEN", `"${given}": no file is named`, hint);
+  }
+  return { option, ...name, file };
+}
+
+function parseName(given: string, text: string): { name: string; fixed: boolean } {
+  const fixed = text.startsWith(FIXED_DIRECTORY);
+  const name = fixed ? text.slice(FIXED_DIRECTORY.length) : text;
+  if (isComponent(name)) return { name, fixed };
+  const expected = `one path component or ${FIXED_DIRECTORY}NAME`;
+  const what = `"${given}": "${text}" cannot be a name: expected ${expected}`;
+  throw errors.invocation("E_ARCHIVE_NAME", what);
+}
+
+function nameOfFile(file: string): string {
+  const base = file.slice(file.lastIndexOf("/") + 1);
+  const ending = ENDINGS.find((text) => base.length > text.length && base.endsWith(text));
+  return ending === undefined ? base : base.slice(0, -ending.length);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false; // Whatever is wrong with it as a path: it may be NAME:FILE.
+  }
+}
+
+function checkWhole({ archives, run, command }: Invocation): void {
+  if (run !== undefined && archives.length === 0) {
+    const archive = "at least one archive to search (--static, --dynamic or --dynamic-empty)";
+    throw usage(`--run=${run}: expected ${archive}`);
+  }
+  if (run === undefined && command.length === 0) {
+    throw usage("it starts nothing: expected a command, or --run PATH");
+  }
+}

@@ -1,0 +1,10 @@
+import { packApp } from "../../support/archive.ts";
+import type { Case } from "../../support/case.ts";
+
+export default {
+  prepare: (dir) => packApp(dir),
+  args: ["assemble", "--archive=app.sfs", "--output=out"],
+  code: "E_ARGUMENT",
+  status: 2,
+  stderr: /INVOCATION/,
+} satisfies Case;

@@ -1,0 +1,10 @@
+import { assembleArgs, packApp } from "../../support/archive.ts";
+import type { Case } from "../../support/case.ts";
+
+export default {
+  prepare: (dir) => packApp(dir),
+  args: assembleArgs("--static=app:/proc/self/exe", "--run"),
+  code: "E_USAGE",
+  status: 2,
+  stderr: /"--run": expected a value/,
+} satisfies Case;

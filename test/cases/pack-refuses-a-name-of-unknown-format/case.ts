@@ -1,0 +1,9 @@
+import { type Case, smallApp } from "../../support/case.ts";
+
+export default {
+  files: smallApp,
+  args: ["pack", "app", "-o", "out.tar"],
+  code: "E_OPTION_MISSING",
+  status: 2,
+  stderr: /--format FORMAT is missing: "out\.tar" ends in none of \.sfs/,
+} satisfies Case;

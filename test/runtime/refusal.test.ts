@@ -47,7 +47,9 @@ describe("FUSELAGE_MOUNT", () => {
       userDirectory(),
     );
     expect(status).toBe(125);
-    expect(stderr).toMatch(/\[E_MOUNT_REFUSED\].*FUSELAGE_MOUNT=loop: needs CAP_SYS_ADMIN/);
+    expect(stderr).toMatch(/\[E_MOUNT_REFUSED\] .*cannot be mounted here \(loop\)\n/);
+    expect(stderr).toMatch(/^ {2}loop: needs CAP_SYS_ADMIN \(running as uid \d+ without it\)$/m);
+    expect(stderr).not.toMatch(/^ {2}(fuse|extract):/m);
   });
 });
 

@@ -142,18 +142,6 @@ static int measure(struct archive *archive, struct failure *failure)
 	return 0;
 }
 
-/* The root and its first entry: a mount would succeed without, and the command meet the damage. */
-static int check_root(struct sqfs_reader *reader)
-{
-	struct sqfs_inode root, first;
-	struct sqfs_entry entry;
-	int error = sqfs_inode_read(reader, sqfs_reader_fs(reader)->super.root_ref, &root);
-
-	if (!error)
-		error = sqfs_dir_next(reader, &root, 0, &entry);
-	return error == 1 ? sqfs_inode_read(reader, entry.ref, &first) : error;
-}
-
 static int open_squashfs(struct archive *archive, struct failure *failure)
 {
 	char fault[SQFS_FAULT_MAX];
@@ -172,7 +160,23 @@ static int open_squashfs(struct archive *archive, struct failure *failure)
 	archive->reader = sqfs_reader_new(&archive->fs, 0);
 	if (!archive->reader)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: reader", archive->file);
-	error = check_root(archive->reader);
+	return 0;
+}
+
+int archive_check(void *context, struct failure *failure)
+{
+	const struct archive *archive = context;
+	struct sqfs_inode root, first;
+	struct sqfs_entry entry;
+	int error;
+
+	if (!archive->reader)
+		return 0;
+	error = sqfs_inode_read(archive->reader, archive->fs.super.root_ref, &root);
+	if (!error)
+		error = sqfs_dir_next(archive->reader, &root, 0, &entry);
+	if (error == 1)
+		error = sqfs_inode_read(archive->reader, entry.ref, &first);
 	if (error)
 		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s (%s)", archive->file,
 			    sqfs_strerror(error), sqfs_fault(archive->reader));

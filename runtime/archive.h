@@ -53,6 +53,11 @@ int archive_parse(struct archive *archive, enum archive_use use, const char *opt
 int archive_open(struct archive *archive, struct failure *failure);
 /* The same for a descriptor that has taken the place of archive->fd. */
 int archive_reopen(struct archive *archive, struct failure *failure);
+/*
+ * Reads the first of an image's tree, which a mount would not: a command must not be the one to
+ * meet the damage. Reads no further than the superblock otherwise. For privileges_isolated.
+ */
+int archive_check(void *archive, struct failure *failure);
 
 struct bundle;
 /* The image of a bundle itself, at $FUSELAGE_STATIC/NAME or where the manifest says. */

@@ -116,30 +116,46 @@ static int try_extract(struct attempt *attempt, struct failure *failure)
 			     attempt->fixed, !attempt->image->writable_copy, failure);
 }
 
+struct extraction_job {
+	const struct archive *archive;
+	const char *target;
+	bool owners;
+};
+
+static int extract_into(void *context, struct failure *failure)
+{
+	const struct extraction_job *job = context;
+	const struct archive *archive = job->archive;
+	struct extract_options options = { .owners = job->owners, .xattrs = true };
+	struct extract_report report;
+	OWNED_FD dir = open(job->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", job->target);
+	if (extract_tree(archive->reader, dir, &options, &report) == 0)
+		return 0;
+	if (report.error)
+		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)", archive->file,
+			    report.path, sqfs_strerror(report.error), sqfs_fault(archive->reader));
+	return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "/%s: %s after %" PRIu64 " bytes in memory",
+		    report.path, strerror(report.system_error), report.bytes);
+}
+
 int image_extract(struct start *start, const struct archive *archive, const char *target,
 		  bool fixed, bool read_only, struct failure *failure)
 {
-	struct extract_report report;
-	struct extract_options options = {
+	struct extraction_job job = {
+		.archive = archive,
+		.target = target,
 		.owners = start->kind == NAMESPACE_PRIVILEGED && !start->caller.setuid,
-		.xattrs = true,
 	};
 
 	if (mount_tmpfs(start, target, fixed) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
 				  target);
-	OWNED_FD dir = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", target);
-	if (extract_tree(archive->reader, dir, &options, &report) < 0) {
+	if (privileges_isolated(&start->caller, extract_into, &job, failure) < 0) {
 		unmount_pinned(start, target);
-		if (report.error)
-			return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)",
-				    archive->file, report.path, sqfs_strerror(report.error),
-				    sqfs_fault(archive->reader));
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "/%s: %s after %" PRIu64 " bytes in memory", report.path,
-			    strerror(report.system_error), report.bytes);
+		return -1;
 	}
 	if (read_only && remount_read_only(start, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,

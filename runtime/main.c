@@ -66,9 +66,12 @@ static int prepare(struct start *start, struct failure *failure)
 
 static int open_archives(struct start *start, struct failure *failure)
 {
-	for (size_t i = 0; i < start->invocation.count; i++)
-		if (archive_open(&start->invocation.archives[i], failure) < 0)
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		struct archive *archive = &start->invocation.archives[i];
+		if (archive_open(archive, failure) < 0 ||
+		    privileges_isolated(&start->caller, archive_check, archive, failure) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -163,7 +166,7 @@ static int run(struct start *start, struct bundle *bundle, char **argv, struct f
 
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--bundle-doctor") == 0)
 		return run_doctor(start, bundle, args + 1, failure);
-	int done = options_run(bundle, argv, failure);
+	int done = options_run(bundle, &start->caller, argv, failure);
 	if (done)
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)

@@ -90,7 +90,8 @@ int options_flush(struct failure *failure)
 	return 0;
 }
 
-int options_run(struct bundle *bundle, char **argv, struct failure *failure)
+int options_run(struct bundle *bundle, const struct caller *caller, char **argv,
+		struct failure *failure)
 {
 	static const char prefix[] = "--bundle-";
 
@@ -98,6 +99,8 @@ int options_run(struct bundle *bundle, char **argv, struct failure *failure)
 	    strncmp(argv[1], prefix, sizeof prefix - 1) != 0)
 		return 0;
 
+	if (privileges_drop(caller, failure) < 0)
+		return -1;
 	int result = dispatch(bundle, argv, failure);
 	return result > 0 && options_flush(failure) < 0 ? -1 : result;
 }

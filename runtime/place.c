@@ -40,27 +40,32 @@ static int make_target(const struct start *start, struct archive *archive, struc
 			  archive->name);
 }
 
-static int place_zip(struct start *start, struct archive *archive, struct failure *failure)
+/* For privileges_isolated. */
+static int unzip(void *context, struct failure *failure)
 {
+	const struct archive *archive = context;
 	struct zip *zip;
-	int result = -1;
+	int result;
 
 	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
 		return -1;
-	if (mount_tmpfs(start, archive->target, archive->fixed) < 0) {
-		fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs", archive->target);
-	} else {
-		OWNED_FD dir = open(archive->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		result = dir < 0 ? fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s",
-					      archive->target) :
-				   zip_extract(zip, dir, failure);
-	}
+	OWNED_FD dir = open(archive->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	result = dir < 0 ? fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", archive->target) :
+			   zip_extract(zip, dir, failure);
 	zip_free(zip);
-	if (result == 0 && archive->use == ARCHIVE_STATIC &&
-	    remount_read_only(start, archive->target) < 0)
+	return result;
+}
+
+static int place_zip(struct start *start, struct archive *archive, struct failure *failure)
+{
+	if (mount_tmpfs(start, archive->target, archive->fixed) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs", archive->target);
+	if (privileges_isolated(&start->caller, unzip, archive, failure) < 0)
+		return -1;
+	if (archive->use == ARCHIVE_STATIC && remount_read_only(start, archive->target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: tmpfs cannot be made read-only", archive->target);
-	return result;
+	return 0;
 }
 
 /* Without user.* attributes on tmpfs (Linux before 6.6) an overlay in a user namespace could not
@@ -155,11 +160,26 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 	return image_mount_attach(start, image, archive->target, archive->fixed, failure);
 }
 
+struct cache_job {
+	const struct start *start;
+	const struct archive *archive;
+};
+
+/* For privileges_isolated. */
+static int open_cached(void *context, struct failure *failure)
+{
+	const struct cache_job *job = context;
+	const struct caller *caller = &job->start->caller;
+
+	return cache_open(job->start->home_path, job->archive->fd, job->archive->size,
+			  job->archive->file, caller->uid, caller->gid, failure);
+}
+
 /* A zip that is kept as a squashfs image is one from here on. */
 static int use_cache(const struct start *start, struct archive *archive, struct failure *failure)
 {
-	int fd = cache_open(start->home_path, archive->fd, archive->size, archive->file,
-			    start->caller.uid, start->caller.gid, failure);
+	struct cache_job job = { start, archive };
+	int fd = privileges_isolated(&start->caller, open_cached, &job, failure);
 
 	if (fd < 0)
 		return -1;

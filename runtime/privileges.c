@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/descriptors.h"
 #include "base/owned.h"
 
 static int open_standard_descriptors(struct failure *failure)
@@ -84,6 +87,50 @@ int privileges_drop(const struct caller *caller, struct failure *failure)
 	if (setuid(0) == 0 || seteuid(0) == 0)
 		return fail(failure, FUSELAGE_E_PRIVILEGES, "root can be taken back");
 	return 0;
+}
+
+/* What the process sends back: first the result with its descriptor, if any, then the failure. */
+static _Noreturn void isolated_main(const struct caller *caller,
+				    int (*work)(void *, struct failure *), void *context,
+				    int socket)
+{
+	struct failure failure = { 0 };
+	int fd = privileges_drop(caller, &failure) < 0 ? -1 : work(context, &failure);
+
+	if (fd > STDERR_FILENO && send_descriptor(socket, fd) < 0)
+		fd = fail_errno(&failure, FUSELAGE_E_PRIVILEGES, "result of an isolated process");
+	_exit(fd < 0 ? (write_full(socket, &failure, sizeof failure) < 0 ? 3 : 2) : fd > 2);
+}
+
+int privileges_isolated(const struct caller *caller, int (*work)(void *, struct failure *),
+			void *context, struct failure *failure)
+{
+	int sockets[2], status;
+	struct failure theirs = { 0 };
+
+	if (!caller->setuid)
+		return work(context, failure);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "socket of an isolated process");
+	OWNED_FD ours = sockets[0], other = sockets[1];
+	pid_t child = fork();
+	if (child == 0)
+		isolated_main(caller, work, context, other);
+	if (child < 0)
+		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "isolated process");
+	close(steal_fd(&other));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "isolated process");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+		return receive_descriptor(ours);
+	if (read(ours, &theirs, sizeof theirs) == sizeof theirs && theirs.code > FUSELAGE_OK &&
+	    theirs.code < FUSELAGE_CODE_COUNT)
+		return fail(failure, theirs.code, "%.*s", (int)sizeof theirs.text - 1, theirs.text);
+	return fail(failure, FUSELAGE_E_PRIVILEGES, "an isolated process ended with status %#x",
+		    (unsigned)status);
 }
 
 static char *trim(char *text)

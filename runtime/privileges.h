@@ -36,6 +36,15 @@ void privileges_lower(const struct caller *caller);
  */
 int privileges_drop(const struct caller *caller, struct failure *failure);
 
+/*
+ * Runs `work` where a fault in it gives nobody root: in setuid-root mode in a process of its own
+ * that has given root up for ever, else right here. For all that parses what the caller made. A
+ * descriptor that `work` returns (>= 0) is handed back; other results are 0 and -1.
+ */
+int privileges_isolated(const struct caller *caller,
+			int (*work)(void *context, struct failure *failure), void *context,
+			struct failure *failure);
+
 /* What /etc/fuselage.conf says; it counts in setuid-root mode only. */
 struct policy {
 	bool loop; /* kernel mounts of the caller's images: loop = auto (default) | never */

@@ -106,6 +106,13 @@ export function commandUnknown(name: string, nearest: string | undefined): Bundl
   return new BundleError("E_COMMAND_UNKNOWN", `there is no command ${quote(name)}`, { hint });
 }
 
+/** @param words what the runtime said */
+export function doctor(path: string, words: string): BundleError {
+  return new BundleError("E_DOCTOR", `nothing could be tried: ${words || "no word of it"}`, {
+    path,
+  });
+}
+
 export function elfMalformed(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_ELF_MALFORMED", what, { ...details, path });
 }

@@ -3,6 +3,7 @@ export { type AppendedImage, type AssembleResult, assembleBundle } from "./assem
 export { type BuildResult, build } from "./build.ts";
 export type { AssembleOptions } from "./config/assemble.ts";
 export type { BuildOptions } from "./config/build.ts";
+export { doctor, type Finding } from "./doctor.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";
 export { version } from "./generated/spec.ts";
 export { type Inspection, inspect } from "./inspect.ts";

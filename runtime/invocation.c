@@ -12,6 +12,7 @@ enum option {
 	OPTION_RUN,
 	OPTION_MAP_ROOT_USER,
 	OPTION_MOUNT_TYPE,
+	OPTION_DOCTOR,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -28,6 +29,7 @@ static const struct {
 	[OPTION_RUN] = { "--run", NULL, true },
 	[OPTION_MAP_ROOT_USER] = { "--map-root-user", NULL, false },
 	[OPTION_MOUNT_TYPE] = { "--mount-type", NULL, true },
+	[OPTION_DOCTOR] = { "--doctor", NULL, true },
 	[OPTION_HELP] = { "--help", "-h", false },
 	[OPTION_VERSION] = { "--version", NULL, false },
 };
@@ -140,6 +142,12 @@ static int apply(struct invocation *invocation, enum option option, const char *
 	case OPTION_VERSION:
 		invocation->version = true;
 		return 0;
+	case OPTION_DOCTOR:
+		invocation->doctor = value;
+		if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
+			return 0;
+		return fail(failure, FUSELAGE_E_USAGE, "--doctor=%.80s: expected text or json",
+			    value);
 	}
 	return 0;
 }
@@ -147,6 +155,11 @@ static int apply(struct invocation *invocation, enum option option, const char *
 static int check_whole(const struct invocation *invocation, struct failure *failure)
 {
 	if (invocation->help || invocation->version)
+		return 0;
+	if (invocation->doctor && (invocation->count == 0 || invocation->command[0]))
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "--doctor=%s: expected an archive and no command", invocation->doctor);
+	if (invocation->doctor)
 		return 0;
 	if (invocation->run && invocation->count == 0)
 		return fail(failure, FUSELAGE_E_USAGE,

@@ -19,6 +19,7 @@ struct invocation {
 	/* What the option parser met instead of work to do. */
 	bool help;
 	bool version;
+	const char *doctor; /* "text" or "json": say which strategies work for the archives */
 };
 
 /*

@@ -75,6 +75,14 @@ static int open_archives(struct start *start, struct failure *failure)
 	return 0;
 }
 
+/* What works here, in place of a start. */
+static int examine(struct start *start, bool json, struct failure *failure)
+{
+	if (settle(start, failure) < 0 || doctor_run(start, json, failure) < 0)
+		return -1;
+	return options_flush(failure);
+}
+
 static int run_invocation(struct start *start, const struct bundle *bundle, char **argv,
 			  struct failure *failure)
 {
@@ -87,7 +95,11 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 		      stdout);
 		return options_flush(failure);
 	}
-	if (open_archives(start, failure) < 0 || prepare(start, failure) < 0)
+	if (open_archives(start, failure) < 0)
+		return -1;
+	if (invocation->doctor)
+		return examine(start, strcmp(invocation->doctor, "json") == 0, failure);
+	if (prepare(start, failure) < 0)
 		return -1;
 	return launch_command(start, bundle, failure);
 }
@@ -129,9 +141,7 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-doctor: expected --json or nothing, found \"%.80s\"",
 			    args[json]);
-	if (take_bundle(start, bundle, failure) < 0 || settle(start, failure) < 0)
-		return -1;
-	return doctor_run(start, json, failure) < 0 ? -1 : options_flush(failure);
+	return take_bundle(start, bundle, failure) < 0 ? -1 : examine(start, json, failure);
 }
 
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */

@@ -4,6 +4,7 @@ import { commandHelp, programHelp, version } from "../generated/spec.ts";
 import { assembleCommand } from "./commands/assemble.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionsCommand } from "./commands/completions.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { packCommand } from "./commands/pack.ts";
@@ -16,6 +17,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   assemble: assembleCommand,
   build: buildCommand,
   completions: completionsCommand,
+  doctor: doctorCommand,
   extract: extractCommand,
   inspect: inspectCommand,
   pack: packCommand,

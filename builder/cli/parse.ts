@@ -9,7 +9,7 @@ export type CommandName = (typeof commands)[number]["name"];
 interface CommandSpec {
   readonly name: CommandName;
   readonly usage: string;
-  readonly arguments: readonly { readonly name: string }[];
+  readonly arguments: readonly { readonly name: string; readonly optional?: boolean }[];
   /** What stands behind `--`, which such a command needs. */
   readonly rest?: { readonly name: string };
   readonly options: readonly OptionSpec[];
@@ -196,7 +196,9 @@ function checkRequired(args: Arguments, options: readonly OptionSpec[]): void {
 function checkCount(args: Arguments, command: CommandSpec, usage: string): void {
   const { positionals, rest } = args;
   const missing = command.arguments[positionals.length];
-  if (missing !== undefined) throw errors.argument(`${missing.name} is missing`, usage);
+  if (missing !== undefined && !missing.optional) {
+    throw errors.argument(`${missing.name} is missing`, usage);
+  }
   const surplus = positionals[command.arguments.length];
   if (surplus !== undefined) {
     const hint = command.rest && `${command.rest.name} stands behind --.`;

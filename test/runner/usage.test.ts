@@ -39,6 +39,18 @@ describe.each(ways)("$title", (way) => {
     expect(existsSync(dir ?? "")).toBe(false);
   });
 
+  check("--doctor tries the archives in place of a command, and wants nothing else", async () => {
+    const findings: { works: boolean }[] = JSON.parse(
+      await ask(way, ["--doctor=json", "-s", `a:${image}`]),
+    );
+    expect(findings.some(({ works }) => works)).toBe(true);
+    for (const args of [["--doctor=xml", "-s", image], ["--doctor=text"]]) {
+      expect(await refused(way, args)).toMatchObject({ status: 125, code: "E_USAGE" });
+    }
+    const command = await refused(way, ["--doctor=text", "-s", image, "true"]);
+    expect(command).toMatchObject({ status: 125, code: "E_USAGE" });
+  });
+
   check("-- ends the options", async () => {
     expect(await ask(way, ["--", ...printAll, "--static"])).toBe("<--static>");
     expect(await ask(way, ["-s", image, "--", "printf", "<%s>", "--", "x"])).toBe("<--><x>");

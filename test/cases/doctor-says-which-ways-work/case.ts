@@ -1,0 +1,23 @@
+import { expect } from "vitest";
+import type { Finding } from "../../../builder/doctor.ts";
+import type { Case } from "../../support/case.ts";
+
+export default {
+  needs: ["fuse", "userns"],
+  args: ["doctor", "--json"],
+  asUser: true,
+  check: (_, { stdout }) => {
+    const findings: Finding[] = JSON.parse(stdout);
+    const names = findings.map(({ strategy }) => strategy);
+    expect(names).toEqual(["loop", "fuse", "fusermount", "extract"]);
+    const works = findings.filter((finding) => finding.works).map(({ strategy }) => strategy);
+    expect(works).toEqual(expect.arrayContaining(["fuse", "extract"]));
+    for (const finding of findings) {
+      expect(finding.works || (finding.reason !== "" && finding.advice !== "")).toBe(true);
+    }
+    expect(findings.find(({ strategy }) => strategy === "loop")).toMatchObject({
+      works: false,
+      reason: expect.stringContaining("CAP_SYS_ADMIN"),
+    });
+  },
+} satisfies Case;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/sort.h"
 #include "zip/reader.h"
 
 #define LOCAL_MAGIC 0x04034b50u
@@ -54,7 +55,7 @@ int zip_check_local(struct zip *zip, const struct zip_end *end, struct failure *
 	uint64_t free_from = 0;
 
 	if (zip->count)
-		qsort(zip->entries, zip->count, sizeof *zip->entries, by_header);
+		sort(zip->entries, zip->count, sizeof *zip->entries, by_header);
 	for (size_t i = 0; i < zip->count; i++) {
 		struct zip_entry *entry = &zip->entries[i];
 		if (entry->header < free_from)

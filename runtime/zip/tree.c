@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "zip/reader.h"
 
 struct tree {
@@ -133,7 +134,7 @@ int zip_make_tree(struct zip *zip, struct failure *failure)
 	size_t count = zip->count;
 
 	if (count)
-		qsort(sources, count, sizeof *sources, by_path);
+		sort(sources, count, sizeof *sources, by_path);
 	zip->entries = NULL;
 	zip->count = zip->room = 0;
 	int result = build(zip, sources, count, failure);

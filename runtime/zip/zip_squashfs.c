@@ -158,7 +158,7 @@ static int write_image(struct image *image, uid_t uid, gid_t gid)
 	uint32_t ids[2] = { uid, gid };
 	size_t id_count = uid == gid ? 1 : 2;
 	uint8_t super[SUPER_BYTES] = { 0 };
-	static const uint8_t zeros[PADDED_BYTES];
+	static uint8_t zeros[PADDED_BYTES]; /* not const: that would take 4 KiB of the file */
 
 	image->gid_index = (uint16_t)(id_count - 1);
 	start_super(image, super, id_count);

@@ -1,6 +1,6 @@
 /*
- * File contents: full blocks whose sizes stand behind the inode (bit 24: stored; 0: a hole), then
- * perhaps a tail inside a fragment block that several files share.
+ * File contents: full blocks, found through the list of their sizes behind the inode, then perhaps
+ * a tail inside a fragment block that several files share.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,84 +8,8 @@
 #include "base/bytes.h"
 #include "squashfs/reader.h"
 
-#define BLOCK_STORED (1u << 24)
-#define BLOCK_SIZE_MASK (BLOCK_STORED - 1)
-#define MAP_STRIDE 512 /* blocks between two marks */
+#define MAP_STRIDE 64 /* blocks between two marks */
 #define MAP_MARKS_MAX 65536
-
-/* The decompressed block at `position`; `out_size` is what it must be (exact) or may be. */
-static int load_block(struct sqfs_reader *reader, uint64_t position, uint32_t word,
-		      uint32_t out_size, bool exact, const struct data_slot **found)
-{
-	uint32_t block_size = reader->fs->super.block_size;
-	uint32_t size = word & BLOCK_SIZE_MASK;
-	struct data_slot *slot = &reader->data[0];
-	ssize_t n = size;
-	int error;
-
-	for (size_t i = 0; i < reader->data_slots; i++) {
-		struct data_slot *candidate = &reader->data[i];
-		if (position && candidate->position == position) {
-			slot = candidate;
-			goto check;
-		}
-		if (candidate->stamp < slot->stamp)
-			slot = candidate;
-	}
-	slot->position = 0;
-	if (!slot->data)
-		slot->data = malloc(block_size);
-	if (!slot->data)
-		return sqfs_fail(reader, SQFS_ENOMEM, "block cache");
-	if (word & ~(BLOCK_STORED | BLOCK_SIZE_MASK) || size == 0 || size > block_size)
-		return sqfs_fail(reader, SQFS_EDECOMPRESS,
-				 "block at %" PRIu64 ": size word 0x%" PRIx32
-				 ", expected at most %" PRIu32 " bytes",
-				 position, word, block_size);
-	if (word & BLOCK_STORED) {
-		error = image_read(reader, position, slot->data, size, "block");
-		if (error)
-			return error;
-	} else {
-		error = image_read(reader, position, reader->input, size, "block");
-		if (error)
-			return error;
-		n = codec_decompress(reader->codec, reader->input, size, slot->data, block_size);
-		if (n < 0)
-			return sqfs_fail(reader, (int)n,
-					 "block at %" PRIu64 ": %" PRIu32
-					 " bytes do not decompress",
-					 position, size);
-	}
-	slot->position = position;
-	slot->length = (uint32_t)n;
-check:
-	slot->stamp = ++reader->clock;
-	if (exact ? slot->length != out_size : slot->length < out_size)
-		return sqfs_fail(reader, SQFS_EDECOMPRESS,
-				 "block at %" PRIu64 ": %" PRIu32
-				 " bytes decompressed, expected %" PRIu32,
-				 position, slot->length, out_size);
-	*found = slot;
-	return 0;
-}
-
-static int load_tail(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint32_t tail,
-		     const uint8_t **data)
-{
-	const struct data_slot *slot;
-	uint8_t raw[16];
-	int error = table_read(reader, reader->fs->super.fragment_table, inode->fragment,
-			       sizeof raw, raw, "fragment");
-
-	/* The offset was checked against the block size; here against what is really there. */
-	if (!error)
-		error = load_block(reader, le64(raw), le32(raw + 8), inode->fragment_offset + tail,
-				   false, &slot);
-	if (!error)
-		*data = slot->data + inode->fragment_offset;
-	return error;
-}
 
 static struct block_place first_place(const struct sqfs_reader *reader,
 				      const struct sqfs_inode *inode)
@@ -134,7 +58,10 @@ static void add_mark(struct map_slot *map, const struct block_place *place)
 	map->marks[map->mark_count++] = *place;
 }
 
-/* Finds block `index` of the file: its position and its size word. */
+/*
+ * Finds block `index` of the file: its position and its size word. Size words are taken in runs,
+ * from the nearest place before it that is known.
+ */
 static int locate(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t index,
 		  uint64_t *position, uint32_t *word)
 {
@@ -149,66 +76,109 @@ static int locate(struct sqfs_reader *reader, const struct sqfs_inode *inode, ui
 	if (mark < map->mark_count && map->marks[mark].index > place.index)
 		place = map->marks[mark];
 	for (;;) {
-		uint8_t raw[4];
-		struct block_place here = place;
-		add_mark(map, &here);
-		int error = meta_read(reader, &place.list, raw, sizeof raw);
+		uint8_t raw[4 * MAP_STRIDE];
+		uint64_t left = index + 1 - place.index;
+		size_t run = MAP_STRIDE - (size_t)(place.index % MAP_STRIDE);
+		add_mark(map, &place);
+		if (run > left)
+			run = (size_t)left;
+		int error = meta_read(reader, &place.list, raw, run * 4);
 		if (error)
 			return error;
-		*word = le32(raw);
-		*position = place.position;
-		place.index++;
-		place.position += *word &
-				  BLOCK_SIZE_MASK; /* < 2^24 each: no overflow in 2^40 blocks */
-		if (here.index == index) {
+		for (size_t i = 0; i < run; i++) {
+			*word = le32(raw + i * 4);
+			*position = place.position;
+			/* < 2^24 each: no overflow in 2^40 blocks */
+			place.position += *word & BLOCK_SIZE_MASK;
+		}
+		place.index += run;
+		if (place.index > index) {
 			map->last = place;
 			return 0;
 		}
 	}
 }
 
-ssize_t sqfs_read_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
-			uint64_t position, const uint8_t **data)
+/* A stretch of a file that lies in one block. */
+struct stretch {
+	uint64_t position; /* of the block in the image */
+	uint32_t word; /* its size word, 0: a hole */
+	uint32_t within; /* where the stretch starts in the block's share of the file */
+	uint32_t whole; /* bytes of that share */
+	bool tail; /* in a fragment; position and word do not count */
+};
+
+/* Returns 1, 0 at the end of the file, or an error. */
+static int find_stretch(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+			uint64_t position, struct stretch *stretch)
 {
 	const struct sqfs_super *super = &reader->fs->super;
-	uint32_t within = (uint32_t)(position & (super->block_size - 1));
-	uint64_t index = position >> super->block_log;
 	uint64_t rest = position < inode->size ? inode->size - position : 0;
-	const struct data_slot *slot;
-	uint64_t start;
-	uint32_t word;
-	int error;
 
 	if (inode->type != SQFS_FILE)
 		return sqfs_fail(reader, SQFS_EINODE, "inode %" PRIu32 ": not a regular file",
 				 inode->number);
 	if (rest == 0)
 		return 0;
+	stretch->within = (uint32_t)(position & (super->block_size - 1));
+	rest += stretch->within;
+	stretch->whole = rest < super->block_size ? (uint32_t)rest : super->block_size;
+	stretch->tail = stretch->whole < super->block_size && inode->fragment != SQFS_NO_ENTRY;
+	if (stretch->tail)
+		return 1;
+	int error = locate(reader, inode, position >> super->block_log, &stretch->position,
+			   &stretch->word);
+	return error ? error : 1;
+}
 
-	uint64_t whole = rest + within < super->block_size ? rest + within : super->block_size;
-	if (whole < super->block_size && inode->fragment != SQFS_NO_ENTRY) {
-		error = load_tail(reader, inode, (uint32_t)whole, data);
-	} else {
-		error = locate(reader, inode, index, &start, &word);
-		if (error)
-			return error;
-		if (word == 0) {
-			*data = NULL;
-			return (ssize_t)(whole - within);
-		}
-		error = load_block(reader, start, word, (uint32_t)whole, true, &slot);
-		if (!error)
-			*data = slot->data;
-	}
+static ssize_t read_stretch(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+			    const struct stretch *stretch, const uint8_t **data)
+{
+	int error;
+
+	*data = NULL;
+	if (stretch->tail)
+		error = tail_load(reader, inode, stretch->whole, data);
+	else if (stretch->word == 0)
+		error = 0;
+	else
+		error = block_load(reader, stretch->position, stretch->word, stretch->whole, true,
+				   data);
 	if (error)
 		return error;
-	*data += within;
-	return (ssize_t)(whole - within);
+	if (*data)
+		*data += stretch->within;
+	return (ssize_t)(stretch->whole - stretch->within);
+}
+
+ssize_t sqfs_read_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+			uint64_t position, const uint8_t **data)
+{
+	struct stretch stretch;
+	int found = find_stretch(reader, inode, position, &stretch);
+
+	return found <= 0 ? found : read_stretch(reader, inode, &stretch, data);
+}
+
+ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t position)
+{
+	struct stretch stretch;
+	int found = find_stretch(reader, inode, position, &stretch);
+	int error = 0;
+
+	if (found <= 0)
+		return found;
+	if (stretch.tail)
+		error = sqfs_prefetch_fragment(reader, inode->fragment);
+	else if (stretch.word)
+		error = block_prefetch(reader, stretch.position, stretch.word);
+	return error ? error : (ssize_t)(stretch.whole - stretch.within);
 }
 
 ssize_t sqfs_pread(struct sqfs_reader *reader, const struct sqfs_inode *inode, void *buffer,
 		   size_t size, uint64_t position)
 {
+	uint8_t *to = buffer;
 	size_t done = 0;
 
 	while (done < size) {
@@ -220,9 +190,9 @@ ssize_t sqfs_pread(struct sqfs_reader *reader, const struct sqfs_inode *inode, v
 			break;
 		size_t part = (size_t)n < size - done ? (size_t)n : size - done;
 		if (data)
-			memcpy((uint8_t *)buffer + done, data, part);
+			memcpy(to + done, data, part);
 		else
-			memset((uint8_t *)buffer + done, 0, part);
+			memset(to + done, 0, part);
 		done += part;
 	}
 	return (ssize_t)done;

@@ -250,25 +250,50 @@ static int use_index(struct sqfs_reader *reader, const struct sqfs_inode *dir, c
 	return 0;
 }
 
+/* Where the last lookup in this directory ended, or a slot for it. */
+static struct dir_slot *find_lookup(struct sqfs_reader *reader, uint64_t ref)
+{
+	struct dir_slot *oldest = &reader->lookups[0];
+
+	for (size_t i = 0; i < DIR_SLOTS; i++) {
+		struct dir_slot *slot = &reader->lookups[i];
+		if (slot->cookie && slot->ref == ref)
+			return slot;
+		if (slot->stamp < oldest->stamp)
+			oldest = slot;
+	}
+	oldest->cookie = 0;
+	return oldest;
+}
+
+/* Names are mostly looked up in the order in which a listing gave them. */
 int sqfs_dir_lookup(struct sqfs_reader *reader, const struct sqfs_inode *dir, const char *name,
 		    size_t name_len, struct sqfs_entry *entry)
 {
-	struct dir_slot slot;
-	int error = start_listing(reader, dir, &slot);
+	struct dir_slot *last = find_lookup(reader, dir->ref);
+	struct dir_slot slot = *last;
+	int error = 0;
 
-	if (!error && dir->dir_index_count)
-		error = use_index(reader, dir, name, name_len, &slot);
+	if (!slot.cookie || compare(slot.last, slot.last_len, name, name_len) >= 0) {
+		error = start_listing(reader, dir, &slot);
+		if (!error && dir->dir_index_count)
+			error = use_index(reader, dir, name, name_len, &slot);
+	}
+	last->cookie = 0; /* stays so on failure */
 	while (!error) {
 		int found = step(reader, dir, &slot, entry);
 		if (found < 0)
 			return found;
 		int order = found ? compare(entry->name, entry->name_len, name, name_len) : 1;
+		if (order < 0)
+			continue;
+		slot.cookie = 1;
+		slot.stamp = ++reader->clock;
+		*last = slot;
 		if (order == 0)
 			return 0;
-		if (order > 0)
-			return sqfs_fail(reader, SQFS_ENOENT,
-					 "directory %" PRIu32 ": no entry \"%.*s\"", dir->number,
-					 (int)(name_len < 80 ? name_len : 80), name);
+		return sqfs_fail(reader, SQFS_ENOENT, "directory %" PRIu32 ": no entry \"%.*s\"",
+				 dir->number, (int)(name_len < 80 ? name_len : 80), name);
 	}
 	return error;
 }

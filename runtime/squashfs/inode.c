@@ -40,14 +40,22 @@ static const uint8_t fixed_size[] = {
 static int owner(struct sqfs_reader *reader, unsigned index, uint32_t *id)
 {
 	const struct sqfs *fs = reader->fs;
+	struct id_slot *slot = &reader->ids[index % ID_SLOTS];
 	uint8_t raw[4];
 
+	if (slot->index == index + 1) {
+		*id = slot->id;
+		return 0;
+	}
 	if (index >= fs->super.id_count)
 		return sqfs_fail(reader, SQFS_EINODE, "inode: id %u of %u", index,
 				 fs->super.id_count);
 	int error = table_read(reader, fs->super.id_table, index, sizeof raw, raw, "id");
+	if (error)
+		return error;
 	*id = le32(raw);
-	return error;
+	*slot = (struct id_slot){ .index = index + 1, .id = *id };
+	return 0;
 }
 
 static void decode_directory(struct sqfs_inode *inode, const uint8_t *raw, bool extended)

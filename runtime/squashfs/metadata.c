@@ -31,18 +31,13 @@ int image_read(struct sqfs_reader *reader, uint64_t position, void *buffer, size
 	return 0;
 }
 
-/* Reads the block into the slot, which stays empty on failure. */
-static int load_into(struct sqfs_reader *reader, struct meta_slot *slot, uint64_t position,
-		     uint64_t limit)
+/* Reads and decompresses the block at `position` into `data`. */
+static int load_into(struct sqfs_reader *reader, uint64_t position, uint64_t limit, uint8_t *data,
+		     uint32_t *length, uint64_t *next)
 {
 	uint8_t raw[2 + SQFS_META_SIZE];
 	int error;
 
-	slot->position = 0;
-	if (!slot->data)
-		slot->data = malloc(SQFS_META_SIZE);
-	if (!slot->data)
-		return sqfs_fail(reader, SQFS_ENOMEM, "metadata cache");
 	if (limit > reader->fs->super.bytes_used)
 		limit = reader->fs->super.bytes_used;
 	if (position >= limit || limit - position < 2)
@@ -66,42 +61,64 @@ static int load_into(struct sqfs_reader *reader, struct meta_slot *slot, uint64_
 				 " bytes, expected at most %zu",
 				 position, size, ask - 2);
 	if (header & META_STORED) {
-		memcpy(slot->data, raw + 2, size);
-		slot->length = size;
+		memcpy(data, raw + 2, size);
+		*length = size;
 	} else {
-		ssize_t n =
-			codec_decompress(reader->codec, raw + 2, size, slot->data, SQFS_META_SIZE);
+		ssize_t n = codec_decompress(reader->codec, raw + 2, size, data, SQFS_META_SIZE);
 		if (n <= 0)
 			return sqfs_fail(reader, n ? (int)n : SQFS_EDECOMPRESS,
 					 "metadata block at %" PRIu64 ": does not decompress",
 					 position);
-		slot->length = (uint32_t)n;
+		*length = (uint32_t)n;
 	}
-	slot->position = position;
-	slot->next = position + 2 + size;
+	*next = position + 2 + size;
 	return 0;
 }
 
-int meta_load(struct sqfs_reader *reader, uint64_t position, uint64_t limit,
-	      struct meta_slot **slot)
+/* Takes it out of the shared cache, or loads it into that. */
+static struct block *take_meta(struct sqfs_reader *reader, uint64_t position, uint64_t limit,
+			       int *error)
 {
-	struct meta_slot *oldest = &reader->meta[0];
+	struct block_cache *cache = &reader->cache->meta;
+	uint32_t length;
+	uint64_t next;
+	bool load;
+	struct block *block = block_take(cache, position, &load);
 
-	for (size_t i = 0; i < META_SLOTS; i++) {
-		struct meta_slot *candidate = &reader->meta[i];
-		if (position && candidate->position == position) {
-			candidate->stamp = ++reader->clock;
-			*slot = candidate;
-			return 0;
-		}
-		if (candidate->stamp < oldest->stamp)
-			oldest = candidate;
+	*error = block ? 0 : sqfs_fail(reader, SQFS_ENOMEM, "metadata cache");
+	if (!block || !load)
+		return block;
+	*error = load_into(reader, position, limit, block->data, &length, &next);
+	if (*error) {
+		block_abandoned(cache, block);
+		return NULL;
 	}
-	int error = load_into(reader, oldest, position, limit);
-	if (error)
-		return error;
-	oldest->stamp = ++reader->clock;
-	*slot = oldest;
+	block_loaded(cache, block, length, next);
+	return block;
+}
+
+int meta_load(struct sqfs_reader *reader, uint64_t position, uint64_t limit,
+	      const struct block **block)
+{
+	struct block **held = reader->meta;
+	struct block *wanted;
+	size_t at = 0;
+	int error;
+
+	while (at < READER_META - 1 && held[at] && held[at]->position != position)
+		at++;
+	wanted = held[at];
+	if (!wanted || wanted->position != position) {
+		if (wanted)
+			block_release(&reader->cache->meta, wanted);
+		held[at] = NULL;
+		wanted = take_meta(reader, position, limit, &error);
+		if (!wanted)
+			return error;
+	}
+	memmove(held + 1, held, at * sizeof *held);
+	held[0] = wanted;
+	*block = wanted;
 	return 0;
 }
 
@@ -110,25 +127,25 @@ int meta_read(struct sqfs_reader *reader, struct meta_cursor *cursor, void *out,
 	uint8_t *to = out;
 
 	while (size) {
-		struct meta_slot *slot;
-		int error = meta_load(reader, cursor->block, cursor->limit, &slot);
+		const struct block *block;
+		int error = meta_load(reader, cursor->block, cursor->limit, &block);
 		if (error)
 			return error;
-		if (cursor->offset > slot->length)
+		if (cursor->offset > block->length)
 			return sqfs_fail(reader, SQFS_EMETADATA,
 					 "metadata block at %" PRIu64 ": offset %" PRIu32
 					 " of %" PRIu32 " bytes",
-					 cursor->block, cursor->offset, slot->length);
-		if (cursor->offset == slot->length) {
-			cursor->block = slot->next;
+					 cursor->block, cursor->offset, block->length);
+		if (cursor->offset == block->length) {
+			cursor->block = block->next;
 			cursor->offset = 0;
 			continue;
 		}
-		size_t part = slot->length - cursor->offset;
+		size_t part = block->length - cursor->offset;
 		if (part > size)
 			part = size;
 		if (to) {
-			memcpy(to, slot->data + cursor->offset, part);
+			memcpy(to, block->data + cursor->offset, part);
 			to += part;
 		}
 		cursor->offset += (uint32_t)part;
@@ -137,21 +154,35 @@ int meta_read(struct sqfs_reader *reader, struct meta_cursor *cursor, void *out,
 	return 0;
 }
 
+/* A table's index is read again and again, for the same few words. */
+static int index_read(struct sqfs_reader *reader, uint64_t where, const char *name, uint64_t *block)
+{
+	struct index_slot *slot = &reader->indexes[where / 8 % INDEX_SLOTS];
+	uint8_t raw[8];
+
+	if (slot->where != where) {
+		int error = image_read(reader, where, raw, sizeof raw, name);
+		if (error)
+			return error;
+		*slot = (struct index_slot){ .where = where, .block = le64(raw) };
+	}
+	*block = slot->block;
+	return 0;
+}
+
 int table_read(struct sqfs_reader *reader, uint64_t index_position, uint64_t entry,
 	       size_t entry_size, void *out, const char *name)
 {
 	uint64_t byte = entry * entry_size; /* entry < 2^32 and entry_size <= 16: no overflow */
-	uint8_t raw[8];
-	int error = image_read(reader, index_position + byte / SQFS_META_SIZE * 8, raw, sizeof raw,
-			       name);
-	if (error)
-		return error;
-
 	struct meta_cursor cursor = {
-		.block = le64(raw),
 		.offset = (uint32_t)(byte % SQFS_META_SIZE),
 		.limit = index_position,
 	};
+	int error =
+		index_read(reader, index_position + byte / SQFS_META_SIZE * 8, name, &cursor.block);
+
+	if (error)
+		return error;
 	if (cursor.block < 96 || cursor.block >= index_position)
 		return sqfs_fail(reader, SQFS_ETABLE,
 				 "%s table: block at %" PRIu64 ", expected before %" PRIu64, name,

@@ -2,29 +2,27 @@
 #ifndef SQUASHFS_READER_H
 #define SQUASHFS_READER_H
 
+#include "squashfs/cache.h"
 #include "squashfs/squashfs.h"
 
-#define META_SLOTS 64
+#define READER_META 8 /* metadata blocks that a reader holds on to */
 #define MAP_SLOTS 8
 #define DIR_SLOTS 8
+#define ID_SLOTS 16
+#define INDEX_SLOTS 32
 
 struct codec;
 
-/* A decompressed metadata block. */
-struct meta_slot {
-	uint64_t position; /* in the image; 0: empty (a superblock is there) */
-	uint64_t next; /* position of the block that follows */
-	uint64_t stamp;
-	uint32_t length;
-	uint8_t *data;
+/* An owner by its index in the id table. */
+struct id_slot {
+	uint32_t index; /* + 1; 0: empty */
+	uint32_t id;
 };
 
-/* A decompressed data or fragment block. */
-struct data_slot {
-	uint64_t position; /* in the image; 0: empty */
-	uint64_t stamp;
-	uint32_t length;
-	uint8_t *data;
+/* One word of a table's index. */
+struct index_slot {
+	uint64_t where; /* position of the word in the image; 0: empty */
+	uint64_t block;
 };
 
 /* A place in a run of metadata blocks. */
@@ -71,12 +69,18 @@ struct sqfs_reader {
 	const struct sqfs *fs;
 	struct codec *codec;
 	uint64_t clock; /* stamps of the caches */
-	struct meta_slot meta[META_SLOTS];
-	struct data_slot *data;
-	size_t data_slots;
+	struct sqfs_cache *cache;
+	bool own_cache;
+	struct block *meta[READER_META]; /* pinned; the most recent one first */
+	struct block *data; /* pinned: what the last sqfs_read_block returned */
+	struct id_slot ids[ID_SLOTS];
+	struct index_slot indexes[INDEX_SLOTS];
 	uint8_t *input; /* a compressed block */
+	void (*before_load)(void *argument); /* or NULL */
+	void *before_load_argument;
 	struct map_slot maps[MAP_SLOTS];
-	struct dir_slot dirs[DIR_SLOTS];
+	struct dir_slot dirs[DIR_SLOTS]; /* by where the next listing call goes on */
+	struct dir_slot lookups[DIR_SLOTS]; /* by directory; cookie 1: in use */
 	char fault[SQFS_FAULT_MAX];
 };
 
@@ -88,9 +92,12 @@ __attribute__((format(printf, 3, 4))) int sqfs_fail(struct sqfs_reader *reader, 
 int image_read(struct sqfs_reader *reader, uint64_t position, void *buffer, size_t size,
 	       const char *where);
 
-/* Loads the metadata block at `position`, which must end at or before `limit`. */
+/*
+ * The metadata block at `position`, which must end at or before `limit`. Valid until READER_META
+ * others were loaded.
+ */
 int meta_load(struct sqfs_reader *reader, uint64_t position, uint64_t limit,
-	      struct meta_slot **slot);
+	      const struct block **block);
 /* Copies `size` bytes and moves the cursor behind them; out NULL: only moves. */
 int meta_read(struct sqfs_reader *reader, struct meta_cursor *cursor, void *out, size_t size);
 
@@ -101,6 +108,22 @@ int table_read(struct sqfs_reader *reader, uint64_t index_position, uint64_t ent
 /* Limits of the metadata runs. */
 uint64_t inode_limit(const struct sqfs *fs);
 uint64_t directory_limit(const struct sqfs *fs);
+
+#define BLOCK_STORED (1u << 24)
+#define BLOCK_SIZE_MASK (BLOCK_STORED - 1)
+
+/*
+ * The decompressed block at `position`, through the cache; held for this reader until the next
+ * such call. It must be `expected` bytes long (exact) or at least that.
+ */
+int block_load(struct sqfs_reader *reader, uint64_t position, uint32_t word, uint32_t expected,
+	       bool exact, const uint8_t **data);
+/* Into the cache, unless it is there or another thread is about to put it there. */
+int block_prefetch(struct sqfs_reader *reader, uint64_t position, uint32_t word);
+void block_let_go(struct sqfs_reader *reader);
+/* The first `tail` bytes of the file's share of its fragment. */
+int tail_load(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint32_t tail,
+	      const uint8_t **data);
 
 struct codec *codec_new(unsigned compressor);
 void codec_free(struct codec *codec);

@@ -6,8 +6,9 @@
  * recurses on image data. Functions return 0 or a count, and a negative SQFS_E* on failure;
  * sqfs_strerror gives words for it and sqfs_fault says which place of the image was at fault.
  *
- * One struct sqfs is shared by all threads once sqfs_open has returned. A struct sqfs_reader (the
- * caches and the codec's state) belongs to one thread.
+ * One struct sqfs is shared by all threads once sqfs_open has returned, and so is a struct
+ * sqfs_cache. A struct sqfs_reader (the codec's state, places in files and directories, and what
+ * it holds of the cache) belongs to one thread.
  *
  * Format: https://dr-emann.github.io/squashfs/squashfs.html and the kernel's fs/squashfs.
  */
@@ -137,6 +138,7 @@ struct sqfs_entry {
 };
 
 struct sqfs_reader;
+struct sqfs_cache;
 
 /* What was at fault when a call failed: a phrase such as "inode at 0x1a2b: fragment index 7 of 3".
  * Belongs to the reader (or, for sqfs_open, to `fault`), valid until its next failure. */
@@ -154,9 +156,23 @@ const char *sqfs_strerror(int error);
 int sqfs_errno(int error);
 const char *sqfs_compressor_name(unsigned compressor); /* "zstd", ...; NULL: unknown */
 
-/* cache_bytes: bound of the data block cache, at least one block is always kept. NULL: no memory */
+/*
+ * Decompressed blocks that up to `readers` readers share: `bytes` of file contents and a quarter
+ * of it of metadata, but at least what the readers hold at once. It must outlive them. NULL: no
+ * memory.
+ */
+struct sqfs_cache *sqfs_cache_new(const struct sqfs *fs, size_t bytes, unsigned readers);
+void sqfs_cache_free(struct sqfs_cache *cache);
+/* Blocks of file contents that were decompressed into it so far. */
+uint64_t sqfs_cache_loads(struct sqfs_cache *cache);
+
+/* A reader on a shared cache. NULL: no memory */
+struct sqfs_reader *sqfs_reader_share(const struct sqfs *fs, struct sqfs_cache *cache);
+/* A reader with a cache of its own, for `cache_bytes` of file contents. NULL: no memory */
 struct sqfs_reader *sqfs_reader_new(const struct sqfs *fs, size_t cache_bytes);
 void sqfs_reader_free(struct sqfs_reader *reader);
+/* Calls `notify` whenever the reader is about to load a block of file contents, which takes long. */
+void sqfs_before_load(struct sqfs_reader *reader, void (*notify)(void *), void *argument);
 const struct sqfs *sqfs_reader_fs(const struct sqfs_reader *reader);
 const char *sqfs_fault(const struct sqfs_reader *reader);
 
@@ -191,11 +207,20 @@ ssize_t sqfs_pread(struct sqfs_reader *reader, const struct sqfs_inode *inode, v
 
 /*
  * The next stretch of a file at `position`, as the image keeps it: returns its length (0 at the
- * end); *data is NULL for a hole, else points into the reader's cache and is valid until the next
+ * end); *data is NULL for a hole, else points into the cache and is valid until the next
  * call on this reader. Stretches never cross a block.
  */
 ssize_t sqfs_read_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
 			uint64_t position, const uint8_t **data);
+
+/* The block of the last stretch will not be wanted again soon: its place is the next to be used. */
+void sqfs_block_spent(struct sqfs_reader *reader);
+/* Puts the block of a stretch into the cache, and waits for nobody. Returns the stretch's length, 0
+ * at the end of the file, or an error. */
+ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+		      uint64_t position);
+/* The same for a fragment block by its index; SQFS_ENOENT behind the last one. */
+int sqfs_prefetch_fragment(struct sqfs_reader *reader, uint32_t fragment);
 
 /* Names as NUL-terminated strings with their prefix, one after the other. Returns the bytes used;
  * with size 0, the bytes needed. */

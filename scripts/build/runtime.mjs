@@ -1,10 +1,12 @@
 // Builds the runtime ELF: one static musl executable for each architecture.
 //
-//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize]
+//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--cage]
 //
 // Output: dist/runtime/<arch>/fuselage (stripped) and build/runtime/<arch>/fuselage.debug.
 // With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader}, for this machine, by the system's
 // C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
+// With --threads: build/runtime/threads/cache-threads, the same way with ThreadSanitizer.
+// With --cage: build/runtime/cage/cage, which tries what the FUSE server's cage forbids.
 
 import { mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
@@ -147,16 +149,66 @@ export async function buildSanitized() {
   };
 }
 
+/**
+ * Builds the program that drives the reader's shared cache with threads, with ThreadSanitizer.
+ *
+ * @returns {Promise<string>} its path
+ */
+export async function buildThreads() {
+  const flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"];
+  const dir = path.join(root, "build/runtime/threads");
+  const sources = [
+    ...(await cFiles(path.join(root, "runtime/squashfs"))),
+    path.join(root, "runtime/base/bytes.c"),
+    path.join(root, "test/threads/cache.c"),
+  ];
+  const { objects } = await compile({
+    units: await units(await decoders(), sources, flags),
+    outDir: path.join(dir, "objects"),
+    compiler: "cc",
+  });
+  const file = path.join(dir, "cache-threads");
+  await run("cc", [...flags, ...objects, "-o", `${file}.${process.pid}`]);
+  await rename(`${file}.${process.pid}`, file);
+  return file;
+}
+
+/**
+ * Builds the program that tries what the server's cage forbids, with the libc of the runtime: the
+ * cage is made for what that one needs.
+ *
+ * @returns {Promise<string>} its path
+ */
+export async function buildCage() {
+  const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+  const file = path.join(root, "build/runtime/cage/cage");
+  const sources = ["test/cage/cage.c", "runtime/fuse/cage.c", "runtime/base/sort.c"].map((name) =>
+    path.join(root, name),
+  );
+  const flags = ["-target", `${arch}-linux-musl`, "-static", "-Os", "-s"];
+  await mkdir(path.dirname(file), { recursive: true });
+  const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
+  await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });
+  await rename(`${file}.${process.pid}`, file);
+  return file;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
     options: {
       arch: { type: "string", multiple: true, default: architectures },
       sanitize: { type: "boolean", default: false },
+      threads: { type: "boolean", default: false },
+      cage: { type: "boolean", default: false },
     },
   });
   if (values.sanitize) {
     for (const file of Object.values(await buildSanitized()))
       console.log(path.relative(root, file));
+  } else if (values.threads) {
+    console.log(path.relative(root, await buildThreads()));
+  } else if (values.cage) {
+    console.log(path.relative(root, await buildCage()));
   } else {
     for (const arch of values.arch) {
       const { file, compiled } = await buildRuntime(arch);

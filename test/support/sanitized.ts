@@ -1,15 +1,33 @@
-/** The C code with ASan and UBSan, built when it is stale. */
+/** C programs for tests, built when they are stale. */
 import path from "node:path";
 import { root, run } from "./process.ts";
 
-const dir = path.join(root, "build/runtime/sanitize");
+const dir = path.join(root, "build/runtime");
 
-/** @returns paths of the runtime and of the reader's fuzz target */
-export async function buildSanitized(): Promise<{ runtime: string; fuzzReader: string }> {
+async function build(option: string): Promise<void> {
   const script = path.join(root, "scripts/build/runtime.mjs");
-  const { status, stderr } = await run(process.execPath, [script, "--sanitize"], {
-    timeout: 600_000,
-  });
+  const { status, stderr } = await run(process.execPath, [script, option], { timeout: 600_000 });
   if (status !== 0) throw new Error(stderr);
-  return { runtime: path.join(dir, "fuselage"), fuzzReader: path.join(dir, "fuzz-reader") };
+}
+
+/** With ASan and UBSan. @returns paths of the runtime and of the reader's fuzz target */
+export async function buildSanitized(): Promise<{ runtime: string; fuzzReader: string }> {
+  await build("--sanitize");
+  const sanitized = path.join(dir, "sanitize");
+  return {
+    runtime: path.join(sanitized, "fuselage"),
+    fuzzReader: path.join(sanitized, "fuzz-reader"),
+  };
+}
+
+/** With ThreadSanitizer. @returns path of the program that drives the reader's shared cache */
+export async function buildThreads(): Promise<string> {
+  await build("--threads");
+  return path.join(dir, "threads/cache-threads");
+}
+
+/** @returns path of the program that tries what the FUSE server's cage forbids */
+export async function buildCage(): Promise<string> {
+  await build("--cage");
+  return path.join(dir, "cage/cage");
 }

@@ -43,6 +43,8 @@ static int settle(struct start *start, struct failure *failure)
 	root = root && start->kind == NAMESPACE_USER;
 	start->uid = root ? 0 : start->caller.uid;
 	start->gid = root ? 0 : start->caller.gid;
+	if (fuse_options_parse(&start->fuse, getenv("FUSELAGE_FUSE"), failure) < 0)
+		return -1;
 	start->mask = umask(022);
 	start->file_size_signal = signal(SIGXFSZ, SIG_IGN);
 	return start->caller.setuid ? policy_read(&start->policy, POLICY_FILE, failure) : 0;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/fail.h"
+#include "fuse/options.h"
 #include "invocation.h"
 #include "privileges.h"
 
@@ -19,6 +20,7 @@ struct start {
 	struct caller caller;
 	struct policy policy;
 	struct invocation invocation;
+	struct fuse_options fuse;
 	enum namespace_kind kind;
 	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
 	/* How the caller is called inside the namespace: as outside, or 0 with --map-root-user. */

@@ -2,30 +2,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/owned.h"
-#include "fuse/server.h"
+#include "fuse/cage.h"
+#include "fuse/threads.h"
 #include "pinned.h"
-
-#define CACHE_BYTES (8u << 20)
 
 /* The only descriptors that a server starts with. */
 #define SERVER_SOCKET 0
 #define SERVER_IMAGE 1
+#define SERVER_DESCRIPTORS 4
 
+/*
+ * The last thing that needs the starter, and the first after which a request can make the server
+ * look into the image: between the two it locks itself in, while the starter goes on.
+ */
 static void tell_ready(struct fuse_server *server, int error)
 {
 	ssize_t n = send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL);
@@ -33,6 +34,7 @@ static void tell_ready(struct fuse_server *server, int error)
 	(void)n; /* a starter that died takes its namespace along; the device will say so */
 	close(server->ready_socket);
 	server->ready_socket = -1;
+	cage_filter();
 }
 
 /* Moves the two descriptors to 0 and 1 and closes every other one. */
@@ -60,17 +62,11 @@ static void ignore_signals(void)
 		signal(signals[i], SIG_IGN);
 }
 
-/* It parses what anyone made, and needs nothing but its descriptors to do so. */
-static void drop_rights(void)
+static unsigned count_processors(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
-	struct rlimit no_core = { 0 };
+	cpu_set_t set;
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &no_core);
-	syscall(SYS_capset, &header, none);
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 static _Noreturn void server_main(const struct start *start, const struct sqfs *image,
@@ -78,10 +74,13 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 {
 	struct failure ignored = { 0 };
 	struct sqfs fs = *image;
+	struct fuse_worker *worker;
 	struct fuse_server server = {
+		.fs = &fs,
 		.one_owner = one_owner,
 		.uid = start->uid,
 		.gid = start->gid,
+		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.ready = tell_ready,
 		.ready_socket = SERVER_SOCKET,
 	};
@@ -96,16 +95,19 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 		_exit(1);
 	close_all_but(socket, image->fd);
 	fs.fd = SERVER_IMAGE;
-	drop_rights();
-	server.reader = sqfs_reader_new(&fs, CACHE_BYTES);
+	server.processors = count_processors();
+	/* All of this while the starter makes its namespace. */
+	cage_drop_rights(SERVER_DESCRIPTORS);
+	server.cache = sqfs_cache_new(&fs, start->fuse.cache_bytes, FUSE_READERS_MAX);
+	worker = server.cache ? fuse_worker_new(&server) : NULL;
 	server.device = receive_descriptor(SERVER_SOCKET);
 	if (server.device < 0)
 		_exit(0); /* the starter took another way, or died */
-	if (!server.reader) {
+	if (!worker) {
 		tell_ready(&server, ENOMEM);
 		_exit(1);
 	}
-	_exit(fuse_serve(&server) == 0 ? 0 : 1);
+	_exit(fuse_work(worker) == ENODEV ? 0 : 1);
 }
 
 int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
@@ -118,10 +120,13 @@ int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one
 	mount->socket = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to the FUSE server");
-	/* Twice, so that the server is nobody's child: the app must not have to wait for it. */
-	child = fork();
+	/*
+	 * Twice, so that the server is nobody's child: the app must not have to wait for it. The
+	 * process between them shares this one's memory and does nothing but fork; to copy that
+	 * twice would take as long as the server's cage.
+	 */
+	child = vfork();
 	if (child == 0) {
-		close(sockets[0]);
 		child = fork();
 		if (child == 0)
 			server_main(start, fs, one_owner, host_namespace, sockets[1]);

@@ -2,22 +2,21 @@
 #ifndef FUSE_OPERATIONS_H
 #define FUSE_OPERATIONS_H
 
-#include <linux/fuse.h>
-
 #include "fuse/server.h"
 
-/* A request: its header and what follows. */
-struct fuse_request {
-	const struct fuse_in_header *header;
-	const void *body;
-	size_t body_size;
-};
-
-/* Sends an answer: error 0 and `size` bytes, or a positive errno. */
-void fuse_answer(struct fuse_server *server, const struct fuse_request *request, int error,
-		 const void *data, size_t size);
-
 /* Answers every request but INIT and those that want no answer. */
-void fuse_operate(struct fuse_server *server, const struct fuse_request *request);
+void fuse_operate(struct fuse_worker *worker, const struct fuse_request *request);
+
+/* Shared by the files of operations. */
+
+#define FUSE_FOR_EVER UINT64_MAX
+
+/* Returns 0 or an errno. */
+int fuse_read_node(struct fuse_worker *worker, uint64_t node, struct sqfs_inode *inode);
+void fuse_fill_entry(const struct fuse_server *server, const struct sqfs_inode *inode,
+		     struct fuse_entry_out *out);
+
+void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *request);
+void fuse_read_directory(struct fuse_worker *worker, const struct fuse_request *request, bool plus);
 
 #endif

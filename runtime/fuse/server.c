@@ -2,18 +2,16 @@
 #include "fuse/server.h"
 
 #include <errno.h>
-#include <linux/fuse.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "fuse/operations.h"
+#include "fuse/threads.h"
 
-/* Requests of a read-only mount are names and small structures. */
-#define REQUEST_MAX (64u << 10)
+/* Requests of a read-only mount are names and small structures; the kernel wants 8 KiB at least. */
+#define REQUEST_MAX (16u << 10)
 
-void fuse_answer(struct fuse_server *server, const struct fuse_request *request, int error,
+void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size)
 {
 	struct fuse_out_header header = {
@@ -28,16 +26,17 @@ void fuse_answer(struct fuse_server *server, const struct fuse_request *request,
 
 	/* ENOENT: the caller was interrupted and waits no more. ENODEV: unmounted. Neither is ours
 	 * to handle here; the next read tells about the end. */
-	ssize_t n = writev(server->device, parts, error || !size ? 1 : 2);
+	ssize_t n = writev(worker->server->device, parts, error || !size ? 1 : 2);
 	(void)n;
 }
 
-static void answer_init(struct fuse_server *server, const struct fuse_request *request)
+static void answer_init(struct fuse_worker *worker, const struct fuse_request *request)
 {
 	static const uint64_t wanted =
 		FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_DO_READDIRPLUS |
-		FUSE_READDIRPLUS_AUTO | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT |
-		FUSE_CACHE_SYMLINKS | FUSE_MAX_PAGES | FUSE_EXPORT_SUPPORT | FUSE_INIT_EXT;
+		FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT | FUSE_CACHE_SYMLINKS |
+		FUSE_MAX_PAGES | FUSE_EXPORT_SUPPORT | FUSE_ASYNC_DIO | FUSE_INIT_EXT;
+	struct fuse_server *server = worker->server;
 	const struct fuse_init_in *in = request->body;
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION,
@@ -51,7 +50,7 @@ static void answer_init(struct fuse_server *server, const struct fuse_request *r
 
 	/* 7.12 (Linux 2.6.33) is where the structures that are sent here end their growth. */
 	if (request->body_size < 16 || in->major != FUSE_KERNEL_VERSION || in->minor < 12) {
-		fuse_answer(server, request, EPROTO, NULL, 0);
+		fuse_answer(worker, request, EPROTO, NULL, 0);
 		server->ready(server, EPROTO);
 		return;
 	}
@@ -65,53 +64,46 @@ static void answer_init(struct fuse_server *server, const struct fuse_request *r
 	server->no_open = agreed & FUSE_NO_OPEN_SUPPORT;
 	server->no_opendir = agreed & FUSE_NO_OPENDIR_SUPPORT;
 	/* Before 7.23 the answer was shorter. */
-	fuse_answer(server, request, 0, &out,
+	fuse_answer(worker, request, 0, &out,
 		    in->minor < 23 ? FUSE_COMPAT_22_INIT_OUT_SIZE : sizeof out);
 	server->ready(server, 0);
 }
 
-static void dispatch(struct fuse_server *server, const struct fuse_request *request)
+static void dispatch(struct fuse_worker *worker, const struct fuse_request *request)
 {
 	switch (request->header->opcode) {
 	case FUSE_INIT:
-		answer_init(server, request);
+		answer_init(worker, request);
 		break;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT: /* no request here waits for anything but the disk */
 		break;
 	default:
-		fuse_operate(server, request);
+		fuse_operate(worker, request);
+		if (!worker->server->grown)
+			fuse_weigh(worker->server, request);
 	}
 }
 
-int fuse_serve(struct fuse_server *server)
+int fuse_work(struct fuse_worker *worker)
 {
-	uint8_t *buffer = malloc(REQUEST_MAX);
-	int error = 0;
+	_Alignas(8) uint8_t buffer[REQUEST_MAX];
 
-	server->reply = malloc(FUSE_REPLY_MAX);
-	if (!buffer || !server->reply)
-		error = ENOMEM;
-	while (!error) {
-		ssize_t n = read(server->device, buffer, REQUEST_MAX);
+	for (;;) {
+		fuse_take_turn(worker);
+		ssize_t n = read(worker->server->device, buffer, sizeof buffer);
 		struct fuse_request request = {
 			.header = (const struct fuse_in_header *)buffer,
 			.body = buffer + sizeof *request.header,
 		};
 		if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
 			continue;
-		if (n < 0) {
-			error = errno;
-		} else if ((size_t)n < sizeof *request.header || request.header->len != (size_t)n) {
-			error = EPROTO;
-		} else {
-			request.body_size = (size_t)n - sizeof *request.header;
-			dispatch(server, &request);
-		}
+		if (n < 0)
+			return errno;
+		if ((size_t)n < sizeof *request.header || request.header->len != (size_t)n)
+			return EPROTO;
+		request.body_size = (size_t)n - sizeof *request.header;
+		dispatch(worker, &request);
 	}
-	free(buffer);
-	free(server->reply);
-	server->reply = NULL;
-	return error == ENODEV ? 0 : error;
 }

@@ -4,35 +4,76 @@
  * Stateless: a node id is the inode's reference in the image plus 2 (the root is FUSE_ROOT_ID), so
  * FORGET has nothing to forget and the only things that change are caches. The kernel is told to
  * cache everything for ever.
+ *
+ * The first thread serves alone, and at once. When the load is worth it, it starts more of them
+ * (threads.h) and a helper (helper.h) for what no request waits for.
  */
 #ifndef FUSE_SERVER_H
 #define FUSE_SERVER_H
 
+#include <linux/fuse.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "fuse/helper.h"
 #include "squashfs/squashfs.h"
+
+/* Threads that answer requests, at most: one for each processor up to this. */
+#define FUSE_THREADS_MAX 4
+/* Largest answer to one READ or READDIR, bytes: 256 pages, the most that max_pages gives. */
+#define FUSE_REPLY_MAX (1u << 20)
+
+/* Which thread waits for requests. */
+struct fuse_turn {
+	pthread_mutex_t lock;
+	pthread_cond_t passed;
+	unsigned waiting; /* threads */
+	bool taken;
+};
 
 struct fuse_server {
 	int device; /* /dev/fuse, mounted */
-	struct sqfs_reader *reader;
+	unsigned processors;
+	const struct sqfs *fs;
+	struct sqfs_cache *cache;
 	/* Owners that the user namespace does not map are shown as the caller. */
 	bool one_owner;
 	uid_t uid;
 	gid_t gid;
-	/* negotiated */
+	/* negotiated, before there is a second thread */
 	bool no_open;
 	bool no_opendir;
-	uint8_t *reply; /* FUSE_REPLY_MAX bytes for answers that are put together */
+	unsigned load; /* what was asked for so far, until there are more threads */
+	bool grown;
+	_Atomic uint32_t fragment; /* that was read last */
+	struct fuse_helper helper;
+	struct fuse_turn turn;
 	/* Called once when the kernel's INIT has been answered (0) or refused (errno). */
 	void (*ready)(struct fuse_server *server, int error);
 	int ready_socket;
 };
 
-/* Largest answer to one READ or READDIR, bytes: 256 pages, the most that max_pages gives. */
-#define FUSE_REPLY_MAX (1u << 20)
+/* One thread that answers. */
+struct fuse_worker {
+	struct fuse_server *server;
+	bool turn; /* it is its turn to wait for requests */
+	struct sqfs_reader *reader;
+	uint8_t *reply; /* FUSE_REPLY_MAX bytes for answers that are put together */
+};
 
-/* Serves until the file system is unmounted. Returns 0, or the errno that ended it. */
-int fuse_serve(struct fuse_server *server);
+/* A request: its header and what follows. */
+struct fuse_request {
+	const struct fuse_in_header *header;
+	const void *body;
+	size_t body_size;
+};
+
+/* Sends an answer: error 0 and `size` bytes, or a positive errno. */
+void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
+		 const void *data, size_t size);
+
+/* Readers that a server has at most, for the size of its cache. */
+#define FUSE_READERS_MAX (FUSE_THREADS_MAX + 1)
 
 #endif

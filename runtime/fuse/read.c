@@ -1,0 +1,99 @@
+/* READ, and what the helper is told after it. */
+#include <errno.h>
+
+#include "fuse/operations.h"
+
+/*
+ * Files are mostly read in the order in which they were packed, and so are the fragments that hold
+ * the small ones: whoever goes from one to the next will want the one after that.
+ */
+static void expect_fragment(struct fuse_server *server, uint32_t fragment)
+{
+	uint32_t last = atomic_exchange_explicit(&server->fragment, fragment, memory_order_relaxed);
+	struct fuse_job job = { .kind = JOB_FRAGMENT, .fragment = fragment + 1 };
+
+	if (fragment == last + 1 && server->processors > 1)
+		fuse_helper_post(&server->helper, &job);
+}
+
+/* After a READ of [start, end): the rest of the blocks it touched, or the blocks that follow. */
+static void expect_more(struct fuse_worker *worker, const struct fuse_request *request,
+			const struct sqfs_inode *inode, uint64_t start, uint64_t end)
+{
+	struct fuse_server *server = worker->server;
+	uint64_t mask = server->fs->super.block_size - 1;
+	struct fuse_job job = {
+		.kind = JOB_STORE,
+		.node = request->header->nodeid,
+		.inode = *inode,
+		.start = start,
+		.end = end,
+	};
+
+	if (!server->helper.running)
+		return;
+	if ((start & mask) || ((end & mask) && end < inode->size)) {
+		fuse_helper_post(&server->helper, &job);
+	} else if (end < inode->size && server->processors > 1) {
+		job.kind = JOB_AHEAD;
+		fuse_helper_post(&server->helper, &job);
+	}
+	if (end == inode->size && (end & mask) && inode->fragment != SQFS_NO_ENTRY)
+		expect_fragment(server, inode->fragment);
+}
+
+/* Within one block the answer leaves straight from the cache. */
+static ssize_t find_data(struct fuse_worker *worker, const struct sqfs_inode *inode,
+			 uint64_t position, size_t size, const uint8_t **data)
+{
+	uint64_t mask = worker->server->fs->super.block_size - 1;
+
+	*data = NULL;
+	if ((position & mask) + size <= mask + 1) {
+		ssize_t n = sqfs_read_block(worker->reader, inode, position, data);
+		if (n < 0 || *data)
+			return n < (ssize_t)size ? n : (ssize_t)size;
+	}
+	*data = worker->reply;
+	return sqfs_pread(worker->reader, inode, worker->reply, size, position);
+}
+
+/* The kernel has all of a full block now and will not ask again. */
+static bool is_spent(const struct fuse_server *server, const struct sqfs_inode *inode,
+		     uint64_t start, uint64_t end)
+{
+	uint64_t mask = server->fs->super.block_size - 1;
+	bool tail = inode->fragment != SQFS_NO_ENTRY && (start | mask) >= inode->size;
+
+	return !tail && (start & mask) == 0 && ((end & mask) == 0 || end == inode->size);
+}
+
+void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *request)
+{
+	const struct fuse_read_in *in = request->body;
+	struct sqfs_inode inode;
+	const uint8_t *data = NULL;
+	ssize_t n = 0;
+
+	if (request->body_size < sizeof *in) {
+		fuse_answer(worker, request, EINVAL, NULL, 0);
+		return;
+	}
+	size_t size = in->size < FUSE_REPLY_MAX ? in->size : FUSE_REPLY_MAX;
+	int error = fuse_read_node(worker, request->header->nodeid, &inode);
+	if (!error && inode.type != SQFS_FILE)
+		error = EIO;
+	if (!error && in->offset < inode.size) {
+		if (size > inode.size - in->offset)
+			size = (size_t)(inode.size - in->offset);
+		n = find_data(worker, &inode, in->offset, size, &data);
+		error = n < 0 ? sqfs_errno((int)n) : 0;
+	}
+	fuse_answer(worker, request, error, data, error ? 0 : (size_t)n);
+	if (error || n == 0)
+		return;
+	uint64_t end = in->offset + (uint64_t)n;
+	expect_more(worker, request, &inode, in->offset, end);
+	if (is_spent(worker->server, &inode, in->offset, end))
+		sqfs_block_spent(worker->reader);
+}

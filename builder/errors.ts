@@ -307,6 +307,37 @@ export function manifestVersion(path: string, expected: string, actual: string):
   });
 }
 
+/** What both say of the same thing. */
+const runtimeCodes = [
+  "E_ARCHIVE_FORMAT",
+  "E_ARCHIVE_OPEN",
+  "E_FUSE_OPTION",
+  "E_IMAGE_CORRUPT",
+  "E_IMAGE_TRUNCATED",
+  "E_IMAGE_UNSUPPORTED",
+  "E_MOUNT_OPTION",
+  "E_MOUNT_POINT",
+  "E_OUT_OF_MEMORY",
+] as const satisfies ErrorCode[];
+
+/**
+ * What the runtime said instead of mounting: its own code where that is one of ours, its words and
+ * its hint.
+ *
+ * @param stderr `fuselage: [CODE] WORDS` and the hint on a line of its own
+ */
+export function mountRefused(path: string, stderr: string): BundleError {
+  const [, code = "", words = "", hint] =
+    /^fuselage: \[(E_[A-Z_]+)\] (.*)\n {2}(.*)\n$/s.exec(stderr) ?? [];
+  const same = runtimeCodes.find((known) => known === code);
+  if (same !== undefined) return new BundleError(same, words, { hint });
+  if (words === "") {
+    const what = `cannot be mounted: ${stderr || "the runtime said nothing"}`;
+    return new BundleError("E_MOUNT_REFUSED", what, { path });
+  }
+  return new BundleError("E_MOUNT_REFUSED", words.replaceAll("\n  ", "; "), { hint });
+}
+
 export function optionConflict(what: string): BundleError {
   return new BundleError("E_OPTION_CONFLICT", what);
 }
@@ -394,4 +425,13 @@ export function treeDepth(path: string, limit: number, actual: number): BundleEr
  */
 function quote(text: string): string {
   return `"${text}"`;
+}
+
+/** What is at a directory cannot be unmounted by us. */
+export function umount(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_UMOUNT", what, { ...details, path });
+}
+
+export function umountBusy(path: string): BundleError {
+  return new BundleError("E_UMOUNT_BUSY", "cannot be unmounted: files of it are in use", { path });
 }

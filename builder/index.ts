@@ -8,6 +8,8 @@ export { BundleError, type ErrorCode } from "./errors.ts";
 export { version } from "./generated/spec.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export type { Manifest } from "./manifest/manifest.ts";
+export { type MountOptions, mount } from "./mount/mount.ts";
+export { type UmountOptions, umount } from "./mount/umount.ts";
 export { type PackOptions, type PackResult, pack } from "./pack.ts";
 export { type Architecture, architectures, runtimePath } from "./paths.ts";
 export type { Compression, ImageFacts, Progress } from "./squashfs/index.ts";

@@ -18,6 +18,7 @@ std::string bytes_of(Napi::Value value);
 Napi::Error error_from(Napi::Env env, const Failure &failure);
 
 void export_image(Napi::Env env, Napi::Object exports);
+void export_mount(Napi::Env env, Napi::Object exports);
 void export_scan(Napi::Env env, Napi::Object exports);
 void export_write(Napi::Env env, Napi::Object exports);
 

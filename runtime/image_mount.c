@@ -21,13 +21,10 @@ struct attempt {
 	bool fixed;
 };
 
-/* The kernel's own squashfs over a loop device: nothing of ours is left running. */
-static int try_loop(struct attempt *attempt, struct failure *failure)
+int image_loop_device(const struct start *start, const struct archive *archive, char *path,
+		      struct failure *failure)
 {
-	struct start *start = attempt->start;
-	const struct archive *archive = attempt->image->archive;
 	const struct sqfs_super *super = &archive->fs.super;
-	char path[32];
 
 	if (start->kind != NAMESPACE_PRIVILEGED)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
@@ -36,28 +33,39 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	if (!namespace_is_initial(&start->caller))
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "needs CAP_SYS_ADMIN in the initial user namespace");
-	if (start->caller.setuid && !start->policy.loop)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "/etc/fuselage.conf says loop = never");
-	if (attempt->image->one_owner)
-		return fail(
-			failure, FUSELAGE_E_MOUNT_REFUSED,
-			"the kernel shows the image's owners, a writable copy needs the caller's");
 	/* The device is as long as whole sectors of it; an unpadded image would lose its end. */
 	if (((archive->size - archive->offset) & ~UINT64_C(511)) < super->bytes_used)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "the image is not padded to whole 512-byte sectors");
 	uint64_t size = (super->bytes_used + 4095) & ~UINT64_C(4095);
 	privileges_raise(&start->caller);
-	OWNED_FD device = loop_attach(archive->fd, archive->offset, size, path, failure);
+	int device = loop_attach(archive->fd, archive->offset, size, path, failure);
 	privileges_lower(&start->caller);
+	return device;
+}
+
+/* The kernel's own squashfs over a loop device: nothing of ours is left running. */
+static int try_loop(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	const struct archive *archive = attempt->image->archive;
+	char path[LOOP_PATH_MAX];
+
+	if (start->caller.setuid && !start->policy.loop)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/etc/fuselage.conf says loop = never");
+	if (start->kind == NAMESPACE_PRIVILEGED && attempt->image->one_owner)
+		return fail(
+			failure, FUSELAGE_E_MOUNT_REFUSED,
+			"the kernel shows the image's owners, a writable copy needs the caller's");
+	OWNED_FD device = image_loop_device(start, archive, path, failure);
 	if (device < 0)
 		return -1;
 	if (mount_pinned(start, attempt->target, attempt->fixed,
 			 &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
-				  sqfs_compressor_name(super->compressor));
+				  sqfs_compressor_name(archive->fs.super.compressor));
 	return 0;
 }
 
@@ -89,18 +97,21 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 {
 	struct start *start = attempt->start;
 	struct fuse_mount *server = &attempt->image->server;
+	char message[FUSERMOUNT_MESSAGE_MAX];
 	int result = -1;
 
 	if (start->kind != NAMESPACE_NONE)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "cannot mount into a private namespace");
-	if (fuse_server_start(start, &attempt->image->archive->fs, true, -1, server, failure) < 0)
+	if (fuse_server_start(start, &attempt->image->archive->fs, true, FUSE_SERVER_STAYS, server,
+			      failure) < 0)
 		return -1;
-	OWNED_FD device = fusermount_mount(start, attempt->target, failure);
+	OWNED_FD device = fusermount_mount(start, attempt->target,
+					   FUSERMOUNT_OPTIONS ",fsname=fuselage", failure);
 	if (device >= 0) {
 		result = fuse_mount_serve(server, device, failure);
 		if (result < 0)
-			fusermount_unmount(attempt->target);
+			fusermount_unmount(attempt->target, false, message);
 	}
 	fuse_mount_close(server);
 	return result;

@@ -26,6 +26,13 @@ int image_mount_prepare(const struct start *start, struct image_mount *image,
 int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
 		       bool fixed, struct failure *failure);
 
+/*
+ * A loop device on the image, for the kernel's own squashfs; `path` takes LOOP_PATH_MAX bytes.
+ * Returns its descriptor, or -1 with the reason.
+ */
+int image_loop_device(const struct start *start, const struct archive *archive, char *path,
+		      struct failure *failure);
+
 /* The last strategy on its own: everything into a tmpfs at `target`. */
 int image_extract(struct start *start, const struct archive *archive, const char *target,
 		  bool fixed, bool read_only, struct failure *failure);

@@ -13,6 +13,10 @@ enum option {
 	OPTION_MAP_ROOT_USER,
 	OPTION_MOUNT_TYPE,
 	OPTION_DOCTOR,
+	OPTION_MOUNT,
+	OPTION_MOUNT_FD,
+	OPTION_OPTIONS,
+	OPTION_FOREGROUND,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -30,6 +34,10 @@ static const struct {
 	[OPTION_MAP_ROOT_USER] = { "--map-root-user", NULL, false },
 	[OPTION_MOUNT_TYPE] = { "--mount-type", NULL, true },
 	[OPTION_DOCTOR] = { "--doctor", NULL, true },
+	[OPTION_MOUNT] = { "--mount", NULL, true },
+	[OPTION_MOUNT_FD] = { "--mount-fd", NULL, true },
+	[OPTION_OPTIONS] = { "--options", "-o", true },
+	[OPTION_FOREGROUND] = { "--foreground", NULL, false },
 	[OPTION_HELP] = { "--help", "-h", false },
 	[OPTION_VERSION] = { "--version", NULL, false },
 };
@@ -64,12 +72,15 @@ static int find_option(const char *argument, const char **attached)
 }
 
 /*
+ * What stands behind the archives in the table is for a line that runs nothing, and an app has
+ * options of those names too.
+ *
  * Behind --run PATH come the program's own arguments, but archives may still follow: a text file
  * that is its own archive starts with "#!/usr/bin/env -S fuselage --run PATH --static".
  */
 static bool belongs_to_program(int option)
 {
-	return option < 0 || option == OPTION_HELP || option == OPTION_VERSION;
+	return option < 0 || option >= OPTION_MOUNT;
 }
 
 static int add_archive(struct invocation *invocation, enum archive_use use, const char *option,
@@ -105,9 +116,20 @@ int invocation_check_mount_type(const char *name, const char *value, struct fail
 		    "%s=%.80s: expected auto, loop, fuse, fusermount or extract", name, value);
 }
 
+static int take_once(const char **place, const char *name, const char *value,
+		     struct failure *failure)
+{
+	if (*place || !*value)
+		return fail(failure, FUSELAGE_E_USAGE, "%s=%.300s: expected one value, found %s",
+			    name, value, *place ? "two" : "none");
+	*place = value;
+	return 0;
+}
+
 static int apply(struct invocation *invocation, enum option option, const char *value,
 		 const char *self, struct failure *failure)
 {
+	struct mount_request *mount = &invocation->mount;
 	const char *name = options[option].name;
 
 	switch (option) {
@@ -136,6 +158,15 @@ static int apply(struct invocation *invocation, enum option option, const char *
 	case OPTION_MOUNT_TYPE:
 		invocation->mount_type = value;
 		return invocation_check_mount_type(name, value, failure);
+	case OPTION_MOUNT:
+	case OPTION_MOUNT_FD:
+		mount->handover = option == OPTION_MOUNT_FD;
+		return take_once(&mount->file, name, value, failure);
+	case OPTION_OPTIONS:
+		return take_once(&mount->options, name, value, failure);
+	case OPTION_FOREGROUND:
+		mount->foreground = true;
+		return 0;
 	case OPTION_HELP:
 		invocation->help = true;
 		return 0;
@@ -152,10 +183,31 @@ static int apply(struct invocation *invocation, enum option option, const char *
 	return 0;
 }
 
+/* A directory, or with --mount-fd none: whoever is at the other end chooses it. */
+static int check_mount(const struct invocation *invocation, struct failure *failure)
+{
+	const struct mount_request *mount = &invocation->mount;
+	char **directory = invocation->command;
+
+	if (!mount->file || invocation->count || invocation->run || invocation->doctor ||
+	    (mount->handover && mount->foreground))
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "expected --mount=FILE [--options=...] [--foreground] DIR, or "
+			    "--mount-fd=FILE [--options=...], and no other option");
+	if (mount->handover ? *directory != NULL : !*directory || directory[1])
+		return fail(failure, FUSELAGE_E_USAGE, "%.300s: expected %s directory", mount->file,
+			    mount->handover ? "no" : "one");
+	return 0;
+}
+
 static int check_whole(const struct invocation *invocation, struct failure *failure)
 {
+	const struct mount_request *mount = &invocation->mount;
+
 	if (invocation->help || invocation->version)
 		return 0;
+	if (mount->file || mount->options || mount->foreground)
+		return check_mount(invocation, failure);
 	if (invocation->doctor && (invocation->count == 0 || invocation->command[0]))
 		return fail(failure, FUSELAGE_E_USAGE,
 			    "--doctor=%s: expected an archive and no command", invocation->doctor);

@@ -8,6 +8,14 @@
 #include "archive.h"
 #include "base/fail.h"
 
+/* --mount and --mount-fd, in place of a command. */
+struct mount_request {
+	const char *file; /* archive to mount, or NULL */
+	const char *options; /* -o, or NULL */
+	bool handover; /* to the process at the other end of descriptor 3 */
+	bool foreground;
+};
+
 struct invocation {
 	struct archive *archives; /* in the order of the options */
 	size_t count;
@@ -16,6 +24,7 @@ struct invocation {
 	const char *mount_type; /* auto, loop, fuse, fusermount, extract */
 	const char *run; /* path searched for in the archives, or NULL */
 	char **command; /* NULL-terminated: the command, or the arguments of `run` */
+	struct mount_request mount;
 	/* What the option parser met instead of work to do. */
 	bool help;
 	bool version;

@@ -34,6 +34,7 @@ static unsigned unmount_all(const char *procdir)
 	char base[PATH_MAX + 16], path[PATH_MAX + 300];
 	struct stat outer, inner;
 	unsigned left = 0;
+	char message[FUSERMOUNT_MESSAGE_MAX];
 	DIR *dir;
 
 	snprintf(base, sizeof base, "%s/static", procdir);
@@ -50,7 +51,7 @@ static unsigned unmount_all(const char *procdir)
 		/* ENOTCONN: mounted, and the server is dead. */
 		bool mounted = lstat(path, &inner) == 0 ? inner.st_dev != outer.st_dev :
 							  errno == ENOTCONN;
-		if (mounted && fusermount_unmount(path) < 0)
+		if (mounted && fusermount_unmount(path, false, message) < 0)
 			left++;
 	}
 	closedir(dir);

@@ -9,7 +9,6 @@
 
 #include "base/owned.h"
 
-#define PATH_SIZE 32
 #define TRIES 2000 /* each lost race means that another start won one */
 
 /* LOOP_CONFIGURE came with 5.8; before, the same took two calls. */
@@ -39,7 +38,7 @@ int loop_attach(int file, uint64_t offset, uint64_t size, char *path, struct fai
 		.lo_offset = offset,
 		.lo_sizelimit = size,
 		.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
-		.lo_file_name = "fuselage",
+		.lo_file_name = LOOP_LABEL,
 	};
 
 	if (control < 0)
@@ -49,7 +48,7 @@ int loop_attach(int file, uint64_t offset, uint64_t size, char *path, struct fai
 		if (number < 0)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 					  "/dev/loop-control: no free loop device");
-		snprintf(path, PATH_SIZE, "/dev/loop%d", number);
+		snprintf(path, LOOP_PATH_MAX, "/dev/loop%d", number);
 		OWNED_FD device = open(path, O_RDONLY | O_CLOEXEC);
 		if (device < 0 && errno != ENXIO)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", path);

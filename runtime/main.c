@@ -19,6 +19,7 @@
 #include "doctor.h"
 #include "home.h"
 #include "launch.h"
+#include "mount_command.h"
 #include "namespace.h"
 #include "options.h"
 #include "place.h"
@@ -43,7 +44,9 @@ static int settle(struct start *start, struct failure *failure)
 	root = root && start->kind == NAMESPACE_USER;
 	start->uid = root ? 0 : start->caller.uid;
 	start->gid = root ? 0 : start->caller.gid;
-	if (fuse_options_parse(&start->fuse, getenv("FUSELAGE_FUSE"), failure) < 0)
+	fuse_options_init(&start->fuse);
+	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_VARIABLE, getenv("FUSELAGE_FUSE"),
+			       failure) < 0)
 		return -1;
 	start->mask = umask(022);
 	start->file_size_signal = signal(SIGXFSZ, SIG_IGN);
@@ -85,6 +88,15 @@ static int examine(struct start *start, bool json, struct failure *failure)
 	return options_flush(failure);
 }
 
+/* Mounts of the host's are made with the caller's own rights alone. */
+static int begin_mount(struct start *start, struct failure *failure)
+{
+	if (privileges_drop(&start->caller, failure) < 0)
+		return -1;
+	start->caller.setuid = false;
+	return settle(start, failure);
+}
+
 static int run_invocation(struct start *start, const struct bundle *bundle, char **argv,
 			  struct failure *failure)
 {
@@ -97,6 +109,8 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 		      stdout);
 		return options_flush(failure);
 	}
+	if (invocation->mount.file)
+		return begin_mount(start, failure) < 0 ? -1 : mount_run(start, failure);
 	if (open_archives(start, failure) < 0)
 		return -1;
 	if (invocation->doctor)
@@ -134,6 +148,14 @@ static int take_bundle(struct start *start, struct bundle *bundle, struct failur
 	return 0;
 }
 
+static int take_mount_type(struct start *start, struct failure *failure)
+{
+	const char *wanted = getenv("FUSELAGE_MOUNT");
+
+	start->invocation.mount_type = wanted && *wanted ? wanted : "auto";
+	return invocation_check_mount_type("FUSELAGE_MOUNT", start->invocation.mount_type, failure);
+}
+
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 		      struct failure *failure)
 {
@@ -146,17 +168,24 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 	return take_bundle(start, bundle, failure) < 0 ? -1 : examine(start, json, failure);
 }
 
+static int run_mount(struct start *start, struct bundle *bundle, char **args,
+		     struct failure *failure)
+{
+	if (args[0] && args[1])
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "--bundle-mount: expected one directory, found \"%.80s\" behind it",
+			    args[1]);
+	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
+	    take_mount_type(start, failure) < 0)
+		return -1;
+	return mount_archive(start, start->invocation.archives, args[0], false, failure);
+}
+
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */
 static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
-	const char *wanted = getenv("FUSELAGE_MOUNT");
-
-	if (take_bundle(start, bundle, failure) < 0)
-		return -1;
-	start->invocation.mount_type = wanted && *wanted ? wanted : "auto";
-	if (invocation_check_mount_type("FUSELAGE_MOUNT", start->invocation.mount_type, failure) <
-	    0)
+	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
 		return -1;
@@ -176,8 +205,12 @@ static int run(struct start *start, struct bundle *bundle, char **argv, struct f
 	if (found == 0)
 		return run_invocation(start, NULL, args, failure);
 
-	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--bundle-doctor") == 0)
-		return run_doctor(start, bundle, args + 1, failure);
+	if (bundle->manifest.runtime_options && args[0]) {
+		if (strcmp(args[0], "--bundle-doctor") == 0)
+			return run_doctor(start, bundle, args + 1, failure);
+		if (strcmp(args[0], "--bundle-mount") == 0)
+			return run_mount(start, bundle, args + 1, failure);
+	}
 	int done = options_run(bundle, &start->caller, argv, failure);
 	if (done)
 		return done < 0 ? -1 : 0;

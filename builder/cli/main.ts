@@ -7,8 +7,10 @@ import { completionsCommand } from "./commands/completions.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { mountCommand } from "./commands/mount.ts";
 import { packCommand } from "./commands/pack.ts";
 import { runtimeCommand } from "./commands/runtime.ts";
+import { umountCommand } from "./commands/umount.ts";
 import { type Arguments, type CommandName, parseCommandLine } from "./parse.ts";
 import { print } from "./print.ts";
 import { runProgram } from "./program.ts";
@@ -20,8 +22,10 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   doctor: doctorCommand,
   extract: extractCommand,
   inspect: inspectCommand,
+  mount: mountCommand,
   pack: packCommand,
   runtime: runtimeCommand,
+  umount: umountCommand,
 };
 
 await runProgram("bundle", async (argv) => {

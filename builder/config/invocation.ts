@@ -43,7 +43,7 @@ const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
 const MOUNT_TYPES = ["auto", "loop", "fuse", "extract"];
 
 /** Behind --run PATH these, and whatever is no option, are the program's own. */
-const OF_THE_PROGRAM = ["run", "help", "version"];
+const OF_THE_PROGRAM = ["run", "help", "version", "mount", "mount-fd", "options", "foreground"];
 
 /**
  * Reads the arguments as the runner would.
@@ -121,6 +121,11 @@ function apply(invocation: Invocation, name: string, value: string): void {
         );
       }
       return;
+    case "mount":
+    case "mount-fd":
+    case "options":
+    case "foreground":
+      throw usage(`--${name} is for a mount: a bundle of it would start nothing`);
     case "help":
     case "version":
       throw usage(`--${name} prints and ends: a bundle of it would start nothing`);

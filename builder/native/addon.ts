@@ -169,6 +169,10 @@ export interface Addon {
   /** Throws NativeFailure. */
   scanDirectory(path: string): ScannedDirectory;
   writeContents(job: ContentsJob): ContentsWriter;
+  /** umount2(2), MNT_DETACH when `lazy`. @returns 0 or an errno */
+  unmount(path: string, lazy: boolean): number;
+  /** What whoever attached a loop device called it; "" when that cannot be read. */
+  loopLabel(device: string): string;
   /** The function compresses one block; null where the result would not be smaller. */
   createCompressor(codec: NativeCodec, level: number): (bytes: Uint8Array) => Buffer | null;
 }
@@ -205,6 +209,11 @@ export function fromNative(thrown: unknown, output?: string): unknown {
     default:
       return errors.internal(failure);
   }
+}
+
+/** An error with the name of `errno` as its code. */
+export function errnoError(errno: number): Error {
+  return withCode(Object.assign(new Error(`errno ${errno}`), { errno }));
 }
 
 /** The failure with errno's name as its `code`, as errors of node:fs have it. */

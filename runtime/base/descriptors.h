@@ -2,7 +2,11 @@
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
 
-/* Sends one descriptor, with one byte. Returns 0, or -1 and errno. */
+#include <stddef.h>
+
+/* Sends `size` bytes, and with them `fd` unless it is -1. Returns 0, or -1 and errno. */
+int send_message(int socket, const void *data, size_t size, int fd);
+/* Sends one descriptor, with one byte. */
 int send_descriptor(int socket, int fd);
 /* Returns the descriptor (close-on-exec), or -1 when the other side ended without sending one. */
 int receive_descriptor(int socket);

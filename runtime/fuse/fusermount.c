@@ -12,8 +12,6 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 
-#define MESSAGE_MAX 400
-
 /* fusermount is what libfuse 2 called it; both speak the same protocol. */
 static _Noreturn void exec_helper(char **argv)
 {
@@ -35,23 +33,22 @@ static int wait_for(pid_t child)
 }
 
 /* The helper's own words, one line. */
-static void read_message(int fd, char *message)
+static void read_message(int fd, char message[FUSERMOUNT_MESSAGE_MAX])
 {
-	ssize_t n = read(fd, message, MESSAGE_MAX - 1);
+	ssize_t n = read(fd, message, FUSERMOUNT_MESSAGE_MAX - 1);
 
 	message[n > 0 ? n : 0] = 0;
 	message[strcspn(message, "\n")] = 0;
 }
 
-static _Noreturn void helper_main(const struct start *start, const char *target, int socket,
-				  int errors)
+static _Noreturn void helper_main(const struct start *start, const char *target,
+				  const char *options, int socket, int errors)
 {
 	struct failure ignored = { 0 };
 	char number[16];
 	char *argv[] = { NULL,
 			 (char *)"-o",
-			 (char *)"ro,nosuid,nodev,default_permissions,fsname=fuselage,"
-				 "subtype=fuselage",
+			 (char *)(uintptr_t)options,
 			 (char *)"--",
 			 (char *)(uintptr_t)target,
 			 NULL };
@@ -64,9 +61,10 @@ static _Noreturn void helper_main(const struct start *start, const char *target,
 	exec_helper(argv);
 }
 
-int fusermount_mount(const struct start *start, const char *target, struct failure *failure)
+int fusermount_mount(const struct start *start, const char *target, const char *options,
+		     struct failure *failure)
 {
-	char message[MESSAGE_MAX];
+	char message[FUSERMOUNT_MESSAGE_MAX];
 	int sockets[2], errors[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
@@ -77,7 +75,7 @@ int fusermount_mount(const struct start *start, const char *target, struct failu
 	OWNED_FD messages = errors[0], their_messages = errors[1];
 	pid_t child = fork();
 	if (child == 0)
-		helper_main(start, target, theirs, their_messages);
+		helper_main(start, target, options, theirs, their_messages);
 	if (child < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "fusermount3");
 	close(steal_fd(&theirs));
@@ -94,17 +92,29 @@ int fusermount_mount(const struct start *start, const char *target, struct failu
 	return steal_fd(&device);
 }
 
-int fusermount_unmount(const char *target)
+int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX])
 {
-	char *argv[] = { NULL, (char *)"-u", (char *)"-q", (char *)"--", (char *)(uintptr_t)target,
-			 NULL };
-	pid_t child = fork();
+	char *argv[] = { NULL, (char *)(lazy ? "-uz" : "-u"), (char *)"--",
+			 (char *)(uintptr_t)target, NULL };
+	int errors[2];
 
+	*message = 0;
+	if (pipe2(errors, O_CLOEXEC) < 0)
+		return -1;
+	OWNED_FD messages = errors[0], their_messages = errors[1];
+	pid_t child = fork();
 	if (child == 0) {
-		int null = open("/dev/null", O_RDWR);
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
+		dup2(their_messages, STDOUT_FILENO);
+		dup2(their_messages, STDERR_FILENO);
 		exec_helper(argv);
 	}
-	return child > 0 && wait_for(child) == 0 ? 0 : -1;
+	close(steal_fd(&their_messages));
+	if (child < 0)
+		return -1;
+	read_message(messages, message);
+	int status = wait_for(child);
+	if (status == 127)
+		snprintf(message, FUSERMOUNT_MESSAGE_MAX,
+			 "fusermount3 is not installed (package fuse3)");
+	return status == 0 ? 0 : -1;
 }

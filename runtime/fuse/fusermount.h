@@ -3,12 +3,25 @@
 #ifndef FUSE_FUSERMOUNT_H
 #define FUSE_FUSERMOUNT_H
 
+#include <stdbool.h>
+
 #include "start.h"
 
-/* Mounts at `target`, a directory of the caller's. Returns /dev/fuse, mounted, or -1. */
-int fusermount_mount(const struct start *start, const char *target, struct failure *failure);
+/* What every mount by it is. */
+#define FUSERMOUNT_OPTIONS "ro,nosuid,nodev,default_permissions,subtype=fuselage"
+#define FUSERMOUNT_MESSAGE_MAX 400
 
-/* Unmounts. Returns 0, or -1: still in use, or not mounted. Quiet; nothing of it is reported. */
-int fusermount_unmount(const char *target);
+/*
+ * Mounts at `target`, a directory of the caller's, with options for its -o. Returns /dev/fuse,
+ * mounted, or -1.
+ */
+int fusermount_mount(const struct start *start, const char *target, const char *options,
+		     struct failure *failure);
+
+/*
+ * Unmounts; `lazy` also what is in use. Returns 0, or -1: still in use, not mounted, or not the
+ * caller's, as `message` says in the helper's words. Nothing of it is printed.
+ */
+int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX]);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "fuse/alone.h"
 #include "fuse/cage.h"
 #include "fuse/threads.h"
 #include "pinned.h"
@@ -91,6 +92,8 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 	privileges_raise(&start->caller);
 	if (host_namespace >= 0 && setns(host_namespace, CLONE_NEWNS) < 0)
 		_exit(1);
+	if (host_namespace == FUSE_SERVER_ALONE)
+		leave_namespace();
 	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
 	close_all_but(socket, image->fd);
@@ -149,7 +152,7 @@ int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one
 	return 0;
 }
 
-static int open_device(struct failure *failure)
+int fuse_open_device(struct failure *failure)
 {
 	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
@@ -196,7 +199,7 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 	char options[128];
 	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };
 	/* Opened here: the kernel wants it from the user namespace that mounts. */
-	OWNED_FD device = open_device(failure);
+	OWNED_FD device = fuse_open_device(failure);
 
 	if (device < 0)
 		return -1;

@@ -1,16 +1,36 @@
-/* How an image is served, as FUSELAGE_FUSE says: words separated by commas. */
+/*
+ * How an image is served, as FUSELAGE_FUSE says, or mounted, as -o says: words separated by commas,
+ * one table of them for both.
+ */
 #ifndef FUSE_OPTIONS_H
 #define FUSE_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/fail.h"
 
+#define FUSE_OPTIONS_VARIABLE "FUSELAGE_FUSE"
+#define FUSE_OPTIONS_MOUNT "-o"
+
 struct fuse_options {
 	size_t cache_bytes; /* cache=SIZE: of decompressed file contents */
+	/* -o alone */
+	uid_t uid; /* shown as the owner of every file; (uid_t)-1: not said */
+	gid_t gid;
+	bool allow_other;
+	bool noexec;
 };
 
-/* `text` may be NULL. Unknown words are errors, and so are sizes below 1 MiB or above 1 TiB. */
-int fuse_options_parse(struct fuse_options *options, const char *text, struct failure *failure);
+void fuse_options_init(struct fuse_options *options);
+
+/*
+ * Reads a list on top of what is there. `where` it comes from is FUSE_OPTIONS_VARIABLE or
+ * FUSE_OPTIONS_MOUNT; `text` may be NULL. Unknown words are errors that name them, and so are
+ * values out of range: sizes below 1 MiB or above 1 TiB.
+ */
+int fuse_options_parse(struct fuse_options *options, const char *where, const char *text,
+		       struct failure *failure);
 
 #endif

@@ -50,3 +50,20 @@ test("a wrong command line is told from a failure by its exit status", () => {
   expect(errors.optionUnknown("--x", undefined).exitStatus).toBe(2);
   expect(errors.inputEmpty("x").exitStatus).toBe(1);
 });
+
+test("what the runtime says of a mount keeps its code, its words and its hint", () => {
+  const said = "fuselage: [E_MOUNT_POINT] d: Not a directory\n  Make it first.\n";
+  expect(errors.mountRefused("f", said)).toMatchObject({
+    code: "E_MOUNT_POINT",
+    message: "d: Not a directory",
+    hint: "Make it first.",
+    exitStatus: 1,
+  });
+  const reasons = "fuselage: [E_MOUNT_REFUSED] f: no (auto)\n  loop: a\n  fuse: b\n  To do.\n";
+  expect(errors.mountRefused("f", reasons)).toMatchObject({
+    code: "E_MOUNT_REFUSED",
+    message: "f: no (auto); loop: a; fuse: b",
+    hint: "To do.",
+  });
+  expect(errors.mountRefused("f", "Killed").message).toBe("cannot be mounted: Killed");
+});

@@ -1,0 +1,452 @@
+/**
+ * `bundle mount`, `bundle umount`, --bundle-mount and --mount-fd: mounts that the whole machine
+ * sees, and what is left of them, which is nothing.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import { mountedAt } from "../../builder/mount/table.ts";
+import { type PackOptions, pack as packArchive } from "../../builder/pack.ts";
+import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
+import { type Need, skipUnless } from "../support/needs.ts";
+import {
+  bundleCommand,
+  fuselage,
+  type Outcome,
+  ordinaryUser,
+  type RunOptions,
+  root,
+  run,
+} from "../support/process.ts";
+import { buildSanitized } from "../support/sanitized.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { runArguments } from "./bundle-of.ts";
+import { pack } from "./packed.ts";
+
+interface Way {
+  title: string;
+  type: "loop" | "fuse" | "fusermount";
+  asUser: boolean;
+  needs: Need[];
+}
+
+const ways: Way[] = [
+  { title: "loop, as root", type: "loop", asUser: false, needs: ["root", "loop"] },
+  { title: "fuse, as root", type: "fuse", asUser: false, needs: ["root", "fuse"] },
+  {
+    title: "fusermount, as a user",
+    type: "fusermount",
+    asUser: true,
+    needs: ["fuse", "fusermount"],
+  },
+];
+const [loop, fuse, fusermount] = ways as [Way, Way, Way];
+
+let app: string;
+beforeAll(async () => {
+  app = await pack({ run: runArguments, "data/file": "packed\n" });
+});
+
+/** A place to mount on that whoever mounts may use, with a name that needs escaping. */
+function mountPoint(way?: Way): string {
+  const dir = path.join(way?.asUser ? userDirectory() : temporaryDirectory(), "mount, point");
+  mkdirSync(dir);
+  const { uid, gid } = ordinaryUser();
+  if (way?.asUser) chownSync(dir, uid, gid);
+  return dir;
+}
+
+const as = (way: Way | undefined): RunOptions => (way?.asUser ? ordinaryUser() : {});
+const bundle = (way: Way | undefined, ...args: string[]): Promise<Outcome> =>
+  run(process.execPath, [bundleCommand, ...args], as(way));
+const done = { status: 0, stdout: "", stderr: "" };
+const cat = (dir: string, file = "data/file", way?: Way) =>
+  run("cat", [path.join(dir, file)], as(way));
+const table = (dir: string) => mountedAt(Buffer.from(dir).toString("latin1"));
+/** What came with a mount at `dir` and has not gone soon; tests of other files mount too. */
+async function left(before: ReturnType<typeof leftovers>, dir: string) {
+  const mine = (line: string) => line.includes(dir.replaceAll(" ", "\\040")) || line.includes(dir);
+  for (let tries = 0; ; tries++) {
+    const now = await leftSince(before, { files: [fuselage, app] }, 0);
+    const found = {
+      ...nothing,
+      mounts: now.mounts.filter(mine),
+      processes: now.processes.filter(mine),
+    };
+    if (tries === 100 || found.mounts.length + found.processes.length === 0) return found;
+    await sleep(30);
+  }
+}
+
+describe.each(ways)("$title", (way) => {
+  const check = skipUnless(...way.needs);
+  const type = `--mount-type=${way.type}`;
+
+  check("the files are there when mount returns, and gone after umount", async () => {
+    const dir = mountPoint(way);
+    const before = leftovers();
+    // Runs to its end only when nothing detached holds its output open.
+    expect(await bundle(way, "mount", app, dir, type)).toMatchObject(done);
+    expect(await cat(dir, "data/file", way)).toMatchObject({ status: 0, stdout: "packed\n" });
+    const expected = way.type === "loop" ? "squashfs" : "fuse.fuselage";
+    expect(table(dir)).toMatchObject({ type: expected });
+    if (way.type !== "loop") expect(table(dir)?.source).toBe(app);
+    const options = readFileSync("/proc/self/mounts", "utf8");
+    expect(options).toMatch(new RegExp(`${dir.replaceAll(" ", ".040")} \\S+ ro,nosuid,nodev,`));
+    expect(await bundle(way, "umount", dir)).toMatchObject(done);
+    expect(readdirSync(dir)).toEqual([]);
+    expect(await left(before, dir)).toEqual(nothing);
+  });
+
+  check("what is in use is not taken away, unless it is to be lazy", async () => {
+    const dir = mountPoint(way);
+    const before = leftovers();
+    expect(await bundle(way, "mount", app, dir, type)).toMatchObject(done);
+    const held = spawn("sh", ["-c", 'exec 3<"$0/data/file"; echo up; read line; cat <&3', dir], {
+      ...as(way),
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    held.stdout.setEncoding("utf8");
+    await once(held.stdout, "data");
+    const busy = await bundle(way, "umount", dir);
+    expect(busy).toMatchObject({ status: 1, stdout: "" });
+    expect(busy.stderr).toContain("[E_UMOUNT_BUSY]");
+    expect(busy.stderr).toContain("--lazy");
+    expect(await bundle(way, "umount", dir, "--lazy")).toMatchObject(done);
+    expect(readdirSync(dir)).toEqual([]);
+    held.stdin.end("go on\n");
+    const [content] = await once(held.stdout, "data");
+    expect(content).toBe("packed\n");
+    await once(held, "exit");
+    expect(await left(before, dir)).toEqual(nothing);
+  });
+
+  check("in the foreground it stays until a signal, or until it is unmounted", async () => {
+    const before = leftovers();
+    for (const end of ["SIGTERM", "SIGINT", "umount"] as const) {
+      const dir = mountPoint(way);
+      const child = spawn(
+        process.execPath,
+        [bundleCommand, "mount", app, dir, type, "--foreground"],
+        {
+          ...as(way),
+          stdio: ["ignore", "inherit", "inherit"],
+        },
+      );
+      const ended = once(child, "exit");
+      while (table(dir) === undefined && child.exitCode === null) await sleep(10);
+      expect(await cat(dir, "data/file", way)).toMatchObject({ stdout: "packed\n" });
+      expect(child.exitCode).toBe(null);
+      if (end === "umount") expect(await bundle(way, "umount", dir)).toMatchObject(done);
+      else child.kill(end);
+      expect(await ended).toEqual([0, null]);
+      expect(table(dir)).toBeUndefined();
+      expect(await left(before, dir)).toEqual(nothing);
+    }
+  });
+
+  check("the file that was opened stays mounted when another takes its name", async () => {
+    const dir = mountPoint(way);
+    const file = path.join(temporaryDirectory(), "app.run");
+    copyFileSync(app, file);
+    expect(await bundle(way, "mount", file, dir, type)).toMatchObject(done);
+    writeFileSync(`${file}.new`, "something else");
+    renameSync(`${file}.new`, file);
+    expect(await cat(dir, "run", way)).toMatchObject({ stdout: runArguments });
+    expect(await bundle(way, "umount", dir)).toMatchObject(done);
+  });
+
+  check("--bundle-mount mounts where it is told, or prints a place of its own", async () => {
+    const dir = mountPoint(way);
+    const before = leftovers();
+    const env = { FUSELAGE_MOUNT: way.type, TMPDIR: path.dirname(dir) };
+    expect(await run(app, ["--bundle-mount", dir], { ...as(way), env })).toMatchObject(done);
+    expect(await cat(dir, "data/file", way)).toMatchObject({ stdout: "packed\n" });
+    expect(await bundle(way, "umount", dir)).toMatchObject(done);
+
+    const child = spawn(app, ["--bundle-mount"], {
+      ...as(way),
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    child.stdout.setEncoding("utf8");
+    const [line] = (await once(child.stdout, "data")) as [string];
+    const made = line.trimEnd();
+    expect(made).toMatch(new RegExp(`^${path.dirname(dir)}/app\\.[A-Za-z]{6}$`));
+    expect(await cat(made, "data/file", way)).toMatchObject({ stdout: "packed\n" });
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(existsSync(made)).toBe(false);
+    expect(await left(before, path.dirname(dir))).toEqual(nothing);
+  });
+});
+
+describe("which archives", () => {
+  const check = skipUnless("root", "fuse");
+  const kinds: [string, Partial<PackOptions>][] = [
+    ["image.sfs", {}],
+    ["archive.zip", {}],
+    ["text.b64", { shebang: "/usr/bin/env true" }],
+  ];
+  for (const [name, options] of kinds) {
+    check(name, async () => {
+      const base = temporaryDirectory();
+      mkdirSync(path.join(base, "in/data"), { recursive: true });
+      writeFileSync(path.join(base, "in/data/file"), "of an archive\n");
+      const output = path.join(base, name);
+      await packArchive({ input: path.join(base, "in"), output, ...options });
+      const dir = mountPoint();
+      expect(await bundle(fuse, "mount", output, dir)).toMatchObject(done);
+      expect(await cat(dir)).toMatchObject({ stdout: "of an archive\n" });
+      expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
+    });
+  }
+});
+
+describe("-o", () => {
+  skipUnless("root", "fuse")("uid, gid and noexec are what they say", async () => {
+    const dir = mountPoint();
+    const options = ["-o", "uid=4294967294,gid=77", "-o", "noexec,ro,nosuid,nodev,cache=1M"];
+    expect(await bundle(fuse, "mount", app, dir, ...options)).toMatchObject(done);
+    expect(table(dir)).toMatchObject({ type: "fuse.fuselage" });
+    expect(statSync(path.join(dir, "run"))).toMatchObject({ uid: 4294967294, gid: 77 });
+    expect((await run("sh", ["-c", '"$0"/run true', dir])).stderr).toContain("Permission denied");
+    expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
+  });
+
+  skipUnless("fuse", "fusermount")("allow_other is the administrator's to allow", async () => {
+    const dir = mountPoint(fusermount);
+    const outcome = await bundle(fusermount, "mount", app, dir, "-o", "allow_other");
+    if (/^user_allow_other/m.test(readFileSync("/etc/fuse.conf", "utf8"))) {
+      expect(outcome).toMatchObject(done);
+      await bundle(fusermount, "umount", dir);
+      return;
+    }
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain("'user_allow_other' is set in /etc/fuse.conf");
+    expect(table(dir)).toBeUndefined();
+  });
+
+  let runtime: string;
+  beforeAll(async () => {
+    runtime = (await buildSanitized()).runtime;
+  }, 600_000);
+
+  // Read before anything is opened, so that the parser built with ASan and UBSan is alone with it.
+  test.each([
+    ["cache", '"cache"'],
+    ["cache=", '"cache="'],
+    ["cache=1", '"cache=1"'],
+    ["cache=1025G", '"cache=1025G"'],
+    ["cache=18446744073709551616", '"cache=18446744073709551616"'],
+    ["cache=16MM", '"cache=16MM"'],
+    ["cache=-1", '"cache=-1"'],
+    ["uid=", '"uid="'],
+    ["uid=4294967295", '"uid=4294967295"'],
+    ["gid=1K", '"gid=1K"'],
+    ["uid=0,,ro", '""'],
+    ["ro=1", '"ro=1"'],
+    ["rwx", '"rwx"'],
+    [`ro,${"x".repeat(500)}`, '"xxxx'],
+  ])("%s is refused by name, for %s", async (list, shown) => {
+    const outcome = await run(runtime, [`--mount=${app}`, "-o", list, "/nonexistent"]);
+    expect(outcome.stderr).toContain(`[E_FUSE_OPTION] -o: ${shown}`);
+    expect(outcome.status).toBe(125);
+  });
+});
+
+describe("what cannot be", () => {
+  const refused: [string, (dir: string) => string[], string, string?][] = [
+    ["no such directory", (dir) => [app, `${dir}/none`], "E_MOUNT_POINT", "No such file"],
+    ["a file as directory", () => [app, app], "E_MOUNT_POINT", "Not a directory"],
+    ["no such file", (dir) => ["/nonexistent", dir], "E_ARCHIVE_OPEN", "/nonexistent"],
+    ["a folder as archive", (dir) => [dir, dir], "E_ARCHIVE_OPEN", "found a directory"],
+    ["a text as archive", (dir) => ["/etc/passwd", dir], "E_ARCHIVE_FORMAT"],
+    ["a type that leaves no mount", (dir) => [app, dir, "--mount-type=extract"], "E_MOUNT_OPTION"],
+    ["a type that is none", (dir) => [app, dir, "--mount-type=nfs"], "E_MOUNT_OPTION"],
+  ];
+  for (const [title, args, code, words = ""] of refused) {
+    test(title, async () => {
+      const { status, stdout, stderr } = await bundle(undefined, "mount", ...args(mountPoint()));
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(new RegExp(`^bundle: \\[${code}\\] `));
+      expect(stderr).toContain(words);
+      expect(status === 1 || status === 2).toBe(true);
+    });
+  }
+
+  skipUnless("root", "loop")("uid= asks for more than the kernel's squashfs does", async () => {
+    const { stderr } = await bundle(
+      loop,
+      "mount",
+      app,
+      mountPoint(),
+      "-o",
+      "uid=1",
+      "--mount-type=loop",
+    );
+    expect(stderr).toContain("[E_MOUNT_REFUSED]");
+    expect(stderr).toContain("uid= and gid= are for fuse");
+  });
+
+  skipUnless("fuse", "fusermount")("another's directory is refused to a user", async () => {
+    const { status, stderr } = await bundle(fusermount, "mount", app, "/usr");
+    expect(status).toBe(1);
+    expect(stderr).toContain("[E_MOUNT_REFUSED]");
+    expect(stderr).toContain("no write access to mountpoint");
+  });
+
+  skipUnless("root", "fuse")("without fusermount3 a user is told what to install", async () => {
+    const args = [bundleCommand, "mount", app, mountPoint(fusermount)];
+    const env = { PATH: "/nonexistent" };
+    const { stderr } = await run(process.execPath, args, { ...ordinaryUser(), env });
+    expect(stderr).toContain("fusermount3 is not installed (package fuse3)");
+  });
+
+  test("umount leaves alone what is not ours", async () => {
+    const dir = mountPoint();
+    const found = (await bundle(undefined, "umount", dir)).stderr;
+    expect(found).toContain(`[E_UMOUNT] ${dir}: nothing is mounted there`);
+    expect((await bundle(undefined, "umount", "/proc")).stderr).toContain("found proc from proc");
+    expect((await bundle(undefined, "umount", `${dir}/none`)).stderr).toContain("does not exist");
+  });
+
+  skipUnless(
+    "root",
+    "fuse",
+    "loop",
+  )("a user leaves alone what root mounted", async () => {
+    for (const type of ["loop", "fuse"]) {
+      const dir = mountPoint();
+      expect(await bundle(loop, "mount", app, dir, `--mount-type=${type}`)).toMatchObject(done);
+      const { status, stderr } = await bundle(fusermount, "umount", dir);
+      expect(status).toBe(1);
+      expect(stderr).toContain("found one of user 0");
+      expect(await bundle(loop, "umount", dir)).toMatchObject(done);
+    }
+  });
+
+  skipUnless(
+    "root",
+    "loop",
+    "mksquashfs",
+  )("root's other loop mounts are left alone", async () => {
+    const dir = mountPoint();
+    const image = path.join(temporaryDirectory(), "image.sfs");
+    execFileSync("mksquashfs", [path.join(root, "docs"), image, "-quiet", "-no-progress"]);
+    execFileSync("mount", ["-o", "loop,ro", image, dir]);
+    const { stderr } = await bundle(loop, "umount", dir);
+    execFileSync("umount", [dir]);
+    expect(stderr).toContain(
+      "expected a mount made by `bundle mount`, found squashfs from /dev/loop",
+    );
+  });
+});
+
+describe("the server", () => {
+  skipUnless("root", "fuse")("ends with the mount namespace that it serves", async () => {
+    const dir = mountPoint();
+    const before = leftovers();
+    const mount = [fuselage, `--mount=${app}`, "--mount-type=fuse", dir];
+    const script = '"$@" && cat "$0/data/file"';
+    const { stdout } = await run("unshare", ["-m", "sh", "-c", script, dir, ...mount]);
+    expect(stdout).toBe("packed\n");
+    expect(await left(before, dir)).toEqual(nothing);
+  });
+
+  skipUnless("root", "fuse")("holds none of the host's file systems", async () => {
+    const dir = mountPoint();
+    const other = mountPoint();
+    execFileSync("mount", ["-t", "tmpfs", "none", other]);
+    const args = [`--mount=${app}`, "--mount-type=fuse", dir];
+    expect(await run(fuselage, args, { cwd: other })).toMatchObject(done);
+    execFileSync("umount", [other]); // which says that it is busy when it is
+    const [pid] =
+      leftovers()
+        .processes.find((line) => line.includes(dir))
+        ?.split(" ") ?? [];
+    expect(readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n")).toHaveLength(1);
+    expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
+  });
+});
+
+describe("--mount-fd", () => {
+  const check = skipUnless("root", "fuse", "loop", "gcc");
+  let program: string;
+  beforeAll(() => {
+    program = path.join(temporaryDirectory(), "mount-fd");
+    const source = path.join(root, "test/runtime/mount-fd.c");
+    execFileSync("cc", ["-Wall", "-Wextra", "-Werror", "-o", program, source]);
+    chmodSync(program, 0o755);
+  });
+
+  for (const type of ["loop", "fuse"]) {
+    check(`a program gets a mount by ${type}, places it, and nothing stays`, async () => {
+      const dir = mountPoint();
+      const before = leftovers();
+      const outcome = await run(program, [fuselage, app, type, dir, "data/file"]);
+      expect(outcome).toMatchObject({ status: 0, stdout: `0 ${type}\npacked\n`, stderr: "" });
+      expect(await left(before, app)).toEqual(nothing);
+    });
+  }
+
+  skipUnless(
+    "fuse",
+    "userns",
+    "gcc",
+  )("root of a user namespace gets one too", async () => {
+    const dir = mountPoint(fusermount);
+    const before = leftovers();
+    const args = ["-Urm", program, fuselage, app, "auto", dir, "data/file"];
+    const outcome = await run("unshare", args, ordinaryUser());
+    expect(outcome).toMatchObject({ status: 0, stdout: "0 fuse\npacked\n", stderr: "" });
+    expect(await left(before, app)).toEqual(nothing);
+  });
+
+  check("a mount that nobody places ends, and its server with it", async () => {
+    const before = leftovers();
+    const outcome = await run(program, [fuselage, app, "fuse", "/nonexistent/place", "x"]);
+    expect(outcome).toMatchObject({ status: 4, stdout: "0 fuse\n" });
+    expect(await left(before, app)).toEqual(nothing);
+  });
+
+  check("a failure comes over the socket, with its errno and its words", async () => {
+    const outcome = await run(program, [fuselage, "/nonexistent", "auto", "-", "x"]);
+    expect(outcome.status).toBe(0);
+    expect(outcome.stdout).toBe("2 [E_ARCHIVE_OPEN] /nonexistent: No such file or directory\n");
+  });
+
+  test.each([
+    ["without LISTEN_FDS", {}],
+    ["with another's LISTEN_PID", { LISTEN_FDS: "1", LISTEN_PID: "1" }],
+    ["without a socket", { LISTEN_FDS: "1" }],
+  ])("%s it is refused", async (_, env) => {
+    const outcome = await run(fuselage, [`--mount-fd=${app}`], { env });
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr).toContain("[E_MOUNT_SOCKET]");
+  });
+});
+
+test("an app's own options of these names reach it", async () => {
+  const args = ["-s", `app:${app}`, "--run", "run", "echo"];
+  const own = ["--mount=x", "-o", "y", "--foreground"];
+  const env = { HOME: userDirectory() };
+  expect(await run(fuselage, [...args, ...own], { env })).toMatchObject({
+    status: 0,
+    stdout: `${own.join(" ")}\n`,
+  });
+});

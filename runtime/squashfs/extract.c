@@ -1,372 +1,436 @@
 /*
- * The walk keeps its own stack, one open directory a level, and names every file relative to the
- * directory it made itself. Permissions and times of a directory are set when it is complete.
+ * The walk over the image: it makes the directories, and jobs of everything else.
+ *
+ * It keeps its own stack, one open directory a level, and names every file relative to the
+ * directory it made itself. Permissions and times of directories are set when all is there.
  */
 #include "squashfs/extract.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
+#include "squashfs/extract_work.h"
 #include "squashfs/numbers.h"
+#include "squashfs/reader.h"
 
 #define DEPTH_MAX 256
-#define XATTR_LIST_BYTES 65536
+#define JOB_BYTES (1u << 20)
+/* Files of that size are written in parts. */
+#define BIG_BYTES (8u << 20)
+#define PART_BYTES (2u << 20) /* a multiple of every block size */
 
 struct level {
 	struct sqfs_inode inode;
 	uint64_t cookie;
-	int fd; /* owned, but for the root's */
+	struct extract_dir *dir;
 	size_t path_length; /* of the directory's path, to go back to */
 };
 
+/* What a directory gets at the end. */
+struct late {
+	struct sqfs_inode inode;
+	size_t depth; /* 1: below the root */
+	char *name;
+};
+
 struct extraction {
-	struct sqfs_reader *reader;
-	const struct extract_options *options;
-	struct extract_report *report;
+	struct extractor x; /* the walk's own */
+	struct extract_queue queue;
+	struct extract_job *job; /* being filled, or NULL */
+	struct stat made;
+	int root; /* borrowed */
+	uint64_t entries;
 	struct numbers links; /* inode number of a file with several links → its first path */
 	struct numbers directories; /* seen */
 	struct level levels[DEPTH_MAX];
 	size_t depth;
-	char list[XATTR_LIST_BYTES];
-	char value[65536];
+	struct late *late;
+	size_t late_count;
+	size_t late_room;
+	char path[PATH_MAX];
 };
 
-static int image_failure(struct extraction *x, int error)
+static int push_path(struct extraction *e, const char *name)
 {
-	x->report->error = error;
-	return -1;
-}
-
-static int system_failure(struct extraction *x)
-{
-	x->report->error = 0;
-	x->report->system_error = errno;
-	return -1;
-}
-
-static int push_path(struct extraction *x, const char *name)
-{
-	char *path = x->report->path;
-	size_t used = strlen(path);
+	size_t used = strlen(e->path);
 	size_t more = strlen(name);
 
-	if (used + 1 + more >= sizeof x->report->path) {
+	if (used + 1 + more >= sizeof e->path) {
 		errno = ENAMETOOLONG;
-		return system_failure(x);
+		return extract_system_failure(&e->x);
 	}
 	if (used)
-		path[used++] = '/';
-	memcpy(path + used, name, more + 1);
+		e->path[used++] = '/';
+	memcpy(e->path + used, name, more + 1);
 	return 0;
 }
 
-static int set_xattr(int fd, const char *name, const char *attribute, const void *value,
-		     size_t size)
+static void post(struct extraction *e)
 {
-	char path[48 + SQFS_NAME_MAX];
-
-	if (!name)
-		return fsetxattr(fd, attribute, value, size, 0);
-	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
-	return lsetxattr(path, attribute, value, size, 0);
+	if (e->job)
+		extract_queue_post(&e->queue);
+	e->job = NULL;
 }
 
-/* Of the file that is open as `fd`, or of `name` in that directory: what cannot be opened. */
-static int set_xattrs(struct extraction *x, int fd, const char *name,
-		      const struct sqfs_inode *inode)
+static struct extract_job *new_job(struct extraction *e, struct extract_dir *dir)
 {
-	if (!x->options->xattrs || inode->xattr == SQFS_NO_ENTRY)
-		return 0;
-
-	ssize_t used = sqfs_listxattr(x->reader, inode, x->list, sizeof x->list);
-	if (used < 0)
-		return image_failure(x, (int)used);
-	for (char *attribute = x->list; attribute < x->list + used;
-	     attribute += strlen(attribute) + 1) {
-		ssize_t n = sqfs_getxattr(x->reader, inode, attribute, x->value, sizeof x->value);
-		if (n < 0)
-			return image_failure(x, (int)n);
-		if (set_xattr(fd, name, attribute, x->value, (size_t)n) == 0)
-			continue;
-		if (errno != EPERM && errno != ENOTSUP && errno != EACCES)
-			return system_failure(x);
-		x->report->skipped_xattrs++;
-	}
-	return 0;
+	post(e);
+	e->job = extract_queue_place(&e->queue);
+	e->job->dir = dir;
+	atomic_fetch_add(&dir->users, 1);
+	return e->job;
 }
 
-/*
- * Owner first: chown clears set-id bits and capabilities. Attributes before the mode, which may
- * take away the right to write them.
- */
-static int set_attributes(struct extraction *x, int fd, const struct sqfs_inode *inode)
+static void add_file(struct extraction *e, struct extract_dir *dir, const char *name,
+		     const struct sqfs_inode *inode, bool made)
 {
-	struct timespec times[2] = { { .tv_sec = inode->mtime }, { .tv_sec = inode->mtime } };
+	struct extract_job *job = e->job;
 
-	if (x->options->owners && fchown(fd, inode->uid, inode->gid) < 0)
-		return system_failure(x);
-	if (set_xattrs(x, fd, NULL, inode) < 0)
-		return -1;
-	if (fchmod(fd, inode->mode & 07777) < 0)
-		return system_failure(x);
-	return futimens(fd, times) < 0 ? system_failure(x) : 0;
+	if (!job || job->dir != dir || job->count == JOB_FILES || job->bytes >= JOB_BYTES)
+		job = new_job(e, dir);
+	job->files[job->count].inode = *inode;
+	job->files[job->count].made = made;
+	strcpy(job->files[job->count].name, name);
+	job->count++;
+	if (inode->type == SQFS_FILE)
+		job->bytes += inode->size;
 }
 
-static int check_interrupted(struct extraction *x)
+/* Sets its size first: the parts come in any order. */
+static int add_big_file(struct extraction *e, struct extract_dir *dir, const char *name,
+			const struct sqfs_inode *inode, bool made)
 {
-	if (!x->options->interrupted || !*x->options->interrupted)
-		return 0;
-	errno = EINTR;
-	return system_failure(x);
-}
-
-static int write_contents(struct extraction *x, int fd, const struct sqfs_inode *inode)
-{
-	uint64_t position = 0;
-
-	while (position < inode->size) {
-		const uint8_t *data;
-		ssize_t n = sqfs_read_block(x->reader, inode, position, &data);
-		if (n < 0)
-			return image_failure(x, (int)n);
-		if (!data) {
-			if (lseek(fd, (off_t)n, SEEK_CUR) < 0)
-				return system_failure(x);
-		} else {
-			if (write_full(fd, data, (size_t)n) < 0)
-				return system_failure(x);
-			x->report->bytes += (uint64_t)n;
-		}
-		position += (uint64_t)n;
-		if (check_interrupted(x) < 0)
-			return -1;
-	}
-	/* A hole at the end has no write to extend the file. */
-	return ftruncate(fd, (off_t)inode->size) < 0 ? system_failure(x) : 0;
-}
-
-static int make_file(struct extraction *x, int dir, const char *name,
-		     const struct sqfs_inode *inode)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int result;
+	int fd = extract_open_file(&e->x, dir->fd, name, inode, made);
+	struct extract_big *big = fd < 0 ? NULL : malloc(sizeof *big);
 
 	if (fd < 0)
-		return system_failure(x);
-	result = write_contents(x, fd, inode);
-	if (result == 0)
-		result = set_attributes(x, fd, inode);
-	if (close(fd) < 0 && result == 0)
-		result = system_failure(x);
-	return result;
-}
-
-static int make_symlink(struct extraction *x, int dir, const char *name,
-			const struct sqfs_inode *inode)
-{
-	struct timespec times[2] = { { .tv_sec = inode->mtime }, { .tv_sec = inode->mtime } };
-	char target[PATH_MAX];
-	ssize_t n = sqfs_readlink(x->reader, inode, target, sizeof target);
-
-	if (n < 0)
-		return image_failure(x, (int)n);
-	if (symlinkat(target, dir, name) < 0)
-		return system_failure(x);
-	if (x->options->owners &&
-	    fchownat(dir, name, inode->uid, inode->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return system_failure(x);
-	if (set_xattrs(x, dir, name, inode) < 0)
 		return -1;
-	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? system_failure(x) : 0;
-}
-
-/* The kernel's new_encode_dev: minor bits 0-7 and 20-31, major bits 8-19. */
-static dev_t decode_device(uint32_t encoded)
-{
-	return makedev((encoded >> 8) & 0xfff, (encoded & 0xff) | ((encoded >> 12) & 0xfff00));
-}
-
-static int make_special(struct extraction *x, int dir, const char *name,
-			const struct sqfs_inode *inode)
-{
-	struct timespec times[2] = { { .tv_sec = inode->mtime }, { .tv_sec = inode->mtime } };
-	bool device = inode->type == SQFS_BLOCK_DEVICE || inode->type == SQFS_CHARACTER_DEVICE;
-
-	if (device && !x->options->devices) {
-		x->report->skipped_devices++;
-		return 0;
+	if (!big || ftruncate(fd, (off_t)inode->size) < 0) {
+		extract_system_failure(&e->x);
+		free(big);
+		close(fd);
+		return -1;
 	}
-	if (mknodat(dir, name, (inode->mode & S_IFMT) | 0600,
-		    device ? decode_device(inode->rdev) : 0) < 0)
-		return system_failure(x);
-	if (x->options->owners &&
-	    fchownat(dir, name, inode->uid, inode->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return system_failure(x);
-	if (set_xattrs(x, dir, name, inode) < 0)
-		return -1;
-	/* The name is ours, made just now by an exclusive call: it is no symlink. */
-	if (fchmodat(dir, name, inode->mode & 07777, 0) < 0 ||
-	    utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return system_failure(x);
-	return 0;
+	*big = (struct extract_big){ .fd = fd, .inode = *inode, .users = 1 };
+	for (uint64_t start = 0; start < inode->size && !extract_queue_failed(&e->queue);
+	     start += PART_BYTES) {
+		struct extract_job *job = new_job(e, dir);
+		uint64_t left = inode->size - start;
+		strcpy(job->files[0].name, name);
+		atomic_fetch_add(&big->users, 1);
+		job->big = big;
+		job->start = start;
+		job->end = start + (left < PART_BYTES ? left : PART_BYTES);
+		job->bytes = job->end - start;
+		post(e);
+	}
+	return extract_big_release(&e->x, &e->queue, big);
 }
 
-static int enter_directory(struct extraction *x, const struct sqfs_inode *inode, int fd,
+static int enter_directory(struct extraction *e, const struct sqfs_inode *inode, int fd,
 			   size_t path_length)
 {
+	size_t length = strlen(e->path);
 	bool added;
 
-	if (x->depth == DEPTH_MAX)
-		return image_failure(x, SQFS_ELOOP);
-	if (!numbers_place(&x->directories, inode->number, &added))
-		return image_failure(x, SQFS_ENOMEM);
+	if (e->depth == DEPTH_MAX)
+		return extract_image_failure(&e->x, SQFS_ELOOP);
+	if (!numbers_place(&e->directories, inode->number, &added))
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
 	if (!added)
-		return image_failure(x, SQFS_EDIRECTORY);
-	x->levels[x->depth++] = (struct level){ *inode, 0, fd, path_length };
+		return extract_image_failure(&e->x, SQFS_EDIRECTORY);
+	struct extract_dir *dir = malloc(sizeof *dir + length + 1);
+	if (!dir)
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	dir->fd = fd;
+	atomic_init(&dir->users, 1);
+	memcpy(dir->path, e->path, length + 1);
+	e->levels[e->depth++] = (struct level){ *inode, 0, dir, path_length };
 	return 0;
 }
 
-static int make_directory(struct extraction *x, int dir, const char *name,
+static int note_late(struct extraction *e, const struct sqfs_inode *inode, const char *name)
+{
+	if (e->late_count == e->late_room) {
+		size_t room = e->late_room ? e->late_room * 2 : 64;
+		struct late *larger = realloc(e->late, room * sizeof *larger);
+		if (!larger)
+			return extract_image_failure(&e->x, SQFS_ENOMEM);
+		e->late = larger;
+		e->late_room = room;
+	}
+	char *copy = strdup(name);
+	if (!copy)
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	e->late[e->late_count++] = (struct late){ *inode, e->depth, copy };
+	return 0;
+}
+
+static int make_directory(struct extraction *e, int dir, const char *name,
 			  const struct sqfs_inode *inode, size_t path_length)
 {
-	int fd;
-
 	if (mkdirat(dir, name, 0700) < 0)
-		return system_failure(x);
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		return extract_system_failure(&e->x);
+	int fd = extract_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
-		return system_failure(x);
-	if (enter_directory(x, inode, fd, path_length) < 0) {
+		return extract_system_failure(&e->x);
+	if (note_late(e, inode, name) < 0 || enter_directory(e, inode, fd, path_length) < 0) {
 		close(fd);
 		return -1;
 	}
 	return 0;
 }
 
-/* Makes a hard link to an earlier entry of the same inode. Returns 1 when it did. */
-static int link_again(struct extraction *x, int dir, const char *name,
-		      const struct sqfs_inode *inode)
+static int link_to(struct extraction *e, const char *first, int dir, const char *name)
 {
-	bool added;
-	char **first;
+	char parent[PATH_MAX];
+	const char *slash = strrchr(first, '/');
+	int from = e->root, result;
 
-	if (inode->nlink < 2)
-		return 0;
-	first = numbers_place(&x->links, inode->number, &added);
-	if (!first)
-		return image_failure(x, SQFS_ENOMEM);
-	if (added) {
-		*first = strdup(x->report->path);
-		return *first ? 0 : image_failure(x, SQFS_ENOMEM);
+	if (slash) {
+		memcpy(parent, first, (size_t)(slash - first));
+		parent[slash - first] = 0;
+		from = extract_open(e->root, parent, O_PATH | O_DIRECTORY, 0);
+		first = slash + 1;
 	}
-	if (linkat(x->levels[0].fd, *first, dir, name, 0) == 0)
-		return 1;
+	if (from < 0)
+		return extract_system_failure(&e->x);
+	result = linkat(from, first, dir, name, 0);
+	int error = errno;
+	if (from != e->root)
+		close(from);
+	errno = error;
 	/* Skipped devices leave nothing to link to. */
-	return errno == ENOENT && x->report->skipped_devices ? 1 : system_failure(x);
+	if (result < 0 && !(errno == ENOENT && e->x.skipped_devices))
+		return extract_system_failure(&e->x);
+	return 0;
 }
 
-static int make_entry(struct extraction *x, struct level *level, const struct sqfs_entry *entry,
+/*
+ * The first of several links is made at once, empty if it is a file, so that the others need not
+ * wait for its contents.
+ */
+static int make_linked(struct extraction *e, struct extract_dir *dir, const char *name,
+		       const struct sqfs_inode *inode, bool *first)
+{
+	char **path = numbers_place(&e->links, inode->number, first);
+
+	if (!path)
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	if (!*first)
+		return link_to(e, *path, dir->fd, name);
+	*path = strdup(e->path);
+	if (!*path)
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	if (inode->type == SQFS_FILE)
+		return extract_placeholder(&e->x, dir->fd, name);
+	return extract_entry(&e->x, dir->fd, name, inode);
+}
+
+static int make_entry(struct extraction *e, struct level *level, const struct sqfs_entry *entry,
 		      size_t path_length)
 {
 	struct sqfs_inode inode;
-	int dir = level->fd;
-	int error = sqfs_inode_read(x->reader, entry->ref, &inode);
+	bool linked, first = false;
+	int error = sqfs_inode_read(e->x.reader, entry->ref, &inode);
 
 	if (error)
-		return image_failure(x, error);
+		return extract_image_failure(&e->x, error);
 	if (inode.type != entry->type || inode.number != entry->number)
-		return image_failure(x, SQFS_EDIRECTORY);
-	x->report->entries++;
+		return extract_image_failure(&e->x, SQFS_EDIRECTORY);
+	e->entries++;
 	if (inode.type == SQFS_DIR)
-		return make_directory(x, dir, entry->name, &inode, path_length);
-
-	int linked = link_again(x, dir, entry->name, &inode);
-	if (linked)
-		return linked < 0 ? -1 : 0;
-	switch (inode.type) {
-	case SQFS_FILE:
-		return make_file(x, dir, entry->name, &inode);
-	case SQFS_SYMLINK:
-		return make_symlink(x, dir, entry->name, &inode);
-	default:
-		return make_special(x, dir, entry->name, &inode);
-	}
-}
-
-static int leave_directory(struct extraction *x)
-{
-	struct level *level = &x->levels[x->depth - 1];
-	int result = set_attributes(x, level->fd, &level->inode);
-
-	if (result < 0)
+		return make_directory(e, level->dir->fd, entry->name, &inode, path_length);
+	linked = inode.nlink > 1;
+	if (linked && make_linked(e, level->dir, entry->name, &inode, &first) < 0)
 		return -1;
-	if (--x->depth)
-		close(level->fd);
-	x->report->path[level->path_length] = 0;
+	if (linked && !(first && inode.type == SQFS_FILE))
+		return 0;
+	if (inode.type == SQFS_FILE && inode.size >= BIG_BYTES)
+		return add_big_file(e, level->dir, entry->name, &inode, linked);
+	add_file(e, level->dir, entry->name, &inode, linked);
 	return 0;
 }
 
-static int walk(struct extraction *x)
+static void leave_directory(struct extraction *e)
 {
-	while (x->depth) {
-		struct level *level = &x->levels[x->depth - 1];
-		size_t depth = x->depth;
+	struct level *level = &e->levels[--e->depth];
+
+	extract_dir_release(level->dir);
+	e->path[level->path_length] = 0;
+}
+
+static int walk(struct extraction *e)
+{
+	while (e->depth) {
+		struct level *level = &e->levels[e->depth - 1];
+		size_t depth = e->depth;
 		struct sqfs_entry entry;
-		int found = sqfs_dir_next(x->reader, &level->inode, level->cookie, &entry);
+		int found = sqfs_dir_next(e->x.reader, &level->inode, level->cookie, &entry);
 
 		if (found < 0)
-			return image_failure(x, found);
+			return extract_image_failure(&e->x, found);
 		if (found == 0) {
-			if (leave_directory(x) < 0)
-				return -1;
+			post(e);
+			leave_directory(e);
 			continue;
 		}
-		if (check_interrupted(x) < 0)
+		if (extract_check_interrupted(&e->x) < 0)
 			return -1;
-		size_t path_length = strlen(x->report->path);
+		if (extract_queue_failed(&e->queue))
+			return 0;
+		size_t path_length = strlen(e->path);
 		level->cookie = entry.next;
-		if (push_path(x, entry.name) < 0 || make_entry(x, level, &entry, path_length) < 0)
+		if (push_path(e, entry.name) < 0 || make_entry(e, level, &entry, path_length) < 0)
 			return -1;
-		if (x->depth == depth)
-			x->report->path[path_length] = 0;
+		if (e->depth == depth)
+			e->path[path_length] = 0;
 	}
 	return 0;
+}
+
+/* Every one of them by its own descriptor: its attributes, then on to its parent. */
+static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *inode)
+{
+	struct extractor *x = &e->x;
+
+	return extract_attributes(x, fd, inode, extract_wants_owner(x, inode), true);
+}
+
+/*
+ * Parents after their children, for the mode may take away the right to enter. The list is in the
+ * order of the walk, so that a stack of descriptors finds them again.
+ */
+static int finish_directories(struct extraction *e, const struct sqfs_inode *root)
+{
+	struct {
+		int fd;
+		size_t path_length;
+		const struct sqfs_inode *inode;
+	} open[DEPTH_MAX] = { { e->root, 0, root } };
+	size_t depth = 1;
+	int result = 0;
+
+	e->path[0] = 0;
+	for (size_t i = 0; i <= e->late_count && result == 0; i++) {
+		const struct late *late = &e->late[i];
+		size_t parent = i < e->late_count ? late->depth : 0;
+		while (result == 0 && depth > parent) {
+			depth--;
+			result = set_directory(e, open[depth].fd, open[depth].inode);
+			if (depth)
+				close(open[depth].fd);
+			if (result == 0)
+				e->path[open[depth].path_length] = 0;
+		}
+		if (result < 0 || i == e->late_count)
+			break;
+		open[depth].path_length = strlen(e->path);
+		open[depth].inode = &late->inode;
+		result = push_path(e, late->name);
+		if (result == 0)
+			result = extract_check_interrupted(&e->x);
+		if (result < 0)
+			break;
+		open[depth].fd =
+			extract_open(open[depth - 1].fd, late->name, O_RDONLY | O_DIRECTORY, 0);
+		if (open[depth].fd < 0)
+			result = extract_system_failure(&e->x);
+		else
+			depth++;
+	}
+	while (depth > 1)
+		close(open[--depth].fd);
+	return result;
+}
+
+static void report_failure(struct extraction *e, struct extract_report *report)
+{
+	const struct extract_failure *failure = &e->queue.failure;
+
+	report->error = failure->error;
+	report->system_error = failure->system_error;
+	strcpy(report->path, failure->path);
+	strcpy(e->x.reader->fault, failure->fault); /* where the caller will look for it */
+}
+
+static int extract_all(struct extraction *e, const struct sqfs_inode *root,
+		       struct extract_report *report)
+{
+	int fd = fcntl(e->root, F_DUPFD_CLOEXEC, 0);
+	int result = fd < 0 ? extract_system_failure(&e->x) : enter_directory(e, root, fd, 0);
+
+	if (result < 0 && fd >= 0)
+		close(fd);
+	if (result == 0)
+		result = walk(e);
+	post(e);
+	if (result < 0)
+		extract_queue_fail(&e->queue, &e->x, e->path);
+	result = extract_queue_finish(&e->queue);
+	if (result == 0 && finish_directories(e, root) < 0) {
+		extract_queue_fail(&e->queue, &e->x, e->path);
+		result = -1;
+	}
+	while (e->depth)
+		extract_dir_release(e->levels[--e->depth].dir);
+	report->entries = e->entries;
+	report->bytes = e->queue.own.bytes;
+	report->skipped_devices = e->x.skipped_devices + e->queue.own.skipped_devices;
+	report->skipped_xattrs = e->x.skipped_xattrs + e->queue.own.skipped_xattrs;
+	if (result < 0)
+		report_failure(e, report);
+	return result;
+}
+
+/* What the umask and the directory make of a file: what it has need not be set. */
+static int examine_new_file(int dir, struct stat *made)
+{
+	static const char name[] = "new";
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0777);
+
+	if (fd < 0)
+		return -1;
+	int result = fstat(fd, made);
+	close(fd);
+	return unlinkat(dir, name, 0) < 0 ? -1 : result;
 }
 
 int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_options *options,
 		 struct extract_report *report)
 {
-	struct extraction *x = calloc(1, sizeof *x);
+	struct extraction *e = calloc(1, sizeof *e);
 	struct sqfs_inode root;
-	int result = -1;
 
 	*report = (struct extract_report){ 0 };
-	if (!x) {
+	if (!e) {
 		report->error = SQFS_ENOMEM;
 		return -1;
 	}
-	x->reader = reader;
-	x->options = options;
-	x->report = report;
-	int error = sqfs_inode_read(reader, sqfs_reader_fs(reader)->super.root_ref, &root);
-	if (!error && root.type != SQFS_DIR)
-		error = SQFS_ENOTDIR;
-	if (error)
-		image_failure(x, error);
-	else if (enter_directory(x, &root, dir_fd, 0) == 0)
-		result = walk(x);
-	while (x->depth > 1)
-		close(x->levels[--x->depth].fd);
-	numbers_free(&x->links);
-	numbers_free(&x->directories);
-	free(x);
+	e->x = (struct extractor){ .reader = reader, .options = options, .made = &e->made };
+	e->root = dir_fd;
+	extract_queue_init(&e->queue, &e->x);
+	int result = sqfs_inode_read(reader, sqfs_reader_fs(reader)->super.root_ref, &root);
+	if (result == 0 && root.type != SQFS_DIR)
+		result = SQFS_ENOTDIR;
+	if (result == 0 && examine_new_file(dir_fd, &e->made) < 0)
+		report->system_error = errno;
+	else if (result)
+		report->error = result;
+	else
+		result = extract_all(e, &root, report);
+	if (report->error || report->system_error)
+		result = -1;
+	while (e->late_count)
+		free(e->late[--e->late_count].name);
+	free(e->late);
+	free(e->x.attributes);
+	free(e->queue.own.attributes);
+	numbers_free(&e->links);
+	numbers_free(&e->directories);
+	free(e);
 	return result;
 }

@@ -32,7 +32,11 @@ struct extract_report {
  * Extracts everything below the root into the directory `dir_fd`, which must be empty and should
  * be one that nobody else can write to (mode 0700): nothing is followed or overwritten, and a
  * collision is an error. Modes and times of the root are set too. Returns 0, or -1 with the
- * report's failure filled in; what was written by then stays.
+ * report's failure filled in, which is the first one in the order of the image; what was written
+ * by then stays.
+ *
+ * An image of more than a few megabytes or a few hundred files is extracted by as many threads as
+ * there are processors; they have ended when this returns. The result does not depend on them.
  *
  * Bounds: 256 levels of directories; a directory that stands twice in the image is refused.
  */

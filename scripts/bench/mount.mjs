@@ -58,7 +58,7 @@ function text(bytes) {
 }
 
 /** Both images, made once for a checkout. */
-async function images(dir) {
+export async function images(dir) {
   mkdirSync(dir, { recursive: true });
   const tree = path.join(dir, "tree.sfs");
   await makeImage(tree, ["/usr/share", realpathSync(path.join(root, "node_modules"))]);

@@ -5,7 +5,7 @@
 // Output: dist/runtime/<arch>/fuselage (stripped) and build/runtime/<arch>/fuselage.debug.
 // With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader}, for this machine, by the system's
 // C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
-// With --threads: build/runtime/threads/cache-threads, the same way with ThreadSanitizer.
+// With --threads: build/runtime/threads/{cache,extract}-threads, the same way with ThreadSanitizer.
 // With --cage: build/runtime/cage/cage, which tries what the FUSE server's cage forbids.
 
 import { mkdir, readdir, rename } from "node:fs/promises";
@@ -150,27 +150,33 @@ export async function buildSanitized() {
 }
 
 /**
- * Builds the program that drives the reader's shared cache with threads, with ThreadSanitizer.
+ * Builds the programs that drive the reader's shared cache and the extraction with threads, with
+ * ThreadSanitizer.
  *
- * @returns {Promise<string>} its path
+ * @returns {Promise<{cache: string, extract: string}>} their paths
  */
 export async function buildThreads() {
   const flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"];
   const dir = path.join(root, "build/runtime/threads");
+  const programs = ["cache", "extract"];
   const sources = [
+    ...programs.map((name) => path.join(root, `test/threads/${name}.c`)),
     ...(await cFiles(path.join(root, "runtime/squashfs"))),
     path.join(root, "runtime/base/bytes.c"),
-    path.join(root, "test/threads/cache.c"),
   ];
   const { objects } = await compile({
     units: await units(await decoders(), sources, flags),
     outDir: path.join(dir, "objects"),
     compiler: "cc",
   });
-  const file = path.join(dir, "cache-threads");
-  await run("cc", [...flags, ...objects, "-o", `${file}.${process.pid}`]);
-  await rename(`${file}.${process.pid}`, file);
-  return file;
+  const shared = objects.slice(programs.length);
+  const link = async (name, object) => {
+    const file = path.join(dir, `${name}-threads`);
+    await run("cc", [...flags, object, ...shared, "-o", `${file}.${process.pid}`]);
+    await rename(`${file}.${process.pid}`, file);
+    return file;
+  };
+  return { cache: await link("cache", objects[0]), extract: await link("extract", objects[1]) };
 }
 
 /**
@@ -206,7 +212,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     for (const file of Object.values(await buildSanitized()))
       console.log(path.relative(root, file));
   } else if (values.threads) {
-    console.log(path.relative(root, await buildThreads()));
+    for (const file of Object.values(await buildThreads())) console.log(path.relative(root, file));
   } else if (values.cage) {
     console.log(path.relative(root, await buildCage()));
   } else {

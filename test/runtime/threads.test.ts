@@ -10,7 +10,7 @@ const check = skipUnless("gcc", "mksquashfs", "xattrs");
 let program: string;
 let tree: string;
 beforeAll(async () => {
-  program = await buildThreads();
+  program = (await buildThreads()).cache;
   tree = everyType();
 }, 600_000);
 

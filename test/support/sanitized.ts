@@ -20,10 +20,14 @@ export async function buildSanitized(): Promise<{ runtime: string; fuzzReader: s
   };
 }
 
-/** With ThreadSanitizer. @returns path of the program that drives the reader's shared cache */
-export async function buildThreads(): Promise<string> {
+/** With ThreadSanitizer. @returns programs that drive the reader's shared cache and extraction */
+export async function buildThreads(): Promise<{ cache: string; extract: string }> {
   await build("--threads");
-  return path.join(dir, "threads/cache-threads");
+  const threads = path.join(dir, "threads");
+  return {
+    cache: path.join(threads, "cache-threads"),
+    extract: path.join(threads, "extract-threads"),
+  };
 }
 
 /** @returns path of the program that tries what the FUSE server's cage forbids */

@@ -1,0 +1,271 @@
+/* Makes one entry of an image in a directory that is open: any kind but a directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "squashfs/extract_work.h"
+
+#define XATTR_LIST_BYTES 65536
+#define XATTR_VALUE_BYTES 65536
+
+int extract_image_failure(struct extractor *x, int error)
+{
+	x->error = error;
+	x->system_error = 0;
+	return -1;
+}
+
+int extract_system_failure(struct extractor *x)
+{
+	x->error = 0;
+	x->system_error = errno;
+	return -1;
+}
+
+int extract_check_interrupted(struct extractor *x)
+{
+	if (!x->options->interrupted || !*x->options->interrupted)
+		return 0;
+	errno = EINTR;
+	return extract_system_failure(x);
+}
+
+static int set_xattr(int fd, const char *name, const char *attribute, const void *value,
+		     size_t size)
+{
+	char path[48 + SQFS_NAME_MAX];
+
+	if (!name)
+		return fsetxattr(fd, attribute, value, size, 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+	return lsetxattr(path, attribute, value, size, 0);
+}
+
+/* Of the file that is open as `fd`, or of `name` in that directory: what cannot be opened. */
+static int set_xattrs(struct extractor *x, int fd, const char *name, const struct sqfs_inode *inode)
+{
+	if (!x->options->xattrs || inode->xattr == SQFS_NO_ENTRY)
+		return 0;
+	if (!x->attributes)
+		x->attributes = malloc(XATTR_LIST_BYTES + XATTR_VALUE_BYTES);
+	if (!x->attributes)
+		return extract_image_failure(x, SQFS_ENOMEM);
+
+	char *list = x->attributes, *value = x->attributes + XATTR_LIST_BYTES;
+	ssize_t used = sqfs_listxattr(x->reader, inode, list, XATTR_LIST_BYTES);
+	if (used < 0)
+		return extract_image_failure(x, (int)used);
+	for (char *attribute = list; attribute < list + used; attribute += strlen(attribute) + 1) {
+		ssize_t n = sqfs_getxattr(x->reader, inode, attribute, value, XATTR_VALUE_BYTES);
+		if (n < 0)
+			return extract_image_failure(x, (int)n);
+		if (set_xattr(fd, name, attribute, value, (size_t)n) == 0)
+			continue;
+		if (errno != EPERM && errno != ENOTSUP && errno != EACCES)
+			return extract_system_failure(x);
+		x->skipped_xattrs++;
+	}
+	return 0;
+}
+
+/* Whether a file does not belong by itself to whom it should. */
+bool extract_wants_owner(const struct extractor *x, const struct sqfs_inode *inode)
+{
+	return x->options->owners &&
+	       (inode->uid != x->made->st_uid || inode->gid != x->made->st_gid);
+}
+
+/* Whether a file cannot be made with its mode: the umask, set-id bits, attributes to write. */
+static bool wants_mode(const struct extractor *x, const struct sqfs_inode *inode)
+{
+	return inode->mode & 07777 & ~x->made->st_mode || inode->xattr != SQFS_NO_ENTRY ||
+	       extract_wants_owner(x, inode);
+}
+
+/*
+ * Owner first: chown clears set-id bits and capabilities. Attributes before the mode, which may
+ * take away the right to write them.
+ */
+int extract_attributes(struct extractor *x, int fd, const struct sqfs_inode *inode, bool set_owner,
+		       bool set_mode)
+{
+	struct timespec times[2] = { { .tv_sec = inode->mtime }, { .tv_sec = inode->mtime } };
+
+	if (set_owner && fchown(fd, inode->uid, inode->gid) < 0)
+		return extract_system_failure(x);
+	if (set_xattrs(x, fd, NULL, inode) < 0)
+		return -1;
+	if (set_mode && fchmod(fd, inode->mode & 07777) < 0)
+		return extract_system_failure(x);
+	return futimens(fd, times) < 0 ? extract_system_failure(x) : 0;
+}
+
+static int pwrite_full(int fd, const uint8_t *data, size_t size, uint64_t position)
+{
+	while (size) {
+		ssize_t n = pwrite(fd, data, size, (off_t)position);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		size -= (size_t)n;
+		position += (uint64_t)n;
+	}
+	return 0;
+}
+
+int extract_contents(struct extractor *x, int fd, const struct sqfs_inode *inode, uint64_t start,
+		     uint64_t end)
+{
+	uint32_t block_size = sqfs_reader_fs(x->reader)->super.block_size;
+	uint64_t position = start;
+	const uint8_t *data = NULL;
+
+	while (position < end) {
+		if (extract_check_interrupted(x) < 0)
+			return -1;
+		ssize_t n = sqfs_read_block(x->reader, inode, position, &data);
+		if (n < 0)
+			return extract_image_failure(x, (int)n);
+		if (data) {
+			if (pwrite_full(fd, data, (size_t)n, position) < 0)
+				return extract_system_failure(x);
+			x->bytes += (uint64_t)n;
+		}
+		if ((size_t)n == block_size) /* not a fragment, which others want too */
+			sqfs_block_spent(x->reader);
+		position += (uint64_t)n;
+	}
+	/* A hole at the end has no write to extend the file. */
+	if (!data && position == inode->size && ftruncate(fd, (off_t)inode->size) < 0)
+		return extract_system_failure(x);
+	return 0;
+}
+
+/* The same number on every architecture; libc headers of the build may be older than the kernel. */
+#define OPENAT2 437
+
+int extract_open(int dir, const char *name, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags | O_NOFOLLOW | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	long fd = syscall(OPENAT2, dir, name, &how, sizeof how);
+
+	/* Linux before 5.6 does not have it, and some containers' filters refuse it. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = openat(dir, name, (int)how.flags, mode);
+	return (int)fd;
+}
+
+int extract_placeholder(struct extractor *x, int dir, const char *name)
+{
+	int fd = extract_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	if (fd < 0 || close(fd) < 0)
+		return extract_system_failure(x);
+	return 0;
+}
+
+int extract_open_file(struct extractor *x, int dir, const char *name,
+		      const struct sqfs_inode *inode, bool made)
+{
+	/* Without O_CREAT, openat2 wants no mode. */
+	mode_t mode = made ? 0 : wants_mode(x, inode) ? 0600 : inode->mode & 0777;
+	int fd = extract_open(dir, name, O_WRONLY | (made ? 0 : O_CREAT | O_EXCL), mode);
+
+	/* A placeholder has the mode of one, and says so when it is closed. */
+	return fd < 0 ? extract_system_failure(x) : fd;
+}
+
+int extract_close_file(struct extractor *x, int fd, const struct sqfs_inode *inode, int result)
+{
+	bool set_mode = wants_mode(x, inode) || inode->nlink > 1;
+
+	if (result == 0)
+		result = extract_attributes(x, fd, inode, extract_wants_owner(x, inode), set_mode);
+	if (close(fd) < 0 && result == 0)
+		result = extract_system_failure(x);
+	return result;
+}
+
+static int make_file(struct extractor *x, int dir, const char *name, const struct sqfs_inode *inode)
+{
+	int fd = extract_open_file(x, dir, name, inode, false);
+
+	if (fd < 0)
+		return -1;
+	return extract_close_file(x, fd, inode, extract_contents(x, fd, inode, 0, inode->size));
+}
+
+/* Of what was made just now by an exclusive call, so that the name is no symlink of others. */
+static int set_by_name(struct extractor *x, int dir, const char *name,
+		       const struct sqfs_inode *inode)
+{
+	struct timespec times[2] = { { .tv_sec = inode->mtime }, { .tv_sec = inode->mtime } };
+
+	if (extract_wants_owner(x, inode) &&
+	    fchownat(dir, name, inode->uid, inode->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return extract_system_failure(x);
+	if (set_xattrs(x, dir, name, inode) < 0)
+		return -1;
+	if (inode->type != SQFS_SYMLINK && fchmodat(dir, name, inode->mode & 07777, 0) < 0)
+		return extract_system_failure(x);
+	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? extract_system_failure(x) : 0;
+}
+
+static int make_symlink(struct extractor *x, int dir, const char *name,
+			const struct sqfs_inode *inode)
+{
+	char target[PATH_MAX];
+	ssize_t n = sqfs_readlink(x->reader, inode, target, sizeof target);
+
+	if (n < 0)
+		return extract_image_failure(x, (int)n);
+	if (symlinkat(target, dir, name) < 0)
+		return extract_system_failure(x);
+	return set_by_name(x, dir, name, inode);
+}
+
+/* The kernel's new_encode_dev: minor bits 0-7 and 20-31, major bits 8-19. */
+static dev_t decode_device(uint32_t encoded)
+{
+	return makedev((encoded >> 8) & 0xfff, (encoded & 0xff) | ((encoded >> 12) & 0xfff00));
+}
+
+static int make_special(struct extractor *x, int dir, const char *name,
+			const struct sqfs_inode *inode)
+{
+	bool device = inode->type == SQFS_BLOCK_DEVICE || inode->type == SQFS_CHARACTER_DEVICE;
+
+	if (device && !x->options->devices) {
+		x->skipped_devices++;
+		return 0;
+	}
+	if (mknodat(dir, name, (inode->mode & S_IFMT) | 0600,
+		    device ? decode_device(inode->rdev) : 0) < 0)
+		return extract_system_failure(x);
+	return set_by_name(x, dir, name, inode);
+}
+
+int extract_entry(struct extractor *x, int dir, const char *name, const struct sqfs_inode *inode)
+{
+	switch (inode->type) {
+	case SQFS_FILE:
+		return make_file(x, dir, name, inode);
+	case SQFS_SYMLINK:
+		return make_symlink(x, dir, name, inode);
+	default:
+		return make_special(x, dir, name, inode);
+	}
+}

@@ -13,27 +13,26 @@
 
 static const char variable[] = "${FUSELAGE_BUNDLE_DIR}";
 
-/* Replaces every ${FUSELAGE_BUNDLE_DIR}. Returns a new string, or NULL: no memory. */
-static char *expand(const char *value, const char *directory)
+/*
+ * Copies `value` with every ${FUSELAGE_BUNDLE_DIR} replaced by `directory`, or as it is where that
+ * is NULL. Returns the bytes with the final NUL; without `to` it only counts.
+ */
+static size_t expand(char *to, const char *value, const char *directory)
 {
 	size_t length = sizeof variable - 1;
-	size_t size = strlen(value) + 1;
+	size_t size = 0;
 
-	for (const char *at = strstr(value, variable); at; at = strstr(at + length, variable))
-		size += strlen(directory);
-	char *result = malloc(size);
-	char *to = result;
-	while (result && *value) {
-		if (strncmp(value, variable, length) == 0) {
-			to = stpcpy(to, directory);
-			value += length;
-		} else {
-			*to++ = *value++;
-		}
+	while (*value) {
+		bool found = directory && strncmp(value, variable, length) == 0;
+		size_t n = found ? strlen(directory) : 1;
+		if (to)
+			memcpy(to + size, found ? directory : value, n);
+		value += found ? length : 1;
+		size += n;
 	}
-	if (result)
-		*to = 0;
-	return result;
+	if (to)
+		to[size] = 0;
+	return size + 1;
 }
 
 /* Variables of the places: each only when there is something in it. */
@@ -70,11 +69,17 @@ static int set_recorded(const struct manifest *manifest, const char *root)
 {
 	int failed = 0;
 
+	if (!root)
+		root = "";
+	for (size_t i = 0; i < manifest->unset_count; i++)
+		unsetenv(manifest->unset[i]);
 	for (size_t i = 0; !failed && i < manifest->env_count; i++) {
 		const char *pair = manifest->env[i];
-		const char *value = strchr(pair, '=');
-		OWNED char *name = strndup(pair, (size_t)(value - pair));
-		OWNED char *expanded = expand(value + 1, root ? root : "");
+		const char *value = strchr(pair, '=') + 1;
+		OWNED char *name = strndup(pair, (size_t)(value - 1 - pair));
+		OWNED char *expanded = malloc(expand(NULL, value, root));
+		if (expanded)
+			expand(expanded, value, root);
 		failed = !name || !expanded || setenv(name, expanded, 1);
 	}
 	return failed;
@@ -161,21 +166,29 @@ static int check_entry(const struct bundle *bundle, const char *path, struct fai
 	return 0;
 }
 
-/* `first`, `before` (counted), `after` (NULL-terminated) as one argument vector. */
-static char **join(const char *first, const char **before, size_t count, char **after)
+/*
+ * `first`, `before` (counted), `after` (NULL-terminated) as one argument vector, in one allocation.
+ * `directory`, unless NULL, is expanded in what stands before.
+ */
+static char **join(const char *first, const char **before, size_t count, char **after,
+		   const char *directory)
 {
-	size_t more = 0;
-	char **argv;
+	size_t size = 0, more = 0;
 
 	while (after[more])
 		more++;
-	argv = calloc(1 + count + more + 1, sizeof *argv);
+	for (size_t i = 0; i < count; i++)
+		size += expand(NULL, before[i], directory);
+	char **argv = malloc((1 + count + more + 1) * sizeof *argv + size);
 	if (!argv)
 		return NULL;
+	char *text = (char *)(argv + 1 + count + more + 1);
 	argv[0] = (char *)(uintptr_t)first;
-	for (size_t i = 0; i < count; i++)
-		argv[1 + i] = (char *)(uintptr_t)before[i];
-	memcpy(argv + 1 + count, after, more * sizeof *argv);
+	for (size_t i = 0; i < count; i++) {
+		argv[1 + i] = text;
+		text += expand(text, before[i], directory);
+	}
+	memcpy(argv + 1 + count, after, (more + 1) * sizeof *argv);
 	return argv;
 }
 
@@ -190,14 +203,16 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 		  struct failure *failure)
 {
 	const struct manifest *manifest = &bundle->manifest;
+	const char *root = own_root(start, bundle);
 	char path[2 * PATH_MAX], name[2 * PATH_MAX];
 
-	snprintf(path, sizeof path, "%s/%s", own_root(start, bundle), manifest->entry);
+	snprintf(path, sizeof path, "%s/%s", root, manifest->entry);
 	if (privileges_drop(&start->caller, failure) < 0 ||
 	    check_entry(bundle, path, failure) < 0 || set_environment(start, bundle, failure) < 0)
 		return -1;
 	/* The path itself: interpreters and multi-call programs find their files by argv[0]. */
-	OWNED char **argv = join(path, manifest->args, manifest->arg_count, args);
+	OWNED char **argv = join(path, manifest->args, manifest->arg_count, args,
+				 manifest->expand_args ? root : NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
 	become_app(start);
@@ -232,7 +247,7 @@ int launch_command(const struct start *start, const struct bundle *bundle, struc
 	if (run_path_find(start, invocation->run, path, failure) < 0 ||
 	    set_environment(start, bundle, failure) < 0)
 		return -1;
-	OWNED char **argv = join(path, NULL, 0, invocation->command);
+	OWNED char **argv = join(path, NULL, 0, invocation->command, NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
 	become_app(start);

@@ -89,6 +89,8 @@ static int parse_options(struct manifest *manifest, const char *file, const char
 			manifest->runtime_options = false;
 		else if (is_word(words, length, FUSELAGE_MANIFEST_WORD_WRITABLE))
 			manifest->writable = true;
+		else if (is_word(words, length, FUSELAGE_MANIFEST_WORD_EXPAND_ARGS))
+			manifest->expand_args = true;
 		else if (length)
 			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
 				    "%s: manifest: option \"%.*s\" is not known", file, (int)length,
@@ -126,6 +128,12 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		if (record->value[0] == '=' || !strchr(record->value, '='))
 			return malformed(failure, file, "a variable has no name or no \"=\"");
 		manifest->env[manifest->env_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_UNSET:
+		if (!*record->value || strchr(record->value, '='))
+			return malformed(failure, file,
+					 "what is not inherited is no name of a variable");
+		manifest->unset[manifest->unset_count++] = record->value;
 		return 0;
 	case FUSELAGE_MANIFEST_INVOCATION:
 		manifest->invocation[manifest->invocation_count++] = record->value;
@@ -168,8 +176,9 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		return -1;
 	manifest->args = calloc((size_t)count + 1, sizeof *manifest->args);
 	manifest->env = calloc((size_t)count + 1, sizeof *manifest->env);
+	manifest->unset = calloc((size_t)count + 1, sizeof *manifest->unset);
 	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
-	if (!manifest->args || !manifest->env || !manifest->invocation)
+	if (!manifest->args || !manifest->env || !manifest->unset || !manifest->invocation)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;
@@ -228,6 +237,7 @@ void manifest_free(struct manifest *manifest)
 {
 	free(manifest->args);
 	free(manifest->env);
+	free(manifest->unset);
 	free(manifest->invocation);
 	free(manifest->bytes);
 	*manifest = (struct manifest){ 0 };

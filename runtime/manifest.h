@@ -19,6 +19,9 @@ struct manifest {
 	const char *arch;
 	const char **args; /* NULL-terminated */
 	size_t arg_count;
+	bool expand_args; /* ${FUSELAGE_BUNDLE_DIR} in them */
+	const char **unset; /* names, NULL-terminated */
+	size_t unset_count;
 	const char **env; /* "K=V", NULL-terminated */
 	size_t env_count;
 	uint64_t image_size; /* bytes, padding included */

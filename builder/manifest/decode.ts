@@ -42,12 +42,22 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
       actual: JSON.stringify(mountAt),
     });
   }
+  const unset = values.get(manifestTags.UNSET);
+  const badName = unset?.find((name) => name === "" || name.includes("="));
+  if (badName !== undefined) {
+    throw errors.manifestMalformed(file, "UNSET is not the name of a variable", {
+      expected: "a name without =",
+      actual: JSON.stringify(badName),
+    });
+  }
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
     ...(entry !== undefined && { entry }),
     ...(invocation && { invocation }),
     args: values.get(manifestTags.ARG) ?? [],
+    ...(words.has(optionWords.EXPAND_ARGS) && { expandArgs: true }),
+    ...(unset && { unset }),
     env: values.get(manifestTags.ENV) ?? [],
     ...(mountAt !== undefined && { mountAt }),
     ...(words.has(optionWords.WRITABLE) && { writable: true }),

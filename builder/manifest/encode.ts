@@ -38,6 +38,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
   const options = [
     ...(manifest.noRuntimeOptions ? [optionWords.NO_RUNTIME_OPTIONS] : []),
     ...(manifest.writable ? [optionWords.WRITABLE] : []),
+    ...(manifest.expandArgs ? [optionWords.EXPAND_ARGS] : []),
   ];
   const optional = (tag: Tag, value: string | undefined) =>
     value === undefined ? [] : [record(tag, value)];
@@ -46,6 +47,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.ENTRY, manifest.entry),
     ...(manifest.invocation ?? []).map((arg) => record(manifestTags.INVOCATION, arg)),
     ...manifest.args.map((arg) => record(manifestTags.ARG, arg)),
+    ...(manifest.unset ?? []).map((name) => record(manifestTags.UNSET, name)),
     ...manifest.env.map((variable) => record(manifestTags.ENV, variable)),
     ...optional(manifestTags.MOUNT_AT, manifest.mountAt),
     record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),

@@ -14,6 +14,10 @@ export interface Manifest {
   invocation?: readonly string[] | undefined;
   /** Arguments before the user's own. */
   args: readonly string[];
+  /** True when `${FUSELAGE_BUNDLE_DIR}` in an argument is expanded at start. */
+  expandArgs?: boolean | undefined;
+  /** Names of variables that the app does not inherit; `env` may set them again. */
+  unset?: readonly string[] | undefined;
   /** Variables, each `K=V`. */
   env: readonly string[];
   /** Fixed path of the image, `/run/fuselage/NAME`. */

@@ -61,6 +61,17 @@ describe("a manifest", () => {
     expect(decodeManifest(encodeManifest(words), "f")).toEqual(words);
   });
 
+  test("may expand its arguments and take variables away", () => {
+    const other = { ...manifest, expandArgs: true, unset: ["NODE_OPTIONS", "gr\xfcn"] };
+    expect(decodeManifest(encodeManifest(other), "f")).toEqual(other);
+  });
+
+  test.each(["", "A=1"])("does not take %j as the name of a variable to take away", (name) => {
+    expect(() => decodeManifest(withRecords([...needed, [11, 1, name]]), "f")).toThrow(
+      expect.objectContaining({ code: "E_MANIFEST_MALFORMED" }),
+    );
+  });
+
   test("may be followed by padding in its section", () => {
     const padded = Buffer.concat([encodeManifest(manifest), Buffer.alloc(100)]);
     expect(decodeManifest(padded, "f")).toEqual(manifest);

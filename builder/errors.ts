@@ -284,6 +284,14 @@ export function invocation(
   return new BundleError(code, `in the invocation, ${what}`, { hint });
 }
 
+/** No kind of app takes a file like this one. */
+export function kindUnknown(path: string): BundleError {
+  return new BundleError("E_KIND_UNKNOWN", "nothing here can start this file", {
+    path,
+    expected: "a folder, or a file that is an ELF program or starts with #!",
+  });
+}
+
 export function manifestLimit(what: string, expected: string, actual: string): BundleError {
   return new BundleError("E_MANIFEST_LIMIT", what, { expected, actual });
 }
@@ -396,6 +404,10 @@ export function outputInsideInput(path: string, dir: string): BundleError {
   return new BundleError("E_OUTPUT_INSIDE_INPUT", `the output lies inside the folder ${dir}`, {
     path,
   });
+}
+
+export function outputIsInput(path: string): BundleError {
+  return new BundleError("E_OUTPUT_INSIDE_INPUT", "the output would replace the input", { path });
 }
 
 export function outOfMemory(what: string): BundleError {

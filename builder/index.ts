@@ -1,6 +1,8 @@
 /** The public API of fuselage-bundle. */
+
+export type { KindName } from "./app/kind.ts";
 export { type AppendedImage, type AssembleResult, assembleBundle } from "./assemble.ts";
-export { type BuildResult, build } from "./build.ts";
+export { type BuildResult, build, type Explanation, explain } from "./build.ts";
 export type { AssembleOptions } from "./config/assemble.ts";
 export type { BuildOptions } from "./config/build.ts";
 export { doctor, type Finding } from "./doctor.ts";

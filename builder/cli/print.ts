@@ -16,6 +16,11 @@ export function print(text: string): void {
   process.stdout.write(text);
 }
 
+/** Says one line on stderr, beside the result. */
+export function note(line: string): void {
+  process.stderr.write(`bundle: ${printable(line)}\n`);
+}
+
 export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, null, 2)}\n`);
 }

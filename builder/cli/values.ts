@@ -1,4 +1,6 @@
 /** Texts of the command line → values of options. */
+import type { KindName } from "../app/kind.ts";
+import { kindNames } from "../app/kinds.ts";
 import * as errors from "../errors.ts";
 import { type Architecture, architectures } from "../paths.ts";
 import { type Compression, LEVELS } from "../squashfs/options.ts";
@@ -58,6 +60,15 @@ export function parseArch(text: string): Architecture {
     throw errors.optionValue("--arch", architectures.join(" or "), `"${text}"`);
   }
   return arch;
+}
+
+/** A kind of app, or auto. */
+export function parseKind(text: string): KindName | "auto" {
+  const known = [...kindNames, "auto" as const].find((name) => name === text);
+  if (known === undefined) {
+    throw errors.optionValue("--kind", ["auto", ...kindNames].join(", "), `"${text}"`);
+  }
+  return known;
 }
 
 /** `K=V`. */

@@ -1,23 +1,29 @@
 /** What a build takes, and the check of it at the edge. */
+import { statSync } from "node:fs";
 import path from "node:path";
+import type { KindName } from "../app/kind.ts";
 import * as errors from "../errors.ts";
 import { FIXED_DIRECTORY, isFixedPath } from "../manifest/fixed-path.ts";
 import { type Architecture, architectures, hostArchitecture } from "../paths.ts";
 import { type ImageChoices, imageKeys } from "./image.ts";
 
 export interface BuildOptions extends ImageChoices {
-  /** Folder to pack. */
+  /** Folder to pack, or one file: a program or a script. */
   input: string;
   /** File to write. */
   output: string;
+  /** What kind of app it is. Default "auto": found. */
+  kind?: KindName | "auto" | undefined;
   /** Program to start, relative to `input`. Default: found, see `chooseEntry`. */
   entry?: string | undefined;
-  /** Default: the name of the folder. */
+  /** Default: the name of the folder, or of the file without the ending of a script. */
   name?: string | undefined;
-  /** Arguments before the user's own. */
+  /** Arguments before the user's own; `${FUSELAGE_BUNDLE_DIR}` is expanded at start. */
   args?: readonly string[] | undefined;
   /** Variables `K=V`; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
   env?: readonly string[] | undefined;
+  /** Names of variables that the app does not inherit; `env` may set them again. */
+  unsetEnv?: readonly string[] | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */
   devices?: boolean | undefined;
   /** Default: this machine's. */
@@ -28,6 +34,8 @@ export interface BuildOptions extends ImageChoices {
   mountAt?: string | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
+  /** Is told what takes time, one line each. */
+  onReport?: ((line: string) => void) | undefined;
 }
 
 /** Options after the check: what must be known before work starts has its value. */
@@ -35,6 +43,7 @@ export interface ResolvedBuildOptions extends BuildOptions {
   name: string;
   args: readonly string[];
   env: readonly string[];
+  unsetEnv: readonly string[];
   arch: Architecture;
 }
 
@@ -42,15 +51,18 @@ const keys: Record<keyof BuildOptions, true> = {
   ...imageKeys,
   input: true,
   output: true,
+  kind: true,
   entry: true,
   name: true,
   args: true,
   env: true,
+  unsetEnv: true,
   devices: true,
   arch: true,
   writable: true,
   mountAt: true,
   runtimeOptions: true,
+  onReport: true,
 };
 
 /**
@@ -63,8 +75,8 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   for (const key of Object.keys(options)) {
     if (!Object.hasOwn(keys, key)) throw errors.optionUnknown(key, undefined);
   }
-  if (!options.input) throw errors.optionMissing("input", "the folder to pack");
-  if (!options.output) throw errors.optionMissing("output", "the file to write");
+  if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
+  if (!options.output) throw errors.optionMissing("-o OUT", "the file to write");
   const values = { input: [options.input], output: [options.output], entry: [options.entry ?? ""] };
   for (const [key, list] of Object.entries({ ...values, args: options.args ?? [] })) {
     for (const value of list) checkNoNul(key, value);
@@ -73,6 +85,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     throw errors.optionValue("entry", "the path of a program", "nothing");
   }
   for (const variable of options.env ?? []) checkVariable(variable);
+  for (const name of options.unsetEnv ?? []) checkVariableName(name);
   if (options.mountAt !== undefined && !isFixedPath(options.mountAt)) {
     const expected = `${FIXED_DIRECTORY}NAME with a NAME of one component`;
     throw errors.optionValue("--mount-at", expected, `"${options.mountAt}"`);
@@ -82,13 +95,19 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     name: checkedName(options.name ?? defaultName(options.input)),
     args: options.args ?? [],
     env: options.env ?? [],
+    unsetEnv: options.unsetEnv ?? [],
     arch: checkedArch(options.arch ?? hostArchitecture() ?? process.arch),
   };
 }
 
-/** The folder's own name, also for "." and "..". */
+/** Endings that say the language of a script, not what it is called. */
+const SCRIPT_ENDING = /(?<=.)\.([cm]?[jt]sx?|sh|bash|py|pl|rb)$/;
+
+/** The folder's own name, also for "." and ".."; a script's without its ending. */
 function defaultName(input: string): string {
-  return path.basename(path.resolve(input)) || "app";
+  const name = path.basename(path.resolve(input)) || "app";
+  const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
+  return isFile ? name.replace(SCRIPT_ENDING, "") : name;
 }
 
 /** @throws E_OPTION_VALUE when it cannot name a bundle */
@@ -105,6 +124,13 @@ function checkVariable(variable: string): void {
   checkNoNul("env", variable);
   if (variable.indexOf("=") < 1) {
     throw errors.optionValue("env", "K=V with a name before the =", `"${variable}"`);
+  }
+}
+
+function checkVariableName(name: string): void {
+  checkNoNul("unset-env", name);
+  if (name === "" || name.includes("=")) {
+    throw errors.optionValue("unset-env", "the name of a variable", `"${name}"`);
   }
 }
 

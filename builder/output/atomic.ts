@@ -49,6 +49,7 @@ export async function resolveOutput(file: string): Promise<string> {
 export async function refuseInside(output: string, shown: string, input: string): Promise<void> {
   const dir = await realpath(input).catch(() => undefined);
   if (dir === undefined) return; // Reading the folder says what is wrong with it.
+  if (dir === output) throw errors.outputIsInput(shown);
   const [first] = path.relative(dir, output).split(path.sep);
   if (first !== "..") throw errors.outputInsideInput(shown, input);
 }

@@ -1,8 +1,8 @@
-/** `bundle build DIR -o OUT` */
-import { build } from "../../build.ts";
+/** `bundle build APP -o OUT` */
+import { type BuildResult, build, type Explanation, explain } from "../../build.ts";
 import { displayPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, print, printable, printJson } from "../print.ts";
+import { formatBytes, note, print, printable, printJson } from "../print.ts";
 import { progressBar } from "../progress.ts";
 import { manifestJson } from "../show.ts";
 import {
@@ -10,6 +10,7 @@ import {
   parseBlockSize,
   parseCompression,
   parsed,
+  parseKind,
   parseThreads,
   parseVariable,
 } from "../values.ts";
@@ -18,13 +19,15 @@ export async function buildCommand(args: Arguments): Promise<void> {
   const started = performance.now();
   const output = args.text("output") ?? "";
   const bar = progressBar();
-  const result = await build({
+  const options = {
     input: args.positionals[0] ?? "",
     output,
+    kind: parsed(args.text("kind"), parseKind),
     entry: args.text("entry"),
     name: args.text("name"),
     args: args.list("arg"),
     env: args.list("env").map(parseVariable),
+    unsetEnv: args.list("unset-env"),
     ...parsed(args.text("compression"), parseCompression),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: args.list("exclude"),
@@ -38,21 +41,53 @@ export async function buildCommand(args: Arguments): Promise<void> {
     mountAt: args.text("mount-at"),
     runtimeOptions: !args.flag("no-runtime-options"),
     onProgress: bar.update,
-  }).finally(bar.stop);
-
-  const { size, imageOffset, manifest, image } = result;
-  if (args.flag("json")) {
-    printJson({
-      output: result.output,
-      size,
-      ...manifestJson(manifest),
-      image: { offset: imageOffset, ...image },
-    });
+    onReport: note,
+  };
+  if (args.flag("explain")) {
+    printExplanation(await explain(options), args.flag("json"));
     return;
   }
+  const result = await build(options).finally(bar.stop);
+  for (const warning of result.warnings) note(`warning: ${warning}`);
+
+  if (args.flag("json")) {
+    printResultJson(result);
+    return;
+  }
+  const { size, manifest, image } = result;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(
-    `${printable(output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
+    `kind: ${printable(result.summary)}\n` +
+      `${printable(output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
       `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
   );
+}
+
+function printResultJson(result: BuildResult): void {
+  const { output, size, kind, summary, warnings, imageOffset, manifest, image } = result;
+  printJson({
+    output,
+    size,
+    kind,
+    summary,
+    warnings,
+    ...manifestJson(manifest),
+    image: { offset: imageOffset, ...image },
+  });
+}
+
+function printExplanation(explanation: Explanation, json: boolean): void {
+  if (json) {
+    printJson(explanation);
+    return;
+  }
+  const { summary, entry, lines, warnings, files, contentBytes } = explanation;
+  const shown = [
+    `kind: ${summary}`,
+    `entry: ${entry}`,
+    ...lines,
+    `contents: ${formatBytes(contentBytes)} in ${files} files before compression`,
+    ...warnings.map((warning) => `warning: ${warning}`),
+  ];
+  print(shown.map((line) => `${printable(line)}\n`).join(""));
 }

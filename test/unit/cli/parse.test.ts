@@ -52,7 +52,7 @@ describe("a wrong line is refused:", () => {
     [["--nonsense"], "E_OPTION_UNKNOWN"],
     [["build", "-o", "x"], "E_ARGUMENT"],
     [["build", "a", "b", "-o", "x"], "E_ARGUMENT"],
-    [["build", "a"], "E_OPTION_MISSING"],
+    [["pack", "a"], "E_OPTION_MISSING"],
     [["build", "a", "-o"], "E_OPTION_VALUE"],
     [["build", "a", "-o", "--json"], "E_OPTION_VALUE"],
     [["build", "a", "-o", "x", "-o", "y"], "E_OPTION_CONFLICT"],

@@ -1,0 +1,76 @@
+/**
+ * What a kind of app is to the build: something that recognises its inputs and makes a tree and an
+ * invocation of them. One file or folder for each kind; app/kinds.ts lists them.
+ */
+import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { Tree } from "../tree/tree.ts";
+
+export type KindName = "node" | "elf" | "plain";
+
+/** The input as it is on disk. What is read is kept, so that detection costs little. */
+export interface DetectInput {
+  /** Absolute path of the folder or file. */
+  readonly path: string;
+  /** The path as the user wrote it, for messages. */
+  readonly shown: string;
+  readonly isDirectory: boolean;
+  /** `--entry`: path below the folder. */
+  readonly entry: string | undefined;
+  /** Name of the bundle. */
+  readonly name: string;
+  /**
+   * First bytes, at most 4096, of the input file or of a file below the input folder; undefined
+   * where there is no file that can be read.
+   */
+  head(relative?: string): Promise<Buffer | undefined>;
+  /**
+   * The folder as it is, without what --exclude names; a file as `bin/` and its name, executable.
+   *
+   * @throws what `treeFromDirectory` throws
+   */
+  tree(): Promise<Tree>;
+}
+
+export interface AppRequest {
+  /** Absolute path: folder or file. */
+  input: string;
+  /** The same, with what detection has read already. */
+  source: DetectInput;
+  /** Why the input is of this kind, in a few words: "--kind node", "it starts with #!". */
+  why: string;
+  options: ResolvedBuildOptions;
+  /** Says what takes time, one line each. */
+  report(line: string): void;
+  signal?: AbortSignal | undefined;
+  /** Private temporary folder, made when it is first asked for, removed by the pipeline. */
+  readonly workspace: string;
+}
+
+/** What goes into a bundle and how it starts. Texts, except paths of the tree, are Unicode. */
+export interface App {
+  kind: KindName;
+  /** Contents are on disk until the image has been written. */
+  tree: Tree;
+  /** Program to start: path below the root of the tree, a byte string. */
+  entry: string;
+  /** Arguments before those of --arg; `${FUSELAGE_BUNDLE_DIR}` is expanded at start. */
+  args: readonly string[];
+  /** Variables `K=V` that --env may replace; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
+  env: readonly string[];
+  /** Names of variables that the app does not inherit. */
+  unsetEnv: readonly string[];
+  /** One line: what it is and why. */
+  summary: string;
+  /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */
+  explain: readonly string[];
+  /** What may go wrong on other machines, one line each. */
+  warnings: readonly string[];
+}
+
+export interface Kind {
+  readonly name: KindName;
+  /** Why the input is of this kind, in a few words, or undefined when it is not. */
+  detect(input: DetectInput): Promise<string | undefined>;
+  /** @throws BundleError */
+  prepare(request: AppRequest): Promise<App>;
+}

@@ -1,0 +1,34 @@
+/** All kinds of app, and which one an input is of. */
+import * as errors from "../errors.ts";
+import type { DetectInput, Kind, KindName } from "./kind.ts";
+import { plain } from "./plain/plain.ts";
+
+/** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
+export const kinds: readonly Kind[] = [plain];
+
+/** What --kind takes. */
+export const kindNames: readonly KindName[] = kinds.map(({ name }) => name);
+
+/**
+ * The kind of an input.
+ *
+ * @param wanted --kind; "auto" and undefined: found
+ * @throws E_KIND_UNKNOWN when no kind recognises a file, E_OPTION_VALUE
+ */
+export async function chooseKind(
+  wanted: string | undefined,
+  input: DetectInput,
+): Promise<{ kind: Kind; why: string }> {
+  if (wanted !== undefined && wanted !== "auto") {
+    const kind = kinds.find(({ name }) => name === wanted);
+    if (kind === undefined) {
+      throw errors.optionValue("--kind", ["auto", ...kindNames].join(", "), `"${wanted}"`);
+    }
+    return { kind, why: `--kind ${wanted}` };
+  }
+  for (const kind of kinds) {
+    const why = await kind.detect(input);
+    if (why !== undefined) return { kind, why };
+  }
+  throw errors.kindUnknown(input.shown);
+}

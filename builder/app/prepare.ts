@@ -1,0 +1,56 @@
+/** Input → App: the kind is chosen, and the folder it works in is made and removed. */
+import { mkdirSync } from "node:fs";
+import os from "node:os";
+import type { ResolvedBuildOptions } from "../config/build.ts";
+import { removeTemporary, temporaryName } from "../output/temporary.ts";
+import type { App } from "./kind.ts";
+import { chooseKind } from "./kinds.ts";
+import { openSource } from "./source.ts";
+
+/** A private folder that exists only once somebody asks where it is. */
+class Workspace {
+  #path: string | undefined;
+
+  get path(): string {
+    if (this.#path === undefined) {
+      const name = temporaryName(os.tmpdir());
+      mkdirSync(name, { mode: 0o700 });
+      this.#path = name;
+    }
+    return this.#path;
+  }
+
+  remove(): void {
+    if (this.#path !== undefined) removeTemporary(this.#path);
+  }
+}
+
+/**
+ * Prepares the app and hands it to `use`. What the app's tree refers to exists until that is done.
+ *
+ * @throws BundleError
+ */
+export async function withApp<T>(
+  options: ResolvedBuildOptions,
+  use: (app: App) => Promise<T>,
+): Promise<T> {
+  const source = await openSource(options);
+  const { kind, why } = await chooseKind(options.kind, source);
+  const workspace = new Workspace();
+  try {
+    const app = await kind.prepare({
+      input: source.path,
+      source,
+      why,
+      options,
+      report: options.onReport ?? (() => {}),
+      ...(options.signal && { signal: options.signal }),
+      get workspace() {
+        return workspace.path;
+      },
+    });
+    return await use(app);
+  } finally {
+    workspace.remove();
+  }
+}

@@ -1,0 +1,109 @@
+/** The folder or file that the user hands in, read as little as needed. */
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { addFile } from "../input/add.ts";
+import { treeFromDirectory } from "../input/directory.ts";
+import { kindOf } from "../output/atomic.ts";
+import { byteString } from "../tree/path.ts";
+import { Tree } from "../tree/tree.ts";
+import type { DetectInput } from "./kind.ts";
+
+/** Bytes that say what a file is. */
+const HEAD_BYTES = 4096;
+
+/** What of the options decides how an input is read. */
+export interface SourceOptions {
+  input: string;
+  name: string;
+  entry?: string | undefined;
+  exclude?: readonly string[] | undefined;
+  devices?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Looks at the input.
+ *
+ * @throws E_INPUT_MISSING, E_INPUT_NOT_DIRECTORY (neither folder nor file), E_FILE_UNREADABLE,
+ *   E_OPTION_CONFLICT (--entry for a file)
+ */
+export async function openSource(options: SourceOptions): Promise<DetectInput> {
+  const stats = await stat(options.input).catch((cause: unknown) => {
+    const code = errors.errnoCode(cause);
+    if (code === "ENOENT" || code === "ENOTDIR") throw errors.inputMissing(options.input, cause);
+    throw errors.fileUnreadable(options.input, cause);
+  });
+  if (!stats.isDirectory() && !stats.isFile()) {
+    throw errors.inputNotDirectory(options.input, `a ${kindOf(stats)}`);
+  }
+  if (stats.isFile() && options.entry !== undefined) {
+    throw errors.optionConflict("--entry is for folders, and a file is its own entry");
+  }
+  return new Source(options, stats.isDirectory());
+}
+
+class Source implements DetectInput {
+  readonly path: string;
+  readonly shown: string;
+  readonly isDirectory: boolean;
+  readonly entry: string | undefined;
+  readonly name: string;
+  readonly #options: SourceOptions;
+  readonly #heads = new Map<string, Promise<Buffer | undefined>>();
+  #tree: Promise<Tree> | undefined;
+
+  constructor(options: SourceOptions, isDirectory: boolean) {
+    this.path = path.resolve(options.input);
+    this.shown = options.input;
+    this.isDirectory = isDirectory;
+    this.entry = options.entry;
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  head(relative = ""): Promise<Buffer | undefined> {
+    let head = this.#heads.get(relative);
+    if (head === undefined) {
+      head = readHead(path.join(this.path, relative));
+      this.#heads.set(relative, head);
+    }
+    return head;
+  }
+
+  tree(): Promise<Tree> {
+    this.#tree ??= this.isDirectory ? this.#folder() : this.#file();
+    return this.#tree;
+  }
+
+  async #folder(): Promise<Tree> {
+    const { input, exclude, devices, signal } = this.#options;
+    const tree = await treeFromDirectory(input, {
+      exclude: exclude ?? [],
+      devices: devices ?? false,
+      ...(signal && { signal }),
+    });
+    if (tree.root.entries.size === 0) throw errors.inputEmpty(input);
+    return tree;
+  }
+
+  async #file(): Promise<Tree> {
+    const tree = new Tree();
+    await addFile(tree, `bin/${byteString(path.basename(this.path))}`, this.path, 0o755);
+    return tree;
+  }
+}
+
+/** First bytes of a regular file; undefined where there is none that can be read. */
+async function readHead(file: string): Promise<Buffer | undefined> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    if (!(await handle.stat()).isFile()) return undefined;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}

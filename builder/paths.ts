@@ -45,6 +45,11 @@ export function addonPath(): string {
   return path.join(packageRoot(), "dist", "native", `linux-${process.arch}.node`);
 }
 
+/** The folder of the files that builds instantiate. */
+export function templatesPath(): string {
+  return path.join(packageRoot(), "templates");
+}
+
 /** Shells that completions are made for. */
 export const shells = ["bash", "zsh", "fish"] as const;
 

@@ -1,17 +1,9 @@
 /** Which program of a tree a bundle starts. */
 import * as errors from "../errors.ts";
-import type { DirectoryNode, FileNode, Node } from "../tree/node.ts";
+import type { FileNode } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
+import { resolvePath } from "../tree/resolve.ts";
 import { sortedEntries, type Tree } from "../tree/tree.ts";
-
-/** As many symbolic links as the kernel follows in one path. */
-const MAX_LINKS = 40;
-
-type Resolution =
-  | { found: Node; path: string }
-  | { missing: true }
-  | { outside: string }
-  | { loop: true };
 
 export interface EntryQuestion {
   /** The folder as the user named it, for messages. */
@@ -47,7 +39,7 @@ function checkedEntry(tree: Tree, dir: string, entry: string): string {
   if (entry.startsWith("/")) {
     throw errors.entryOutside(dir, shown, "because it is an absolute path");
   }
-  const resolved = resolve(tree, entry);
+  const resolved = resolvePath(tree, entry);
   if ("outside" in resolved) throw errors.entryOutside(dir, shown, resolved.outside);
   if ("loop" in resolved) {
     throw errors.entryMissing(dir, shown, "Its symbolic links lead in a circle.");
@@ -79,7 +71,7 @@ function isExecutable(node: FileNode): boolean {
 
 /** The program at `path` with links followed, or undefined where there is none. */
 function executable(tree: Tree, path: string): FileNode | undefined {
-  const resolved = resolve(tree, path);
+  const resolved = resolvePath(tree, path);
   if (!("found" in resolved) || resolved.found.kind !== "file") return undefined;
   return isExecutable(resolved.found) ? resolved.found : undefined;
 }
@@ -91,7 +83,7 @@ function executable(tree: Tree, path: string): FileNode | undefined {
 function executables(tree: Tree): string[] {
   const byProgram = new Map<FileNode, string>();
   for (const prefix of ["", "bin"]) {
-    const dir = resolve(tree, prefix);
+    const dir = resolvePath(tree, prefix);
     if (!("found" in dir) || dir.found.kind !== "directory") continue;
     for (const [name, node] of sortedEntries(dir.found)) {
       const path = joinPath(prefix, name);
@@ -101,41 +93,4 @@ function executables(tree: Tree): string[] {
     }
   }
   return [...byProgram.values()];
-}
-
-/** Follows a path as the kernel does, but never out of the tree. */
-function resolve(tree: Tree, path: string): Resolution {
-  const parents: { node: DirectoryNode; name: string }[] = [];
-  let current: DirectoryNode = tree.root;
-  let pending = path.split("/").reverse();
-  let links = 0;
-  const here = () => parents.map(({ name }) => name).join("/");
-  while (pending.length > 0) {
-    const name = pending.pop();
-    if (name === undefined || name === "" || name === ".") continue;
-    if (name === "..") {
-      const parent = parents.pop();
-      if (parent === undefined) {
-        return { outside: links > 0 ? 'through ".." in a symbolic link' : 'through ".."' };
-      }
-      current = parent.node;
-      continue;
-    }
-    const node = current.entries.get(name);
-    if (node === undefined) return { missing: true };
-    if (node.kind === "symlink") {
-      if (++links > MAX_LINKS) return { loop: true };
-      if (node.target.startsWith("/")) {
-        return { outside: `through a symbolic link to ${displayPath(node.target)}` };
-      }
-      pending = [...pending, ...node.target.split("/").reverse()];
-    } else if (node.kind === "directory") {
-      parents.push({ node: current, name });
-      current = node;
-    } else {
-      const more = pending.some((part) => part !== "");
-      return more ? { missing: true } : { found: node, path: joinPath(here(), name) };
-    }
-  }
-  return { found: current, path: here() };
 }

@@ -19,7 +19,22 @@ export interface Section {
   size: number;
 }
 
+/** A segment of the program header table. */
+export interface Program {
+  /** p_type and p_flags. */
+  type: number;
+  flags: number;
+  /** Bytes from the start of the file, address in memory, bytes in file and memory. */
+  offset: number;
+  address: number;
+  fileSize: number;
+  memorySize: number;
+  alignment: number;
+}
+
 export interface ElfFile {
+  /** e_type: 2 is a program at a fixed address, 3 a shared object or a program at any address. */
+  type: number;
   /** Bits of the class: word size of the file's machine. */
   bits: 32 | 64;
   /** e_machine: 62 x86_64, 183 aarch64, 3 i386, 40 arm. */
@@ -31,12 +46,20 @@ export interface ElfFile {
   /** Section header table: bytes from the start of the file, of one entry, and number of them. */
   sectionTable: { offset: number; entryBytes: number; count: number };
   sections: Section[];
+  /** Program header table: bytes from the start of the file, of one entry; its segments. */
+  programTable: { offset: number; entryBytes: number };
+  programs: Program[];
   /** Bytes of the ELF itself: the end of its last table or loaded segment, not aligned. */
   endOffset: number;
 }
 
 const NOBITS = 8;
-const PT_LOAD = 1;
+/** p_type of a segment that is mapped. */
+export const PT_LOAD = 1;
+/** p_type of the segment that tells the dynamic linker what to do. */
+export const PT_DYNAMIC = 2;
+/** p_type of the segment that names the dynamic linker. */
+export const PT_INTERP = 3;
 /** e_phnum and e_shstrndx of this value say: the number stands in section header 0. */
 const ELSEWHERE = 0xffff;
 /** Largest tables that are read. The kernel takes 64 KiB of program headers. */
@@ -51,7 +74,15 @@ const layouts = {
     phoff: 32,
     shoff: 40,
     counts: 54,
-    program: { entry: 56, offset: 8, fileSize: 32 },
+    program: {
+      entry: 56,
+      flags: 4,
+      offset: 8,
+      address: 16,
+      fileSize: 32,
+      memorySize: 40,
+      align: 48,
+    },
     section: { entry: 64, offset: 24, size: 32, link: 40, info: 44 },
   },
   32: {
@@ -60,7 +91,15 @@ const layouts = {
     phoff: 28,
     shoff: 32,
     counts: 42,
-    program: { entry: 32, offset: 4, fileSize: 16 },
+    program: {
+      entry: 32,
+      flags: 24,
+      offset: 4,
+      address: 8,
+      fileSize: 16,
+      memorySize: 20,
+      align: 28,
+    },
     section: { entry: 40, offset: 16, size: 20, link: 24, info: 28 },
   },
 } as const;
@@ -141,14 +180,18 @@ class ElfReader {
     const programs = await this.#table(phoff, phnum, phentsize, "program header table");
     const table = await this.#table(shoff, shnum, shentsize, "section header table");
     const sections = await this.#sections(table, layout, shentsize, shnum, shstrndx);
-    const loadEnd = this.#loadEnd(programs, layout, phentsize, phnum);
+    const segments = this.#programs(programs, layout, phentsize, phnum);
+    const loadEnd = this.#loadEnd(segments);
     return {
+      type: ident.readUInt16LE(16),
       bits,
       machine: ident.readUInt16LE(18),
       osabi: ident.readUInt8(7),
       appImageType: ident[8] === 0x41 && ident[9] === 0x49 ? ident[10] : undefined,
       sectionTable: { offset: shoff, entryBytes: shentsize, count: shnum },
       sections,
+      programTable: { offset: phoff, entryBytes: phentsize },
+      programs: segments,
       endOffset: Math.max(layout.header, programEnd, sectionEnd, loadEnd),
     };
   }
@@ -214,22 +257,38 @@ class ElfReader {
     return sections;
   }
 
-  /** End of the last loaded segment in the file, bytes. */
-  #loadEnd(table: Buffer, layout: Layout, entryBytes: number, count: number): number {
-    let end = 0;
-    for (let index = 0; index < count; index++) {
+  #programs(table: Buffer, layout: Layout, entryBytes: number, count: number): Program[] {
+    const { program } = layout;
+    return Array.from({ length: count }, (_, index) => {
       const at = index * entryBytes;
-      if (table.readUInt32LE(at) !== PT_LOAD) continue;
-      const offset = this.#word(table, at + layout.program.offset, layout, `segment ${index}`);
-      const size = this.#word(table, at + layout.program.fileSize, layout, `segment ${index}`);
-      if (offset + size > this.#fileSize) {
+      const word = (field: number) => this.#word(table, at + field, layout, `segment ${index}`);
+      const type = table.readUInt32LE(at);
+      return {
+        type,
+        flags: table.readUInt32LE(at + program.flags),
+        offset: word(program.offset),
+        // The stack's and other notes need not be addresses; they are not looked at.
+        address: type === PT_LOAD || type === PT_DYNAMIC ? word(program.address) : 0,
+        fileSize: word(program.fileSize),
+        memorySize: type === PT_LOAD ? word(program.memorySize) : 0,
+        alignment: type === PT_LOAD ? word(program.align) : 0,
+      };
+    });
+  }
+
+  /** End of the last loaded segment in the file, bytes. */
+  #loadEnd(programs: readonly Program[]): number {
+    let end = 0;
+    for (const [index, { type, offset, fileSize }] of programs.entries()) {
+      if (type !== PT_LOAD) continue;
+      if (offset + fileSize > this.#fileSize) {
         throw this.#malformed(
           `segment ${index} ends outside the file`,
           `at most ${this.#fileSize}`,
-          offset + size,
+          offset + fileSize,
         );
       }
-      end = Math.max(end, offset + size);
+      end = Math.max(end, offset + fileSize);
     }
     return end;
   }

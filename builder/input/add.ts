@@ -1,7 +1,8 @@
 /** Files and folders of the host put anywhere into a tree. Contents stay on disk. */
 import { stat } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import { type FileNode, fileNode } from "../tree/node.ts";
+import { type Contents, type FileNode, fileNode } from "../tree/node.ts";
+import { byteString } from "../tree/path.ts";
 import { addEntry, type Tree } from "../tree/tree.ts";
 import { type DirectoryOptions, treeFromDirectory } from "./directory.ts";
 
@@ -19,25 +20,39 @@ export async function addFile(
   file: string,
   mode?: number,
 ): Promise<FileNode> {
+  const { contents, stats } = await examine(file);
+  const node = fileNode(contents, {
+    mode: mode ?? Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    mtime: Number(stats.mtimeNs / 1_000_000_000n),
+  });
+  tree.add(path, node);
+  return node;
+}
+
+/**
+ * The contents of a file of the host, for a node that is there already.
+ *
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND
+ */
+export async function diskContents(file: string): Promise<Contents> {
+  return (await examine(file)).contents;
+}
+
+async function examine(file: string) {
   const stats = await stat(file, { bigint: true }).catch((cause: unknown) => {
     throw errors.fileUnreadable(file, cause);
   });
   if (!stats.isFile()) throw errors.fileKind(file, stats.isDirectory() ? "folder" : "special file");
-  const { dev, ino, mtimeNs, ctimeNs, uid, gid } = stats;
-  const contents = {
-    from: "disk" as const,
-    path: Buffer.from(file).toString("latin1"),
+  const { dev, ino, mtimeNs, ctimeNs } = stats;
+  const contents: Contents = {
+    from: "disk",
+    path: byteString(file),
     size: Number(stats.size),
     identity: { dev, ino, mtimeNs, ctimeNs },
   };
-  const node = fileNode(contents, {
-    mode: mode ?? Number(stats.mode) & 0o7777,
-    uid: Number(uid),
-    gid: Number(gid),
-    mtime: Number(mtimeNs / 1_000_000_000n),
-  });
-  tree.add(path, node);
-  return node;
+  return { contents, stats };
 }
 
 /**

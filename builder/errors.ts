@@ -113,6 +113,20 @@ export function doctor(path: string, words: string): BundleError {
   });
 }
 
+/** @param expected machine of the bundle @param actual machine of its program */
+export function elfMachine(path: string, expected: string, actual: string): BundleError {
+  const known = actual === "x86_64" || actual === "aarch64";
+  const hint = known
+    ? `Build with --arch ${actual}, or pack a program for ${expected}.`
+    : undefined;
+  return new BundleError("E_ELF_MACHINE", "the program is for another machine than the bundle", {
+    path,
+    expected,
+    actual,
+    hint,
+  });
+}
+
 export function elfMalformed(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_ELF_MALFORMED", what, { ...details, path });
 }
@@ -292,6 +306,29 @@ export function kindUnknown(path: string): BundleError {
   });
 }
 
+/** @param reason why it is left to the target */
+export function libraryHost(name: string, reason: string): BundleError {
+  return new BundleError("E_LIBRARY_HOST", `${name} cannot be packed: ${reason}`);
+}
+
+/**
+ * @param neededBy the program or library that asks for it @param looked where it was looked for
+ * @param others more that are missing, each with who needs it
+ */
+export function libraryMissing(
+  name: string,
+  neededBy: string,
+  looked: string,
+  others: readonly string[] = [],
+): BundleError {
+  const more = others.length > 0 ? `; missing too: ${others.join(", ")}` : "";
+  return new BundleError("E_LIBRARY_MISSING", `a library is not on this machine${more}`, {
+    path: name,
+    expected: `it for ${neededBy} in ${looked}`,
+    actual: "nothing there for this architecture",
+  });
+}
+
 export function manifestLimit(what: string, expected: string, actual: string): BundleError {
   return new BundleError("E_MANIFEST_LIMIT", what, { expected, actual });
 }
@@ -420,6 +457,10 @@ export function pathInvalid(path: string, what: string): BundleError {
 
 export function runtimeMissing(path: string, arch: string): BundleError {
   return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
+}
+
+export function shebang(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_SHEBANG", what, { ...details, path });
 }
 
 /** @param limit levels of directories that are allowed @param actual levels that there are */

@@ -1,10 +1,11 @@
 /** All kinds of app, and which one an input is of. */
 import * as errors from "../errors.ts";
+import { elf } from "./elf/elf.ts";
 import type { DetectInput, Kind, KindName } from "./kind.ts";
 import { plain } from "./plain/plain.ts";
 
 /** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
-export const kinds: readonly Kind[] = [plain];
+export const kinds: readonly Kind[] = [elf, plain];
 
 /** What --kind takes. */
 export const kindNames: readonly KindName[] = kinds.map(({ name }) => name);

@@ -24,6 +24,12 @@ export interface BuildOptions extends ImageChoices {
   env?: readonly string[] | undefined;
   /** Names of variables that the app does not inherit; `env` may set them again. */
   unsetEnv?: readonly string[] | undefined;
+  /** Pack the shared libraries that the target may not have. Default false. */
+  withLibs?: boolean | undefined;
+  /** Libraries that the app opens itself: paths, or names that ld.so would find. Implies `withLibs`. */
+  libs?: readonly string[] | undefined;
+  /** Folder that libraries are looked for in, in place of this machine's root. */
+  sysroot?: string | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */
   devices?: boolean | undefined;
   /** Default: this machine's. */
@@ -57,6 +63,9 @@ const keys: Record<keyof BuildOptions, true> = {
   args: true,
   env: true,
   unsetEnv: true,
+  withLibs: true,
+  libs: true,
+  sysroot: true,
   devices: true,
   arch: true,
   writable: true,

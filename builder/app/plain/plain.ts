@@ -1,8 +1,12 @@
 /** A folder as it is, or a script. */
+import { hasElfMagic } from "../../elf/read.ts";
 import * as errors from "../../errors.ts";
-import { byteString } from "../../tree/path.ts";
-import { chooseEntry } from "../entry.ts";
+import { displayPath } from "../../tree/path.ts";
+import { linkLibraries } from "../elf/libraries.ts";
+import type { LibraryReport } from "../elf/report.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
+import { entryHead, entryOf } from "../program.ts";
+import { parseShebang, shebangProblem, shebangProgram } from "./shebang.ts";
 
 export const plain: Kind = {
   name: "plain",
@@ -10,17 +14,25 @@ export const plain: Kind = {
   async detect(input: DetectInput): Promise<string | undefined> {
     if (input.isDirectory) return "the folder as it is";
     const head = await input.head();
-    return head?.toString("latin1", 0, 2) === "#!" ? "a script, it starts with #!" : undefined;
+    const isScript = head !== undefined && parseShebang(head) !== undefined;
+    return isScript ? "a script, it starts with #!" : undefined;
   },
 
-  async prepare({ source, why, options }: AppRequest): Promise<App> {
+  async prepare(request: AppRequest): Promise<App> {
+    const { source, why, options } = request;
     const tree = await source.tree();
-    const entry = source.isDirectory
-      ? chooseEntry(tree, { dir: options.input, entry: options.entry, name: options.name })
-      : `bin/${byteString(source.path.slice(source.path.lastIndexOf("/") + 1))}`;
-    if (!source.isDirectory && (await plain.detect(source)) === undefined) {
-      throw errors.kindUnknown(source.shown);
-    }
+    const entry = entryOf(source, tree);
+    const started = describeStart(source, entry, await entryHead(source, tree, entry));
+    const packs = options.withLibs === true || (options.libs ?? []).length > 0;
+    const libraries: LibraryReport = packs
+      ? await linkLibraries({
+          tree,
+          options,
+          get workspace() {
+            return request.workspace;
+          },
+        })
+      : { explain: [], warnings: [] };
     return {
       kind: "plain",
       tree,
@@ -29,8 +41,36 @@ export const plain: Kind = {
       env: [],
       unsetEnv: [],
       summary: `plain (${why})`,
-      explain: [],
-      warnings: [],
+      explain: [...started.explain, ...libraries.explain],
+      warnings: [...started.warnings, ...libraries.warnings],
     };
   },
 };
+
+/** What starts the entrypoint. @throws E_SHEBANG, and E_KIND_UNKNOWN for a file of no such kind */
+function describeStart(source: DetectInput, entry: string, head: Buffer | undefined) {
+  const name = displayPath(entry);
+  const shebang = head && parseShebang(head);
+  if (shebang === undefined) {
+    if (head !== undefined && hasElfMagic(head)) return { explain: [], warnings: [] };
+    if (!source.isDirectory) throw errors.kindUnknown(source.shown);
+    const warning = `${name} is neither a program nor a script that starts with #!`;
+    return { explain: [], warnings: [warning] };
+  }
+  if (shebang.carriageReturn) {
+    throw errors.shebang(source.shown, `the first line of "${name}" ends in CR and LF`, {
+      expected: "lines that end in LF alone",
+      hint: "The kernel takes the CR for a part of the interpreter's name: run dos2unix on the file.",
+    });
+  }
+  if (shebang.interpreter === "") {
+    throw errors.shebang(source.shown, `the first line of "${name}" names nothing behind #!`);
+  }
+  const problem = shebangProblem(shebang, process.env["PATH"] ?? "");
+  return {
+    explain: [
+      `interpreter: ${shebangProgram(shebang)}, the target's, by the first line of ${name}`,
+    ],
+    warnings: problem === undefined ? [] : [`${name}: ${problem}`],
+  };
+}

@@ -6,6 +6,7 @@ export { type BuildResult, build, type Explanation, explain } from "./build.ts";
 export type { AssembleOptions } from "./config/assemble.ts";
 export type { BuildOptions } from "./config/build.ts";
 export { doctor, type Finding } from "./doctor.ts";
+export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./dump/dump.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";
 export { version } from "./generated/spec.ts";
 export { type Inspection, inspect } from "./inspect.ts";

@@ -119,6 +119,18 @@ std::vector<ImageEntry> Image::list()
 	return entries;
 }
 
+size_t Image::read(uint64_t ref, uint64_t position, void *buffer, size_t size)
+{
+	std::lock_guard lock(mutex_);
+	struct sqfs_inode inode;
+	checked(sqfs_inode_read(reader_, ref, &inode), "");
+	if (inode.type != SQFS_FILE)
+		fail(SQFS_EINODE, "");
+	ssize_t length = sqfs_pread(reader_, &inode, buffer, size, position);
+	checked(length < 0 ? length : 0, "");
+	return static_cast<size_t>(length);
+}
+
 struct extract_report Image::extract(const std::string &directory,
 				     const struct extract_options &options)
 {

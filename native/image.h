@@ -50,6 +50,9 @@ public:
 	// Every entry, parents first, in the order of the image.
 	std::vector<ImageEntry> list();
 
+	// Up to `size` bytes of a file at `position`; 0 at its end.
+	size_t read(uint64_t ref, uint64_t position, void *buffer, size_t size);
+
 	struct extract_report extract(const std::string &directory,
 				      const struct extract_options &options);
 

@@ -1,4 +1,4 @@
-// openImage(fd, offset) → { facts, list(), extract(directory, options), close() }
+// openImage(fd, offset) → { facts, list(), read(ref, position, bytes), extract(directory, options), close() }
 
 #include <functional>
 #include <memory>
@@ -48,6 +48,7 @@ Napi::Object to_js(Napi::Env env, const ImageEntry &entry)
 	const struct sqfs_inode &inode = entry.inode;
 	Napi::Object object = Napi::Object::New(env);
 	object.Set("path", byte_string(env, entry.path));
+	object.Set("ref", static_cast<double>(inode.ref)); // 48 bits
 	object.Set("type", static_cast<uint32_t>(inode.type));
 	object.Set("mode", static_cast<uint32_t>(inode.mode & 07777));
 	object.Set("uid", inode.uid);
@@ -84,6 +85,7 @@ public:
 	}
 
 	const Napi::Promise::Deferred deferred;
+	Napi::ObjectReference kept; // what `work` uses of JavaScript's
 
 protected:
 	void Execute() override
@@ -140,6 +142,27 @@ Napi::Value list(Napi::Env env, const SharedImage &shared)
 	return worker->deferred.Promise();
 }
 
+// Into the caller's bytes, which are kept from being collected until they are filled.
+Napi::Value read(Napi::Env env, const SharedImage &shared, const Napi::CallbackInfo &call)
+{
+	if (closed(env, shared))
+		return env.Undefined();
+	auto ref = static_cast<uint64_t>(call[0].As<Napi::Number>().Int64Value());
+	auto position = static_cast<uint64_t>(call[1].As<Napi::Number>().Int64Value());
+	auto bytes = call[2].As<Napi::Uint8Array>();
+	auto *worker = new ImageWorker<size_t>(
+		env,
+		[image = *shared, ref, position, data = bytes.Data(), size = bytes.ByteLength()] {
+			return image->read(ref, position, data, size);
+		},
+		[](Napi::Env to, const size_t &length) -> Napi::Value {
+			return Napi::Number::New(to, static_cast<double>(length));
+		});
+	worker->kept = Napi::Persistent(static_cast<Napi::Object>(bytes));
+	worker->Queue();
+	return worker->deferred.Promise();
+}
+
 Napi::Value extract(Napi::Env env, const SharedImage &shared, Napi::Value directory,
 		    Napi::Object chosen)
 {
@@ -188,6 +211,9 @@ Napi::Value open_image(const Napi::CallbackInfo &info)
 	handle.Set("facts", to_js(env, (*shared)->super()));
 	handle.Set("list", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
 			   return list(call.Env(), shared);
+		   }));
+	handle.Set("read", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
+			   return read(call.Env(), shared, call);
 		   }));
 	handle.Set("extract", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
 			   return extract(call.Env(), shared, call[0], call[1].As<Napi::Object>());

@@ -34,12 +34,15 @@ bool read_target(int dir, ScannedEntry &entry)
 	return true;
 }
 
-bool read_xattrs(const std::string &path, ScannedEntry &entry, char *names, char *value)
+bool read_xattrs(const std::string &path, ScannedEntry &entry, bool user, char *names, char *value)
 {
 	ssize_t size = llistxattr(path.c_str(), names, xattr_max);
 	if (size < 0)
 		return errno == ENOTSUP || fail(entry, "listxattr");
 	for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+		// A user namespace may refuse others: file capabilities give EOVERFLOW there.
+		if (user && strncmp(name, "user.", 5) != 0)
+			continue;
 		ssize_t length = lgetxattr(path.c_str(), name, value, xattr_max);
 		if (length < 0)
 			return fail(entry, "getxattr");
@@ -57,7 +60,7 @@ struct CloseDirectory {
 
 } // namespace
 
-std::vector<ScannedEntry> scan_directory(const std::string &path)
+std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs)
 {
 	auto failure = [&](const char *step) {
 		return Failure{ Failure::Kind::read, errno, step, path };
@@ -76,7 +79,7 @@ std::vector<ScannedEntry> scan_directory(const std::string &path)
 	std::vector<ScannedEntry> entries(1);
 	if (fstat(fd, &entries[0].status) != 0)
 		throw failure("fstat");
-	read_xattrs(path, entries[0], names.data(), value.data());
+	read_xattrs(path, entries[0], user_xattrs, names.data(), value.data());
 	for (;;) {
 		errno = 0;
 		const struct dirent *found = readdir(dir.get());
@@ -95,7 +98,8 @@ std::vector<ScannedEntry> scan_directory(const std::string &path)
 		}
 		if (S_ISLNK(entry.status.st_mode) && !read_target(fd, entry))
 			continue;
-		read_xattrs(path + "/" + entry.name, entry, names.data(), value.data());
+		read_xattrs(path + "/" + entry.name, entry, user_xattrs, names.data(),
+			    value.data());
 	}
 }
 

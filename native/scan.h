@@ -25,7 +25,7 @@ struct ScannedEntry {
 
 // The directory itself first, then its entries in the order of the file system. Links are not
 // followed, not even at the end of `path`. Throws Failure.
-std::vector<ScannedEntry> scan_directory(const std::string &path);
+std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs);
 
 } // namespace native
 

@@ -1,4 +1,4 @@
-// scanDirectory(path) → { names, status, targets, xattrs, failures }
+// scanDirectory(path, userXattrs) → { names, status, targets, xattrs, failures }
 
 #include <new>
 
@@ -45,7 +45,7 @@ Napi::Value scan(const Napi::CallbackInfo &info)
 	Napi::Env env = info.Env();
 	std::vector<ScannedEntry> entries;
 	try {
-		entries = scan_directory(bytes_of(info[0]));
+		entries = scan_directory(bytes_of(info[0]), info[1].ToBoolean());
 	} catch (const Failure &failure) {
 		error_from(env, failure).ThrowAsJavaScriptException();
 		return env.Undefined();

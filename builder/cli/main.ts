@@ -5,6 +5,7 @@ import { assembleCommand } from "./commands/assemble.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionsCommand } from "./commands/completions.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { dumpCommand } from "./commands/dump.ts";
 import { extractCommand } from "./commands/extract.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { mountCommand } from "./commands/mount.ts";
@@ -20,6 +21,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   build: buildCommand,
   completions: completionsCommand,
   doctor: doctorCommand,
+  dump: dumpCommand,
   extract: extractCommand,
   inspect: inspectCommand,
   mount: mountCommand,

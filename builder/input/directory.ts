@@ -5,7 +5,7 @@ import path from "node:path";
 import picomatch from "picomatch";
 import * as errors from "../errors.ts";
 import { addon, fromNative, type ScannedDirectory, STATUS } from "../native/addon.ts";
-import type { Attributes, DirectoryNode, Node } from "../tree/node.ts";
+import type { Attributes, DirectoryNode, Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { addEntry, Tree } from "../tree/tree.ts";
 
@@ -15,8 +15,12 @@ export interface DirectoryOptions {
    * that matches is skipped whole; `*` matches dotfiles too.
    */
   exclude?: readonly string[];
-  /** Take devices and fifos instead of refusing them. Sockets are always refused. */
+  /** Take devices and fifos instead of refusing them. Sockets have nothing to pack. */
   devices?: boolean;
+  /** Take whatever is there, sockets too, and be it nothing: for who only looks. */
+  anything?: boolean;
+  /** Of extended attributes read only those that any user may see. */
+  userXattrs?: boolean;
   signal?: AbortSignal;
 }
 
@@ -33,6 +37,8 @@ const SOCKET_HINT = "A socket has no content to pack: remove it, or leave it out
 
 /** How long reading directories may keep the event loop from drawing a progress bar, ms. */
 const BREATH_MS = 20;
+
+const SECOND = 1_000_000_000n; // ns
 
 interface PendingDirectory {
   node: DirectoryNode;
@@ -97,7 +103,8 @@ class DirectoryScan {
         rested = performance.now();
       }
     }
-    if (tree.root.entries.size === 0) throw errors.inputEmpty(displayPath(this.shown("")));
+    if (tree.root.entries.size === 0 && !this.options.anything)
+      throw errors.inputEmpty(displayPath(this.shown("")));
     return tree;
   }
 
@@ -113,7 +120,7 @@ class DirectoryScan {
   private read(directory: PendingDirectory): void {
     let scanned: ScannedDirectory;
     try {
-      scanned = addon().scanDirectory(this.onDisk(directory.path));
+      scanned = addon().scanDirectory(this.onDisk(directory.path), this.options.userXattrs);
     } catch (thrown) {
       throw this.failure(thrown, directory.path);
     }
@@ -194,12 +201,13 @@ class DirectoryScan {
         this.requireDevices(path, "fifo");
         return { kind: "fifo", ...attributes };
       default:
+        if (this.options.anything) return { kind: "socket", ...attributes };
         throw errors.fileKind(displayPath(this.shown(path)), "socket", SOCKET_HINT);
     }
   }
 
   private requireDevices(path: string, kind: string): void {
-    if (this.options.devices === true) return;
+    if (this.options.devices === true || this.options.anything === true) return;
     throw errors.fileKind(displayPath(this.shown(path)), kind.replace("-", " "));
   }
 }
@@ -214,16 +222,21 @@ const HOST_XATTR =
 /** Prefixes that squashfs has numbers for; POSIX ACLs (system.*) have none. */
 const STORED_XATTR = /^(user|trusted|security)\../s;
 
+/** True for an attribute that is part of what a file is, wherever it lies. */
+export function isPackedXattr({ name }: Xattr): boolean {
+  return STORED_XATTR.test(name) && !HOST_XATTR.test(name);
+}
+
 function attributesOf(scanned: ScannedDirectory, row: number): Attributes {
   const column = (index: number) => scanned.status[row * STATUS.columns + index] as bigint;
+  // Downwards, as the kernel has it before 1970 too.
+  const nanosecond = ((column(STATUS.mtimeNs) % SECOND) + SECOND) % SECOND;
   return {
     mode: Number(column(STATUS.mode)) & 0o7777,
     uid: Number(column(STATUS.uid)),
     gid: Number(column(STATUS.gid)),
-    mtime: Number(column(STATUS.mtimeNs) / 1_000_000_000n),
-    xattrs: (scanned.xattrs[row] ?? []).filter(
-      ({ name }) => STORED_XATTR.test(name) && !HOST_XATTR.test(name),
-    ),
+    mtime: Number((column(STATUS.mtimeNs) - nanosecond) / SECOND),
+    xattrs: (scanned.xattrs[row] ?? []).filter(isPackedXattr),
   };
 }
 

@@ -127,6 +127,8 @@ export interface NativeImageFailure extends Error {
 
 export interface NativeEntry {
   path: string;
+  /** Where the inode stands in the image. */
+  ref: number;
   /** enum sqfs_type, basic. */
   type: number;
   mode: number;
@@ -154,6 +156,8 @@ export interface NativeImage {
     xattrs: boolean;
   };
   list(): Promise<NativeEntry[]>;
+  /** Fills `bytes` from a file. @returns how many; fewer only at its end */
+  read(ref: number, position: number, bytes: Uint8Array): Promise<number>;
   /** @param directory byte string */
   extract(
     directory: string,
@@ -166,8 +170,8 @@ export interface NativeImage {
 export interface Addon {
   /** Throws NativeImageFailure. The descriptor is borrowed until `close`. */
   openImage(fd: number, offset: number): NativeImage;
-  /** Throws NativeFailure. */
-  scanDirectory(path: string): ScannedDirectory;
+  /** Of extended attributes only those of user. when `userXattrs`. Throws NativeFailure. */
+  scanDirectory(path: string, userXattrs?: boolean): ScannedDirectory;
   writeContents(job: ContentsJob): ContentsWriter;
   /** umount2(2), MNT_DETACH when `lazy`. @returns 0 or an errno */
   unmount(path: string, lazy: boolean): number;

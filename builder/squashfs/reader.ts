@@ -37,6 +37,8 @@ export interface ImageEntry {
   gid: number;
   /** Seconds since 1970. */
   mtime: number;
+  /** Of the inode, for `read`. */
+  ref: number;
   /** Inode number: equal for the names of one file. */
   inode: number;
   links: number;
@@ -70,6 +72,12 @@ export interface ImageReader {
   readonly facts: SuperblockFacts;
   /** Every entry, parents first, names in byte order. */
   list(): Promise<ImageEntry[]>;
+  /**
+   * Fills `bytes` with what a file has at `position`; `entry` is one of `list`.
+   *
+   * @returns how many; fewer only at its end
+   */
+  read(entry: ImageEntry, position: number, bytes: Uint8Array): Promise<number>;
   /** Extracts into `directory`, which must exist, be empty, and be nobody else's to write to. */
   extract(directory: string, options?: ExtractOptions): Promise<ExtractReport>;
   close(): void;
@@ -97,6 +105,10 @@ export function openImage(fd: number, offset: number, shown: string): ImageReade
   return {
     facts: image.facts,
     list: () => image.list().then((entries) => entries.map(entryFrom), rejected),
+    read: (entry, position, bytes) =>
+      image.read(entry.ref, position, bytes).catch((thrown: unknown) => {
+        throw readerError(Object.assign(thrown as object, { path: entry.path }), shown, offset);
+      }),
     extract: (directory, { owners = false, devices = false, xattrs = true } = {}) =>
       image.extract(byteString(directory), { owners, devices, xattrs }).catch((thrown: unknown) => {
         throw extractionError(thrown, directory) ?? readerError(thrown, shown, offset);

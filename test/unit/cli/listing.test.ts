@@ -3,7 +3,7 @@ import { listingLine, listingObject, permissionLetters } from "../../../builder/
 import type { ImageEntry } from "../../../builder/squashfs/reader.ts";
 
 function entry(given: Partial<ImageEntry>): ImageEntry {
-  const rest = { uid: 0, gid: 0, mtime: 0, inode: 1, links: 1, size: 0, xattrs: [] };
+  const rest = { uid: 0, gid: 0, mtime: 0, ref: 0, inode: 1, links: 1, size: 0, xattrs: [] };
   return { path: "a", kind: "file", mode: 0o644, ...rest, ...given };
 }
 

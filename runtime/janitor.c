@@ -133,7 +133,7 @@ int janitor_start(const struct start *start, struct failure *failure)
 static bool is_abandoned(const char *path, const char *name)
 {
 	OWNED_FD dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	pid_t pid = (pid_t)strtol(name, NULL, 10);
+	pid_t pid = (pid_t)strtoul(name, NULL, 10);
 
 	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 && kill(pid, 0) < 0 &&
 	       errno == ESRCH;

@@ -17,7 +17,7 @@ int handover_socket(struct failure *failure)
 	int domain = -1;
 	socklen_t size = sizeof domain;
 
-	if (!count || strcmp(count, "1") != 0 || (pid && strtol(pid, NULL, 10) != getpid()))
+	if (!count || strcmp(count, "1") != 0 || (pid && (pid_t)strtoul(pid, NULL, 10) != getpid()))
 		return fail(failure, FUSELAGE_E_MOUNT_SOCKET,
 			    "expected LISTEN_FDS=1 and LISTEN_PID=%d or none, found \"%.20s\" and "
 			    "\"%.20s\"",

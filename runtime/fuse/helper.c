@@ -1,5 +1,6 @@
 #include "fuse/helper.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -76,8 +77,8 @@ static bool take(struct fuse_helper *helper, bool wait, struct fuse_job *job)
 	return taken;
 }
 
-static void store_range(struct fuse_helper *helper, uint64_t node, uint64_t offset,
-			const uint8_t *data, uint32_t size)
+bool fuse_helper_store(struct fuse_helper *helper, uint64_t node, uint64_t offset,
+		       const uint8_t *data, uint32_t size)
 {
 	struct fuse_notify_store_out out = { .nodeid = node, .offset = offset, .size = size };
 	struct fuse_out_header header = {
@@ -91,8 +92,7 @@ static void store_range(struct fuse_helper *helper, uint64_t node, uint64_t offs
 	};
 
 	/* ENOENT: the kernel has forgotten the inode. A hint in any case. */
-	ssize_t n = writev(helper->server->device, parts, 3);
-	(void)n;
+	return writev(helper->server->device, parts, 3) >= 0 || errno != ENOENT;
 }
 
 /* The parts of block `index` that lie outside of [start, end). */
@@ -107,9 +107,9 @@ static void store_around(struct fuse_helper *helper, uint64_t node, const struct
 		return;
 	uint64_t limit = begin + (uint64_t)n;
 	if (start > begin)
-		store_range(helper, node, begin, data, (uint32_t)(start - begin));
+		fuse_helper_store(helper, node, begin, data, (uint32_t)(start - begin));
 	if (end < limit)
-		store_range(helper, node, end, data + (end - begin), (uint32_t)(limit - end));
+		fuse_helper_store(helper, node, end, data + (end - begin), (uint32_t)(limit - end));
 	if (limit < inode->size || inode->fragment == SQFS_NO_ENTRY)
 		sqfs_block_spent(helper->reader);
 }
@@ -159,6 +159,9 @@ static void run(struct fuse_helper *helper, const struct fuse_job *job)
 		break;
 	case JOB_FRAGMENT:
 		sqfs_prefetch_fragment(helper->reader, job->fragment);
+		break;
+	case JOB_FILES:
+		files_go_ahead(helper, &job->inode);
 		break;
 	}
 }

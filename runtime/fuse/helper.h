@@ -5,6 +5,7 @@
  *   that the parts that follow are never asked for. The kernel makes it wait for pages that a
  *   queued READ has locked: a thread that serves must not do this, or all of them might wait for
  *   READs that none is left to take.
+ * - FILES stores the files that a reader of file after file will want next (files.h).
  * - AHEAD decompresses what a sequential reader will want next.
  * - With nothing else to do it sweeps a file that is read at random places (sweep.h).
  *
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "fuse/files.h"
 #include "fuse/sweep.h"
 #include "squashfs/squashfs.h"
 
@@ -25,7 +27,8 @@
 enum fuse_job_kind {
 	JOB_STORE,
 	JOB_AHEAD,
-	JOB_FRAGMENT
+	JOB_FRAGMENT,
+	JOB_FILES
 };
 
 struct fuse_job {
@@ -56,6 +59,7 @@ struct fuse_helper {
 	unsigned next;
 	struct fuse_job jobs[FUSE_JOBS_MAX];
 	struct fuse_stream streams[FUSE_STREAMS]; /* the most recent one first */
+	struct fuse_files files;
 	struct fuse_sweep sweep; /* the helper's own */
 	bool running; /* set before there is another thread that reads it */
 };
@@ -64,5 +68,9 @@ void fuse_helper_init(struct fuse_helper *helper, struct fuse_server *server);
 void *fuse_helper_main(void *helper);
 /* Takes a copy of the job, or drops it. */
 void fuse_helper_post(struct fuse_helper *helper, const struct fuse_job *job);
+
+/* Puts contents into the kernel's page cache. False when it does not know the file. */
+bool fuse_helper_store(struct fuse_helper *helper, uint64_t node, uint64_t offset,
+		       const uint8_t *data, uint32_t size);
 
 #endif

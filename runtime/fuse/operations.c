@@ -7,7 +7,7 @@
 
 #define NODE_BIAS 2 /* a reference of 0 or 1 is as valid as any, node id 0 and 1 are taken */
 
-static uint64_t node_of(const struct fuse_server *server, uint64_t ref)
+uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref)
 {
 	return ref == server->fs->super.root_ref ? FUSE_ROOT_ID : ref + NODE_BIAS;
 }
@@ -46,7 +46,7 @@ void fuse_fill_entry(const struct fuse_server *server, const struct sqfs_inode *
 		     struct fuse_entry_out *out)
 {
 	*out = (struct fuse_entry_out){
-		.nodeid = node_of(server, inode->ref),
+		.nodeid = fuse_node_of(server, inode->ref),
 		.entry_valid = FUSE_FOR_EVER,
 		.attr_valid = FUSE_FOR_EVER,
 	};

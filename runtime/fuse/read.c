@@ -12,7 +12,7 @@ static void expect_fragment(struct fuse_server *server, uint32_t fragment)
 	uint32_t last = atomic_exchange_explicit(&server->fragment, fragment, memory_order_relaxed);
 	struct fuse_job job = { .kind = JOB_FRAGMENT, .fragment = fragment + 1 };
 
-	if (fragment == last + 1 && server->processors > 1)
+	if (fragment == last + 1)
 		fuse_helper_post(&server->helper, &job);
 }
 
@@ -38,8 +38,14 @@ static void expect_more(struct fuse_worker *worker, const struct fuse_request *r
 		job.kind = JOB_AHEAD;
 		fuse_helper_post(&server->helper, &job);
 	}
-	if (end == inode->size && (end & mask) && inode->fragment != SQFS_NO_ENTRY)
+	if (end < inode->size || server->processors == 1)
+		return;
+	if ((end & mask) && inode->fragment != SQFS_NO_ENTRY)
 		expect_fragment(server, inode->fragment);
+	if (files_in_order(&server->helper.files, inode)) {
+		job.kind = JOB_FILES;
+		fuse_helper_post(&server->helper, &job);
+	}
 }
 
 /* Within one block the answer leaves straight from the cache. */

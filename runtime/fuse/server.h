@@ -69,6 +69,9 @@ struct fuse_request {
 	size_t body_size;
 };
 
+/* The kernel's name for an inode. */
+uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref);
+
 /* Sends an answer: error 0 and `size` bytes, or a positive errno. */
 void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size);

@@ -203,6 +203,7 @@ int sqfs_inode_read(struct sqfs_reader *reader, uint64_t ref, struct sqfs_inode 
 				 "inode at %" PRIu64 ":%u: type %u, expected 1 to 14", ref >> 16,
 				 (unsigned)(ref & 0xffff), stored);
 	bool extended = stored > SQFS_SOCKET;
+	inode->extended = extended;
 	inode->type = (uint16_t)(extended ? stored - EXTENDED : stored);
 	inode->mode = (uint16_t)((le16(head + 2) & 07777) | type_bits[inode->type]);
 	inode->mtime = le32(head + 8);
@@ -223,6 +224,47 @@ int sqfs_inode_read(struct sqfs_reader *reader, uint64_t ref, struct sqfs_inode 
 		return error;
 	inode->tail_block = cursor.block;
 	inode->tail_offset = cursor.offset;
+	return 0;
+}
+
+/* Bytes behind the fixed part of a file or symlink. */
+static uint64_t rest_size(const struct sqfs_reader *reader, const struct sqfs_inode *inode)
+{
+	const struct sqfs_super *super = &reader->fs->super;
+	uint64_t blocks = inode->size >> super->block_log;
+
+	if (inode->type == SQFS_SYMLINK)
+		return inode->size + (inode->extended ? 4 : 0);
+	if (inode->type != SQFS_FILE)
+		return 0;
+	if (inode->fragment == SQFS_NO_ENTRY && inode->size & (super->block_size - 1))
+		blocks++;
+	return blocks * 4;
+}
+
+int sqfs_inode_after(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t *ref)
+{
+	struct meta_cursor cursor = {
+		.block = inode->tail_block,
+		.offset = inode->tail_offset,
+		.limit = inode_limit(reader->fs),
+	};
+	const struct block *block;
+	int error = meta_read(reader, &cursor, NULL, (size_t)rest_size(reader, inode));
+
+	for (unsigned i = 0; !error && inode->type == SQFS_DIR && i < inode->dir_index_count; i++) {
+		uint8_t raw[12]; /* an index: two words, then the length of a name - 1 */
+		error = meta_read(reader, &cursor, raw, sizeof raw);
+		if (!error)
+			error = meta_read(reader, &cursor, NULL, (size_t)le32(raw + 8) + 1);
+	}
+	if (!error)
+		error = meta_load(reader, cursor.block, cursor.limit, &block);
+	if (error)
+		return error;
+	if (cursor.offset >= block->length)
+		cursor = (struct meta_cursor){ .block = block->next };
+	*ref = (cursor.block - reader->fs->super.inode_table) << 16 | cursor.offset;
 	return 0;
 }
 

@@ -102,6 +102,7 @@ struct sqfs {
 struct sqfs_inode {
 	uint64_t ref; /* (start of metadata block << 16) | offset in it, from inode_table */
 	uint16_t type; /* enum sqfs_type, basic */
+	bool extended; /* stored as the long form of its type */
 	uint16_t mode; /* with the S_IF bits of its type */
 	uint32_t uid;
 	uint32_t gid;
@@ -177,6 +178,8 @@ const struct sqfs *sqfs_reader_fs(const struct sqfs_reader *reader);
 const char *sqfs_fault(const struct sqfs_reader *reader);
 
 int sqfs_inode_read(struct sqfs_reader *reader, uint64_t ref, struct sqfs_inode *inode);
+/* The reference of the one that stands behind it in the table. */
+int sqfs_inode_after(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t *ref);
 /* By number, through the export table; SQFS_ENOENT where the image has none. */
 int sqfs_inode_by_number(struct sqfs_reader *reader, uint32_t number, uint64_t *ref);
 

@@ -106,6 +106,29 @@ export function commandUnknown(name: string, nearest: string | undefined): Bundl
   return new BundleError("E_COMMAND_UNKNOWN", `there is no command ${quote(name)}`, { hint });
 }
 
+/** A configuration file that cannot be read or run, or holds something else than options. */
+export function configInvalid(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_CONFIG_INVALID", what, { ...details, path });
+}
+
+export function configKey(path: string, key: string, nearest: string | undefined): BundleError {
+  const hint = nearest === undefined ? undefined : `Did you mean ${quote(nearest)}?`;
+  return new BundleError("E_CONFIG_KEY", `there is no option ${quote(key)}`, { path, hint });
+}
+
+export function configValue(
+  path: string,
+  key: string,
+  expected: string,
+  actual: string,
+): BundleError {
+  return new BundleError("E_CONFIG_VALUE", `${quote(key)} does not take this value`, {
+    path,
+    expected,
+    actual,
+  });
+}
+
 /** @param words what the runtime said */
 export function doctor(path: string, words: string): BundleError {
   return new BundleError("E_DOCTOR", `nothing could be tried: ${words || "no word of it"}`, {

@@ -5,6 +5,13 @@ export { type AppendedImage, type AssembleResult, assembleBundle } from "./assem
 export { type BuildResult, build, type Explanation, explain } from "./build.ts";
 export type { AssembleOptions } from "./config/assemble.ts";
 export type { BuildOptions } from "./config/build.ts";
+export {
+  type BundleConfig,
+  defineConfig,
+  findConfig,
+  type LoadedConfig,
+  loadConfig,
+} from "./config/file.ts";
 export { doctor, type Finding } from "./doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./dump/dump.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";

@@ -6,6 +6,7 @@
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
 //   native-other   the same for the machine that this one is not; only publishing needs it
 //   dist           dist/**/*.js, *.d.ts            the builder
+//                  dist/bundle.config.schema.json  what editors know of its configuration
 //                  dist/man, dist/completions      its man pages and completions
 //
 // "Changed" is decided by content, so that a fresh checkout or a touched file costs nothing.
@@ -18,6 +19,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { generate, readSpec } from "./generate.mjs";
 import { completions } from "./spec/completions.mjs";
+import { configSchema } from "./spec/config-schema.mjs";
 import { manPages } from "./spec/man.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -73,6 +75,7 @@ export const parts = [
       "dist/index.d.ts",
       "dist/cli/main.js",
       "dist/cli/fuselage-bundle.js",
+      "dist/bundle.config.schema.json",
       ...["bundle", "fuselage", "fuselage-bundle"].map((name) => `dist/man/${name}.1`),
       ...["bundle.bash", "_bundle", "bundle.fish"].map((name) => `dist/completions/${name}`),
     ],
@@ -116,9 +119,11 @@ async function isFresh(part, current) {
 /** Sources in builder/cli that are commands of their own. */
 const commands = ["main", "fuselage-bundle"];
 
-/** Man pages and completions, from the option tables. */
+/** Man pages, completions and the schema of bundle.config.*, from the option tables. */
 async function writeDocuments() {
   const spec = readSpec();
+  const schema = `${JSON.stringify(configSchema(spec.options), null, 2)}\n`;
+  await writeFile(path.join(root, "dist/bundle.config.schema.json"), schema);
   const folders = { man: manPages(spec), completions: completions(spec.options) };
   for (const [folder, files] of Object.entries(folders)) {
     const dir = path.join(root, "dist", folder);

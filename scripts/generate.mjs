@@ -9,6 +9,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { configKeys } from "./spec/config-schema.mjs";
 import { aliasHelp, commandHelp, programHelp, runnerHelp, runtimeHelp } from "./spec/help.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -71,6 +72,8 @@ function typescript({ version, errors, manifest, options, hostLibraries }) {
     value("optionWords", byName(optionWords)),
     "/** Libraries that are never packed; docs/libraries.md lists them. */\n" +
       value("hostLibraries", hostLibraries),
+    "/** Keys of bundle.config.*, with their JSON schema, and those whose values are paths. */\n" +
+      value("configKeys", configKeys(options)),
     value("program", options.program),
     value("globalOptions", options.global),
     value("commands", options.commands),
@@ -211,6 +214,19 @@ function libraryTable({ hostLibraries }) {
   return ["| library | why it is the target's |", "|---|---|", ...rows].join("\n");
 }
 
+function configTable({ options }) {
+  const type = (schema) => {
+    if (schema.enum) return schema.enum.map((one) => `\`${JSON.stringify(one)}\``).join(", ");
+    if (schema.type === "array") return `list of ${schema.items.type}s`;
+    if (schema.type !== "integer") return schema.type;
+    return `integer, ${schema.minimum} to ${schema.maximum}`;
+  };
+  const rows = Object.entries(configKeys(options).properties).map(
+    ([key, schema]) => `| \`${key}\` | ${type(schema)} | ${schema.description} |`,
+  );
+  return ["| key | value | meaning |", "|---|---|---|", ...rows].join("\n");
+}
+
 function cliReference({ options }) {
   const block = (text) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
   const environment = options.environment.map(
@@ -256,6 +272,7 @@ function outputs(spec) {
     ["docs/cli.md", cliReference(spec)],
     ["docs/format.md", tagTable(spec)],
     ["docs/libraries.md", libraryTable(spec)],
+    ["docs/config.md", configTable(spec)],
   ]) {
     made.push([file, spliceTable(file, table), true]);
   }

@@ -1,8 +1,8 @@
 /** Command line → values, by the tables of scripts/spec/options.json. */
 import { parseArgs } from "node:util";
+import { nearest } from "../config/nearest.ts";
 import * as errors from "../errors.ts";
 import { alias, commands, globalOptions } from "../generated/spec.ts";
-import { nearest } from "./nearest.ts";
 
 export type CommandName = (typeof commands)[number]["name"];
 

@@ -1,5 +1,7 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../build.ts";
+import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
+import * as errors from "../../errors.ts";
 import { displayPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, note, print, printable, printJson } from "../print.ts";
@@ -17,40 +19,22 @@ import {
 
 export async function buildCommand(args: Arguments): Promise<void> {
   const started = performance.now();
-  const output = args.text("output") ?? "";
-  const bar = progressBar();
-  const options = {
-    input: args.positionals[0] ?? "",
-    output,
-    kind: parsed(args.text("kind"), parseKind),
-    entry: args.text("entry"),
-    name: args.text("name"),
-    args: args.list("arg"),
-    env: args.list("env").map(parseVariable),
-    unsetEnv: args.list("unset-env"),
-    withLibs: args.flag("with-libs"),
-    libs: args.list("lib"),
-    sysroot: args.text("sysroot"),
-    ...parsed(args.text("compression"), parseCompression),
-    blockSize: parsed(args.text("block-size"), parseBlockSize),
-    exclude: args.list("exclude"),
-    keepMtimes: args.flag("keep-mtimes"),
-    keepOwners: args.flag("keep-owners"),
-    devices: args.flag("devices"),
-    xattrs: !args.flag("no-xattrs"),
-    threads: parsed(args.text("threads"), parseThreads),
-    arch: parsed(args.text("arch"), parseArch),
-    writable: args.flag("writable"),
-    mountAt: args.text("mount-at"),
-    runtimeOptions: !args.flag("no-runtime-options"),
-    onProgress: bar.update,
-    onReport: note,
-  };
+  if (args.positionals[0] === undefined && !args.flag("config")) {
+    const usage = "bundle build [APP] -o OUT [OPTION]...";
+    throw errors.argument("APP is missing", usage, "Only with --config may APP be left out.");
+  }
+  if (args.flag("config") && args.flag("no-config")) {
+    throw errors.optionConflict("--config and --no-config exclude each other");
+  }
+  const choice = { file: args.text("config"), none: args.flag("no-config") };
+  const { options, config } = await configuredOptions(givenOptions(args), choice);
   if (args.flag("explain")) {
-    printExplanation(await explain(options), args.flag("json"));
+    printExplanation(await explain({ ...options, onReport: note }), config, args.flag("json"));
     return;
   }
-  const result = await build(options).finally(bar.stop);
+  const bar = progressBar();
+  const callbacks = { onProgress: bar.update, onReport: note };
+  const result = await build({ ...options, ...callbacks }).finally(bar.stop);
   for (const warning of result.warnings) note(`warning: ${warning}`);
 
   if (args.flag("json")) {
@@ -61,9 +45,41 @@ export async function buildCommand(args: Arguments): Promise<void> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(
     `kind: ${printable(result.summary)}\n` +
-      `${printable(output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
+      `${printable(options.output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
       `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
   );
+}
+
+/** What was typed; a key that was not is undefined, so that a configuration file may say it. */
+function givenOptions(args: Arguments): GivenOptions {
+  const on = (name: string) => args.flag(name) || undefined;
+  const off = (name: string) => (args.flag(name) ? false : undefined);
+  const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
+  return {
+    input: args.positionals[0],
+    output: args.text("output"),
+    kind: parsed(args.text("kind"), parseKind),
+    entry: args.text("entry"),
+    name: args.text("name"),
+    args: list("arg"),
+    env: list("env")?.map(parseVariable),
+    unsetEnv: list("unset-env"),
+    withLibs: on("with-libs"),
+    libs: list("lib"),
+    sysroot: args.text("sysroot"),
+    ...parsed(args.text("compression"), parseCompression),
+    blockSize: parsed(args.text("block-size"), parseBlockSize),
+    exclude: list("exclude"),
+    keepMtimes: on("keep-mtimes"),
+    keepOwners: on("keep-owners"),
+    devices: on("devices"),
+    xattrs: off("no-xattrs"),
+    threads: parsed(args.text("threads"), parseThreads),
+    arch: parsed(args.text("arch"), parseArch),
+    writable: on("writable"),
+    mountAt: args.text("mount-at"),
+    runtimeOptions: off("no-runtime-options"),
+  };
 }
 
 function printResultJson(result: BuildResult): void {
@@ -79,13 +95,18 @@ function printResultJson(result: BuildResult): void {
   });
 }
 
-function printExplanation(explanation: Explanation, json: boolean): void {
+function printExplanation(
+  explanation: Explanation,
+  config: string | undefined,
+  json: boolean,
+): void {
   if (json) {
-    printJson(explanation);
+    printJson({ ...(config !== undefined && { config }), ...explanation });
     return;
   }
   const { summary, entry, lines, warnings, files, contentBytes } = explanation;
   const shown = [
+    ...(config === undefined ? [] : [`options: from ${config}`]),
     `kind: ${summary}`,
     `entry: ${entry}`,
     ...lines,

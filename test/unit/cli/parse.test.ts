@@ -50,7 +50,7 @@ describe("a wrong line is refused:", () => {
     [[], "E_ARGUMENT"],
     [["biuld"], "E_COMMAND_UNKNOWN"],
     [["--nonsense"], "E_OPTION_UNKNOWN"],
-    [["build", "-o", "x"], "E_ARGUMENT"],
+    [["pack", "-o", "x.sfs"], "E_ARGUMENT"],
     [["build", "a", "b", "-o", "x"], "E_ARGUMENT"],
     [["pack", "a"], "E_OPTION_MISSING"],
     [["build", "a", "-o"], "E_OPTION_VALUE"],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nearest } from "../../../builder/cli/nearest.ts";
+import { nearest } from "../../../builder/config/nearest.ts";
 
 const names = ["build", "inspect", "extract", "runtime"];
 

@@ -1,0 +1,73 @@
+/** Options of the command line and of a configuration file → one set. */
+import path from "node:path";
+import type { BuildOptions } from "./build.ts";
+import { findConfig, type LoadedConfig, loadConfig } from "./file.ts";
+
+/** Options of a command line; what is undefined was not given. */
+export type GivenOptions = {
+  [Key in keyof BuildOptions]?: BuildOptions[Key] | undefined;
+};
+
+/** Where options beside the command line come from. */
+export interface ConfigChoice {
+  /** `--config`: this file. Default: the one in the folder that is packed, if there is one. */
+  file: string | undefined;
+  /** `--no-config`: none. */
+  none: boolean;
+}
+
+export interface ConfiguredOptions {
+  options: BuildOptions;
+  /** The configuration file as it was named or found. */
+  config: string | undefined;
+}
+
+/**
+ * Fills in from the configuration file what was not given. A key that was given wins as a whole, a
+ * list too. The file itself is not packed.
+ *
+ * @param given options; a key that is undefined was not given
+ * @throws as `findConfig` and `loadConfig`
+ */
+export async function configuredOptions(
+  given: GivenOptions,
+  { file, none }: ConfigChoice,
+): Promise<ConfiguredOptions> {
+  const named = none ? undefined : file;
+  const found =
+    none || named !== undefined || !given.input ? undefined : await findConfig(given.input);
+  const config = named ?? found;
+  if (config === undefined) {
+    return {
+      options: { ...set(given), input: given.input ?? "", output: given.output ?? "" },
+      config,
+    };
+  }
+  const loaded = await loadConfig(config);
+  return { options: merged(given, loaded), config };
+}
+
+function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOptions {
+  const { level, ...others } = options;
+  const input = given.input || options.input || path.dirname(file);
+  const result: BuildOptions = {
+    output: "",
+    ...others,
+    // A level belongs to its codec.
+    ...(level !== undefined && given.compression === undefined && { level }),
+    ...set(given),
+    input,
+  };
+  const inside = path.relative(path.resolve(input), file);
+  if (inside.split(path.sep)[0] === "..") return result;
+  return { ...result, exclude: [...(result.exclude ?? []), escapeGlob(inside)] };
+}
+
+function set(given: GivenOptions): Partial<BuildOptions> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** A glob that means this one path. */
+function escapeGlob(name: string): string {
+  return name.replace(/[\\*?[\]{}()!+@|]/g, "\\$&");
+}

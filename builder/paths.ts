@@ -1,5 +1,6 @@
 /** Where the parts of this package lie, in a checkout and as installed. */
 import { existsSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as errors from "./errors.ts";
@@ -59,4 +60,15 @@ export type Shell = (typeof shells)[number];
 export function completionsPath(shell: Shell): string {
   const names: Record<Shell, string> = { bash: "bundle.bash", zsh: "_bundle", fish: "bundle.fish" };
   return path.join(packageRoot(), "dist", "completions", names[shell]);
+}
+
+/**
+ * Where things are kept that could be made again: `$XDG_CACHE_HOME/fuselage-bundle`, else below
+ * `~/.cache`.
+ */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const base = environment["XDG_CACHE_HOME"];
+  // The specification of base directories: a relative path is to be ignored.
+  const home = () => path.join(environment["HOME"] || os.homedir(), ".cache");
+  return path.join(base && path.isAbsolute(base) ? base : home(), "fuselage-bundle");
 }

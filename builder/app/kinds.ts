@@ -2,10 +2,11 @@
 import * as errors from "../errors.ts";
 import { elf } from "./elf/elf.ts";
 import type { DetectInput, Kind, KindName } from "./kind.ts";
+import { node } from "./node/node.ts";
 import { plain } from "./plain/plain.ts";
 
 /** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
-export const kinds: readonly Kind[] = [elf, plain];
+export const kinds: readonly Kind[] = [node, elf, plain];
 
 /** What --kind takes. */
 export const kindNames: readonly KindName[] = kinds.map(({ name }) => name);

@@ -62,6 +62,22 @@ export function parseArch(text: string): Architecture {
   return arch;
 }
 
+/** What Node calls the machine: linux-x64, linux-arm64. */
+export function parseTarget(text: string): Architecture {
+  const known: Record<string, Architecture> = { "linux-x64": "x86_64", "linux-arm64": "aarch64" };
+  const arch = known[text];
+  if (arch === undefined) {
+    throw errors.optionValue("--target", Object.keys(known).join(" or "), `"${text}"`);
+  }
+  return arch;
+}
+
+/** A C library. */
+export function parseLibc(text: string): "glibc" | "musl" | "static" {
+  if (text === "glibc" || text === "musl" || text === "static") return text;
+  throw errors.optionValue("--node-libc", "glibc, musl or static", `"${text}"`);
+}
+
 /** A kind of app, or auto. */
 export function parseKind(text: string): KindName | "auto" {
   const known = [...kindNames, "auto" as const].find((name) => name === text);

@@ -40,6 +40,18 @@ export interface BuildOptions extends ImageChoices {
   mountAt?: string | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
+  /** node: the interpreter: a version, a path with a slash, "host", or "none". */
+  node?: string | undefined;
+  /** node: C library that the interpreter is for. Default "glibc". */
+  nodeLibc?: "glibc" | "musl" | "static" | undefined;
+  /** node: whether the sources become one file. Default true. */
+  bundle?: boolean | undefined;
+  /** node: globs of files to take along, relative to `input`. */
+  include?: readonly string[] | undefined;
+  /** node: whether compiled code is made at build time. Default true. */
+  compileCache?: boolean | undefined;
+  /** node: whether NODE_OPTIONS and NODE_PATH of the caller reach the app. Default false. */
+  inheritNodeOptions?: boolean | undefined;
   /** Is told what takes time, one line each. */
   onReport?: ((line: string) => void) | undefined;
 }
@@ -71,6 +83,12 @@ const keys: Record<keyof BuildOptions, true> = {
   writable: true,
   mountAt: true,
   runtimeOptions: true,
+  node: true,
+  nodeLibc: true,
+  bundle: true,
+  include: true,
+  compileCache: true,
+  inheritNodeOptions: true,
   onReport: true,
 };
 

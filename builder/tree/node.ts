@@ -34,6 +34,8 @@ export type Contents =
       /** Bytes. */
       readonly size: number;
       readonly identity: FileIdentity;
+      /** sha256, hexadecimal, where it is known: of large files that are packed again and again. */
+      readonly digest?: string;
     }
   | { readonly from: "memory"; readonly bytes: Uint8Array }
   /** Read once, into a temporary file, when the image is written (an archive member, say). */

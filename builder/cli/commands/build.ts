@@ -13,6 +13,8 @@ import {
   parseCompression,
   parsed,
   parseKind,
+  parseLibc,
+  parseTarget,
   parseThreads,
   parseVariable,
 } from "../values.ts";
@@ -75,10 +77,16 @@ function givenOptions(args: Arguments): GivenOptions {
     devices: on("devices"),
     xattrs: off("no-xattrs"),
     threads: parsed(args.text("threads"), parseThreads),
-    arch: parsed(args.text("arch"), parseArch),
+    arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     writable: on("writable"),
     mountAt: args.text("mount-at"),
     runtimeOptions: off("no-runtime-options"),
+    node: args.text("node"),
+    nodeLibc: parsed(args.text("node-libc"), parseLibc),
+    bundle: off("no-bundle"),
+    include: list("include"),
+    compileCache: off("no-compile-cache"),
+    inheritNodeOptions: on("inherit-node-options"),
   };
 }
 

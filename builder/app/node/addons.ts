@@ -1,0 +1,225 @@
+/**
+ * Compiled addons in installed packages: which files are for the target, and whether the packed Node
+ * can load them.
+ */
+import { open, readdir } from "node:fs/promises";
+import path from "node:path";
+import { machineName } from "../../elf/read.ts";
+import { elfUnsupported } from "../../errors.ts";
+import * as errors from "./errors.ts";
+import { type Closure, findPackage } from "./installed.ts";
+import { type PackageJson, readPackage } from "./package.ts";
+import { abiOf, nodeWithAbi, packageFits, showTarget, type Target } from "./target.ts";
+
+/** Sources and intermediate files of node-gyp, which no program opens. */
+export const BUILD_LEFTOVERS = [
+  "build/Release/obj.target",
+  "build/Release/obj",
+  "build/Release/.deps",
+  "build/Debug",
+  "**/*.{o,a,c,cc,cpp,cxx,h,hpp,gyp,gypi,mk}",
+];
+
+/** A package that only exists for some machine: `@img/sharp-linux-x64`, `@esbuild/linux-arm64`. */
+const PLATFORM_NAME =
+  /(?:^|[-_/@.])(?:linux|linuxmusl|darwin|win32|freebsd|android|wasm32)(?:[-_.]|$)/;
+
+export interface PackageAddons {
+  /** Of the package. */
+  name: string;
+  /** Files of the package that are for other machines, relative. */
+  foreign: string[];
+  /** Addons that stay, relative. */
+  kept: string[];
+}
+
+/**
+ * Why a package must stay on disk for its addons, or undefined.
+ *
+ * @param dir of the package
+ */
+export async function addonReason(dir: string): Promise<string | undefined> {
+  const json = (await readPackage(dir)) ?? {};
+  if (platformPackages(json).length > 0) return "its optional dependencies are compiled";
+  const files = await addonFiles(dir);
+  if (files.length > 0) return `it has ${files[0]}`;
+  const names = await readdir(dir);
+  return names.includes("binding.gyp") ? "it has binding.gyp" : undefined;
+}
+
+function platformPackages(json: PackageJson): string[] {
+  return Object.keys(json.optionalDependencies ?? {}).filter((name) => PLATFORM_NAME.test(name));
+}
+
+/** Paths of `.node` files, relative; those of packages inside it are theirs. */
+async function addonFiles(dir: string): Promise<string[]> {
+  const found: string[] = [];
+  const pending = [""];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    for (const entry of await readdir(path.join(dir, at), { withFileTypes: true })) {
+      const name = path.join(at, entry.name);
+      if (entry.isDirectory() && entry.name !== "node_modules" && entry.name !== "obj.target") {
+        pending.push(name);
+      } else if (entry.name.endsWith(".node") && !entry.isDirectory()) found.push(name);
+    }
+  }
+  return found.sort();
+}
+
+/** By folder of a package that has any. */
+export type Addons = Map<string, PackageAddons>;
+
+/**
+ * Looks at all packages that are packed.
+ *
+ * @param node version of the Node that is packed
+ * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
+ */
+export async function inspectAddons(
+  closure: Closure,
+  target: Target,
+  node: string | undefined,
+): Promise<Addons> {
+  await checkPlatformPackages(closure, target);
+  const addons: Addons = new Map();
+  for (const dir of [...closure.packages].sort()) {
+    const found = await checkAddons(dir, target, node);
+    if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(dir, target);
+    if (found.kept.length + found.foreign.length > 0) addons.set(dir, found);
+  }
+  return addons;
+}
+
+/**
+ * Sorts the addons of one package by machine.
+ *
+ * @param node version of the Node that is packed
+ * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
+ */
+async function checkAddons(
+  dir: string,
+  target: Target,
+  node: string | undefined,
+): Promise<PackageAddons> {
+  const name = (await readPackage(dir))?.name ?? path.basename(dir);
+  const result: PackageAddons = { name, foreign: [], kept: [] };
+  const others = new Set<string>();
+  for (const file of await addonFiles(dir)) {
+    const machine = await machineOf(path.join(dir, file));
+    if (machine === target.machine && fitsByName(file, target)) result.kept.push(file);
+    else {
+      result.foreign.push(file);
+      others.add(machine === undefined ? "no Linux program" : machineName(machine));
+    }
+  }
+  if (result.kept.length === 0 && result.foreign.length > 0) {
+    const actual = `${result.foreign.join(", ")}: ${[...others].join(", ")}`;
+    throw errors.addonTarget(dir, name, showTarget(target), actual);
+  }
+  await checkAbi(dir, name, result, node);
+  return result;
+}
+
+/**
+ * A package with binding.gyp has its addon compiled when it is installed, unless scripts are off.
+ *
+ * @throws E_NODE_ADDON_TARGET
+ */
+async function checkBuilt(dir: string, target: Target): Promise<void> {
+  if (!(await readdir(dir)).includes("binding.gyp")) return;
+  const json = (await readPackage(dir)) ?? {};
+  if (platformPackages(json).length > 0) return;
+  const name = json.name ?? path.basename(dir);
+  const hint = `Run \`npm rebuild ${name}\` where it is installed.`;
+  throw errors.addonTarget(dir, name, showTarget(target), "binding.gyp, which was not built", hint);
+}
+
+/** prebuilds/ holds folders and files by platform: `linux-x64/node.napi.musl.node`. */
+function fitsByName(file: string, target: Target): boolean {
+  if (/(?:^|[/_-])(?:darwin|win32|freebsd|android|openbsd)(?:[-_/.+]|$)/.test(file)) return false;
+  const musl = /(?:musl|alpine)/.test(file);
+  const glibc = /glibc|[-_.]gnu[-_.]/.test(file);
+  return target.libc === "glibc" ? !musl : !glibc;
+}
+
+async function machineOf(file: string): Promise<number | undefined> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
+    const isElf = bytesRead === 20 && buffer.readUInt32BE(0) === 0x7f454c46;
+    return isElf && buffer[5] === 1 ? buffer.readUInt16LE(18) : undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * An addon names its Node by a symbol: `node_register_module_v137`. Those of Node-API have none, and
+ * are for every version.
+ */
+async function checkAbi(
+  dir: string,
+  name: string,
+  addons: PackageAddons,
+  node: string | undefined,
+): Promise<void> {
+  const wanted = abiOf(node);
+  if (wanted === undefined) return;
+  const wrong: { file: string; abi: number }[] = [];
+  for (const file of addons.kept) {
+    const abi = await abiOfAddon(path.join(dir, file));
+    if (abi !== undefined && abi !== wanted) wrong.push({ file, abi });
+  }
+  const [first] = wrong;
+  if (first === undefined) return;
+  if (wrong.length < addons.kept.length) {
+    addons.kept = addons.kept.filter((file) => !wrong.some((other) => other.file === file));
+    return;
+  }
+  const expected = `NODE_MODULE_VERSION ${wanted} (Node ${node})`;
+  const found = { abi: first.abi, node: nodeWithAbi(first.abi) };
+  throw errors.addonAbi(path.join(dir, first.file), name, expected, found);
+}
+
+async function abiOfAddon(file: string): Promise<number | undefined> {
+  const handle = await open(file);
+  try {
+    const bytes = await handle.readFile();
+    const at = bytes.indexOf("node_register_module_v");
+    const digits = at < 0 ? undefined : /^\d+/.exec(bytes.toString("latin1", at + 22, at + 30));
+    return digits === undefined || digits === null ? undefined : Number(digits[0]);
+  } catch (cause) {
+    throw elfUnsupported(file, `it cannot be read: ${String(cause)}`);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * A package whose compiled parts are packages of their own must have the ones for the target.
+ *
+ * @throws E_NODE_ADDON_TARGET
+ */
+async function checkPlatformPackages(closure: Closure, target: Target): Promise<void> {
+  for (const dir of closure.packages) {
+    const json = await readPackage(dir);
+    if (json === undefined) continue;
+    const wanted = platformPackages(json);
+    if (wanted.length === 0) continue;
+    const installed: string[] = [];
+    let fits = false;
+    for (const name of wanted) {
+      const found = findPackage(dir, name);
+      if (found === undefined) continue;
+      installed.push(name);
+      fits ||= packageFits((await readPackage(found.dir)) ?? {}, target);
+    }
+    // None at all is a choice: some only make things faster, or have a part in JavaScript too.
+    if (fits || installed.length === 0) continue;
+    const name = json.name ?? path.basename(dir);
+    const hint =
+      `Install it for the target beside the one for this machine: npm install --os=linux ` +
+      `--cpu=${target.arch}${target.libc === "glibc" ? "" : " --libc=musl"} ${name}`;
+    throw errors.addonTarget(dir, name, showTarget(target), installed.join(", "), hint);
+  }
+}

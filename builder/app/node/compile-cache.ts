@@ -1,0 +1,92 @@
+/**
+ * V8's code of the app's programs, made at build time by the Node that is packed.
+ *
+ * Nothing of the app runs: its files are compiled only (templates/node/warm.mjs). What lies inside a
+ * function stays uncompiled, as it does in a cache that a run leaves behind.
+ *
+ * Node finds code by the place of a file relative to the folder of the cache, so both lie here as
+ * they will lie at a start: `tmp/node/TAG` beside `static/NAME/app`. The paths of this build are in
+ * the code too, and they must not depend on the machine: all are named through /proc/self/cwd.
+ */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import semver from "semver";
+import { templatesPath } from "../../paths.ts";
+import { run } from "./command.ts";
+import type { Interpreter } from "./interpreter.ts";
+
+/** From this version on the folder of a cache may move. */
+const FIRST = "24.12.0";
+const TIMEOUT = 120_000;
+
+/** A file that is compiled. */
+export interface Compiled {
+  /** Below the image's root. */
+  place: string;
+  /** Its text, or where it is on disk. */
+  contents: Uint8Array | string;
+  /** Whether it is asked for itself, or only imported by others. */
+  role: "module" | "script" | "imported";
+}
+
+export interface CompileCacheRequest {
+  /** Private folder. */
+  workspace: string;
+  /** Name of the bundle: the folder that its image is mounted at. */
+  name: string;
+  interpreter: Interpreter;
+  files: readonly Compiled[];
+}
+
+/** Why this Node cannot use a cache that was made elsewhere, or undefined. */
+export function cacheRefusal(version: string | undefined): string | undefined {
+  if (version === undefined) return "its version is not known";
+  if (semver.gte(version, FIRST)) return undefined;
+  return `Node ${version} cannot move a compile cache, ${FIRST} can`;
+}
+
+/**
+ * Makes the cache.
+ *
+ * @returns files by name
+ * @throws Error when the interpreter cannot run here
+ */
+export async function makeCompileCache({
+  workspace,
+  name,
+  interpreter,
+  files,
+}: CompileCacheRequest): Promise<Map<string, Uint8Array>> {
+  const work = path.join(workspace, "compile");
+  const image = path.join("static", name);
+  mkdirSync(path.join(work, "tmp"), { recursive: true });
+  for (const { place, contents } of files) {
+    const file = path.join(work, image, place);
+    mkdirSync(path.dirname(file), { recursive: true });
+    if (typeof contents === "string") copyFileSync(contents, file);
+    else writeFileSync(file, contents);
+  }
+  const base = "/proc/self/cwd";
+  const programs = files
+    .filter(({ role }) => role !== "imported")
+    .map(({ place, role }) => `${role}:${path.join(base, image, place)}`);
+  const seeds = ["--hash-seed=1", "--random-seed=1", "--preserve-symlinks"];
+  const script = path.join(templatesPath(), "node/warm.mjs");
+  await run(interpreter.file, [...seeds, script, `${base}/tmp/node`, ...programs], {
+    cwd: work,
+    env: { HOME: work, PATH: "/usr/bin:/bin" },
+    timeout: TIMEOUT,
+  });
+  return readCache(path.join(work, "tmp/node"));
+}
+
+/** All of the one folder that Node has made, whose name is for this processor and user. */
+function readCache(dir: string): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  for (const tag of readdirSync(dir)) {
+    for (const name of readdirSync(path.join(dir, tag)).sort()) {
+      found.set(name, readFileSync(path.join(dir, tag, name)));
+    }
+  }
+  return found;
+}

@@ -1,0 +1,88 @@
+/** Failures of Node apps, sorted by code. The catalogue is scripts/spec/errors.json. */
+import { BundleError, entryAmbiguous, entryMissing, systemReason } from "../../errors.ts";
+
+export { entryAmbiguous, entryMissing };
+
+/** @param wanted ABI of the interpreter @param found ABI of the addon, and a Node that has it */
+export function addonAbi(
+  file: string,
+  name: string,
+  wanted: string,
+  found: { abi: number; node: string | undefined },
+): BundleError {
+  const { abi, node } = found;
+  const other = node === undefined ? "" : `, or pack Node ${node}: --node ${node}`;
+  return new BundleError("E_NODE_ADDON_ABI", `${name} has an addon for another Node`, {
+    path: file,
+    expected: wanted,
+    actual: `NODE_MODULE_VERSION ${abi}${node === undefined ? "" : ` (Node ${node})`}`,
+    hint: `Install or rebuild ${name} with the Node that is packed${other}.`,
+  });
+}
+
+/** @param target for example "linux-arm64 (glibc)" @param actual what there is instead */
+export function addonTarget(
+  path: string,
+  name: string,
+  target: string,
+  actual: string,
+  hint?: string,
+): BundleError {
+  return new BundleError("E_NODE_ADDON_TARGET", `${name} has no addon for ${target}`, {
+    path,
+    expected: `an addon for ${target}`,
+    actual,
+    hint,
+  });
+}
+
+/** @param text what esbuild says, with file, line and the source */
+export function bundleFailed(path: string, text: string): BundleError {
+  return new BundleError("E_NODE_BUNDLE", `the sources cannot be bundled:\n${text}`, { path });
+}
+
+/** @param importer the file or package that asks for it */
+export function dependencyMissing(dir: string, name: string, importer: string): BundleError {
+  return new BundleError("E_NODE_DEPENDENCY", `${importer} needs ${name}, which is not installed`, {
+    path: dir,
+    hint: `Run \`npm install\` in ${dir}, or \`npm install ${name}\` when package.json does not have it.`,
+  });
+}
+
+export function entryNone(dir: string): BundleError {
+  return new BundleError("E_ENTRY_NONE", "package.json names no program to start", {
+    path: dir,
+    expected: "bin, main, exports or index.js that exists; or --entry",
+    hint: "Say which file to start, for example: --entry src/server.js",
+  });
+}
+
+/** @param source where the bytes came from */
+export function integrity(source: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_NODE_INTEGRITY", "what was downloaded is not what was published", {
+    path: source,
+    expected,
+    actual,
+  });
+}
+
+export function interpreter(what: string, details: { path?: string; hint?: string }): BundleError {
+  return new BundleError("E_NODE_INTERPRETER", what, details);
+}
+
+export function packageMalformed(path: string, cause: unknown): BundleError {
+  return new BundleError("E_NODE_PACKAGE", `is no package.json: ${systemReason(cause)}`, {
+    path,
+    cause,
+  });
+}
+
+/** @param what is not there: "Node 24.21.0 for x64" */
+export function registry(url: string, what: string, reason: string, cached: string): BundleError {
+  return new BundleError("E_NODE_REGISTRY", `${what} cannot be downloaded: ${reason}`, {
+    path: url,
+    hint:
+      `${cached} Check the network and the registry (npm config get registry), or pack a Node that ` +
+      "is here: --node /path/to/node, or --node host.",
+  });
+}

@@ -1,0 +1,113 @@
+/** Packages as they are installed, with npm's nested folders and pnpm's links. */
+import { lstatSync, realpathSync, statSync } from "node:fs";
+import path from "node:path";
+import * as errors from "./errors.ts";
+import { type PackageJson, readPackage } from "./package.ts";
+import { packageFits, type Target } from "./target.ts";
+
+/** Installed packages that belong together. */
+export interface Closure {
+  /** Folders, links followed. */
+  packages: Set<string>;
+  /** Symbolic links of node_modules that lead to them, by path: what they lead to. */
+  links: Map<string, string>;
+  /** Those that somebody cannot do without. */
+  required: Set<string>;
+}
+
+export function emptyClosure(): Closure {
+  return { packages: new Set(), links: new Map(), required: new Set() };
+}
+
+interface Found {
+  /** In a node_modules, perhaps a link. */
+  place: string;
+  /** Links followed. */
+  dir: string;
+}
+
+/** Where Node finds a package for a file in `from`, which is a real path. */
+export function findPackage(from: string, name: string): Found | undefined {
+  for (let at = from; ; at = path.dirname(at)) {
+    if (path.basename(at) !== "node_modules") {
+      const place = path.join(at, "node_modules", name);
+      if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
+        return { place, dir: realpathSync(place) };
+      }
+    }
+    if (path.dirname(at) === at) return undefined;
+  }
+}
+
+/** Dependencies that a package is installed with, and whether it can do without one. */
+export function wantedNames(json: PackageJson): Map<string, { optional: boolean }> {
+  const wanted = new Map<string, { optional: boolean }>();
+  for (const name of Object.keys(json.peerDependencies ?? {})) {
+    wanted.set(name, { optional: json.peerDependenciesMeta?.[name]?.optional === true });
+  }
+  for (const name of Object.keys(json.dependencies ?? {})) wanted.set(name, { optional: false });
+  // npm lists optional ones among the dependencies too.
+  for (const name of Object.keys(json.optionalDependencies ?? {})) {
+    wanted.set(name, { optional: true });
+  }
+  return wanted;
+}
+
+/**
+ * Adds a package and all it depends on.
+ *
+ * @param dir of the package, links followed
+ * @throws E_NODE_PACKAGE
+ */
+export async function addClosure(closure: Closure, dir: string, target: Target): Promise<void> {
+  const pending = [dir];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (closure.packages.has(at)) continue;
+    closure.packages.add(at);
+    const json = (await readPackage(at)) ?? {};
+    for (const [name, { optional }] of wantedNames(json)) {
+      const next = await addDependency(closure, at, name, target);
+      if (next === undefined) continue;
+      if (!optional) closure.required.add(next);
+      pending.push(next);
+    }
+  }
+}
+
+/** Notes the link to a dependency. @returns its folder, when it is installed and fits */
+async function addDependency(
+  closure: Closure,
+  from: string,
+  name: string,
+  target: Target,
+): Promise<string | undefined> {
+  const found = findPackage(from, name);
+  if (found === undefined) return undefined;
+  const json = await readPackage(found.dir);
+  if (json !== undefined && !packageFits(json, target)) return undefined;
+  if (lstatSync(found.place).isSymbolicLink()) closure.links.set(found.place, found.dir);
+  return found.dir;
+}
+
+/**
+ * All that an app needs in production: its dependencies without devDependencies.
+ *
+ * @param dir of the app
+ * @throws E_NODE_DEPENDENCY when one that the app names itself is not installed
+ */
+export async function productionClosure(dir: string, target: Target): Promise<Closure> {
+  const closure = emptyClosure();
+  const json = (await readPackage(dir)) ?? {};
+  for (const [name, { optional }] of wantedNames(json)) {
+    const found = findPackage(dir, name);
+    if (found === undefined) {
+      if (optional) continue;
+      throw errors.dependencyMissing(dir, name, json.name ?? "the app");
+    }
+    const next = await addDependency(closure, dir, name, target);
+    if (next === undefined) continue;
+    if (!optional) closure.required.add(next);
+    await addClosure(closure, next, target);
+  }
+  return closure;
+}

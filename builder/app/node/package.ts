@@ -1,0 +1,90 @@
+/** package.json, as far as packing needs it. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { errnoCode, fileUnreadable } from "../../errors.ts";
+import * as errors from "./errors.ts";
+
+type Names = Record<string, string>;
+
+export interface PackageJson {
+  name?: string;
+  version?: string;
+  type?: string;
+  main?: string;
+  bin?: string | Names;
+  exports?: unknown;
+  scripts?: Names;
+  dependencies?: Names;
+  devDependencies?: Names;
+  optionalDependencies?: Names;
+  peerDependencies?: Names;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
+  os?: string[];
+  cpu?: string[];
+  libc?: string[];
+}
+
+const read = new Map<string, Promise<PackageJson | undefined>>();
+
+/**
+ * The package.json in `dir`, or undefined where there is none. Read once: a build asks for the same
+ * ones again and again.
+ *
+ * @throws E_NODE_PACKAGE, E_FILE_UNREADABLE
+ */
+export function readPackage(dir: string): Promise<PackageJson | undefined> {
+  let found = read.get(dir);
+  if (found === undefined) {
+    found = parsePackage(path.join(dir, "package.json"));
+    read.set(dir, found);
+  }
+  return found;
+}
+
+/** Forgets what was read; a new build looks again. */
+export function forgetPackages(): void {
+  read.clear();
+}
+
+async function parsePackage(file: string): Promise<PackageJson | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    const code = errnoCode(cause);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw fileUnreadable(file, cause);
+  }
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Error("it holds no object");
+    }
+    return value as PackageJson;
+  } catch (cause) {
+    throw errors.packageMalformed(file, cause);
+  }
+}
+
+/** The nearest folder upwards from `dir` that has a package.json, or undefined. */
+export async function packageAbove(dir: string): Promise<string | undefined> {
+  for (let at = dir; ; at = path.dirname(at)) {
+    if ((await readPackage(at)) !== undefined) return at;
+    if (path.dirname(at) === at) return undefined;
+  }
+}
+
+/**
+ * The package that a file of node_modules belongs to: the folder right below node_modules, or below
+ * a scope in it. Undefined for files of the app itself.
+ */
+export function installedPackage(file: string): string | undefined {
+  const match = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/@.][^/]*)(?:\/|$)/.exec(file);
+  return match?.[1];
+}
+
+/** "a/b" and "@s/a/b" → "a" and "@s/a". */
+export function packageName(specifier: string): string {
+  const parts = specifier.split("/");
+  return parts.slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}

@@ -1,0 +1,151 @@
+/** Packages of an npm registry, as npm is configured to reach it. */
+import { createHash } from "node:crypto";
+import { createWriteStream, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import * as errors from "./errors.ts";
+
+export interface Registry {
+  /** With a slash at its end. */
+  url: string;
+  /** Value of the header Authorization. */
+  authorization: string | undefined;
+}
+
+/** What a registry says of one version. */
+export interface Published {
+  tarball: string;
+  /** Subresource integrity, for example "sha512-...". */
+  integrity: string;
+}
+
+const DEFAULT = "https://registry.npmjs.org/";
+/** Without a word from the other side, ms. */
+const PATIENCE = 30_000;
+
+/**
+ * The registry of npm's configuration: npm_config_registry, then .npmrc of the project, of the user
+ * and of the system.
+ *
+ * @param dir of the project
+ */
+export function configuredRegistry(
+  dir: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Registry {
+  const home = environment["HOME"] ?? os.homedir();
+  const files = [
+    path.join(dir, ".npmrc"),
+    environment["npm_config_userconfig"] ?? path.join(home, ".npmrc"),
+    environment["npm_config_globalconfig"] ?? "/etc/npmrc",
+  ];
+  const settings = new Map<string, string>();
+  for (const file of files.toReversed()) {
+    for (const [key, value] of npmrc(file, environment)) settings.set(key, value);
+  }
+  const chosen =
+    environment["npm_config_registry"] ??
+    environment["NPM_CONFIG_REGISTRY"] ??
+    settings.get("registry");
+  const url = `${(chosen || DEFAULT).replace(/\/+$/, "")}/`;
+  return { url, authorization: authorizationFor(url, settings) };
+}
+
+function npmrc(file: string, environment: NodeJS.ProcessEnv): [string, string][] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return []; // npm too goes on without a configuration that it may not read.
+  }
+  return text.split(/\r?\n/).flatMap((line): [string, string][] => {
+    const [, key, value] = /^\s*([^;#=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) return [];
+    const expanded = value.replace(/\$\{([^}]+)\}/g, (all, name) => environment[name] ?? all);
+    return [[key, expanded.replace(/^"(.*)"$/, "$1")]];
+  });
+}
+
+/** npm keeps them by the address without its protocol: `//host/path/:_authToken`. */
+function authorizationFor(url: string, settings: Map<string, string>): string | undefined {
+  const place = url.replace(/^https?:/, "");
+  const token = settings.get(`${place}:_authToken`);
+  if (token !== undefined) return `Bearer ${token}`;
+  const basic = settings.get(`${place}:_auth`);
+  return basic === undefined ? undefined : `Basic ${basic}`;
+}
+
+async function get(registry: Registry, url: string, accept: string): Promise<Response> {
+  // A token is for its own registry only, wherever that keeps its files.
+  const own = new URL(url).host === new URL(registry.url).host;
+  const headers = {
+    accept,
+    ...(own && registry.authorization && { authorization: registry.authorization }),
+  };
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE) });
+  if (!response.ok) throw new Error(`${url} answers ${response.status} ${response.statusText}`);
+  return response;
+}
+
+/** All versions of a package. Throws what `fetch` throws. */
+export async function publishedVersions(
+  registry: Registry,
+  name: string,
+): Promise<Map<string, Published>> {
+  const accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
+  const response = await get(registry, `${registry.url}${name.replace("/", "%2f")}`, accept);
+  const { versions = {} } = (await response.json()) as {
+    versions?: Record<string, { dist?: Partial<Published> }>;
+  };
+  const found = new Map<string, Published>();
+  for (const [version, { dist }] of Object.entries(versions)) {
+    if (dist?.tarball === undefined || dist.integrity === undefined) continue;
+    found.set(version, { tarball: dist.tarball, integrity: dist.integrity });
+  }
+  return found;
+}
+
+/**
+ * Downloads a tarball into `file` and checks it while it arrives; a file that is not the published
+ * one is removed.
+ *
+ * @throws E_NODE_INTEGRITY, and what `fetch` and the file system throw
+ */
+export async function download(
+  registry: Registry,
+  { tarball, integrity }: Published,
+  file: string,
+): Promise<void> {
+  const [algorithm = "", wanted = ""] = strongest(integrity);
+  const hash = createHash(algorithm);
+  try {
+    const { body } = await get(registry, tarball, "*/*");
+    if (body === null) throw new Error(`${tarball} answers without content`);
+    const hashing = new Transform({
+      transform(chunk: Buffer, _, done) {
+        hash.update(chunk);
+        done(null, chunk);
+      },
+    });
+    await pipeline(Readable.fromWeb(body), hashing, createWriteStream(file, { mode: 0o600 }));
+    const digest = hash.digest("base64");
+    if (digest !== wanted) {
+      throw errors.integrity(tarball, `${algorithm}-${wanted}`, `${algorithm}-${digest}`);
+    }
+  } catch (cause) {
+    rmSync(file, { force: true });
+    throw cause;
+  }
+}
+
+function strongest(integrity: string): [string, string] {
+  const known = ["sha512", "sha384", "sha256"];
+  const parts = integrity.split(/\s+/).map((part) => part.split(/-(.*)/s));
+  for (const algorithm of known) {
+    const found = parts.find(([name]) => name === algorithm);
+    if (found?.[1] !== undefined) return [algorithm, found[1].split("?")[0] ?? ""];
+  }
+  throw new Error(`the integrity "${integrity}" has none of ${known.join(", ")}`);
+}

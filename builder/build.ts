@@ -1,4 +1,5 @@
 /** App → bundle. The phases in order. */
+import path from "node:path";
 import type { App, KindName } from "./app/kind.ts";
 import { withApp } from "./app/prepare.ts";
 import {
@@ -11,7 +12,7 @@ import { version } from "./generated/spec.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { refuseInside, resolveOutput } from "./output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "./output/run.ts";
-import { runtimePath } from "./paths.ts";
+import { cacheDirectory, runtimePath } from "./paths.ts";
 import { type ImageFacts, writeSquashfs } from "./squashfs/index.ts";
 import { contentSize } from "./tree/node.ts";
 import { byteString, displayPath } from "./tree/path.ts";
@@ -55,7 +56,11 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   const runtime = await readRuntime(runtimePath(options.arch));
   return withApp(options, async (app) => {
     const file = await writeRun(output, runtime, invocationOf(app, options), (fd, offset) =>
-      writeSquashfs(app.tree, { fd, offset }, imageOptions(options)),
+      writeSquashfs(
+        app.tree,
+        { fd, offset },
+        { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") },
+      ),
     );
     const { kind, summary, warnings } = app;
     return { ...file, output, kind, summary, warnings };

@@ -9,6 +9,7 @@
 
 #include "duplicates.h"
 #include "failure.h"
+#include "kept_blocks.h"
 #include "output.h"
 #include "pool.h"
 #include "tasks.h"
@@ -61,6 +62,7 @@ private:
 	bool find_packed(const ReadTask &task, const ReadTask::Piece &piece);
 	void close_fragment();
 	bool write();
+	void keep(uint32_t file, uint64_t index, const Block &block);
 	void copy_duplicates();
 
 	const Job &job_;
@@ -72,6 +74,7 @@ private:
 	// Issuing.
 	uint32_t next_file_ = 0;
 	std::shared_ptr<SharedSource> source_; // of the file whose blocks are being issued
+	std::shared_ptr<const KeptBlocks> kept_; // of the same, or null
 	uint32_t block_file_ = 0;
 	uint64_t next_block_ = 0, end_block_ = 0;
 	std::shared_ptr<ReadTask> read_; // open for more pieces
@@ -81,6 +84,7 @@ private:
 	std::deque<Issued> issued_;
 	std::deque<Pending> pending_;
 
+	std::unique_ptr<BlockKeeper> keeper_; // of the file whose blocks are being written
 	std::vector<uint8_t> fragment_; // the open one
 	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
 };
@@ -179,12 +183,16 @@ void Pipeline::issue_next_file()
 		issue_read();
 	uint64_t tasks = end_block_ + (spec.size % job_.block_size > 0);
 	source_ = std::make_shared<SharedSource>(spec, tasks);
+	kept_ = nullptr;
+	if (!spec.blocks.empty() && !spec.keep_blocks)
+		kept_ = std::make_shared<KeptBlocks>(spec.blocks, end_block_, job_.block_size);
 }
 
 void Pipeline::issue_block()
 {
 	uint64_t k = next_block_++;
-	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size, job_.block_size);
+	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size, job_.block_size,
+						    kept_);
 	issued_.push_back(
 		{ task, nullptr, block_file_, result_.files[block_file_].first_block + k });
 	in_flight_ += job_.block_size;
@@ -303,6 +311,8 @@ bool Pipeline::write()
 		const Pending &front = pending_.front();
 		Block &block = front.task->block;
 		uint64_t start = output_.position() - job_.image_offset;
+		if (!front.is_fragment)
+			keep(front.file, front.index, block);
 		block.settle(job_.codec, start);
 		if (front.is_fragment) {
 			result_.fragments[front.index] = { start, block.size_word };
@@ -324,6 +334,23 @@ bool Pipeline::write()
 		moved = true;
 	}
 	return moved;
+}
+
+// Blocks of one file are written one after the other.
+void Pipeline::keep(uint32_t file, uint64_t index, const Block &block)
+{
+	const FileSpec &spec = job_.files[file];
+	if (!spec.keep_blocks)
+		return;
+	uint64_t first = result_.files[file].first_block;
+	uint64_t count = full_blocks(spec.size);
+	if (index == first)
+		keeper_ = std::make_unique<BlockKeeper>(spec.blocks, count);
+	keeper_->append(block);
+	if (index + 1 == first + count) {
+		keeper_->finish();
+		keeper_ = nullptr;
+	}
 }
 
 void Pipeline::copy_duplicates()

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "duplicates.h"
+#include "kept_blocks.h"
 
 namespace native
 {
@@ -58,7 +59,9 @@ void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 void FileBlockTask::run(Worker &worker)
 {
 	const Source &source = source_->open();
-	if (!source.is_hole(offset_, size_)) {
+	if (kept_) {
+		kept_->read(offset_ / size_, block);
+	} else if (!source.is_hole(offset_, size_)) {
 		uint8_t *data = worker.input.data();
 		source.read(offset_, data, size_);
 		if (!all_zero(data, size_))

@@ -23,6 +23,8 @@ struct Block {
 	void settle(Codec codec, uint64_t start);
 };
 
+class KeptBlocks;
+
 // A file that several tasks read: opened by the first of them, checked and closed by the last.
 class SharedSource
 {
@@ -54,8 +56,10 @@ protected:
 class FileBlockTask : public BlockTask
 {
 public:
-	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size)
-		: source_(std::move(source)), offset_(offset), size_(size)
+	// `kept` may be null; else the block is taken from there.
+	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
+		      std::shared_ptr<const KeptBlocks> kept)
+		: source_(std::move(source)), offset_(offset), size_(size), kept_(std::move(kept))
 	{
 	}
 	void run(Worker &worker) override;
@@ -64,6 +68,7 @@ private:
 	std::shared_ptr<SharedSource> source_;
 	uint64_t offset_;
 	uint32_t size_;
+	std::shared_ptr<const KeptBlocks> kept_;
 };
 
 // A full fragment.

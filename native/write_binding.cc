@@ -59,6 +59,15 @@ Job job_from(Napi::Object from)
 		file.in_memory = true;
 		file.memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
 	}
+	auto blocks = from.Get("blocks").As<Napi::Object>();
+	Napi::Array with_blocks = blocks.GetPropertyNames();
+	for (uint32_t k = 0; k < with_blocks.Length(); k++) {
+		Napi::Value key = with_blocks.Get(k);
+		FileSpec &file = job.files[key.ToNumber().Uint32Value()];
+		auto kept = blocks.Get(key).As<Napi::Object>();
+		file.blocks = bytes_of(kept.Get("path"));
+		file.keep_blocks = kept.Get("make").As<Napi::Boolean>();
+	}
 	return job;
 }
 

@@ -11,6 +11,7 @@ import {
   type WrittenContents,
 } from "../native/addon.ts";
 import { contentSize, type Node } from "../tree/node.ts";
+import { BlockCache } from "./block-cache.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
 import type { ResolvedOptions, WriteOptions } from "./options.ts";
@@ -51,8 +52,11 @@ export async function writeContents(
 ): Promise<Contents> {
   const files = layoutOrder(planned);
   const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
+  const cache = new BlockCache(options.blockCache, resolved);
+  const blocks = await cache.open(files);
   const writer = addon().writeContents({
     ...sources(files),
+    blocks,
     codec: resolved.compression,
     level: resolved.level ?? 0,
     blockSize: resolved.blockSize,
@@ -62,8 +66,13 @@ export async function writeContents(
     dataOffset: place.dataOffset,
   });
   const total = { totalBytes: contentBytes, totalFiles: files.length };
-  const written = await observed(writer, options, total, place.shown);
-  return { ...collect(files, written), contentBytes };
+  try {
+    const written = await observed(writer, options, total, place.shown);
+    await cache.publish();
+    return { ...collect(files, written), contentBytes };
+  } finally {
+    cache.discard();
+  }
 }
 
 function sources(

@@ -2,10 +2,9 @@
  * Compiled addons in installed packages: which files are for the target, and whether the packed Node
  * can load them.
  */
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { machineName } from "../../elf/read.ts";
-import { elfUnsupported } from "../../errors.ts";
 import * as errors from "./errors.ts";
 import { type Closure, findPackage } from "./installed.ts";
 import { type PackageJson, readPackage } from "./package.ts";
@@ -166,13 +165,15 @@ async function checkAbi(
   const wanted = abiOf(node);
   if (wanted === undefined) return;
   const wrong: { file: string; abi: number }[] = [];
+  let loadable = 0;
   for (const file of addons.kept) {
     const abi = await abiOfAddon(path.join(dir, file));
-    if (abi !== undefined && abi !== wanted) wrong.push({ file, abi });
+    if (abi === "any" || abi === wanted) loadable++;
+    else if (abi !== undefined) wrong.push({ file, abi });
   }
   const [first] = wrong;
   if (first === undefined) return;
-  if (wrong.length < addons.kept.length) {
+  if (loadable > 0) {
     addons.kept = addons.kept.filter((file) => !wrong.some((other) => other.file === file));
     return;
   }
@@ -181,18 +182,18 @@ async function checkAbi(
   throw errors.addonAbi(path.join(dir, first.file), name, expected, found);
 }
 
-async function abiOfAddon(file: string): Promise<number | undefined> {
-  const handle = await open(file);
-  try {
-    const bytes = await handle.readFile();
-    const at = bytes.indexOf("node_register_module_v");
-    const digits = at < 0 ? undefined : /^\d+/.exec(bytes.toString("latin1", at + 22, at + 30));
-    return digits === undefined || digits === null ? undefined : Number(digits[0]);
-  } catch (cause) {
-    throw elfUnsupported(file, `it cannot be read: ${String(cause)}`);
-  } finally {
-    await handle.close();
+/** The ABI of an addon; undefined for a library that registers in another way, or is none. */
+async function abiOfAddon(file: string): Promise<number | "any" | undefined> {
+  const bytes = await readFile(file);
+  if (bytes.includes("napi_register_module_v") || bytes.includes("napi_module_register")) {
+    return "any";
   }
+  const name = "node_register_module_v";
+  const at = bytes.indexOf(name);
+  if (at < 0) return undefined;
+  const start = at + name.length;
+  const digits = /^\d+/.exec(bytes.toString("latin1", start, start + 8))?.[0];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /**

@@ -1,0 +1,129 @@
+// Compressed blocks of large files that are packed again and again, kept for the next image.
+//
+// A file of blocks is found by the contents it was made of and by all that made it, the addon's own
+// bytes included. It ends with its sha256; one that is damaged is removed. Where nothing can be
+// kept, images are written without: the bytes are the same.
+
+import { createHash } from "node:crypto";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
+import { appendFile, readFile } from "node:fs/promises";
+import path from "node:path";
+import { keepTemporary, removeTemporary, temporaryName } from "../output/temporary.ts";
+import { addonPath } from "../paths.ts";
+import { byteString } from "../tree/path.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { PlannedFile } from "./plan.ts";
+
+const DIGEST_BYTES = 32;
+/** What was not used for so long is removed, ms. */
+const MAX_AGE = 30 * 24 * 3600 * 1000;
+
+interface Made {
+  /** Under which it is written. */
+  temporary: string;
+  place: string;
+}
+
+export class BlockCache {
+  readonly #dir: string | undefined;
+  readonly #settings: string;
+  #made: Made[] = [];
+
+  constructor(dir: string | undefined, resolved: ResolvedOptions) {
+    const { compression, level, blockSize } = resolved;
+    // Stored blocks are as quickly read from the file itself.
+    this.#dir = compression === "none" ? undefined : dir;
+    this.#settings = [compression, level, blockSize].join(" ");
+  }
+
+  /** Files of blocks for the files that can have one, by index. */
+  async open(
+    files: readonly PlannedFile[],
+  ): Promise<Record<number, { path: string; make: boolean }>> {
+    const blocks: Record<number, { path: string; make: boolean }> = {};
+    for (const [i, { contents }] of files.entries()) {
+      if (this.#dir === undefined || contents.from !== "disk" || !contents.digest) continue;
+      const place = path.join(this.#dir, this.#key(contents.digest));
+      if (await isWhole(place)) blocks[i] = { path: byteString(place), make: false };
+      else if (this.#prepare()) {
+        const temporary = temporaryName(this.#dir);
+        this.#made.push({ temporary, place });
+        blocks[i] = { path: byteString(temporary), make: true };
+      }
+    }
+    return blocks;
+  }
+
+  /** Removes what was begun for an image that was not finished. */
+  discard(): void {
+    for (const { temporary } of this.#made) removeTemporary(temporary);
+    this.#made = [];
+  }
+
+  /** Publishes what was made. */
+  async publish(): Promise<void> {
+    const made = this.#made;
+    this.#made = [];
+    for (const { temporary, place } of made) {
+      try {
+        const digest = createHash("sha256")
+          .update(await readFile(temporary))
+          .digest();
+        await appendFile(temporary, digest);
+        renameSync(temporary, place);
+        keepTemporary(temporary);
+      } catch {
+        removeTemporary(temporary); // The image is what was asked for, and it is written.
+      }
+    }
+  }
+
+  #key(digest: string): string {
+    const program = createHash("sha256").update(readFileSync(addonPath())).digest("hex");
+    return createHash("sha256").update(`${digest} ${this.#settings} ${program}`).digest("hex");
+  }
+
+  #prepare(): boolean {
+    const dir = this.#dir ?? "";
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      for (const name of readdirSync(dir)) {
+        const file = path.join(dir, name);
+        if (Date.now() - statSync(file).mtimeMs > MAX_AGE) rmSync(file, { force: true });
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Looks whether a file of blocks is there and undamaged, and marks it as used. */
+async function isWhole(place: string): Promise<boolean> {
+  const bytes = await readFile(place).catch(() => undefined);
+  if (bytes === undefined) return false;
+  const end = bytes.length - DIGEST_BYTES;
+  const digest = createHash("sha256")
+    .update(bytes.subarray(0, Math.max(end, 0)))
+    .digest();
+  const now = new Date();
+  try {
+    if (end > 0 && digest.equals(bytes.subarray(end))) {
+      utimesSync(place, now, now);
+      return true;
+    }
+    rmSync(place, { force: true });
+  } catch {
+    // Another's cache that may only be read: what is in it was checked all the same.
+    return end > 0 && digest.equals(bytes.subarray(end));
+  }
+  return false;
+}

@@ -1,0 +1,125 @@
+#include "kept_blocks.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "failure.h"
+
+namespace native
+{
+namespace
+{
+
+constexpr uint32_t size_mask = (1u << 24) - 1;
+
+uint64_t header_size(uint64_t count)
+{
+	return sizeof(uint64_t) + count * sizeof(uint32_t);
+}
+
+// x86_64 and aarch64, the machines that this is built for, are little-endian.
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+
+} // namespace
+
+KeptBlocks::KeptBlocks(const std::string &path, uint64_t count, uint32_t block_size)
+	: path_(path), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), words_(count),
+	  offsets_(count)
+{
+	if (fd_ < 0)
+		throw Failure{ Failure::Kind::read, errno, "open", path };
+	try {
+		uint64_t found = 0;
+		read_all(reinterpret_cast<uint8_t *>(&found), sizeof found, 0);
+		if (found != count)
+			throw Failure{ Failure::Kind::read, EINVAL, "count blocks", path };
+		read_all(reinterpret_cast<uint8_t *>(words_.data()), count * sizeof(uint32_t),
+			 sizeof found);
+		uint64_t offset = header_size(count);
+		for (uint64_t i = 0; i < count; i++) {
+			if ((words_[i] & size_mask) > block_size)
+				throw Failure{ Failure::Kind::read, EINVAL, "size blocks", path };
+			offsets_[i] = offset;
+			offset += words_[i] & size_mask;
+		}
+	} catch (...) {
+		close(fd_);
+		throw;
+	}
+}
+
+KeptBlocks::~KeptBlocks()
+{
+	close(fd_);
+}
+
+void KeptBlocks::read(uint64_t index, Block &block) const
+{
+	block.size_word = words_[index];
+	block.bytes.resize(words_[index] & size_mask);
+	read_all(block.bytes.data(), block.bytes.size(), offsets_[index]);
+}
+
+void KeptBlocks::read_all(uint8_t *buffer, size_t size, uint64_t offset) const
+{
+	while (size > 0) {
+		ssize_t got = pread(fd_, buffer, size, static_cast<off_t>(offset));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			throw Failure{ Failure::Kind::read, got < 0 ? errno : EINVAL, "read",
+				       path_ };
+		buffer += got;
+		offset += static_cast<size_t>(got);
+		size -= static_cast<size_t>(got);
+	}
+}
+
+BlockKeeper::BlockKeeper(const std::string &path, uint64_t count)
+	: path_(path),
+	  fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)),
+	  end_(header_size(count))
+{
+	if (fd_ < 0)
+		throw Failure{ Failure::Kind::write, errno, "open", path };
+	words_.reserve(count);
+}
+
+BlockKeeper::~BlockKeeper()
+{
+	close(fd_);
+}
+
+void BlockKeeper::append(const Block &block)
+{
+	words_.push_back(block.size_word);
+	write_all(block.bytes.data(), block.bytes.size(), end_);
+	end_ += block.bytes.size();
+}
+
+void BlockKeeper::finish()
+{
+	uint64_t count = words_.size();
+	write_all(reinterpret_cast<const uint8_t *>(&count), sizeof count, 0);
+	write_all(reinterpret_cast<const uint8_t *>(words_.data()), count * sizeof(uint32_t),
+		  sizeof count);
+}
+
+void BlockKeeper::write_all(const uint8_t *data, size_t size, uint64_t offset)
+{
+	while (size > 0) {
+		ssize_t put = pwrite(fd_, data, size, static_cast<off_t>(offset));
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			throw Failure{ Failure::Kind::write, errno, "write", path_ };
+		data += put;
+		offset += static_cast<size_t>(put);
+		size -= static_cast<size_t>(put);
+	}
+}
+
+} // namespace native

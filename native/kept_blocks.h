@@ -1,0 +1,66 @@
+// Compressed blocks of a file that were kept from an earlier image, so that a large file which is
+// packed again and again (an interpreter) is compressed once.
+//
+//   u64 number of blocks, u32 size word of each, the blocks; little-endian
+//
+// Blocks are kept as the compressor made them, before they are made fit for a place in an image:
+// an image gets the same bytes whether its blocks were kept or made. Who hands a file in has
+// checked that it is whole and that it belongs to the file, codec, level and block size.
+#ifndef NATIVE_KEPT_BLOCKS_H
+#define NATIVE_KEPT_BLOCKS_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tasks.h"
+
+namespace native
+{
+
+// All functions throw Failure of kind `read`. Reading is safe from several threads.
+class KeptBlocks
+{
+public:
+	// Opens a file of exactly `count` blocks.
+	KeptBlocks(const std::string &path, uint64_t count, uint32_t block_size);
+	~KeptBlocks();
+	KeptBlocks(const KeptBlocks &) = delete;
+	KeptBlocks &operator=(const KeptBlocks &) = delete;
+
+	void read(uint64_t index, Block &block) const;
+
+private:
+	void read_all(uint8_t *buffer, size_t size, uint64_t offset) const;
+
+	std::string path_;
+	int fd_;
+	std::vector<uint32_t> words_;
+	std::vector<uint64_t> offsets_;
+};
+
+// Writes such a file, blocks in order. All functions throw Failure of kind `write`.
+class BlockKeeper
+{
+public:
+	// `path` must not exist.
+	BlockKeeper(const std::string &path, uint64_t count);
+	~BlockKeeper();
+	BlockKeeper(const BlockKeeper &) = delete;
+	BlockKeeper &operator=(const BlockKeeper &) = delete;
+
+	void append(const Block &block);
+	void finish();
+
+private:
+	void write_all(const uint8_t *data, size_t size, uint64_t offset);
+
+	std::string path_;
+	int fd_;
+	uint64_t end_;
+	std::vector<uint32_t> words_;
+};
+
+} // namespace native
+
+#endif

@@ -13,6 +13,7 @@
 #include "namespace.h"
 #include "pinned.h"
 #include "squashfs/extract.h"
+#include "warm/keeper.h"
 
 struct attempt {
 	struct start *start;
@@ -88,7 +89,8 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 			return -1;
 	}
 	result = fuse_mount_attach(start, &image->server, attempt->target, attempt->fixed, failure);
-	fuse_mount_close(&image->server);
+	if (result < 0)
+		fuse_mount_close(&image->server);
 	return result;
 }
 
@@ -177,11 +179,12 @@ int image_extract(struct start *start, const struct archive *archive, const char
 static const struct strategy {
 	const char *name;
 	int (*try)(struct attempt *attempt, struct failure *failure);
+	bool shared; /* with later starts */
 } strategies[] = {
-	{ "loop", try_loop },
-	{ "fuse", try_fuse },
-	{ "fusermount", try_fusermount },
-	{ "extract", try_extract },
+	{ "loop", try_loop, true },
+	{ "fuse", try_fuse, true },
+	{ "fusermount", try_fusermount, false },
+	{ "extract", try_extract, false },
 };
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
@@ -197,7 +200,7 @@ int image_mount_prepare(const struct start *start, struct image_mount *image,
 			struct failure *failure)
 {
 	image->server.socket = -1;
-	if (start->kind != NAMESPACE_USER || !is_wanted(start, "fuse"))
+	if (start->kind != NAMESPACE_USER || start->share.joined || !is_wanted(start, "fuse"))
 		return 0;
 	return fuse_server_start(start, &image->archive->fs, true, -1, &image->server, failure);
 }
@@ -210,13 +213,20 @@ int image_mount_attach(struct start *start, struct image_mount *image, const cha
 	char reasons[sizeof failure->text] = "";
 	size_t used = 0;
 
+	if (start->share.mount >= 0 && share_attach(start, target, fixed) == 0)
+		return 0;
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];
 		struct failure reason = { 0 };
 		if (!is_wanted(start, strategy->name))
 			continue;
+		if (!strategy->shared)
+			share_close(&start->share);
 		if (strategy->try(&attempt, &reason) == 0) {
 			start->strategy = strategy->name;
+			if (start->share.listener >= 0)
+				keeper_start(start, image->archive, target, image->server.socket);
+			fuse_mount_close(&image->server);
 			return 0;
 		}
 		/* The same for all of them; the next would only hide it. */

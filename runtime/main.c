@@ -46,7 +46,8 @@ static int settle(struct start *start, struct failure *failure)
 	start->gid = root ? 0 : start->caller.gid;
 	fuse_options_init(&start->fuse);
 	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_VARIABLE, getenv("FUSELAGE_FUSE"),
-			       failure) < 0)
+			       failure) < 0 ||
+	    share_parse(&start->share, getenv("FUSELAGE_LINGER"), failure) < 0)
 		return -1;
 	start->mask = umask(022);
 	start->file_size_signal = signal(SIGXFSZ, SIG_IGN);
@@ -63,8 +64,9 @@ static int prepare(struct start *start, struct failure *failure)
 	    place_all(start, failure) < 0)
 		return -1;
 	if (debug && *debug)
-		fprintf(stderr, "fuselage: mounted by %s in %.2f ms at %s\n",
-			start->strategy ? start->strategy : "nothing", milliseconds() - began,
+		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
+			start->strategy ? start->strategy : "nothing",
+			start->share.joined ? " (shared)" : "", milliseconds() - began,
 			start->procdir);
 	return 0;
 }
@@ -83,7 +85,10 @@ static int open_archives(struct start *start, struct failure *failure)
 /* What works here, in place of a start. */
 static int examine(struct start *start, bool json, struct failure *failure)
 {
-	if (settle(start, failure) < 0 || doctor_run(start, json, failure) < 0)
+	if (settle(start, failure) < 0)
+		return -1;
+	start->share.linger = 0; /* what it tries is not what anybody would use */
+	if (doctor_run(start, json, failure) < 0)
 		return -1;
 	return options_flush(failure);
 }

@@ -113,7 +113,7 @@ static bool is_crippled(const struct start *start)
 
 static int leave_host(const struct start *start, struct failure *failure)
 {
-	if (start->kind == NAMESPACE_PRIVILEGED) {
+	if (start->kind == NAMESPACE_PRIVILEGED || start->share.joined) {
 		if (unshare(CLONE_NEWNS) < 0)
 			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
 					  "mount namespace cannot be made");

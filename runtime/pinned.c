@@ -8,7 +8,7 @@
 
 #include "base/owned.h"
 
-static int open_mount_point(const struct start *start, const char *target, bool fixed)
+int open_mount_point(const struct start *start, const char *target, bool fixed)
 {
 	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;

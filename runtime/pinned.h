@@ -17,6 +17,9 @@ struct mount_call {
 	const char *options;
 };
 
+/* Opens it (O_PATH) and checks it, as mount_pinned does. Returns a descriptor, or -1 and errno. */
+int open_mount_point(const struct start *start, const char *target, bool fixed);
+
 /*
  * Mounts at `target`. In setuid-root mode the directory must belong to the caller, unless `fixed`
  * says that it is one of /run/fuselage, which root made. Returns 0, or -1 and errno (EPERM: the

@@ -138,6 +138,7 @@ static int place_dynamic(struct start *start, struct archive *archive, struct im
 			return fail(failure, refused.code, "%s", refused.text);
 	}
 	fuse_mount_close(&image->server);
+	share_close(&start->share);
 	start->strategy = "extract";
 	return image_extract(start, archive, archive->target, archive->fixed, false, failure);
 }
@@ -188,6 +189,27 @@ static int use_cache(const struct start *start, struct archive *archive, struct 
 	return archive_reopen(archive, failure);
 }
 
+static bool is_image(const struct archive *archive)
+{
+	return archive->use != ARCHIVE_EMPTY && archive->format == ARCHIVE_SQUASHFS;
+}
+
+/* One image shares its mount. Several would need one user namespace for all of their mounts. */
+static void share(struct start *start, const struct image_mount *images)
+{
+	const struct archive *only = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		if (!is_image(images[i].archive))
+			continue;
+		only = images[i].archive;
+		count++;
+	}
+	if (count == 1)
+		share_find(start, only);
+}
+
 /* While the host's namespace is still around. */
 static int prepare(struct start *start, struct image_mount *images, struct failure *failure)
 {
@@ -195,21 +217,22 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		struct archive *archive = &start->invocation.archives[i];
 		images[i].archive = archive;
 		images[i].server.socket = -1;
-		if (archive->use == ARCHIVE_EMPTY)
-			continue;
+		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC && start->caller.setuid;
 		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_ZIP &&
 		    start->invocation.cache_static && use_cache(start, archive, failure) < 0)
-			return -1;
-		if (archive->format == ARCHIVE_ZIP)
-			continue;
-		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC && start->caller.setuid;
-		if (image_mount_prepare(start, &images[i], failure) < 0)
 			return -1;
 	}
 	/* In a process of its own, which must not hold the namespace. */
 	if (start->invocation.cache_static)
 		cache_reap(start->home_path, start->caller.uid, start->caller.gid);
-	return fixed_prepare(start, failure);
+	if (fixed_prepare(start, failure) < 0)
+		return -1;
+	share(start, images);
+	for (size_t i = 0; i < start->invocation.count; i++)
+		if (is_image(images[i].archive) &&
+		    image_mount_prepare(start, &images[i], failure) < 0)
+			return -1;
+	return 0;
 }
 
 /* What can be done on the host: read-only images at the start's own paths. */
@@ -289,5 +312,6 @@ int place_all(struct start *start, struct failure *failure)
 	if (start->host_namespace >= 0)
 		close(start->host_namespace);
 	start->host_namespace = -1;
+	share_close(&start->share);
 	return result;
 }

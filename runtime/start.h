@@ -9,6 +9,7 @@
 #include "fuse/options.h"
 #include "invocation.h"
 #include "privileges.h"
+#include "warm/share.h"
 
 enum namespace_kind {
 	NAMESPACE_PRIVILEGED, /* CAP_SYS_ADMIN where we are: a mount namespace is enough */
@@ -21,6 +22,7 @@ struct start {
 	struct policy policy;
 	struct invocation invocation;
 	struct fuse_options fuse;
+	struct share share;
 	enum namespace_kind kind;
 	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
 	/* How the caller is called inside the namespace: as outside, or 0 with --map-root-user. */

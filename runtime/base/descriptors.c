@@ -8,24 +8,62 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int send_message(int socket, const void *data, size_t size, int fd)
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+};
+
+int send_descriptors(int socket, const void *data, size_t size, const int *fds, int count)
 {
 	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	union control control = { 0 };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t bytes = (size_t)count * sizeof *fds;
 
-	if (fd >= 0) {
+	if (count > 0) {
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof fd);
-		*(int *)CMSG_DATA(&control.header) = fd;
+		control.header.cmsg_len = (socklen_t)CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(&control.header), fds, bytes);
 		message.msg_control = &control;
-		message.msg_controllen = sizeof control;
+		message.msg_controllen = (socklen_t)CMSG_SPACE(bytes);
 	}
 	return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
+}
+
+int send_message(int socket, const void *data, size_t size, int fd)
+{
+	return send_descriptors(socket, data, size, &fd, fd >= 0);
+}
+
+int receive_descriptors(int socket, int *fds, int most, char *byte)
+{
+	struct iovec data = { .iov_base = byte, .iov_len = 1 };
+	union control control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = (socklen_t)CMSG_SPACE((size_t)most * sizeof *fds),
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return -1;
+	/* The space is rounded up: one more may have come than was asked for. */
+	int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
+	int *received = (int *)(void *)CMSG_DATA(header);
+	for (int i = 0; i < count; i++) {
+		if (i < most)
+			fds[i] = received[i];
+		else
+			close(received[i]);
+	}
+	return n == 1 ? count : -1;
 }
 
 int send_descriptor(int socket, int fd)
@@ -36,26 +74,13 @@ int send_descriptor(int socket, int fd)
 int receive_descriptor(int socket)
 {
 	char byte;
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof control,
-	};
-	ssize_t n;
+	int fd = -1;
 
-	do
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	struct cmsghdr *header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	return *(int *)CMSG_DATA(header);
+	if (receive_descriptors(socket, &fd, 1, &byte) == 1)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 void close_from(int first)

@@ -4,7 +4,16 @@
 
 #include <stddef.h>
 
-/* Sends `size` bytes, and with them `fd` unless it is -1. Returns 0, or -1 and errno. */
+#define DESCRIPTORS_MAX 4
+
+/* Sends `size` bytes and `count` descriptors as one message. Returns 0, or -1 and errno. */
+int send_descriptors(int socket, const void *data, size_t size, const int *fds, int count);
+/*
+ * Receives at most `most` of them (close-on-exec) and one byte. Returns how many the message had,
+ * or -1 when it is none of these; in any case the first ones are in `fds` then and the caller's.
+ */
+int receive_descriptors(int socket, int *fds, int most, char *byte);
+/* Sends `size` bytes, and with them `fd` unless it is -1. */
 int send_message(int socket, const void *data, size_t size, int fd);
 /* Sends one descriptor, with one byte. */
 int send_descriptor(int socket, int fd);

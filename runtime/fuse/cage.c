@@ -32,17 +32,17 @@
 
 #define CAPABILITY_MAX 63
 
-static void drop_capabilities(void)
+static void drop_capabilities_but(uint32_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_data_struct left[2] = { { .effective = kept, .permitted = kept } };
 
 	/* Needs CAP_SETPCAP itself, so it comes first; EINVAL is the end of the list. */
 	for (unsigned long i = 0; i <= CAPABILITY_MAX; i++)
 		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
 			break;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	syscall(SYS_capset, &header, none);
+	syscall(SYS_capset, &header, left);
 }
 
 /* Same numbers on every architecture; libc headers of the build may be older than the kernel. */
@@ -89,7 +89,7 @@ void cage_drop_rights(unsigned descriptors)
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_FSIZE, &none);
 	setrlimit(RLIMIT_NOFILE, &few);
-	drop_capabilities();
+	drop_capabilities_but(0);
 }
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -105,8 +105,7 @@ struct allowed {
 	uint32_t value;
 };
 
-/* At most some sixty, so that no jump in the filter reaches TO_ALLOW. */
-static const struct allowed allowed[] = {
+static const struct allowed for_server[] = {
 	/* the work: requests, the image, answers, the other threads */
 	{ SYS_read, 0, 0, 0 },
 	{ SYS_writev, 0, 0, 0 },
@@ -134,8 +133,28 @@ static const struct allowed allowed[] = {
 	{ SYS_exit_group, 0, 0, 0 },
 };
 
-#define COUNT (sizeof allowed / sizeof *allowed)
-#define FILTER_MAX (8 * COUNT)
+static const struct allowed for_keeper[] = {
+	/* who asks */
+	{ SYS_ppoll, 0, 0, 0 },
+	{ SYS_accept4, 0, 0, 0 },
+	{ SYS_getsockopt, 0, 0, 0 },
+	{ SYS_recvmsg, 0, 0, 0 },
+	{ SYS_fstat, 0, 0, 0 },
+	/* what it is given */
+	{ SYS_open_tree, 0, 0, 0 },
+	{ SYS_sendmsg, 0, 0, 0 },
+	/* how long it lives */
+	{ SYS_pidfd_open, 0, 0, 0 },
+	{ SYS_clock_gettime, 0, 0, 0 },
+	{ SYS_close, 0, 0, 0 },
+	{ SYS_rt_sigreturn, 0, 0, 0 },
+	{ SYS_restart_syscall, 0, 0, 0 },
+	{ SYS_exit_group, 0, 0, 0 },
+};
+
+/* At most some sixty, so that no jump in the filter reaches TO_ALLOW. */
+#define CALLS_MAX (sizeof for_server / sizeof *for_server)
+#define FILTER_MAX (8 * CALLS_MAX)
 /* Farther than any jump here is. */
 #define TO_ALLOW 254
 #define TO_KILL 255
@@ -209,19 +228,36 @@ static void install(const struct sock_filter *code, size_t length)
 		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 }
 
-void cage_filter(void)
+static void allow_only(const struct allowed *list, size_t count)
 {
 	struct filter filter = { .length = 0 };
-	struct allowed calls[COUNT];
+	struct allowed calls[CALLS_MAX];
 
-	memcpy(calls, allowed, sizeof calls);
-	sort(calls, COUNT, sizeof *calls, by_number);
+	memcpy(calls, list, count * sizeof *list);
+	sort(calls, count, sizeof *calls, by_number);
 	emit(&filter, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	emit(&filter, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 0, TO_KILL);
 	emit(&filter, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-	emit_tree(&filter, calls, COUNT);
+	emit_tree(&filter, calls, count);
 	aim_jumps(&filter);
 	install(filter.code, filter.length);
+}
+
+void cage_filter(void)
+{
+	allow_only(for_server, sizeof for_server / sizeof *for_server);
+}
+
+void cage_keeper(void)
+{
+	const struct rlimit none = { 0 };
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_FSIZE, &none);
+	drop_capabilities_but(CAP_TO_MASK(CAP_SYS_ADMIN));
+	allow_only(for_keeper, sizeof for_keeper / sizeof *for_keeper);
 }
 
 void cage_no_more_threads(void)

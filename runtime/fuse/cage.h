@@ -21,6 +21,12 @@ void cage_drop_rights(unsigned descriptors);
  */
 void cage_filter(void);
 
+/*
+ * The same for the process that keeps a mount (warm/keeper.h), which parses nothing: of the
+ * capabilities it has the one to copy its mount, over its own user namespace.
+ */
+void cage_keeper(void);
+
 /* For all threads: no more of them. Call it once, when they are there. */
 void cage_no_more_threads(void);
 

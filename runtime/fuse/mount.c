@@ -32,9 +32,9 @@ static void tell_ready(struct fuse_server *server, int error)
 {
 	ssize_t n = send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL);
 
-	(void)n; /* a starter that died takes its namespace along; the device will say so */
-	close(server->ready_socket);
-	server->ready_socket = -1;
+	/* A starter that died takes its namespace along; the device will say so. The socket stays
+	 * open: its end tells whoever has the other that the server has ended. */
+	(void)n;
 	cage_filter();
 }
 
@@ -189,7 +189,6 @@ int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failur
 	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
 	if (errno)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
-	fuse_mount_close(fuse);
 	return 0;
 }
 

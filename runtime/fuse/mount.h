@@ -37,7 +37,8 @@ int fuse_open_device(struct failure *failure);
 /* The second half of it, for a device that is mounted already. */
 int fuse_mount_serve(struct fuse_mount *mount, int device, struct failure *failure);
 
-/* Closes the socket; a server that got no device ends. */
+/* Closes the socket; a server that got no device ends. While it is open, it is at its end when the
+ * server has ended. */
 void fuse_mount_close(struct fuse_mount *mount);
 
 #endif

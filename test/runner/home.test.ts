@@ -23,7 +23,7 @@ beforeAll(async () => {
 describe.each(ways)("$title", (way) => {
   const check = checkOf(way);
   const environment = async (args: string[], home: string) => {
-    const script = "echo $$; env | grep ^FUSELAGE_ | sort";
+    const script = "echo $$; env | grep ^FUSELAGE_ | grep -v LINGER | sort";
     const [pid, ...lines] = (await ask(way, [...args, "sh", "-c", script], home))
       .trim()
       .split("\n");

@@ -119,7 +119,7 @@ describe.each(ways)("$title", (way) => {
         const more = index % 5 === 0 ? [`--dynamic-empty=${fixed}`] : [];
         const script = `cat "$${work.variable}/a/file"; sleep 0.003`;
         const child = spawn(runnerOf(way), [...work.args(index), ...more, "sh", "-c", script], {
-          env: { PATH: process.env["PATH"], HOME: home },
+          env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home },
           ...(way.root ? {} : ordinaryUser()),
           stdio: ["ignore", "pipe", "ignore"],
           detached: true,

@@ -196,7 +196,7 @@ describe("arguments", () => {
 
 const launch = (home: string, args: string[]): ChildProcess =>
   spawn(runnerOf(way), args, {
-    env: { PATH: process.env["PATH"], HOME: home },
+    env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home },
     uid,
     gid,
     stdio: ["ignore", "pipe", "ignore"],

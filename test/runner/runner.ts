@@ -137,7 +137,7 @@ export async function hold(
   home: string,
 ): Promise<{ child: ChildProcess; said: string; end: () => Promise<void> }> {
   const child = spawn(runnerOf(way), [...args, "sh", "-c", `${script}; read line`], {
-    env: { PATH: process.env["PATH"], HOME: home },
+    env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home },
     ...(way.root ? {} : ordinaryUser()),
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -58,7 +58,7 @@ describe("by itself, when user namespaces are refused", () => {
       const marker = path.join(home, "read-later");
       const script = `(cd "$FUSELAGE_BUNDLE_DIR/data"; sleep 0.6; cat file > ${marker}) & echo up; wait`;
       const child = spawn(refuse, [`${uid}`, `${gid}`, file, "sh", "-c", script], {
-        env: { PATH: process.env["PATH"], HOME: home },
+        env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home },
         stdio: ["ignore", "pipe", "ignore"],
       });
       await once(child.stdout, "data");

@@ -33,7 +33,12 @@ describe.each(ways)("$title", (way) => {
   const makeHome = () => (way.root ? temporaryDirectory() : userDirectory());
   const launch = (home: string, script: string, detached = false): ChildProcess =>
     spawn(file, ["sh", "-c", script], {
-      env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_MOUNT: way.strategy },
+      env: {
+        PATH: process.env["PATH"],
+        FUSELAGE_LINGER: "0",
+        HOME: home,
+        FUSELAGE_MOUNT: way.strategy,
+      },
       ...(way.root ? {} : ordinaryUser()),
       stdio: ["pipe", "pipe", "inherit"],
       detached,
@@ -146,7 +151,7 @@ skipUnless("fuse", "userns")("the server holds no pipe of the caller open", asyn
   const marker = path.join(home, "child-ended");
   const script = `(sleep 0.5; : > ${marker}) >/dev/null 2>&1 & echo done`;
   const child = spawn(file, ["sh", "-c", script], {
-    env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_MOUNT: "fuse" },
+    env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home, FUSELAGE_MOUNT: "fuse" },
     ...ordinaryUser(),
     stdio: ["ignore", "pipe", "inherit"],
   });

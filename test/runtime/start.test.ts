@@ -45,6 +45,7 @@ describe.each(ways)("$title", (way) => {
     expect(env.sort()).toEqual([
       `FUSELAGE_BUNDLE=${file}`,
       `FUSELAGE_BUNDLE_DIR=${procdir}/static/app`,
+      "FUSELAGE_LINGER=0",
       `FUSELAGE_MOUNT=${way.strategy}`,
       `FUSELAGE_STATIC=${procdir}/static`,
       `FUSELAGE_TMPDIR=${procdir}/tmp`,

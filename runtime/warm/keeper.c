@@ -1,0 +1,252 @@
+#include "warm/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "fuse/cage.h"
+#include "start.h"
+#include "warm/key.h"
+
+/* Its only descriptors, besides those of runs. */
+enum {
+	LISTENER,
+	HOME,
+	IMAGE,
+	SERVER,
+	USERS,
+	FIRST_RUN,
+	DESCRIPTORS
+};
+
+/* Of linux/mount.h, which not every libc lets stand beside sys/mount.h. */
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+
+/* Starts that are heard, and runs that are waited for; with more the mount is only kept shorter. */
+#define PEERS_MAX 256
+
+enum {
+	AT_LISTENER,
+	AT_SERVER,
+	FIRST_PEER
+};
+
+struct keeper {
+	uid_t uid; /* of the starts, in this user namespace */
+	unsigned linger; /* seconds */
+	char strategy;
+	int gifts; /* without a user namespace one less */
+	struct stat image;
+	int64_t end; /* of the linger, ms of the monotonic clock */
+	unsigned runs;
+	nfds_t count;
+	/* The listener, the server; then sockets of starts, and processes of runs. */
+	struct pollfd polled[FIRST_PEER + PEERS_MAX];
+};
+
+/* What is waited for of it. A process tells its end without being asked for anything else. */
+#define OF_START (POLLIN | POLLRDHUP)
+#define OF_RUN POLLIN
+
+const char *keeper_strategy(char byte)
+{
+	return byte == 'l' ? "loop" : byte == 'f' ? "fuse" : NULL;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The linger starts anew with every start, and with the end of the last run. */
+static void linger(struct keeper *keeper)
+{
+	keeper->end = now_ms() + keeper->linger * INT64_C(1000);
+}
+
+static void add_peer(struct keeper *keeper, int fd, short events)
+{
+	if (fd < 0)
+		return;
+	if (keeper->count == FIRST_PEER + PEERS_MAX) {
+		close(fd);
+		return;
+	}
+	keeper->runs += events == OF_RUN;
+	keeper->polled[keeper->count++] = (struct pollfd){ .fd = fd, .events = events };
+}
+
+/* Shows that it can open ~/.fuselage. */
+static bool has_proof(int socket)
+{
+	struct stat ours, theirs;
+	char byte;
+	int fd = -1;
+	int count = receive_descriptors(socket, &fd, 1, &byte);
+	OWNED_FD shown = fd;
+
+	return count == 1 && fstat(shown, &theirs) == 0 && fstat(HOME, &ours) == 0 &&
+	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+/* Gives the mount to a start. Returns a descriptor of its process, or -1. */
+static int give(struct keeper *keeper, int socket)
+{
+	struct ucred peer;
+	struct stat image;
+	socklen_t size = sizeof peer;
+
+	/* Whatever is wrong with it, it goes its own way when the socket closes. */
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+	    peer.uid != keeper->uid || !has_proof(socket))
+		return -1;
+	/* What the kernel has cached is not what is in the file any more. */
+	if (fstat(IMAGE, &image) < 0 || !share_same_file(&image, &keeper->image))
+		_exit(0);
+	OWNED_FD mount = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	int gifts[GIFTS] = { mount, HOME, USERS };
+	if (mount < 0 || send_descriptors(socket, &keeper->strategy, 1, gifts, keeper->gifts) < 0)
+		return -1;
+	linger(keeper);
+	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+/* Hears the starts that have spoken and forgets the runs that have ended. */
+static void attend(struct keeper *keeper)
+{
+	nfds_t count = keeper->count;
+
+	keeper->count = FIRST_PEER;
+	for (nfds_t i = FIRST_PEER; i < count; i++) {
+		struct pollfd peer = keeper->polled[i];
+		if (!peer.revents) {
+			keeper->polled[keeper->count++] = peer;
+			continue;
+		}
+		if (peer.events == OF_START)
+			add_peer(keeper, give(keeper, peer.fd), OF_RUN);
+		else if (--keeper->runs == 0)
+			linger(keeper);
+		close(peer.fd);
+	}
+}
+
+static _Noreturn void keep(struct keeper *keeper)
+{
+	struct pollfd *polled = keeper->polled;
+
+	for (;;) {
+		int64_t left = keeper->end - now_ms();
+		struct timespec time = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+		if (!keeper->runs && left <= 0)
+			_exit(0);
+		int n = ppoll(polled, keeper->count, keeper->runs ? NULL : &time, NULL);
+		/* A server that was killed has left a mount that answers nothing. */
+		if ((n < 0 && errno != EINTR) || (n > 0 && polled[AT_SERVER].revents))
+			_exit(0);
+		if (n <= 0)
+			continue;
+		attend(keeper);
+		if (polled[AT_LISTENER].revents)
+			add_peer(keeper,
+				 (int)syscall(SYS_accept4, LISTENER, NULL, NULL,
+					      SOCK_CLOEXEC | SOCK_NONBLOCK),
+				 OF_START);
+	}
+}
+
+/* Leaves every mount but the one at `target`, which becomes its root. */
+static bool leave_all_but(const char *target)
+{
+	return unshare(CLONE_NEWNS) == 0 && chdir(target) == 0 &&
+	       syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 &&
+	       chdir("/") == 0;
+}
+
+/* Moves them to where they are expected, and closes every other one. */
+static void arrange(const int *descriptors)
+{
+	int kept[DESCRIPTORS];
+
+	for (int i = 0; i < DESCRIPTORS; i++)
+		kept[i] = descriptors[i] < 0 ? -1 : fcntl(descriptors[i], F_DUPFD, DESCRIPTORS);
+	for (int i = 0; i < DESCRIPTORS; i++)
+		if (kept[i] < 0 || dup2(kept[i], i) < 0)
+			close(i);
+	close_from(DESCRIPTORS);
+}
+
+static _Noreturn void keeper_main(struct keeper *keeper, const char *target, int *descriptors)
+{
+	sigset_t none;
+
+	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (keeper->gifts == GIFTS)
+		descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	arrange(descriptors);
+	if (!leave_all_but(target) || fstat(IMAGE, &keeper->image) < 0)
+		_exit(0);
+	cage_keeper();
+	keep(keeper);
+}
+
+void keeper_start(struct start *start, const struct archive *archive, const char *target,
+		  int server)
+{
+	struct share *share = &start->share;
+	struct keeper keeper = {
+		.uid = start->uid,
+		.linger = share->linger,
+		.strategy = *start->strategy,
+		.gifts = start->kind == NAMESPACE_USER ? GIFTS : GIFTS - 1,
+		.count = FIRST_PEER,
+		.polled = { { .fd = LISTENER, .events = POLLIN },
+			    { .fd = server < 0 ? -1 : SERVER } },
+	};
+	int descriptors[DESCRIPTORS] = {
+		[LISTENER] = share->listener,
+		[HOME] = share->home,
+		[IMAGE] = archive->fd,
+		[SERVER] = server,
+		[USERS] = -1,
+	};
+	OWNED_FD self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int status;
+
+	descriptors[FIRST_RUN] = self;
+	add_peer(&keeper, self < 0 ? -1 : FIRST_RUN, OF_RUN);
+	linger(&keeper);
+	/* Twice, as the FUSE server: nobody's child. */
+	pid_t child = vfork();
+	if (child == 0) {
+		if (fork() == 0)
+			keeper_main(&keeper, target, descriptors);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	share_close(share);
+}

@@ -1,0 +1,34 @@
+/*
+ * The process that keeps a mount for later starts.
+ *
+ * It is in the user namespace of the first start and in a mount namespace of its own, in which
+ * there is the image's mount and nothing else; it reads no byte of the image. It never ends
+ * anything: when it goes, the kernel takes the mount from it, and apps that use it keep theirs. So
+ * every signal may end it at any time.
+ */
+#ifndef WARM_KEEPER_H
+#define WARM_KEEPER_H
+
+struct start;
+struct archive;
+
+/* What it gives to a start. The last one only where the mount has a user namespace. */
+enum gift {
+	GIFT_MOUNT, /* a detached copy */
+	GIFT_HOME, /* ~/.fuselage, to show who it is */
+	GIFT_USERS,
+	GIFTS
+};
+
+/* "loop" or "fuse" for the byte that comes with the gifts; NULL for any other. */
+const char *keeper_strategy(char byte);
+
+/*
+ * Leaves one behind, for the mount at `target` and with start->share.listener, which is closed
+ * here. `server` is the socket whose other end the FUSE server holds, or -1. When there is none in
+ * the end, later starts mount by themselves.
+ */
+void keeper_start(struct start *start, const struct archive *archive, const char *target,
+		  int server);
+
+#endif

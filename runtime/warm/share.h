@@ -1,0 +1,49 @@
+/*
+ * Starts of the same image by the same user share one mount, and so its pages.
+ *
+ * The first start leaves a keeper behind (keeper.h): a process that holds one copy of the image's
+ * mount, and nothing else of that start. A later one finds it at an abstract socket, whose name is
+ * a digest of all that the two must have in common (key.h), joins its user namespace, takes the
+ * host's mounts as every start does, and puts a copy of the kept mount among them.
+ *
+ * Both sides show that they are the same user, and that they can open that user's ~/.fuselage: a
+ * program that is kept from it (a sandbox with the host's network) can neither give a mount nor
+ * take one.
+ */
+#ifndef WARM_SHARE_H
+#define WARM_SHARE_H
+
+#include <stdbool.h>
+
+struct start;
+struct archive;
+struct failure;
+
+/* What a start has of it. Every descriptor is -1 when there is none. */
+struct share {
+	unsigned linger; /* seconds that a mount is kept after its last start has ended; 0: never */
+	int home; /* ~/.fuselage, to show */
+	int listener; /* of the rendezvous: this start is the first */
+	int mount; /* a copy of the mount that was found, not attached yet */
+	bool joined; /* this process is in the user namespace of that mount */
+};
+
+/* Nothing is shared so far. */
+void share_reset(struct share *share);
+
+/* Reads FUSELAGE_LINGER. */
+int share_parse(struct share *share, const char *text, struct failure *failure);
+
+/*
+ * Before the namespace is entered: takes a mount of `archive` that is kept, or makes this start the
+ * first. Does neither where it is not wanted or not safe. Afterwards start->share tells.
+ */
+void share_find(struct start *start, const struct archive *archive);
+
+/* Attaches the mount that was found. Returns 0, or -1 and errno. */
+int share_attach(struct start *start, const char *target, bool fixed);
+
+/* No start is to wait for this one any more. */
+void share_close(struct share *share);
+
+#endif

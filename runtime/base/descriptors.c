@@ -44,7 +44,8 @@ int receive_descriptors(int socket, int *fds, int most, char *byte)
 		.msg_iov = &data,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = (socklen_t)CMSG_SPACE((size_t)most * sizeof *fds),
+		/* Not CMSG_SPACE, in which there may be room for one more. */
+		.msg_controllen = (socklen_t)CMSG_LEN((size_t)most * sizeof *fds),
 	};
 	ssize_t n;
 
@@ -54,15 +55,8 @@ int receive_descriptors(int socket, int *fds, int most, char *byte)
 	struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
 	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return -1;
-	/* The space is rounded up: one more may have come than was asked for. */
 	int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
-	int *received = (int *)(void *)CMSG_DATA(header);
-	for (int i = 0; i < count; i++) {
-		if (i < most)
-			fds[i] = received[i];
-		else
-			close(received[i]);
-	}
+	memcpy(fds, CMSG_DATA(header), (size_t)count * sizeof *fds);
 	return n == 1 ? count : -1;
 }
 

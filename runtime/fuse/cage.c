@@ -78,16 +78,22 @@ static void forbid_files_and_network(void)
 	close((int)ruleset);
 }
 
-void cage_drop_rights(unsigned descriptors)
+static void refuse_growth(void)
 {
 	const struct rlimit none = { 0 };
-	const struct rlimit few = { descriptors, descriptors };
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	forbid_files_and_network();
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_FSIZE, &none);
+}
+
+void cage_drop_rights(unsigned descriptors)
+{
+	const struct rlimit few = { descriptors, descriptors };
+
+	refuse_growth();
+	forbid_files_and_network();
 	setrlimit(RLIMIT_NOFILE, &few);
 	drop_capabilities_but(0);
 }
@@ -133,23 +139,27 @@ static const struct allowed for_server[] = {
 	{ SYS_exit_group, 0, 0, 0 },
 };
 
-static const struct allowed for_keeper[] = {
-	/* who asks */
-	{ SYS_ppoll, 0, 0, 0 },
-	{ SYS_accept4, 0, 0, 0 },
-	{ SYS_getsockopt, 0, 0, 0 },
-	{ SYS_recvmsg, 0, 0, 0 },
-	{ SYS_fstat, 0, 0, 0 },
+static const uint16_t for_keeper[] = {
+/* who asks */
+#ifdef SYS_poll
+	SYS_poll,
+#else
+	SYS_ppoll,
+#endif
+	SYS_accept4,
+	SYS_getsockopt,
+	SYS_recvmsg,
+	SYS_fstat,
 	/* what it is given */
-	{ SYS_open_tree, 0, 0, 0 },
-	{ SYS_sendmsg, 0, 0, 0 },
+	SYS_open_tree,
+	SYS_sendmsg,
 	/* how long it lives */
-	{ SYS_pidfd_open, 0, 0, 0 },
-	{ SYS_clock_gettime, 0, 0, 0 },
-	{ SYS_close, 0, 0, 0 },
-	{ SYS_rt_sigreturn, 0, 0, 0 },
-	{ SYS_restart_syscall, 0, 0, 0 },
-	{ SYS_exit_group, 0, 0, 0 },
+	SYS_pidfd_open,
+	SYS_clock_gettime,
+	SYS_close,
+	SYS_rt_sigreturn,
+	SYS_restart_syscall,
+	SYS_exit_group,
 };
 
 /* At most some sixty, so that no jump in the filter reaches TO_ALLOW. */
@@ -250,14 +260,13 @@ void cage_filter(void)
 
 void cage_keeper(void)
 {
-	const struct rlimit none = { 0 };
+	struct allowed calls[sizeof for_keeper / sizeof *for_keeper] = { 0 };
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_FSIZE, &none);
+	refuse_growth();
 	drop_capabilities_but(CAP_TO_MASK(CAP_SYS_ADMIN));
-	allow_only(for_keeper, sizeof for_keeper / sizeof *for_keeper);
+	for (size_t i = 0; i < sizeof for_keeper / sizeof *for_keeper; i++)
+		calls[i].number = for_keeper[i];
+	allow_only(calls, sizeof calls / sizeof *calls);
 }
 
 void cage_no_more_threads(void)

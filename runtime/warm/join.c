@@ -21,6 +21,8 @@
 /* For a first start that is still at work; one that is stopped must not stop the others. */
 #define PATIENCE_MS 1000
 
+#define BACKLOG 4096
+
 #define LINGER_DEFAULT 5
 #define LINGER_MAX 86400
 
@@ -77,63 +79,48 @@ static bool is_same_user(int socket, uid_t uid)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == uid;
 }
 
-static int new_socket(void)
-{
-	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
 /* What the keeper gives, checked. Returns false for what a keeper would not send. */
-static bool take_gifts(struct start *start, int socket, const struct stat *home)
+static bool take_gifts(struct start *start, int socket)
 {
 	struct pollfd answer = { .fd = socket, .events = POLLIN };
 	int gifts[GIFTS] = { -1, -1, -1 };
-	struct stat shown;
 	char strategy;
+	bool taken = false;
 
 	if (poll(&answer, 1, PATIENCE_MS) != 1)
 		return false;
 	int count = receive_descriptors(socket, gifts, GIFTS, &strategy);
-	OWNED_FD proof = gifts[GIFT_HOME], mount = gifts[GIFT_MOUNT], users = gifts[GIFT_USERS];
 	bool user = start->kind == NAMESPACE_USER;
-	const char *name = keeper_strategy(strategy);
-	if (count != (user ? GIFTS : GIFTS - 1) || !name || fstat(proof, &shown) < 0 ||
-	    shown.st_dev != home->st_dev || shown.st_ino != home->st_ino)
-		return false;
-	/* The last thing that may fail: there is no way back. */
-	if (user && setns(users, CLONE_NEWUSER) < 0)
-		return false;
-	start->share.joined = true;
-	start->share.mount = steal_fd(&mount);
-	start->strategy = name;
-	return true;
+	start->strategy = keeper_strategy(strategy);
+	/* To change the namespace is the last thing that may fail: there is no way back. */
+	taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
+		share_same_directory(gifts[GIFT_HOME], start->share.home) &&
+		(!user || setns(gifts[GIFT_USERS], CLONE_NEWUSER) == 0);
+	if (taken)
+		start->share.mount = steal_fd(&gifts[GIFT_MOUNT]);
+	start->share.joined = taken;
+	for (int i = 0; i < GIFTS; i++)
+		if (gifts[i] >= 0)
+			close(gifts[i]);
+	return taken;
 }
 
-/* 0: joined. Or an errno: ECONNREFUSED when nobody is there. */
-static int join(struct start *start, const struct share_address *address, const struct stat *home)
+enum meeting {
+	NOBODY, /* at the address */
+	SOMEBODY, /* whom this start has nothing in common with */
+	JOINED
+};
+
+/* A socket that is not used has no other effect than its end. */
+static enum meeting join(struct start *start, int socket, const struct share_address *address)
 {
-	OWNED_FD socket = new_socket();
-
-	if (socket < 0 ||
-	    connect(socket, (const struct sockaddr *)&address->socket, address->size) < 0)
-		return errno;
-	if (!is_same_user(socket, start->caller.uid))
-		return EPERM;
-	if (send_descriptor(socket, start->share.home) < 0)
-		return errno;
-	return take_gifts(start, socket, home) ? 0 : EPROTO;
-}
-
-/* Makes this start the one whose mount the others wait for. */
-static int listen_first(struct share *share, const struct share_address *address)
-{
-	OWNED_FD socket = new_socket();
-
-	if (socket < 0 ||
-	    bind(socket, (const struct sockaddr *)&address->socket, address->size) < 0 ||
-	    listen(socket, 4096) < 0)
-		return errno;
-	share->listener = steal_fd(&socket);
-	return 0;
+	if (connect(socket, (const struct sockaddr *)&address->socket, address->size) < 0)
+		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
+	return is_same_user(socket, start->caller.uid) &&
+			       send_descriptor(socket, start->share.home) == 0 &&
+			       take_gifts(start, socket) ?
+		       JOINED :
+		       SOMEBODY;
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
@@ -145,24 +132,33 @@ static bool is_wanted(const struct start *start)
 	       strcmp(type, "fusermount") != 0 && strcmp(type, "extract") != 0;
 }
 
+/* Returns true when there is nothing more to be tried. */
+static bool meet(struct start *start, const struct share_address *address)
+{
+	OWNED_FD socket =
+		(int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (socket < 0 || join(start, socket, address) != NOBODY || !may_leave_keeper())
+		return true;
+	/* The others wait for the mount of the one that is here first. */
+	if (bind(socket, (const struct sockaddr *)&address->socket, address->size) < 0)
+		return errno != EADDRINUSE;
+	if (listen(socket, BACKLOG) == 0)
+		start->share.listener = steal_fd(&socket);
+	return true;
+}
+
 void share_find(struct start *start, const struct archive *archive)
 {
-	struct share *share = &start->share;
 	struct share_address address;
-	struct stat home;
 
 	if (!is_wanted(start))
 		return;
-	share->home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (share->home < 0 || fstat(share->home, &home) < 0 ||
-	    !share_address(start, archive, &home, &address))
-		return;
-	/* The second time for a start that was as fast as this one. */
-	for (int i = 0; i < 2; i++) {
-		if (join(start, &address, &home) != ECONNREFUSED || !may_leave_keeper() ||
-		    listen_first(share, &address) != EADDRINUSE)
-			return;
-	}
+	start->share.home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Again for one that was as fast as this one, and listens in a moment. */
+	if (start->share.home >= 0 && share_address(start, archive, &address))
+		for (int i = 0; i < 3 && !meet(start, &address); i++)
+			sched_yield();
 }
 
 int share_attach(struct start *start, const char *target, bool fixed)

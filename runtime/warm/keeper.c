@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -54,7 +53,7 @@ struct keeper {
 	char strategy;
 	int gifts; /* without a user namespace one less */
 	struct stat image;
-	int64_t end; /* of the linger, ms of the monotonic clock */
+	time_t end; /* of the linger, by the monotonic clock */
 	unsigned runs;
 	nfds_t count;
 	/* The listener, the server; then sockets of starts, and processes of runs. */
@@ -70,18 +69,18 @@ const char *keeper_strategy(char byte)
 	return byte == 'l' ? "loop" : byte == 'f' ? "fuse" : NULL;
 }
 
-static int64_t now_ms(void)
+static time_t seconds(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now.tv_sec;
 }
 
 /* The linger starts anew with every start, and with the end of the last run. */
 static void linger(struct keeper *keeper)
 {
-	keeper->end = now_ms() + keeper->linger * INT64_C(1000);
+	keeper->end = seconds() + keeper->linger + 1; /* this second has begun already */
 }
 
 static void add_peer(struct keeper *keeper, int fd, short events)
@@ -96,39 +95,37 @@ static void add_peer(struct keeper *keeper, int fd, short events)
 	keeper->polled[keeper->count++] = (struct pollfd){ .fd = fd, .events = events };
 }
 
-/* Shows that it can open ~/.fuselage. */
-static bool has_proof(int socket)
+/* True for a start of the same user that shows that it can open ~/.fuselage. */
+static bool is_welcome(const struct keeper *keeper, const struct ucred *peer, int socket)
 {
-	struct stat ours, theirs;
 	char byte;
 	int fd = -1;
 	int count = receive_descriptors(socket, &fd, 1, &byte);
 	OWNED_FD shown = fd;
 
-	return count == 1 && fstat(shown, &theirs) == 0 && fstat(HOME, &ours) == 0 &&
-	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+	return peer->uid == keeper->uid && count == 1 && share_same_directory(shown, HOME);
 }
 
 /* Gives the mount to a start. Returns a descriptor of its process, or -1. */
 static int give(struct keeper *keeper, int socket)
 {
+	int gifts[GIFTS] = { -1, HOME, USERS };
 	struct ucred peer;
 	struct stat image;
 	socklen_t size = sizeof peer;
 
 	/* Whatever is wrong with it, it goes its own way when the socket closes. */
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-	    peer.uid != keeper->uid || !has_proof(socket))
+	    !is_welcome(keeper, &peer, socket))
 		return -1;
-	/* What the kernel has cached is not what is in the file any more. */
-	if (fstat(IMAGE, &image) < 0 || !share_same_file(&image, &keeper->image))
+	/* What the kernel has cached may not be what is in the file any more. */
+	if (!share_file_state(IMAGE, &image) || memcmp(&image, &keeper->image, sizeof image) != 0)
 		_exit(0);
-	OWNED_FD mount = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
-	int gifts[GIFTS] = { mount, HOME, USERS };
-	if (mount < 0 || send_descriptors(socket, &keeper->strategy, 1, gifts, keeper->gifts) < 0)
-		return -1;
+	gifts[GIFT_MOUNT] = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	int result = send_descriptors(socket, &keeper->strategy, 1, gifts, keeper->gifts);
+	close(gifts[GIFT_MOUNT]);
 	linger(keeper);
-	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return result < 0 ? -1 : (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
 /* Hears the starts that have spoken and forgets the runs that have ended. */
@@ -156,11 +153,10 @@ static _Noreturn void keep(struct keeper *keeper)
 	struct pollfd *polled = keeper->polled;
 
 	for (;;) {
-		int64_t left = keeper->end - now_ms();
-		struct timespec time = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+		time_t left = keeper->end - seconds();
 		if (!keeper->runs && left <= 0)
 			_exit(0);
-		int n = ppoll(polled, keeper->count, keeper->runs ? NULL : &time, NULL);
+		int n = poll(polled, keeper->count, keeper->runs ? -1 : (int)left * 1000);
 		/* A server that was killed has left a mount that answers nothing. */
 		if ((n < 0 && errno != EINTR) || (n > 0 && polled[AT_SERVER].revents))
 			_exit(0);
@@ -198,16 +194,12 @@ static void arrange(const int *descriptors)
 
 static _Noreturn void keeper_main(struct keeper *keeper, const char *target, int *descriptors)
 {
-	sigset_t none;
-
 	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
 	setsid();
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (keeper->gifts == GIFTS)
 		descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	arrange(descriptors);
-	if (!leave_all_but(target) || fstat(IMAGE, &keeper->image) < 0)
+	if (!leave_all_but(target) || !share_file_state(IMAGE, &keeper->image))
 		_exit(0);
 	cage_keeper();
 	keep(keeper);

@@ -22,11 +22,22 @@
 
 #define CGROUP_MAX 4096
 
-bool share_same_file(const struct stat *a, const struct stat *b)
+bool share_same_directory(int a, int b)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+	struct stat first, second;
+
+	return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
+bool share_file_state(int file, struct stat *state)
+{
+	/* Also what lies between the fields: states are compared and hashed as bytes. */
+	memset(state, 0, sizeof *state);
+	if (fstat(file, state) < 0)
+		return false;
+	memset(&state->st_atim, 0, sizeof state->st_atim);
+	return true;
 }
 
 /* A second change within the same tick would leave the time as it is. */
@@ -53,65 +64,68 @@ static bool is_limited(void)
 	return false;
 }
 
-static ssize_t read_cgroup(char *text)
-{
-	OWNED_FD fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -1 : read(fd, text, CGROUP_MAX);
-}
-
-static bool put_namespace(uint64_t *number, const char *path)
+static uint64_t namespace_number(const char *path)
 {
 	struct stat st;
 
-	*number = stat(path, &st) < 0 ? 0 : st.st_ino;
-	return *number != 0;
+	return stat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
-static void put_file(uint64_t *numbers, const struct stat *st)
+/* What the two must have in common, besides the type of mount and the control group. */
+struct common {
+	char protocol[sizeof PROTOCOL];
+	struct stat image;
+	uint64_t offset, kind, cache_bytes;
+	uint64_t users, pids; /* namespaces */
+	uint64_t home_device, home;
+	uid_t uid, uid_inside;
+	gid_t gid, gid_inside;
+	int priority;
+};
+
+static bool describe(const struct start *start, const struct archive *archive,
+		     struct common *common)
 {
-	numbers[0] = st->st_dev;
-	numbers[1] = st->st_ino;
-	numbers[2] = (uint64_t)st->st_size;
-	numbers[3] = (uint64_t)st->st_mtim.tv_sec;
-	numbers[4] = (uint64_t)st->st_mtim.tv_nsec;
-	numbers[5] = (uint64_t)st->st_ctim.tv_sec;
-	numbers[6] = (uint64_t)st->st_ctim.tv_nsec;
+	struct stat home;
+
+	memset(common, 0, sizeof *common);
+	if (!share_file_state(archive->fd, &common->image) || !S_ISREG(common->image.st_mode) ||
+	    common->image.st_nlink == 0 || !has_settled(&common->image) ||
+	    fstat(start->share.home, &home) < 0)
+		return false;
+	memcpy(common->protocol, PROTOCOL, sizeof PROTOCOL);
+	common->offset = archive->offset;
+	common->kind = start->kind;
+	common->cache_bytes = start->fuse.cache_bytes;
+	common->users = namespace_number("/proc/self/ns/user");
+	common->pids = namespace_number("/proc/self/ns/pid");
+	common->home_device = home.st_dev;
+	common->home = home.st_ino;
+	common->uid = start->caller.uid;
+	common->uid_inside = start->uid;
+	common->gid = start->caller.gid;
+	common->gid_inside = start->gid;
+	common->priority = getpriority(PRIO_PROCESS, 0);
+	return common->users && common->pids && common->uid != OVERFLOW_ID && !is_limited();
 }
 
 bool share_address(const struct start *start, const struct archive *archive,
-		   const struct stat *home, struct share_address *address)
+		   struct share_address *address)
 {
 	static const char digits[] = "0123456789abcdef";
+	const char *type = start->invocation.mount_type;
+	OWNED_FD file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	char cgroup[CGROUP_MAX];
+	ssize_t length = file < 0 ? -1 : read(file, cgroup, sizeof cgroup);
+	struct common common;
 	struct sha256 hash;
-	struct stat image;
 	uint8_t digest[SHA256_SIZE];
-	uint64_t numbers[24] = { 0 };
-	ssize_t length = read_cgroup(cgroup);
 
-	if (start->caller.uid == OVERFLOW_ID || start->uid == OVERFLOW_ID || length < 0 ||
-	    length == CGROUP_MAX || fstat(archive->fd, &image) < 0 || !S_ISREG(image.st_mode) ||
-	    image.st_nlink == 0 || !has_settled(&image) || is_limited() ||
-	    !put_namespace(numbers, "/proc/self/ns/user") ||
-	    !put_namespace(numbers + 1, "/proc/self/ns/pid"))
+	if (length < 0 || length == CGROUP_MAX || !describe(start, archive, &common))
 		return false;
-	put_file(numbers + 2, &image);
-	numbers[9] = archive->offset;
-	numbers[10] = start->kind;
-	numbers[11] = start->caller.uid;
-	numbers[12] = start->caller.gid;
-	numbers[13] = start->uid;
-	numbers[14] = start->gid;
-	numbers[15] = start->fuse.cache_bytes;
-	numbers[16] = home->st_dev;
-	numbers[17] = home->st_ino;
-	numbers[18] = (uint64_t)getpriority(PRIO_PROCESS, 0);
 	sha256_init(&hash);
-	sha256_update(&hash, PROTOCOL, sizeof PROTOCOL);
-	sha256_update(&hash, numbers, sizeof numbers);
-	sha256_update(&hash, start->invocation.mount_type,
-		      strlen(start->invocation.mount_type) + 1);
+	sha256_update(&hash, &common, sizeof common);
+	sha256_update(&hash, type, strlen(type) + 1);
 	sha256_update(&hash, cgroup, (size_t)length);
 	sha256_finish(&hash, digest);
 

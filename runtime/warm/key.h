@@ -15,8 +15,10 @@ struct share_address {
 	socklen_t size;
 };
 
-/* True when nothing was written to the file between the two. */
-bool share_same_file(const struct stat *a, const struct stat *b);
+/* What changes with every change of the file, for memcmp. */
+bool share_file_state(int file, struct stat *state);
+/* True when both descriptors are of one directory. */
+bool share_same_directory(int a, int b);
 
 /*
  * The address is a digest of
@@ -30,6 +32,6 @@ bool share_same_file(const struct stat *a, const struct stat *b);
  * that one more change might not show in its time) or the system does not tell one of these.
  */
 bool share_address(const struct start *start, const struct archive *archive,
-		   const struct stat *home, struct share_address *address);
+		   struct share_address *address);
 
 #endif

@@ -1,0 +1,143 @@
+// What a large program costs through a bundle: its first start, the later ones, and many at once.
+//
+// The program is this machine's Node, stripped, with `-e 0`; its peer is the same file in a folder.
+// As an ordinary user by FUSE. The peers take turns; medians are compared. The memory row drops
+// caches, so it wants root.
+//
+//   BENCH_WARM_PAIRS=N    pairs of later starts (40); first starts take a quarter of it
+//   BENCH_WARM_ROUNDS=N   rounds of the memory row (3)
+
+import { spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { run } from "../build/toolchain.mjs";
+import { compileStatic, median, ms, timePairs } from "./pairs.mjs";
+
+const pairs = Number(process.env.BENCH_WARM_PAIRS ?? 40);
+const rounds = Number(process.env.BENCH_WARM_ROUNDS ?? 3);
+const concurrent = 20;
+const isRoot = process.getuid() === 0;
+const uid = isRoot ? 1000 : process.getuid();
+
+function read(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // The process has ended meanwhile.
+  }
+}
+
+const kib = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+
+/** Processes whose command line begins with one of these files: the apps, servers and keepers. */
+function processesOf(files) {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => files.includes(read(`/proc/${pid}/cmdline`).split("\0")[0]));
+}
+
+/** MiB that many of them take at once: their own, by share, and the pages of files. */
+async function memoryOf(command, files, env) {
+  spawnSync("sync");
+  writeFileSync("/proc/sys/vm/drop_caches", "3");
+  const before = kib(read("/proc/meminfo"), "Cached");
+  const script = 'process.stdout.write("up"); process.stdin.resume()';
+  const children = Array.from({ length: concurrent }, () =>
+    spawn(command, ["-e", script], { env, uid, gid: uid, stdio: ["pipe", "pipe", "inherit"] }),
+  );
+  const ends = children.map((child) => new Promise((resolve) => child.on("close", resolve)));
+  await Promise.all(
+    children.map((child) => new Promise((resolve) => child.stdout.once("data", resolve))),
+  );
+  const cached = kib(read("/proc/meminfo"), "Cached") - before;
+  // An app's command line is the path in its own mount namespace.
+  const pids = new Set([...children.map(({ pid }) => `${pid}`), ...processesOf(files)]);
+  const own = [...pids].map((pid) => kib(read(`/proc/${pid}/smaps_rollup`), "Pss"));
+  for (const child of children) child.stdin.end();
+  await Promise.all(ends);
+  return (own.reduce((sum, size) => sum + size, 0) + cached) / 1024;
+}
+
+async function memoryRow(plain, bundle, env) {
+  const seen = { plain: [], bundle: [] };
+  for (let round = 0; round < rounds; round++) {
+    seen.plain.push(await memoryOf(plain, [], env));
+    seen.bundle.push(await memoryOf(bundle, [bundle], { ...env, FUSELAGE_LINGER: "1" }));
+    while (processesOf([bundle]).length > 0) await sleep(50);
+  }
+  const [first, second] = [median(seen.plain), median(seen.bundle)];
+  return {
+    what: `${concurrent} of it at once: memory of all, PSS and page cache, against a plain folder`,
+    measured: `${second.toFixed(0)} MiB / ${first.toFixed(0)} MiB = ${(second / first).toFixed(2)}×`,
+    wanted: "≤ 1.20×",
+    met: second / first <= 1.2,
+  };
+}
+
+async function startRow(what, limit, pair, job) {
+  const { first, second } = await timePairs(pair, job);
+  return {
+    what,
+    measured: `${ms(second)} / ${ms(first)} = ${(second / first).toFixed(2)}×`,
+    wanted: `≤ ${limit.toFixed(2)}×`,
+    met: second / first <= limit,
+  };
+}
+
+/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+export async function bench() {
+  const { build } = await import("../../dist/index.js");
+  const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
+  chmodSync(dir, 0o755);
+  try {
+    const [pair, app, bundle, home] = ["pair", "app", "node.run", "home"].map((name) =>
+      path.join(dir, name),
+    );
+    const plain = path.join(app, "node");
+    mkdirSync(app);
+    mkdirSync(home);
+    if (isRoot) chownSync(home, uid, uid);
+    await compileStatic("scripts/bench/pair.c", pair);
+    copyFileSync(process.execPath, plain);
+    await run("strip", [plain]);
+    await build({ input: app, output: bundle, entry: "node" });
+    const { NODE_EXTRA_CA_CERTS: _, NODE_OPTIONS: __, ...inherited } = process.env;
+    const env = { ...inherited, HOME: home, FUSELAGE_MOUNT: "fuse" };
+    const job = { first: [plain, "-e", "0"], second: [bundle, "-e", "0"], uid };
+    const size = `${(statSync(plain).size / 1e6).toFixed(0)} MB`;
+    const rows = [
+      await startRow(
+        `a program of ${size} (Node), second start, against a plain folder`,
+        1.15,
+        pair,
+        {
+          ...job,
+          env: { ...env, FUSELAGE_LINGER: "5" },
+          pairs,
+        },
+      ),
+      await startRow("first start of it: the mount is cold, the file warm", 2.5, pair, {
+        ...job,
+        env: { ...env, FUSELAGE_LINGER: "0" },
+        pairs: Math.ceil(pairs / 4),
+      }),
+    ];
+    if (isRoot) rows.push(await memoryRow(plain, bundle, env));
+    return rows;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

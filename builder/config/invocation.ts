@@ -40,7 +40,7 @@ interface RunnerOption {
 
 const options: readonly RunnerOption[] = runnerOptions;
 const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
-const MOUNT_TYPES = ["auto", "loop", "fuse", "extract"];
+const MOUNT_TYPES = ["auto", "loop", "fuse", "fusermount", "extract"];
 
 /** Behind --run PATH these, and whatever is no option, are the program's own. */
 const OF_THE_PROGRAM = ["run", "help", "version", "mount", "mount-fd", "options", "foreground"];

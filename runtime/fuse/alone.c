@@ -8,7 +8,8 @@
 
 void leave_namespace(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+	/* Slave: where the rest is refused, what others unmount is unmounted here too. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return;
 	/* /proc is the one directory that is there wherever this program runs. */
 	if (mount("fuselage", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -380,8 +381,75 @@ describe("the server", () => {
         .processes.find((line) => line.includes(dir))
         ?.split(" ") ?? [];
     expect(readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n")).toHaveLength(1);
+    const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(links.sort()).toEqual(["/dev/fuse", app]);
+    const [, , , parent, group, session] = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ");
+    expect({ group, session }).toEqual({ group: pid, session: pid });
+    expect(Number(parent)).not.toBe(process.pid);
     expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
   });
+});
+
+describe("who mounts", () => {
+  skipUnless("fuse", "userns")("root of a user namespace, by our server", async () => {
+    const dir = mountPoint(fusermount);
+    const script = '"$@" && cat "$0/data/file" && stat -c %u "$0/run"';
+    const mount = [fuselage, `--mount=${app}`, dir];
+    const args = ["-Urm", "sh", "-c", script, dir, ...mount];
+    const outcome = await run("unshare", args, ordinaryUser());
+    expect(outcome).toMatchObject({ status: 0, stdout: "packed\n0\n", stderr: "" });
+  });
+
+  skipUnless(
+    "root",
+    "fuse",
+    "fusermount",
+  )("a user, where fuselage is setuid-root", async () => {
+    const dir = mountPoint(fusermount);
+    const installed = path.join(temporaryDirectory(), "fuselage");
+    copyFileSync(fuselage, installed);
+    chmodSync(installed, 0o4755);
+    const args = [`--mount=${app}`, dir];
+    expect(await run(installed, args, ordinaryUser())).toMatchObject(done);
+    expect(table(dir)).toMatchObject({ userId: ordinaryUser().uid });
+    const [pid] =
+      leftovers()
+        .processes.find((line) => line.includes(dir))
+        ?.split(" ") ?? [];
+    const uid = ordinaryUser().uid;
+    const ids = new RegExp(`^Uid:(\\s+${uid}){4}$`, "m");
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(ids);
+    expect(await bundle(fusermount, "umount", dir)).toMatchObject(done);
+    const refused = await run(
+      installed,
+      [`--mount=${app}`, "--mount-type=loop", dir],
+      ordinaryUser(),
+    );
+    expect(refused.stderr).toContain(`needs CAP_SYS_ADMIN (running as uid ${uid} without it)`);
+  });
+
+  skipUnless("root", "fuse")("nobody, where there is no /dev/fuse", async () => {
+    const script = 'mount -t tmpfs none /dev && exec "$@"';
+    const mount = [fuselage, `--mount=${app}`, "--mount-type=fuse", mountPoint()];
+    const { status, stderr } = await run("unshare", ["-m", "sh", "-c", script, "sh", ...mount]);
+    expect(status).toBe(125);
+    expect(stderr).toContain("/dev/fuse does not exist (the fuse module is not loaded");
+  });
+
+  for (const way of [fuse, fusermount]) {
+    skipUnless(...way.needs)(`a dead server's mount is taken away: ${way.title}`, async () => {
+      const dir = mountPoint(way);
+      const args = ["mount", app, dir, `--mount-type=${way.type}`];
+      expect(await bundle(way, ...args)).toMatchObject(done);
+      const [pid] =
+        leftovers()
+          .processes.find((line) => line.includes(dir))
+          ?.split(" ") ?? [];
+      process.kill(Number(pid), "SIGKILL");
+      expect(await bundle(way, "umount", dir)).toMatchObject(done);
+      expect(table(dir)).toBeUndefined();
+    });
+  }
 });
 
 describe("--mount-fd", () => {

@@ -5,6 +5,9 @@ import { type HostLibrary, hostLibrary } from "./host-libraries.ts";
 import { type Found, type Linker, shownFolders } from "./linker.ts";
 import { type ElfObject, isProgram } from "./objects.ts";
 
+/** Where libraries of this machine go: a folder that no app has of its own accord. */
+export const LIBRARY_FOLDER = "lib/bundled";
+
 /** Families that do not work beside those of the target, not even when they are asked for. */
 const NEVER_PACKED = ["libc", "nss"];
 
@@ -30,8 +33,11 @@ export interface Closure {
   /** Left to the target, by name. */
   target: Map<string, HostLibrary & { neededBy: string }>;
   missing: MissingLibrary[];
-  /** By the object that asks: what it asks for and no search path of its own leads to. */
-  unled: Map<ElfObject, Set<ElfObject>>;
+  /**
+   * By the object that asks: folders of the tree that no search path of its own leads to, each with
+   * a library in it that it asks for.
+   */
+  unled: Map<ElfObject, Map<string, ElfObject>>;
   /** Library, and who asks for it by its path. */
   byPath: { name: string; neededBy: string }[];
   /** One line for each name that means two libraries. */
@@ -104,17 +110,17 @@ function record(
   const neededBy = asking.shown;
   switch (found.kind) {
     case "tree":
-      if (!found.led) unled(closure, asking).add(found.object);
+      if (!found.led) unled(closure, asking).set(found.folder, found.object);
       return;
     case "machine":
-      unled(closure, asking).add(found.object);
+      unled(closure, asking).set(LIBRARY_FOLDER, found.object);
       takeAlong(closure, { name, object: found.object, neededBy });
       return;
     case "target":
       // Unless --lib packs it.
       {
         const packed = closure.packed.get(name);
-        if (packed !== undefined) unled(closure, asking).add(packed.object);
+        if (packed !== undefined) unled(closure, asking).set(LIBRARY_FOLDER, packed.object);
         else if (!closure.target.has(name)) {
           closure.target.set(name, { ...found.library, neededBy });
         }
@@ -129,13 +135,13 @@ function record(
   }
 }
 
-function unled(closure: Closure, asking: ElfObject): Set<ElfObject> {
-  let set = closure.unled.get(asking);
-  if (set === undefined) {
-    set = new Set();
-    closure.unled.set(asking, set);
+function unled(closure: Closure, asking: ElfObject): Map<string, ElfObject> {
+  let folders = closure.unled.get(asking);
+  if (folders === undefined) {
+    folders = new Map();
+    closure.unled.set(asking, folders);
   }
-  return set;
+  return folders;
 }
 
 function takeAlong(closure: Closure, library: PackedLibrary): void {

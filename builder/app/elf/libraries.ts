@@ -11,16 +11,14 @@ import type { ResolvedBuildOptions } from "../../config/build.ts";
 import { withRunPath } from "../../elf/run-path.ts";
 import * as errors from "../../errors.ts";
 import { addFile, diskContents } from "../../input/add.ts";
+import { fromBytes } from "../../manifest/manifest.ts";
 import { symlinkNode } from "../../tree/node.ts";
 import { byteString } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
-import { type Closure, findClosure, openedLibraries } from "./closure.ts";
+import { type Closure, findClosure, LIBRARY_FOLDER, openedLibraries } from "./closure.ts";
 import { Linker, shownFolders } from "./linker.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./objects.ts";
 import { describeLibraries, type LibraryReport } from "./report.ts";
-
-/** Where libraries of this machine go: a folder that no app has of its own accord. */
-export const LIBRARY_FOLDER = "lib/bundled";
 
 export interface LibraryRequest {
   tree: Tree;
@@ -121,23 +119,21 @@ class Copies {
 /**
  * The search path that an object needs in the bundle, or undefined when its own will do.
  *
- * @param needs what it asks for and its own path does not lead to
+ * @param unled folders that its own path should lead to and does not
  * @param opens somebody may open a library that is packed, and it may be this object
  */
 function runPathOf(
   { path: at, facts }: ElfObject,
-  needs: ReadonlySet<ElfObject> | undefined,
+  unled: ReadonlyMap<string, ElfObject> | undefined,
   opens: boolean,
 ): string | undefined {
-  if ((needs === undefined || needs.size === 0) && !opens) return undefined;
   if (facts.needed.length === 0) return undefined; // Static, or a library that needs nothing.
+  const folders = new Set(unled?.keys());
+  if (opens) folders.add(LIBRARY_FOLDER);
+  if (folders.size === 0) return undefined;
   const own = path.posix.dirname(at ?? `${LIBRARY_FOLDER}/any`);
-  const folders = [...(needs ?? [])].map(({ path: target }) =>
-    target === undefined ? LIBRARY_FOLDER : path.posix.dirname(target),
-  );
-  if (opens) folders.push(LIBRARY_FOLDER);
-  const added = folders.map((folder) => {
-    const relative = path.posix.relative(own, folder);
+  const added = [...folders].map((folder) => {
+    const relative = fromBytes(path.posix.relative(own, folder));
     return relative === "" ? "$ORIGIN" : `$ORIGIN/${relative}`;
   });
   // A place in the bundle stays good; one of this machine means nothing elsewhere, or worse.

@@ -12,8 +12,8 @@ import { type ElfFiles, type ElfObject, usesMusl } from "./objects.ts";
 import { systemFolders } from "./search-path.ts";
 
 export type Found =
-  /** In the tree; `led` says that a search path of the program leads there. */
-  | { kind: "tree"; object: ElfObject; led: boolean }
+  /** In the tree. A search path of the program has `led` there, or the folder must be added to it. */
+  | { kind: "tree"; object: ElfObject; folder: string; led: boolean }
   | { kind: "machine"; object: ElfObject }
   | { kind: "target"; library: HostLibrary }
   /** Asked for by a path, which no search path can change. */
@@ -28,7 +28,7 @@ export class Linker {
   readonly #files: ElfFiles;
   readonly #sysroot: string;
   readonly #byPath: ReadonlyMap<string, ElfObject>;
-  readonly #byName = new Map<string, ElfObject>();
+  readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
   readonly #folders = new Map<boolean, string[]>();
 
   /** @param sysroot "" for this machine itself */
@@ -38,10 +38,10 @@ export class Linker {
     this.#sysroot = sysroot;
     this.#byPath = new Map(objects.map((object) => [object.path ?? "", object]));
     for (const { path: at } of tree.walk()) {
-      const name = at.slice(at.lastIndexOf("/") + 1);
+      const [folder, name] = splitLast(at);
       if (this.#byName.has(name) || !/\.so(\.|$)/.test(name)) continue;
       const object = this.#inTree(at);
-      if (object !== undefined) this.#byName.set(name, object);
+      if (object !== undefined) this.#byName.set(name, { object, folder });
     }
   }
 
@@ -56,7 +56,7 @@ export class Linker {
     const paths = runPaths(chain);
     for (const { origin, dir } of paths) {
       const object = this.#underOrigin(origin, dir, name);
-      if (object !== undefined) return { kind: "tree", object, led: true };
+      if (object !== undefined) return { kind: "tree", object, folder: "", led: true };
     }
     const library = wanted ? undefined : hostLibrary(name);
     if (library !== undefined) return { kind: "target", library };
@@ -64,7 +64,7 @@ export class Linker {
     const led = await this.#search(folders, name);
     if (led !== undefined) return { kind: "machine", object: led };
     const inTree = this.#byName.get(name);
-    if (inTree !== undefined) return { kind: "tree", object: inTree, led: false };
+    if (inTree !== undefined) return { kind: "tree", ...inTree, led: false };
     const system = this.#systemFolders(chain.some(usesMusl));
     const object = await this.#search(system, name);
     if (object !== undefined) return { kind: "machine", object };
@@ -104,7 +104,7 @@ export class Linker {
     if (origin.path === undefined) return undefined;
     const match = /^\$(?:ORIGIN|\{ORIGIN\})(?=\/|$)/.exec(dir);
     if (match === null) return undefined;
-    const folder = origin.path.split("/").slice(0, -1).join("/");
+    const [folder] = splitLast(origin.path);
     for (const rest of this.#expanded(dir.slice(match[0].length))) {
       const object = this.#inTree(joinPath(folder, `${byteString(rest)}/${byteString(name)}`));
       if (object !== undefined) return object;
@@ -129,6 +129,12 @@ export class Linker {
     if (text.search(library) < 0) return [text];
     return libraryFolders(arch).map((name) => text.replace(library, name));
   }
+}
+
+/** Folder and name of a path in the tree. */
+function splitLast(path: string): [string, string] {
+  const slash = path.lastIndexOf("/");
+  return [slash < 0 ? "" : path.slice(0, slash), path.slice(slash + 1)];
 }
 
 /**

@@ -1,5 +1,5 @@
 /** ELF files of the tree and of this machine, read once each. */
-import { open } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
 import path from "node:path";
 import { type DynamicFacts, readDynamic } from "../../elf/dynamic.ts";
 import { hasElfMagic, machineName } from "../../elf/read.ts";
@@ -79,7 +79,10 @@ export async function treeObjects(tree: Tree, files: ElfFiles): Promise<ElfObjec
     seen.add(node);
     const file = Buffer.from(node.contents.path, "latin1").toString("utf8");
     const facts = await files.facts(file);
-    if (facts !== undefined) objects.push({ shown: displayPath(path), file, path, node, facts });
+    if (facts === undefined) continue;
+    // $ORIGIN of a program is where it is, not where a link to it is.
+    const real = await realpath(file);
+    objects.push({ shown: displayPath(path), file: real, path, node, facts });
   }
   return objects;
 }

@@ -40,7 +40,7 @@ export function describeLibraries(
   }
   for (const [asking, found] of packs ? [] : closure.unled) {
     // A library may count on the program that loads it; a program has only itself.
-    for (const { path, facts, shown } of isProgram(asking) ? found : []) {
+    for (const { path, facts, shown } of isProgram(asking) ? found.values() : []) {
       if (path === undefined) continue;
       const name = facts.soname ?? shown;
       warnings.push(

@@ -175,7 +175,11 @@ interface ValueSchema {
   items?: ValueSchema;
 }
 
-const schemas: Readonly<Record<string, ValueSchema>> = configKeys.properties;
+/** The types and the schema name the same keys, or this does not compile. */
+const schemas: Readonly<Record<string, ValueSchema>> = configKeys.properties satisfies Record<
+  Exclude<keyof BundleConfig, "$schema">,
+  ValueSchema
+>;
 
 function checkEntry(file: string, key: string, value: unknown): void {
   const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;

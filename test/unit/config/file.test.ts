@@ -1,5 +1,6 @@
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { resolveBuildOptions } from "../../../builder/config/build.ts";
 import { findConfig, loadConfig } from "../../../builder/config/file.ts";
 import { configKeys } from "../../../builder/generated/spec.ts";
 import { type Files, writeFiles } from "../../support/case.ts";
@@ -123,6 +124,17 @@ describe("a configuration file", () => {
       actual: JSON.stringify(value),
     });
   });
+});
+
+test("every key is an option of a build", () => {
+  for (const key of Object.keys(configKeys.properties)) {
+    const options = {
+      input: "in",
+      output: "out",
+      ...(key in { input: 1, output: 1 } ? {} : { [key]: undefined }),
+    };
+    expect(() => resolveBuildOptions(options)).not.toThrow();
+  }
 });
 
 test("every key has words and a type that is checked", () => {

@@ -106,7 +106,7 @@ void fuse_read_directory(struct fuse_worker *worker, const struct fuse_request *
 		int failed = fill_listing(&listing, &inode, in->offset);
 		/* What came before a corrupt entry is still an answer; the next call fails. */
 		if (failed && listing.used == 0)
-			error = sqfs_errno(failed);
+			error = fuse_errno(worker, failed);
 	}
 	fuse_answer(worker, request, error, worker->reply, listing.used);
 }

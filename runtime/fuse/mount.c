@@ -98,6 +98,7 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 		_exit(1);
 	close_all_but(socket, image->fd);
 	fs.fd = SERVER_IMAGE;
+	fuse_log_open(&server.log, SERVER_IMAGE);
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
 	cage_drop_rights(SERVER_DESCRIPTORS);

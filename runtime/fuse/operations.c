@@ -12,13 +12,18 @@ uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref)
 	return ref == server->fs->super.root_ref ? FUSE_ROOT_ID : ref + NODE_BIAS;
 }
 
+int fuse_errno(struct fuse_worker *worker, int error)
+{
+	return fuse_log_failure(&worker->server->log, error, sqfs_fault(worker->reader));
+}
+
 int fuse_read_node(struct fuse_worker *worker, uint64_t node, struct sqfs_inode *inode)
 {
 	uint64_t root = worker->server->fs->super.root_ref;
 	int error = sqfs_inode_read(worker->reader, node == FUSE_ROOT_ID ? root : node - NODE_BIAS,
 				    inode);
 
-	return error ? sqfs_errno(error) : 0;
+	return error ? fuse_errno(worker, error) : 0;
 }
 
 static void fill_attr(const struct fuse_server *server, const struct sqfs_inode *inode,
@@ -71,7 +76,7 @@ static void lookup(struct fuse_worker *worker, const struct fuse_request *reques
 		}
 		if (found == 0)
 			found = sqfs_inode_read(worker->reader, entry.ref, &inode);
-		error = found ? sqfs_errno(found) : 0;
+		error = found ? fuse_errno(worker, found) : 0;
 	}
 	if (!error)
 		fuse_fill_entry(worker->server, &inode, &out);
@@ -98,7 +103,7 @@ static void read_link(struct fuse_worker *worker, const struct fuse_request *req
 
 	if (!error) {
 		n = sqfs_readlink(worker->reader, &inode, target, sizeof target);
-		error = n < 0 ? sqfs_errno((int)n) : 0;
+		error = n < 0 ? fuse_errno(worker, (int)n) : 0;
 	}
 	fuse_answer(worker, request, error, target, (size_t)n);
 }
@@ -158,7 +163,7 @@ static void get_xattr(struct fuse_worker *worker, const struct fuse_request *req
 	if (!error && !hidden(request, name))
 		n = sqfs_getxattr(worker->reader, &inode, name, worker->reply, size);
 	if (!error && n < 0)
-		error = n == SQFS_ENOENT ? ENODATA : sqfs_errno((int)n);
+		error = n == SQFS_ENOENT ? ENODATA : fuse_errno(worker, (int)n);
 
 	struct fuse_getxattr_out out = { .size = n < 0 ? 0 : (uint32_t)n };
 	if (in->size == 0)
@@ -197,7 +202,7 @@ static void list_xattr(struct fuse_worker *worker, const struct fuse_request *re
 	if (!error) {
 		ssize_t n = sqfs_listxattr(worker->reader, &inode, (char *)worker->reply,
 					   XATTR_LIST_MAX);
-		error = n < 0 ? sqfs_errno((int)n) : 0;
+		error = n < 0 ? fuse_errno(worker, (int)n) : 0;
 		if (n > 0)
 			size = drop_hidden(request, (char *)worker->reply, (size_t)n);
 	}

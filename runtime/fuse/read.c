@@ -93,7 +93,7 @@ void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *reque
 		if (size > inode.size - in->offset)
 			size = (size_t)(inode.size - in->offset);
 		n = find_data(worker, &inode, in->offset, size, &data);
-		error = n < 0 ? sqfs_errno((int)n) : 0;
+		error = n < 0 ? fuse_errno(worker, (int)n) : 0;
 	}
 	fuse_answer(worker, request, error, data, error ? 0 : (size_t)n);
 	if (error || n == 0)

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "fuse/helper.h"
+#include "fuse/log.h"
 #include "squashfs/squashfs.h"
 
 /* Threads that answer requests, at most: one for each processor up to this. */
@@ -48,6 +49,7 @@ struct fuse_server {
 	bool grown;
 	_Atomic uint32_t fragment; /* that was read last */
 	struct fuse_helper helper;
+	struct fuse_log log;
 	struct fuse_turn turn;
 	/* Called once when the kernel's INIT has been answered (0) or refused (errno). */
 	void (*ready)(struct fuse_server *server, int error);

@@ -45,6 +45,8 @@ const char *sqfs_strerror(int error)
 		return "too many levels of links or directories";
 	case SQFS_ERANGE:
 		return "result too large";
+	case SQFS_ECHANGED:
+		return "the file was changed while it was in use";
 	default:
 		return "unknown error";
 	}

@@ -4,11 +4,25 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "squashfs/reader.h"
 
 #define META_STORED 0x8000u
+
+/*
+ * After the read, so that what was read is what was there when the image was opened. Not the ctime:
+ * a new version that takes the name by rename leaves this file as it is.
+ */
+static bool was_changed(const struct sqfs *fs)
+{
+	struct stat st;
+
+	return fstat(fs->fd, &st) < 0 || st.st_size != fs->file_size ||
+	       st.st_mtim.tv_sec != fs->file_time.tv_sec ||
+	       st.st_mtim.tv_nsec != fs->file_time.tv_nsec;
+}
 
 int image_read(struct sqfs_reader *reader, uint64_t position, void *buffer, size_t size,
 	       const char *where)
@@ -24,6 +38,8 @@ int image_read(struct sqfs_reader *reader, uint64_t position, void *buffer, size
 	if (n < 0)
 		return sqfs_fail(reader, SQFS_EIO, "%s at %" PRIu64 ": read error", where,
 				 position);
+	if (was_changed(fs))
+		return sqfs_fail(reader, SQFS_ECHANGED, "%s at %" PRIu64, where, position);
 	if ((size_t)n < size)
 		return sqfs_fail(reader, SQFS_ETRUNCATED,
 				 "%s at %" PRIu64 ": %zd bytes, expected %zu", where, position, n,

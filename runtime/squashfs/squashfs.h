@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define SQFS_MAGIC 0x73717368u
 #define SQFS_META_SIZE 8192u
@@ -46,6 +47,7 @@ enum sqfs_error {
 	SQFS_ENOTDIR = -17, /* not a directory */
 	SQFS_ELOOP = -18, /* too many symbolic links, or a directory inside itself */
 	SQFS_ERANGE = -19, /* the caller's buffer is too small */
+	SQFS_ECHANGED = -20, /* the file was written to since it was opened */
 };
 
 enum sqfs_compressor {
@@ -91,6 +93,8 @@ struct sqfs_super {
 struct sqfs {
 	int fd; /* borrowed */
 	uint64_t offset; /* of the image in the file, bytes */
+	off_t file_size; /* and when it was last written to, as sqfs_open found it */
+	struct timespec file_time;
 	struct sqfs_super super;
 	/* xattr id table header, valid when super.xattr_table != SQFS_NO_TABLE */
 	uint64_t xattr_values; /* where the key-value metadata starts */

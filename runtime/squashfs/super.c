@@ -154,6 +154,8 @@ int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, uint64_t length, char *f
 	if (fstat(fd, &st) < 0)
 		return refuse(fault, SQFS_EIO, "file: cannot be examined");
 
+	fs->file_size = st.st_size;
+	fs->file_time = st.st_mtim;
 	ssize_t n = pread_full(fd, raw, sizeof raw, offset);
 	if (n < 0)
 		return refuse(fault, SQFS_EIO, "superblock at %" PRIu64 ": cannot be read", offset);

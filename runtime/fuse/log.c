@@ -1,0 +1,49 @@
+#include "fuse/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "squashfs/squashfs.h"
+
+#define EVERY_ONE 16u
+#define PRIORITY "<11>" /* syslog(3): LOG_USER | LOG_ERR */
+
+void fuse_log_open(struct fuse_log *log, int image)
+{
+	const struct sockaddr_un address = { AF_UNIX, "/dev/log" };
+	char link[32];
+
+	log->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (log->socket < 0)
+		return;
+	if (connect(log->socket, (const struct sockaddr *)&address, sizeof address) < 0) {
+		close(log->socket);
+		log->socket = -1;
+		return;
+	}
+	snprintf(link, sizeof link, "/proc/self/fd/%d", image);
+	ssize_t n = readlink(link, log->image, sizeof log->image - 1);
+	log->image[n < 0 ? 0 : n] = 0;
+	log->process = (int)getpid(); /* the cage has no such call */
+}
+
+int fuse_log_failure(struct fuse_log *log, int error, const char *fault)
+{
+	char line[sizeof log->image + SQFS_FAULT_MAX + 128];
+
+	if (sqfs_errno(error) != EIO)
+		return sqfs_errno(error);
+	unsigned count = atomic_fetch_add(&log->count, 1) + 1;
+	if (log->socket < 0 || (count > EVERY_ONE && count & (count - 1)))
+		return EIO;
+	int length = snprintf(line, sizeof line, PRIORITY "fuselage[%d]: %s: %s (%s), failure %u",
+			      log->process, log->image, sqfs_strerror(error), fault, count);
+	struct iovec whole = { line, (size_t)length };
+	ssize_t n = writev(log->socket, &whole, 1); /* never waits; a full log loses it */
+	(void)n;
+	return EIO;
+}

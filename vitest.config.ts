@@ -1,3 +1,4 @@
+import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,8 +7,12 @@ export default defineConfig({
     // The slowest honest test packs and mounts real trees on two processors.
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Nothing outlives its test; test/runtime/warm.test.ts says for itself what lingers.
-    env: { FUSELAGE_LINGER: "0" },
+    env: {
+      // Nothing outlives its test; test/runtime/warm.test.ts says for itself what lingers.
+      FUSELAGE_LINGER: "0",
+      // Interpreters that were downloaded are kept with what else is built.
+      XDG_CACHE_HOME: path.resolve(import.meta.dirname, "build/cache"),
+    },
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.
     pool: "forks",

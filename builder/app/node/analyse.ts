@@ -75,7 +75,7 @@ export async function analyse(
     const found = await tolerated(dir, file, result.errors);
     const before = missing.size;
     for (const [name, importer] of found) missing.set(name, importer);
-    if (missing.size === before || round === MAX_ROUNDS) throw await failed(file, result.errors);
+    if (missing.size === before || round === MAX_ROUNDS) throw bundleFailure(file, result.errors);
   }
 }
 
@@ -105,11 +105,21 @@ async function attempt(
   }
 }
 
-/** esbuild's own words, as it prints them. */
-async function failed(file: string, messages: Message[]): Promise<Error> {
-  const { formatMessages } = await import("esbuild");
-  const texts = await formatMessages(messages, { kind: "error", color: false });
-  return errors.bundleFailed(file, texts.map((text) => text.trim()).join("\n\n"));
+/** What esbuild says of a failed build; nothing for other failures. */
+export function messagesOf(failure: unknown): Message[] {
+  const known = failure instanceof Error && "errors" in failure && Array.isArray(failure.errors);
+  return known ? (failure.errors as Message[]) : [];
+}
+
+/** A failure in esbuild's own words: "part.ts:2:10: Unexpected "=" in `const b = = 2;`". */
+export function bundleFailure(entry: string, messages: readonly Message[]): Error {
+  const mistakes = messages.map(({ text, location }) => {
+    if (location === null) return text;
+    const { file, line, column, lineText } = location;
+    const source = lineText.trim().slice(0, 120);
+    return `${file}:${line}:${column}: ${text} in \`${source}\``;
+  });
+  return errors.bundleFailed(entry, mistakes);
 }
 
 /**

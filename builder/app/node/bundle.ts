@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader, Plugin } from "esbuild";
 import { renderTemplate } from "../template.ts";
-import { commonOptions } from "./analyse.ts";
+import { bundleFailure, commonOptions, messagesOf } from "./analyse.ts";
 import { type External, externalSpecifier } from "./external.ts";
 import { installedPackage, packageAbove, readPackage } from "./package.ts";
 
@@ -17,6 +17,7 @@ export interface Program {
 
 export interface BundledProgram {
   output: string;
+  isModule: boolean;
   code: Uint8Array;
   map: Uint8Array;
 }
@@ -72,6 +73,36 @@ export async function bundleProgram(
   located: ReadonlySet<string>,
   unresolved: readonly string[],
 ): Promise<BundledProgram> {
+  const attempt = (one: Program) => runEsbuild(dir, one, node, external, located, unresolved);
+  try {
+    return await attempt(program);
+  } catch (failure) {
+    // A worker "x.js" of a package that is no module, with an await that only modules have: Node
+    // finds out by itself that it is one.
+    const messages = messagesOf(failure);
+    const waits = messages.some(({ text }) => text.startsWith("Top-level await"));
+    if (waits && !program.isModule)
+      return bundleProgram(
+        dir,
+        { ...program, isModule: true },
+        node,
+        external,
+        located,
+        unresolved,
+      );
+    if (messages.length === 0) throw failure;
+    throw bundleFailure(program.source, messages);
+  }
+}
+
+async function runEsbuild(
+  dir: string,
+  program: Program,
+  node: string | undefined,
+  external: External,
+  located: ReadonlySet<string>,
+  unresolved: readonly string[],
+): Promise<BundledProgram> {
   const { build } = await import("esbuild");
   const { output, isModule } = program;
   const plugins = [placePlugin(program, located), externalPlugin(path.dirname(output), external)];
@@ -89,7 +120,7 @@ export async function bundleProgram(
   });
   const file = (ending: string) => outputFiles.find((one) => one.path === `${output}${ending}`);
   const code = file("")?.contents ?? new Uint8Array();
-  return { output, code, map: file(".map")?.contents ?? new Uint8Array() };
+  return { output, isModule, code, map: file(".map")?.contents ?? new Uint8Array() };
 }
 
 /** One line, so that it does not move what follows. */

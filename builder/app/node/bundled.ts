@@ -68,20 +68,15 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
     },
     compiled: [
       ...programs.map(compiledProgram),
-      ...importedFiles(merged, undefined, external.packages)
-        .filter(({ place }) => !programs.some(({ output }) => output === place))
-        .filter(
-          ({ place }) => installedPackage(place) !== undefined || place.endsWith("package.json"),
-        ),
+      ...importedFiles(merged, undefined, external.packages).filter(
+        ({ place }) =>
+          installedPackage(place) !== undefined || path.basename(place) === "package.json",
+      ),
     ],
   };
 }
 
-function compiledProgram({
-  output,
-  code,
-  isModule,
-}: BundledProgram & { isModule: boolean }): Compiled {
+function compiledProgram({ output, code, isModule }: BundledProgram): Compiled {
   return { place: output, contents: code, role: isModule ? "module" : "script" };
 }
 

@@ -36,9 +36,13 @@ export function addonTarget(
   });
 }
 
-/** @param text what esbuild says, with file, line and the source */
-export function bundleFailed(path: string, text: string): BundleError {
-  return new BundleError("E_NODE_BUNDLE", `the sources cannot be bundled:\n${text}`, { path });
+/** @param mistakes what esbuild says, each with file and line */
+export function bundleFailed(path: string, mistakes: readonly string[]): BundleError {
+  const shown = mistakes.slice(0, 5).join("; ");
+  const rest = mistakes.length > 5 ? `; and ${mistakes.length - 5} more` : "";
+  return new BundleError("E_NODE_BUNDLE", `the sources cannot be bundled: ${shown}${rest}`, {
+    path,
+  });
 }
 
 /** @param importer the file or package that asks for it */

@@ -109,6 +109,9 @@ async function localInterpreter(
   };
 }
 
+/** What templates/node/start.cjs and the bundles need of a Node. */
+const OLDEST = "20.11.0";
+
 /** What stands beside a kept interpreter. */
 interface Facts {
   tarball: string;
@@ -141,6 +144,10 @@ async function published(request: InterpreterRequest, range: string): Promise<In
     throw unreachable(request, `${registry.url}${name}`, name, cause);
   }
   const version = semver.maxSatisfying([...versions.keys()], range);
+  if (version !== null && semver.lt(version, OLDEST)) {
+    const hint = `Node ${OLDEST} is the oldest; the default is ${DEFAULT_NODE}.`;
+    throw errors.interpreter(`Node ${version} is too old for a bundle`, { hint });
+  }
   const release = version === null ? undefined : versions.get(version);
   if (version === null || release === undefined) {
     const near = semver

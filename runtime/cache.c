@@ -49,7 +49,6 @@ static int refuse(const struct cache *cache, const char *what)
 static int digest(const struct cache *cache, int copy, char digits[DIGITS + 1])
 {
 	uint8_t buffer[READ_BYTES];
-	uint8_t value[SHA256_SIZE];
 	struct sha256 hash;
 
 	sha256_init(&hash);
@@ -68,9 +67,7 @@ static int digest(const struct cache *cache, int copy, char digits[DIGITS + 1])
 		sha256_update(&hash, buffer, part);
 		at += part;
 	}
-	sha256_finish(&hash, value);
-	for (size_t i = 0; i < sizeof value; i++)
-		snprintf(digits + 2 * i, 3, "%02x", value[i]);
+	sha256_text(&hash, digits);
 	return 0;
 }
 

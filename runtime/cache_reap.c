@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "base/remove.h"
 #include "cache.h"
 #include "cache_store.h"
 
@@ -68,7 +70,7 @@ static bool age(const struct reaper *reaper, const char *name, time_t *seconds)
 {
 	struct stat st;
 
-	if (fstatat(reaper->cache, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (fstatat(reaper->cache, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	*seconds = reaper->now - st.st_mtime;
 	return true;
@@ -109,7 +111,24 @@ static void reap_partial(const struct reaper *reaper, const char *name)
 	/* A builder that is stopped for an hour still has the lock. */
 	OWNED_FD lock = cache_lock(reaper->cache, name, false);
 	if (lock >= 0 && age(reaper, name, &seconds) && seconds > HOUR)
-		unlinkat(reaper->cache, name, 0);
+		remove_tree(reaper->cache, name);
+}
+
+/* Who uses a tree has it locked. It loses its name first, so that nobody finds half of it. */
+static void reap_tree(const struct reaper *reaper, const char *name)
+{
+	char partial[CACHE_NAME_MAX];
+	time_t seconds;
+
+	OWNED_FD lock = cache_lock(reaper->cache, name, false);
+	OWNED_FD tree = openat(reaper->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	if (lock < 0 || tree < 0 || flock(tree, LOCK_EX | LOCK_NB) < 0 ||
+	    !age(reaper, name, &seconds) || seconds <= reaper->max_age)
+		return;
+	cache_name(partial, name, ".partial");
+	remove_tree(reaper->cache, partial);
+	if (renameat(reaper->cache, name, reaper->cache, partial) == 0)
+		remove_tree(reaper->cache, partial);
 }
 
 static bool ends_with(const char *name, const char *ending)
@@ -131,6 +150,12 @@ static void reap_name(const struct reaper *reaper, const char *name)
 	if (ends_with(rest, ".partial")) {
 		if (seconds > HOUR)
 			reap_partial(reaper, name);
+	} else if (strcmp(rest, ".tree") == 0) {
+		if (seconds > reaper->max_age)
+			reap_tree(reaper, name);
+	} else if (strcmp(rest, ".id") == 0) {
+		if (seconds > reaper->max_age)
+			unlinkat(reaper->cache, name, 0);
 	} else if (strcmp(rest, ".complete") == 0) {
 		if (seconds > reaper->max_age)
 			reap_entry(reaper, name);

@@ -53,7 +53,7 @@ static int own_directory(const char *path, uid_t uid)
 }
 
 /* EPERM (another owner) and EEXIST (a symlink, a file) are for the user to look into. */
-static int use_candidate(struct start *start, const char *path)
+static int use_candidate(struct start *start, const char *path, bool writable)
 {
 	char procdirs[PATH_MAX];
 
@@ -63,12 +63,13 @@ static int use_candidate(struct start *start, const char *path)
 	}
 	if (own_directory(path, start->caller.uid) < 0 ||
 	    format_path(procdirs, "%s/procdirs", path) < 0 ||
-	    own_directory(procdirs, start->caller.uid) < 0)
+	    own_directory(procdirs, start->caller.uid) < 0 ||
+	    (writable && access(procdirs, W_OK) < 0))
 		return -1;
 	return format_path(start->home_path, "%s", path);
 }
 
-int home_prepare(struct start *start, struct failure *failure)
+static int find_home(struct start *start, bool writable, struct failure *failure)
 {
 	const char *forced = getenv("FUSELAGE_HOME");
 	const char *home = getenv("HOME");
@@ -76,7 +77,7 @@ int home_prepare(struct start *start, struct failure *failure)
 	char path[PATH_MAX];
 
 	if (forced && *forced) {
-		if (use_candidate(start, forced) == 0)
+		if (use_candidate(start, forced, writable) == 0)
 			return 0;
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "FUSELAGE_HOME=%s", forced);
 	}
@@ -91,7 +92,7 @@ int home_prepare(struct start *start, struct failure *failure)
 		else
 			formatted = format_path(path, i == 0 ? "%s/.fuselage" : "%s/fuselage",
 						strcmp(base, "/") == 0 ? "" : base);
-		if (formatted == 0 && use_candidate(start, path) == 0)
+		if (formatted == 0 && use_candidate(start, path, writable) == 0)
 			return 0;
 		if (errno == EPERM || errno == EEXIST)
 			break;
@@ -104,6 +105,11 @@ int home_prepare(struct start *start, struct failure *failure)
 		return fail(failure, FUSELAGE_E_HOME_UNUSABLE,
 			    "%s: expected a directory, found a file or symbolic link", path);
 	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", path);
+}
+
+int home_prepare(struct start *start, struct failure *failure)
+{
+	return find_home(start, false, failure);
 }
 
 static int make_directory(const struct start *start, const char *name, mode_t mode,
@@ -180,6 +186,9 @@ int home_make(struct start *start, struct failure *failure)
 {
 	char procdirs[PATH_MAX];
 
+	/* A tmpfs would have covered one that is there and cannot be written to. */
+	if (find_home(start, true, failure) < 0)
+		return -1;
 	if (format_path(procdirs, "%s/procdirs", start->home_path) < 0 ||
 	    make_procdir(start, procdirs, 0700) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/procdirs",

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "base/owned.h"
+#include "disk_tree.h"
 #include "fuse/fusermount.h"
 #include "loop.h"
 #include "namespace.h"
@@ -119,12 +120,15 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 	return result;
 }
 
-/* Everything into memory: slow to start and large, but it asks for nothing but a namespace. */
+/*
+ * Everything into memory: slow to start and large, but it asks for nothing but a namespace. Without
+ * one to disk, where it stays for later starts.
+ */
 static int try_extract(struct attempt *attempt, struct failure *failure)
 {
 	fuse_mount_close(&attempt->image->server);
 	if (attempt->start->kind == NAMESPACE_NONE)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", attempt->start->refusal);
+		return disk_tree_place(attempt->start, attempt->image->archive, failure);
 	return image_extract(attempt->start, attempt->image->archive, attempt->target,
 			     attempt->fixed, !attempt->image->writable_copy, failure);
 }

@@ -6,7 +6,7 @@
 #include "start.h"
 
 struct image_mount {
-	const struct archive *archive;
+	struct archive *archive;
 	bool one_owner; /* every file must be the caller's, whoever the image says */
 	bool writable_copy; /* an extraction stays writable */
 	struct fuse_mount server; /* forked before the namespace was entered */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -87,11 +88,15 @@ static void ignore_signals(void)
 		signal(signals[i], SIG_IGN);
 }
 
-/* Descriptor 0 is the lock of the directory, held for as long as this process lives; 1 the app. */
-static _Noreturn void janitor_main(const struct start *start, pid_t app, int handle)
+/*
+ * Descriptor 0 is the lock of the directory and 1 the socket with those of trees in use, both held
+ * for as long as this process lives; 2 is the app.
+ */
+static _Noreturn void janitor_main(const struct start *start, pid_t app, int handle, int socket)
 {
 	struct failure ignored = { 0 };
 	int lock = fcntl(start->lock, F_DUPFD, 3);
+	int held = fcntl(socket, F_DUPFD, 3);
 	int kept = handle < 0 ? -1 : fcntl(handle, F_DUPFD, 3);
 
 	prctl(PR_SET_NAME, "fuselage-clean", 0, 0, 0);
@@ -100,25 +105,31 @@ static _Noreturn void janitor_main(const struct start *start, pid_t app, int han
 	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
 	dup2(lock, 0);
+	dup2(held, 1);
 	if (kept >= 0)
-		dup2(kept, 1);
-	close_from(kept < 0 ? 1 : 2);
-	await_end(app, kept < 0 ? -1 : 1);
+		dup2(kept, 2);
+	close_from(kept < 0 ? 2 : 3);
+	await_end(app, kept < 0 ? -1 : 2);
 	clean_up(start->procdir);
 	_exit(0);
 }
 
-int janitor_start(const struct start *start, struct failure *failure)
+int janitor_start(struct start *start, struct failure *failure)
 {
 	pid_t app = getpid();
 	OWNED_FD handle = (int)syscall(SYS_pidfd_open, app, 0);
+	int sockets[2], status;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
+	OWNED_FD theirs = sockets[1];
+	start->janitor = sockets[0];
 	pid_t child = fork();
-	int status;
 
 	if (child == 0) {
 		child = fork();
 		if (child == 0)
-			janitor_main(start, app, handle);
+			janitor_main(start, app, handle, theirs);
 		_exit(child < 0);
 	}
 	if (child < 0)
@@ -135,8 +146,9 @@ static bool is_abandoned(const char *path, const char *name)
 	OWNED_FD dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	pid_t pid = (pid_t)strtoul(name, NULL, 10);
 
-	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 && kill(pid, 0) < 0 &&
-	       errno == ESRCH;
+	/* Our own number: the first process of every container has the same. */
+	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 &&
+	       (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
 void janitor_sweep(const struct start *start)

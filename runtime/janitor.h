@@ -8,8 +8,11 @@
 
 #include "start.h"
 
-/* Forks it, detached. `start` has its directory; mounts are found in it when the time comes. */
-int janitor_start(const struct start *start, struct failure *failure);
+/*
+ * Forks it, detached. `start` has its directory; mounts are found in it when the time comes. It
+ * keeps open what is sent to the socket start->janitor, which ends with our exec.
+ */
+int janitor_start(struct start *start, struct failure *failure);
 
 /* Cleans up after starts of the caller's whose janitor was killed: directories of dead processes. */
 void janitor_sweep(const struct start *start);

@@ -12,6 +12,7 @@
 
 #include "base/owned.h"
 #include "cache.h"
+#include "disk_tree.h"
 #include "fixed.h"
 #include "home.h"
 #include "image_mount.h"
@@ -155,7 +156,8 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 		return 0;
 	}
 	if (archive->format == ARCHIVE_ZIP)
-		return place_zip(start, archive, failure);
+		return start->kind == NAMESPACE_NONE ? disk_tree_place(start, archive, failure) :
+						       place_zip(start, archive, failure);
 	if (archive->use == ARCHIVE_DYNAMIC)
 		return place_dynamic(start, archive, image, number, failure);
 	return image_mount_attach(start, image, archive->target, archive->fixed, failure);
@@ -235,20 +237,22 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 	return 0;
 }
 
-/* What can be done on the host: read-only images at the start's own paths. */
+/* What can be done on the host: read-only archives at the start's own paths. */
 static int check_host(const struct start *start, struct failure *failure)
 {
 	if (start->invocation.count == 0)
 		return fail(failure, FUSELAGE_E_NAMESPACE, "%.400s", start->refusal);
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		const struct archive *archive = &start->invocation.archives[i];
-		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_SQUASHFS &&
-		    !archive->fixed)
+		bool wanted = archive->format == ARCHIVE_SQUASHFS ||
+			      strcmp(start->invocation.mount_type, "fusermount") != 0;
+		if (archive->use == ARCHIVE_STATIC && wanted && !archive->fixed)
 			continue;
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "%s: only read-only squashfs images can be had without a namespace "
+			    "%s: without a namespace there are only read-only %s, and none at %s/ "
 			    "(%.300s)",
-			    archive->name, start->refusal);
+			    archive->name, wanted ? "archives" : "squashfs images", FIXED_DIRECTORY,
+			    start->refusal);
 	}
 	return 0;
 }
@@ -267,7 +271,8 @@ static int stay_on_host(struct start *start, struct failure *failure)
 
 static int enter(struct start *start, struct failure *failure)
 {
-	bool automatic = strcmp(start->invocation.mount_type, "auto") == 0;
+	const char *type = start->invocation.mount_type;
+	bool automatic = strcmp(type, "auto") == 0 || strcmp(type, "extract") == 0;
 	struct failure refused = { 0 };
 
 	if (strcmp(start->invocation.mount_type, "fusermount") == 0) {

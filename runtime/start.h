@@ -32,6 +32,7 @@ struct start {
 	char home_path[PATH_MAX]; /* ~/.fuselage or what stands in for it */
 	char procdir[PATH_MAX]; /* <home>/procdirs/<pid> */
 	int lock; /* of that directory when the host sees it, or -1 */
+	int janitor; /* without a namespace: a socket to the process that cleans up */
 	char refusal[512]; /* why there is no namespace */
 	void (*file_size_signal)(int); /* the caller's disposition of SIGXFSZ; ours is an error */
 	const char *strategy; /* of the last image that was mounted */

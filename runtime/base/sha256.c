@@ -216,3 +216,15 @@ void sha256_finish(struct sha256 *hash, uint8_t digest[SHA256_SIZE])
 		memcpy(digest + 4 * i, &word, sizeof word);
 	}
 }
+
+void sha256_text(struct sha256 *hash, char text[SHA256_TEXT])
+{
+	uint8_t digest[SHA256_SIZE];
+
+	sha256_finish(hash, digest);
+	for (size_t i = 0; i < sizeof digest; i++) {
+		text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	text[SHA256_TEXT - 1] = 0;
+}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define SHA256_SIZE 32
+#define SHA256_TEXT (2 * SHA256_SIZE + 1)
 
 struct sha256 {
 	uint32_t state[8];
@@ -16,5 +17,7 @@ struct sha256 {
 void sha256_init(struct sha256 *hash);
 void sha256_update(struct sha256 *hash, const void *data, size_t size);
 void sha256_finish(struct sha256 *hash, uint8_t digest[SHA256_SIZE]);
+/* The same in lower-case hex digits, terminated. */
+void sha256_text(struct sha256 *hash, char text[SHA256_TEXT]);
 
 #endif

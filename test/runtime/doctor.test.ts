@@ -65,7 +65,8 @@ skipUnless(
   execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
   const { uid, gid } = ordinaryUser();
   const env = { HOME: home, PATH: temporaryDirectory() };
-  const args = [`${uid}`, `${gid}`, file, "--bundle-doctor", "--json"];
+  const limited = 'ulimit -f 0 && exec "$0" --bundle-doctor --json';
+  const args = [`${uid}`, `${gid}`, "/bin/sh", "-c", limited, file];
   const { status, stdout, stderr } = await run(refuse, args, { env });
   expect(status).toBe(125);
   expect(stderr).toContain("[E_MOUNT_REFUSED] no strategy works here");

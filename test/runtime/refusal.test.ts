@@ -83,17 +83,26 @@ const everyReason = ({ status, stdout, stderr }: Outcome) => {
   }
 };
 
-skipUnless("root", "userns")("without user namespaces, each strategy says why", async () => {
-  // The limit is per user namespace: it is lowered in one of the test's own.
-  const home = userDirectory();
-  const inner = `echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all --inh-caps -all --no-new-privs "$0" "$@"`;
-  const outcome = await asUser(
-    "unshare",
-    ["--user", "--map-current-user", "--keep-caps", "sh", "-c", inner, file, "true"],
-    home,
-  );
-  everyReason(outcome);
-  expect(outcome.stderr).toMatch(/fuse: user namespace cannot be made \(limit/);
+describe("without user namespaces and with no_new_privs", () => {
+  /** The limit is per user namespace: it is lowered in one of the test's own. */
+  const startAfter = (limit: string) => {
+    const inner = `echo 0 > /proc/sys/user/max_user_namespaces && ${limit} && exec setpriv --bounding-set -all --inh-caps -all --no-new-privs "$0" "$@"`;
+    const args = ["--user", "--map-current-user", "--keep-caps", "sh", "-c", inner, file, "true"];
+    return asUser("unshare", args, userDirectory(), { env: debug });
+  };
+
+  skipUnless("root", "userns")("the files go to disk", async () => {
+    const { status, stderr } = await startAfter("true");
+    expect(stderr).toMatch(/^fuselage: mounted by extract/);
+    expect(status).toBe(0);
+  });
+
+  skipUnless("root", "userns")("where no file can be written, each strategy says why", async () => {
+    const outcome = await startAfter("ulimit -f 0");
+    everyReason(outcome);
+    expect(outcome.stderr).toMatch(/fuse: user namespace cannot be made \(limit/);
+    expect(outcome.stderr).toMatch(/extract: .*File too large/);
+  });
 });
 
 skipUnless("root")("root without CAP_SYS_ADMIN goes the user's way", async () => {

@@ -86,6 +86,7 @@ export async function buildRuntime(arch) {
     "-fno-pie",
     "-ffunction-sections",
     "-fdata-sections",
+    "-fomit-frame-pointer", // 5 KB less, and a register more for the decoders
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
     "-fstack-protector-strong",

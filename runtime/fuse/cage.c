@@ -117,6 +117,7 @@ static const struct allowed for_server[] = {
 	{ SYS_writev, 0, 0, 0 },
 	{ SYS_pread64, 0, 0, 0 },
 	{ SYS_fstat, 0, 0, 0 },
+	{ SYS_fadvise64, 0, 0, 0 },
 	{ SYS_futex, 0, 0, 0 },
 	{ SYS_clock_gettime, 0, 0, 0 },
 	/* malloc, which in Zig's libc counts processors, and the stacks of threads; never code */

@@ -180,10 +180,13 @@ void *fuse_helper_main(void *argument)
 		if (take(helper, !sweeping, &job))
 			run(helper, &job);
 		sweeping = may_sweep && sweep_next(sweep, &index);
-		if (sweeping) /* nothing of it was asked for: an empty range */
-			store_around(helper, sweep->node, &sweep->inode, index,
-				     index << helper->server->fs->super.block_log,
-				     index << helper->server->fs->super.block_log);
+		if (!sweeping)
+			continue;
+		uint64_t begin = index << helper->server->fs->super.block_log;
+		/* Nothing of it was asked for: an empty range. Both forms of it in memory would be
+		 * too much for what may never be. */
+		store_around(helper, sweep->node, &sweep->inode, index, begin, begin);
+		sqfs_forget_block(helper->reader, &sweep->inode, begin);
 	}
 	return NULL;
 }

@@ -2,6 +2,7 @@
  * File contents: full blocks, found through the list of their sizes behind the inode, then perhaps
  * a tail inside a fragment block that several files share.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -173,6 +174,22 @@ ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode
 	else if (stretch.word)
 		error = block_prefetch(reader, stretch.position, stretch.word);
 	return error ? error : (ssize_t)(stretch.whole - stretch.within);
+}
+
+void sqfs_forget_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+		       uint64_t position)
+{
+	struct stretch stretch;
+
+	/* Of a hole there are no bytes, and zero bytes would mean all that follow. */
+	if (find_stretch(reader, inode, position, &stretch) <= 0 || stretch.tail || !stretch.word)
+		return;
+	/* Whole pages, also the ones shared with a neighbour: others the kernel would leave. */
+	uint64_t begin = reader->fs->offset + stretch.position;
+	uint64_t end = begin + (stretch.word & BLOCK_SIZE_MASK);
+	begin &= ~UINT64_C(4095);
+	posix_fadvise(reader->fs->fd, (off_t)begin,
+		      (off_t)(((end + 4095) & ~UINT64_C(4095)) - begin), POSIX_FADV_DONTNEED);
 }
 
 ssize_t sqfs_pread(struct sqfs_reader *reader, const struct sqfs_inode *inode, void *buffer,

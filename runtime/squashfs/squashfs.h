@@ -228,6 +228,9 @@ ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode
 		      uint64_t position);
 /* The same for a fragment block by its index; SQFS_ENOENT behind the last one. */
 int sqfs_prefetch_fragment(struct sqfs_reader *reader, uint32_t fragment);
+/* The kernel need not keep the image's own bytes of the block at `position` in memory. */
+void sqfs_forget_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
+		       uint64_t position);
 
 /* Names as NUL-terminated strings with their prefix, one after the other. Returns the bytes used;
  * with size 0, the bytes needed. */

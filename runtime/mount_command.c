@@ -122,22 +122,33 @@ static int open_archive(struct start *start, struct archive *archive, struct fai
 	return archive_check(archive, failure);
 }
 
+/* A failure goes over the socket too, as far as there is one. */
+static int hand_over(struct start *start, struct archive *archive, struct failure *failure)
+{
+	int socket = handover_socket(failure);
+	OWNED_FD mount = -1;
+
+	if (socket < 0)
+		return -1;
+	if (open_archive(start, archive, failure) == 0 &&
+	    (archive->format != ARCHIVE_ZIP || convert(start, archive, failure) == 0))
+		mount = host_mount_detached(start, archive, failure);
+	return handover_send(socket, mount, start->strategy, failure);
+}
+
 int mount_run(struct start *start, struct failure *failure)
 {
 	const struct mount_request *request = &start->invocation.mount;
 	struct archive archive = { .option = "--mount", .file = request->file, .fd = -1 };
+	int result;
 
-	if (!request->handover)
-		return open_archive(start, &archive, failure) < 0 ?
-			       -1 :
-			       mount_archive(start, &archive, start->invocation.command[0],
-					     request->foreground, failure);
-	int socket = handover_socket(failure);
-	if (socket < 0)
-		return -1;
-	OWNED_FD mount = -1;
-	if (open_archive(start, &archive, failure) == 0 &&
-	    (archive.format != ARCHIVE_ZIP || convert(start, &archive, failure) == 0))
-		mount = host_mount_detached(start, &archive, failure);
-	return handover_send(socket, mount, start->strategy, failure);
+	if (request->handover)
+		result = hand_over(start, &archive, failure);
+	else if (open_archive(start, &archive, failure) < 0)
+		result = -1;
+	else
+		result = mount_archive(start, &archive, start->invocation.command[0],
+				       request->foreground, failure);
+	archive_close(&archive);
+	return result;
 }

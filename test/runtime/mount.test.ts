@@ -270,6 +270,24 @@ describe("-o", () => {
   });
 });
 
+describe("built with ASan and UBSan", () => {
+  let runtime: string;
+  beforeAll(async () => {
+    runtime = (await buildSanitized()).runtime;
+  }, 600_000);
+
+  for (const type of ["loop", "fuse", "fusermount"]) {
+    const check = skipUnless("root", "loop", "fuse", "fusermount");
+    check(`a mount by ${type} has no fault and leaks nothing`, async () => {
+      const dir = mountPoint();
+      const args = [`--mount=${app}`, `--mount-type=${type}`, "-o", "cache=2M", dir];
+      expect(await run(runtime, args)).toMatchObject(done);
+      expect(await cat(dir)).toMatchObject({ stdout: "packed\n" });
+      expect(await bundle(loop, "umount", dir)).toMatchObject(done);
+    });
+  }
+});
+
 describe("what cannot be", () => {
   const refused: [string, (dir: string) => string[], string, string?][] = [
     ["no such directory", (dir) => [app, `${dir}/none`], "E_MOUNT_POINT", "No such file"],

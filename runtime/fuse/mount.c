@@ -92,13 +92,13 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 	privileges_raise(&start->caller);
 	if (host_namespace >= 0 && setns(host_namespace, CLONE_NEWNS) < 0)
 		_exit(1);
-	if (host_namespace == FUSE_SERVER_ALONE)
-		leave_namespace();
 	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
 	close_all_but(socket, image->fd);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
+	if (host_namespace == FUSE_SERVER_ALONE)
+		leave_namespace(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
 	cage_drop_rights(SERVER_DESCRIPTORS);

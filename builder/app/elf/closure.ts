@@ -14,9 +14,20 @@ const NEVER_PACKED = ["libc", "nss"];
 /** A library of this machine under the name that it is asked for. */
 export interface PackedLibrary {
   name: string;
+  /** Where it goes: `LIBRARY_FOLDER`, or one below it where that name is another library already. */
+  folder: string;
   object: ElfObject;
   neededBy: string;
 }
+
+/** A library that --lib names. */
+export interface OpenedLibrary {
+  name: string;
+  object: ElfObject;
+}
+
+/** Who needs such a library, in messages. */
+export const OPENED = "--lib";
 
 export interface MissingLibrary {
   name: string;
@@ -28,8 +39,8 @@ export interface MissingLibrary {
 }
 
 export interface Closure {
-  /** From this machine, by name. */
-  packed: Map<string, PackedLibrary>;
+  /** From this machine. */
+  packed: PackedLibrary[];
   /** Left to the target, by name. */
   target: Map<string, HostLibrary & { neededBy: string }>;
   missing: MissingLibrary[];
@@ -40,8 +51,6 @@ export interface Closure {
   unled: Map<ElfObject, Map<string, ElfObject>>;
   /** Library, and who asks for it by its path. */
   byPath: { name: string; neededBy: string }[];
-  /** One line for each name that means two libraries. */
-  conflicts: string[];
 }
 
 /**
@@ -52,17 +61,16 @@ export interface Closure {
 export async function findClosure(
   linker: Linker,
   roots: readonly ElfObject[],
-  opened: readonly PackedLibrary[],
+  opened: readonly OpenedLibrary[],
 ): Promise<Closure> {
   const closure: Closure = {
-    packed: new Map(),
+    packed: [],
     target: new Map(),
     missing: [],
     unled: new Map(),
     byPath: [],
-    conflicts: [],
   };
-  for (const library of opened) takeAlong(closure, library);
+  for (const { name, object } of opened) takeAlong(closure, name, object, OPENED);
   const programs = roots.filter(isProgram);
   const [program] = programs;
   // Programs first: what one of them needs is an error when it is missing.
@@ -113,14 +121,13 @@ function record(
       if (!found.led) unled(closure, asking).set(found.folder, found.object);
       return;
     case "machine":
-      unled(closure, asking).set(LIBRARY_FOLDER, found.object);
-      takeAlong(closure, { name, object: found.object, neededBy });
+      unled(closure, asking).set(takeAlong(closure, name, found.object, neededBy), found.object);
       return;
     case "target":
       // Unless --lib packs it.
       {
-        const packed = closure.packed.get(name);
-        if (packed !== undefined) unled(closure, asking).set(LIBRARY_FOLDER, packed.object);
+        const packed = closure.packed.find((library) => library.name === name);
+        if (packed !== undefined) unled(closure, asking).set(packed.folder, packed.object);
         else if (!closure.target.has(name)) {
           closure.target.set(name, { ...found.library, neededBy });
         }
@@ -144,16 +151,19 @@ function unled(closure: Closure, asking: ElfObject): Map<string, ElfObject> {
   return folders;
 }
 
-function takeAlong(closure: Closure, library: PackedLibrary): void {
-  const known = closure.packed.get(library.name);
-  if (known === undefined) closure.packed.set(library.name, library);
-  else if (known.object.file !== library.object.file) {
-    const { file } = known.object;
-    const line =
-      `${library.name} means ${file} for ${known.neededBy} and ${library.object.file} for ` +
-      `${library.neededBy}; only the first is packed`;
-    if (!closure.conflicts.includes(line)) closure.conflicts.push(line);
-  }
+/**
+ * Two programs may mean different libraries by one name. Each finds its own, in a folder of its own.
+ *
+ * @returns the folder
+ */
+function takeAlong(closure: Closure, name: string, object: ElfObject, neededBy: string): string {
+  const namesakes = closure.packed.filter((library) => library.name === name);
+  const known = namesakes.find((library) => library.object.real === object.real);
+  if (known !== undefined) return known.folder;
+  const count = namesakes.length;
+  const folder = count === 0 ? LIBRARY_FOLDER : `${LIBRARY_FOLDER}/${count + 1}`;
+  closure.packed.push({ name, folder, object, neededBy });
+  return folder;
 }
 
 /**
@@ -165,8 +175,8 @@ export async function openedLibraries(
   linker: Linker,
   names: readonly string[],
   program: ElfObject | undefined,
-): Promise<PackedLibrary[]> {
-  const opened: PackedLibrary[] = [];
+): Promise<OpenedLibrary[]> {
+  const opened: OpenedLibrary[] = [];
   for (const given of names) {
     const name = path.basename(given);
     const library = hostLibrary(name);
@@ -175,12 +185,12 @@ export async function openedLibraries(
     const found = given.includes("/")
       ? await linker.at(path.resolve(given))
       : await linker.find(given, program ? [program] : [], true);
-    if (found === undefined) throw errors.libraryMissing(given, "--lib", "that file");
-    if (!("kind" in found)) opened.push({ name, object: found, neededBy: "--lib" });
+    if (found === undefined) throw errors.libraryMissing(given, OPENED, "that file");
+    if (!("kind" in found)) opened.push({ name, object: found });
     else if (found.kind === "machine") {
-      opened.push({ name, object: found.object, neededBy: "--lib" });
+      opened.push({ name, object: found.object });
     } else if (found.kind === "missing") {
-      throw errors.libraryMissing(given, "--lib", shownFolders(found.looked));
+      throw errors.libraryMissing(given, OPENED, shownFolders(found.looked));
     }
   }
   return opened;

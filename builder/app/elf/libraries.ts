@@ -1,11 +1,11 @@
 /**
  * The shared libraries of a tree's programs: told, and packed when --with-libs asks for that.
  *
- * Packed ones lie in one folder. Programs and libraries that need them are packed as changed copies
+ * Packed ones lie in a folder of their own. Programs and libraries that need them are packed as changed copies
  * whose own search path leads there: no variable, so nothing leaks into the children of the app, and
  * no dynamic linker of ours, which /proc/self/exe would name instead of the program.
  */
-import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../../config/build.ts";
 import { withRunPath } from "../../elf/run-path.ts";
@@ -15,7 +15,7 @@ import { fromBytes } from "../../manifest/manifest.ts";
 import { symlinkNode } from "../../tree/node.ts";
 import { byteString } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
-import { type Closure, findClosure, LIBRARY_FOLDER, openedLibraries } from "./closure.ts";
+import { type Closure, findClosure, LIBRARY_FOLDER, OPENED, openedLibraries } from "./closure.ts";
 import { Linker, shownFolders } from "./linker.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./objects.ts";
 import { describeLibraries, type LibraryReport } from "./report.ts";
@@ -71,29 +71,32 @@ async function pack(
   objects: readonly ElfObject[],
 ): Promise<void> {
   const copies = new Copies(workspace);
-  /** By the file of this machine: the name under which it was packed first. */
+  /** By the file of this machine: where it was packed first. */
   const placed = new Map<string, string>();
-  const open = [...closure.packed.values()].some(({ neededBy }) => neededBy === "--lib");
-  const leads = (object: ElfObject) => runPathOf(object, closure.unled.get(object), open);
+  const opens = closure.packed.some(({ neededBy }) => neededBy === OPENED);
+  const leads = (object: ElfObject, own: string) =>
+    runPathOf(object, own, closure.unled.get(object), opens);
 
-  for (const [name, { object }] of [...closure.packed].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const file = await realpath(object.file);
-    const first = placed.get(file);
-    const at = byteString(`${LIBRARY_FOLDER}/${name}`);
+  const inOrder = closure.packed.map((library) => ({
+    ...library,
+    at: byteString(`${library.folder}/${library.name}`),
+  }));
+  for (const { at, folder, object } of inOrder.sort((a, b) => (a.at < b.at ? -1 : 1))) {
+    const first = placed.get(object.real);
     if (first !== undefined) {
       // One file under two names is one library to ld.so; two files would be loaded twice.
-      tree.add(at, symlinkNode(byteString(first)));
+      tree.add(at, symlinkNode(path.posix.relative(folder, first)));
       continue;
     }
-    placed.set(file, name);
-    const runPath = leads(object);
-    const node = await addFile(tree, at, file);
+    placed.set(object.real, at);
+    const runPath = leads(object, folder);
+    const node = await addFile(tree, at, object.real);
     if (runPath !== undefined) node.contents = await copies.changed(object, runPath);
   }
   for (const object of objects) {
-    const runPath = leads(object);
-    if (runPath === undefined || object.node === undefined) continue;
-    object.node.contents = await copies.changed(object, runPath);
+    if (object.path === undefined || object.node === undefined) continue;
+    const runPath = leads(object, path.posix.dirname(object.path));
+    if (runPath !== undefined) object.node.contents = await copies.changed(object, runPath);
   }
 }
 
@@ -119,11 +122,13 @@ class Copies {
 /**
  * The search path that an object needs in the bundle, or undefined when its own will do.
  *
+ * @param own folder of the tree that it is in
  * @param unled folders that its own path should lead to and does not
  * @param opens somebody may open a library that is packed, and it may be this object
  */
 function runPathOf(
   { path: at, facts }: ElfObject,
+  own: string,
   unled: ReadonlyMap<string, ElfObject> | undefined,
   opens: boolean,
 ): string | undefined {
@@ -131,13 +136,22 @@ function runPathOf(
   const folders = new Set(unled?.keys());
   if (opens) folders.add(LIBRARY_FOLDER);
   if (folders.size === 0) return undefined;
-  const own = path.posix.dirname(at ?? `${LIBRARY_FOLDER}/any`);
   const added = [...folders].map((folder) => {
     const relative = fromBytes(path.posix.relative(own, folder));
     return relative === "" ? "$ORIGIN" : `$ORIGIN/${relative}`;
   });
-  // A place in the bundle stays good; one of this machine means nothing elsewhere, or worse.
   const given = facts.runpath.length > 0 ? facts.runpath : facts.rpath;
-  const kept = at === undefined ? [] : given.filter((dir) => /^\$(ORIGIN\b|\{ORIGIN\})/.test(dir));
+  const kept = at === undefined ? [] : given.filter((dir) => staysInside(dir, fromBytes(own)));
   return [...new Set([...kept, ...added])].join(":");
+}
+
+/**
+ * A place in the bundle stays good; one outside of it is of this machine, and on another one may
+ * belong to anybody.
+ */
+function staysInside(dir: string, own: string): boolean {
+  const [origin] = /^\$(ORIGIN|\{ORIGIN\})(?=\/|$)/.exec(dir) ?? [];
+  if (origin === undefined) return false;
+  const [first] = path.posix.join(own, dir.slice(origin.length)).split("/");
+  return first !== "..";
 }

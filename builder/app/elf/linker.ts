@@ -2,6 +2,7 @@
  * Finds libraries as ld.so would, in the tree first and then on this machine. LD_LIBRARY_PATH is not
  * used: what a bundle holds must not depend on the shell that it was built in.
  */
+import { realpath } from "node:fs/promises";
 import path from "node:path";
 import type { Architecture } from "../../paths.ts";
 import { byteString, displayPath, joinPath } from "../../tree/path.ts";
@@ -29,6 +30,7 @@ export class Linker {
   readonly #sysroot: string;
   readonly #byPath: ReadonlyMap<string, ElfObject>;
   readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
+  readonly #onHost = new Map<string, ElfObject>();
   readonly #folders = new Map<boolean, string[]>();
 
   /** @param sysroot "" for this machine itself */
@@ -73,8 +75,13 @@ export class Linker {
 
   /** A library by its path on this machine, or undefined where there is none. */
   async at(file: string): Promise<ElfObject | undefined> {
+    const known = this.#onHost.get(file);
+    if (known !== undefined) return known;
     const facts = await this.#files.facts(file);
-    return facts && { shown: file, file, facts };
+    if (facts === undefined) return undefined;
+    const object = { shown: file, file, real: await realpath(file), facts };
+    this.#onHost.set(file, object);
+    return object;
   }
 
   #systemFolders(musl: boolean): string[] {

@@ -12,8 +12,9 @@ import type { Tree } from "../../tree/tree.ts";
 export interface ElfObject {
   /** As messages name it: a path below the root of the tree, or one of this machine. */
   readonly shown: string;
-  /** Where it is on this machine. */
+  /** Where it is on this machine: as it was found, which is what $ORIGIN goes by, and in truth. */
   readonly file: string;
+  readonly real: string;
   /** Where it is in the tree, byte string, and its node; a library of this machine has neither. */
   readonly path?: string;
   readonly node?: FileNode;
@@ -23,7 +24,8 @@ export interface ElfObject {
 /** A program names its dynamic linker; a library mostly does not. */
 export const isProgram = (object: ElfObject) => object.facts.interpreter !== undefined;
 
-const isMuslLinker = (interpreter: string) => path.basename(interpreter).startsWith("ld-musl-");
+export const isMuslLinker = (interpreter: string) =>
+  path.basename(interpreter).startsWith("ld-musl-");
 
 /** Whose rules find an object's libraries. */
 export const usesMusl = (object: ElfObject) => isMuslLinker(object.facts.interpreter ?? "");
@@ -67,7 +69,7 @@ async function readFacts(file: string): Promise<DynamicFacts | undefined> {
 }
 
 /** Names of shared libraries and Node addons; programs have an executable bit instead. */
-const LIBRARY_NAME = /\.so(\.[0-9.]+)?$|\.node$/;
+export const LIBRARY_NAME = /\.so(\.[0-9.]+)?$|\.node$/;
 
 /** The ELF files of a tree for this architecture, in order of their paths, each inode once. */
 export async function treeObjects(tree: Tree, files: ElfFiles): Promise<ElfObject[]> {
@@ -82,7 +84,7 @@ export async function treeObjects(tree: Tree, files: ElfFiles): Promise<ElfObjec
     if (facts === undefined) continue;
     // $ORIGIN of a program is where it is, not where a link to it is.
     const real = await realpath(file);
-    objects.push({ shown: displayPath(path), file: real, path, node, facts });
+    objects.push({ shown: displayPath(path), file: real, real, path, node, facts });
   }
   return objects;
 }

@@ -1,6 +1,6 @@
 /** What --explain and warnings say about libraries. */
 import type { Closure } from "./closure.ts";
-import { type ElfObject, isProgram } from "./objects.ts";
+import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./objects.ts";
 
 export interface LibraryReport {
   explain: readonly string[];
@@ -22,7 +22,8 @@ export function describeLibraries(
   const warnings: string[] = [];
   describeLinkers(objects, explain, warnings);
   describeVersions(closure, objects, packs, explain, warnings);
-  for (const { name, object, neededBy } of sorted(closure.packed)) {
+  const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name, object, neededBy } of packed) {
     const how = packs
       ? `packed from ${object.file}, ${object.facts.elf.endOffset} bytes`
       : "the target's, --with-libs would pack it";
@@ -31,8 +32,8 @@ export function describeLibraries(
   for (const [name, { reason, neededBy }] of [...closure.target].sort(byName)) {
     explain.push(`library: ${name}, for ${neededBy}: the target's, because ${reason}`);
   }
-  if (!packs && closure.packed.size > 0) {
-    const names = [...closure.packed.keys()].sort().join(", ");
+  if (!packs && packed.length > 0) {
+    const names = [...new Set(packed.map(({ name }) => name))].join(", ");
     warnings.push(`the target must have ${names}; --with-libs packs them`);
   }
   for (const { name, neededBy } of closure.missing) {
@@ -52,7 +53,6 @@ export function describeLibraries(
   for (const { name, neededBy } of closure.byPath) {
     warnings.push(`${neededBy} needs ${name} by this path, which the target must have`);
   }
-  warnings.push(...closure.conflicts);
   return { explain, warnings };
 }
 
@@ -64,15 +64,20 @@ function describeLinkers(
   for (const interpreter of new Set(objects.map(({ facts }) => facts.interpreter))) {
     if (interpreter === undefined) continue;
     explain.push(`dynamic linker: ${interpreter}, the target's`);
+    if (isMuslLinker(interpreter)) {
+      warnings.push(
+        `programs here need musl (${interpreter}), which most distributions do not have`,
+      );
+      continue;
+    }
     if (/^\/lib(32|64)?\/ld-[a-z0-9_-]+\.so\.[0-9]+$/.test(interpreter)) continue;
     warnings.push(
       `programs here are started by ${interpreter}, which is at this path on few machines`,
     );
   }
   for (const { shown, facts } of objects.filter((object) => !isProgram(object))) {
-    if (facts.needed.length === 0 && facts.soname === undefined && facts.elf.type === 2) {
-      explain.push(`${shown}: static, it needs no library`);
-    }
+    const isLibrary = facts.soname !== undefined || LIBRARY_NAME.test(shown);
+    if (facts.needed.length === 0 && !isLibrary) explain.push(`${shown}: linked statically`);
   }
 }
 
@@ -85,10 +90,11 @@ function describeVersions(
   warnings: string[],
 ): void {
   const newest = new Map<string, { version: string; numbers: number[]; shown: string }>();
-  const all = [...objects, ...(packs ? sorted(closure.packed).map(({ object }) => object) : [])];
+  const own = packs ? closure.packed : [];
+  const all = [...objects, ...own.map(({ object }) => object)];
   for (const { facts, shown } of all) {
     for (const { library, version } of facts.versions) {
-      if (packs && closure.packed.has(library)) continue;
+      if (own.some(({ name }) => name === library)) continue;
       if (version === "GLIBC_PRIVATE") {
         warnings.push(`${shown} uses what is private to this machine's ${library}`);
         continue;
@@ -124,6 +130,3 @@ function compare(a: readonly number[], b: readonly number[]): number {
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) =>
   a < b ? -1 : 1;
-
-const sorted = <T>(map: ReadonlyMap<string, T>): T[] =>
-  [...map].sort(byName).map(([, value]) => value);

@@ -25,6 +25,10 @@ const SHT_STRTAB = 3;
 const SHT_DYNAMIC = 6;
 /** e_phnum of this value says that the number stands elsewhere. */
 const PHNUM_MAX = 0xfffe;
+/** e_phentsize of 64-bit files. */
+const PROGRAM_BYTES = 56;
+/** Zeros that stand for memory without bytes in the file, such as large arrays. Bytes. */
+const MAX_HOLE = 256 << 20;
 /** Of a page where the file does not say: the largest that Linux uses. */
 const DEFAULT_ALIGNMENT = 0x10000;
 
@@ -37,7 +41,8 @@ const align = (value: number, step: number) => Math.ceil(value / step) * step;
  * @param facts what `readDynamic` said of it
  * @param path directories between colons, `$ORIGIN` in them is the file's own folder
  * @param file name for messages
- * @throws E_ELF_UNSUPPORTED when there is no dynamic section, or the class is not 64 bits
+ * @throws E_ELF_UNSUPPORTED when there is no dynamic section, or the file is no usual 64-bit one;
+ *   E_ELF_MALFORMED
  */
 export function withRunPath(
   bytes: Buffer,
@@ -53,6 +58,9 @@ export function withRunPath(
   if (dynamic === undefined || first === undefined) {
     throw errors.elfUnsupported(file, "a static program has no search path");
   }
+  if (elf.programTable.entryBytes !== PROGRAM_BYTES) {
+    throw errors.elfUnsupported(file, "its program headers are not of the usual size");
+  }
   if (elf.programs.length >= PHNUM_MAX) throw errors.elfUnsupported(file, "too many segments");
   const section = Buffer.from(bytes.subarray(dynamic.offset, dynamic.offset + dynamic.fileSize));
   const strings = stringTable(bytes, facts, section, file);
@@ -64,6 +72,11 @@ export function withRunPath(
   const above = Math.max(...loads.map((load) => load.address + load.memorySize));
   const address = align(Math.max(above, bytes.length + distance), alignment);
   const offset = address - distance;
+
+  const fits = Number.isSafeInteger(address) && Number.isSafeInteger(offset);
+  if (!fits || offset < bytes.length || offset - bytes.length > MAX_HOLE) {
+    throw errors.elfUnsupported(file, "its segments reach too far above its bytes");
+  }
 
   const headersSize = (elf.programs.length + 1) * elf.programTable.entryBytes;
   const stringsAt = align(headersSize, 16);
@@ -128,18 +141,18 @@ function stringTable(bytes: Buffer, { elf }: DynamicFacts, dynamic: Buffer, file
  * an entry can be reused or is free; linkers leave some free ones.
  */
 function newDynamic(section: Buffer, name: number): Buffer {
-  const entries: { tag: number; value: bigint }[] = [];
+  const entries: Buffer[] = [];
   for (const { at, tag } of dynamicEntries(section, 64)) {
     if (tag === DT.NULL) break;
     if (tag === DT.RPATH || tag === DT.RUNPATH) continue;
-    entries.push({ tag, value: section.readBigUInt64LE(at + 8) });
+    entries.push(section.subarray(at, at + 16));
   }
-  entries.push({ tag: DT.RPATH, value: BigInt(name) });
+  const added = Buffer.alloc(16);
+  added.writeBigUInt64LE(BigInt(DT.RPATH), 0);
+  added.writeBigUInt64LE(BigInt(name), 8);
+  entries.push(added);
   const table = Buffer.alloc(Math.max(section.length, (entries.length + 1) * 16));
-  for (const [index, { tag, value }] of entries.entries()) {
-    table.writeBigUInt64LE(BigInt(tag), index * 16);
-    table.writeBigUInt64LE(value, index * 16 + 8);
-  }
+  Buffer.concat(entries).copy(table);
   return table;
 }
 

@@ -5,6 +5,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readDynamic } from "../../../builder/elf/dynamic.ts";
 import { withRunPath } from "../../../builder/elf/run-path.ts";
+import { makeProgram } from "../../support/dynamic-elf.ts";
 import { makeElf } from "../../support/elf.ts";
 import { missing, skipUnless } from "../../support/needs.ts";
 import { run } from "../../support/process.ts";
@@ -104,6 +105,33 @@ describe("a program with another search path", () => {
     await change(from, one, "$ORIGIN");
     await change(from, two, "$ORIGIN");
     expect(readFileSync(one).equals(readFileSync(two))).toBe(true);
+  });
+
+  test("is refused, or made, where headers are damaged", async () => {
+    const bytes = makeProgram({ needed: ["liba.so"], versions: { "libc.so.6": ["GLIBC_2.34"] } });
+    const file = path.join(temporaryDirectory(), "damaged");
+    let made = 0;
+    for (let place = 32; place + 8 <= bytes.length; place += 8) {
+      for (const value of [
+        0n,
+        1n,
+        0xffffn,
+        0x7fffffffn,
+        0x1fffffffffffffn,
+        ~0n & 0xffffffffffffffffn,
+      ]) {
+        const damaged = Buffer.from(bytes);
+        damaged.writeBigUInt64LE(value, place);
+        writeFileSync(file, damaged);
+        const code = await change(file, `${file}.x`, "$ORIGIN").then(
+          () => "made",
+          (error: { code?: string }) => error.code,
+        );
+        expect(["made", "E_ELF_MALFORMED", "E_ELF_UNSUPPORTED"]).toContain(code);
+        if (code === "made") made++;
+      }
+    }
+    expect(made).toBeGreaterThan(0);
   });
 
   test("is refused where there is nothing to change", async () => {

@@ -141,14 +141,14 @@ export async function buildSanitized() {
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
   const sources = await cFiles(path.join(root, "runtime"));
-  const target = path.join(root, "test/fuzz/reader.c");
+  const target = await cFiles(path.join(root, "test/fuzz"));
   const { objects } = await compile({
-    units: await units(libraries, [...sources, target], flags),
+    units: await units(libraries, [...sources, ...target], flags),
     outDir: path.join(dir, "objects"),
     compiler: "cc",
   });
-  const fuzzObject = objects[sources.length];
-  const shared = objects.filter((object) => object !== fuzzObject);
+  const fuzz = objects.slice(sources.length, sources.length + target.length);
+  const shared = objects.filter((object) => !fuzz.includes(object));
   const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
   const link = async (name, files) => {
     const file = path.join(dir, name);
@@ -158,7 +158,7 @@ export async function buildSanitized() {
   };
   return {
     runtime: await link("fuselage", shared),
-    fuzzReader: await link("fuzz-reader", [fuzzObject, ...shared.filter((o) => o !== main)]),
+    fuzzReader: await link("fuzz-reader", [...fuzz, ...shared.filter((o) => o !== main)]),
   };
 }
 

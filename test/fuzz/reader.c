@@ -1,8 +1,12 @@
 /*
- * Changes an image in memory, walks all of it through the reader, puts it back, again and again.
+ * Changes an image in memory, walks all of it through the reader, puts it back, again and again; in
+ * some rounds it is extracted, by several threads, into a directory that is thrown away.
  * Built with ASan and UBSan, any crash or out-of-bounds access ends the run with a report.
  *
- *   fuzz-reader IMAGE SEED ROUNDS
+ *   fuzz-reader IMAGE SEED ROUNDS [bytes|fields]
+ *
+ * "bytes" changes any of them; "fields" needs an image whose tables are stored, and changes what
+ * stands in its structures.
  *
  * Deterministic: a round's changes follow from the seed and its number, which is printed when
  * the reader hangs or crashes (SIGALRM after 20 s in one round).
@@ -13,17 +17,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include "base/remove.h"
+#include "fields.h"
 #include "squashfs/extract.h"
 
 #define ENTRIES_MAX 4000
 #define BYTES_MAX (8u << 20)
+#define EXTRACT_EVERY 32
+#define EXTRACT_US 200000 /* of processor time, then it is interrupted */
 
 static unsigned long current_round;
 
-static uint64_t next_random(uint64_t *state)
+uint64_t next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
@@ -55,6 +65,8 @@ static void read_file(struct sqfs_reader *reader, const struct sqfs_inode *inode
 	}
 	/* And somewhere far away, as a seek would. */
 	sqfs_pread(reader, inode, buffer, 16, inode->size / 2);
+	sqfs_prefetch(reader, inode, inode->size / 3);
+	sqfs_block_spent(reader);
 	sqfs_pread(reader, inode, buffer, 16, inode->size ? inode->size - 1 : 0);
 }
 
@@ -78,7 +90,7 @@ static void walk(struct sqfs_reader *reader)
 	while (count) {
 		struct sqfs_inode dir, inode;
 		struct sqfs_entry entry, again;
-		uint64_t cookie = 0;
+		uint64_t cookie = 0, after;
 		if (sqfs_inode_read(reader, pending[--count], &dir) || dir.type != SQFS_DIR)
 			continue;
 		read_xattrs(reader, &dir);
@@ -89,6 +101,8 @@ static void walk(struct sqfs_reader *reader)
 			if (sqfs_inode_read(reader, entry.ref, &inode))
 				continue;
 			read_xattrs(reader, &inode);
+			sqfs_inode_after(reader, &inode, &after);
+			sqfs_inode_by_number(reader, entry.number, &after);
 			if (inode.type == SQFS_DIR && count < ENTRIES_MAX)
 				pending[count++] = entry.ref;
 			else if (inode.type == SQFS_FILE)
@@ -97,6 +111,8 @@ static void walk(struct sqfs_reader *reader)
 				sqfs_readlink(reader, &inode, target, sizeof target);
 		}
 	}
+	for (uint32_t i = 0; i < 8; i++)
+		sqfs_prefetch_fragment(reader, i);
 	struct sqfs_inode inode;
 	sqfs_path_lookup(reader, "links/loop/x/../y", true, &inode);
 	sqfs_path_lookup(reader, "../../dir/./file", true, &inode);
@@ -114,6 +130,34 @@ static void change(uint8_t *byte, uint64_t random)
 		*byte = random % 3 == 1 ? edges[any % sizeof edges] : any;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* What it may write at the most follows from the limit of a file's size and of its time. */
+static void extract(struct sqfs_reader *reader)
+{
+	const struct extract_options options = { .xattrs = true, .interrupted = &interrupted };
+	const struct itimerval limit = { .it_value.tv_usec = EXTRACT_US }, none = { 0 };
+	static struct extract_report report;
+	const char *parent = getenv("TMPDIR");
+	char dir[4096];
+
+	snprintf(dir, sizeof dir, "%s/fuzz-XXXXXX", parent ? parent : "/tmp");
+	if (!mkdtemp(dir))
+		return;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	interrupted = 0;
+	setitimer(ITIMER_PROF, &limit, NULL);
+	extract_tree(reader, fd, &options, &report);
+	setitimer(ITIMER_PROF, &none, NULL);
+	close(fd);
+	remove_tree(AT_FDCWD, dir);
+}
+
 static void one_round(int fd)
 {
 	char fault[SQFS_FAULT_MAX];
@@ -125,6 +169,8 @@ static void one_round(int fd)
 	struct sqfs_reader *reader = sqfs_reader_new(&fs, 3 << 17);
 	if (reader)
 		walk(reader);
+	if (reader && current_round % EXTRACT_EVERY == 0)
+		extract(reader);
 	sqfs_reader_free(reader);
 }
 
@@ -132,7 +178,7 @@ int main(int argc, char **argv)
 {
 	struct stat st;
 
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return 2;
 	int source = open(argv[1], O_RDONLY);
 	int fd = memfd_create("image", 0);
@@ -143,13 +189,27 @@ int main(int argc, char **argv)
 	uint8_t *original = malloc(size);
 	if (bytes == MAP_FAILED || !original || read(source, original, size) != st.st_size)
 		return 2;
+	const struct rlimit file_size = { BYTES_MAX, BYTES_MAX };
+	bool by_field = argc == 5 && strcmp(argv[4], "fields") == 0;
+	if (by_field && fields_find(original, size) == 0) {
+		fprintf(stderr, "%s: its tables are compressed\n", argv[1]);
+		return 2;
+	}
 	signal(SIGALRM, report_hang);
+	signal(SIGPROF, interrupt);
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &file_size);
 
 	unsigned long rounds = strtoul(argv[3], NULL, 10);
 	for (current_round = 0; current_round < rounds; current_round++) {
 		uint64_t state = (strtoull(argv[2], NULL, 10) + 1) * 0x9e3779b97f4a7c15u ^
 				 (current_round + 1) * 0xbf58476d1ce4e5b9u;
 		memcpy(bytes, original, size);
+		if (by_field) {
+			fields_change(bytes, &state);
+			one_round(fd);
+			continue;
+		}
 		unsigned changes = 1 + (unsigned)(next_random(&state) % 6);
 		for (unsigned i = 0; i < changes; i++) {
 			/* Half of them in the tables, which stand at the end; some in the superblock. */

@@ -13,7 +13,9 @@
 
 int main(int argc, char **argv)
 {
-	struct extract_options options = { .owners = argc > 3, .devices = argc > 3, .xattrs = true };
+	struct extract_options options = { .owners = argc > 3,
+					   .devices = argc > 3,
+					   .xattrs = true };
 	struct extract_report report;
 	char fault[SQFS_FAULT_MAX];
 	struct sqfs fs;

@@ -57,7 +57,13 @@ export function libraryUnits(library, flags) {
 }
 
 /** What runs for each request, block or byte is not made smaller at the cost of its speed. */
-const HOT = /\/runtime\/(fuse|squashfs|base)\//;
+const HOT = new RegExp(
+  [
+    "/runtime/fuse/(files|helper|listing|operations|read|server|sweep|threads)[.]c$",
+    "/runtime/squashfs/(block|cache|codec|data|directory|inode|metadata|reader)[.]c$",
+    "/runtime/base/(bytes|sha256)[.]c$",
+  ].join("|"),
+);
 
 /**
  * Everything else runs once in a start, and is made as small as can be: 4 % of the file. zig takes

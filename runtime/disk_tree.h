@@ -5,8 +5,8 @@
  *   <base>/cache/<key>.tree/digest  a symlink whose text is all 64 digits; key: the first 16
  *   <base>/cache/<key>.partial      a tree that is being made, or what is left of one
  *   <base>/cache/<key>.lock         held (flock) by who makes it
- *   <base>/cache/<key>.id           what an archive's file looked like (key: digest of that), and
- *                                   the digest of what is in it
+ *   <base>/cache/<key>.id           a symlink whose text is the digest of what the kernel says of an
+ *                                   archive's file, and that of what is in it
  *
  * <base> is ~/.fuselage, or where that is of no use (noexec) the first of $TMPDIR, /tmp, /dev/shm,
  * /var/tmp and $XDG_RUNTIME_DIR that is. A tree's time is its last use; cache_reap removes it.

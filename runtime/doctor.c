@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "home.h"
+#include "kernel_config.h"
 #include "place.h"
 
 static const char *const strategies[] = { "loop", "fuse", "fusermount", "extract" };
@@ -46,15 +47,21 @@ static bool file_says(const char *path, const char *value)
 	return strcmp(line, value) == 0;
 }
 
+/* For files of a few lines. */
+static bool file_has(const char *path, const char *words)
+{
+	char text[4096];
+	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	return strstr(text, words) != NULL;
+}
+
 /* A field of /proc/self/status, as in "Seccomp:\t2". */
 static bool status_says(const char *field)
 {
-	char status[4096];
-	OWNED_FD fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
-
-	status[n > 0 ? n : 0] = 0;
-	return strstr(status, field) != NULL;
+	return file_has("/proc/self/status", field);
 }
 
 static const char *advise_namespace(void)
@@ -82,28 +89,70 @@ static const char *advise_fuse(void)
 	return NULL;
 }
 
-/* What the user, or whoever runs the machine, can do about it. */
-static const char *advise(const char *strategy, const char *reason)
+/* The kernel refused to mount an image that our own reader finds sound. */
+static const char *advise_squashfs(const struct start *start, const char *reason)
 {
-	bool namespace = strstr(reason, "namespace") != NULL;
+	static char advice[160];
+	unsigned compressor = start->invocation.archives[0].fs.super.compressor;
+	char option[24];
+
+	if (!file_has("/proc/filesystems", "\tsquashfs\n"))
+		return "modprobe squashfs: the kernel has it neither built in nor loaded";
+	int has = strstr(reason, strerror(EINVAL)) ? kernel_has_codec(compressor, option) : 1;
+	if (has > 0)
+		return "see the kernel's log: dmesg | grep -i squashfs";
+	snprintf(advice, sizeof advice,
+		 "%s kernel without %s: another one, or an image packed with --compression gzip",
+		 has < 0 ? "perhaps a" : "a", option);
+	return advice;
+}
+
+static const char *advise_loop(const struct start *start, const char *reason)
+{
+	if (strstr(reason, "CAP_SYS_ADMIN"))
+		return "run as root, or install the program setuid-root";
+	if (strstr(reason, "squashfs ("))
+		return advise_squashfs(start, reason);
+	if (strstr(reason, "/dev/loop"))
+		return access("/sys/devices/virtual/misc/loop-control", F_OK) < 0 ?
+			       "modprobe loop: the kernel has no loop devices" :
+			       "in a container: --privileged, or --device for /dev/loop-control "
+			       "and "
+			       "each /dev/loopN";
+	return "another strategy is taken";
+}
+
+static const char *advise_extract(const char *reason)
+{
+	if (strstr(reason, "noexec"))
+		return "set FUSELAGE_HOME to a folder of a file system that is not mounted noexec";
+	if (strstr(reason, strerror(ENOSPC)) || strstr(reason, strerror(EDQUOT)))
+		return "make room, or set FUSELAGE_HOME to a folder of another file system";
+	if (strstr(reason, strerror(EFBIG)))
+		return "ulimit -f unlimited";
+	return "set FUSELAGE_HOME to a folder of your own that you can write to";
+}
+
+/* What the user, or whoever runs the machine, can do about it. */
+static const char *advise(const struct start *start, const char *strategy, const char *reason)
+{
 	const char *fuse = advise_fuse();
 
 	if (strcmp(strategy, "loop") == 0)
-		return strstr(reason, "CAP_SYS_ADMIN") ?
-			       "run as root, or install the program setuid-root" :
-			       "another strategy is taken; this one needs squashfs and loop "
-			       "devices "
-			       "in the kernel";
+		return advise_loop(start, reason);
 	if (strcmp(strategy, "fusermount") == 0) {
 		if (strstr(reason, "not installed"))
 			return "install fuse3";
 		if (status_says("NoNewPrivs:\t1"))
 			return "no_new_privs is set: a setuid helper has no effect here";
-		return fuse ? fuse : "see what fusermount3 says";
+		return fuse ? fuse :
+			      "fusermount3 has to be setuid-root, and not on a nosuid file system";
 	}
-	if (namespace)
+	if (strstr(reason, "namespace"))
 		return advise_namespace();
-	return strcmp(strategy, "fuse") == 0 && fuse ? fuse : "see the reason";
+	if (strcmp(strategy, "extract") == 0)
+		return advise_extract(reason);
+	return fuse ? fuse : "see the reason";
 }
 
 static double milliseconds(void)
@@ -152,7 +201,7 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 		snprintf(finding->reason, sizeof finding->reason,
 			 "needs CAP_SYS_ADMIN (running as uid %u without it)",
 			 (unsigned)start->caller.uid);
-		finding->advice = advise(strategy, finding->reason);
+		finding->advice = advise(start, strategy, finding->reason);
 		return 0;
 	}
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -174,7 +223,7 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 	ssize_t n = read(in, finding->reason, sizeof finding->reason - 1);
 	finding->reason[n > 0 ? n : 0] = 0;
 	keep_own_words(finding->reason, strategy);
-	finding->advice = advise(strategy, finding->reason);
+	finding->advice = advise(start, strategy, finding->reason);
 	return 0;
 }
 

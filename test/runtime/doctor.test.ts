@@ -1,8 +1,9 @@
 /** --bundle-doctor tries every strategy, and says why one is refused and what to do. */
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, expect } from "vitest";
+import { gzipSync } from "node:zlib";
+import { beforeAll, describe, expect } from "vitest";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
@@ -95,6 +96,92 @@ skipUnless("root", "userns")("a device that is missing or closed is named", asyn
   expect(await ask("mount -t tmpfs none /dev")).toMatch(
     /^fuse +refused: \/dev\/fuse does not exist.*\n.*modprobe fuse/m,
   );
+});
+
+describe("the kernel's squashfs", () => {
+  /** What the doctor says of `loop` when squashfs mounts fail with `errno`. */
+  const ask = async (errno: number, change = "true") => {
+    const refuse = path.join(temporaryDirectory(), "refuse-squashfs");
+    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-squashfs.c")]);
+    const script = `${change} && exec "$0" "$@"`;
+    const args = ["-m", "sh", "-c", script, refuse, `${errno}`, file, "--bundle-doctor", "--json"];
+    const { stdout } = await run("unshare", args, { env: { HOME: temporaryDirectory() } });
+    return (JSON.parse(stdout) as Finding[]).find(({ strategy }) => strategy === "loop");
+  };
+  const check = skipUnless("root", "loop", "gcc");
+  const inProc = existsSync("/proc/config.gz");
+  /** Makes the text the configuration of the kernel, in one of the two places where it can be. */
+  const config = (text: string, proc: boolean) => {
+    const made = path.join(temporaryDirectory(), "config");
+    writeFileSync(made, proc ? gzipSync(text) : text);
+    if (proc) return `mount --bind ${made} /proc/config.gz`;
+    const hide = inProc ? "mount --bind /dev/null /proc/config.gz" : "true";
+    return `${hide} && mount -t tmpfs none /boot && cp ${made} /boot/config-$(uname -r)`;
+  };
+  const others = "CONFIG_SQUASHFS=y\n# CONFIG_SQUASHFS_ZSTD is not set\nCONFIG_X=y\n".repeat(3000);
+
+  for (const proc of inProc ? [true, false] : [false]) {
+    const where = proc ? "/proc/config.gz" : "/boot";
+    check(`without the decompressor is named by ${where}`, async () => {
+      expect(await ask(22, config(others, proc))).toMatchObject({
+        works: false,
+        reason: expect.stringMatching(/squashfs \(zstd\) cannot be mounted.*Invalid argument/),
+        advice: expect.stringMatching(
+          /^a kernel without CONFIG_SQUASHFS_ZSTD: .*--compression gzip/,
+        ),
+      });
+    });
+
+    check(`with it by ${where}, it is something else`, async () => {
+      const found = await ask(22, config(`${others}CONFIG_SQUASHFS_ZSTD=y\n`, proc));
+      expect(found?.advice).toMatch(/^see the kernel's log/);
+    });
+  }
+
+  check("of which nothing is known perhaps lacks it", async () => {
+    const found = await ask(22, config("", false));
+    expect(found?.advice).toMatch(/^perhaps a kernel without CONFIG_SQUASHFS_ZSTD/);
+  });
+
+  check("that is not there has to be loaded", async () => {
+    const made = path.join(temporaryDirectory(), "filesystems");
+    writeFileSync(made, "nodev\tproc\n\text4\n");
+    const found = await ask(19, `mount --bind ${made} /proc/filesystems`);
+    expect(found?.advice).toMatch(/^modprobe squashfs/);
+  });
+
+  check("without loop devices in /dev says where they are", async () => {
+    const found = await ask(22, "mount --bind /dev/null /dev/loop-control");
+    expect(found?.reason).toMatch(/^\/dev\/loop-control: /);
+    expect(found?.advice).toMatch(
+      /^in a container: --privileged, or --device for \/dev\/loop-contr/,
+    );
+  });
+});
+
+describe("extraction without a namespace", () => {
+  const { uid, gid } = ordinaryUser();
+  const ask = async (mount: string) => {
+    const home = userDirectory();
+    const refuse = path.join(temporaryDirectory(), "refuse-unshare");
+    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+    const script = `mount -t tmpfs -o mode=700,uid=${uid},gid=${gid},${mount} none "$0" && exec "$@"`;
+    const args = ["-m", "sh", "-c", script, home, refuse, `${uid}`, `${gid}`, file];
+    const env = { FUSELAGE_HOME: home };
+    return (await run("unshare", [...args, "--bundle-doctor"], { env })).stdout;
+  };
+  const check = skipUnless("root", "gcc");
+
+  check("works, or noexec is named", async () => {
+    expect(await ask("size=9m")).toMatch(/^extract +works/m);
+    expect(await ask("noexec")).toMatch(
+      /^extract +refused: .*is mounted noexec.*\n +to do: set FUSELAGE_HOME .*not mounted noexec/m,
+    );
+  });
+
+  check("a full disk is named", async () => {
+    expect(await ask("size=4k,nr_inodes=9")).toMatch(/^extract +refused: .*\n +to do: make room/m);
+  });
 });
 
 skipUnless("userns")("an argument that it does not know is refused", async () => {

@@ -1,5 +1,5 @@
-// Packs two programs into one file each and runs them: a shell script with data, and the esbuild
-// binary. As root it runs them as an ordinary user too.
+// Packs the builder itself, and with that a shell script with data, the esbuild binary, and a program
+// in TypeScript with its Node; runs them. As root it runs them as an ordinary user too.
 //
 //   npm run demo
 
@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { packSelf } from "./self.mjs";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -32,6 +33,11 @@ const apps = [
         expected: /^const n=42;console\.log\(42\);\n$/,
       },
     ],
+  },
+  {
+    name: "almanac",
+    dir: path.join(root, "examples/almanac"),
+    runs: [{ args: ["2026-11-20"], expected: /^Friday, day 324 of 2026: .+\n$/ }],
   },
 ];
 
@@ -78,18 +84,32 @@ function start(file, { args, input, expected }, { home, uid, gid, who }) {
   return { said: stdout.trim(), strategy: strategy ?? "?", mounted: time ?? "?", wall };
 }
 
+/** Builds with the packed builder. @returns what it says of the result */
+function pack(builder, { dir, entry, name }, output) {
+  const args = ["build", dir, "-o", output, "--name", name, "--json"];
+  if (entry !== undefined) args.push("--entry", entry);
+  const { status, stdout, stderr, error } = spawnSync(builder, args, { encoding: "utf8" });
+  if (error || status !== 0) {
+    throw new Error(`${builder} ${args.join(" ")}: ${error?.message ?? status}\n${stderr}`);
+  }
+  return JSON.parse(stdout);
+}
+
 async function demo(dir) {
   const everyone = users(dir);
-  const { build } = await import("../dist/index.js");
+  const builder = path.join(root, "build/bundle.run");
+  const self = await packSelf(builder);
+  console.log(`packed the builder itself: build/bundle.run, ${size(self.size)}`);
   const rows = [["bundle", "as", "mounted by", "mounted in", "whole run", "command and answer"]];
-  for (const { name, dir: input, entry, runs } of apps) {
+  for (const app of apps) {
+    const { name, runs } = app;
     const output = path.join(dir, `${name}.run`);
     const started = performance.now();
-    const result = await build({ input, output, entry, name });
+    const result = pack(builder, app, output);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(
-      `packed ${name}: ${size(result.image.contentBytes)} in ${result.image.files} files ` +
-        `became ${name}.run, ${size(result.size)}, in ${seconds} s`,
+      `packed ${name}, ${result.kind}: ${size(result.image.contentBytes)} in ` +
+        `${result.image.files} files became ${name}.run, ${size(result.size)}, in ${seconds} s`,
     );
     for (const user of everyone) {
       for (const run of runs) {

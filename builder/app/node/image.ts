@@ -104,8 +104,12 @@ export class AppImage {
     if (node.contents.from === "disk") {
       node.contents = { ...node.contents, digest: interpreter.digest };
     }
-    if (interpreter.licence === undefined) return;
-    await addFile(this.tree, `${NODE_DIR}/LICENSE`, interpreter.licence, 0o644);
+    for (const [name, file] of [
+      ["LICENSE", interpreter.licence],
+      ["facts.json", interpreter.facts],
+    ]) {
+      if (file !== undefined) await addFile(this.tree, `${NODE_DIR}/${name}`, file, 0o644);
+    }
   }
 
   async addStart(): Promise<void> {

@@ -39,6 +39,8 @@ export interface Interpreter {
   digest: string;
   /** Its licence, where there is one. */
   licence: string | undefined;
+  /** What is known of a published one (facts.json), which goes along with it. */
+  facts: string | undefined;
   /** For example "24.21.0"; undefined when it cannot be asked here. */
   version: string | undefined;
   /** Where it comes from, for people. */
@@ -104,6 +106,7 @@ async function localInterpreter(
     file: out,
     digest: createHash("sha256").update(stripped).digest("hex"),
     licence: licences.find((name) => existsSync(name)),
+    facts: undefined,
     version: semver.valid(asked?.stdout.trim()) ?? undefined,
     source,
   };
@@ -112,10 +115,11 @@ async function localInterpreter(
 /** What templates/node/start.cjs and the bundles need of a Node. */
 const OLDEST = "20.11.0";
 
-/** What stands beside a kept interpreter. */
+/** What stands beside a published interpreter, in the cache and in a bundle. */
 interface Facts {
-  tarball: string;
+  /** Of the package. */
   integrity: string;
+  /** Of the stripped program, hexadecimal. */
   sha256: string;
 }
 
@@ -125,7 +129,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
   const name = `node-linux-${target.arch}`;
   const exact = semver.valid(wanted);
   if (exact !== null) {
-    const kept = await fromCache(request, name, exact);
+    const kept = (await fromCache(request, name, exact)) ?? (await ownInterpreter(request, exact));
     if (kept !== undefined) return kept;
   }
   const registry = configuredRegistry(request.dir);
@@ -193,6 +197,30 @@ function reasonOf(cause: unknown): string {
   return inner instanceof Error ? inner.message : cause.message;
 }
 
+/**
+ * The interpreter that runs this builder, when the builder is a bundle itself and was packed with
+ * the one that is wanted: then nothing needs to be fetched.
+ */
+async function ownInterpreter(
+  request: InterpreterRequest,
+  version: string,
+): Promise<Interpreter | undefined> {
+  const { target } = request;
+  const name = `node-linux-${target.arch}`;
+  if (process.versions.node !== version || process.arch !== target.arch) return undefined;
+  const dir = path.dirname(path.dirname(process.execPath));
+  try {
+    const facts = JSON.parse(readFileSync(path.join(dir, "facts.json"), "utf8")) as Facts;
+    const known = KNOWN[`${name}-${version}`];
+    if (known === undefined || facts.integrity !== known) return undefined;
+    const bytes = await readFile(process.execPath);
+    if (createHash("sha256").update(bytes).digest("hex") !== facts.sha256) return undefined;
+    return { ...interpreterIn(dir, name, version, facts), file: process.execPath };
+  } catch {
+    return undefined; // No bundle, or one with another Node.
+  }
+}
+
 const folderOf = (cache: string, name: string, version: string) =>
   path.join(cache, "node", `${name}-${version}`);
 
@@ -236,6 +264,7 @@ function interpreterIn(dir: string, name: string, version: string, facts: Facts)
     file: path.join(dir, "node"),
     digest: facts.sha256,
     licence: path.join(dir, "LICENSE"),
+    facts: path.join(dir, "facts.json"),
     version,
     source: `npm ${name}@${version}`,
   };
@@ -269,7 +298,7 @@ async function fetchRelease(
     const licence = path.join(work, "LICENSE");
     if (existsSync(licence)) renameSync(licence, path.join(out, "LICENSE"));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const facts: Facts = { tarball: release.tarball, integrity: release.integrity, sha256 };
+    const facts: Facts = { integrity: release.integrity, sha256 };
     writeFileSync(path.join(out, "facts.json"), `${JSON.stringify(facts, null, 2)}\n`);
     const place = path.join(parent, `${name}-${version}`);
     publish(out, place);

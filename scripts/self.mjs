@@ -1,0 +1,66 @@
+// Packs the `bundle` command into a bundle, build/bundle.run: a builder for machines without Node.
+//
+//   npm run bundle:self [-- OUT]
+
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { setup } from "./setup.mjs";
+
+const root = path.resolve(import.meta.dirname, "..");
+
+/** What a checkout has beside the published package. */
+const unpublished = [
+  ".*",
+  "*.config.ts",
+  "biome.json",
+  "build",
+  "builder",
+  "dist/**/*.d.ts",
+  "examples",
+  "native",
+  "package-lock.json",
+  "runtime",
+  "scripts",
+  "test",
+  "tsconfig*.json",
+];
+
+/**
+ * @param {string} output file to write, in the checkout too
+ * @returns what `build` of the package returns
+ */
+export async function packSelf(output) {
+  const { build } = await import("../dist/index.js");
+  // A bundle is never written into the folder that is packed.
+  const work = mkdtempSync(path.join(os.tmpdir(), "fuselage-self-"));
+  try {
+    const made = path.join(work, "bundle.run");
+    const result = await build({
+      input: root,
+      output: made,
+      kind: "node",
+      name: "bundle",
+      entry: "dist/cli/main.js",
+      // It finds its parts, the addon and the runtimes, from where they lie.
+      bundle: false,
+      exclude: unpublished,
+      onReport: (line) => console.error(line),
+    });
+    mkdirSync(path.dirname(output), { recursive: true });
+    copyFileSync(made, `${output}.new`);
+    renameSync(`${output}.new`, output);
+    return result;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await setup();
+  const output = process.argv[2] ?? path.join(root, "build/bundle.run");
+  const { size, summary } = await packSelf(output);
+  console.log(`${path.relative(process.cwd(), output)}: ${(size / (1 << 20)).toFixed(1)} MiB`);
+  console.log(summary);
+}

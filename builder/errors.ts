@@ -84,6 +84,47 @@ export function addon(path: string, cause: unknown): BundleError {
   });
 }
 
+/** @param machine of the program @param arch of the AppImage */
+export function appDirArch(program: string, arch: string, machine: string): BundleError {
+  return new BundleError("E_APPDIR_ARCH", "every program in the folder is for another machine", {
+    path: program,
+    expected: arch,
+    actual: machine,
+    hint: `For an AppImage of such programs: --arch ${machine}`,
+  });
+}
+
+/** @param path of AppRun or of the program it starts */
+export function appRunArch(path: string, arch: string, machine: string): BundleError {
+  return new BundleError("E_APPRUN_ARCH", "the program that starts is for another machine", {
+    path,
+    expected: arch,
+    actual: machine,
+    hint: `For an AppImage of such programs: --arch ${machine}`,
+  });
+}
+
+export function appRunMissing(dir: string, what: string): BundleError {
+  return new BundleError("E_APPRUN_MISSING", what, {
+    path: dir,
+    expected: "an executable file AppRun in the root of the AppDir",
+  });
+}
+
+export function appRunNotExecutable(dir: string, mode: number): BundleError {
+  return new BundleError("E_APPRUN_NOT_EXECUTABLE", "AppRun may not run", {
+    path: dir,
+    expected: "a file with an executable bit",
+    actual: `mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`,
+  });
+}
+
+export function appstreamInvalid(path: string, what: string): BundleError {
+  return new BundleError("E_APPSTREAM_INVALID", `the AppStream metadata is refused: ${what}`, {
+    path,
+  });
+}
+
 /** @param actual what the file is instead */
 export function archiveFormat(path: string, actual: string): BundleError {
   const hint = "--archive takes a squashfs image, as `bundle pack` and mksquashfs make it.";
@@ -124,6 +165,43 @@ export function configValue(
 ): BundleError {
   return new BundleError("E_CONFIG_VALUE", `${quote(key)} does not take this value`, {
     path,
+    expected,
+    actual,
+  });
+}
+
+/** @param files names of the desktop entries */
+export function desktopAmbiguous(dir: string, files: readonly string[]): BundleError {
+  return new BundleError("E_DESKTOP_AMBIGUOUS", `there are ${files.length} desktop entries`, {
+    path: dir,
+    expected: "exactly one",
+    actual: files.join(", "),
+  });
+}
+
+/** @param file the desktop entry, or the option with the categories */
+export function desktopCategory(file: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_DESKTOP_CATEGORY", "its categories are not those of a menu", {
+    path: file,
+    expected,
+    actual: quote(actual),
+  });
+}
+
+export function desktopInvalid(file: string, what: string): BundleError {
+  return new BundleError("E_DESKTOP_INVALID", `this is no valid desktop entry: ${what}`, {
+    path: file,
+  });
+}
+
+export function desktopKey(
+  file: string,
+  key: string,
+  expected: string,
+  actual: string,
+): BundleError {
+  return new BundleError("E_DESKTOP_KEY", `its key ${key} is missing or wrong`, {
+    path: file,
     expected,
     actual,
   });
@@ -238,6 +316,34 @@ export function fileKind(path: string, kind: string, hint?: string): BundleError
 export function fileUnreadable(path: string, cause: unknown): BundleError {
   return new BundleError("E_FILE_UNREADABLE", `cannot be read: ${systemReason(cause)}`, {
     path,
+    cause,
+  });
+}
+
+export function gpgMissing(): BundleError {
+  return new BundleError("E_GPG_MISSING", "the program gpg is not installed, or not in PATH");
+}
+
+/** @param what why it is no icon */
+export function iconFormat(path: string, what: string, actual: string): BundleError {
+  return new BundleError("E_ICON_FORMAT", `the icon cannot be used: ${what}`, {
+    path,
+    expected: "a PNG or SVG image",
+    actual,
+  });
+}
+
+/** @param name as the desktop entry's Icon says it */
+export function iconMissing(dir: string, name: string): BundleError {
+  return new BundleError("E_ICON_MISSING", `the icon ${quote(name)} is not there`, {
+    path: dir,
+    expected: `${name}.png, ${name}.svg or ${name}.xpm in the root, or in usr/share/icons`,
+  });
+}
+
+export function iconRenderer(cause: unknown): BundleError {
+  return new BundleError("E_ICON_RENDERER", `icons cannot be drawn: ${systemReason(cause)}`, {
+    expected: "@resvg/resvg-js with its binary for this machine",
     cause,
   });
 }
@@ -486,6 +592,61 @@ export function shebang(path: string, what: string, details: ErrorDetails = {}):
   return new BundleError("E_SHEBANG", what, { ...details, path });
 }
 
+export function signatureBad(path: string, what: string): BundleError {
+  return new BundleError("E_SIGNATURE_BAD", `the signature is not good: ${what}`, { path });
+}
+
+/** @param what the key or the signature */
+export function signatureExpired(path: string, what: string, signer: string): BundleError {
+  return new BundleError("E_SIGNATURE_EXPIRED", `${what} of ${signer} has expired`, { path });
+}
+
+/**
+ * @param key what signed, by its own account @param wanted fingerprint that should have signed
+ */
+export function signatureKeyUnknown(
+  path: string,
+  key: { fingerprint: string; signer: string } | undefined,
+  wanted?: string,
+): BundleError {
+  const who = key === undefined ? "a key that is not in the file" : `${key.signer}`;
+  return new BundleError("E_SIGNATURE_KEY_UNKNOWN", `signed by ${who}, whom nobody vouches for`, {
+    path,
+    expected: wanted ?? "a key of your keyring",
+    actual: key?.fingerprint ?? "a key that is nowhere",
+    ...(key && {
+      hint: `When the author confirms this fingerprint: bundle verify FILE --key ${key.fingerprint}`,
+    }),
+  });
+}
+
+export function signatureMissing(path: string): BundleError {
+  return new BundleError("E_SIGNATURE_MISSING", "it is not signed", { path });
+}
+
+export function signatureRevoked(path: string, signer: string): BundleError {
+  return new BundleError("E_SIGNATURE_REVOKED", `the key of ${signer} was revoked`, { path });
+}
+
+/** @param what which of both, with its limits in bytes */
+export function signatureSize(what: string, limit: number, size: number): BundleError {
+  return new BundleError("E_SIGNATURE_SIZE", `the ${what} does not fit into its section`, {
+    expected: `at most ${limit} bytes`,
+    actual: `${size}`,
+  });
+}
+
+/** @param words what gpg said */
+export function signFailed(words: string): BundleError {
+  return new BundleError("E_SIGN_FAILED", `gpg did not sign: ${words}`);
+}
+
+/** @param key undefined: gpg's default key @param words what gpg said */
+export function signKey(key: string | undefined, words: string): BundleError {
+  const which = key === undefined ? "no default key" : `no secret key ${quote(key)}`;
+  return new BundleError("E_SIGN_KEY", `gpg has ${which} to sign with: ${words}`);
+}
+
 /** @param limit levels of directories that are allowed @param actual levels that there are */
 export function treeDepth(path: string, limit: number, actual: number): BundleError {
   return new BundleError("E_TREE_DEPTH", "directories are nested too deep", {
@@ -510,4 +671,11 @@ export function umount(path: string, what: string, details: ErrorDetails = {}): 
 
 export function umountBusy(path: string): BundleError {
   return new BundleError("E_UMOUNT_BUSY", "cannot be unmounted: files of it are in use", { path });
+}
+
+export function updateInfo(what: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_UPDATE_INFO", `the update information is refused: ${what}`, {
+    expected,
+    actual,
+  });
 }

@@ -1,5 +1,6 @@
 /** What a file that holds a squashfs image says about itself. */
 import { type FileHandle, open } from "node:fs/promises";
+import { findSection, readText, SIGNATURE, UPDATE_INFO } from "./appimage/sections.ts";
 import { checkComplete, type LocatedImage, locateImage } from "./elf/image.ts";
 import { type ElfFile, machineName } from "./elf/read.ts";
 import * as errors from "./errors.ts";
@@ -16,8 +17,19 @@ export interface Inspection {
   /** Machine of the program, as `uname -m` says it; undefined for a plain image. */
   arch: string | undefined;
   manifest: Manifest | undefined;
+  /** What an AppImage says about itself, whoever made it. */
+  appImage: AppImageFacts | undefined;
+  /** Whether it carries a signature; `verify` says what that is worth. */
+  signed: boolean;
   /** Where the image starts, bytes. */
   imageOffset: number;
+}
+
+export interface AppImageFacts {
+  /** 1 or 2. */
+  type: number;
+  /** "" when there is none. */
+  updateInfo: string;
 }
 
 /**
@@ -27,7 +39,7 @@ export interface Inspection {
  */
 export async function withImage<T>(
   file: string,
-  use: (inspection: Inspection, image: ImageReader) => T | Promise<T>,
+  use: (inspection: Inspection, image: ImageReader, handle: FileHandle) => T | Promise<T>,
 ): Promise<T> {
   const handle = await open(file).catch((cause: unknown) => {
     if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
@@ -41,7 +53,7 @@ export async function withImage<T>(
     const inspection = await readInspection(handle, file, stats.size);
     const image = openImage(handle.fd, inspection.imageOffset, file);
     try {
-      return await use(inspection, image);
+      return await use(inspection, image, handle);
     } finally {
       image.close();
     }
@@ -72,8 +84,21 @@ async function readInspection(handle: FileHandle, file: string, size: number) {
     size,
     arch: located.elf && machineName(located.elf.machine),
     manifest,
+    appImage: await readAppImage(handle, located.elf),
+    signed: (await sectionText(handle, located.elf, SIGNATURE)) !== "",
     imageOffset: located.offset,
   } satisfies Inspection;
+}
+
+async function readAppImage(handle: FileHandle, elf: ElfFile | undefined) {
+  if (elf?.appImageType === undefined) return undefined;
+  return { type: elf.appImageType, updateInfo: await sectionText(handle, elf, UPDATE_INFO) };
+}
+
+/** The text of a section, "" where there is no such section. */
+async function sectionText(handle: FileHandle, elf: ElfFile | undefined, name: string) {
+  const section = elf && findSection(elf, name);
+  return section === undefined ? "" : readText(handle, section);
 }
 
 /** The manifest of a bundle; other ELF files have no such section. */

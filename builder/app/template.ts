@@ -1,8 +1,9 @@
 /**
  * Files that a build instantiates stand in templates/, never in code.
  *
- * A placeholder is `{{name}}`, `{{name:shell}}` (one word for sh) or `{{name:json}}` (a JSON, and
- * so a JavaScript, string). A template and its values must name the same things: what only one of
+ * A placeholder is `{{name}}`, `{{name:shell}}` (one word for sh), `{{name:json}}` (a JSON, and so a
+ * JavaScript, string), `{{name:xml}}` (text or attribute) or `{{name:desktop}}` (a string in a
+ * desktop entry). A template and its values must name the same things: what only one of
  * them has is a mistake of ours, not of the user's.
  */
 import { readFileSync } from "node:fs";
@@ -13,6 +14,8 @@ import { templatesPath } from "../paths.ts";
 const quoted = {
   shell: (text: string) => `'${text.replaceAll("'", `'\\''`)}'`,
   json: (text: string) => JSON.stringify(text),
+  xml: (text: string) => text.replace(/[<>&"']/g, (char) => `&#${char.charCodeAt(0)};`),
+  desktop: (text: string) => text.replaceAll("\\", "\\\\").replace(/^ /, "\\s"),
 };
 
 const isQuoting = (name: string): name is keyof typeof quoted => Object.hasOwn(quoted, name);

@@ -5,9 +5,15 @@ import type { KindName } from "../app/kind.ts";
 import * as errors from "../errors.ts";
 import { FIXED_DIRECTORY, isFixedPath } from "../manifest/fixed-path.ts";
 import { type Architecture, architectures, hostArchitecture } from "../paths.ts";
+import {
+  type AppImageChoices,
+  appImageKeys,
+  type OutputFormat,
+  resolveFormat,
+} from "./appimage.ts";
 import { type ImageChoices, imageKeys } from "./image.ts";
 
-export interface BuildOptions extends ImageChoices {
+export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
   input: string;
   /** File to write. */
@@ -63,10 +69,12 @@ export interface ResolvedBuildOptions extends BuildOptions {
   env: readonly string[];
   unsetEnv: readonly string[];
   arch: Architecture;
+  format: OutputFormat;
 }
 
 const keys: Record<keyof BuildOptions, true> = {
   ...imageKeys,
+  ...appImageKeys,
   input: true,
   output: true,
   kind: true,
@@ -124,6 +132,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     env: options.env ?? [],
     unsetEnv: options.unsetEnv ?? [],
     arch: checkedArch(options.arch ?? hostArchitecture() ?? process.arch),
+    format: resolveFormat(options, options.output),
   };
 }
 

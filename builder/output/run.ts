@@ -1,5 +1,5 @@
 /** A `.run` file: runtime with manifest, then the image. */
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { assemble, imageOffsetFor, type RuntimeElf } from "../elf/assemble.ts";
 import { readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
@@ -20,6 +20,14 @@ export interface RunFile<Image extends WrittenImage> {
   imageOffset: number;
   manifest: Manifest;
   image: Image;
+}
+
+/** Steps that some formats take beside those of every bundle. */
+export interface Finish {
+  /** Changes bytes of all that stands before the image, outside the manifest. */
+  front?(bytes: Buffer): void;
+  /** Is handed the complete file before it gets its name, and may change sections of the ELF. */
+  complete?(handle: FileHandle): Promise<void>;
 }
 
 /**
@@ -51,13 +59,16 @@ export async function writeRun<Image extends WrittenImage>(
   runtime: RuntimeElf,
   invocation: Omit<Manifest, "imageSize">,
   writeImage: (fd: number, offset: number) => Promise<Image>,
+  finish: Finish = {},
 ): Promise<RunFile<Image>> {
   const imageOffset = imageOffsetFor(runtime, manifestBound(invocation));
   return writeAtomically(file, 0o777, async (handle) => {
     const image = await writeImage(handle.fd, imageOffset);
     const manifest = { ...invocation, imageSize: image.paddedBytes };
     const front = assemble(runtime, encodeManifest(manifest), imageOffset);
+    finish.front?.(front);
     await handle.write(front, 0, front.length, 0);
+    await finish.complete?.(handle);
     return { size: imageOffset + image.paddedBytes, imageOffset, manifest, image };
   });
 }

@@ -1,0 +1,34 @@
+/** The AppRun that an app without one gets. */
+import type { App } from "../app/kind.ts";
+import type { ResolvedBuildOptions } from "../config/build.ts";
+import { fromBytes } from "../manifest/manifest.ts";
+
+const DIRECTORY = "${FUSELAGE_BUNDLE_DIR}";
+
+/** One word for sh, in which the folder of the app is the only thing that is expanded. */
+function word(text: string): string {
+  const parts = text.split(DIRECTORY).map((part) => {
+    return part === "" ? "" : `'${part.replaceAll("'", `'\\''`)}'`;
+  });
+  return parts.join(`"${DIRECTORY}"`) || "''";
+}
+
+/**
+ * Values of templates/appdir/AppRun: it does what the manifest records, for tools that do not know
+ * of a manifest.
+ */
+export function appRunCommand(
+  app: App,
+  options: Pick<ResolvedBuildOptions, "name" | "args" | "env" | "unsetEnv">,
+): Record<string, string> {
+  const unset = [...app.unsetEnv, ...options.unsetEnv];
+  const variables = [...app.env, ...options.env];
+  const environment = [...unset.flatMap((name) => ["-u", name]), ...variables];
+  const words = [
+    // Only where it is needed: env is one more program that a small system may lack.
+    ...(environment.length > 0 ? ["env", ...environment.map(word)] : []),
+    word(`${DIRECTORY}/${fromBytes(app.entry)}`),
+    ...[...app.args, ...options.args].map(word),
+  ];
+  return { name: options.name, command: words.join(" ") };
+}

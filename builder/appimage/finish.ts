@@ -1,0 +1,72 @@
+/** What makes a bundle an AppImage, or a signed one: bytes in front of its image. */
+import type { FileHandle } from "node:fs/promises";
+import path from "node:path";
+import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { RuntimeElf } from "../elf/assemble.ts";
+import type { Finish } from "../output/run.ts";
+import { paddedText, requireSection, UPDATE_INFO } from "./sections.ts";
+import { signFile } from "./sign.ts";
+import { checkUpdateInfo, GUESS, guessUpdateInfo } from "./update-info.ts";
+import { zsyncOf } from "./zsync.ts";
+
+/** Bytes 8 to 10 of an AppImage of type 2. */
+const MAGIC = Buffer.from([0x41, 0x49, 0x02]);
+const MAGIC_OFFSET = 8;
+
+export interface Finished {
+  updateInfo: string | undefined;
+  /** Fingerprint of the key that signed. */
+  signedBy: string | undefined;
+  /** The control file for zsync, when there is update information. */
+  zsync: Buffer | undefined;
+}
+
+/**
+ * The last steps of a build, in their order: mark and update information, then the signature over
+ * them, then the checksums of the signed file.
+ *
+ * @param output absolute path of the file
+ * @throws E_UPDATE_INFO
+ */
+export function finisher(
+  runtime: RuntimeElf,
+  options: ResolvedBuildOptions,
+  output: string,
+): { finish: Finish; finished: Finished } {
+  const name = path.basename(output);
+  const isAppImage = options.format === "appimage";
+  const updateInfo = updateInfoOf(runtime, options, name);
+  const finished: Finished = { updateInfo, signedBy: undefined, zsync: undefined };
+  const finish: Finish = {
+    front(bytes) {
+      if (!isAppImage) return;
+      MAGIC.copy(bytes, MAGIC_OFFSET);
+      const section = requireSection(runtime.elf, UPDATE_INFO, runtime.file);
+      if (updateInfo !== undefined) paddedText(updateInfo, section).copy(bytes, section.offset);
+    },
+    async complete(handle: FileHandle) {
+      const { sign, signKey } = options;
+      if (sign === true || signKey !== undefined) {
+        finished.signedBy = await signFile(handle, runtime.elf, runtime.file, signKey);
+      }
+      if (updateInfo !== undefined)
+        finished.zsync = await zsyncOf(handle, { name, url: url(name) });
+    },
+  };
+  return { finish, finished };
+}
+
+function updateInfoOf(
+  runtime: RuntimeElf,
+  { updateInfo, name, arch }: ResolvedBuildOptions,
+  file: string,
+): string | undefined {
+  if (updateInfo === undefined) return undefined;
+  const text = updateInfo === GUESS ? guessUpdateInfo({ file, app: name, arch }) : updateInfo;
+  return checkUpdateInfo(text, requireSection(runtime.elf, UPDATE_INFO, runtime.file).size);
+}
+
+/** The file stands beside its control file. */
+function url(name: string): string {
+  return encodeURIComponent(name);
+}

@@ -1,0 +1,60 @@
+/** The opinions of the host's own checkers, where they are installed. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { runTool, type ToolResult } from "./tool.ts";
+
+/** Runs a checker on a copy, which has the file's own name: checkers look at names too. */
+async function check(
+  command: string,
+  args: readonly string[],
+  bytes: Uint8Array,
+  name: string,
+): Promise<ToolResult | undefined> {
+  const dir = await mkdtemp(path.join(os.tmpdir(), "bundle-check-"));
+  try {
+    await writeFile(path.join(dir, path.basename(name)), bytes);
+    const env = { ...process.env, LC_ALL: "C.UTF-8", LANGUAGE: "" };
+    return await runTool(command, [...args, path.basename(name)], { cwd: dir, env });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Asks desktop-file-validate.
+ *
+ * @returns its warnings
+ * @throws E_DESKTOP_INVALID with its errors
+ */
+export async function validateDesktopFile(bytes: Uint8Array, file: string): Promise<string[]> {
+  const result = await check("desktop-file-validate", [], bytes, file);
+  if (result === undefined) return [];
+  const lines = linesOf(result.stdout + result.stderr).filter((line) => !/: hint: /.test(line));
+  const problems = lines.filter((line) => line.includes(": error: "));
+  if (result.status === 0) return lines.map((line) => `desktop-file-validate: ${line}`);
+  const text = (problems.length > 0 ? problems : lines).map((line) =>
+    line.replace(/^.*?: error: /, ""),
+  );
+  throw errors.desktopInvalid(file, `desktop-file-validate says: ${text.join("; ")}`);
+}
+
+/**
+ * Asks `appstreamcli validate`, without the network.
+ *
+ * @throws E_APPSTREAM_INVALID with its warnings and errors
+ */
+export async function validateMetainfo(bytes: Uint8Array, file: string): Promise<void> {
+  const result = await check("appstreamcli", ["validate", "--no-net"], bytes, file);
+  if (result === undefined || result.status === 0) return;
+  // Lines are "E: ID:LINE: TAG ..."; I and P are remarks.
+  const lines = linesOf(result.stdout + result.stderr);
+  const problems = lines.filter((line) => /^[EW]: /.test(line));
+  const text = (problems.length > 0 ? problems : lines).join("; ");
+  throw errors.appstreamInvalid(file, text || `it ends with ${result.status}`);
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
+}

@@ -2,15 +2,18 @@
 import path from "node:path";
 import type { App, KindName } from "./app/kind.ts";
 import { withApp } from "./app/prepare.ts";
+import { type AppDir, appDirEntry, completeAppDir } from "./appimage/appdir.ts";
+import { type Finished, finisher } from "./appimage/finish.ts";
 import {
   type BuildOptions,
   type ResolvedBuildOptions,
   resolveBuildOptions,
 } from "./config/build.ts";
 import { imageOptions } from "./config/image.ts";
+import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
 import { version } from "./generated/spec.ts";
 import type { Manifest } from "./manifest/manifest.ts";
-import { refuseInside, resolveOutput } from "./output/atomic.ts";
+import { refuseInside, resolveOutput, writeAtomically } from "./output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "./output/run.ts";
 import { cacheDirectory, runtimePath } from "./paths.ts";
 import { type ImageFacts, writeSquashfs } from "./squashfs/index.ts";
@@ -18,14 +21,21 @@ import { contentSize } from "./tree/node.ts";
 import { byteString, displayPath } from "./tree/path.ts";
 import type { Tree } from "./tree/tree.ts";
 
-export interface BuildResult extends RunFile<ImageFacts> {
+export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
   /** Absolute path of the bundle. */
   output: string;
-  kind: KindName;
+  /** "image": the input held one, which was taken over or packed again. */
+  kind: KindName | "image";
   /** One line: what the app is and why. */
   summary: string;
   /** What may go wrong on other machines, one line each. */
   warnings: readonly string[];
+  /** Of an AppImage: its desktop entry, and where newer versions are. */
+  appImage?: { desktopFile: string; name: string; updateInfo?: string };
+  /** Fingerprint of the key that signed it. */
+  signedBy?: string;
+  /** Absolute path of the control file for zsync. */
+  zsyncFile?: string;
 }
 
 /** What a build would pack. */
@@ -50,21 +60,86 @@ export interface Explanation {
  * @throws BundleError; docs/errors.md lists the codes
  */
 export async function build(given: BuildOptions): Promise<BuildResult> {
-  const options = resolveBuildOptions(given);
-  const output = await resolveOutput(options.output);
-  await refuseInside(output, options.output, options.input);
-  const runtime = await readRuntime(runtimePath(options.arch));
-  return withApp(options, async (app) => {
-    const file = await writeRun(output, runtime, invocationOf(app, options), (fd, offset) =>
-      writeSquashfs(
-        app.tree,
-        { fd, offset },
-        { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") },
+  const resolved = resolveBuildOptions(given);
+  const output = await resolveOutput(resolved.output);
+  await refuseInside(output, resolved.output, resolved.input);
+  if (await holdsImage(resolved.input)) {
+    return withConversion(resolved, given.arch !== undefined, ({ take, ...prepared }) =>
+      write(
+        { ...prepared, kind: "image" },
+        output,
+        take ?? packing(prepared.app, prepared.options),
       ),
     );
-    const { kind, summary, warnings } = app;
-    return { ...file, output, kind, summary, warnings };
+  }
+  const options = await withAppDirEntry(resolved);
+  return withApp(options, async (app) => {
+    const isAppImage = options.format === "appimage";
+    const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+    return write({ app, appDir, options, kind: app.kind }, output, packing(app, options));
   });
+}
+
+type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
+
+function packing(app: App, options: ResolvedBuildOptions): WriteImage {
+  const image = { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") };
+  return (fd, offset) => writeSquashfs(app.tree, { fd, offset }, image);
+}
+
+interface Prepared {
+  app: App;
+  appDir: AppDir | undefined;
+  options: ResolvedBuildOptions;
+  kind: BuildResult["kind"];
+}
+
+/** Writes the file and what belongs beside it. */
+async function write(
+  { app, appDir, options, kind }: Prepared,
+  output: string,
+  writeImage: WriteImage,
+): Promise<BuildResult> {
+  const runtime = await readRuntime(runtimePath(options.arch));
+  const { finish, finished } = finisher(runtime, options, output);
+  const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
+  const more = { ...resultOf(appDir, finished), ...(await writeZsync(output, finished)) };
+  const warnings = [...app.warnings, ...(appDir?.warnings ?? [])];
+  return { ...file, ...more, output, kind, summary: app.summary, warnings };
+}
+
+/** A folder that is to be an AppImage may say by itself what starts. */
+async function withAppDirEntry(options: ResolvedBuildOptions): Promise<ResolvedBuildOptions> {
+  if (options.format !== "appimage") return options;
+  const entry = await appDirEntry(options);
+  return entry === undefined ? options : { ...options, entry };
+}
+
+function resultOf(
+  appDir: AppDir | undefined,
+  { updateInfo, signedBy }: Finished,
+): Pick<BuildResult, "appImage" | "signedBy"> {
+  return {
+    ...(appDir && {
+      appImage: {
+        desktopFile: displayPath(appDir.desktopFile),
+        name: appDir.desktop.name,
+        ...(updateInfo !== undefined && { updateInfo }),
+      },
+    }),
+    ...(signedBy !== undefined && { signedBy }),
+  };
+}
+
+/** The control file describes the file as it is now, so it is written when that has its name. */
+async function writeZsync(
+  output: string,
+  { zsync }: Finished,
+): Promise<Pick<BuildResult, "zsyncFile">> {
+  if (zsync === undefined) return {};
+  const zsyncFile = await resolveOutput(`${output}.zsync`);
+  await writeAtomically(zsyncFile, 0o666, (handle) => handle.writeFile(zsync));
+  return { zsyncFile };
 }
 
 /**
@@ -76,15 +151,20 @@ export async function explain(
   given: Omit<BuildOptions, "output"> & { output?: string },
 ): Promise<Explanation> {
   // No file is written, so any name will do for the check of the other options.
-  const options = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
-  return withApp(options, async (app) => ({
-    kind: app.kind,
-    summary: app.summary,
-    lines: app.explain,
-    warnings: app.warnings,
-    entry: displayPath(app.entry),
-    ...sizes(app.tree),
-  }));
+  const resolved = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
+  const options = await withAppDirEntry(resolved);
+  return withApp(options, async (app) => {
+    const isAppImage = options.format === "appimage";
+    const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+    return {
+      kind: app.kind,
+      summary: app.summary,
+      lines: app.explain,
+      warnings: [...app.warnings, ...(appDir?.warnings ?? [])],
+      entry: displayPath(app.entry),
+      ...sizes(app.tree),
+    };
+  });
 }
 
 /** What the bundle records. */

@@ -1,6 +1,7 @@
 /** The public API of fuselage-bundle. */
 
 export type { KindName } from "./app/kind.ts";
+export { type Verification, type VerifyOptions, verify } from "./appimage/verify.ts";
 export { type AppendedImage, type AssembleResult, assembleBundle } from "./assemble.ts";
 export { type BuildResult, build, type Explanation, explain } from "./build.ts";
 export type { AssembleOptions } from "./config/assemble.ts";
@@ -12,6 +13,7 @@ export {
   type LoadedConfig,
   loadConfig,
 } from "./config/file.ts";
+export type { TakenImage } from "./convert.ts";
 export { doctor, type Finding } from "./doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./dump/dump.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";

@@ -38,6 +38,13 @@ const testTools = {
   mandoc: "mandoc",
   zsh: "zsh",
   fish: "fish",
+  gpg: "gnupg",
+  zsync: "zsync",
+  "desktop-file-validate": "desktop-file-utils",
+  appstreamcli: "appstream",
+  Xvfb: "xvfb",
+  xwd: "x11-apps",
+  file: "file",
 };
 
 function checkNode() {

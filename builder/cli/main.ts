@@ -12,6 +12,7 @@ import { mountCommand } from "./commands/mount.ts";
 import { packCommand } from "./commands/pack.ts";
 import { runtimeCommand } from "./commands/runtime.ts";
 import { umountCommand } from "./commands/umount.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { type Arguments, type CommandName, parseCommandLine } from "./parse.ts";
 import { print } from "./print.ts";
 import { runProgram } from "./program.ts";
@@ -28,6 +29,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   pack: packCommand,
   runtime: runtimeCommand,
   umount: umountCommand,
+  verify: verifyCommand,
 };
 
 await runProgram("bundle", async (argv) => {

@@ -20,6 +20,8 @@ interface OptionSpec {
   readonly short?: string;
   readonly type: "string" | "boolean";
   readonly value?: string;
+  /** A boolean that may have a value too: --name=VALUE. */
+  readonly optionalValue?: boolean;
   readonly multiple?: boolean;
   readonly required?: boolean;
   readonly summary: string;
@@ -148,6 +150,9 @@ function parseOptions(
     problem ??= optionProblem(token, spec, specs, values.has(token.name));
     const value = token.value ?? "";
     values.set(token.name, [...(values.get(token.name) ?? []), value]);
+    if (token.inlineValue && value === "" && spec?.optionalValue) {
+      problem ??= errors.optionValue(token.rawName, `${spec.value}, or no =`, "nothing");
+    }
   }
   return { args: new Arguments(positionals, values, rest), problem };
 }
@@ -175,7 +180,7 @@ function optionProblem(
     return errors.optionConflict(`${rawName} was given twice`);
   }
   if (spec.type === "boolean") {
-    if (value === undefined) return undefined;
+    if (value === undefined || spec.optionalValue) return undefined;
     return errors.optionValue(rawName, "no value", `"${value}"`);
   }
   if (value === undefined) return errors.optionValue(rawName, `${spec.value}`, "nothing");

@@ -87,6 +87,11 @@ export function parseKind(text: string): KindName | "auto" {
   return known;
 }
 
+/** `Game;LogicGame` or `Game,LogicGame`; a separator may end it. */
+export function parseList(text: string): string[] {
+  return text.split(/[;,]/).filter((item) => item !== "");
+}
+
 /** `K=V`. */
 export function parseVariable(text: string): string {
   if (text.indexOf("=") < 1) {

@@ -28,8 +28,9 @@ function columns(rows, width) {
   });
 }
 
-function optionRow({ name, short, value, multiple, summary }) {
-  const long = `--${name}${value ? ` ${value}` : ""}${multiple ? "..." : ""}`;
+function optionRow({ name, short, value, optionalValue, multiple, summary }) {
+  const shown = optionalValue ? `[=${value}]` : value ? ` ${value}` : "";
+  const long = `--${name}${shown}${multiple ? "..." : ""}`;
   return [`  ${short ? `-${short},` : "   "} ${long}`, summary];
 }
 

@@ -35,8 +35,9 @@ const tagged = (left, right) => [".TP", left, ...prose(right)];
 const bold = (text) => `\\fB${escaped(text)}\\fR`;
 const italic = (text) => `\\fI${escaped(text)}\\fR`;
 
-function option({ name, short, value, multiple, summary }) {
-  const long = `${bold(`--${name}`)}${value ? `\\fR=${italic(value)}` : ""}`;
+function option({ name, short, value, optionalValue, multiple, summary }) {
+  const shown = value ? (optionalValue ? `\\fR[=${italic(value)}]` : `\\fR=${italic(value)}`) : "";
+  const long = bold(`--${name}`) + shown;
   const left = `${short ? `${bold(`-${short}`)}, ` : ""}${long}${multiple ? " ..." : ""}`;
   return tagged(left, summary);
 }

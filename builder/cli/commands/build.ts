@@ -1,5 +1,6 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../build.ts";
+import type { AppImageChoices, OutputFormat } from "../../config/appimage.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
 import { displayPath } from "../../tree/path.ts";
@@ -14,6 +15,7 @@ import {
   parsed,
   parseKind,
   parseLibc,
+  parseList,
   parseTarget,
   parseThreads,
   parseVariable,
@@ -43,13 +45,34 @@ export async function buildCommand(args: Arguments): Promise<void> {
     printResultJson(result);
     return;
   }
-  const { size, manifest, image } = result;
+  const { size, manifest, image, appImage, signedBy, zsyncFile } = result;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(
     `kind: ${printable(result.summary)}\n` +
       `${printable(options.output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
       `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
   );
+  if (appImage)
+    print(`AppImage: ${printable(appImage.name)}, ${printable(appImage.desktopFile)}\n`);
+  if (signedBy !== undefined) print(`signed by ${signedBy}\n`);
+  if (zsyncFile !== undefined)
+    print(`${printable(`${options.output}.zsync`)}: for updates by zsync\n`);
+}
+
+function appImageChoices(args: Arguments): AppImageChoices {
+  return {
+    // The check of its value is the library's.
+    format: args.text("format") as OutputFormat | undefined,
+    desktop: args.text("desktop"),
+    icon: args.text("icon"),
+    categories: parsed(args.text("categories"), parseList),
+    terminal: args.flag("terminal") || undefined,
+    appId: args.text("app-id"),
+    summary: args.text("summary"),
+    updateInfo: args.text("update-info"),
+    sign: args.flag("sign") || undefined,
+    signKey: args.text("sign") || undefined,
+  };
 }
 
 /** What was typed; a key that was not is undefined, so that a configuration file may say it. */
@@ -87,17 +110,22 @@ function givenOptions(args: Arguments): GivenOptions {
     include: list("include"),
     compileCache: off("no-compile-cache"),
     inheritNodeOptions: on("inherit-node-options"),
+    ...appImageChoices(args),
   };
 }
 
 function printResultJson(result: BuildResult): void {
   const { output, size, kind, summary, warnings, imageOffset, manifest, image } = result;
+  const { appImage, signedBy, zsyncFile } = result;
   printJson({
     output,
     size,
     kind,
     summary,
     warnings,
+    ...(appImage && { appImage }),
+    ...(signedBy !== undefined && { signedBy }),
+    ...(zsyncFile !== undefined && { zsyncFile }),
     ...manifestJson(manifest),
     image: { offset: imageOffset, ...image },
   });

@@ -1,6 +1,7 @@
 /** `bundle inspect FILE [--list]` */
 import { type Inspection, withImage } from "../../inspect.ts";
 import type { ImageEntry, ImageReader } from "../../squashfs/reader.ts";
+import { displayPath } from "../../tree/path.ts";
 import { listingLine, listingObject } from "../listing.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
@@ -16,17 +17,28 @@ const kinds: Record<Inspection["kind"], string> = {
 export async function inspectCommand(args: Arguments): Promise<void> {
   const file = args.positionals[0] ?? "";
   await withImage(file, async (inspection, image) => {
-    const entries = args.flag("list") ? await image.list() : undefined;
-    if (args.flag("json")) printJson(asJson(file, inspection, image, entries));
-    else print(asText(file, inspection, image, entries));
+    const isAppImage = inspection.appImage !== undefined;
+    const all = args.flag("list") || isAppImage ? await image.list() : [];
+    const entries = args.flag("list") ? all : undefined;
+    const desktopFiles = isAppImage ? desktopFilesOf(all) : [];
+    if (args.flag("json")) printJson(asJson(file, inspection, image, entries, desktopFiles));
+    else print(asText(file, inspection, image, entries, desktopFiles));
   });
+}
+
+/** Names of the desktop entries in the root: an AppImage has one. */
+function desktopFilesOf(entries: readonly ImageEntry[]): string[] {
+  return entries
+    .filter(({ path }) => /^[^/]+\.desktop$/s.test(path))
+    .map(({ path }) => displayPath(path));
 }
 
 function asJson(
   file: string,
-  { kind, size, arch, manifest, imageOffset }: Inspection,
+  { kind, size, arch, manifest, appImage, signed, imageOffset }: Inspection,
   { facts }: ImageReader,
   entries: readonly ImageEntry[] | undefined,
+  desktopFiles: readonly string[],
 ) {
   return {
     file,
@@ -34,6 +46,8 @@ function asJson(
     size,
     ...(arch !== undefined && { arch }),
     ...(manifest && { manifest: manifestJson(manifest) }),
+    ...(appImage && { appImage: { ...appImage, desktopFiles } }),
+    ...(kind !== "image" && { signed }),
     image: { offset: imageOffset, ...facts },
     ...(entries && { entries: entries.map(listingObject) }),
   };
@@ -41,14 +55,19 @@ function asJson(
 
 function asText(
   file: string,
-  { kind, size, arch, manifest, imageOffset }: Inspection,
+  { kind, size, arch, manifest, appImage, signed, imageOffset }: Inspection,
   { facts }: ImageReader,
   entries: readonly ImageEntry[] | undefined,
+  desktopFiles: readonly string[],
 ): string {
   const rows: [string, string][] = [
     ["file", `${printable(file)}, ${formatBytes(size)}`],
     ["kind", kinds[kind] + (arch === undefined ? "" : ` for ${arch}`)],
     ...(manifest ? manifestRows(manifest) : []),
+    ["AppImage", appImage === undefined ? "" : `type ${appImage.type}`],
+    ["desktop", desktopFiles.map(printable).join(", ")],
+    ["updates", printable(appImage?.updateInfo ?? "")],
+    ["signature", signed ? "there is one; `bundle verify` checks it" : ""],
     ["image", `${formatBytes(facts.bytes)} at byte ${imageOffset}`],
     ["codec", `${facts.compression}, blocks of ${formatBytes(facts.blockSize)}`],
     ["inodes", `${facts.inodes}`],

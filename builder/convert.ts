@@ -1,0 +1,206 @@
+/**
+ * A file that holds an image (an AppImage, a bundle, a squashfs image) → bundle. The image is taken
+ * over byte for byte, unless an option asks for another.
+ */
+import { mkdirSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import os from "node:os";
+import { chooseEntry } from "./app/entry.ts";
+import type { App } from "./app/kind.ts";
+import { type AppDir, completeAppDir } from "./appimage/appdir.ts";
+import { readText } from "./appimage/sections.ts";
+import type { ResolvedBuildOptions } from "./config/build.ts";
+import { locateImage } from "./elf/image.ts";
+import { alignImage, hasElfMagic, readElf } from "./elf/read.ts";
+import * as errors from "./errors.ts";
+import { manifestFormat } from "./generated/spec.ts";
+import { treeFromDirectory } from "./input/directory.ts";
+import { type Inspection, withImage } from "./inspect.ts";
+import { fromBytes, type Manifest } from "./manifest/manifest.ts";
+import { removeTemporary, temporaryName } from "./output/temporary.ts";
+import { writeAt } from "./output/write-at.ts";
+import { architectures } from "./paths.ts";
+import type { ImageEntry, ImageReader, SuperblockFacts } from "./squashfs/reader.ts";
+import { fileNode, type Node } from "./tree/node.ts";
+import { Tree } from "./tree/tree.ts";
+
+/** An image as it stood in the input. */
+export interface TakenImage extends SuperblockFacts {
+  /** Bytes with padding, a multiple of 4096. */
+  paddedBytes: number;
+  /** Regular files, a hard-linked one counted once, and the bytes of all of them. */
+  files: number;
+  contentBytes: number;
+}
+
+/** What a build does with an image that it was handed. */
+export interface Conversion {
+  app: App;
+  appDir: AppDir | undefined;
+  /** Options with what the input says itself. */
+  options: ResolvedBuildOptions;
+  /** Writes the image as it is; undefined when it has to be packed again. */
+  take: ((fd: number, offset: number) => Promise<TakenImage>) | undefined;
+  /** Recorded by the input, when it is a bundle. */
+  manifest: Manifest | undefined;
+}
+
+/** Options that change what is in an image or how it is packed. */
+const repacking = ["compression", "level", "blockSize", "keepMtimes", "keepOwners"] as const;
+
+/** Whether a file holds an image to take over. What is wrong with others, their kind says. */
+export async function holdsImage(file: string): Promise<boolean> {
+  const handle = await open(file).catch(() => undefined);
+  if (handle === undefined) return false;
+  try {
+    if (!(await handle.stat()).isFile()) return false;
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    const magic = buffer.toString("latin1");
+    if (magic === "hsqs" || magic === "sqsh") return true;
+    return hasElfMagic(buffer) && (await hasImageBehind(handle, file));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** True also for a bundle or an AppImage whose image is cut off: it is no program to pack. */
+async function hasImageBehind(handle: FileHandle, file: string): Promise<boolean> {
+  try {
+    const elf = await readElf(handle, file);
+    if (elf.appImageType !== undefined) return true;
+    const manifest = elf.sections.find(({ name }) => name === manifestFormat.section);
+    if (manifest !== undefined && (await readText(handle, manifest)) !== "") return true;
+    await locateImage(handle, file);
+    return true;
+  } catch (cause) {
+    if (cause instanceof errors.BundleError) return false;
+    throw cause;
+  }
+}
+
+/**
+ * Looks at the image and hands what is to be done to `use`; files that it needs exist until then.
+ *
+ * @param archGiven whether the caller has said a machine: else the input's is kept
+ * @throws what `withImage`, `chooseEntry` and `completeAppDir` throw
+ */
+export function withConversion<T>(
+  given: ResolvedBuildOptions,
+  archGiven: boolean,
+  use: (conversion: Conversion) => Promise<T>,
+): Promise<T> {
+  return withImage(given.input, async (inspection, image, handle) => {
+    const options = { ...given, ...(!archGiven && archOf(inspection)) };
+    const workspace = temporaryName(os.tmpdir());
+    try {
+      mkdirSync(workspace, { mode: 0o700 });
+      return await use(await prepare(options, inspection, image, handle, workspace));
+    } finally {
+      removeTemporary(workspace);
+    }
+  });
+}
+
+function archOf({ arch }: Inspection): Partial<ResolvedBuildOptions> {
+  const known = architectures.find((name) => name === arch);
+  return known === undefined ? {} : { arch: known };
+}
+
+async function prepare(
+  options: ResolvedBuildOptions,
+  inspection: Inspection,
+  image: ImageReader,
+  handle: FileHandle,
+  workspace: string,
+): Promise<Conversion> {
+  const { manifest } = inspection;
+  const entries = await image.list();
+  const isAppImage = options.format === "appimage";
+  const asked = repacking.some((key) => options[key] !== undefined && options[key] !== false);
+  const repacks = asked || (options.exclude ?? []).length > 0 || options.xattrs === false;
+  let tree = outline(entries);
+  if (repacks || isAppImage) {
+    await image.extract(workspace);
+    tree = await treeFromDirectory(workspace, { exclude: options.exclude ?? [] });
+  }
+  const recorded = options.entry === undefined && manifest?.entry;
+  const entry = recorded
+    ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
+    : chooseEntry(tree, question(options));
+  const app = appOf(tree, entry, inspection);
+  const before = isAppImage ? new Map(paths(tree)) : undefined;
+  const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+  const added = before && [...paths(tree)].filter(([path, node]) => before.get(path) !== node);
+  const changed = added !== undefined && added.length > 0;
+  if (changed && !repacks) {
+    const names = added.map(([path]) => path).join(", ");
+    app.warnings = [...app.warnings, `the image is packed again, with ${names}`];
+  }
+  const take =
+    repacks || changed
+      ? undefined
+      : (fd: number, offset: number) => takeOver(handle, inspection, image, entries, fd, offset);
+  return { app, appDir, options, take, manifest };
+}
+
+const question = ({ input, entry, name }: ResolvedBuildOptions) => ({ dir: input, entry, name });
+
+function* paths(tree: Tree): Generator<[string, Node]> {
+  for (const { path, node } of tree.walk()) if (node.kind !== "directory") yield [path, node];
+}
+
+function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspection): App {
+  return {
+    kind: "plain",
+    tree,
+    entry,
+    args: manifest?.args.map(fromBytes) ?? [],
+    env: manifest?.env.map(fromBytes) ?? [],
+    unsetEnv: manifest?.unset?.map(fromBytes) ?? [],
+    summary: `image (${kind}, at byte ${imageOffset})`,
+    explain: [],
+    warnings: [],
+  };
+}
+
+/** The tree of an image without its contents: enough to find what starts. */
+function outline(entries: readonly ImageEntry[]): Tree {
+  const tree = new Tree();
+  for (const { path, kind, mode, target } of entries) {
+    if (path === "") continue;
+    const attributes = { mode, uid: 0, gid: 0, mtime: 0, xattrs: [] };
+    if (kind === "directory") tree.add(path, { kind, ...attributes, entries: new Map() });
+    else if (kind === "symlink") tree.add(path, { kind, ...attributes, target: target ?? "" });
+    else if (kind === "file") tree.add(path, fileNode("", { mode }));
+  }
+  return tree;
+}
+
+/** Bytes that are copied at once. */
+const CHUNK = 1 << 20;
+
+async function takeOver(
+  source: FileHandle,
+  { imageOffset, size }: Inspection,
+  { facts }: ImageReader,
+  entries: readonly ImageEntry[],
+  fd: number,
+  offset: number,
+): Promise<TakenImage> {
+  const paddedBytes = alignImage(facts.bytes);
+  const wanted = Math.min(paddedBytes, size - imageOffset);
+  const chunk = Buffer.alloc(CHUNK);
+  for (let done = 0; done < wanted; ) {
+    const length = Math.min(CHUNK, wanted - done);
+    const { bytesRead } = await source.read(chunk, 0, length, imageOffset + done);
+    if (bytesRead === 0) throw errors.fileChanged("the image", "it became shorter");
+    await writeAt(fd, chunk.subarray(0, bytesRead), offset + done);
+    done += bytesRead;
+  }
+  await writeAt(fd, Buffer.alloc(paddedBytes - wanted), offset + wanted);
+  const files = new Map(
+    entries.filter(({ kind }) => kind === "file").map(({ inode, size: bytes }) => [inode, bytes]),
+  );
+  const contentBytes = [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return { ...facts, paddedBytes, files: files.size, contentBytes };
+}

@@ -58,6 +58,12 @@ const probes = {
   python3: () => tool("python3"),
   unzip: () => tool("unzip"),
   gcc: () => tool("gcc"),
+  gpg: () => tool("gpg"),
+  zsync: () => tool("zsync") ?? tool("zsyncmake"),
+  desktopFileValidate: () => tool("desktop-file-validate"),
+  appstreamcli: () => tool("appstreamcli"),
+  file: () => tool("file"),
+  xvfb: () => tool("Xvfb") ?? tool("xwd"),
   strip: () => tool("strip"),
 } satisfies Record<string, () => string | undefined>;
 

@@ -1,0 +1,118 @@
+/** Real programs of Debian as AppImages, on a root filesystem that has a libc and nothing else. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect } from "vitest";
+import { type MinimalRoot, minimalRoot } from "../support/minimal-root.ts";
+import { skipUnless } from "../support/needs.ts";
+import { bundle, ordinaryUser } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { desktopEntry, svg } from "./appdir.ts";
+import { openScreen, type Picture } from "./screen.ts";
+
+/** The program with its libraries as an AppImage, and the program itself, in a root of their own. */
+async function placed(program: string, more: readonly string[] = []): Promise<MinimalRoot> {
+  const dir = temporaryDirectory();
+  const file = path.join(dir, "Program.AppImage");
+  const line = ["build", program, "-o", file, "--with-libs", ...more];
+  expect(await bundle(line, { timeout: 120_000 })).toMatchObject({ status: 0 });
+  const top = path.join(userDirectory(), "top");
+  mkdirSync(top);
+  const there = minimalRoot(top);
+  there.add(file, "/Program.AppImage");
+  there.add(program, "/program");
+  return there;
+}
+
+const starters = [
+  { who: "root", uid: 0 },
+  { who: "a user", uid: ordinaryUser().uid },
+];
+
+describe.each(starters)("on a root with only a libc, as $who,", ({ uid }) => {
+  const test = skipUnless("root", "gcc", "fuse", "userns", "desktopFileValidate", "xvfb");
+
+  test("a command line program does its work", async () => {
+    const there = await placed("/usr/bin/desktop-file-validate");
+    const dir = temporaryDirectory();
+    writeFileSync(path.join(dir, "good"), desktopEntry);
+    writeFileSync(path.join(dir, "bad"), desktopEntry.replace("Utility", "Gadget"));
+    for (const name of ["good", "bad"]) there.add(path.join(dir, name), `/${name}.desktop`);
+    expect(await there.start("/program", uid, ["/good.desktop"])).toMatchObject({ status: 127 });
+    const good = await there.start("/Program.AppImage", uid, ["/good.desktop"]);
+    expect(good).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    const bad = await there.start("/Program.AppImage", uid, ["/bad.desktop"]);
+    expect(bad.status).toBe(1);
+    expect(bad.stdout).toContain('"Gadget"');
+  });
+
+  test("a program with a window shows it", async () => {
+    const dir = temporaryDirectory();
+    writeFileSync(path.join(dir, "icon.svg"), svg);
+    const icon = ["--icon", path.join(dir, "icon.svg"), "--categories", "Graphics"];
+    const there = await placed("/usr/bin/xlogo", icon);
+    expect(await there.start("/program", uid)).toMatchObject({ status: 127 });
+
+    const screen = await openScreen();
+    let ended: Promise<unknown> = Promise.resolve();
+    try {
+      const empty = await screen.take();
+      const place = ["-display", screen.display, "-geometry", "200x150+100+80", "-bw", "0"];
+      const started = there.start("/Program.AppImage", uid, place);
+      ended = started;
+      const shown = await seen(screen.take, empty, started);
+      const window = { x: 100, y: 80, width: 200, height: 150 };
+      const { inside, outside } = compared(empty, shown, window);
+      expect(outside).toBe(0);
+      // The logo in one colour on the window's ground in another.
+      expect(inside.size).toBeGreaterThanOrEqual(2);
+      const [first = 0, second = 0] = [...inside.values()].sort((a, b) => b - a);
+      expect(first + second).toBeGreaterThan(0.9 * 200 * 150);
+      expect(second).toBeGreaterThan(0.05 * 200 * 150);
+    } finally {
+      await screen.stop();
+      await ended;
+    }
+  });
+});
+
+/** The picture as soon as it differs from the empty screen in many places, and stays so. */
+async function seen(
+  take: () => Promise<Picture>,
+  empty: Picture,
+  started: Promise<{ status: number | null; stderr: string }>,
+): Promise<Picture> {
+  let end: { status: number | null; stderr: string } | undefined;
+  void started.then((outcome) => {
+    end = outcome;
+  });
+  let last = 0;
+  for (;;) {
+    if (end !== undefined) throw new Error(`it ended with ${end.status}: ${end.stderr}`);
+    const picture = await take();
+    const whole = { x: 0, y: 0, width: picture.width, height: picture.height };
+    const colours = compared(empty, picture, whole).changed;
+    if (colours > 1000 && colours === last) return picture;
+    last = colours;
+  }
+}
+
+/** Colours inside a rectangle with their number, and pixels that changed in all and outside. */
+function compared(
+  before: Picture,
+  after: Picture,
+  { x, y, width, height }: { x: number; y: number; width: number; height: number },
+) {
+  const inside = new Map<number, number>();
+  let [changed, outside] = [0, 0];
+  for (let row = 0; row < after.height; row++) {
+    for (let column = 0; column < after.width; column++) {
+      const colour = after.at(column, row);
+      const isIn = column >= x && column < x + width && row >= y && row < y + height;
+      if (isIn) inside.set(colour, (inside.get(colour) ?? 0) + 1);
+      if (colour === before.at(column, row)) continue;
+      changed++;
+      if (!isIn) outside++;
+    }
+  }
+  return { inside, changed, outside };
+}

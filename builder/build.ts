@@ -40,7 +40,7 @@ export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
 
 /** What a build would pack. */
 export interface Explanation {
-  kind: KindName;
+  kind: BuildResult["kind"];
   /** One line: what the app is and why. */
   summary: string;
   /** What goes into the file and why, one line each. */
@@ -63,20 +63,36 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   const resolved = resolveBuildOptions(given);
   const output = await resolveOutput(resolved.output);
   await refuseInside(output, resolved.output, resolved.input);
+  return withPrepared(resolved, given, ({ take, ...prepared }) =>
+    write(prepared, output, take ?? packing(prepared.app, prepared.options)),
+  );
+}
+
+interface Prepared {
+  app: App;
+  appDir: AppDir | undefined;
+  options: ResolvedBuildOptions;
+  kind: BuildResult["kind"];
+  /** Writes the image that the input holds. */
+  take?: WriteImage | undefined;
+}
+
+/** Hands out what goes into the file. What it refers to exists until `use` is done. */
+async function withPrepared<T>(
+  resolved: ResolvedBuildOptions,
+  given: Pick<BuildOptions, "arch">,
+  use: (prepared: Prepared) => Promise<T>,
+): Promise<T> {
   if (await holdsImage(resolved.input)) {
-    return withConversion(resolved, given.arch !== undefined, ({ take, ...prepared }) =>
-      write(
-        { ...prepared, kind: "image" },
-        output,
-        take ?? packing(prepared.app, prepared.options),
-      ),
+    return withConversion(resolved, given.arch !== undefined, (conversion) =>
+      use({ ...conversion, kind: "image" }),
     );
   }
-  const options = await withAppDirEntry(resolved);
+  const isAppImage = resolved.format === "appimage";
+  const options = isAppImage ? await withAppDirEntry(resolved) : resolved;
   return withApp(options, async (app) => {
-    const isAppImage = options.format === "appimage";
     const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
-    return write({ app, appDir, options, kind: app.kind }, output, packing(app, options));
+    return use({ app, appDir, options, kind: app.kind });
   });
 }
 
@@ -85,13 +101,6 @@ type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImag
 function packing(app: App, options: ResolvedBuildOptions): WriteImage {
   const image = { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") };
   return (fd, offset) => writeSquashfs(app.tree, { fd, offset }, image);
-}
-
-interface Prepared {
-  app: App;
-  appDir: AppDir | undefined;
-  options: ResolvedBuildOptions;
-  kind: BuildResult["kind"];
 }
 
 /** Writes the file and what belongs beside it. */
@@ -110,7 +119,6 @@ async function write(
 
 /** A folder that is to be an AppImage may say by itself what starts. */
 async function withAppDirEntry(options: ResolvedBuildOptions): Promise<ResolvedBuildOptions> {
-  if (options.format !== "appimage") return options;
   const entry = await appDirEntry(options);
   return entry === undefined ? options : { ...options, entry };
 }
@@ -152,19 +160,14 @@ export async function explain(
 ): Promise<Explanation> {
   // No file is written, so any name will do for the check of the other options.
   const resolved = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
-  const options = await withAppDirEntry(resolved);
-  return withApp(options, async (app) => {
-    const isAppImage = options.format === "appimage";
-    const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
-    return {
-      kind: app.kind,
-      summary: app.summary,
-      lines: app.explain,
-      warnings: [...app.warnings, ...(appDir?.warnings ?? [])],
-      entry: displayPath(app.entry),
-      ...sizes(app.tree),
-    };
-  });
+  return withPrepared(resolved, given, async ({ app, appDir, kind }) => ({
+    kind,
+    summary: app.summary,
+    lines: app.explain,
+    warnings: [...app.warnings, ...(appDir?.warnings ?? [])],
+    entry: displayPath(app.entry),
+    ...sizes(app.tree),
+  }));
 }
 
 /** What the bundle records. */

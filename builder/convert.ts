@@ -16,12 +16,12 @@ import * as errors from "./errors.ts";
 import { manifestFormat } from "./generated/spec.ts";
 import { treeFromDirectory } from "./input/directory.ts";
 import { type Inspection, withImage } from "./inspect.ts";
-import { fromBytes, type Manifest } from "./manifest/manifest.ts";
+import { fromBytes } from "./manifest/manifest.ts";
 import { removeTemporary, temporaryName } from "./output/temporary.ts";
 import { writeAt } from "./output/write-at.ts";
 import { architectures } from "./paths.ts";
 import type { ImageEntry, ImageReader, SuperblockFacts } from "./squashfs/reader.ts";
-import { fileNode, type Node } from "./tree/node.ts";
+import { directoryNode, fileNode, type Node, symlinkNode } from "./tree/node.ts";
 import { Tree } from "./tree/tree.ts";
 
 /** An image as it stood in the input. */
@@ -41,8 +41,6 @@ export interface Conversion {
   options: ResolvedBuildOptions;
   /** Writes the image as it is; undefined when it has to be packed again. */
   take: ((fd: number, offset: number) => Promise<TakenImage>) | undefined;
-  /** Recorded by the input, when it is a bundle. */
-  manifest: Manifest | undefined;
 }
 
 /** Options that change what is in an image or how it is packed. */
@@ -113,6 +111,7 @@ async function prepare(
   handle: FileHandle,
   workspace: string,
 ): Promise<Conversion> {
+  checkOptions(options);
   const { manifest } = inspection;
   const entries = await image.list();
   const isAppImage = options.format === "appimage";
@@ -140,7 +139,19 @@ async function prepare(
     repacks || changed
       ? undefined
       : (fd: number, offset: number) => takeOver(handle, inspection, image, entries, fd, offset);
-  return { app, appDir, options, take, manifest };
+  return { app, appDir, options, take };
+}
+
+/** @throws E_OPTION_CONFLICT for options that say how an app is made */
+function checkOptions({ kind, withLibs, libs }: ResolvedBuildOptions): void {
+  const given = {
+    "--kind": kind !== undefined && kind !== "auto",
+    "--with-libs": withLibs === true,
+    "--lib": (libs ?? []).length > 0,
+  };
+  for (const [flag, isGiven] of Object.entries(given)) {
+    if (isGiven) throw errors.optionConflict(`${flag}, while APP holds a finished image`);
+  }
 }
 
 const question = ({ input, entry, name }: ResolvedBuildOptions) => ({ dir: input, entry, name });
@@ -163,17 +174,25 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
   };
 }
 
-/** The tree of an image without its contents: enough to find what starts. */
+/** The tree of an image whose contents nobody reads: enough to find what starts. */
 function outline(entries: readonly ImageEntry[]): Tree {
   const tree = new Tree();
-  for (const { path, kind, mode, target } of entries) {
+  const files = new Map<number, Node>();
+  for (const { path, kind, mode, target, inode, size } of entries) {
     if (path === "") continue;
-    const attributes = { mode, uid: 0, gid: 0, mtime: 0, xattrs: [] };
-    if (kind === "directory") tree.add(path, { kind, ...attributes, entries: new Map() });
-    else if (kind === "symlink") tree.add(path, { kind, ...attributes, target: target ?? "" });
-    else if (kind === "file") tree.add(path, fileNode("", { mode }));
+    if (kind === "directory") tree.add(path, directoryNode({ mode }));
+    else if (kind === "symlink") tree.add(path, symlinkNode(target ?? ""));
+    else if (kind === "file") {
+      const file = files.get(inode) ?? fileNode({ from: "stream", size, open: unread }, { mode });
+      files.set(inode, file);
+      tree.add(path, file);
+    }
   }
   return tree;
+}
+
+function unread(): never {
+  throw new Error("the image is taken over, not read");
 }
 
 /** Bytes that are copied at once. */

@@ -115,7 +115,6 @@ function reportsLibraries(app: App, { withLibs, libs }: ResolvedBuildOptions): b
 export function fileId({ appId, name }: { appId?: string | undefined; name: string }): string {
   if (appId !== undefined) return appId;
   const id = name
-    .replace(/\.AppDir$/i, "")
     .normalize("NFKD")
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, "-")
@@ -171,7 +170,7 @@ function addDesktopFile(app: App, tree: Tree, options: ResolvedBuildOptions): st
   const program = displayPath(app.entry.slice(app.entry.lastIndexOf("/") + 1));
   const id = fileId(options);
   const text = renderTemplate("appdir/app.desktop", {
-    name: options.name.replace(/\.AppDir$/i, ""),
+    name: options.name,
     exec: execOf(program),
     icon: id,
     categories: categories.map((name) => `${name};`).join(""),

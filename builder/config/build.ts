@@ -139,11 +139,14 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
 /** Endings that say the language of a script, not what it is called. */
 const SCRIPT_ENDING = /(?<=.)\.([cm]?[jt]sx?|sh|bash|py|pl|rb)$/;
 
+/** What names a folder as an AppDir is no part of the app's name. */
+const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
+
 /** The folder's own name, also for "." and ".."; a script's without its ending. */
 function defaultName(input: string): string {
   const name = path.basename(path.resolve(input)) || "app";
   const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
-  return isFile ? name.replace(SCRIPT_ENDING, "") : name;
+  return name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, "");
 }
 
 /** @throws E_OPTION_VALUE when it cannot name a bundle */

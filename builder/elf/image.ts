@@ -37,6 +37,12 @@ export async function locateImage(handle: FileHandle, file: string): Promise<Loc
     });
   }
   const elf = await readElf(handle, file);
+  if (elf.appImageType === 1) {
+    throw errors.imageUnsupported(file, "this is an AppImage of type 1, with an ISO 9660 image", {
+      expected: "type 2, with a squashfs image",
+      hint: "Unpack it (it is mounted as an ISO image) and build an AppImage of the folder.",
+    });
+  }
   // The specification aligns the image to a page; appimagetool puts it right behind the ELF.
   const unaligned = (await readAt(handle, elf.endOffset, 4)).equals(MAGIC);
   const offset = unaligned ? elf.endOffset : alignImage(elf.endOffset);

@@ -5,6 +5,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { renderIcon } from "../../builder/appimage/icon.ts";
 import { type Files, writeFiles } from "../support/case.ts";
+import { makeElf } from "../support/elf.ts";
 import { snapshot } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundle, run } from "../support/process.ts";
@@ -20,7 +21,7 @@ import {
   unpacked,
 } from "./appdir.ts";
 
-const program: Files = { "app/bin/my-tool": "#!/bin/sh\nexit 0\n" };
+const tool: Files = { "app/bin/my-tool": "#!/bin/sh\nexit 0\n" };
 const info = "zsync|https://example.org/out.AppImage.zsync";
 
 describe("line 1: the ELF header", () => {
@@ -142,7 +143,7 @@ describe("line 6: the AppDir", () => {
     "appstreamcli",
   )("is made of any app, with a desktop entry and metadata that the checkers take", async () => {
     const dir = temporaryDirectory();
-    writeFiles(dir, { ...program, "icon.svg": svg });
+    writeFiles(dir, { ...tool, "icon.svg": svg });
     const before = snapshot(path.join(dir, "app"));
     const texts = ["--name", "My Tool", "--app-id", "org.example.Tool", "--summary", "A & B"];
     const menu = ["--icon", "icon.svg", "--categories", "Game;LogicGame;X-Mine"];
@@ -209,7 +210,7 @@ describe("line 6: the AppDir", () => {
   skipUnless("unsquashfs")("has no icon larger than themes have", async () => {
     const dir = temporaryDirectory();
     const large = await renderIcon(Buffer.from(svg), "large.svg", 1500);
-    writeFiles(dir, { ...program, "large.png": large });
+    writeFiles(dir, { ...tool, "large.png": large });
     const line = ["build", "app", "-o", "x.AppImage", "--icon", "large.png"];
     expect(await bundle(line, { cwd: dir })).toMatchObject({ status: 0 });
     const root = await unpacked(path.join(dir, "x.AppImage"));
@@ -255,6 +256,32 @@ describe("line 8: update information", () => {
     const { stdout } = await bundle(["inspect", file, "--json"]);
     const { updateInfo } = JSON.parse(stdout).appImage;
     expect(updateInfo).toBe("gh-releases-zsync|me|it|latest|My_App*-aarch64.AppImage.zsync");
+  });
+});
+
+describe("what an AppDir leaves to the target is a warning:", () => {
+  skipUnless("gcc")("libraries that are on this machine, and those that are not", async () => {
+    const dir = sample();
+    writeFiles(dir, {
+      "gone.c": "int gone(void) { return 0; }\n",
+      "main.c": "int gone(void);\nint main(void) { return gone(); }\n",
+    });
+    const gcc = (...args: string[]) => execFileSync("gcc", args, { cwd: dir });
+    gcc("-shared", "-fPIC", "-Wl,-soname,libgone.so.1", "-o", "libgone.so.1", "gone.c");
+    const libraries = ["libgone.so.1", "-Wl,--no-as-needed", "-lz"];
+    gcc("-o", path.join(sampleDir, "tool"), "main.c", ...libraries);
+    const outcome = await bundle(["build", sampleDir, "-o", "x.AppImage"], { cwd: dir });
+    expect(outcome.status).toBe(0);
+    expect(outcome.stderr).toContain("warning: tool needs libgone.so.1, which is neither here nor");
+    expect(outcome.stderr).toContain("warning: the target must have libz.so.1; --with-libs packs");
+  });
+
+  test("programs for other machines beside those for the right one", async () => {
+    const dir = sample({ one: makeElf({ machine: 62 }), two: makeElf({ machine: 183 }) });
+    const line = ["build", sampleDir, "-o", "x.AppImage", "--arch", "x86_64"];
+    const { status, stderr } = await bundle(line, { cwd: dir });
+    expect(status).toBe(0);
+    expect(stderr).toContain("warning: two is for aarch64, the AppImage for x86_64");
   });
 });
 

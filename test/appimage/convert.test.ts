@@ -120,6 +120,27 @@ describe("an image", () => {
     expect(outcome.stderr).toContain("[E_DESKTOP_AMBIGUOUS]");
   });
 
+  skipUnless("mksquashfs")("is explained, and takes no options for making an app", async () => {
+    const dir = sample();
+    const { file } = await byAppimagetool(dir, "gzip");
+    const { stdout } = await bundle(["build", file, "--explain", "--json"], { cwd: dir });
+    expect(JSON.parse(stdout)).toMatchObject({ kind: "image", entry: "AppRun", files: 4 });
+    for (const option of ["--kind=plain", "--with-libs", "--lib=libz.so.1"]) {
+      const outcome = await bundle(["build", file, "-o", "x.run", option], { cwd: dir });
+      expect(outcome.stderr).toContain("[E_OPTION_CONFLICT]");
+    }
+  });
+
+  test("of an AppImage of type 1 is none that we read", async () => {
+    const dir = sample();
+    const file = path.join(dir, "one.AppImage");
+    const runtime = readFileSync(fuselage);
+    Buffer.from("AI\x01", "latin1").copy(runtime, 8);
+    writeFileSync(file, Buffer.concat([runtime, Buffer.alloc(32769), Buffer.from("CD001")]));
+    const outcome = await bundle(["build", file, "-o", "x.run"], { cwd: dir });
+    expect(outcome.stderr).toMatch(/\[E_IMAGE_UNSUPPORTED\] .*AppImage of type 1/);
+  });
+
   skipUnless("mksquashfs")("without a program asks for one", async () => {
     const dir = sample({ AppRun: null });
     const { file } = await byAppimagetool(dir, "gzip");

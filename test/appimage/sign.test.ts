@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import type { ErrorCode } from "../../builder/errors.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { bundle, run } from "../support/process.ts";
-import { buildSample, gpgHome, headersOf, refused, sample } from "./appdir.ts";
+import { buildSample, gpgHome, headersOf, refused, sample, sampleDir } from "./appdir.ts";
 
 const test = skipUnless("gpg");
 const signer = "Sample Signer <signer@example.org>";
@@ -124,6 +124,25 @@ describe("line 9: the signature", () => {
     const { stdout } = await verify(file, home, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ fingerprint: second });
     expect((await run(file, ["x"])).stdout).toBe("sample: x\n");
+  });
+
+  test("is made of a plain bundle too", async () => {
+    const dir = sample();
+    const env = { GNUPGHOME: home };
+    const line = ["build", sampleDir, "-o", "x.run", "--sign"];
+    const outcome = await bundle(line, { cwd: dir, env });
+    expect(outcome.stdout).toContain(`signed by ${fingerprint}`);
+    const file = path.join(dir, "x.run");
+    expect(await verify(file, home)).toMatchObject({ status: 0 });
+    expect((await run(file, ["x"])).stdout).toBe("sample: x\n");
+  });
+
+  test("is over the file that the .zsync file describes", async () => {
+    const info = ["--update-info", "zsync|https://example.org/a.zsync"];
+    const file = await buildSample(sample(), ["--sign", ...info], { env: { GNUPGHOME: home } });
+    expect(await verify(file, home)).toMatchObject({ status: 0 });
+    const sha1 = createHash("sha1").update(readFileSync(file)).digest("hex");
+    expect(readFileSync(`${file}.zsync`, "latin1")).toContain(`\nSHA-1: ${sha1}\n`);
   });
 
   test("is bad when a byte of the image, the runtime or the update information changed", async () => {

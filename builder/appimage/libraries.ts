@@ -19,7 +19,7 @@ export async function missingLibraries(tree: Tree, arch: Architecture): Promise<
   const warnings = missing.map(
     ({ name, neededBy }) => `${neededBy} needs ${name}, which is neither here nor on this machine`,
   );
-  if (packed.size === 0) return warnings;
-  const names = [...packed.keys()].sort().join(", ");
+  if (packed.length === 0) return warnings;
+  const names = [...new Set(packed.map(({ name }) => name))].sort().join(", ");
   return [...warnings, `the target must have ${names}; --with-libs packs them`];
 }

@@ -18,6 +18,17 @@
 
 static const char *const strategies[] = { "loop", "fuse", "fusermount", "extract" };
 
+/* strstr(3); the libc's is made for long texts, and twenty times as large. */
+static const char *find_words(const char *text, const char *words)
+{
+	size_t length = strlen(words);
+
+	for (; *text; text++)
+		if (strncmp(text, words, length) == 0)
+			return text;
+	return NULL;
+}
+
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 #define REASON_MAX 800
 
@@ -55,7 +66,7 @@ static bool file_has(const char *path, const char *words)
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
 	text[n > 0 ? n : 0] = 0;
-	return strstr(text, words) != NULL;
+	return find_words(text, words) != NULL;
 }
 
 /* A field of /proc/self/status, as in "Seccomp:\t2". */
@@ -98,7 +109,7 @@ static const char *advise_squashfs(const struct start *start, const char *reason
 
 	if (!file_has("/proc/filesystems", "\tsquashfs\n"))
 		return "modprobe squashfs: the kernel has it neither built in nor loaded";
-	int has = strstr(reason, strerror(EINVAL)) ? kernel_has_codec(compressor, option) : 1;
+	int has = find_words(reason, strerror(EINVAL)) ? kernel_has_codec(compressor, option) : 1;
 	if (has > 0)
 		return "see the kernel's log: dmesg | grep -i squashfs";
 	snprintf(advice, sizeof advice,
@@ -109,11 +120,11 @@ static const char *advise_squashfs(const struct start *start, const char *reason
 
 static const char *advise_loop(const struct start *start, const char *reason)
 {
-	if (strstr(reason, "CAP_SYS_ADMIN"))
+	if (find_words(reason, "CAP_SYS_ADMIN"))
 		return "run as root, or install the program setuid-root";
-	if (strstr(reason, "squashfs ("))
+	if (find_words(reason, "squashfs ("))
 		return advise_squashfs(start, reason);
-	if (strstr(reason, "/dev/loop"))
+	if (find_words(reason, "/dev/loop"))
 		return access("/sys/devices/virtual/misc/loop-control", F_OK) < 0 ?
 			       "modprobe loop: the kernel has no loop devices" :
 			       "in a container: --privileged, or --device for /dev/loop-control "
@@ -124,11 +135,11 @@ static const char *advise_loop(const struct start *start, const char *reason)
 
 static const char *advise_extract(const char *reason)
 {
-	if (strstr(reason, "noexec"))
+	if (find_words(reason, "noexec"))
 		return "set FUSELAGE_HOME to a folder of a file system that is not mounted noexec";
-	if (strstr(reason, strerror(ENOSPC)) || strstr(reason, strerror(EDQUOT)))
+	if (find_words(reason, strerror(ENOSPC)) || find_words(reason, strerror(EDQUOT)))
 		return "make room, or set FUSELAGE_HOME to a folder of another file system";
-	if (strstr(reason, strerror(EFBIG)))
+	if (find_words(reason, strerror(EFBIG)))
 		return "ulimit -f unlimited";
 	return "set FUSELAGE_HOME to a folder of your own that you can write to";
 }
@@ -141,14 +152,14 @@ static const char *advise(const struct start *start, const char *strategy, const
 	if (strcmp(strategy, "loop") == 0)
 		return advise_loop(start, reason);
 	if (strcmp(strategy, "fusermount") == 0) {
-		if (strstr(reason, "not installed"))
+		if (find_words(reason, "not installed"))
 			return "install fuse3";
 		if (status_says("NoNewPrivs:\t1"))
 			return "no_new_privs is set: a setuid helper has no effect here";
 		return fuse ? fuse :
 			      "fusermount3 has to be setuid-root, and not on a nosuid file system";
 	}
-	if (strstr(reason, "namespace"))
+	if (find_words(reason, "namespace"))
 		return advise_namespace();
 	if (strcmp(strategy, "extract") == 0)
 		return advise_extract(reason);
@@ -182,7 +193,7 @@ static void keep_own_words(char *reason, const char *strategy)
 	const char *own;
 
 	snprintf(label, sizeof label, "%s: ", strategy);
-	own = strstr(reason, label);
+	own = find_words(reason, label);
 	if (own)
 		memmove(reason, own + strlen(label), strlen(own + strlen(label)) + 1);
 	for (char *c = reason; *c; c++)

@@ -56,5 +56,9 @@ int kernel_has_codec(unsigned compressor, char *option)
 	if (!size)
 		size = read_all(path, text);
 	n = snprintf(line, sizeof line, "\n%s=y", option);
-	return size ? memmem(text, size, line, (size_t)n) != NULL : -1;
+	/* Not memmem(3), which would be larger than all of this. */
+	for (size_t at = 0; at + (size_t)n <= size; at++)
+		if (memcmp(text + at, line, (size_t)n) == 0)
+			return 1;
+	return size ? 0 : -1;
 }

@@ -114,6 +114,7 @@ export async function buildRuntime(arch) {
     "-static",
     "-no-pie",
     "-Wl,--gc-sections",
+    `-Wl,-T,${path.join(root, "scripts/build/runtime.ld")}`,
     "-Wl,-z,noexecstack",
     "-Wl,-z,relro,-z,now",
     "-Wl,--build-id=none",

@@ -1,9 +1,10 @@
 /** Arguments and variables that a manifest records, as the app finds them. */
 import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect } from "vitest";
-import { skipUnless } from "../support/needs.ts";
+import { beforeAll, expect } from "vitest";
+import { missing, skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
+import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { bundleOf, mksquashfs, printed } from "./bundle-of.ts";
 import { pack, start, ways } from "./packed.ts";
@@ -39,4 +40,28 @@ skipUnless("mksquashfs")("without the word expand-args, arguments are as they ar
   const file = await bundleOf(await mksquashfs(dir), { args: [`${variable}/a`] });
   const env = { HOME: temporaryDirectory(), FUSELAGE_MOUNT: "extract" };
   expect(printed(await run(file, [], { env }))).toMatch(`<${variable}/a>|`);
+});
+
+let runtime = "";
+beforeAll(async () => {
+  if (missing("gcc") === undefined) ({ runtime } = await buildSanitized());
+}, 600_000);
+
+skipUnless("gcc", "mksquashfs")("the sanitized runtime finds no fault with any of it", async () => {
+  const dir = temporaryDirectory();
+  writeFileSync(path.join(dir, "run"), show);
+  chmodSync(path.join(dir, "run"), 0o755);
+  writeFileSync(path.join(dir, "bad"), "#!/no/such/interpreter\n", { mode: 0o755 });
+  const image = await mksquashfs(dir);
+  const env = { HOME: temporaryDirectory(), FUSELAGE_MOUNT: "extract", GONE: "caller" };
+  const recorded = { args: [`${variable}${variable}`, "", "$"], expandArgs: true, unset: ["GONE"] };
+  const sound = await bundleOf(image, { ...recorded, env: [`SET=${variable}`, "KEPT="] }, runtime);
+  const { stdout, stderr } = await run(sound, ["more"], { env });
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^<(.+)\1><><\$><more>\|\|\|\1\|\1\n$/);
+  // Where the start fails after the arguments were made, they are given back.
+  const refused = await bundleOf(image, { ...recorded, entry: "bad" }, runtime);
+  const failed = await run(refused, [], { env });
+  expect(failed.stderr).toMatch(/E_ENTRY_INTERPRETER/);
+  expect(failed.stderr).not.toMatch(/Sanitizer/);
 });

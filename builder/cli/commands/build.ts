@@ -30,6 +30,9 @@ export async function buildCommand(args: Arguments): Promise<void> {
   if (args.flag("config") && args.flag("no-config")) {
     throw errors.optionConflict("--config and --no-config exclude each other");
   }
+  if (args.flag("arch") && args.flag("target")) {
+    throw errors.optionConflict("--arch and --target say the same thing; give one of them");
+  }
   const choice = { file: args.text("config"), none: args.flag("no-config") };
   const { options, config } = await configuredOptions(givenOptions(args), choice);
   if (args.flag("explain")) {

@@ -276,6 +276,7 @@ static void print_line(const char *strategy, const struct finding *finding)
 
 int doctor_run(struct start *start, bool json, struct failure *failure)
 {
+	struct failure ignored = { 0 };
 	bool any = false;
 
 	if (json)
@@ -293,6 +294,16 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 	}
 	if (json)
 		puts("]");
+	/* Not in the array, which is of strategies. */
+	FILE *out = json ? stderr : stdout;
+	start->invocation.mount_type = "auto";
+	char kept = home_prepare(start, &ignored) < 0 ?
+			    0 :
+			    share_ask(start, start->invocation.archives);
+	if (kept)
+		fputs(kept == SHARE_LOST ? "lost        the server of running apps was killed\n" :
+					   "shared      a mount of it is kept\n",
+		      out);
 	if (!any)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
 	return 0;

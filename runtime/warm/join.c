@@ -79,23 +79,27 @@ static bool is_same_user(int socket, uid_t uid)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == uid;
 }
 
+static int receive_gifts(int socket, int *gifts, char *word)
+{
+	struct pollfd answer = { .fd = socket, .events = POLLIN };
+
+	return poll(&answer, 1, PATIENCE_MS) == 1 ?
+		       receive_descriptors(socket, gifts, GIFTS, word) :
+		       -1;
+}
+
 /* What the keeper gives, checked. Returns false for what a keeper would not send. */
 static bool take_gifts(struct start *start, int socket)
 {
-	struct pollfd answer = { .fd = socket, .events = POLLIN };
 	int gifts[GIFTS] = { -1, -1, -1 };
-	char strategy;
-	bool taken = false;
-
-	if (poll(&answer, 1, PATIENCE_MS) != 1)
-		return false;
-	int count = receive_descriptors(socket, gifts, GIFTS, &strategy);
+	char strategy = 0;
+	int count = receive_gifts(socket, gifts, &strategy);
 	bool user = start->kind == NAMESPACE_USER;
 	start->strategy = keeper_strategy(strategy);
 	/* To change the namespace is the last thing that may fail: there is no way back. */
-	taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
-		share_same_directory(gifts[GIFT_HOME], start->share.home) &&
-		(!user || setns(gifts[GIFT_USERS], CLONE_NEWUSER) == 0);
+	bool taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
+		     share_same_directory(gifts[GIFT_HOME], start->share.home) &&
+		     (!user || setns(gifts[GIFT_USERS], CLONE_NEWUSER) == 0);
 	if (taken)
 		start->share.mount = steal_fd(&gifts[GIFT_MOUNT]);
 	start->share.joined = taken;
@@ -111,16 +115,20 @@ enum meeting {
 	JOINED
 };
 
+/* True when there is somebody of the same user, who now knows the same of this start. */
+static bool greet(struct start *start, int socket, const struct share_address *address)
+{
+	return connect(socket, (const struct sockaddr *)&address->socket, address->size) == 0 &&
+	       is_same_user(socket, start->caller.uid) &&
+	       send_descriptor(socket, start->share.home) == 0;
+}
+
 /* A socket that is not used has no other effect than its end. */
 static enum meeting join(struct start *start, int socket, const struct share_address *address)
 {
-	if (connect(socket, (const struct sockaddr *)&address->socket, address->size) < 0)
+	if (!greet(start, socket, address))
 		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
-	return is_same_user(socket, start->caller.uid) &&
-			       send_descriptor(socket, start->share.home) == 0 &&
-			       take_gifts(start, socket) ?
-		       JOINED :
-		       SOMEBODY;
+	return take_gifts(start, socket) ? JOINED : SOMEBODY;
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
@@ -132,11 +140,21 @@ static bool is_wanted(const struct start *start)
 	       strcmp(type, "fusermount") != 0 && strcmp(type, "extract") != 0;
 }
 
+static int new_socket(void)
+{
+	return (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static bool show_home(struct start *start)
+{
+	start->share.home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return start->share.home >= 0;
+}
+
 /* Returns true when there is nothing more to be tried. */
 static bool meet(struct start *start, const struct share_address *address)
 {
-	OWNED_FD socket =
-		(int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	OWNED_FD socket = new_socket();
 
 	if (socket < 0 || join(start, socket, address) != NOBODY || !may_leave_keeper())
 		return true;
@@ -154,11 +172,24 @@ void share_find(struct start *start, const struct archive *archive)
 
 	if (!is_wanted(start))
 		return;
-	start->share.home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* Again for one that was as fast as this one, and listens in a moment. */
-	if (start->share.home >= 0 && share_address(start, archive, &address))
+	if (show_home(start) && share_address(start, archive, &address))
 		for (int i = 0; i < 3 && !meet(start, &address); i++)
 			sched_yield();
+}
+
+char share_ask(struct start *start, const struct archive *archive)
+{
+	struct share_address address;
+	OWNED_FD socket = new_socket();
+	int gifts[GIFTS];
+	char word = 0;
+
+	/* What it gives ends with this process. */
+	if (show_home(start) && share_address(start, archive, &address) &&
+	    greet(start, socket, &address))
+		receive_gifts(socket, gifts, &word);
+	return word;
 }
 
 int share_attach(struct start *start, const char *target, bool fixed)

@@ -157,9 +157,17 @@ static _Noreturn void keep(struct keeper *keeper)
 		if (!keeper->runs && left <= 0)
 			_exit(0);
 		int n = poll(polled, keeper->count, keeper->runs ? -1 : (int)left * 1000);
-		/* A server that was killed has left a mount that answers nothing. */
-		if ((n < 0 && errno != EINTR) || (n > 0 && polled[AT_SERVER].revents))
+		if (n < 0 && errno != EINTR)
 			_exit(0);
+		/* A server that was killed has left a mount that answers nothing. While apps try to
+		 * use it, there is one to tell why. */
+		if (n > 0 && polled[AT_SERVER].revents) {
+			if (!keeper->runs)
+				_exit(0);
+			polled[AT_SERVER].fd = -1;
+			keeper->strategy = SHARE_LOST;
+			keeper->linger = 0;
+		}
 		if (n <= 0)
 			continue;
 		attend(keeper);

@@ -40,6 +40,12 @@ int share_parse(struct share *share, const char *text, struct failure *failure);
  */
 void share_find(struct start *start, const struct archive *archive);
 
+/* What a keeper says when the server of running apps has been killed. */
+#define SHARE_LOST 'x'
+
+/* What the keeper of this archive's mount says; 0: there is none. For the doctor. */
+char share_ask(struct start *start, const struct archive *archive);
+
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */
 int share_attach(struct start *start, const char *target, bool fixed);
 

@@ -400,6 +400,39 @@ function isDead(pid: number): boolean {
   return / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 }
 
+skipUnless("fuse", "userns")("the doctor tells what is kept and who lost his server", async () => {
+  const home = userDirectory();
+  const examine = (...args: string[]) =>
+    asUser(file, ["--bundle-doctor", ...args], home, { env: { FUSELAGE_LINGER: LONG } });
+  expect((await examine()).stdout).not.toMatch(/^(shared|lost)/m);
+  const child = spawn(file, ["sh", "-c", "echo $$; read line"], {
+    env: { PATH: process.env["PATH"], HOME: home, ...warm() },
+    ...ordinaryUser(),
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  children.push(child);
+  await once(child.stdout as NonNullable<typeof child.stdout>, "data");
+  const before = (await examine()).stdout;
+  expect(before).toMatch(/^shared +a mount of it is kept/m);
+  expect(before).not.toMatch(/^lost/m);
+  for (const server of processesOf(file, "fuse")) {
+    process.kill(server, "SIGKILL");
+    while (comm(server) !== "" && !isDead(server)) await sleep(1);
+  }
+  const lost = /^lost +the server of running apps was killed/m;
+  const after = await examine();
+  expect(after.stdout).toMatch(lost);
+  expect(after.stdout).not.toMatch(/^shared/m);
+  const json = await examine("--json");
+  expect(json.stderr).toMatch(lost);
+  expect(JSON.parse(json.stdout)).toHaveLength(4);
+  // A new start is not held up by it, and when the app ends so does the word about it.
+  expect(isShared(await asUser(file, ["true"], home, { env: warm() }))).toBe(false);
+  child.kill("SIGKILL");
+  await gone();
+  expect((await examine()).stdout).not.toMatch(/^(shared|lost)/m);
+});
+
 skipUnless("fuse", "userns")("who is root inside shares with nobody who is not", async () => {
   const home = userDirectory();
   const ask = (...args: string[]) =>

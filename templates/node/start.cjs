@@ -1,9 +1,20 @@
 // Loaded before the app, in every process and thread of it. Must cost next to nothing.
 "use strict";
 
-const { existsSync, mkdirSync, readFileSync, symlinkSync } = require("node:fs");
+const fs = require("node:fs");
+
+const { accessSync, constants, existsSync, mkdirSync, readFileSync, symlinkSync } = fs;
 
 const image = require("node:path").dirname(__dirname);
+
+function isWritable(file) {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Node looks for compiled code in a folder whose name holds its version, the processor and the user.
@@ -13,6 +24,8 @@ const image = require("node:path").dirname(__dirname);
 function useCompileCache() {
   const memory = process.env.FUSELAGE_TMPDIR;
   if (memory === undefined || process.env.NODE_DISABLE_COMPILE_CACHE) return;
+  // Node adds what it compiles where it can, and an extracted or writable image must not grow.
+  if (isWritable(`${__dirname}/compile-cache`)) return;
   const { enableCompileCache } = require("node:module");
   const tag = require("node:v8").cachedDataVersionTag().toString(16).padStart(8, "0");
   const directory = `${memory}/node`;

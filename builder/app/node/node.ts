@@ -143,6 +143,7 @@ async function addCompileCache(
   if (options.compileCache === false) return "none, as asked for";
   if (interpreter === undefined) return "none, the Node of each machine is another";
   if (options.mountAt !== undefined) return "none with --mount-at";
+  if (options.writable) return "none with --writable";
   const refusal = cacheRefusal(interpreter.version);
   if (refusal !== undefined) return `none, ${refusal}`;
   const here = targetFor(process.arch === "arm64" ? "aarch64" : "x86_64", "glibc").arch;

@@ -1,5 +1,6 @@
 /** For which machine the programs of an AppDir are. */
 import { open } from "node:fs/promises";
+import { LIBRARY_NAME } from "../app/elf/objects.ts";
 import { hasElfMagic, machineName } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../paths.ts";
@@ -64,6 +65,7 @@ export async function checkMachines(
   const wrong: { file: TreeFile; machine: string }[] = [];
   for (const { path, node } of tree.walk()) {
     if (node.kind !== "file") continue;
+    if ((node.mode & 0o111) === 0 && !LIBRARY_NAME.test(path)) continue;
     const file = findFile(tree, path);
     const machine = file && (await machineOf(file));
     if (file === undefined || machine === undefined) continue;

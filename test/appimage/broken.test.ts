@@ -72,6 +72,7 @@ const cases: Broken[] = [
   {
     what: "line 6: all programs are for another machine",
     files: { "usr/bin/one": arm, "usr/lib/two.so": arm },
+    prepare: executable(`${sampleDir}/usr/bin/one`),
     args: ["--arch", "x86_64"],
     code: "E_APPDIR_ARCH",
     words: /usr\/bin\/one: .*found aarch64/,

@@ -277,11 +277,11 @@ describe("what an AppDir leaves to the target is a warning:", () => {
   });
 
   test("programs for other machines beside those for the right one", async () => {
-    const dir = sample({ one: makeElf({ machine: 62 }), two: makeElf({ machine: 183 }) });
+    const dir = sample({ "1.so": makeElf({ machine: 62 }), "2.so": makeElf({ machine: 183 }) });
     const line = ["build", sampleDir, "-o", "x.AppImage", "--arch", "x86_64"];
     const { status, stderr } = await bundle(line, { cwd: dir });
     expect(status).toBe(0);
-    expect(stderr).toContain("warning: two is for aarch64, the AppImage for x86_64");
+    expect(stderr).toContain("warning: 2.so is for aarch64, the AppImage for x86_64");
   });
 });
 

@@ -14,13 +14,7 @@ import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { appRunCommand } from "./apprun.ts";
 import { addMetainfo, checkMetainfo } from "./appstream.ts";
-import {
-  checkCategories,
-  type DesktopEntry,
-  execOf,
-  programOf,
-  readDesktopEntry,
-} from "./desktop.ts";
+import { checkCategories, type DesktopEntry, programOf, readDesktopEntry } from "./desktop.ts";
 import { filesIn, findFile, readWhole } from "./files.ts";
 import { completeIcons } from "./icons.ts";
 import { missingLibraries } from "./libraries.ts";
@@ -161,17 +155,17 @@ async function findDesktopFile(
     tree.add(name, symlinkNode(installed[0].path));
     return { name, made: false };
   }
-  return { name: addDesktopFile(app, tree, options), made: true };
+  return { name: addDesktopFile(tree, options), made: true };
 }
 
-function addDesktopFile(app: App, tree: Tree, options: ResolvedBuildOptions): string {
+function addDesktopFile(tree: Tree, options: ResolvedBuildOptions): string {
   const categories = options.categories ?? ["Utility"];
   checkCategories(categories, "--categories");
-  const program = displayPath(app.entry.slice(app.entry.lastIndexOf("/") + 1));
   const id = fileId(options);
   const text = renderTemplate("appdir/app.desktop", {
     name: options.name,
-    exec: execOf(program),
+    // A launcher puts the path of the AppImage in its place; the entrypoint may be an interpreter.
+    exec: fileId({ name: options.name }),
     icon: id,
     categories: categories.map((name) => `${name};`).join(""),
     terminal: String(options.terminal ?? false),

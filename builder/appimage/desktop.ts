@@ -138,11 +138,3 @@ export function programOf(exec: string): string | undefined {
   if (quoted !== null) return (quoted[1] ?? "").replace(/\\(.)/g, "$1");
   return /^[^\s"]+/.exec(exec)?.[0];
 }
-
-/** A program as it stands in Exec: in quotes when it holds what has a meaning there. */
-export function execOf(program: string): string {
-  const escaped = program.replaceAll("%", "%%");
-  if (!/[\s"'\\><~|&;$*?#()`]/.test(program)) return escaped;
-  // Two rounds: one for the quotes, one for the value of a key, where "\" starts an escape.
-  return `"${escaped.replace(/["`$\\]/g, "\\$&")}"`.replaceAll("\\", "\\\\");
-}

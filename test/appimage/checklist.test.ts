@@ -259,6 +259,27 @@ describe("line 8: update information", () => {
   });
 });
 
+test("a configuration file says what the command line says", async () => {
+  const config = {
+    format: "appimage",
+    icon: "assets/icon.svg",
+    categories: ["Game", "LogicGame"],
+    terminal: true,
+    updateInfo: info,
+    exclude: ["assets"],
+  };
+  const dir = temporaryDirectory();
+  const text = JSON.stringify(config);
+  writeFiles(dir, { ...tool, "app/assets/icon.svg": svg, "app/bundle.config.json": text });
+  expect(await bundle(["build", "app", "-o", "x"], { cwd: dir })).toMatchObject({ status: 0 });
+  const { stdout } = await bundle(["inspect", "x", "--json", "--list"], { cwd: dir });
+  const shown = JSON.parse(stdout);
+  expect(shown.appImage).toMatchObject({ type: 2, updateInfo: info });
+  const names = shown.entries.map((entry: { path: string }) => entry.path);
+  const made = [".DirIcon", "AppRun", "app.desktop", "app.svg"];
+  expect(names).toEqual(["", ...made, "bin", "bin/my-tool"]);
+});
+
 describe("what an AppDir leaves to the target is a warning:", () => {
   skipUnless("gcc")("libraries that are on this machine, and those that are not", async () => {
     const dir = sample();

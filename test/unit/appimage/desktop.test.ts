@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { execOf, programOf, readDesktopEntry } from "../../../builder/appimage/desktop.ts";
+import { programOf, readDesktopEntry } from "../../../builder/appimage/desktop.ts";
 
 const minimal = "[Desktop Entry]\nType=Application\nName=A\nExec=a\nIcon=a\nCategories=Game;\n";
 const read = (text: string) => readDesktopEntry(Buffer.from(text), "a.desktop");
@@ -50,14 +50,5 @@ describe("Exec", () => {
     ["", undefined],
   ])("%j starts %j", (exec, program) => {
     expect(programOf(exec)).toBe(program);
-  });
-
-  test.each([
-    ["tool", "tool"],
-    ["100%", "100%%"],
-    ["my tool", '"my tool"'],
-    ["it's $5", `"it's \\\\$5"`],
-  ])("of %j is %j", (program, exec) => {
-    expect(execOf(program)).toBe(exec);
   });
 });

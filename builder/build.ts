@@ -1,4 +1,5 @@
 /** App → bundle. The phases in order. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { App, KindName } from "./app/kind.ts";
 import { withApp } from "./app/prepare.ts";
@@ -111,9 +112,16 @@ async function write(
 ): Promise<BuildResult> {
   const runtime = await readRuntime(runtimePath(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
+  const updates = finished.updateInfo !== undefined;
+  const control = updates ? await resolveOutput(`${output}.zsync`) : undefined;
   const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
-  const more = { ...resultOf(appDir, finished), ...(await writeZsync(output, finished)) };
-  const warnings = [...app.warnings, ...(appDir?.warnings ?? [])];
+  const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
+  const stale = !updates && appDir !== undefined && existsSync(`${output}.zsync`);
+  const warnings = [
+    ...app.warnings,
+    ...(appDir?.warnings ?? []),
+    ...(stale ? [`${path.basename(output)}.zsync describes another build; remove it`] : []),
+  ];
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
 }
 
@@ -141,11 +149,10 @@ function resultOf(
 
 /** The control file describes the file as it is now, so it is written when that has its name. */
 async function writeZsync(
-  output: string,
+  zsyncFile: string | undefined,
   { zsync }: Finished,
 ): Promise<Pick<BuildResult, "zsyncFile">> {
-  if (zsync === undefined) return {};
-  const zsyncFile = await resolveOutput(`${output}.zsync`);
+  if (zsync === undefined || zsyncFile === undefined) return {};
   await writeAtomically(zsyncFile, 0o666, (handle) => handle.writeFile(zsync));
   return { zsyncFile };
 }

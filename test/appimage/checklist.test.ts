@@ -15,6 +15,7 @@ import {
   desktopEntry,
   headersOf,
   png,
+  refused,
   sample,
   sampleDir,
   svg,
@@ -247,6 +248,22 @@ describe("line 8: update information", () => {
       expect(bytes.every((byte) => byte === 0)).toBe(true);
     }
     expect(readdirSync(dir).sort()).toEqual([sampleDir, "out.AppImage"].sort());
+  });
+
+  test("of an earlier build is not left to describe this one unseen", async () => {
+    const dir = sample();
+    await buildSample(dir, ["--update-info", info]);
+    const line = ["build", sampleDir, "-o", "out.AppImage"];
+    const { status, stderr } = await bundle(line, { cwd: dir });
+    expect(status).toBe(0);
+    expect(stderr).toContain("warning: out.AppImage.zsync describes another build; remove it");
+  });
+
+  test("needs a place for the .zsync file before anything is written", async () => {
+    const dir = sample();
+    writeFiles(dir, { "out.AppImage.zsync": { folder: true } });
+    const { stderr } = await refused(dir, "E_OUTPUT_DIRECTORY", ["--update-info", info]);
+    expect(stderr).toContain("out.AppImage.zsync");
   });
 
   test("is guessed from the variables of the CI when asked", async () => {

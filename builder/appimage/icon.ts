@@ -69,7 +69,6 @@ const mimeTypes = {
   png: "png",
   jpeg: "jpeg",
   gif: "gif",
-  webp: "webp",
 } as const;
 
 /**
@@ -81,8 +80,8 @@ const mimeTypes = {
  */
 export async function renderIcon(bytes: Buffer, file: string, side: number): Promise<Buffer> {
   const { format, size } = identifyIcon(bytes, file);
-  if (format === "xpm") {
-    const actual = "an XPM image, of which no PNG can be made here";
+  if (format === "xpm" || format === "webp") {
+    const actual = `a file of format ${format}, of which no PNG can be made here`;
     throw errors.iconFormat(file, "it cannot be converted", actual);
   }
   const Renderer = await loadRenderer();

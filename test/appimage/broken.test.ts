@@ -172,7 +172,7 @@ const cases: Broken[] = [
     what: "line 6: an icon of which no PNG can be made",
     files: { "sample.png": null, ".DirIcon": null, "sample.xpm": "/* XPM */\nstatic char *x[]" },
     code: "E_ICON_FORMAT",
-    words: /XPM image/,
+    words: /a file of format xpm/,
   },
   {
     what: "line 6: a .DirIcon that is no image",

@@ -170,6 +170,18 @@ describe("line 6: the AppDir", () => {
     expect(statSync(path.join(root, "AppRun")).mode & 0o777).toBe(0o755);
   });
 
+  skipUnless("unsquashfs")("takes its desktop entry from --desktop", async () => {
+    const dir = temporaryDirectory();
+    const entry = desktopEntry.replace("Icon=sample", "Icon=other");
+    writeFiles(dir, { ...tool, "org.x.desktop": entry, "any.png": png });
+    const more = ["--desktop", "org.x.desktop", "--icon", "any.png"];
+    const outcome = await bundle(["build", "app", "-o", "x.AppImage", ...more], { cwd: dir });
+    expect(outcome).toMatchObject({ status: 0, stderr: "" });
+    const root = await unpacked(path.join(dir, "x.AppImage"));
+    expect(readFileSync(path.join(root, "org.x.desktop"), "utf8")).toBe(entry);
+    expect(readFileSync(path.join(root, "other.png")).equals(png)).toBe(true);
+  });
+
   skipUnless("unsquashfs")("has an AppRun that does what the bundle does", async () => {
     const dir = temporaryDirectory();
     const script = '#!/bin/sh\necho "$0|$A|${B-none}|$*" | sed "s,$FUSELAGE_BUNDLE_DIR,DIR,g"\n';

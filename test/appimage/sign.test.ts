@@ -189,7 +189,7 @@ describe("line 9: the signature", () => {
     await expectFailure(named, "E_SIGNATURE_EXPIRED", 5, /Old Key/);
   });
 
-  test("of appimagetool, binary text mode and all, is verified too", async () => {
+  test("as appimagetool makes it, in text mode, is verified too", async () => {
     const file = `${signed}.by-others`;
     await signByOtherTool(signed, file, home, fingerprint, ["--textmode"]);
     const { stdout } = await verify(file, home, "--json");

@@ -74,6 +74,13 @@ describe("an icon", () => {
     }
   });
 
+  test("of other formats becomes a PNG where the renderer knows them", async () => {
+    const gif = Buffer.from("R0lGODlhAQABAIAAAP8AAP8AACwAAAAAAQABAAACAkQBADs=", "base64");
+    expect(rows(await renderIcon(gif, "a.gif", 32))[16]).toBe(255);
+    const webp = Buffer.from("RIFF\0\0\0\0WEBPVP8 ", "latin1");
+    await expect(renderIcon(webp, "a.webp", 32)).rejects.toMatchObject({ code: "E_ICON_FORMAT" });
+  });
+
   test("gives the same bytes every time", async () => {
     const [one, two] = await Promise.all([1, 2].map(() => renderIcon(svg(3, 7), "a.svg", 256)));
     expect(one?.equals(two as Buffer)).toBe(true);

@@ -9,12 +9,24 @@ import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { desktopEntry, svg } from "./appdir.ts";
 import { openScreen, type Picture } from "./screen.ts";
 
-/** The program with its libraries as an AppImage, and the program itself, in a root of their own. */
-async function placed(program: string, more: readonly string[] = []): Promise<MinimalRoot> {
+const built = new Map<string, string>();
+
+/** The program with its libraries as an AppImage. @returns its path */
+async function packed(program: string): Promise<string> {
+  const known = built.get(program);
+  if (known !== undefined) return known;
   const dir = temporaryDirectory();
-  const file = path.join(dir, "Program.AppImage");
-  const line = ["build", program, "-o", file, "--with-libs", ...more];
+  const [file, icon] = [path.join(dir, "Program.AppImage"), path.join(dir, "icon.svg")];
+  writeFileSync(icon, svg);
+  const line = ["build", program, "-o", file, "--with-libs", "--icon", icon];
   expect(await bundle(line, { timeout: 120_000 })).toMatchObject({ status: 0 });
+  built.set(program, file);
+  return file;
+}
+
+/** The AppImage of the program, and the program itself, in a root of their own. */
+async function placed(program: string): Promise<MinimalRoot> {
+  const file = await packed(program);
   const top = path.join(userDirectory(), "top");
   mkdirSync(top);
   const there = minimalRoot(top);
@@ -46,10 +58,7 @@ describe.each(starters)("on a root with only a libc, as $who,", ({ uid }) => {
   });
 
   test("a program with a window shows it", async () => {
-    const dir = temporaryDirectory();
-    writeFileSync(path.join(dir, "icon.svg"), svg);
-    const icon = ["--icon", path.join(dir, "icon.svg"), "--categories", "Graphics"];
-    const there = await placed("/usr/bin/xlogo", icon);
+    const there = await placed("/usr/bin/xlogo");
     expect(await there.start("/program", uid)).toMatchObject({ status: 127 });
 
     const screen = await openScreen();

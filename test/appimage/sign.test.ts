@@ -189,6 +189,21 @@ describe("line 9: the signature", () => {
     await expectFailure(named, "E_SIGNATURE_EXPIRED", 5, /Old Key/);
   });
 
+  test("is good again for who has the renewed key", async () => {
+    const own = newHome();
+    const then = ["--faked-system-time", "20200101T000000!"];
+    const key = await newKey(own, "Renewed <new@example.org>", ...then);
+    const file = `${signed}.renewed`;
+    await signByOtherTool(signed, file, own, key, then);
+    await expectFailure(verify(file, own), "E_SIGNATURE_EXPIRED", 5, /Renewed/);
+    await gpg(own, "--quick-set-expire", key, "0");
+    const { stdout } = await verify(file, own, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      fingerprint: key,
+      time: "2020-01-01T00:00:00.000Z",
+    });
+  });
+
   test("as appimagetool makes it, in text mode, is verified too", async () => {
     const file = `${signed}.by-others`;
     await signByOtherTool(signed, file, home, fingerprint, ["--textmode"]);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "base/owned.h"
 #include "bundle.h"
 #include "elf_layout.h"
+#include "squashfs/extract.h"
+#include "zip/zip.h"
 
 #define SELF "/proc/self/exe"
 
@@ -181,6 +184,33 @@ int archive_check(void *context, struct failure *failure)
 		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s (%s)", archive->file,
 			    sqfs_strerror(error), sqfs_fault(archive->reader));
 	return 0;
+}
+
+static int extract_zip(const struct archive *archive, int dir, struct failure *failure)
+{
+	struct zip *zip;
+
+	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
+		return -1;
+	int result = zip_extract(zip, dir, failure);
+	zip_free(zip);
+	return result;
+}
+
+int archive_extract(const struct archive *archive, int dir, bool owners, struct failure *failure)
+{
+	struct extract_options options = { .owners = owners, .xattrs = true };
+	struct extract_report report;
+
+	if (archive->format == ARCHIVE_ZIP)
+		return extract_zip(archive, dir, failure);
+	if (extract_tree(archive->reader, dir, &options, &report) == 0)
+		return 0;
+	if (report.error)
+		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)", archive->file,
+			    report.path, sqfs_strerror(report.error), sqfs_fault(archive->reader));
+	return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "/%s: %s after %" PRIu64 " bytes",
+		    report.path, strerror(report.system_error), report.bytes);
 }
 
 /* The text must decode to an archive, or the file is of no format that is known. */

@@ -59,6 +59,12 @@ int archive_reopen(struct archive *archive, struct failure *failure);
  */
 int archive_check(void *archive, struct failure *failure);
 
+/*
+ * Extracts everything into the directory `dir`, which must be empty and private, as a fallback from
+ * mounting: E_MOUNT_REFUSED is what the destination refuses. A zip file has no owners.
+ */
+int archive_extract(const struct archive *archive, int dir, bool owners, struct failure *failure);
+
 struct bundle;
 /* The image of a bundle itself, at $FUSELAGE_STATIC/NAME or where the manifest says. */
 void archive_from_bundle(struct archive *archive, const struct bundle *bundle);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,12 +24,11 @@
 #include "base/sha256.h"
 #include "cache.h"
 #include "cache_store.h"
-#include "squashfs/extract.h"
-#include "zip/zip.h"
 
 #define READ_BYTES (1u << 16)
 #define FILES "files"
 #define DAY 86400
+#define DIGITS (SHA256_TEXT - 1)
 #define SETTLED 2 /* seconds: no file system's clock is coarser */
 
 struct disk_tree {
@@ -53,23 +53,17 @@ static bool is_settled(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_nlink && st->st_ctim.tv_nsec && age > SETTLED;
 }
 
+/* All that the kernel says of the file, but what changes by reading and by being written back. */
 static void identify(const struct disk_tree *tree, char id[SHA256_TEXT])
 {
-	const struct stat *st = &tree->st;
-	const uint64_t facts[] = {
-		st->st_dev,
-		st->st_ino,
-		(uint64_t)st->st_size,
-		(uint64_t)st->st_mtim.tv_sec,
-		(uint64_t)st->st_mtim.tv_nsec,
-		(uint64_t)st->st_ctim.tv_sec,
-		(uint64_t)st->st_ctim.tv_nsec,
-		tree->archive->offset,
-	};
+	struct stat st = tree->st;
 	struct sha256 hash;
 
+	memset(&st.st_atim, 0, sizeof st.st_atim);
+	st.st_blocks = 0;
 	sha256_init(&hash);
-	sha256_update(&hash, facts, sizeof facts);
+	sha256_update(&hash, &st, sizeof st);
+	sha256_update(&hash, &tree->archive->offset, sizeof tree->archive->offset);
 	sha256_text(&hash, id);
 }
 
@@ -111,32 +105,25 @@ static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT]
 }
 
 /* The digest that was noted for the file as it is now. */
-static bool recall(struct disk_tree *tree, const char *id)
+static bool recall(struct disk_tree *tree, const char *name, const char *id)
 {
-	char name[CACHE_NAME_MAX], text[2 * SHA256_TEXT];
+	char text[2 * DIGITS + 1];
 
-	cache_name(name, id, ".id");
-	OWNED_FD fd = openat(tree->cache, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || pread_full(fd, text, sizeof text, 0) != sizeof text ||
-	    memcmp(text, id, SHA256_TEXT) != 0 || text[sizeof text - 1])
+	if (readlinkat(tree->cache, name, text, sizeof text) != 2 * DIGITS ||
+	    memcmp(text, id, DIGITS) != 0)
 		return false;
-	memcpy(tree->digest, text + SHA256_TEXT, SHA256_TEXT);
+	memcpy(tree->digest, text + DIGITS, DIGITS);
 	return true;
 }
 
 /* To read everything once is enough; what cannot be noted is read again. */
-static void note(const struct disk_tree *tree, const char *id)
+static void note(const struct disk_tree *tree, const char *name, const char *id)
 {
-	char name[CACHE_NAME_MAX], text[2 * SHA256_TEXT];
+	char text[2 * DIGITS + 1];
 
-	cache_name(name, id, ".id");
-	OWNED_FD fd = openat(tree->cache, name,
-			     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-			     0600);
-	memcpy(text, id, SHA256_TEXT);
-	memcpy(text + SHA256_TEXT, tree->digest, SHA256_TEXT);
-	if (fd >= 0)
-		(void)write_full(fd, text, sizeof text);
+	stpcpy(stpcpy(text, id), tree->digest);
+	unlinkat(tree->cache, name, 0);
+	(void)!symlinkat(text, tree->cache, name);
 }
 
 static bool is_unchanged(const struct disk_tree *tree)
@@ -150,17 +137,17 @@ static bool is_unchanged(const struct disk_tree *tree)
 
 static int find_digest(struct disk_tree *tree, struct failure *failure)
 {
-	char id[SHA256_TEXT];
+	bool settled = is_settled(&tree->st);
+	char name[CACHE_NAME_MAX], id[SHA256_TEXT];
 
-	if (!is_settled(&tree->st))
-		return digest_archive(tree, tree->digest, failure);
 	identify(tree, id);
-	if (recall(tree, id))
+	cache_name(name, id, ".id");
+	if (settled && recall(tree, name, id))
 		return 0;
 	if (digest_archive(tree, tree->digest, failure) < 0)
 		return -1;
-	if (is_unchanged(tree))
-		note(tree, id);
+	if (settled && is_unchanged(tree))
+		note(tree, name, id);
 	return 0;
 }
 
@@ -200,38 +187,13 @@ static int open_tree(const struct disk_tree *tree)
 	if (fstat(fd, &st) < 0 || fstatat(tree->cache, name, &same, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_ino != same.st_ino || st.st_uid != tree->start->caller.uid || st.st_mode & 022)
 		return -1;
-	if (readlinkat(fd, "digest", digest, sizeof digest) != SHA256_TEXT - 1 ||
-	    memcmp(digest, tree->digest, SHA256_TEXT - 1) != 0 ||
+	if (readlinkat(fd, "digest", digest, sizeof digest) != DIGITS ||
+	    memcmp(digest, tree->digest, DIGITS) != 0 ||
 	    fstatat(fd, "digest", &made, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    (tree->temporary && made.st_mtim.tv_sec < time(NULL) - DAY))
 		return -1;
 	futimens(fd, NULL);
 	return steal_fd(&fd);
-}
-
-static int extract_squashfs(const struct archive *archive, int dir, struct failure *failure)
-{
-	struct extract_options options = { .xattrs = true };
-	struct extract_report report;
-
-	if (extract_tree(archive->reader, dir, &options, &report) == 0)
-		return 0;
-	if (report.error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)", archive->file,
-			    report.path, sqfs_strerror(report.error), sqfs_fault(archive->reader));
-	errno = report.system_error;
-	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "/%.100s", report.path);
-}
-
-static int extract_zip(const struct archive *archive, int dir, struct failure *failure)
-{
-	struct zip *zip;
-
-	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
-		return -1;
-	int result = zip_extract(zip, dir, failure);
-	zip_free(zip);
-	return result;
 }
 
 static int fill(const struct disk_tree *tree, const char *partial, struct failure *failure)
@@ -242,9 +204,7 @@ static int fill(const struct disk_tree *tree, const char *partial, struct failur
 	int result = 0;
 
 	if (made == 0 && files >= 0)
-		result = tree->archive->format == ARCHIVE_ZIP ?
-				 extract_zip(tree->archive, files, failure) :
-				 extract_squashfs(tree->archive, files, failure);
+		result = archive_extract(tree->archive, files, false, failure);
 	if (result < 0 || verify(tree, failure) < 0)
 		return -1;
 	/* One call for all of it: a power cut must not leave a name without its files. */
@@ -284,24 +244,23 @@ static int open_cache(struct disk_tree *tree)
 {
 	uid_t uid = tree->start->caller.uid;
 	char path[PATH_MAX + 8];
-	struct statvfs fs;
+	struct statfs fs;
 	struct stat st;
 
 	if (mkdir(tree->base, 0700) < 0 && errno != EEXIST)
 		return -1;
 	OWNED_FD cache = cache_open_directory(tree->base, uid, true);
+	int error = errno;
+	snprintf(path, sizeof path, "%s/cache", tree->base);
 	if (cache < 0) {
-		int error = errno;
-		snprintf(path, sizeof path, "%s/cache", tree->base);
 		errno = lstat(path, &st) == 0 && st.st_uid != uid ? EPERM : error;
 		return -1;
 	}
-	if (fstatvfs(cache, &fs) < 0 || stat(tree->base, &st) < 0)
-		return -1;
-	errno = st.st_uid != uid || st.st_mode & 022 ? EPERM :
-		fs.f_flag & ST_NOEXEC		     ? ENOEXEC :
-		faccessat(cache, ".", W_OK, 0) < 0   ? errno :
-						       0;
+	errno = fstatfs(cache, &fs) < 0 || stat(tree->base, &st) < 0 ? errno :
+		st.st_uid != uid || st.st_mode & 022		     ? EPERM :
+		fs.f_flags & ST_NOEXEC				     ? ENOEXEC :
+		access(path, W_OK) < 0				     ? errno :
+								       0;
 	return errno ? -1 : steal_fd(&cache);
 }
 
@@ -387,11 +346,11 @@ int disk_tree_place(const struct start *start, struct archive *archive, struct f
 	snprintf(link, sizeof link, "/proc/self/fd/%d", tree);
 	ssize_t n = readlink(link, path, sizeof path - sizeof FILES - 1);
 	if (n >= 0) {
-		strcpy(path + n, "/" FILES);
+		stpcpy(path + n, "/" FILES);
 		/* In the socket's queue it is open until the janitor ends, who holds the other end. */
 		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0 &&
 		    send_descriptor(start->janitor, tree) == 0) {
-			strcpy(archive->target, path);
+			stpcpy(archive->target, path);
 			return 0;
 		}
 	}

@@ -194,7 +194,8 @@ int home_make(struct start *start, struct failure *failure)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/procdirs",
 				  start->home_path);
 	start->lock = open(start->procdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (start->lock < 0 || flock(start->lock, LOCK_EX | LOCK_NB) < 0)
+	/* Somebody who sweeps may have it for a moment. */
+	if (start->lock < 0 || flock(start->lock, LOCK_EX) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: lock", start->procdir);
 	return make_directories(start, failure);
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,7 +12,6 @@
 #include "loop.h"
 #include "namespace.h"
 #include "pinned.h"
-#include "squashfs/extract.h"
 #include "warm/keeper.h"
 
 struct attempt {
@@ -142,20 +140,11 @@ struct extraction_job {
 static int extract_into(void *context, struct failure *failure)
 {
 	const struct extraction_job *job = context;
-	const struct archive *archive = job->archive;
-	struct extract_options options = { .owners = job->owners, .xattrs = true };
-	struct extract_report report;
 	OWNED_FD dir = open(job->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", job->target);
-	if (extract_tree(archive->reader, dir, &options, &report) == 0)
-		return 0;
-	if (report.error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)", archive->file,
-			    report.path, sqfs_strerror(report.error), sqfs_fault(archive->reader));
-	return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "/%s: %s after %" PRIu64 " bytes in memory",
-		    report.path, strerror(report.system_error), report.bytes);
+	return archive_extract(job->archive, dir, job->owners, failure);
 }
 
 int image_extract(struct start *start, const struct archive *archive, const char *target,

@@ -19,7 +19,6 @@
 #include "janitor.h"
 #include "namespace.h"
 #include "pinned.h"
-#include "zip/zip.h"
 
 static int make_target(const struct start *start, struct archive *archive, struct failure *failure)
 {
@@ -45,16 +44,11 @@ static int make_target(const struct start *start, struct archive *archive, struc
 static int unzip(void *context, struct failure *failure)
 {
 	const struct archive *archive = context;
-	struct zip *zip;
-	int result;
-
-	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
-		return -1;
 	OWNED_FD dir = open(archive->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	result = dir < 0 ? fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", archive->target) :
-			   zip_extract(zip, dir, failure);
-	zip_free(zip);
-	return result;
+
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", archive->target);
+	return archive_extract(archive, dir, false, failure);
 }
 
 static int place_zip(struct start *start, struct archive *archive, struct failure *failure)

@@ -347,9 +347,12 @@ int disk_tree_place(const struct start *start, struct archive *archive, struct f
 	ssize_t n = readlink(link, path, sizeof path - sizeof FILES - 1);
 	if (n >= 0) {
 		stpcpy(path + n, "/" FILES);
-		/* In the socket's queue it is open until the janitor ends, who holds the other end. */
-		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0 &&
-		    send_descriptor(start->janitor, tree) == 0) {
+		/*
+		 * In the socket's queue it is open until the janitor ends, who holds the other end. One
+		 * that was killed does not keep the app from starting.
+		 */
+		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0) {
+			(void)send_descriptor(start->janitor, tree);
 			stpcpy(archive->target, path);
 			return 0;
 		}

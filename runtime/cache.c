@@ -22,7 +22,7 @@
 #include "zip/zip_squashfs.h"
 
 #define DIGITS (2 * SHA256_SIZE)
-#define READ_BYTES (1u << 17)
+#define READ_BYTES (1u << 14) /* on a stack that may be small */
 #define SUPER_BYTES_USED 40 /* offset in the superblock */
 
 struct cache {

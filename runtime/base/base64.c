@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-#define TEXT_BYTES 65536
+#define TEXT_BYTES 8192 /* on a stack that may be small */
 
 /* Classes of characters; a value is below them all, so that one OR tells of
  * four. */

@@ -126,6 +126,9 @@ async function prepare(
   const entry = recorded
     ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
     : chooseEntry(tree, question(options));
+  if (isAppImage && options.entry !== undefined && entry !== "AppRun" && tree.get("AppRun")) {
+    throw errors.optionConflict("--entry, while the image has an AppRun, which starts the app");
+  }
   const app = appOf(tree, entry, inspection);
   const before = isAppImage ? new Map(paths(tree)) : undefined;
   const appDir = isAppImage ? await completeAppDir(app, options) : undefined;

@@ -141,6 +141,16 @@ describe("an image", () => {
     expect(outcome.stderr).toMatch(/\[E_IMAGE_UNSUPPORTED\] .*AppImage of type 1/);
   });
 
+  skipUnless("mksquashfs")("starts what --entry says, unless AppRun must", async () => {
+    const dir = sample({ "bin/other": '#!/bin/sh\necho "other: $*"\n' });
+    const { file } = await byAppimagetool(dir, "gzip");
+    const made = ["build", file, "-o", "x.run", "--entry", "bin/other"];
+    expect(await bundle(made, { cwd: dir })).toMatchObject({ status: 0 });
+    expect((await run(path.join(dir, "x.run"), ["1"])).stdout).toBe("other: 1\n");
+    const line = ["build", file, "-o", "x.AppImage", "--entry", "bin/other"];
+    expect((await bundle(line, { cwd: dir })).stderr).toContain("[E_OPTION_CONFLICT]");
+  });
+
   skipUnless("mksquashfs")("without a program asks for one", async () => {
     const dir = sample({ AppRun: null });
     const { file } = await byAppimagetool(dir, "gzip");

@@ -37,11 +37,11 @@ const UNSEEN = {
 
 /** Words by which a file asks for its place, or starts a file beside it. */
 const PLACE =
-  /\b(?:__dirname|__filename|createRequire|new Worker|fork\(|require\.resolve)|\bimport\.meta\b(?!\.(?:env|main)\b)/;
+  /\b(?:__dirname|__filename|createRequire|new Worker|fork\(|require\.resolve)|\bimport\.meta\b(?!\.env\b)/;
 
-/** Words of packages that change how modules are found. */
+/** Words by which a file changes how modules are found, or looks for one from its own place. */
 const LOADER =
-  /\b(?:module\.paths|_resolveFilename|_nodeModulePaths|require\.extensions|module\.parent)\b/;
+  /\b(?:module\.paths|_resolveFilename|_nodeModulePaths|require\.extensions|module\.parent)\b|\bimport\.meta\.resolve\b|\brequire\.resolve\(\s*["'`]\./;
 
 /** Rounds in which more and more missing packages turn up. */
 const MAX_ROUNDS = 20;

@@ -28,6 +28,7 @@ const PLACES = {
   __filename: "__fuselage_filename",
   "import.meta.dirname": "__fuselage_dirname",
   "import.meta.filename": "__fuselage_filename",
+  "import.meta.main": "__fuselage_main",
   "import.meta.url": "__fuselage_url",
 } as const;
 
@@ -143,7 +144,7 @@ function placePlugin(program: Program, located: ReadonlySet<string>): Plugin {
         const place = file === program.source ? program.output : file;
         const relative = path.relative(path.dirname(program.output), place);
         const loader = (path.extname(file).slice(1) || "js").replace(/^[cm]/, "") as Loader;
-        return { contents: declarePlace(text, relative), loader };
+        return { contents: declarePlace(text, relative, file === program.source), loader };
       });
     },
   };
@@ -153,12 +154,13 @@ function placePlugin(program: Program, located: ReadonlySet<string>): Plugin {
  * The text with its place declared in front, on its first line. A directive must stay the first
  * statement, and a line "#!" is no JavaScript anywhere else.
  */
-export function declarePlace(text: string, relative: string): string {
+export function declarePlace(text: string, relative: string, isEntry: boolean): string {
   const place = JSON.stringify(relative);
   const declared =
     `const __fuselage_filename=__fuselage_resolve(${place}),` +
     `__fuselage_dirname=__fuselage_above(__fuselage_filename),` +
-    `__fuselage_url=__fuselage_href(__fuselage_filename);`;
+    `__fuselage_url=__fuselage_href(__fuselage_filename),` +
+    `__fuselage_main=${isEntry ? "__fuselage_started" : "false"};`;
   const rest = text.replace(/^\uFEFF/, "").replace(/^#!/, "//");
   const strict = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(["'])use strict\1/.test(rest);
   return `${strict ? '"use strict";' : ""}${declared}${rest}`;

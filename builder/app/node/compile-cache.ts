@@ -74,10 +74,16 @@ export async function makeCompileCache({
   const script = path.join(templatesPath(), "node/warm.mjs");
   await run(interpreter.file, [...seeds, script, `${base}/tmp/node`, ...programs], {
     cwd: work,
-    env: { HOME: work, PATH: "/usr/bin:/bin" },
+    env: { HOME: work, PATH: "/usr/bin:/bin", ...variables(interpreter.env) },
     timeout: TIMEOUT,
   });
   return readCache(path.join(work, "tmp/node"));
+}
+
+function variables(list: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    list.map((one) => [one.slice(0, one.indexOf("=")), one.slice(one.indexOf("=") + 1)]),
+  );
 }
 
 /** All of the one folder that Node has made, whose name is for this processor and user. */

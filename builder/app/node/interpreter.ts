@@ -45,6 +45,8 @@ export interface Interpreter {
   version: string | undefined;
   /** Where it comes from, for people. */
   source: string;
+  /** Variables `K=V` that it must be started with. */
+  env: readonly string[];
 }
 
 export interface InterpreterRequest {
@@ -73,8 +75,12 @@ export async function findInterpreter(request: InterpreterRequest): Promise<Inte
     throw errors.interpreter(`--node ${wanted} is no version and no path`, { hint });
   }
   if (target.libc !== "glibc") {
-    const { fetchOtherLibc } = await import("./pkg-fetch.ts");
-    return localInterpreter(request, await fetchOtherLibc(wanted, target), `pkg-fetch ${wanted}`);
+    const { fetchOtherLibc, PKG_FETCH_VARIABLE } = await import("./pkg-fetch.ts");
+    const file = await fetchOtherLibc(wanted, target);
+    const found = await localInterpreter(request, file);
+    // It may not run here; its name says which one it is.
+    const version = /-v(\d+\.\d+\.\d+)-/.exec(path.basename(file))?.[1];
+    return { ...found, version, source: `pkg-fetch ${wanted}`, env: [PKG_FETCH_VARIABLE] };
   }
   return published(request, range);
 }
@@ -83,7 +89,6 @@ export async function findInterpreter(request: InterpreterRequest): Promise<Inte
 async function localInterpreter(
   { target, workspace }: InterpreterRequest,
   file: string,
-  source = file,
 ): Promise<Interpreter> {
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw fileUnreadable(file, cause);
@@ -108,7 +113,8 @@ async function localInterpreter(
     licence: licences.find((name) => existsSync(name)),
     facts: undefined,
     version: semver.valid(asked?.stdout.trim()) ?? undefined,
-    source,
+    source: file,
+    env: [],
   };
 }
 
@@ -267,6 +273,7 @@ function interpreterIn(dir: string, name: string, version: string, facts: Facts)
     facts: path.join(dir, "facts.json"),
     version,
     source: `npm ${name}@${version}`,
+    env: [],
   };
 }
 

@@ -78,7 +78,7 @@ async function prepare(request: AppRequest): Promise<App> {
     kind: "node",
     tree: image.tree,
     ...start,
-    env: [],
+    env: interpreter?.env ?? [],
     unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
     summary: summary(request, entry, interpreter, prepared),
     explain: [

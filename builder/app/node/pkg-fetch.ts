@@ -6,9 +6,17 @@ import { BundleError } from "../../errors.ts";
 import * as errors from "./errors.ts";
 import type { Target } from "./target.ts";
 
+/** These programs run what is appended to them, unless this says that they are Node. */
+export const PKG_FETCH_VARIABLE = "PKG_EXECPATH=PKG_INVOKE_NODEJS";
+
 /** What of the package is used here. */
 interface PkgFetch {
-  need(options: { nodeRange: string; platform: string; arch: string }): Promise<string>;
+  need(options: {
+    nodeRange: string;
+    platform: string;
+    arch: string;
+    forceFetch: boolean;
+  }): Promise<string>;
 }
 
 /**
@@ -22,7 +30,8 @@ export async function fetchOtherLibc(version: string, { arch, libc }: Target): P
   const what = `Node ${version} for ${arch} (${libc})`;
   try {
     const { need } = await loadPkgFetch();
-    return await need({ nodeRange: `node${major}`, platform, arch });
+    // Without a download it would compile Node here, for an hour.
+    return await need({ nodeRange: `node${major}`, platform, arch, forceFetch: true });
   } catch (cause) {
     if (cause instanceof BundleError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -8,9 +8,6 @@
 #include "fuse/operations.h"
 #include "fuse/threads.h"
 
-/* Requests of a read-only mount are names and small structures; the kernel wants 8 KiB at least. */
-#define REQUEST_MAX (16u << 10)
-
 void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size)
 {
@@ -88,11 +85,11 @@ static void dispatch(struct fuse_worker *worker, const struct fuse_request *requ
 
 int fuse_work(struct fuse_worker *worker)
 {
-	_Alignas(8) uint8_t buffer[REQUEST_MAX];
+	uint8_t *buffer = worker->request;
 
 	for (;;) {
 		fuse_take_turn(worker);
-		ssize_t n = read(worker->server->device, buffer, sizeof buffer);
+		ssize_t n = read(worker->server->device, buffer, FUSE_REQUEST_MAX);
 		struct fuse_request request = {
 			.header = (const struct fuse_in_header *)buffer,
 			.body = buffer + sizeof *request.header,

@@ -25,6 +25,9 @@
 /* Largest answer to one READ or READDIR, bytes: 256 pages, the most that max_pages gives. */
 #define FUSE_REPLY_MAX (1u << 20)
 
+/* Requests of a read-only mount are names and small structures; the kernel wants 8 KiB at least. */
+#define FUSE_REQUEST_MAX (16u << 10)
+
 /* Which thread waits for requests. */
 struct fuse_turn {
 	pthread_mutex_t lock;
@@ -61,6 +64,7 @@ struct fuse_worker {
 	struct fuse_server *server;
 	bool turn; /* it is its turn to wait for requests */
 	struct sqfs_reader *reader;
+	_Alignas(8) uint8_t request[FUSE_REQUEST_MAX];
 	uint8_t *reply; /* FUSE_REPLY_MAX bytes for answers that are put together */
 };
 

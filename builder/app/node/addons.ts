@@ -133,6 +133,27 @@ async function checkBuilt(dir: string, target: Target): Promise<void> {
   throw errors.addonTarget(dir, name, showTarget(target), "binding.gyp, which was not built", hint);
 }
 
+/**
+ * Checks an addon of the app itself.
+ *
+ * @param dir of the project
+ * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
+ */
+export async function checkAddonFile(
+  file: string,
+  dir: string,
+  target: Target,
+  node: string | undefined,
+): Promise<void> {
+  const name = path.relative(dir, file);
+  const machine = await machineOf(file);
+  if (machine !== target.machine) {
+    const actual = machine === undefined ? "no Linux program" : machineName(machine);
+    throw errors.addonTarget(file, "the app", showTarget(target), actual);
+  }
+  await checkAbi(dir, "the app", { name, kept: [name], foreign: [] }, node);
+}
+
 /** prebuilds/ holds folders and files by platform: `linux-x64/node.napi.musl.node`. */
 function fitsByName(file: string, target: Target): boolean {
   if (/(?:^|[/_-])(?:darwin|win32|freebsd|android|openbsd)(?:[-_/.+]|$)/.test(file)) return false;

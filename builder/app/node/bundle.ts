@@ -106,7 +106,12 @@ async function runEsbuild(
 ): Promise<BundledProgram> {
   const { build } = await import("esbuild");
   const { output, isModule } = program;
-  const plugins = [placePlugin(program, located), externalPlugin(path.dirname(output), external)];
+  const outDir = path.dirname(output);
+  const plugins = [
+    placePlugin(program, located),
+    addonPlugin(outDir),
+    externalPlugin(outDir, external),
+  ];
   const { outputFiles = [] } = await build({
     ...commonOptions(dir, node),
     entryPoints: [program.source],
@@ -164,6 +169,21 @@ export function declarePlace(text: string, relative: string, isEntry: boolean): 
   const rest = text.replace(/^\uFEFF/, "").replace(/^#!/, "//");
   const strict = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(["'])use strict\1/.test(rest);
   return `${strict ? '"use strict";' : ""}${declared}${rest}`;
+}
+
+/** Addons of the app itself are loaded from where they lie. */
+function addonPlugin(outDir: string): Plugin {
+  return {
+    name: "addon",
+    setup(build) {
+      build.onResolve({ filter: /^\.{1,2}\/.*\.node$/ }, ({ path: name, resolveDir }) => {
+        const file = path.resolve(resolveDir, name);
+        if (installedPackage(file) !== undefined) return undefined;
+        const relative = path.relative(outDir, file);
+        return { path: relative.startsWith("../") ? relative : `./${relative}`, external: true };
+      });
+    },
+  };
 }
 
 function externalPlugin(outDir: string, external: External): Plugin {

@@ -1,5 +1,6 @@
 /** A project bundled by esbuild, with beside it what has to stay files. */
 import path from "node:path";
+import { checkAddonFile } from "./addons.ts";
 import { type Analysis, analyse } from "./analyse.ts";
 import { type BundledProgram, bundleProgram, programFor } from "./bundle.ts";
 import type { Compiled } from "./compile-cache.ts";
@@ -45,7 +46,9 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
       };
     }),
   );
-  const files = new Set([...traced.assets, ...(await manifestsOf(units))]);
+  const addons = ownFiles(merged.files).filter((name) => name.endsWith(".node"));
+  for (const addon of addons) await checkAddonFile(addon, dir, target, node);
+  const files = new Set([...traced.assets, ...addons, ...(await manifestsOf(units))]);
   const start = programs[0]?.output ?? file;
   return {
     paths: [

@@ -253,12 +253,10 @@ static int open_by_magic(struct archive *archive, bool elf_too, struct failure *
 		return open_squashfs(archive, failure) < 0 ? -1 : 1;
 	if (!elf_too || memcmp(magic, "\177ELF", 4) != 0)
 		return 0;
-	if (elf_read_layout(archive->fd, archive->file, &layout, failure) < 0)
+	if (elf_read_layout(archive->fd, archive->file, FUSELAGE_MANIFEST_SECTION, &layout,
+			    failure) < 0)
 		return -1;
-	/* The specification aligns; appimagetool does not. The magic tells. */
-	n = pread_full(archive->fd, magic, sizeof magic, layout.end);
-	archive->offset = n == sizeof magic && memcmp(magic, "hsqs", 4) == 0 ? layout.end :
-									       layout.image;
+	archive->offset = elf_image_offset(archive->fd, &layout);
 	return open_squashfs(archive, failure) < 0 ? -1 : 1;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "appimage.h"
 #include "elf_layout.h"
 
 static int open_self(struct bundle *bundle, struct failure *failure)
@@ -61,19 +62,23 @@ static int open_image(struct bundle *bundle, struct failure *failure)
 	struct elf_layout layout;
 	char fault[SQFS_FAULT_MAX];
 
-	if (elf_read_layout(bundle->file, bundle->path, &layout, failure) < 0)
+	if (elf_read_layout(bundle->file, bundle->path, FUSELAGE_MANIFEST_SECTION, &layout,
+			    failure) < 0)
 		return -1;
 	bundle->image_offset = layout.image;
-	int found = manifest_read(bundle->file, bundle->path, layout.manifest, layout.manifest_size,
+	uint64_t length = 0; /* as long as its superblock says */
+	int found = manifest_read(bundle->file, bundle->path, layout.section, layout.section_size,
 				  &bundle->manifest, failure);
-	if (found < 0)
-		return -1;
-	if (found == 0)
-		return 0;
+	if (found == 1)
+		length = bundle->manifest.image_size;
+	if (found == 0 && bundle->appimage) /* of another maker, around our runtime */
+		found = appimage_take_image(bundle, elf_image_offset(bundle->file, &layout),
+					    failure);
+	if (found <= 0)
+		return found;
 	if (check_length(bundle, failure) < 0)
 		return -1;
-	int error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset,
-			      bundle->manifest.image_size, fault);
+	int error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset, length, fault);
 	if (error)
 		return image_failure(bundle, error, fault, failure);
 	bundle->reader = sqfs_reader_new(&bundle->fs, 0);
@@ -116,7 +121,9 @@ int bundle_explain_io_error(const struct bundle *bundle, struct failure *failure
 		    sqfs_strerror(error), sqfs_fault(bundle->reader));
 }
 
-int bundle_open(struct bundle *bundle, struct failure *failure)
+int bundle_open(struct bundle *bundle, const char *target, struct failure *failure)
 {
-	return open_self(bundle, failure) < 0 ? -1 : open_image(bundle, failure);
+	if (open_self(bundle, failure) < 0 || appimage_identify(bundle, target, failure) < 0)
+		return -1;
+	return open_image(bundle, failure);
 }

@@ -3,6 +3,7 @@
 #define BUNDLE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fail.h"
@@ -19,13 +20,16 @@ struct bundle {
 	struct manifest manifest;
 	struct sqfs fs;
 	struct sqfs_reader *reader;
+	bool appimage; /* it is one, or stands for one: appimage.h */
+	const char *argv0; /* of an AppImage: what its caller called it */
 };
 
 /*
- * Opens the own file and reads its manifest. Returns 1 for a bundle whose image is there, whole and
+ * Opens the own file, or as an AppImage the one that `target` (TARGET_APPIMAGE, or NULL) names, and
+ * reads its manifest. Returns 1 for a bundle whose image is there, whole and
  * sound as far as its tables tell, 0 for a runtime without an image, or -1.
  */
-int bundle_open(struct bundle *bundle, struct failure *failure);
+int bundle_open(struct bundle *bundle, const char *target, struct failure *failure);
 
 /* Checks that a path leads to something in the image, before anything is mounted. */
 int bundle_check_entry(const struct bundle *bundle, struct failure *failure);

@@ -129,10 +129,10 @@ static struct section decode_section(const struct header *header, const uint8_t 
 	return (struct section){ le32(at), le32(at + 4), le32(at + 16), le32(at + 20) };
 }
 
-static int find_manifest(int fd, const char *file, const struct header *header, const uint8_t *raw,
-			 struct elf_layout *layout, struct failure *failure)
+static int find_section(int fd, const char *file, const struct header *header, const uint8_t *raw,
+			const char *wanted, struct elf_layout *layout, struct failure *failure)
 {
-	static const char wanted[] = FUSELAGE_MANIFEST_SECTION;
+	size_t length = strlen(wanted) + 1;
 	OWNED char *names = malloc(NAMES_MAX);
 	struct section strings;
 
@@ -150,17 +150,18 @@ static int find_manifest(int fd, const char *file, const struct header *header, 
 		struct section section =
 			decode_section(header, raw + (size_t)i * header->shentsize);
 		if (section.type == SHT_NOBITS || section.name >= strings.size ||
-		    strings.size - section.name < sizeof wanted ||
-		    memcmp(names + section.name, wanted, sizeof wanted) != 0)
+		    strings.size - section.name < length ||
+		    memcmp(names + section.name, wanted, length) != 0)
 			continue;
-		layout->manifest = section.offset;
-		layout->manifest_size = section.size;
+		layout->section = section.offset;
+		layout->section_size = section.size;
 		return 0;
 	}
 	return 0;
 }
 
-int elf_read_layout(int fd, const char *name, struct elf_layout *layout, struct failure *failure)
+int elf_read_layout(int fd, const char *name, const char *section, struct elf_layout *layout,
+		    struct failure *failure)
 {
 	struct header header;
 	OWNED uint8_t *raw = malloc(TABLE_MAX);
@@ -182,5 +183,13 @@ int elf_read_layout(int fd, const char *name, struct elf_layout *layout, struct 
 	if (read_exact(fd, name, raw, (size_t)header.shentsize * header.shnum, header.shoff,
 		       "section header table", failure) < 0)
 		return -1;
-	return find_manifest(fd, name, &header, raw, layout, failure);
+	return find_section(fd, name, &header, raw, section, layout, failure);
+}
+
+uint64_t elf_image_offset(int fd, const struct elf_layout *layout)
+{
+	char magic[4];
+	ssize_t n = pread_full(fd, magic, sizeof magic, layout->end);
+
+	return n == sizeof magic && memcmp(magic, "hsqs", 4) == 0 ? layout->end : layout->image;
 }

@@ -193,7 +193,8 @@ int image_mount_prepare(const struct start *start, struct image_mount *image,
 			struct failure *failure)
 {
 	image->server.socket = -1;
-	if (start->kind != NAMESPACE_USER || start->share.joined || !is_wanted(start, "fuse"))
+	if (start->kind != NAMESPACE_USER || start->share.joined || start->on_host ||
+	    !is_wanted(start, "fuse"))
 		return 0;
 	return fuse_server_start(start, &image->archive->fs, true, -1, &image->server, failure);
 }

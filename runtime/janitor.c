@@ -80,6 +80,12 @@ static void await_end(pid_t app, int handle)
 		pause_for(200);
 }
 
+void janitor_finish(const struct start *start)
+{
+	if (unmount_all(start->procdir) == 0)
+		remove_tree(AT_FDCWD, start->procdir);
+}
+
 static void ignore_signals(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };

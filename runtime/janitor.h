@@ -14,6 +14,9 @@
  */
 int janitor_start(struct start *start, struct failure *failure);
 
+/* Cleans up right now, but for what is still in use: that is left to the janitor. */
+void janitor_finish(const struct start *start);
+
 /* Cleans up after starts of the caller's whose janitor was killed: directories of dead processes. */
 void janitor_sweep(const struct start *start);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "appimage.h"
 #include "base/owned.h"
 #include "run_path.h"
 
@@ -89,11 +90,13 @@ static int set_environment(const struct start *start, const struct bundle *bundl
 			   struct failure *failure)
 {
 	const char *root = bundle ? own_root(start, bundle) : NULL;
-	int failed = set_places(start);
+	bool appimage = bundle && bundle->appimage;
+	int failed = appimage ? appimage_set_environment(bundle, root ? root : "") :
+				set_places(start);
 
-	if (bundle)
+	if (bundle && !appimage)
 		failed |= setenv("FUSELAGE_BUNDLE", bundle->path, 1);
-	if (root)
+	if (root && !appimage)
 		failed |= setenv("FUSELAGE_BUNDLE_DIR", root, 1);
 	if (bundle)
 		failed |= set_recorded(&bundle->manifest, root);
@@ -210,9 +213,12 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 	if (privileges_drop(&start->caller, failure) < 0 ||
 	    check_entry(bundle, path, failure) < 0 || set_environment(start, bundle, failure) < 0)
 		return -1;
-	/* The path itself: interpreters and multi-call programs find their files by argv[0]. */
-	OWNED char **argv = join(path, manifest->args, manifest->arg_count, args,
-				 manifest->expand_args ? root : NULL);
+	/*
+	 * The path itself: interpreters and multi-call programs find their files by argv[0]. In
+	 * AppImages they have always looked at what the user typed.
+	 */
+	OWNED char **argv = join(bundle->appimage ? bundle->argv0 : path, manifest->args,
+				 manifest->arg_count, args, manifest->expand_args ? root : NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
 	become_app(start);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "appimage.h"
 #include "bundle.h"
 #include "doctor.h"
 #include "home.h"
@@ -186,12 +187,25 @@ static int run_mount(struct start *start, struct bundle *bundle, char **args,
 	return mount_archive(start, start->invocation.archives, args[0], false, failure);
 }
 
+/* On the host, where whoever asks can see it. */
+static int run_appimage_mount(struct start *start, struct bundle *bundle, struct failure *failure)
+{
+	start->on_host = true;
+	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
+	    take_mount_type(start, failure) < 0 || home_prepare(start, failure) < 0 ||
+	    place_all(start, failure) < 0)
+		return -1;
+	return appimage_hold(start, failure);
+}
+
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */
 static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
+	if (bundle->appimage)
+		appimage_choose(start);
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
 		return -1;
 	return launch_bundle(start, bundle, args, failure);
@@ -204,7 +218,9 @@ static int run(struct start *start, struct bundle *bundle, char **argv, struct f
 
 	if (privileges_begin(&start->caller, failure) < 0)
 		return -1;
-	found = bundle_open(bundle, failure);
+	bundle->argv0 = argv[0] ? argv[0] : "";
+	found = bundle_open(bundle, start->caller.setuid ? NULL : getenv("TARGET_APPIMAGE"),
+			    failure);
 	if (found < 0)
 		return -1;
 	if (found == 0)
@@ -216,7 +232,11 @@ static int run(struct start *start, struct bundle *bundle, char **argv, struct f
 		if (strcmp(args[0], "--bundle-mount") == 0)
 			return run_mount(start, bundle, args + 1, failure);
 	}
-	int done = options_run(bundle, &start->caller, argv, failure);
+	if (bundle->appimage && args[0] && strcmp(args[0], "--appimage-mount") == 0)
+		return run_appimage_mount(start, bundle, failure);
+	int done = bundle->appimage ? appimage_options(start, bundle, &args, failure) : 0;
+	if (!done)
+		done = options_run(bundle, &start->caller, args, failure);
 	if (done)
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)
@@ -231,7 +251,6 @@ int main(int argc, char **argv)
 	static struct bundle bundle;
 	struct failure failure = { 0 };
 
-	(void)argc;
 	bundle.file = -1;
 	start.host_namespace = -1;
 	start.lock = -1;
@@ -239,6 +258,9 @@ int main(int argc, char **argv)
 		return 0;
 
 	const struct fuselage_failure *known = &fuselage_failures[failure.code];
+	int status = appimage_status(&bundle, argc > 1 ? argv[1] : NULL, known->status);
 	fprintf(stderr, "fuselage: [%s] %s\n  %s\n", known->code, failure.text, known->hint);
-	return known->status;
+	if (status == 127 && bundle.appimage && !start.caller.setuid)
+		appimage_tell(&bundle, failure.text, known->hint);
+	return status;
 }

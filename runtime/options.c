@@ -9,12 +9,18 @@
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
+void options_help(FILE *out, const struct bundle *bundle)
+{
+	fprintf(out,
+		"Usage: %s [OPTION] [ARG...]\n\n"
+		"Runs %s, packed into this file, with ARG... The options count as the\n"
+		"first argument only:\n\n%s",
+		bundle->path, bundle->manifest.name, FUSELAGE_RUNTIME_HELP);
+}
+
 static int show_help(const struct bundle *bundle)
 {
-	printf("Usage: %s [OPTION] [ARG...]\n\n"
-	       "Runs %s, packed into this file, with ARG... The options count as the first\n"
-	       "argument only:\n\n%s",
-	       bundle->path, bundle->manifest.name, FUSELAGE_RUNTIME_HELP);
+	options_help(stdout, bundle);
 	return 1;
 }
 
@@ -53,19 +59,19 @@ static int extract(struct bundle *bundle, char **args, struct failure *failure)
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
 			    args[1]);
-	if (unpack(bundle, target, failure) < 0)
+	if (unpack(bundle, target, &(struct unpack_wish){ 0 }, failure) < 0)
 		return -1;
 	printf("%s\n", target);
 	return 1;
 }
 
-static int dispatch(struct bundle *bundle, char **argv, struct failure *failure)
+static int dispatch(struct bundle *bundle, char **args, struct failure *failure)
 {
-	const char *option = argv[1];
-	bool alone = !argv[2];
+	const char *option = args[0];
+	bool alone = !args[1];
 
 	if (strcmp(option, "--bundle-extract") == 0)
-		return extract(bundle, argv + 2, failure);
+		return extract(bundle, args + 1, failure);
 	if (alone && strcmp(option, "--bundle-help") == 0)
 		return show_help(bundle);
 	if (alone && strcmp(option, "--bundle-info") == 0)
@@ -78,7 +84,7 @@ static int dispatch(struct bundle *bundle, char **argv, struct failure *failure)
 	    (strcmp(option, "--bundle-help") == 0 || strcmp(option, "--bundle-info") == 0 ||
 	     strcmp(option, "--bundle-offset") == 0))
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
-			    "%s takes no argument, found \"%.80s\"", option, argv[2]);
+			    "%s takes no argument, found \"%.80s\"", option, args[1]);
 	return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 		    "%.80s: there is no such option of a bundle", option);
 }
@@ -90,17 +96,17 @@ int options_flush(struct failure *failure)
 	return 0;
 }
 
-int options_run(struct bundle *bundle, const struct caller *caller, char **argv,
+int options_run(struct bundle *bundle, const struct caller *caller, char **args,
 		struct failure *failure)
 {
 	static const char prefix[] = "--bundle-";
 
-	if (!bundle->manifest.runtime_options || !argv[0] || !argv[1] ||
-	    strncmp(argv[1], prefix, sizeof prefix - 1) != 0)
+	if (!bundle->manifest.runtime_options || !args[0] ||
+	    strncmp(args[0], prefix, sizeof prefix - 1) != 0)
 		return 0;
 
 	if (privileges_drop(caller, failure) < 0)
 		return -1;
-	int result = dispatch(bundle, argv, failure);
+	int result = dispatch(bundle, args, failure);
 	return result > 0 && options_flush(failure) < 0 ? -1 : result;
 }

@@ -202,7 +202,7 @@ static void share(struct start *start, const struct image_mount *images)
 		only = images[i].archive;
 		count++;
 	}
-	if (count == 1)
+	if (count == 1 && !start->on_host)
 		share_find(start, only);
 }
 
@@ -269,6 +269,10 @@ static int enter(struct start *start, struct failure *failure)
 	bool automatic = strcmp(type, "auto") == 0 || strcmp(type, "extract") == 0;
 	struct failure refused = { 0 };
 
+	if (start->on_host) {
+		snprintf(start->refusal, sizeof start->refusal, "a namespace is not wanted");
+		return stay_on_host(start, failure);
+	}
 	if (strcmp(start->invocation.mount_type, "fusermount") == 0) {
 		snprintf(start->refusal, sizeof start->refusal,
 			 "fusermount3 mounts on the host, not in a namespace");

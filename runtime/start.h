@@ -35,6 +35,8 @@ struct start {
 	int janitor; /* without a namespace: a socket to the process that cleans up */
 	char refusal[512]; /* why there is no namespace */
 	void (*file_size_signal)(int); /* the caller's disposition of SIGXFSZ; ours is an error */
+	bool extract_and_run; /* an AppImage was told to, by its first argument */
+	bool on_host; /* files are to be seen by others, or to stay: no namespace */
 	const char *strategy; /* of the last image that was mounted */
 };
 

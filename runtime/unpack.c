@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/match.h"
 #include "base/owned.h"
 #include "base/remove.h"
+#include "merge.h"
 #include "squashfs/extract.h"
 
 static volatile sig_atomic_t interrupted;
@@ -21,7 +23,15 @@ static void note_interrupt(int number)
 	interrupted = number;
 }
 
-static int check_target(const char *target, struct failure *failure)
+static bool is_wanted(void *context, const char *path)
+{
+	for (char **pattern = context; *pattern; pattern++)
+		if (path_matches(*pattern, path))
+			return true;
+	return false;
+}
+
+static int check_target(const char *target, bool merged, struct failure *failure)
 {
 	struct stat st;
 
@@ -31,7 +41,10 @@ static int check_target(const char *target, struct failure *failure)
 			       fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
 	if (!S_ISDIR(st.st_mode))
 		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
-			    "%s: expected nothing or an empty directory, found a file", target);
+			    "%s: expected nothing or %s directory, found a file", target,
+			    merged ? "a" : "an empty");
+	if (merged)
+		return 0;
 
 	DIR *dir = opendir(target);
 	int entries = 0;
@@ -82,11 +95,34 @@ static void catch_signals(void (*handler)(int))
 	sigaction(SIGHUP, &action, NULL);
 }
 
-int unpack(struct bundle *bundle, const char *target, struct failure *failure)
+/* Gives the complete tree its name. */
+static int publish(int tree, const char *staging, const char *target, bool merged,
+		   struct failure *failure)
+{
+	char name[NAME_MAX + 1] = "";
+
+	if (rename(staging, target) == 0)
+		return 0;
+	if (!merged || (errno != ENOTEMPTY && errno != EEXIST))
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
+	OWNED_FD to = open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (to < 0 || merge_directory(tree, to, name, sizeof name) < 0)
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: %s", target, name);
+	remove_tree(AT_FDCWD, staging);
+	return 0;
+}
+
+int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *wish,
+	   struct failure *failure)
 {
 	bool root = geteuid() == 0;
 	struct extract_options options = {
-		.owners = root, .devices = root, .xattrs = true, .interrupted = &interrupted
+		.owners = root,
+		.devices = root,
+		.xattrs = true,
+		.interrupted = &interrupted,
+		.wanted = wish->patterns && wish->patterns[0] ? is_wanted : NULL,
+		.wanted_context = wish->patterns,
 	};
 	struct extract_report report;
 	char staging[PATH_MAX];
@@ -97,7 +133,7 @@ int unpack(struct bundle *bundle, const char *target, struct failure *failure)
 	if (length == 0 || length + sizeof ".XXXXXX" > sizeof staging)
 		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "\"%.80s\": not a usable path",
 			    target);
-	if (check_target(target, failure) < 0)
+	if (check_target(target, wish->merge, failure) < 0)
 		return -1;
 	snprintf(staging, sizeof staging, "%.*s.XXXXXX", (int)length, target);
 	catch_signals(note_interrupt);
@@ -110,10 +146,8 @@ int unpack(struct bundle *bundle, const char *target, struct failure *failure)
 		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
 	else if (extract_tree(bundle->reader, dir, &options, &report) < 0)
 		describe(bundle, target, &report, failure);
-	else if (rename(staging, target) < 0)
-		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
 	else
-		result = 0;
+		result = publish(dir, staging, target, wish->merge, failure);
 	if (result < 0)
 		remove_tree(AT_FDCWD, staging);
 	else

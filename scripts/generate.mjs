@@ -10,7 +10,14 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { configKeys } from "./spec/config-schema.mjs";
-import { aliasHelp, commandHelp, programHelp, runnerHelp, runtimeHelp } from "./spec/help.mjs";
+import {
+  aliasHelp,
+  appimageHelp,
+  commandHelp,
+  programHelp,
+  runnerHelp,
+  runtimeHelp,
+} from "./spec/help.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const readJson = (file) => JSON.parse(readFileSync(path.join(root, file), "utf8"));
@@ -167,6 +174,10 @@ extern const struct fuselage_failure fuselage_failures[FUSELAGE_CODE_COUNT];
 #define FUSELAGE_RUNTIME_HELP \\
 ${cLines(runtimeHelp(options)).join(" \\\n")}
 
+/* What --appimage-help prints after the usage. */
+#define FUSELAGE_APPIMAGE_HELP \\
+${cLines(appimageHelp(options)).join(" \\\n")}
+
 /* What fuselage --help prints. */
 #define FUSELAGE_RUNNER_HELP \\
 ${cLines(runnerHelp(options)).join(" \\\n")}
@@ -245,6 +256,9 @@ function cliReference({ options }) {
     "## Options of a bundle",
     "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`.",
     block(runtimeHelp(options)),
+    "## Options of an AppImage",
+    "They count only as the first argument of a file that is an AppImage, beside those of a bundle.",
+    block(appimageHelp(options)),
     "## Environment variables",
     ["| name | scope | meaning |", "|---|---|---|", ...environment].join("\n"),
   ].join("\n\n");

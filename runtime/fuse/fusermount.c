@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,19 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 
-/* fusermount is what libfuse 2 called it; both speak the same protocol. */
+/*
+ * FUSERMOUNT_PROG is what AppImages have for a helper in an unusual place. fusermount is what libfuse
+ * 2 called it; all speak the same protocol.
+ */
 static _Noreturn void exec_helper(char **argv)
 {
+	const char *chosen = getenv("FUSERMOUNT_PROG");
+
+	if (chosen && *chosen) {
+		argv[0] = (char *)(uintptr_t)chosen;
+		execvp(argv[0], argv);
+		_exit(127);
+	}
 	argv[0] = (char *)"fusermount3";
 	execvp(argv[0], argv);
 	argv[0] = (char *)"fusermount";

@@ -33,6 +33,7 @@ struct level {
 struct late {
 	struct sqfs_inode inode;
 	size_t depth; /* 1: below the root */
+	bool wanted; /* itself, not only for what is in it */
 	char *name;
 };
 
@@ -152,6 +153,14 @@ static int enter_directory(struct extraction *e, const struct sqfs_inode *inode,
 	return 0;
 }
 
+/* The entry at the walk's path. */
+static bool is_wanted(const struct extraction *e)
+{
+	const struct extract_options *options = e->x.options;
+
+	return !options->wanted || options->wanted(options->wanted_context, e->path);
+}
+
 static int note_late(struct extraction *e, const struct sqfs_inode *inode, const char *name)
 {
 	if (e->late_count == e->late_room) {
@@ -165,7 +174,7 @@ static int note_late(struct extraction *e, const struct sqfs_inode *inode, const
 	char *copy = strdup(name);
 	if (!copy)
 		return extract_image_failure(&e->x, SQFS_ENOMEM);
-	e->late[e->late_count++] = (struct late){ *inode, e->depth, copy };
+	e->late[e->late_count++] = (struct late){ *inode, e->depth, is_wanted(e), copy };
 	return 0;
 }
 
@@ -241,6 +250,8 @@ static int make_entry(struct extraction *e, struct level *level, const struct sq
 		return extract_image_failure(&e->x, error);
 	if (inode.type != entry->type || inode.number != entry->number)
 		return extract_image_failure(&e->x, SQFS_EDIRECTORY);
+	if (inode.type != SQFS_DIR && !is_wanted(e))
+		return 0;
 	e->entries++;
 	if (inode.type == SQFS_DIR)
 		return make_directory(e, level->dir->fd, entry->name, &inode, path_length);
@@ -292,11 +303,19 @@ static int walk(struct extraction *e)
 	return 0;
 }
 
-/* Every one of them by its own descriptor: its attributes, then on to its parent. */
-static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *inode)
+/*
+ * Every one of them by its own descriptor: its attributes, then on to its parent. One that was made
+ * in case that something in it is wanted goes if it is empty. `late` is NULL for the root.
+ */
+static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *inode, int parent,
+			 const struct late *late)
 {
 	struct extractor *x = &e->x;
 
+	if (late && !late->wanted && unlinkat(parent, late->name, AT_REMOVEDIR) == 0) {
+		e->entries--;
+		return 0;
+	}
 	return extract_attributes(x, fd, inode, extract_wants_owner(x, inode), true);
 }
 
@@ -310,7 +329,8 @@ static int finish_directories(struct extraction *e, const struct sqfs_inode *roo
 		int fd;
 		size_t path_length;
 		const struct sqfs_inode *inode;
-	} open[DEPTH_MAX] = { { e->root, 0, root } };
+		const struct late *late;
+	} open[DEPTH_MAX] = { { e->root, 0, root, NULL } };
 	size_t depth = 1;
 	int result = 0;
 
@@ -320,7 +340,8 @@ static int finish_directories(struct extraction *e, const struct sqfs_inode *roo
 		size_t parent = i < e->late_count ? late->depth : 0;
 		while (result == 0 && depth > parent) {
 			depth--;
-			result = set_directory(e, open[depth].fd, open[depth].inode);
+			result = set_directory(e, open[depth].fd, open[depth].inode,
+					       depth ? open[depth - 1].fd : -1, open[depth].late);
 			if (depth)
 				close(open[depth].fd);
 			if (result == 0)
@@ -330,6 +351,7 @@ static int finish_directories(struct extraction *e, const struct sqfs_inode *roo
 			break;
 		open[depth].path_length = strlen(e->path);
 		open[depth].inode = &late->inode;
+		open[depth].late = late;
 		result = push_path(e, late->name);
 		if (result == 0)
 			result = extract_check_interrupted(&e->x);

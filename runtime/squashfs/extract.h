@@ -13,6 +13,9 @@ struct extract_options {
 	bool owners; /* chown to the image's owners; the caller is root */
 	bool devices; /* make device nodes; without, they are counted as skipped */
 	bool xattrs; /* set extended attributes; what the file system refuses is counted as skipped */
+	/* NULL: all; else only the entries it says yes to, and the directories that lead there */
+	bool (*wanted)(void *context, const char *path);
+	void *wanted_context;
 	/* NULL, or set by a signal handler: extraction ends with EINTR */
 	const volatile sig_atomic_t *interrupted;
 };

@@ -113,8 +113,17 @@ export function runnerHelp({ runner }) {
 
 /** The options that a bundle itself takes. */
 export function runtimeHelp({ runtime }) {
+  return ownOptions(runtime);
+}
+
+/** The options that an AppImage takes besides. */
+export function appimageHelp({ appimage }) {
+  return ownOptions(appimage);
+}
+
+function ownOptions(options) {
   return `${columns(
-    runtime.map(({ name, value, summary }) => [`  ${name}${value ? ` ${value}` : ""}`, summary]),
+    options.map(({ name, value, summary }) => [`  ${name}${value ? ` ${value}` : ""}`, summary]),
     28,
   ).join("\n")}\n`;
 }

@@ -93,8 +93,13 @@ const builderStatus = exitStatus([
   ["2", "A wrong command line."],
 ]);
 
+/** An option of the packed file itself. */
+function ownOption({ name, value, summary }) {
+  return tagged(`${bold(name)}${value ? ` ${italic(value)}` : ""}`, summary);
+}
+
 function bundlePage(spec) {
-  const { program, global, commands, runtime } = spec.options;
+  const { program, global, commands, runtime, appimage } = spec.options;
   const command = (item) => [
     `.SS ${escaped(`${program.name} ${item.name}`)}`,
     ...synopsis(program.name, [`${item.name} ${item.usage}`]),
@@ -114,9 +119,14 @@ function bundlePage(spec) {
       "OPTIONS OF A BUNDLE",
       [
         ...prose("They count only as the first argument of a bundle."),
-        ...runtime.flatMap(({ name, value, summary }) =>
-          tagged(`${bold(name)}${value ? ` ${italic(value)}` : ""}`, summary),
-        ),
+        ...runtime.flatMap(ownOption),
+      ],
+    ],
+    [
+      "OPTIONS OF AN APPIMAGE",
+      [
+        ...prose("They count only as the first argument of a file that is an AppImage."),
+        ...appimage.flatMap(ownOption),
       ],
     ],
     ["ENVIRONMENT", environment(spec.options, /./)],

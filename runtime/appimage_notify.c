@@ -1,0 +1,88 @@
+/*
+ * Someone who clicked on an icon sees no stderr. What desktops have is tried in turn by a process
+ * of its own, which is nobody's child and holds nothing of the caller's.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "appimage.h"
+#include "base/descriptors.h"
+
+#define TEXT_MAX 2048
+
+/* Returns true when the program ran and has nothing to complain about. */
+static bool show(char **argv)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
+}
+
+#define ARGUMENT(text) ((char *)(uintptr_t)(text))
+
+static _Noreturn void notifier_main(const char *title, const char *text)
+{
+	char *const commands[][8] = {
+		{ ARGUMENT("notify-send"), ARGUMENT("--urgency=critical"),
+		  ARGUMENT("--icon=dialog-error"), ARGUMENT("--"), ARGUMENT(title),
+		  ARGUMENT(text) },
+		{ ARGUMENT("zenity"), ARGUMENT("--error"), ARGUMENT("--no-markup"),
+		  ARGUMENT("--title"), ARGUMENT(title), ARGUMENT("--text"), ARGUMENT(text) },
+		{ ARGUMENT("kdialog"), ARGUMENT("--title"), ARGUMENT(title), ARGUMENT("--error"),
+		  ARGUMENT(text) },
+		{ ARGUMENT("xmessage"), ARGUMENT("-center"), ARGUMENT("-title"), ARGUMENT(title),
+		  ARGUMENT(text) },
+	};
+	int null = open("/dev/null", O_RDWR);
+
+	setsid();
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	close_from(3);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (show((char **)(uintptr_t)commands[i]))
+			break;
+	_exit(0);
+}
+
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value;
+}
+
+void appimage_tell(const struct bundle *bundle, const char *text, const char *hint)
+{
+	const char *slash = strrchr(bundle->path, '/');
+	char title[300], body[TEXT_MAX];
+
+	if (isatty(STDERR_FILENO) || (!is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY")))
+		return;
+	snprintf(title, sizeof title, "Cannot start %.255s", slash ? slash + 1 : bundle->path);
+	snprintf(body, sizeof body, "%s\n\n%s", text, hint);
+	/* Some take markup, others would show what it is written as: nothing of it stays. */
+	for (char *at = body; *at; at++)
+		if (*at == '<' || *at == '&')
+			*at = '_';
+	pid_t child = fork();
+	if (child == 0) {
+		if (fork() == 0)
+			notifier_main(title, body);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, NULL, 0) < 0)
+		;
+}

@@ -45,6 +45,7 @@ const testTools = {
   Xvfb: "xvfb",
   xwd: "x11-apps",
   file: "file",
+  "qemu-aarch64-static": "qemu-user-static",
 };
 
 function checkNode() {

@@ -65,6 +65,7 @@ const probes = {
   file: () => tool("file"),
   xvfb: () => tool("Xvfb") ?? tool("xwd"),
   strip: () => tool("strip"),
+  qemu: () => tool("qemu-aarch64-static"),
 } satisfies Record<string, () => string | undefined>;
 
 export type Need = keyof typeof probes;

@@ -1,0 +1,98 @@
+// The runtime against another runtime of AppImages, which BENCH_APPIMAGE_RUNTIME names: both stand
+// before the same image, as appimagetool puts files together, and are started in turn.
+//
+// Both are run as an ordinary user; the other one mounts by fusermount. Every start ends by itself,
+// but the other runtime's server may go on a little: it is part of what a start costs there.
+
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { root, run } from "../build/toolchain.mjs";
+import { compileStatic, machine, ms, timePairs } from "./pairs.mjs";
+
+/** How many times each pair is run; BENCH_PAIRS for a try. */
+const pairs = Number(process.env.BENCH_PAIRS ?? 200);
+
+const MAGIC = Buffer.from([0x41, 0x49, 0x02]);
+const MAGIC_POSITION = 8;
+
+/** A runtime and an image as one file. */
+function assemble(runtime, image, output) {
+  const bytes = Buffer.concat([readFileSync(runtime), readFileSync(image)]);
+  MAGIC.copy(bytes, MAGIC_POSITION);
+  writeFileSync(output, bytes);
+  chmodSync(output, 0o755);
+}
+
+const row = (what, ratio, most, detail) => ({
+  what,
+  measured: `${ratio.toFixed(3)}× (${detail})`,
+  wanted: `≤ ${most.toFixed(2)}×`,
+  met: ratio <= most,
+});
+
+/** An AppDir of a static hello, and for extraction some files beside it. */
+async function makeImage(dir) {
+  const app = path.join(dir, "app");
+  mkdirSync(path.join(app, "usr/lib"), { recursive: true });
+  await compileStatic("scripts/bench/hello.c", path.join(app, "usr/hello"));
+  symlinkSync("usr/hello", path.join(app, "AppRun"));
+  copyFileSync(process.execPath, path.join(app, "usr/lib/large"));
+  const image = path.join(dir, "image.sfs");
+  const options = ["-quiet", "-no-progress", "-all-root", "-comp", "zstd"];
+  await run("mksquashfs", [app, image, ...options]);
+  return image;
+}
+
+/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+export async function bench() {
+  const other = process.env.BENCH_APPIMAGE_RUNTIME;
+  if (!other) {
+    console.error("bench: appimage is left out: BENCH_APPIMAGE_RUNTIME names no other runtime");
+    return [];
+  }
+  const own = path.join(root, "dist/runtime", machine, "fuselage");
+  const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
+  chmodSync(dir, 0o755);
+  try {
+    const [pair, ours, theirs] = ["pair", "ours.AppImage", "theirs.AppImage"].map((name) =>
+      path.join(dir, name),
+    );
+    await compileStatic("scripts/bench/pair.c", pair);
+    const image = await makeImage(dir);
+    assemble(own, image, ours);
+    assemble(other, image, theirs);
+    const uid = process.getuid() === 0 ? 1000 : process.getuid();
+    const home = path.join(dir, "home");
+    mkdirSync(home);
+    if (process.getuid() === 0) chownSync(home, uid, uid);
+    const env = { ...process.env, HOME: home, TMPDIR: home };
+    const compare = async (args, count) => {
+      const job = { first: [theirs, ...args], second: [ours, ...args], uid, env, pairs: count };
+      const { first, second } = await timePairs(pair, job);
+      return { ratio: second / first, detail: `${ms(second)} against ${ms(first)}` };
+    };
+    const start = await compare([], pairs);
+    const extracted = await compare(["--appimage-extract-and-run"], Math.ceil(pairs / 10));
+    const sizes = [own, other].map((file) => statSync(file).size);
+    const inKiB = sizes.map((size) => `${(size / 1024).toFixed(1)} KiB`).join(" against ");
+    return [
+      row("AppImage, start of a static hello", start.ratio, 0.25, start.detail),
+      row("AppImage, extract and run, 100 MB", extracted.ratio, 0.5, extracted.detail),
+      row("AppImage, size of the runtime", sizes[0] / sizes[1], 0.3, inKiB),
+    ];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

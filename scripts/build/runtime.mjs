@@ -113,6 +113,11 @@ export async function buildRuntime(arch) {
     ...target,
     "-static",
     "-no-pie",
+    "-Os", // for what is compiled here, across all files
+    // For the libc, which is compiled here too: 6 KB of tables and frames that nobody looks at.
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fomit-frame-pointer",
     "-Wl,--gc-sections",
     `-Wl,-T,${path.join(root, "scripts/build/runtime.ld")}`,
     "-Wl,-z,noexecstack",

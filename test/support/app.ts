@@ -26,6 +26,6 @@ export interface AppCase {
   says?: RegExp;
   /** What the app must do, for root and for a user. */
   check(started: Started): void | Promise<void>;
-  /** Milliseconds that a build may take. Default 60 s. */
+  /** Milliseconds that a build may take. Default 120 s. */
   timeout?: number;
 }

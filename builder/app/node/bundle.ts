@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Loader, Plugin } from "esbuild";
 import { renderTemplate } from "../template.ts";
 import { bundleFailure, commonOptions, messagesOf } from "./analyse.ts";
-import { type External, externalSpecifier } from "./external.ts";
+import { type External, externalSpecifier, shownPackage } from "./external.ts";
 import { installedPackage, packageAbove, readPackage } from "./package.ts";
 
 export interface Program {
@@ -190,13 +190,7 @@ function externalPlugin(outDir: string, external: External): Plugin {
   return {
     name: "external",
     setup(build) {
-      const names = new Set<string>();
-      for (const dir of external.packages) {
-        names.add(dir.slice(dir.lastIndexOf("/node_modules/") + "/node_modules/".length));
-      }
-      for (const place of external.links.keys()) {
-        names.add(place.slice(place.lastIndexOf("/node_modules/") + "/node_modules/".length));
-      }
+      const names = new Set([...external.packages, ...external.links.keys()].map(shownPackage));
       if (names.size === 0) return;
       const filter = new RegExp(`^(?:${[...names].map(escaped).join("|")})(?:/|$)`);
       build.onResolve({ filter }, async (args) => {

@@ -25,6 +25,8 @@ interface Unit {
 export async function prepareBundled(sources: Sources): Promise<Prepared> {
   const { entry, target, node, request } = sources;
   const { dir, file } = entry;
+  // Its own files are those of a package then, which nothing above tells from others.
+  if (installedPackage(file) !== undefined) return prepareKept(sources, "it is installed by npm");
   const { units, traced, merged } = await findUnits(sources);
   const unseen = [...merged.dynamic].find(([name]) => installedPackage(name) === undefined);
   if (unseen !== undefined) {

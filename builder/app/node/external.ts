@@ -92,6 +92,8 @@ export function explainExternal({ reasons, packages }: External): string[] {
   return lines.sort();
 }
 
-function shownPackage(dir: string): string {
-  return dir.slice(dir.lastIndexOf("/node_modules/") + "/node_modules/".length);
+/** The name under which a folder of node_modules is imported; a linked workspace has its own. */
+export function shownPackage(dir: string): string {
+  const at = dir.lastIndexOf("/node_modules/");
+  return at < 0 ? path.basename(dir) : dir.slice(at + "/node_modules/".length);
 }

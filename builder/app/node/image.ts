@@ -11,6 +11,7 @@ import { addEntry, Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
 import type { Closure } from "./installed.ts";
 import type { Interpreter } from "./interpreter.ts";
+import { installedPackage } from "./package.ts";
 
 /** The interpreter and what belongs to it. */
 export const NODE_DIR = "node";
@@ -142,7 +143,10 @@ export class AppImage {
   }
 }
 
-/** The deepest folder that all paths lie in. */
+/**
+ * The deepest folder that all paths lie in. Packages are found by the name of node_modules, so a
+ * folder that holds several packages keeps that name.
+ */
 function commonFolder(paths: Iterable<string>): string {
   let common: string[] | undefined;
   for (const one of paths) {
@@ -154,5 +158,7 @@ function commonFolder(paths: Iterable<string>): string {
       if (differs >= 0) common = common.slice(0, differs);
     }
   }
-  return common?.join("/") || "/";
+  const above = common?.lastIndexOf("node_modules") ?? -1;
+  const isPackage = common !== undefined && installedPackage(common.join("/")) !== undefined;
+  return (above < 0 || isPackage ? common : common?.slice(0, above))?.join("/") || "/";
 }

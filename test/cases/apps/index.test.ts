@@ -28,13 +28,13 @@ for (const name of readdirSync(here).sort()) {
       dir = temporaryDirectory();
       mkdirSync(path.join(dir, "out"));
       const args = await app.make(dir);
-      const options = { cwd: dir, timeout: app.timeout ?? 60_000 };
+      const options = { cwd: dir, timeout: app.timeout ?? 120_000 };
       const outcome = await bundle(["build", ...args, "-o", file()], options);
       expect(outcome).toMatchObject({ status: 0 });
       if (app.says !== undefined) expect(outcome.stdout + outcome.stderr).toMatch(app.says);
       // Whoever starts it has nothing but the file.
       chmodSync(file(), 0o755);
-    }, 120_000);
+    }, 240_000);
 
     for (const { who, root, needs: more } of starters) {
       skipUnless(...needs, ...more)(who, async () => {

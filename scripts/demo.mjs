@@ -80,7 +80,7 @@ function start(file, { args, input, expected }, { home, uid, gid, who }) {
     const outcome = result.error?.message ?? `status ${signal ?? status}`;
     throw new Error(`${file} ${args.join(" ")} as ${who}: ${outcome}\n${stdout}${stderr}`);
   }
-  const [, strategy, time] = /mounted by (\w+) in ([\d.]+ ms)/.exec(stderr) ?? [];
+  const [, strategy, time] = /mounted by (\w+)(?: \(shared\))? in ([\d.]+ ms)/.exec(stderr) ?? [];
   return { said: stdout.trim(), strategy: strategy ?? "?", mounted: time ?? "?", wall };
 }
 

@@ -90,13 +90,15 @@ static int set_environment(const struct start *start, const struct bundle *bundl
 			   struct failure *failure)
 {
 	const char *root = bundle ? own_root(start, bundle) : NULL;
-	bool appimage = bundle && bundle->appimage;
-	int failed = appimage ? appimage_set_environment(bundle, root ? root : "") :
-				set_places(start);
+	/* An AppImage of another maker has no use for ours. */
+	bool ours = !bundle || bundle->manifest.bytes;
+	int failed = ours && set_places(start);
 
-	if (bundle && !appimage)
+	if (bundle && bundle->appimage)
+		failed |= appimage_set_environment(bundle, root ? root : "");
+	if (bundle && ours)
 		failed |= setenv("FUSELAGE_BUNDLE", bundle->path, 1);
-	if (root && !appimage)
+	if (root && ours)
 		failed |= setenv("FUSELAGE_BUNDLE_DIR", root, 1);
 	if (bundle)
 		failed |= set_recorded(&bundle->manifest, root);
@@ -215,9 +217,9 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 		return -1;
 	/*
 	 * The path itself: interpreters and multi-call programs find their files by argv[0]. In
-	 * AppImages they have always looked at what the user typed.
+	 * AppImages of others they have always looked at what the user typed.
 	 */
-	OWNED char **argv = join(bundle->appimage ? bundle->argv0 : path, manifest->args,
+	OWNED char **argv = join(manifest->bytes ? path : bundle->argv0, manifest->args,
 				 manifest->arg_count, args, manifest->expand_args ? root : NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);

@@ -130,15 +130,17 @@ describe("whole or not at all", () => {
 
   check("kill -9 at any moment leaves no half tree, the next start sweeps", async () => {
     const home = userDirectory();
+    const args = [`${uid}`, `${gid}`, large, "/bin/true"];
+    let window = 80; // milliseconds that an extraction takes, at most
     let killed = 0;
     for (let i = 0; i < 40; i++) {
-      const args = [`${uid}`, `${gid}`, large, "/bin/true"];
       const child = spawn(refuse, args, { env: { HOME: home }, stdio: "ignore" });
       const end = once(child, "exit");
-      await sleep((i * 17) % 83);
+      await sleep((((i * 17) % 40) / 40) * window);
       child.kill("SIGKILL");
       const [, signal] = await end;
       if (signal === "SIGKILL") killed++;
+      else window *= 0.8;
       for (const tree of treesOf(home)) {
         expect(isWhole(path.join(cacheOf(home), tree, "files"))).toBe(true);
         rmSync(path.join(cacheOf(home), tree), { recursive: true });

@@ -6,9 +6,6 @@ import { root, run, zigEnv, zigPath } from "../build/toolchain.mjs";
 /** This machine's architecture as runtimes call it. */
 export const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
 
-/** Pairs that are run before the ones that count. */
-const warmUp = 20;
-
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -25,11 +22,12 @@ export async function compileStatic(source, output) {
  * Runs two commands in turn (scripts/bench/pair.c).
  *
  * @param {string} pair the compiled pair.c
- * @param {{first: string[], second: string[], uid: number, env: object, pairs: number}} job
+ * @param {{first: string[], second: string[], uid: number, env: object, pairs: number,
+ *   warmUp?: number}} job `warmUp`: pairs before those that count
  * @returns {Promise<{first: number, second: number, difference: number}>} medians in milliseconds;
  *   `difference` is the median of second - first
  */
-export async function timePairs(pair, { first, second, uid, env, pairs }) {
+export async function timePairs(pair, { first, second, uid, env, pairs, warmUp = 20 }) {
   const args = [`${pairs + warmUp}`, `${uid}`, ...first, "--", ...second];
   const lines = (await run(pair, args, { env })).trim().split("\n").slice(warmUp);
   const times = lines.map((line) => line.split(" ").map((ns) => Number(ns) / 1e6));

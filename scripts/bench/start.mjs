@@ -1,7 +1,8 @@
 // How much longer a program takes to start and end when it comes out of a bundle.
 //
 // A static hello is run directly and through a bundle, in turn; the figure is the median of the
-// differences of the pairs. As root by a loop device, as an ordinary user by FUSE.
+// differences of the pairs. As root by a loop device, as an ordinary user by FUSE. A first start
+// mounts; a later one, which is what a user mostly sees, joins the mount that the one before left.
 
 import {
   chmodSync,
@@ -35,24 +36,30 @@ export async function bench() {
     const runners =
       process.getuid() === 0
         ? [
-            { strategy: "fuse", who: "as a user by fuse", uid: 1000 },
-            { strategy: "loop", who: "as root by loop", uid: 0 },
+            { strategy: "fuse", who: "as a user by fuse", uid: 1000, limit: 1 },
+            { strategy: "loop", who: "as root by loop", uid: 0, limit: 1.5 },
           ]
-        : [{ strategy: "fuse", who: "as a user by fuse", uid: process.getuid() }];
+        : [{ strategy: "fuse", who: "as a user by fuse", uid: process.getuid(), limit: 1 }];
     const rows = [];
-    for (const { strategy, who, uid } of runners) {
+    for (const { strategy, who, uid, limit } of runners) {
       const home = path.join(dir, `home-${uid}`);
       mkdirSync(home);
       if (process.getuid() === 0) chownSync(home, uid, uid);
-      const env = { ...process.env, HOME: home, FUSELAGE_MOUNT: strategy };
-      const job = { first: [direct], second: [bundle], uid, env, pairs };
-      const times = await timePairs(pair, job);
-      rows.push({
-        what: `start of a static hello, ${who}, minus direct (${ms(times.first)})`,
-        measured: ms(times.difference),
-        wanted: "≤ 1.50 ms",
-        met: times.difference <= 1.5,
-      });
+      for (const [which, linger] of [
+        ["first start", "0"],
+        ["later start", "5"],
+      ]) {
+        const set = { HOME: home, FUSELAGE_MOUNT: strategy, FUSELAGE_LINGER: linger };
+        const env = { ...process.env, ...set };
+        const job = { first: [direct], second: [bundle], uid, env, pairs };
+        const times = await timePairs(pair, job);
+        rows.push({
+          what: `${which} of a static hello, ${who}, minus direct (${ms(times.first)})`,
+          measured: ms(times.difference),
+          wanted: `≤ ${ms(limit)}`,
+          met: times.difference <= limit,
+        });
+      }
     }
     const { size } = statSync(path.join(root, "dist/runtime", machine, "fuselage"));
     rows.push({

@@ -97,6 +97,29 @@ async function startRow(what, limit, pair, job) {
   };
 }
 
+/** A copy of the file for each, so that none finds a mount; its pages are in memory. */
+async function firstStarts(dir, pair, { first, second: [bundle, ...args], ...job }) {
+  const seen = { first: [], second: [] };
+  for (let i = 0; i < Math.ceil(pairs / 4); i++) {
+    const copy = path.join(dir, `copy-${i}.run`);
+    copyFileSync(bundle, copy);
+    const env = { ...job.env, FUSELAGE_LINGER: "1" };
+    const once = { pairs: 1, warmUp: 0 };
+    const times = await timePairs(pair, { ...job, ...once, env, first, second: [copy, ...args] });
+    seen.first.push(times.first);
+    seen.second.push(times.second);
+    while (processesOf([copy]).length > 0) await sleep(50);
+    rmSync(copy);
+  }
+  const [plain, ours] = [median(seen.first), median(seen.second)];
+  return {
+    what: "first start of it: the mount is cold, the file warm",
+    measured: `${ms(ours)} / ${ms(plain)} = ${(ours / plain).toFixed(2)}×`,
+    wanted: "≤ 2.50×",
+    met: ours / plain <= 2.5,
+  };
+}
+
 /** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
 export async function bench() {
   const { build } = await import("../../dist/index.js");
@@ -129,11 +152,7 @@ export async function bench() {
           pairs,
         },
       ),
-      await startRow("first start of it: the mount is cold, the file warm", 2.5, pair, {
-        ...job,
-        env: { ...env, FUSELAGE_LINGER: "0" },
-        pairs: Math.ceil(pairs / 4),
-      }),
+      await firstStarts(dir, pair, { ...job, env }),
     ];
     if (isRoot) rows.push(await memoryRow(plain, bundle, env));
     return rows;

@@ -8,6 +8,8 @@
 
 #include "fuse/server.h"
 
+#define SWEEP_FORGET 32 /* blocks */
+
 /* Blocks of a file that are decompressed ahead of a READ. */
 #define AHEAD_BLOCKS 2
 
@@ -166,6 +168,23 @@ static void run(struct fuse_helper *helper, const struct fuse_job *job)
 	}
 }
 
+/*
+ * Stores a block of which nothing was asked for: an empty range. Both forms of it in memory would be
+ * too much for what may never be wanted; the packed one goes, of many blocks at once, because the
+ * kernel has all processors empty their lists of pages for it.
+ */
+static void sweep_block(struct fuse_helper *helper, uint64_t index)
+{
+	struct fuse_sweep *sweep = &helper->sweep;
+	unsigned log = helper->server->fs->super.block_log;
+	uint64_t begin = index << log;
+
+	store_around(helper, sweep->node, &sweep->inode, index, begin, begin);
+	if ((index + 1) % SWEEP_FORGET == 0 || index + 1 == sweep->blocks)
+		sqfs_forget_blocks(helper->reader, &sweep->inode,
+				   (index - index % SWEEP_FORGET) << log, begin);
+}
+
 void *fuse_helper_main(void *argument)
 {
 	struct fuse_helper *helper = argument;
@@ -180,13 +199,8 @@ void *fuse_helper_main(void *argument)
 		if (take(helper, !sweeping, &job))
 			run(helper, &job);
 		sweeping = may_sweep && sweep_next(sweep, &index);
-		if (!sweeping)
-			continue;
-		uint64_t begin = index << helper->server->fs->super.block_log;
-		/* Nothing of it was asked for: an empty range. Both forms of it in memory would be
-		 * too much for what may never be. */
-		store_around(helper, sweep->node, &sweep->inode, index, begin, begin);
-		sqfs_forget_block(helper->reader, &sweep->inode, begin);
+		if (sweeping)
+			sweep_block(helper, index);
 	}
 	return NULL;
 }

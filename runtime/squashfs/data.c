@@ -176,20 +176,21 @@ ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode
 	return error ? error : (ssize_t)(stretch.whole - stretch.within);
 }
 
-void sqfs_forget_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
-		       uint64_t position)
+void sqfs_forget_blocks(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t first,
+			uint64_t last)
 {
-	struct stretch stretch;
+	struct stretch from, to;
 
-	/* Of a hole there are no bytes, and zero bytes would mean all that follow. */
-	if (find_stretch(reader, inode, position, &stretch) <= 0 || stretch.tail || !stretch.word)
+	if (find_stretch(reader, inode, first, &from) <= 0 || from.tail ||
+	    find_stretch(reader, inode, last, &to) <= 0 || to.tail)
 		return;
 	/* Whole pages, also the ones shared with a neighbour: others the kernel would leave. */
-	uint64_t begin = reader->fs->offset + stretch.position;
-	uint64_t end = begin + (stretch.word & BLOCK_SIZE_MASK);
-	begin &= ~UINT64_C(4095);
-	posix_fadvise(reader->fs->fd, (off_t)begin,
-		      (off_t)(((end + 4095) & ~UINT64_C(4095)) - begin), POSIX_FADV_DONTNEED);
+	uint64_t begin = (reader->fs->offset + from.position) & ~UINT64_C(4095);
+	uint64_t end = reader->fs->offset + to.position + (to.word & BLOCK_SIZE_MASK);
+	end = (end + 4095) & ~UINT64_C(4095);
+	if (begin < end) /* holes have no bytes, and zero bytes would mean all that follow */
+		posix_fadvise(reader->fs->fd, (off_t)begin, (off_t)(end - begin),
+			      POSIX_FADV_DONTNEED);
 }
 
 ssize_t sqfs_pread(struct sqfs_reader *reader, const struct sqfs_inode *inode, void *buffer,

@@ -228,9 +228,12 @@ ssize_t sqfs_prefetch(struct sqfs_reader *reader, const struct sqfs_inode *inode
 		      uint64_t position);
 /* The same for a fragment block by its index; SQFS_ENOENT behind the last one. */
 int sqfs_prefetch_fragment(struct sqfs_reader *reader, uint32_t fragment);
-/* The kernel need not keep the image's own bytes of the block at `position` in memory. */
-void sqfs_forget_block(struct sqfs_reader *reader, const struct sqfs_inode *inode,
-		       uint64_t position);
+/*
+ * The kernel need not keep the image's own bytes of the full blocks from the one at `first` to the
+ * one at `last` in memory. Costs the same for one and for many.
+ */
+void sqfs_forget_blocks(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t first,
+			uint64_t last);
 
 /* Names as NUL-terminated strings with their prefix, one after the other. Returns the bytes used;
  * with size 0, the bytes needed. */

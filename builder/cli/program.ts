@@ -1,5 +1,5 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
-import { BundleError, errnoCode, internal } from "../errors.ts";
+import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
 import { removeTemporaries } from "../output/temporary.ts";
 import { printError } from "./print.ts";
 
@@ -13,11 +13,15 @@ function endBySignal(signal: NodeJS.Signals): void {
   }
 }
 
-function onOutputError(cause: Error): void {
-  if (errnoCode(cause) !== "EPIPE") throw cause;
-  // The reader has gone, as `| head` does: there is nobody left to tell anything.
+/** What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. */
+function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error): void {
   removeTemporaries();
-  process.exit(0);
+  // The reader has gone, as `| head` does: there is nobody left to tell anything.
+  if (errnoCode(cause) === "EPIPE") process.exit(0);
+  if (stream === process.stderr) process.exit(1);
+  const error = outputFailed("standard output", "write", cause);
+  printError(error, { json: false, debug: false, program });
+  process.exit(error.exitStatus);
 }
 
 /** Options that end at `--`: what is behind is not ours. */
@@ -35,8 +39,8 @@ export async function runProgram(
   main: (argv: readonly string[]) => Promise<void>,
 ): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, endBySignal);
-  process.stdout.on("error", onOutputError);
-  process.stderr.on("error", onOutputError);
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (cause) => onOutputError(name, stream, cause));
   const argv = process.argv.slice(2);
   try {
     await main(argv);

@@ -2,7 +2,6 @@
  * TARGET_APPIMAGE: a runtime that stands for another file. AppImageLauncher runs a copy of the
  * bytes before the image, from memory and without the magic, by a rule of binfmt_misc.
  */
-import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -155,22 +154,18 @@ describe("from memory, as AppImageLauncher does it", () => {
     `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && ${script}`,
     ...args,
   ];
-  const { status } = spawnSync("unshare", inNamespace("true"));
 
-  (status === 0 ? skipUnless("gcc") : (name: string) => test.skip(name))(
-    "by a rule of binfmt_misc (Linux 6.7: one for each user namespace)",
-    async () => {
-      const dir = path.join(temporaryDirectory(), "with space");
-      mkdirSync(dir);
-      const file = path.join(dir, "My.AppImage");
-      copyFileSync(other, file);
-      const script = `printf '%s' '${rule}${launcher}:' > /proc/sys/fs/binfmt_misc/register && exec "$@"`;
-      const options = { env: { HOME: temporaryDirectory() } };
-      const args = inNamespace(script, "sh", file);
-      const found = variables(printed(await run("unshare", args, options)));
-      expect(found).toMatchObject({ APPIMAGE: file });
-      const said = await run("unshare", inNamespace(script, "sh", file, ...which), options);
-      expect(printed(said)).toBe("other\n");
-    },
-  );
+  skipUnless("gcc", "binfmt")("by a rule of binfmt_misc", async () => {
+    const dir = path.join(temporaryDirectory(), "with space");
+    mkdirSync(dir);
+    const file = path.join(dir, "My.AppImage");
+    copyFileSync(other, file);
+    const script = `printf '%s' '${rule}${launcher}:' > /proc/sys/fs/binfmt_misc/register && exec "$@"`;
+    const options = { env: { HOME: temporaryDirectory() } };
+    const args = inNamespace(script, "sh", file);
+    const found = variables(printed(await run("unshare", args, options)));
+    expect(found).toMatchObject({ APPIMAGE: file });
+    const said = await run("unshare", inNamespace(script, "sh", file, ...which), options);
+    expect(printed(said)).toBe("other\n");
+  });
 });

@@ -37,6 +37,13 @@ const probes = {
     const { status, stderr } = spawnSync("unshare", mount, { ...who, encoding: "utf8" });
     return status === 0 ? undefined : `user namespaces are refused: ${stderr?.trim()}`;
   },
+  // Linux 6.7: one for each user namespace.
+  binfmt: () => {
+    const mount = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc";
+    const namespaces = ["--user", "--map-root-user", "--mount", "sh", "-c", mount];
+    const { status, stderr } = spawnSync("unshare", namespaces, { encoding: "utf8" });
+    return status === 0 ? undefined : `a namespace has no binfmt_misc: ${stderr?.trim()}`;
+  },
   loop: () => {
     if (!isRoot) return "loop devices need root";
     try {

@@ -1,0 +1,59 @@
+/** A mount that is kept belongs to its user alone: what root's rights made is never kept or shared. */
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import { asUser } from "../support/process.ts";
+import { userDirectory } from "../support/temporary.ts";
+import { asOrdinary, checkOf, imageOf, runnerOf, setuidRoot as way } from "./runner.ts";
+
+/** An image that has been as it is for long enough to be shared. */
+async function settledImage(): Promise<string> {
+  const image = await imageOf();
+  await sleep(100);
+  return image;
+}
+
+/** Processes that were started as `program`. */
+function processesOf(program: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return /^\d+$/.test(pid) && line.split("\0")[0] === program;
+    } catch {
+      return false; // It ended meanwhile.
+    }
+  });
+}
+
+for (const type of ["loop", "fuse"]) {
+  checkOf(way)(
+    `setuid-root, ${type}: no mount is kept, whatever FUSELAGE_LINGER says`,
+    async () => {
+      const program = runnerOf(way);
+      const home = userDirectory();
+      const env = { FUSELAGE_LINGER: "600", FUSELAGE_DEBUG: "1" };
+      const args = [`--mount-type=${type}`, "-s", `a:${await settledImage()}`, "id", "-u"];
+      for (let i = 0; i < 3; i++) {
+        const { stderr, status } = await asUser(program, args, home, { env });
+        expect({ status, stderr }).toMatchObject({
+          status: 0,
+          stderr: expect.stringContaining(`mounted by ${type} in`),
+        });
+      }
+      while (processesOf(program).length > 0) await sleep(5); // the test's own limit ends it
+    },
+  );
+}
+
+checkOf(asOrdinary, "fuse")(
+  "the same start by a user of his own keeps one, for a second",
+  async () => {
+    const program = runnerOf(asOrdinary);
+    const home = userDirectory();
+    const env = { FUSELAGE_LINGER: "1" };
+    const args = ["--mount-type=fuse", "-s", `a:${await settledImage()}`, "true"];
+    expect((await asUser(program, args, home, { env })).status).toBe(0);
+    expect(processesOf(program).length).toBeGreaterThan(0);
+    while (processesOf(program).length > 0) await sleep(5);
+  },
+);

@@ -1,10 +1,11 @@
 /** What a file that holds a squashfs image says about itself. */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { findSection, readText, SIGNATURE, UPDATE_INFO } from "./appimage/sections.ts";
 import { checkComplete, type LocatedImage, locateImage } from "./elf/image.ts";
 import { type ElfFile, machineName } from "./elf/read.ts";
 import * as errors from "./errors.ts";
 import { manifestFormat } from "./generated/spec.ts";
+import { withFile } from "./input/file.ts";
 import { decodeManifest } from "./manifest/decode.ts";
 import type { Manifest } from "./manifest/manifest.ts";
 import { type ImageReader, openImage } from "./squashfs/reader.ts";
@@ -37,29 +38,19 @@ export interface AppImageFacts {
  *
  * @throws E_INPUT_MISSING, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
  */
-export async function withImage<T>(
+export function withImage<T>(
   file: string,
   use: (inspection: Inspection, image: ImageReader, handle: FileHandle) => T | Promise<T>,
 ): Promise<T> {
-  const handle = await open(file).catch((cause: unknown) => {
-    if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
-    throw errors.fileUnreadable(file, cause);
-  });
-  try {
-    const stats = await handle.stat();
-    if (stats.isDirectory()) {
-      throw errors.fileUnreadable(file, Object.assign(new Error(), { code: "EISDIR" }));
-    }
-    const inspection = await readInspection(handle, file, stats.size);
+  return withFile(file, async (handle, size) => {
+    const inspection = await readInspection(handle, file, size);
     const image = openImage(handle.fd, inspection.imageOffset, file);
     try {
       return await use(inspection, image, handle);
     } finally {
       image.close();
     }
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 /**

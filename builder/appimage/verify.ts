@@ -1,10 +1,11 @@
 /** Whose signature a file carries, and what it is worth. */
 import { existsSync } from "node:fs";
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
+import { withFile } from "../input/file.ts";
 import { type GpgResult, gpg, gpgWords, statusOf } from "./gpg.ts";
 import { findSection, KEY, readText, SIGNATURE, signedDigest } from "./sections.ts";
 import { runTool } from "./tool.ts";
@@ -65,16 +66,8 @@ function fingerprintOf(text: string): string {
 }
 
 /** Signature, key and digest of a file. */
-async function readSigned(file: string) {
-  const handle = await open(file).catch((cause: unknown) => {
-    if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
-    throw errors.fileUnreadable(file, cause);
-  });
-  try {
-    const stats = await handle.stat();
-    if (stats.isDirectory()) {
-      throw errors.fileUnreadable(file, Object.assign(new Error(), { code: "EISDIR" }));
-    }
+function readSigned(file: string) {
+  return withFile(file, async (handle) => {
     const elf = await readElf(handle, file);
     const [signature = "", key = ""] = await Promise.all(
       [SIGNATURE, KEY].map(async (name) => {
@@ -84,9 +77,7 @@ async function readSigned(file: string) {
     );
     if (signature.trim() === "") throw errors.signatureMissing(file);
     return { signature, key, digest: await signedDigest(handle, elf, file) };
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 /** A keyring of its own with the key that the file carries. @returns its folder */

@@ -1,4 +1,8 @@
-/** A mount that is kept belongs to its user alone: what root's rights made is never kept or shared. */
+/**
+ * A mount that is kept belongs to its user alone: what root's rights made is never kept or shared.
+ * Two things see to it: such a start does not ask for it, and a keeper, which has no effective
+ * rights there, could not leave the other mounts (unshare: EPERM) and would end.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";

@@ -28,6 +28,7 @@ struct archive {
 	const char *file; /* path, or NULL */
 	char name[NAME_MAX + 1]; /* one path component */
 	bool fixed; /* appears at /run/fuselage/NAME */
+	bool allowed; /* policy: there also in setuid-root mode */
 	char target[PATH_MAX]; /* set when it is placed */
 	/* after archive_open */
 	int fd; /* opened once, with the caller's rights; -1 */

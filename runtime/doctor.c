@@ -180,7 +180,7 @@ static _Noreturn void attempt(struct start *start, const char *strategy, int out
 	struct failure failure = { 0 };
 
 	start->invocation.mount_type = strategy;
-	if (home_prepare(start, &failure) == 0 && place_all(start, &failure) == 0)
+	if (home_prepare(start, false, &failure) == 0 && place_all(start, &failure) == 0)
 		_exit(0);
 	(void)write_full(out, failure.text, strlen(failure.text));
 	_exit(1);
@@ -297,7 +297,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 	/* Not in the array, which is of strategies. */
 	FILE *out = json ? stderr : stdout;
 	start->invocation.mount_type = "auto";
-	char kept = home_prepare(start, &ignored) < 0 ?
+	char kept = home_prepare(start, false, &ignored) < 0 ?
 			    0 :
 			    share_ask(start, start->invocation.archives);
 	if (kept)

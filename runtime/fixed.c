@@ -20,27 +20,9 @@ static bool wanted(const struct start *start)
 	return false;
 }
 
-/* Opens or makes a directory of root's that nobody else may change. */
-static int open_root_directory(int parent, const char *name)
+static int make_on_host(const struct start *start, int run, struct failure *failure)
 {
-	struct stat st;
-
-	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-		return -1;
-	OWNED_FD fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))) {
-		errno = EPERM;
-		return -1;
-	}
-	return steal_fd(&fd);
-}
-
-static int make_on_host(const struct start *start, struct failure *failure)
-{
-	OWNED_FD run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	OWNED_FD base = run < 0 ? -1 : open_root_directory(run, "fuselage");
+	OWNED_FD base = open_root_directory(run, "fuselage");
 
 	if (base < 0)
 		return fail_errno(failure, FUSELAGE_E_FIXED_PATH, "%s", FIXED_DIRECTORY);
@@ -58,13 +40,14 @@ static int make_on_host(const struct start *start, struct failure *failure)
 
 int fixed_prepare(const struct start *start, struct failure *failure)
 {
-	int result = 0;
+	int result;
 
-	if (start->kind == NAMESPACE_PRIVILEGED && wanted(start)) {
-		privileges_raise(&start->caller);
-		result = make_on_host(start, failure);
-		privileges_lower(&start->caller);
-	}
+	if (start->kind != NAMESPACE_PRIVILEGED || !wanted(start))
+		return 0;
+	OWNED_FD run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	privileges_raise(&start->caller);
+	result = make_on_host(start, run, failure);
+	privileges_lower(&start->caller);
 	return result;
 }
 
@@ -116,7 +99,11 @@ static int bind_entry(int from, int to, const char *name)
 	}
 	snprintf(source, sizeof source, "/proc/self/fd/%d/%s", from, name);
 	snprintf(target, sizeof target, "/proc/self/fd/%d/%s", to, name);
-	return mount(source, target, NULL, MS_BIND | MS_REC, NULL);
+	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	return unlinkat(to, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0); /* gone meanwhile */
 }
 
 /* Binds everything but `skip`. */
@@ -160,7 +147,7 @@ static int make_fixed(const struct start *start, int run)
  * is seen, and what it binds is still to be found. */
 static int cover(const struct start *start, const char *aside)
 {
-	if (mkdir(aside, 0755) < 0 || mount_tmpfs(start, aside, false) < 0)
+	if (mkdir(aside, 0755) < 0 || mount_tmpfs(start, aside) < 0)
 		return -1;
 	OWNED_FD run = open(aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run < 0 || bind_entries("/run", run, "fuselage") < 0 || make_fixed(start, run) < 0)

@@ -35,7 +35,7 @@ static int carry_out(struct attempt *attempt, struct mount_call *call, struct fa
 		attempt->fd = detached_mount(call, failure);
 		return attempt->fd < 0 ? -1 : 0;
 	}
-	if (mount_pinned(attempt->start, attempt->target, false, call) < 0)
+	if (mount_pinned(attempt->start, attempt->target, call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: mount of type %s",
 				  attempt->target, call->type);
 	return 0;

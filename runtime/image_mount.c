@@ -18,7 +18,6 @@ struct attempt {
 	struct start *start;
 	struct image_mount *image;
 	const char *target;
-	bool fixed;
 };
 
 int image_loop_device(const struct start *start, const struct archive *archive, char *path,
@@ -61,7 +60,7 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	OWNED_FD device = image_loop_device(start, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (mount_pinned(start, attempt->target, attempt->fixed,
+	if (mount_pinned(start, attempt->target,
 			 &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
@@ -87,7 +86,7 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 				      start->host_namespace, &image->server, failure) < 0)
 			return -1;
 	}
-	result = fuse_mount_attach(start, &image->server, attempt->target, attempt->fixed, failure);
+	result = fuse_mount_attach(start, &image->server, attempt->target, failure);
 	if (result < 0)
 		fuse_mount_close(&image->server);
 	return result;
@@ -128,7 +127,7 @@ static int try_extract(struct attempt *attempt, struct failure *failure)
 	if (attempt->start->kind == NAMESPACE_NONE)
 		return disk_tree_place(attempt->start, attempt->image->archive, failure);
 	return image_extract(attempt->start, attempt->image->archive, attempt->target,
-			     attempt->fixed, !attempt->image->writable_copy, failure);
+			     !attempt->image->writable_copy, failure);
 }
 
 struct extraction_job {
@@ -148,7 +147,7 @@ static int extract_into(void *context, struct failure *failure)
 }
 
 int image_extract(struct start *start, const struct archive *archive, const char *target,
-		  bool fixed, bool read_only, struct failure *failure)
+		  bool read_only, struct failure *failure)
 {
 	struct extraction_job job = {
 		.archive = archive,
@@ -156,7 +155,7 @@ int image_extract(struct start *start, const struct archive *archive, const char
 		.owners = start->kind == NAMESPACE_PRIVILEGED && !start->caller.setuid,
 	};
 
-	if (mount_tmpfs(start, target, fixed) < 0)
+	if (mount_tmpfs(start, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
 				  target);
 	if (privileges_isolated(&start->caller, extract_into, &job, failure) < 0) {
@@ -200,14 +199,14 @@ int image_mount_prepare(const struct start *start, struct image_mount *image,
 }
 
 int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
-		       bool fixed, struct failure *failure)
+		       struct failure *failure)
 {
-	struct attempt attempt = { start, image, target, fixed };
+	struct attempt attempt = { start, image, target };
 	const char *wanted = start->invocation.mount_type;
 	char reasons[sizeof failure->text] = "";
 	size_t used = 0;
 
-	if (start->share.mount >= 0 && share_attach(start, target, fixed) == 0)
+	if (start->share.mount >= 0 && share_attach(start, target) == 0)
 		return 0;
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];

@@ -24,7 +24,7 @@ int image_mount_prepare(const struct start *start, struct image_mount *image,
  * "auto" by the first that works. When none does, the failure lists each with its reason.
  */
 int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
-		       bool fixed, struct failure *failure);
+		       struct failure *failure);
 
 /*
  * A loop device on the image, for the kernel's own squashfs; `path` takes LOOP_PATH_MAX bytes.
@@ -35,6 +35,6 @@ int image_loop_device(const struct start *start, const struct archive *archive, 
 
 /* The last strategy on its own: everything into a tmpfs at `target`. */
 int image_extract(struct start *start, const struct archive *archive, const char *target,
-		  bool fixed, bool read_only, struct failure *failure);
+		  bool read_only, struct failure *failure);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "appimage.h"
 #include "base/owned.h"
+#include "procdir.h"
 #include "run_path.h"
 
 static const char variable[] = "${FUSELAGE_BUNDLE_DIR}";
@@ -200,8 +201,18 @@ static char **join(const char *first, const char **before, size_t count, char **
 /* What was changed for our own work is the caller's again. */
 static void become_app(const struct start *start)
 {
+	if (start->cwd >= 0 && fchdir(start->cwd) < 0)
+		abort(); /* the directory that it has been in all the time */
 	umask(start->mask);
 	signal(SIGXFSZ, start->file_size_signal);
+}
+
+static int give_up_root(const struct start *start, struct failure *failure)
+{
+	if (privileges_drop(&start->caller, failure) < 0)
+		return -1;
+	procdir_link(start);
+	return 0;
 }
 
 int launch_bundle(const struct start *start, const struct bundle *bundle, char **args,
@@ -212,8 +223,8 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 	char path[2 * PATH_MAX], name[2 * PATH_MAX];
 
 	snprintf(path, sizeof path, "%s/%s", root, manifest->entry);
-	if (privileges_drop(&start->caller, failure) < 0 ||
-	    check_entry(bundle, path, failure) < 0 || set_environment(start, bundle, failure) < 0)
+	if (give_up_root(start, failure) < 0 || check_entry(bundle, path, failure) < 0 ||
+	    set_environment(start, bundle, failure) < 0)
 		return -1;
 	/*
 	 * The path itself: interpreters and multi-call programs find their files by argv[0]. In
@@ -236,7 +247,7 @@ int launch_command(const struct start *start, const struct bundle *bundle, struc
 	const struct invocation *invocation = &start->invocation;
 	char path[PATH_MAX];
 
-	if (privileges_drop(&start->caller, failure) < 0)
+	if (give_up_root(start, failure) < 0)
 		return -1;
 	if (!invocation->run) {
 		const char *command = invocation->command[0];

@@ -24,8 +24,7 @@
 #include "namespace.h"
 #include "options.h"
 #include "place.h"
-
-#define POLICY_FILE "/etc/fuselage.conf"
+#include "policy.h"
 
 static double milliseconds(void)
 {
@@ -35,16 +34,33 @@ static double milliseconds(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+/*
+ * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
+ * what policy names; with anything else the start is an ordinary one, in a user namespace where
+ * nobody is root.
+ */
+static int check_fixed(struct start *start, struct failure *failure)
+{
+	bool allowed = true;
+
+	if (policy_read(start, failure) < 0)
+		return -1;
+	for (size_t i = 0; i < start->invocation.count; i++)
+		allowed &= !start->invocation.archives[i].fixed ||
+			   start->invocation.archives[i].allowed;
+	if (allowed)
+		return 0;
+	start->share.linger = 0;
+	start->kind = NAMESPACE_USER;
+	return privileges_forget(&start->caller, failure);
+}
+
 /* What holds for every way that the archives may take. */
 static int settle(struct start *start, struct failure *failure)
 {
-	bool root = start->invocation.map_root_user;
+	bool root;
 
 	start->kind = namespace_kind(&start->caller);
-	/* Root is root already: with a mount namespace alone nothing is mapped. */
-	root = root && start->kind == NAMESPACE_USER;
-	start->uid = root ? 0 : start->caller.uid;
-	start->gid = root ? 0 : start->caller.gid;
 	fuse_options_init(&start->fuse);
 	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_VARIABLE, getenv("FUSELAGE_FUSE"),
 			       failure) < 0 ||
@@ -52,7 +68,13 @@ static int settle(struct start *start, struct failure *failure)
 		return -1;
 	start->mask = umask(022);
 	start->file_size_signal = signal(SIGXFSZ, SIG_IGN);
-	return start->caller.setuid ? policy_read(&start->policy, POLICY_FILE, failure) : 0;
+	if (start->caller.setuid && check_fixed(start, failure) < 0)
+		return -1;
+	/* Root is root already: with a mount namespace alone nothing is mapped. */
+	root = start->invocation.map_root_user && start->kind == NAMESPACE_USER;
+	start->uid = root ? 0 : start->caller.uid;
+	start->gid = root ? 0 : start->caller.gid;
+	return 0;
 }
 
 /* Everything from opened archives to mounted ones. */
@@ -61,7 +83,7 @@ static int prepare(struct start *start, struct failure *failure)
 	const char *debug = getenv("FUSELAGE_DEBUG");
 	double began = debug && *debug ? milliseconds() : 0;
 
-	if (settle(start, failure) < 0 || home_prepare(start, failure) < 0 ||
+	if (settle(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
 	    place_all(start, failure) < 0)
 		return -1;
 	if (debug && *debug)
@@ -97,10 +119,7 @@ static int examine(struct start *start, bool json, struct failure *failure)
 /* Mounts of the host's are made with the caller's own rights alone. */
 static int begin_mount(struct start *start, struct failure *failure)
 {
-	if (privileges_drop(&start->caller, failure) < 0)
-		return -1;
-	start->caller.setuid = false;
-	return settle(start, failure);
+	return privileges_forget(&start->caller, failure) < 0 ? -1 : settle(start, failure);
 }
 
 static int run_invocation(struct start *start, const struct bundle *bundle, char **argv,
@@ -192,7 +211,7 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 {
 	start->on_host = true;
 	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
-	    take_mount_type(start, failure) < 0 || home_prepare(start, failure) < 0 ||
+	    take_mount_type(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
 	    place_all(start, failure) < 0)
 		return -1;
 	return appimage_hold(start, failure);
@@ -254,6 +273,8 @@ int main(int argc, char **argv)
 	bundle.file = -1;
 	start.host_namespace = -1;
 	start.lock = -1;
+	start.places = -1;
+	start.cwd = -1;
 	if (run(&start, &bundle, argv, &failure) == 0)
 		return 0;
 

@@ -114,34 +114,51 @@ static bool is_crippled(const struct start *start)
 static int leave_host(const struct start *start, struct failure *failure)
 {
 	if (start->kind == NAMESPACE_PRIVILEGED || start->share.joined) {
-		if (unshare(CLONE_NEWNS) < 0)
-			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
-					  "mount namespace cannot be made");
-	} else {
-		if (is_crippled(start))
-			return fail(failure, FUSELAGE_E_NAMESPACE,
-				    "user namespace is made without capabilities (AppArmor: "
-				    "kernel.apparmor_restrict_unprivileged_userns = 1)");
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-			const char *why = refusal(errno);
-			return fail_errno(failure, FUSELAGE_E_NAMESPACE,
-					  "user namespace cannot be made%s", why);
-		}
-		if (map_caller(start, failure) < 0)
-			return -1;
+		privileges_raise(&start->caller);
+		int result = unshare(CLONE_NEWNS);
+		privileges_lower(&start->caller);
+		return result == 0 ? 0 :
+				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
+						"mount namespace cannot be made");
 	}
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return fail_errno(failure, FUSELAGE_E_NAMESPACE,
-				  "/: propagation cannot be set to slave");
+	if (is_crippled(start))
+		return fail(failure, FUSELAGE_E_NAMESPACE,
+			    "user namespace is made without capabilities (AppArmor: "
+			    "kernel.apparmor_restrict_unprivileged_userns = 1)");
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+		const char *why = refusal(errno);
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
+				  why);
+	}
+	return map_caller(start, failure);
+}
+
+/*
+ * The caller's directory, as this namespace has it, until the app starts: mounts are made from
+ * others. The link in /proc leads to one that may not be searched, too.
+ */
+static int keep_directory(struct start *start, struct failure *failure)
+{
+	start->cwd = open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start->cwd < 0)
+		start->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start->cwd < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
 }
 
-int namespace_enter(const struct start *start, struct failure *failure)
+int namespace_enter(struct start *start, struct failure *failure)
 {
 	int result;
 
+	if (leave_host(start, failure) < 0 || keep_directory(start, failure) < 0)
+		return -1;
+	result = chdir("/");
 	privileges_raise(&start->caller);
-	result = leave_host(start, failure);
+	if (result == 0)
+		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
 	privileges_lower(&start->caller);
-	return result;
+	return result == 0 ? 0 :
+			     fail_errno(failure, FUSELAGE_E_NAMESPACE,
+					"/: propagation cannot be set to slave");
 }

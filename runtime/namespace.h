@@ -14,8 +14,9 @@ bool namespace_is_initial(const struct caller *caller);
 /*
  * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
  * propagation), none of ours go out. After failure the process must not go on as if nothing had
- * happened: part of it may have been done.
+ * happened: part of it may have been done. The current directory is / afterwards; start->cwd is what
+ * it was.
  */
-int namespace_enter(const struct start *start, struct failure *failure);
+int namespace_enter(struct start *start, struct failure *failure);
 
 #endif

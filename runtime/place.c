@@ -19,10 +19,12 @@
 #include "janitor.h"
 #include "namespace.h"
 #include "pinned.h"
+#include "procdir.h"
 
 static int make_target(const struct start *start, struct archive *archive, struct failure *failure)
 {
 	const char *kind = archive->use == ARCHIVE_STATIC ? "static" : "dynamic";
+	char name[NAME_MAX + 16];
 	int n;
 
 	if (archive->fixed) {
@@ -30,14 +32,14 @@ static int make_target(const struct start *start, struct archive *archive, struc
 			 archive->name);
 		return 0;
 	}
-	n = snprintf(archive->target, sizeof archive->target, "%s/%s/%s", start->procdir, kind,
-		     archive->name);
+	snprintf(name, sizeof name, "%s/%s", kind, archive->name);
+	n = snprintf(archive->target, sizeof archive->target, "%s/%s", start->procdir, name);
 	if (n >= (int)sizeof archive->target)
 		errno = ENAMETOOLONG;
-	else if (mkdir(archive->target, 0755) == 0)
+	else if (procdir_add(start, name, 0755) == 0 &&
+		 (archive->use != ARCHIVE_EMPTY || procdir_give(start, name) == 0))
 		return 0;
-	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s/%s", start->procdir, kind,
-			  archive->name);
+	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s", start->procdir, name);
 }
 
 /* For privileges_isolated. */
@@ -53,7 +55,7 @@ static int unzip(void *context, struct failure *failure)
 
 static int place_zip(struct start *start, struct archive *archive, struct failure *failure)
 {
-	if (mount_tmpfs(start, archive->target, archive->fixed) < 0)
+	if (mount_tmpfs(start, archive->target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs", archive->target);
 	if (privileges_isolated(&start->caller, unzip, archive, failure) < 0)
 		return -1;
@@ -68,53 +70,69 @@ static int place_zip(struct start *start, struct archive *archive, struct failur
 static bool can_mark(const struct start *start, const char *upper)
 {
 	return start->kind == NAMESPACE_PRIVILEGED ||
-	       setxattr(upper, "user.fuselage", "", 0, 0) == 0;
+	       (fchdir(start->places) == 0 && setxattr(upper, "user.fuselage", "", 0, 0) == 0);
+}
+
+/* Each layer is what it was made as: the image, and directories of this start's own. */
+static bool are_layers(const struct start *start, const char *const paths[])
+{
+	struct stat st[3], own;
+
+	if (fstat(start->places, &own) < 0)
+		return false;
+	for (int i = 0; i < 3; i++)
+		if (fstatat(start->places, paths[i], &st[i], AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (st[i].st_dev == own.st_dev) != (i > 0))
+			return false;
+	return true;
 }
 
 /*
- * The layers are named relative to their directory: a path of the caller's may hold what separates
- * options. The number keeps two archives apart.
+ * The layers are named relative to the start's directory: a path of the caller's may hold what
+ * separates options. The number keeps two archives apart.
  */
-static int mount_overlay(const struct start *start, const struct archive *archive, const char *base)
+static int mount_overlay(const struct start *start, const struct archive *archive,
+			 const char *const layers[])
 {
-	OWNED_FD here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const char *options = start->kind == NAMESPACE_USER ?
-				      "lowerdir=lower,upperdir=upper,workdir=work,userxattr" :
-				      "lowerdir=lower,upperdir=upper,workdir=work";
-	int result, error;
+	char options[200];
+	const char *target = archive->target;
 
-	if (here < 0 || chdir(base) < 0)
+	if (!archive->fixed)
+		target += strlen(start->procdir) + 1;
+	snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s%s", layers[0],
+		 layers[1], layers[2], start->kind == NAMESPACE_USER ? ",userxattr" : "");
+	if (!are_layers(start, layers) || !can_mark(start, layers[1]))
 		return -1;
-	result = can_mark(start, "upper") ?
-			 mount_pinned(start, archive->target, archive->fixed,
-				      &(struct mount_call){ "fuselage", "overlay", 0, options }) :
-			 -1;
-	error = errno;
-	if (fchdir(here) < 0)
+	OWNED_FD point = open_mount_point(start, archive->target);
+	if (point < 0)
 		return -1;
-	errno = error;
-	return result;
+	return mount_at(start, start->places, target,
+			&(struct mount_call){ "fuselage", "overlay", 0, options });
 }
 
 static int place_overlay(struct start *start, struct image_mount *image, size_t number,
 			 struct failure *failure)
 {
-	static const char *const layers[] = { "", "/lower", "/upper", "/work" };
-	char base[PATH_MAX + 48], path[PATH_MAX + 64];
+	static const char *const names[] = { "lower", "upper", "work" };
+	char layers[3][48], path[PATH_MAX + 48];
+	const char *paths[3];
 
-	snprintf(base, sizeof base, "%s/.overlay", start->procdir);
-	if (mkdir(base, 0700) < 0 && errno != EEXIST)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", base);
-	snprintf(base, sizeof base, "%s/.overlay/%zu", start->procdir, number);
-	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-		snprintf(path, sizeof path, "%s%s", base, layers[i]);
-		if (mkdir(path, 0755) < 0)
-			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", path);
+	snprintf(path, sizeof path, ".overlay/%zu", number);
+	if ((procdir_add(start, ".overlay", 0755) < 0 && errno != EEXIST) ||
+	    procdir_add(start, path, 0755) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s/%s", start->procdir, path);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(layers[i], sizeof layers[i], "%s/%s", path, names[i]);
+		paths[i] = layers[i];
+		if (procdir_add(start, layers[i], 0755) < 0)
+			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s/%s",
+					  start->procdir, layers[i]);
 	}
-	snprintf(path, sizeof path, "%s/lower", base);
-	if (image_mount_attach(start, image, path, false, failure) < 0)
+	snprintf(path, sizeof path, "%s/%s", start->procdir, layers[0]);
+	if (image_mount_attach(start, image, path, failure) < 0)
 		return -1;
-	if (mount_overlay(start, image->archive, base) == 0)
+	/* The root of the merged tree is the upper layer's. */
+	if (procdir_give(start, layers[1]) == 0 && mount_overlay(start, image->archive, paths) == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: overlayfs", image->archive->target);
 	unmount_pinned(start, path);
@@ -135,7 +153,7 @@ static int place_dynamic(struct start *start, struct archive *archive, struct im
 	fuse_mount_close(&image->server);
 	share_close(&start->share);
 	start->strategy = "extract";
-	return image_extract(start, archive, archive->target, archive->fixed, false, failure);
+	return image_extract(start, archive, archive->target, false, failure);
 }
 
 static int place(struct start *start, struct archive *archive, struct image_mount *image,
@@ -144,7 +162,7 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 	if (make_target(start, archive, failure) < 0)
 		return -1;
 	if (archive->use == ARCHIVE_EMPTY) {
-		if (archive->fixed && mount_tmpfs(start, archive->target, true) < 0)
+		if (archive->fixed && mount_tmpfs(start, archive->target) < 0)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs",
 					  archive->target);
 		return 0;
@@ -154,7 +172,7 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 						       place_zip(start, archive, failure);
 	if (archive->use == ARCHIVE_DYNAMIC)
 		return place_dynamic(start, archive, image, number, failure);
-	return image_mount_attach(start, image, archive->target, archive->fixed, failure);
+	return image_mount_attach(start, image, archive->target, failure);
 }
 
 struct cache_job {
@@ -254,11 +272,14 @@ static int check_host(const struct start *start, struct failure *failure)
 /* Without a namespace: the directories are on the host, and somebody has to clean up. */
 static int stay_on_host(struct start *start, struct failure *failure)
 {
+	/* Nothing here needs root, and all of it stands in the caller's home. */
+	if (privileges_forget(&start->caller, failure) < 0)
+		return -1;
 	start->kind = NAMESPACE_NONE;
 	start->uid = start->caller.uid;
 	start->gid = start->caller.gid;
 	janitor_sweep(start);
-	if (check_host(start, failure) < 0 || home_make(start, failure) < 0)
+	if (check_host(start, failure) < 0 || procdir_make(start, failure) < 0)
 		return -1;
 	return janitor_start(start, failure);
 }
@@ -290,7 +311,7 @@ static int enter(struct start *start, struct failure *failure)
 				    start->invocation.mount_type, refused.text);
 		return stay_on_host(start, failure);
 	}
-	if (home_mount(start, failure) < 0)
+	if (procdir_mount(start, failure) < 0)
 		return -1;
 	return fixed_cover(start, failure);
 }
@@ -309,6 +330,8 @@ int place_all(struct start *start, struct failure *failure)
 		result = enter(start, failure);
 	for (size_t i = 0; result == 0 && i < count; i++)
 		result = place(start, &start->invocation.archives[i], &images[i], i, failure);
+	if (result == 0)
+		result = procdir_hand_over(start, failure);
 	for (size_t i = 0; i < count; i++)
 		if (images[i].archive)
 			fuse_mount_close(&images[i].server);

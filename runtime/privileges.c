@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +30,14 @@ static int open_standard_descriptors(struct failure *failure)
 	return 0;
 }
 
+static bool has_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	return syscall(SYS_capget, &header, data) == 0 && (data[0].permitted | data[1].permitted);
+}
+
 int privileges_begin(struct caller *caller, struct failure *failure)
 {
 	uid_t effective = geteuid();
@@ -38,6 +49,9 @@ int privileges_begin(struct caller *caller, struct failure *failure)
 		return fail(failure, FUSELAGE_E_PRIVILEGES,
 			    "started setuid to user %u: expected root or none",
 			    (unsigned)effective);
+	if (!caller->setuid && caller->uid != 0 && getauxval(AT_SECURE) && has_capabilities())
+		return fail(failure, FUSELAGE_E_PRIVILEGES,
+			    "started with capabilities of the file (setcap): expected none");
 	/* A setgid bit gives nothing that is needed here. */
 	if (getegid() != caller->gid && setresgid(caller->gid, caller->gid, caller->gid) < 0)
 		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "group of the caller");
@@ -63,8 +77,11 @@ void privileges_raise(const struct caller *caller)
 
 void privileges_lower(const struct caller *caller)
 {
+	int error = errno; /* of the call that it was for */
+
 	if (caller->setuid)
 		set_effective(caller->uid);
+	errno = error;
 }
 
 int privileges_drop(const struct caller *caller, struct failure *failure)
@@ -86,6 +103,17 @@ int privileges_drop(const struct caller *caller, struct failure *failure)
 			return fail(failure, FUSELAGE_E_PRIVILEGES, "root was not given up");
 	if (setuid(0) == 0 || seteuid(0) == 0)
 		return fail(failure, FUSELAGE_E_PRIVILEGES, "root can be taken back");
+	return 0;
+}
+
+int privileges_forget(struct caller *caller, struct failure *failure)
+{
+	if (privileges_drop(caller, failure) < 0)
+		return -1;
+	/* The kernel keeps files of /proc/self from the owner of a process that was root. */
+	if (caller->setuid)
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	caller->setuid = false;
 	return 0;
 }
 
@@ -131,74 +159,4 @@ int privileges_isolated(const struct caller *caller, int (*work)(void *, struct 
 		return fail(failure, theirs.code, "%.*s", (int)sizeof theirs.text - 1, theirs.text);
 	return fail(failure, FUSELAGE_E_PRIVILEGES, "an isolated process ended with status %#x",
 		    (unsigned)status);
-}
-
-static char *trim(char *text)
-{
-	size_t length;
-
-	text += strspn(text, " \t");
-	length = strlen(text);
-	while (length && strchr(" \t\r", text[length - 1]))
-		text[--length] = 0;
-	return text;
-}
-
-static int read_line(struct policy *policy, const char *path, char *line, struct failure *failure)
-{
-	char *comment = strchr(line, '#');
-	char *equals;
-
-	if (comment)
-		*comment = 0;
-	line = trim(line);
-	if (!*line)
-		return 0;
-	equals = strchr(line, '=');
-	if (equals) {
-		*equals = 0;
-		const char *key = trim(line);
-		const char *value = trim(equals + 1);
-		if (strcmp(key, "loop") == 0 &&
-		    (strcmp(value, "auto") == 0 || strcmp(value, "never") == 0)) {
-			policy->loop = strcmp(value, "auto") == 0;
-			return 0;
-		}
-	}
-	return fail(failure, FUSELAGE_E_POLICY,
-		    "%s: \"%.80s\": expected loop = auto or loop = never", path, line);
-}
-
-int policy_read(struct policy *policy, const char *path, struct failure *failure)
-{
-	OWNED_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char text[4096];
-	struct stat st;
-
-	policy->loop = true;
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fail_errno(failure, FUSELAGE_E_POLICY, "%s", path);
-	if (fstat(fd, &st) < 0)
-		return fail_errno(failure, FUSELAGE_E_POLICY, "%s", path);
-	if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return fail(
-			failure, FUSELAGE_E_POLICY,
-			"%s: expected a file of root that nobody else may write, found owner %u, "
-			"mode %04o",
-			path, (unsigned)st.st_uid, st.st_mode & 07777);
-	ssize_t n = pread_full(fd, text, sizeof text, 0);
-	if (n < 0 || n == sizeof text)
-		return fail(failure, FUSELAGE_E_POLICY, "%s: expected fewer than %zu bytes", path,
-			    sizeof text);
-	text[n] = 0;
-	if (strlen(text) != (size_t)n)
-		return fail(failure, FUSELAGE_E_POLICY, "%s: expected text, found a NUL", path);
-	for (char *line = text, *rest; line; line = rest) {
-		rest = strchr(line, '\n');
-		if (rest)
-			*rest++ = 0;
-		if (read_line(policy, path, line, failure) < 0)
-			return -1;
-	}
-	return 0;
 }

@@ -26,7 +26,8 @@ struct caller {
  */
 int privileges_begin(struct caller *caller, struct failure *failure);
 
-/* Root's effective uid, for the calls between the two. Without setuid-root they do nothing. */
+/* Root's effective uid, for the calls between the two, whose errno stays. Without setuid-root they do
+ * nothing. */
 void privileges_raise(const struct caller *caller);
 void privileges_lower(const struct caller *caller);
 
@@ -37,6 +38,12 @@ void privileges_lower(const struct caller *caller);
 int privileges_drop(const struct caller *caller, struct failure *failure);
 
 /*
+ * Gives up root for ever and goes on as if there had been no setuid bit: an ordinary process of the
+ * caller's, also to the kernel.
+ */
+int privileges_forget(struct caller *caller, struct failure *failure);
+
+/*
  * Runs `work` where a fault in it gives nobody root: in setuid-root mode in a process of its own
  * that has given root up for ever, else right here. For all that parses what the caller made. A
  * descriptor that `work` returns (>= 0) is handed back; other results are 0 and -1.
@@ -44,13 +51,5 @@ int privileges_drop(const struct caller *caller, struct failure *failure);
 int privileges_isolated(const struct caller *caller,
 			int (*work)(void *context, struct failure *failure), void *context,
 			struct failure *failure);
-
-/* What /etc/fuselage.conf says; it counts in setuid-root mode only. */
-struct policy {
-	bool loop; /* kernel mounts of the caller's images: loop = auto (default) | never */
-};
-
-/* Fails when the file is there but is not root's alone to write, or says what is not understood. */
-int policy_read(struct policy *policy, const char *path, struct failure *failure);
 
 #endif

@@ -17,6 +17,10 @@ enum namespace_kind {
 	NAMESPACE_NONE, /* both refused: mounts by fusermount3, seen by the host */
 };
 
+struct policy {
+	bool loop; /* the kernel may mount images of the caller's */
+};
+
 struct start {
 	struct caller caller;
 	struct policy policy;
@@ -30,7 +34,9 @@ struct start {
 	gid_t gid;
 	mode_t mask; /* the caller's umask; ours makes directories as they are meant */
 	char home_path[PATH_MAX]; /* ~/.fuselage or what stands in for it */
-	char procdir[PATH_MAX]; /* <home>/procdirs/<pid> */
+	char procdir[PATH_MAX]; /* of the ephemeral directories: procdir.h */
+	int places; /* that directory */
+	int cwd; /* the caller's current directory, kept while we mount, or -1 */
 	int lock; /* of that directory when the host sees it, or -1 */
 	int janitor; /* without a namespace: a socket to the process that cleans up */
 	char refusal[512]; /* why there is no namespace */

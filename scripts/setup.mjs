@@ -34,6 +34,7 @@ const testTools = {
   python3: "python3-venv",
   gcc: "build-essential",
   strip: "binutils",
+  strace: "strace",
   unzip: "unzip",
   mandoc: "mandoc",
   zsh: "zsh",

@@ -193,8 +193,7 @@ int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failur
 	return 0;
 }
 
-int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
-		      bool fixed, struct failure *failure)
+int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target, struct failure *failure)
 {
 	char options[128];
 	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };
@@ -206,7 +205,7 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 	snprintf(options, sizeof options,
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
 		 device, (unsigned)start->uid, (unsigned)start->gid);
-	if (mount_pinned(start, target, fixed, &call) < 0)
+	if (mount_pinned(start, target, &call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
 	if (fuse_mount_serve(fuse, device, failure) < 0) {
 		unmount_pinned(start, target);

@@ -29,7 +29,7 @@ int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one
  * server. Returns when the server has answered the kernel's INIT.
  */
 int fuse_mount_attach(const struct start *start, struct fuse_mount *mount, const char *target,
-		      bool fixed, struct failure *failure);
+		      struct failure *failure);
 
 /* Opens /dev/fuse; the failure says which of the usual reasons it is. */
 int fuse_open_device(struct failure *failure);

@@ -192,9 +192,9 @@ char share_ask(struct start *start, const struct archive *archive)
 	return word;
 }
 
-int share_attach(struct start *start, const char *target, bool fixed)
+int share_attach(struct start *start, const char *target)
 {
-	OWNED_FD place = open_mount_point(start, target, fixed);
+	OWNED_FD place = open_mount_point(start, target);
 	OWNED_FD mount = steal_fd(&start->share.mount);
 
 	if (place < 0)

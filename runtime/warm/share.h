@@ -47,7 +47,7 @@ void share_find(struct start *start, const struct archive *archive);
 char share_ask(struct start *start, const struct archive *archive);
 
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */
-int share_attach(struct start *start, const char *target, bool fixed);
+int share_attach(struct start *start, const char *target);
 
 /* No start is to wait for this one any more. */
 void share_close(struct share *share);

@@ -181,7 +181,12 @@ describe("places that lead to root's", () => {
           symlinkSync(target, link);
           await own(home);
           const outcome = await refused(way, ["-s", `a:${image}`, ...show], home);
-          expect(outcome).toMatchObject({ status: 125, code: "E_HOME_UNUSABLE", stdout: "" });
+          // Mounts are made elsewhere: procdirs is a name for the app, which nobody resolves.
+          expect(outcome).toMatchObject(
+            parts.includes("procdirs")
+              ? { status: 0, stdout: "packed\n" }
+              : { status: 125, code: "E_HOME_UNUSABLE", stdout: "" },
+          );
           expect(readdirSync(target)).toEqual([]);
         },
       );
@@ -223,7 +228,8 @@ describe("places that lead to root's", () => {
     const runtime = userDirectory();
     const env = { HOME: home, XDG_RUNTIME_DIR: runtime };
     const out = await ask(way, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], home, { env });
-    expect(out.startsWith(`${runtime}/fuselage/procdirs/`)).toBe(true);
+    expect(out.startsWith("/run/fuselage-starts/")).toBe(true);
+    expect(readdirSync(`${runtime}/fuselage`)).toEqual(["procdirs"]);
     expect(readdirSync(home)).toEqual([]);
     mkdirSync(path.join(home, ".fuselage"));
     const outcome = await refused(way, ["true"], home, { env });
@@ -273,9 +279,8 @@ describe("places that lead to root's", () => {
       renameSync(path.join(home, name), path.join(home, "aside"));
       symlinkSync(target, path.join(home, name));
       holder.stdin.end();
-      const { status, stdout, stderr } = await outcome;
-      expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
-      expect(stderr).toMatch(/^fuselage: \[E_(HOME_UNUSABLE|MOUNT_REFUSED)\]/);
+      const { status, stdout } = await outcome;
+      expect({ status, stdout }).toEqual({ status: 0, stdout: "kept\n" }); // Not covered.
       expect(readdirSync(below)).toEqual(["kept"]);
     });
   }
@@ -303,7 +308,7 @@ describe("places that lead to root's", () => {
       // A tmpfs of the caller's over a folder of root's would hide it from set-id programs.
       const clean = ["0 kept\n", "125 [E_HOME_UNUSABLE]", "125 [E_MOUNT_REFUSED]"];
       expect(kinds.filter((kind) => !clean.includes(kind))).toEqual([]);
-      expect(kinds).toEqual(expect.arrayContaining(clean.slice(0, 2)));
+      expect(kinds).toContain("0 kept\n");
       const found = await run("find", [target, "-mindepth", "1"]);
       expect(found.stdout).toBe(`${target}/procdirs\n${kept}\n`);
     }

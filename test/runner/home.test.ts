@@ -13,7 +13,18 @@ import { beforeAll, describe, expect } from "vitest";
 import { printed } from "../runtime/bundle-of.ts";
 import { ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { ask, checkOf, fixedPath, homeOf, imageOf, refused, runnerOf, ways } from "./runner.ts";
+import {
+  ask,
+  asOrdinary,
+  checkOf,
+  fixedPath,
+  homeOf,
+  imageOf,
+  refused,
+  runnerOf,
+  startsOf,
+  ways,
+} from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {
@@ -27,7 +38,11 @@ describe.each(ways)("$title", (way) => {
     const [pid, ...lines] = (await ask(way, [...args, "sh", "-c", script], home))
       .trim()
       .split("\n");
-    return lines.map((line) => line.replace(`${home}/.fuselage/procdirs/${pid}/`, "PROCDIR/"));
+    // A setuid-root start with a fixed path is an ordinary user's.
+    const places = [startsOf(way, home), startsOf(asOrdinary, home)];
+    return lines.map((line) =>
+      places.reduce((text, place) => text.replace(`${place}/${pid}/`, "PROCDIR/"), line),
+    );
   };
   const tmpdir = "FUSELAGE_TMPDIR=PROCDIR/tmp";
   const dynamic = "FUSELAGE_DYNAMIC=PROCDIR/dynamic";
@@ -49,7 +64,9 @@ describe.each(ways)("$title", (way) => {
 
   check("the variables are inherited by child processes", async () => {
     const script = "sh -c 'sh -c \"echo \\$FUSELAGE_TMPDIR\"'";
-    expect(await ask(way, ["sh", "-c", script])).toMatch(/\/procdirs\/\d+\/tmp\n$/);
+    expect(await ask(way, ["sh", "-c", script])).toMatch(
+      /\/(procdirs|fuselage-starts)\/\d+\/tmp\n$/,
+    );
   });
 
   check("~/.fuselage is created with mode 0700, whatever the umask", async () => {
@@ -64,12 +81,13 @@ describe.each(ways)("$title", (way) => {
       const { mode, uid } = statSync(path.join(home, ".fuselage"));
       expect(mode & 0o7777).toBe(0o700);
       expect(uid).toBe(way.root ? 0 : ordinaryUser().uid);
+      if (way.root || way.setuid) continue; // A link to root's place.
       expect(statSync(path.join(home, ".fuselage/procdirs")).mode & 0o777).toBe(0o700);
     }
   });
 
   check(
-    "procdirs/<pid>/ is a tmpfs with tmp, dynamic and static; outside it is empty",
+    "procdirs/<pid>/ leads to a tmpfs with tmp, dynamic and static; outside it is empty",
     async () => {
       const home = homeOf(way);
       const script = `cd "$HOME/.fuselage/procdirs/$$" && stat -f -c %T . && ls -d tmp dynamic static`;
@@ -95,7 +113,8 @@ describe.each(ways)("$title", (way) => {
       { env: { FUSELAGE_HOME: dir } },
     );
     const [tmp, content] = out.split("\n");
-    expect(tmp?.startsWith(`${dir}/procdirs/`)).toBe(true);
+    expect(tmp?.startsWith(`${startsOf(way, home, dir)}/`)).toBe(true);
+    expect(readdirSync(dir)).toEqual(["procdirs"]);
     expect(content).toBe("packed");
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(readdirSync(home)).toEqual([]);
@@ -118,10 +137,11 @@ describe.each(ways)("$title", (way) => {
       ask(way, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], homeOf(way), { env });
     for (const home of [undefined, "", "/nonexistent", "/dev/null", "relative"]) {
       const out = await at({ HOME: home, XDG_RUNTIME_DIR: dir });
-      expect(out).toMatch(new RegExp(`^${dir}/fuselage/procdirs/\\d+/tmp\\n$`));
+      expect(out).toMatch(new RegExp(`^${startsOf(way, "", `${dir}/fuselage`)}/\\d+/tmp\\n$`));
+      expect(readdirSync(`${dir}/fuselage`)).toEqual(["procdirs"]);
     }
     const out = await at({ HOME: undefined, XDG_RUNTIME_DIR: undefined });
-    expect(out).toMatch(new RegExp(`^/tmp/fuselage-${uid}/procdirs/\\d+/tmp\\n$`));
+    expect(out).toMatch(new RegExp(`^${startsOf(way, "", `/tmp/fuselage-${uid}`)}/\\d+/tmp\\n$`));
   });
 
   checkOf(way, "root")("a read-only HOME falls back too", async () => {
@@ -132,7 +152,8 @@ describe.each(ways)("$title", (way) => {
     const args = ["-m", "sh", "-c", script, runnerOf(way), "sh", "-c", 'echo "$FUSELAGE_TMPDIR"'];
     const env = { HOME: home, XDG_RUNTIME_DIR: runtime };
     const out = printed(await run("unshare", args, { env }));
-    expect(out).toMatch(new RegExp(`^${runtime}/fuselage/procdirs/\\d+/tmp\\n$`));
+    expect(out).toMatch(new RegExp(`^${startsOf(way, "", `${runtime}/fuselage`)}/\\d+/tmp\\n$`));
+    expect(readdirSync(`${runtime}/fuselage`)).toEqual(["procdirs"]);
   });
 
   checkOf(way, "root")("~/.fuselage of another owner is refused", async () => {

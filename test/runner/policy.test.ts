@@ -1,7 +1,18 @@
 /** /etc/fuselage.conf, and the FUSE server that runs in a kernel mount's place. */
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { leftovers, nothing } from "../support/leftovers.ts";
 import { type Outcome, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
@@ -93,7 +104,7 @@ checkLoop("loop = never: no option, variable or fixed path gets a kernel mount",
   const args = [...archives(), "-d", `d:${image}`, "cat", "/proc/self/mountinfo"];
   const { stdout } = await under(write("loop = never"), args);
   // Other mounts of the machine are there as well.
-  const own = stdout.split("\n").filter((line) => line.includes("/.fuselage/procdirs/"));
+  const own = stdout.split("\n").filter((line) => line.includes("/run/fuselage-starts/"));
   expect(own.length).toBeGreaterThan(1);
   expect(own.join("\n")).not.toMatch(/ - squashfs /);
 });
@@ -110,6 +121,10 @@ const refusals: [string, string][] = [
   ["closed to the user", write("loop = auto", "chmod 600 fuselage.conf")],
   ["junk", write("nonsense\\n")],
   ["an unknown key", write("fuse = never\\n")],
+  ["a fixed path without a file", write("/run/fuselage/x = 0\\n")],
+  ["a fixed path of a file that is relative", write("/run/fuselage/x = x.sfs 0\\n")],
+  ["a fixed path without owner or digest", write("/run/fuselage/x = /x.sfs\\n")],
+  ["a fixed path with half a digest", write("/run/fuselage/x = /x.sfs 0123abcd\\n")],
   ["an unknown value", write("loop = maybe\\n")],
   ["a key without a value", write("loop =\\n")],
   ["a near miss", write("loop = never!\\n")],
@@ -131,6 +146,118 @@ checkOf(asRoot)("the policy counts in setuid-root mode only", async () => {
     const { status, stdout } = await under(write("nonsense\\n"), args, started);
     expect({ status, stdout }).toEqual({ status: 0, stdout: "started\n" });
   }
+});
+
+describe("a fixed path", () => {
+  const dir = "/run/fuselage/test-policy";
+  /** Whether root's programs see it: the start is in the machine's own user namespace. */
+  const seen = ["sh", "-c", `cat ${dir}/file && readlink /proc/self/ns/user`];
+  const outside = () => readlinkSync("/proc/self/ns/user");
+  const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
+  /** A copy of the image with this owner and mode, in a folder of root's. */
+  const copyOf = (owner: number, mode: number) => {
+    const folder = temporaryDirectory();
+    chmodSync(folder, 0o755);
+    const file = path.join(folder, "a b.sfs");
+    copyFileSync(image, file);
+    chownSync(file, owner, owner);
+    chmodSync(file, mode);
+    return file;
+  };
+  afterAll(() => rmSync(dir, { force: true, recursive: true }));
+
+  const allowing: [string, () => [file: string, word: string | number]][] = [
+    ["root's file, by its owner", () => [copyOf(0, 0o644), 0]],
+    ["another user's file, by its owner", () => [copyOf(4711, 0o644), 4711]],
+    ["the caller's own file, by its owner", () => [copyOf(uid, 0o644), uid]],
+    ["a file that others may write to, by its contents", () => [copyOf(0, 0o666), digest(image)]],
+    ["the caller's own file, by its contents", () => [copyOf(uid, 0o644), digest(image)]],
+  ];
+  for (const [title, make] of allowing) {
+    check(`${title}: is the machine's own`, async () => {
+      const [file, word] = make();
+      const conf = write(`# the tools\\n\\t${dir}  =  ${file}   ${word} # all\\n`);
+      const { status, stdout, stderr } = await under(conf, ["-s", `${dir}:${file}`, ...seen]);
+      expect({ status, stdout, stderr }).toEqual({
+        status: 0,
+        stdout: `packed\n${outside()}\n`,
+        stderr: "",
+      });
+    });
+  }
+
+  const other = (file: string) => copyOf(0, statSync(file).mode & 0o777);
+  const refusing: [string, () => { conf: string; args: string[] }][] = [
+    ["no line", () => ({ conf: "", args: ["-s", `${dir}:${copyOf(0, 0o644)}`] })],
+    [
+      "a line of another name",
+      () => {
+        const file = copyOf(0, 0o644);
+        return { conf: `${dir}x = ${file} 0`, args: ["-s", `${dir}:${file}`] };
+      },
+    ],
+    [
+      "another file",
+      () => {
+        const file = copyOf(0, 0o644);
+        return { conf: `${dir} = ${file} 0`, args: ["-s", `${dir}:${other(file)}`] };
+      },
+    ],
+    [
+      "another owner",
+      () => {
+        const file = copyOf(uid, 0o644);
+        return { conf: `${dir} = ${file} 0`, args: ["-s", `${dir}:${file}`] };
+      },
+    ],
+    [
+      "a file that a group may write to",
+      () => {
+        const file = copyOf(0, 0o664);
+        return { conf: `${dir} = ${file} 0`, args: ["-s", `${dir}:${file}`] };
+      },
+    ],
+    [
+      "other contents",
+      () => {
+        const file = copyOf(0, 0o644);
+        return { conf: `${dir} = ${file} ${"0".repeat(64)}`, args: ["-s", `${dir}:${file}`] };
+      },
+    ],
+    [
+      "a writable copy of what is allowed",
+      () => {
+        const file = copyOf(0, 0o644);
+        return { conf: `${dir} = ${file} 0`, args: ["-d", `${dir}:${file}`] };
+      },
+    ],
+    [
+      "one of two",
+      () => {
+        const file = copyOf(0, 0o644);
+        const args = ["-s", `${dir}:${file}`, "-s", `${dir}2:${file}`];
+        return { conf: `${dir} = ${file} 0`, args };
+      },
+    ],
+  ];
+  for (const [title, make] of refusing) {
+    checkOf(way, "userns")(`${title}: is the caller's, in a user namespace`, async () => {
+      const { conf, args } = make();
+      const { status, stdout, stderr } = await under(write(conf), [...args, ...seen]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect(stdout).toMatch(/^packed\nuser:/);
+      expect(stdout).not.toContain(outside());
+    });
+  }
+
+  check("what is allowed by its contents stays what it was when it is written to", async () => {
+    const file = copyOf(uid, 0o644);
+    const conf = write(`${dir} = ${file} ${digest(file)}`);
+    const script = `cat ${dir}/file; head -c 100000 /dev/zero | dd of="${file}" conv=notrunc status=none
+      cat ${dir}/bin/say >/dev/null && cat ${dir}/plain`;
+    const { stdout } = await under(conf, ["-s", `${dir}:${file}`, "sh", "-c", script]);
+    expect(stdout).toBe("packed\nno program\n");
+  });
 });
 
 describe("the server", () => {

@@ -4,7 +4,17 @@ import { beforeAll, describe, expect } from "vitest";
 import type { Need } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, homeOf, imageOf, refused, start, type Way, ways } from "./runner.ts";
+import {
+  ask,
+  checkOf,
+  homeOf,
+  imageOf,
+  refused,
+  start,
+  startsOf,
+  type Way,
+  ways,
+} from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {
@@ -32,7 +42,9 @@ describe.each(ways)("$title", (way) => {
     const script = 'stat -f -c %T "$FUSELAGE_STATIC/a"; cat /proc/self/mountinfo';
     const home = homeOf(way);
     const out = await ask(way, [`--static=a:${image}`, "sh", "-c", script], home);
-    const line = out.split("\n").find((text) => text.includes(`${home}/`) && text.includes("/a "));
+    const line = out
+      .split("\n")
+      .find((text) => text.includes(`${startsOf(way, home)}/`) && text.includes("/a "));
     expect(line).toMatch(new RegExp(` ro,nosuid,nodev\\S* (\\S+ )*- ${type.replace(".", "\\.")} `));
   });
 

@@ -16,6 +16,7 @@ import {
   refused,
   runnerOf,
   start,
+  startsOf,
   watch,
   ways,
 } from "./runner.ts";
@@ -35,7 +36,7 @@ describe.each(ways)("$title", (way) => {
     const script = 'cd "$FUSELAGE_TMPDIR" && ls -A && echo hi > f && cat f && pwd';
     const [hi, dir] = (await ask(way, ["sh", "-c", script], home)).split("\n");
     expect(hi).toBe("hi");
-    expect(dir).toMatch(new RegExp(`^${home}/\\.fuselage/procdirs/\\d+/tmp$`));
+    expect(dir).toMatch(new RegExp(`^${startsOf(way, home)}/\\d+/tmp$`));
     expect(existsSync(dir ?? "")).toBe(false);
   });
 

@@ -72,6 +72,7 @@ const probes = {
   file: () => tool("file"),
   xvfb: () => tool("Xvfb") ?? tool("xwd"),
   strip: () => tool("strip"),
+  strace: () => tool("strace"),
   qemu: () => tool("qemu-aarch64-static"),
 } satisfies Record<string, () => string | undefined>;
 

@@ -201,17 +201,18 @@ static char **join(const char *first, const char **before, size_t count, char **
 /* What was changed for our own work is the caller's again. */
 static void become_app(const struct start *start)
 {
-	if (start->cwd >= 0 && fchdir(start->cwd) < 0)
-		abort(); /* the directory that it has been in all the time */
 	umask(start->mask);
 	signal(SIGXFSZ, start->file_size_signal);
 }
 
+/* The caller again, in its own directory: from here on paths are looked up as the app would. */
 static int give_up_root(const struct start *start, struct failure *failure)
 {
 	if (privileges_drop(&start->caller, failure) < 0)
 		return -1;
 	procdir_link(start);
+	if (start->cwd >= 0 && fchdir(start->cwd) < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
 }
 

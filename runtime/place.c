@@ -114,15 +114,15 @@ static int place_overlay(struct start *start, struct image_mount *image, size_t 
 			 struct failure *failure)
 {
 	static const char *const names[] = { "lower", "upper", "work" };
-	char layers[3][48], path[PATH_MAX + 48];
+	char base[32], layers[3][48], path[PATH_MAX + 64];
 	const char *paths[3];
 
-	snprintf(path, sizeof path, ".overlay/%zu", number);
+	snprintf(base, sizeof base, ".overlay/%zu", number);
 	if ((procdir_add(start, ".overlay", 0755) < 0 && errno != EEXIST) ||
-	    procdir_add(start, path, 0755) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s/%s", start->procdir, path);
+	    procdir_add(start, base, 0755) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s/%s", start->procdir, base);
 	for (size_t i = 0; i < 3; i++) {
-		snprintf(layers[i], sizeof layers[i], "%s/%s", path, names[i]);
+		snprintf(layers[i], sizeof layers[i], "%s/%s", base, names[i]);
 		paths[i] = layers[i];
 		if (procdir_add(start, layers[i], 0755) < 0)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s/%s",

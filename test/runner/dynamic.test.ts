@@ -6,7 +6,8 @@ import { mksquashfs, printed } from "../runtime/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { nothing } from "../support/leftovers.ts";
 import { run } from "../support/process.ts";
-import { ask, checkOf, hold, homeOf, imageOf, startsOf, watch, ways } from "./runner.ts";
+import { startsOf } from "../support/start.ts";
+import { ask, checkOf, hold, homeOf, imageOf, watch, ways } from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {

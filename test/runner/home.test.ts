@@ -12,6 +12,7 @@ import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { printed } from "../runtime/bundle-of.ts";
 import { ordinaryUser, run } from "../support/process.ts";
+import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import {
   ask,
@@ -22,7 +23,6 @@ import {
   imageOf,
   refused,
   runnerOf,
-  startsOf,
   ways,
 } from "./runner.ts";
 

@@ -86,11 +86,6 @@ export function runnerOf(way: Way): string {
   return file;
 }
 
-/** Below which a start has its directories, in a home or what stands in for ~/.fuselage. */
-export function startsOf(way: Way, home: string, folder = path.join(home, ".fuselage")): string {
-  return way.root || way.setuid ? "/run/fuselage-starts" : `${folder}/procdirs`;
-}
-
 /** A new home of the caller's. */
 export function homeOf(way: Way): string {
   return way.root ? temporaryDirectory() : userDirectory();

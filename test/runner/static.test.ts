@@ -3,18 +3,9 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
 import type { Need } from "../support/needs.ts";
 import { run } from "../support/process.ts";
+import { startsOf } from "../support/start.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import {
-  ask,
-  checkOf,
-  homeOf,
-  imageOf,
-  refused,
-  start,
-  startsOf,
-  type Way,
-  ways,
-} from "./runner.ts";
+import { ask, checkOf, homeOf, imageOf, refused, start, type Way, ways } from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {

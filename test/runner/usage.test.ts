@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { printed } from "../runtime/bundle-of.ts";
 import { nothing } from "../support/leftovers.ts";
 import { ordinaryUser, root, run } from "../support/process.ts";
+import { startsOf } from "../support/start.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import {
   ask,
@@ -16,7 +17,6 @@ import {
   refused,
   runnerOf,
   start,
-  startsOf,
   watch,
   ways,
 } from "./runner.ts";

@@ -6,6 +6,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { skipUnless } from "../support/needs.ts";
 import { ordinaryUser, run } from "../support/process.ts";
+import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { printed, runArguments } from "./bundle-of.ts";
 import { expectedStrategy, pack, start, ways } from "./packed.ts";
@@ -40,7 +41,7 @@ describe.each(ways)("$title", (way) => {
     const script = 'cd "$FUSELAGE_BUNDLE_DIR" && cat data/file && echo $$ && env | grep ^FUSELAGE_';
     const { stdout } = await start(way, file, ["sh", "-c", script], dir);
     const [content, pid, ...env] = stdout.trim().split("\n");
-    const procdir = `${dir}/.fuselage/procdirs/${pid}`;
+    const procdir = `${startsOf(way, dir)}/${pid}`;
     expect(content).toBe("packed");
     expect(env.sort()).toEqual([
       `FUSELAGE_BUNDLE=${file}`,

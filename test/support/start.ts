@@ -1,5 +1,6 @@
 /** Starts a bundle as everyone who may start it. */
 import { rmdirSync } from "node:fs";
+import path from "node:path";
 import { expect } from "vitest";
 import { errnoCode } from "../../builder/errors.ts";
 import { asUser, type Outcome, run } from "./process.ts";
@@ -21,6 +22,15 @@ export async function startAsEveryone(file: string, times: number): Promise<stri
   for (let i = 0; i < times; i++) outcomes.push(await asUser(file, [], userHome));
   for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 0, stderr: "" });
   return outcomes.map(({ stdout }) => stdout);
+}
+
+/** Below which a start has its directories: root's place, or one in ~/.fuselage or its stand-in. */
+export function startsOf(
+  way: { root: boolean; setuid?: boolean },
+  home: string,
+  folder = path.join(home, ".fuselage"),
+): string {
+  return way.root || way.setuid ? "/run/fuselage-starts" : `${folder}/procdirs`;
 }
 
 /** Removes what root leaves of a fixed path on the host: an empty folder. */

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { AppCase } from "../../../support/app.ts";
 import { writeFiles } from "../../../support/case.ts";
+import { startsOf } from "../../../support/start.ts";
 
 /** One file that is not even executable, with an argument of its own. */
 export default {
@@ -11,10 +12,10 @@ export default {
     return ["say.sh", "--arg", "${FUSELAGE_BUNDLE_DIR}/x $HOME", "--unset-env=SECRET"];
   },
   says: /^kind: plain \(a script, it starts with #!\)$/m,
-  async check({ run, home }) {
+  async check({ run, home, root }) {
     const { stdout, status } = await run(["last"], { env: { SECRET: "told" } });
     expect(status).toBe(0);
-    const place = `${home}/.fuselage/procdirs/[0-9]+/static/say`;
+    const place = `${startsOf({ root }, home)}/[0-9]+/static/say`;
     expect(stdout).toMatch(
       new RegExp(`^<${place}/bin/say.sh><${place}/x \\$HOME><last>${home} unset\n$`),
     );

@@ -193,7 +193,8 @@ int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failur
 	return 0;
 }
 
-int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target, struct failure *failure)
+int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
+		      struct failure *failure)
 {
 	char options[128];
 	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };

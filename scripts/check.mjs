@@ -1,6 +1,6 @@
 // Everything that can be said about the sources without running them.
 //
-//   node scripts/check.mjs [--fix] [types|lint|format|generated|docs|tree]...
+//   node scripts/check.mjs [--fix] [types|lint|format|generated|docs|tree|analysis]...
 //
 // Prints one line for each check; fails when one of them does. With --fix what a tool can put right
 // by itself is put right first.
@@ -8,6 +8,7 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { run } from "./build/toolchain.mjs";
+import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
 import { treeProblems } from "./check/tree.mjs";
 import { generate, staleFiles } from "./generate.mjs";
@@ -28,7 +29,10 @@ const fix = process.argv.includes("--fix");
 /** Lines of a tool's output that are shown; the first ones are what one mends first. */
 const MAX_LINES = 60;
 
-/** Each returns problems, or rejects with what a tool printed. */
+/**
+ * Each returns problems, or problems and a note on what was not checked, or rejects with what a tool
+ * printed.
+ */
 const checks = {
   async types() {
     await run(bin("tsc"), ["--noEmit", "-p", "tsconfig.json"]);
@@ -50,6 +54,7 @@ const checks = {
   },
   docs: docsProblems,
   tree: treeProblems,
+  analysis: analysisProblems,
 };
 
 const names = process.argv.slice(2).filter((arg) => arg !== "--fix");
@@ -63,11 +68,14 @@ if (unknown.length > 0) {
 let failed = false;
 for (const [name, check] of Object.entries(checks)) {
   if (names.length > 0 && !names.includes(name)) continue;
-  const problems = await check().catch((error) => [error.message]);
+  const found = await check().catch((error) => [error.message]);
+  const { problems, note } = Array.isArray(found) ? { problems: found } : found;
   failed ||= problems.length > 0;
   const lines = problems.join("\n").split("\n");
   const more = lines.length > MAX_LINES ? `\n... and ${lines.length - MAX_LINES} lines more` : "";
   const shown = lines.slice(0, MAX_LINES).join("\n") + more;
-  console.log(`check ${name}: ${problems.length === 0 ? "ok" : `failed\n${shown}`}`);
+  console.log(
+    `check ${name}: ${problems.length === 0 ? "ok" : `failed\n${shown}`}${note ? ` (${note})` : ""}`,
+  );
 }
 process.exitCode = failed ? 1 : 0;

@@ -24,7 +24,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const started = Date.now();
 
-/** Debian packages by the command of theirs that the tests call. */
+/** Debian packages by the command of theirs that the tests, or the checks, call. */
 const testTools = {
   mksquashfs: "squashfs-tools",
   unsquashfs: "squashfs-tools",
@@ -35,6 +35,7 @@ const testTools = {
   gcc: "build-essential",
   strip: "binutils",
   strace: "strace",
+  "clang-19": "clang-19 libclang-rt-19-dev",
   unzip: "unzip",
   mandoc: "mandoc",
   zsh: "zsh",
@@ -171,7 +172,7 @@ async function prepareTests() {
   const isRoot = process.getuid?.() === 0;
   const missing = Object.keys(testTools).filter((tool) => !inPath(tool));
   if (missing.length > 0 && isRoot && inPath("apt-get")) {
-    const packages = [...new Set(missing.map((tool) => testTools[tool]))];
+    const packages = [...new Set(missing.flatMap((tool) => testTools[tool].split(" ")))];
     line.add(`installing ${packages.join(" ")}`);
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["update"], env);

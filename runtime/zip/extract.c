@@ -34,7 +34,8 @@ static int refuse(struct extraction *x, const struct zip_entry *entry)
 
 static void get_times(const struct zip_entry *entry, struct timespec times[2])
 {
-	times[0] = times[1] = (struct timespec){ .tv_sec = entry->mtime };
+	times[0] = (struct timespec){ .tv_sec = entry->mtime };
+	times[1] = times[0];
 }
 
 struct file {

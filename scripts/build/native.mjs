@@ -32,21 +32,9 @@ function tuning(library) {
   return library.name === "zlib" ? ["-DUNALIGNED_OK"] : [];
 }
 
-/** Builds the addon for one machine. @returns {Promise<{file: string, compiled: number}>} */
-export async function buildNative(arch) {
-  const target = ["-target", `${arch}-linux-gnu.${glibc}`];
-  const flags = [
-    ...target,
-    "-O2",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-ffunction-sections",
-    "-fdata-sections",
-    "-fno-sanitize=all",
-  ];
-  if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
-  const libraries = await codecs();
-  const own = [
+/** Flags of our own C++, whichever compiler takes it. */
+export function nativeFlags(libraries) {
+  return [
     "-std=c++17",
     "-Wall",
     "-Wextra",
@@ -61,6 +49,23 @@ export async function buildNative(arch) {
     `-isystem${path.join(packageDir("node-api-headers"), "include")}`,
     ...libraries.map((library) => `-isystem${library.api}`),
   ];
+}
+
+/** Builds the addon for one machine. @returns {Promise<{file: string, compiled: number}>} */
+export async function buildNative(arch) {
+  const target = ["-target", `${arch}-linux-gnu.${glibc}`];
+  const flags = [
+    ...target,
+    "-O2",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-sanitize=all",
+  ];
+  if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
+  const libraries = await codecs();
+  const own = nativeFlags(libraries);
   const reader = [
     ...(await sources("runtime/squashfs", ".c")),
     path.join(root, "runtime/base/bytes.c"),

@@ -1,0 +1,212 @@
+// Static analysis of the C and C++: clang's analyzer on all of it, gcc's on the C (it knows no C++).
+//
+// Both follow paths through one file at a time; analysis.h tells them what the functions of other
+// files return. A finding is mended, or stands below with the reason why it is none. What was
+// found in a file is kept in build/analysis, by a digest of all that the analyzer reads.
+
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { nativeFlags } from "../build/native.mjs";
+import { runtimeFlags } from "../build/runtime.mjs";
+import { codecs, decoders } from "../build/third-party.mjs";
+import { root, run } from "../build/toolchain.mjs";
+
+/** Of one version, because each version finds something else. Debian 12 and 13 have this one. */
+export const CLANG = "clang-19";
+
+/**
+ * Kinds of findings that are none wherever they are.
+ * @type {{tool: string, finding: RegExp, why: string,
+ *   holds?: (source: string, match: RegExpMatchArray) => boolean}[]}
+ */
+const kinds = [
+  {
+    tool: CLANG,
+    finding: /leak of memory pointed to by '(\w+)' \[unix\.Malloc\]$/,
+    why: "clang does not know __attribute__((cleanup)); gcc does, and looks for leaks as well",
+    holds: (source, [, name]) => new RegExp(`\\bOWNED\\b[^;]*\\b${name}\\b`).test(source),
+  },
+  {
+    tool: CLANG,
+    finding: /should be (>= 0|a valid file descriptor or AT_FDCWD) \[unix\.StdCLibraryFunctions\]$/,
+    why: "the kernel refuses -1 with EBADF, which is handled as any failure of these calls",
+  },
+  {
+    tool: CLANG,
+    finding: /\[(security\.insecureAPI\.vfork|unix\.Vfork)\]$/,
+    why: "between a start and its server is a process that does nothing but fork and _exit",
+  },
+];
+
+/**
+ * Findings that are none at one place.
+ * @type {{tool: string, file: string, finding: RegExp, why: string}[]}
+ */
+const places = [
+  {
+    tool: CLANG,
+    file: "runtime/base/base64.c",
+    finding: /^Right shift by '\d+' overflows/,
+    why: "padding needs two held characters of four before it, so there are at most two",
+  },
+  {
+    tool: CLANG,
+    file: "runtime/place.c",
+    finding: /dereference of a null pointer \(loaded from variable 'archive'\)/,
+    why: "prepare has set every archive; nothing changes their count",
+  },
+  {
+    tool: CLANG,
+    file: "runtime/warm/join.c",
+    finding: /An undefined value may be read from 'errno'/,
+    why: "only the errno of a connect that failed means anything; others end as SOMEBODY",
+  },
+  {
+    tool: "gcc",
+    file: "runtime/invocation.c",
+    finding: /NULL 'value'/,
+    why: "options with a value in the table have one here; the others do not look at it",
+  },
+  {
+    tool: "gcc",
+    file: "runtime/squashfs/cache.c",
+    finding: /leak of '<unknown>'/,
+    why: "the memory is a block's of the cache, which frees it",
+  },
+  {
+    tool: "gcc",
+    file: "runtime/squashfs/data.c",
+    finding: /leak of '<unknown>'/,
+    why: "the memory is a map's of the reader, which frees it",
+  },
+  {
+    tool: "gcc",
+    file: "runtime/squashfs/data.c",
+    finding: /use of uninitialized value '(\*stretch\.(word|position)|data)'/,
+    why: "locate takes one size word at least: its block lies behind the place that it starts from",
+  },
+  {
+    tool: CLANG,
+    file: "runtime/squashfs/data.c",
+    finding: /^The left operand of '==' is a garbage value/,
+    why: "the same: a size word that was not taken",
+  },
+  {
+    tool: "gcc",
+    file: "runtime/squashfs/extract.c",
+    finding: /leak of 'copy'/,
+    why: "it went into the list of late directories, which is freed with the extraction",
+  },
+];
+
+/** A tool's arguments for a file. */
+async function jobs() {
+  const files = (dir, extension) =>
+    readdirSync(path.join(root, dir), { recursive: true })
+      .filter((name) => name.endsWith(extension))
+      .map((name) => path.join(dir, name))
+      .sort();
+  // Warnings are the compiler's to give; of it only errors count here.
+  const c = (await runtimeFlags(await decoders())).filter((flag) => flag !== "-Werror");
+  const cxx = nativeFlags(await codecs()).filter((flag) => flag !== "-Werror");
+  const clang = ["--analyze", "-Xclang", "-analyzer-output=text", "-Wno-everything"];
+  const known = (file) => {
+    const folder = path.basename(path.dirname(file));
+    const name = path.parse(file).name;
+    const tell = path.join(root, "scripts/check/analysis.h");
+    return [folder, name, `${folder}_${name}`]
+      .map((what) => `-DANALYSING_${what}`)
+      .concat("-include", tell);
+  };
+  return [
+    ...files("runtime", ".c").flatMap((file) => [
+      { tool: CLANG, file, args: [...clang, ...c, ...known(file)] },
+      {
+        tool: "gcc",
+        file,
+        args: ["-fanalyzer", "-fdiagnostics-path-format=none", "-S", ...c, ...known(file)],
+      },
+    ]),
+    ...files("native", ".cc").map((file) => ({ tool: CLANG, file, args: [...clang, ...cxx] })),
+  ];
+}
+
+const cache = path.join(root, "build/analysis");
+const plain = { env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 28 };
+
+/** @returns {Promise<string[]>} lines such as "12:3: warning: leak of 'x' [-Wanalyzer-malloc-leak]" */
+async function analyse({ tool, file, args }, version, used) {
+  const input = await run(tool, [...args, "-E", file], plain);
+  const key = createHash("sha256")
+    .update(JSON.stringify([version, file, args]))
+    .update(input)
+    .digest("hex");
+  const kept = path.join(cache, key);
+  used.add(key);
+  if (existsSync(kept)) return JSON.parse(readFileSync(kept, "utf8"));
+  // With errors the command fails, and they are in what it printed.
+  const output = await run(tool, [...args, file, "-o", "/dev/null"], plain).catch(
+    (error) => error.message,
+  );
+  const findings = output
+    .split("\n")
+    .filter((line) => /: error: |: warning: .*\[(-Wanalyzer|[a-z])/.test(line))
+    .map((line) => line.replace(/^\S*?:(?=\d)/, ""));
+  writeFileSync(kept, JSON.stringify([...new Set(findings)]));
+  return findings;
+}
+
+function isAccepted({ tool, file }, finding, needed) {
+  const words = finding.replace(/^.*?: warning: /, "");
+  const place = places.find((p) => p.tool === tool && p.file === file && p.finding.test(words));
+  if (place) needed.add(place);
+  return (
+    place !== undefined ||
+    kinds.some((kind) => {
+      const match = kind.tool === tool ? words.match(kind.finding) : null;
+      return match && (kind.holds?.(readFileSync(path.join(root, file), "utf8"), match) ?? true);
+    })
+  );
+}
+
+/** Why the tools cannot run here, or undefined. */
+function missing() {
+  for (const tool of [CLANG, "gcc"]) {
+    try {
+      execFileSync(tool, ["--version"], { stdio: "ignore" });
+    } catch {
+      return `${tool} is not installed (Debian: apt install clang-19 gcc)`;
+    }
+  }
+  return undefined;
+}
+
+/** @returns {Promise<{problems: string[], note?: string}>} */
+export async function analysisProblems() {
+  const reason = missing();
+  if (reason) return process.env.CI ? { problems: [reason] } : { problems: [], note: reason };
+  mkdirSync(cache, { recursive: true });
+  const versions = Object.fromEntries(
+    [CLANG, "gcc"].map((tool) => [tool, execFileSync(tool, ["--version"], plain).toString()]),
+  );
+  const waiting = await jobs();
+  const problems = [];
+  const used = new Set();
+  const needed = new Set();
+  const worker = async () => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) {
+      for (const finding of await analyse(job, versions[job.tool], used)) {
+        if (!isAccepted(job, finding, needed))
+          problems.push(`${job.file}:${finding} (${job.tool})`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
+  for (const key of readdirSync(cache)) if (!used.has(key)) rmSync(path.join(cache, key));
+  const gone = places.filter((place) => !needed.has(place)).map((p) => `${p.file}: ${p.finding}`);
+  const note = gone.length > 0 ? `no more to be accepted: ${gone.join(", ")}` : undefined;
+  return { problems: problems.sort(), note };
+}

@@ -94,6 +94,12 @@ static int check_name(struct sqfs_reader *reader, const struct sqfs_inode *dir,
 	return 0;
 }
 
+/* At the end of a header the next entry is the first below the header that follows. */
+static uint64_t cookie_of(const struct dir_slot *slot)
+{
+	return slot->index == slot->count ? COOKIE(slot->at, 0) : COOKIE(slot->base, slot->index);
+}
+
 /* The next entry of the listing. Returns 1, 0 at the end, or an error. */
 static int step(struct sqfs_reader *reader, const struct sqfs_inode *dir, struct dir_slot *slot,
 		struct sqfs_entry *entry)
@@ -139,34 +145,84 @@ static int step(struct sqfs_reader *reader, const struct sqfs_inode *dir, struct
 		return error;
 	slot->at += ENTRY_SIZE + length;
 	slot->index++;
-	/* At the end of a header the next entry is the first below the header that follows. */
-	entry->next = slot->index == slot->count ? COOKIE(slot->at, 0) :
-						   COOKIE(slot->base, slot->index);
+	entry->next = cookie_of(slot);
 	return 1;
 }
 
-/* Walks to the entry that the cookie names. Returns 1, 0 when it is the end, or an error. */
+static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/*
+ * Moves the slot to the last indexed header whose first name is not behind `name`, or, without a
+ * name, that does not stand behind `position` in the listing.
+ */
+static int use_index(struct sqfs_reader *reader, const struct sqfs_inode *dir, const char *name,
+		     size_t name_len, uint64_t position, struct dir_slot *slot)
+{
+	const struct sqfs *fs = reader->fs;
+	struct meta_cursor cursor = {
+		.block = dir->tail_block,
+		.offset = dir->tail_offset,
+		.limit = inode_limit(fs),
+	};
+
+	for (unsigned i = 0; i < dir->dir_index_count; i++) {
+		uint8_t raw[12];
+		char first[SQFS_NAME_MAX];
+		int error = meta_read(reader, &cursor, raw, sizeof raw);
+		if (error)
+			return error;
+
+		uint32_t at = le32(raw);
+		uint32_t start = le32(raw + 4);
+		uint64_t length = (uint64_t)le32(raw + 8) + 1;
+		if (length > SQFS_NAME_MAX || at >= listing_size(dir) ||
+		    start >= directory_limit(fs) - fs->super.directory_table)
+			return sqfs_fail(reader, SQFS_EDIRECTORY,
+					 "directory %" PRIu32 ": index entry %u is out of range",
+					 dir->number, i);
+		error = meta_read(reader, &cursor, first, (size_t)length);
+		if (error)
+			return error;
+		if (name ? compare(first, (size_t)length, name, name_len) > 0 : at > position)
+			break;
+		slot->at = slot->base = at;
+		slot->cursor.block = fs->super.directory_table + start;
+		slot->cursor.offset = (uint32_t)(((uint64_t)dir->dir_offset + at) % SQFS_META_SIZE);
+	}
+	return 0;
+}
+
+/*
+ * Walks to the entry that the cookie names. Anyone who may list the directory chooses the number
+ * (lseek(2)), and bytes read from a place where no header stands are names that nobody gave, of
+ * inodes that are not there, which the kernel would remember. So nothing is read from a place that
+ * the listing does not lead to. Returns 1, 0 when it is the end or none of this listing, or an
+ * error.
+ */
 static int seek(struct sqfs_reader *reader, const struct sqfs_inode *dir, uint64_t cookie,
 		struct dir_slot *slot)
 {
 	uint64_t base = (cookie - 1) >> 9;
-	uint32_t index = (cookie - 1) & 511;
 	struct sqfs_entry skipped;
-	int error = start_listing(reader, dir, slot);
+	int found = start_listing(reader, dir, slot);
 
-	if (error)
-		return error;
-	if (base >= listing_size(dir))
+	if (!found && base >= listing_size(dir))
 		return 0;
-	error = meta_read(reader, &slot->cursor, NULL, (size_t)base);
-	slot->at = (uint32_t)base;
-	for (uint32_t i = 0; !error && i < index; i++) {
-		int found = step(reader, dir, slot, &skipped);
-		if (found == 0)
-			return 0;
-		error = found < 0 ? found : 0;
+	if (!found)
+		found = use_index(reader, dir, NULL, 0, base, slot);
+	if (found < 0)
+		return found;
+	while (cookie_of(slot) < cookie) {
+		found = step(reader, dir, slot, &skipped);
+		if (found <= 0)
+			return found;
 	}
-	return error ? error : 1;
+	return cookie_of(slot) == cookie;
 }
 
 static struct dir_slot *find_slot(struct sqfs_reader *reader, uint64_t ref, uint64_t cookie)
@@ -205,51 +261,6 @@ int sqfs_dir_next(struct sqfs_reader *reader, const struct sqfs_inode *dir, uint
 	return found;
 }
 
-static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-
-	return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
-/* Moves the slot to the last indexed header whose first name is not behind `name`. */
-static int use_index(struct sqfs_reader *reader, const struct sqfs_inode *dir, const char *name,
-		     size_t name_len, struct dir_slot *slot)
-{
-	const struct sqfs *fs = reader->fs;
-	struct meta_cursor cursor = {
-		.block = dir->tail_block,
-		.offset = dir->tail_offset,
-		.limit = inode_limit(fs),
-	};
-
-	for (unsigned i = 0; i < dir->dir_index_count; i++) {
-		uint8_t raw[12];
-		char first[SQFS_NAME_MAX];
-		int error = meta_read(reader, &cursor, raw, sizeof raw);
-		if (error)
-			return error;
-
-		uint32_t at = le32(raw);
-		uint32_t start = le32(raw + 4);
-		uint64_t length = (uint64_t)le32(raw + 8) + 1;
-		if (length > SQFS_NAME_MAX || at >= listing_size(dir) ||
-		    start >= directory_limit(fs) - fs->super.directory_table)
-			return sqfs_fail(reader, SQFS_EDIRECTORY,
-					 "directory %" PRIu32 ": index entry %u is out of range",
-					 dir->number, i);
-		error = meta_read(reader, &cursor, first, (size_t)length);
-		if (error)
-			return error;
-		if (compare(first, (size_t)length, name, name_len) > 0)
-			break;
-		slot->at = slot->base = at;
-		slot->cursor.block = fs->super.directory_table + start;
-		slot->cursor.offset = (uint32_t)(((uint64_t)dir->dir_offset + at) % SQFS_META_SIZE);
-	}
-	return 0;
-}
-
 /* Where the last lookup in this directory ended, or a slot for it. */
 static struct dir_slot *find_lookup(struct sqfs_reader *reader, uint64_t ref)
 {
@@ -277,7 +288,7 @@ int sqfs_dir_lookup(struct sqfs_reader *reader, const struct sqfs_inode *dir, co
 	if (!slot.cookie || compare(slot.last, slot.last_len, name, name_len) >= 0) {
 		error = start_listing(reader, dir, &slot);
 		if (!error && dir->dir_index_count)
-			error = use_index(reader, dir, name, name_len, &slot);
+			error = use_index(reader, dir, name, name_len, 0, &slot);
 	}
 	last->cookie = 0; /* stays so on failure */
 	while (!error) {

@@ -51,8 +51,9 @@ static bool parse_number(const struct token *token, bool size, uint64_t least, u
 	errno = 0;
 	*value = strtoull(token->value, &end, 10);
 	const char *unit = size && end < last ? strchr(units, *end) : NULL;
-	if (unit && *value <= most) {
-		*value <<= 10 * (unit - units + 1);
+	if (unit) {
+		int shift = 10 * (int)(unit - units + 1);
+		*value = *value <= most >> shift ? *value << shift : UINT64_MAX;
 		end++;
 	}
 	return *token->value >= '0' && *token->value <= '9' && !errno && end == last &&

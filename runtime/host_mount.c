@@ -79,9 +79,8 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 					    FUSE_SERVER_ALONE, &server, failure) < 0)
 		return -1;
 	/* What root mounts is there for everyone, as with any other file system. */
-	snprintf(options, sizeof options,
-		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
-		 device, (unsigned)start->caller.uid, (unsigned)start->caller.gid);
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->caller.uid,
+		 (unsigned)start->caller.gid);
 	result = carry_out(attempt, &call, failure);
 	if (result == 0) {
 		result = fuse_mount_serve(&server, device, failure);

@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
+#include "fuse/server.h"
 #include "start.h"
 
 /* What every mount by it is. */
-#define FUSERMOUNT_OPTIONS "ro,nosuid,nodev,default_permissions,subtype=fuselage"
+#define FUSERMOUNT_OPTIONS "ro,nosuid,nodev,default_permissions,subtype=fuselage," FUSE_MAX_READ
 #define FUSERMOUNT_MESSAGE_MAX 400
 
 /*

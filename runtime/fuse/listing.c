@@ -94,10 +94,6 @@ void fuse_read_directory(struct fuse_worker *worker, const struct fuse_request *
 	struct listing listing = { .worker = worker, .plus = plus };
 	struct sqfs_inode inode;
 
-	if (request->body_size < sizeof *in) {
-		fuse_answer(worker, request, EINVAL, NULL, 0);
-		return;
-	}
 	listing.room = in->size < FUSE_REPLY_MAX ? in->size : FUSE_REPLY_MAX;
 	int error = fuse_read_node(worker, request->header->nodeid, &inode);
 	if (!error && inode.type != SQFS_DIR)

@@ -203,9 +203,8 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 
 	if (device < 0)
 		return -1;
-	snprintf(options, sizeof options,
-		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
-		 device, (unsigned)start->uid, (unsigned)start->gid);
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->uid,
+		 (unsigned)start->gid);
 	if (mount_pinned(start, target, &call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
 	if (fuse_mount_serve(fuse, device, failure) < 0) {

@@ -4,7 +4,13 @@
 
 #include <stdbool.h>
 
+#include "fuse/server.h"
 #include "start.h"
+
+/* For mount(2), with the device and who mounts. */
+#define FUSE_MOUNT_OPTIONS                                         \
+	"fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other," \
+	"default_permissions," FUSE_MAX_READ
 
 struct fuse_mount {
 	int socket; /* to the server; -1: none */

@@ -149,7 +149,7 @@ static void get_xattr(struct fuse_worker *worker, const struct fuse_request *req
 	struct sqfs_inode inode;
 	ssize_t n = SQFS_ENOENT;
 
-	if (request->body_size <= sizeof *in || !memchr(name, 0, request->body_size - sizeof *in)) {
+	if (!memchr(name, 0, request->body_size - sizeof *in)) {
 		fuse_answer(worker, request, EINVAL, NULL, 0);
 		return;
 	}
@@ -169,7 +169,7 @@ static void get_xattr(struct fuse_worker *worker, const struct fuse_request *req
 	if (in->size == 0)
 		fuse_answer(worker, request, error, &out, sizeof out);
 	else
-		fuse_answer(worker, request, error, worker->reply, n < 0 ? 0 : (size_t)n);
+		fuse_answer(worker, request, error, worker->reply, (size_t)n);
 }
 
 static size_t drop_hidden(const struct fuse_request *request, char *list, size_t size)
@@ -194,10 +194,6 @@ static void list_xattr(struct fuse_worker *worker, const struct fuse_request *re
 	struct sqfs_inode inode;
 	size_t size = 0;
 
-	if (request->body_size < sizeof *in) {
-		fuse_answer(worker, request, EINVAL, NULL, 0);
-		return;
-	}
 	int error = fuse_read_node(worker, request->header->nodeid, &inode);
 	if (!error) {
 		ssize_t n = sqfs_listxattr(worker->reader, &inode, (char *)worker->reply,
@@ -215,8 +211,28 @@ static void list_xattr(struct fuse_worker *worker, const struct fuse_request *re
 		fuse_answer(worker, request, error, worker->reply, size);
 }
 
+/* Bytes of a request's structure; what follows it is checked where it is read. */
+static size_t least_body(uint32_t opcode)
+{
+	switch (opcode) {
+	case FUSE_READ:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+		return sizeof(struct fuse_read_in);
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+		return sizeof(struct fuse_getxattr_in);
+	default:
+		return 0;
+	}
+}
+
 void fuse_operate(struct fuse_worker *worker, const struct fuse_request *request)
 {
+	if (request->body_size < least_body(request->header->opcode)) {
+		fuse_answer(worker, request, EINVAL, NULL, 0);
+		return;
+	}
 	switch (request->header->opcode) {
 	case FUSE_LOOKUP:
 		lookup(worker, request);

@@ -18,6 +18,7 @@ int fuse_read_node(struct fuse_worker *worker, uint64_t node, struct sqfs_inode 
 void fuse_fill_entry(const struct fuse_server *server, const struct sqfs_inode *inode,
 		     struct fuse_entry_out *out);
 
+/* These have a struct fuse_read_in as their body. */
 void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *request);
 void fuse_read_directory(struct fuse_worker *worker, const struct fuse_request *request, bool plus);
 

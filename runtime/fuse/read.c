@@ -81,21 +81,22 @@ void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *reque
 	const uint8_t *data = NULL;
 	ssize_t n = 0;
 
-	if (request->body_size < sizeof *in) {
-		fuse_answer(worker, request, EINVAL, NULL, 0);
-		return;
-	}
-	size_t size = in->size < FUSE_REPLY_MAX ? in->size : FUSE_REPLY_MAX;
+	size_t size = in->size;
 	int error = fuse_read_node(worker, request->header->nodeid, &inode);
 	if (!error && inode.type != SQFS_FILE)
 		error = EIO;
 	if (!error && in->offset < inode.size) {
 		if (size > inode.size - in->offset)
 			size = (size_t)(inode.size - in->offset);
-		n = find_data(worker, &inode, in->offset, size, &data);
-		error = n < 0 ? fuse_errno(worker, (int)n) : 0;
+		/* To the kernel, a short answer is the end of the file. */
+		if (size > FUSE_REPLY_MAX)
+			error = EIO;
+		else
+			n = find_data(worker, &inode, in->offset, size, &data);
+		if (n < 0)
+			error = fuse_errno(worker, (int)n);
 	}
-	fuse_answer(worker, request, error, data, error ? 0 : (size_t)n);
+	fuse_answer(worker, request, error, data, (size_t)n);
 	if (error || n == 0)
 		return;
 	uint64_t end = in->offset + (uint64_t)n;

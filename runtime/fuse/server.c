@@ -27,6 +27,11 @@ void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request,
 	(void)n;
 }
 
+uint16_t fuse_max_pages(unsigned page_size)
+{
+	return page_size < FUSE_REPLY_MAX ? (uint16_t)(FUSE_REPLY_MAX / page_size) : 1;
+}
+
 static void answer_init(struct fuse_worker *worker, const struct fuse_request *request)
 {
 	static const uint64_t wanted =
@@ -42,7 +47,7 @@ static void answer_init(struct fuse_worker *worker, const struct fuse_request *r
 		.congestion_threshold = 48,
 		.max_write = 4096,
 		.time_gran = 1000000000,
-		.max_pages = FUSE_REPLY_MAX / 4096,
+		.max_pages = fuse_max_pages((unsigned)getpagesize()),
 	};
 
 	/* 7.12 (Linux 2.6.33) is where the structures that are sent here end their growth. */

@@ -22,8 +22,14 @@
 
 /* Threads that answer requests, at most: one for each processor up to this. */
 #define FUSE_THREADS_MAX 4
-/* Largest answer to one READ or READDIR, bytes: 256 pages, the most that max_pages gives. */
-#define FUSE_REPLY_MAX (1u << 20)
+/*
+ * Largest answer to one READ or READDIR, bytes: 256 pages of 4 KiB, fewer where they are larger. The
+ * kernel asks for no more: fuse_max_pages says so, and where INIT has no such field, which would
+ * leave it at 32 pages of any size, the mount itself (FUSE_MAX_READ).
+ */
+#define FUSE_REPLY_MAX 1048576u
+/* The option for every mount; mount(2) and fusermount3 know it. */
+#define FUSE_MAX_READ "max_read=1048576"
 
 /* Requests of a read-only mount are names and small structures; the kernel wants 8 KiB at least. */
 #define FUSE_REQUEST_MAX (16u << 10)
@@ -74,6 +80,9 @@ struct fuse_request {
 	const void *body;
 	size_t body_size;
 };
+
+/* How many pages of this size an answer has room for. */
+uint16_t fuse_max_pages(unsigned page_size);
 
 /* The kernel's name for an inode. */
 uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref);

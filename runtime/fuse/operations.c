@@ -58,6 +58,21 @@ void fuse_fill_entry(const struct fuse_server *server, const struct sqfs_inode *
 	fill_attr(server, inode, &out->attr);
 }
 
+/*
+ * "." and "..", which only file handles ask for. The kernel takes a handle's node id for one that it
+ * was given once; the export table is the judge of that, and names the parent.
+ */
+static int look_back(struct fuse_worker *worker, const struct sqfs_inode *inode, bool parent,
+		     uint64_t *ref)
+{
+	*ref = worker->server->fs->super.root_ref;
+	if (parent && inode->ref == *ref)
+		return 0;
+	int error =
+		sqfs_inode_by_number(worker->reader, parent ? inode->parent : inode->number, ref);
+	return !error && !parent && inode->ref != *ref ? SQFS_ENOENT : error;
+}
+
 static void lookup(struct fuse_worker *worker, const struct fuse_request *request)
 {
 	struct fuse_entry_out out;
@@ -67,7 +82,10 @@ static void lookup(struct fuse_worker *worker, const struct fuse_request *reques
 	int error = fuse_read_node(worker, request->header->nodeid, &inode);
 
 	if (!error) {
-		int found = sqfs_dir_lookup(worker->reader, &inode, request->body, length, &entry);
+		bool dots = length - 1 < 2 && memcmp(request->body, "..", length) == 0;
+		int found = dots ? look_back(worker, &inode, length == 2, &entry.ref) :
+				   sqfs_dir_lookup(worker->reader, &inode, request->body, length,
+						   &entry);
 		if (found == SQFS_ENOENT) {
 			/* Remembered as well: nothing will ever appear. */
 			out = (struct fuse_entry_out){ .entry_valid = FUSE_FOR_EVER };

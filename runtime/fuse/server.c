@@ -8,6 +8,9 @@
 #include "fuse/operations.h"
 #include "fuse/threads.h"
 
+/* 7.40 (Linux 6.10); the system's headers may be older. */
+#define NO_EXPORT_SUPPORT (UINT64_C(1) << 38)
+
 void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size)
 {
@@ -32,12 +35,24 @@ uint16_t fuse_max_pages(unsigned page_size)
 	return page_size < FUSE_REPLY_MAX ? (uint16_t)(FUSE_REPLY_MAX / page_size) : 1;
 }
 
+/*
+ * A file handle outlives what the kernel knows of its inode, which it then asks for by "." and, of
+ * a directory, by "..". The way from a number to its inode is the image's export table; without
+ * one there are no handles rather than some that fail later.
+ */
+static uint64_t wanted_of(const struct fuse_server *server)
+{
+	static const uint64_t always = FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS |
+				       FUSE_DO_READDIRPLUS | FUSE_NO_OPEN_SUPPORT |
+				       FUSE_NO_OPENDIR_SUPPORT | FUSE_CACHE_SYMLINKS |
+				       FUSE_MAX_PAGES | FUSE_ASYNC_DIO | FUSE_INIT_EXT;
+
+	return always | (server->fs->super.export_table == SQFS_NO_TABLE ? NO_EXPORT_SUPPORT :
+									   FUSE_EXPORT_SUPPORT);
+}
+
 static void answer_init(struct fuse_worker *worker, const struct fuse_request *request)
 {
-	static const uint64_t wanted =
-		FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_DO_READDIRPLUS |
-		FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT | FUSE_CACHE_SYMLINKS |
-		FUSE_MAX_PAGES | FUSE_EXPORT_SUPPORT | FUSE_ASYNC_DIO | FUSE_INIT_EXT;
 	struct fuse_server *server = worker->server;
 	const struct fuse_init_in *in = request->body;
 	struct fuse_init_out out = {
@@ -59,7 +74,7 @@ static void answer_init(struct fuse_worker *worker, const struct fuse_request *r
 	uint64_t offered = in->flags;
 	if ((offered & FUSE_INIT_EXT) && request->body_size >= sizeof *in)
 		offered |= (uint64_t)in->flags2 << 32;
-	uint64_t agreed = offered & wanted;
+	uint64_t agreed = offered & wanted_of(server);
 	out.flags = (uint32_t)agreed;
 	out.flags2 = (uint32_t)(agreed >> 32);
 	out.max_readahead = in->max_readahead;

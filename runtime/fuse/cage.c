@@ -1,5 +1,6 @@
 #include "fuse/cage.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -88,14 +89,25 @@ static void refuse_growth(void)
 	setrlimit(RLIMIT_FSIZE, &none);
 }
 
-void cage_drop_rights(unsigned descriptors)
+/* Returns how many descriptors there may be: fewer than asked for, where the user has fewer. */
+static unsigned drop_rights(unsigned descriptors, uint32_t capabilities)
 {
-	const struct rlimit few = { descriptors, descriptors };
+	struct rlimit few = { 0 };
 
 	refuse_growth();
 	forbid_files_and_network();
+	getrlimit(RLIMIT_NOFILE, &few);
+	if (few.rlim_max > descriptors)
+		few.rlim_max = descriptors;
+	few.rlim_cur = few.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &few);
-	drop_capabilities_but(0);
+	drop_capabilities_but(capabilities);
+	return (unsigned)few.rlim_max;
+}
+
+void cage_drop_rights(unsigned descriptors)
+{
+	drop_rights(descriptors, 0);
 }
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -142,6 +154,7 @@ static const struct allowed for_server[] = {
 };
 
 static const uint16_t for_keeper[] = {
+	SYS_fcntl, /* to ask for a lock */
 /* who asks */
 #ifdef SYS_poll
 	SYS_poll,
@@ -150,7 +163,6 @@ static const uint16_t for_keeper[] = {
 #endif
 	SYS_accept4,
 	SYS_getsockopt,
-	SYS_recvmsg,
 	SYS_fstat,
 	/* what it is given */
 	SYS_open_tree,
@@ -260,15 +272,16 @@ void cage_filter(void)
 	allow_only(for_server, sizeof for_server / sizeof *for_server);
 }
 
-void cage_keeper(void)
+unsigned cage_keeper(unsigned descriptors)
 {
-	struct allowed calls[sizeof for_keeper / sizeof *for_keeper] = { 0 };
+	struct allowed calls[sizeof for_keeper / sizeof *for_keeper] = { { 0, 1, UINT32_MAX,
+									   F_GETLK } };
+	unsigned most = drop_rights(descriptors, CAP_TO_MASK(CAP_SYS_ADMIN));
 
-	refuse_growth();
-	drop_capabilities_but(CAP_TO_MASK(CAP_SYS_ADMIN));
 	for (size_t i = 0; i < sizeof for_keeper / sizeof *for_keeper; i++)
 		calls[i].number = for_keeper[i];
 	allow_only(calls, sizeof calls / sizeof *calls);
+	return most;
 }
 
 void cage_no_more_threads(void)

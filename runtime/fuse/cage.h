@@ -22,10 +22,11 @@ void cage_drop_rights(unsigned descriptors);
 void cage_filter(void);
 
 /*
- * The same for the process that keeps a mount (warm/keeper.h), which parses nothing: of the
- * capabilities it has the one to copy its mount, over its own user namespace.
+ * Both for the process that keeps a mount (warm/keeper.h), which parses nothing: of the
+ * capabilities it has the one to copy its mount, over its own user namespace. Returns how many
+ * descriptors it may have: as many as wanted, or as its user.
  */
-void cage_keeper(void);
+unsigned cage_keeper(unsigned descriptors);
 
 /* For all threads: no more of them. Call it once, when they are there. */
 void cage_no_more_threads(void);

@@ -1,13 +1,17 @@
 /* A start that looks for a mount to share. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,26 +25,22 @@
 /* For a first start that is still at work; one that is stopped must not stop the others. */
 #define PATIENCE_MS 1000
 
-#define BACKLOG 4096
-
 #define LINGER_DEFAULT 5
 #define LINGER_MAX 86400
 
 void share_reset(struct share *share)
 {
-	share->home = share->listener = share->mount = -1;
+	share->lock = share->socket = share->listener = share->mount = -1;
 	share->joined = false;
 }
 
 void share_close(struct share *share)
 {
-	if (share->home >= 0)
-		close(share->home);
 	if (share->listener >= 0)
 		close(share->listener);
 	if (share->mount >= 0)
 		close(share->mount);
-	share->home = share->listener = share->mount = -1;
+	share->listener = share->mount = -1;
 }
 
 int share_parse(struct share *share, const char *text, struct failure *failure)
@@ -71,14 +71,6 @@ static bool may_leave_keeper(void)
 	return (!service || !*service) && getpid() != 1 && getppid() > 1;
 }
 
-static bool is_same_user(int socket, uid_t uid)
-{
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-
-	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == uid;
-}
-
 static int receive_gifts(int socket, int *gifts, char *word)
 {
 	struct pollfd answer = { .fd = socket, .events = POLLIN };
@@ -88,18 +80,47 @@ static int receive_gifts(int socket, int *gifts, char *word)
 		       -1;
 }
 
-/* What the keeper gives, checked. Returns false for what a keeper would not send. */
-static bool take_gifts(struct start *start, int socket)
+/* What everything of ours is mounted with, and the kernel gives to nobody to take away. */
+#define MOUNT_FLAGS (ST_RDONLY | ST_NOSUID | ST_NODEV)
+
+static bool is_of_type(int fd, unsigned long type, unsigned long flags)
 {
-	int gifts[GIFTS] = { -1, -1, -1 };
+	struct statfs st;
+
+	/* Asks no server but for root's mounts: this process is not in its user namespace yet. */
+	return fstatfs(fd, &st) == 0 && (unsigned long)st.f_type == type &&
+	       ((unsigned long)st.f_flags & flags) == flags;
+}
+
+/* It says itself that it is one of users, and that it was made by this user. */
+static bool is_user_namespace(int fd, uid_t uid)
+{
+	uid_t owner;
+
+	return is_of_type(fd, NSFS_MAGIC, 0) && ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 &&
+	       owner == uid;
+}
+
+/* There is no way back out of a namespace; one that calls the user by other names is not used. */
+static bool enter(const struct start *start, int users)
+{
+	return is_user_namespace(users, start->caller.uid) && setns(users, CLONE_NEWUSER) == 0 &&
+	       geteuid() == start->uid && getegid() == start->gid;
+}
+
+/* What the keeper gives, checked. Returns false for what a keeper would not send. */
+static bool take_gifts(struct start *start)
+{
+	int gifts[GIFTS] = { -1, -1 };
 	char strategy = 0;
-	int count = receive_gifts(socket, gifts, &strategy);
+	int count = receive_gifts(start->share.socket, gifts, &strategy);
 	bool user = start->kind == NAMESPACE_USER;
 	start->strategy = keeper_strategy(strategy);
-	/* To change the namespace is the last thing that may fail: there is no way back. */
+	/* To change the namespace is the last thing that may fail. */
 	bool taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
-		     share_same_directory(gifts[GIFT_HOME], start->share.home) &&
-		     (!user || setns(gifts[GIFT_USERS], CLONE_NEWUSER) == 0);
+		     is_of_type(gifts[GIFT_MOUNT],
+				strategy == 'l' ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC, MOUNT_FLAGS) &&
+		     (!user || enter(start, gifts[GIFT_USERS]));
 	if (taken)
 		start->share.mount = steal_fd(&gifts[GIFT_MOUNT]);
 	start->share.joined = taken;
@@ -115,20 +136,23 @@ enum meeting {
 	JOINED
 };
 
-/* True when there is somebody of the same user, who now knows the same of this start. */
-static bool greet(struct start *start, int socket, const struct share_address *address)
+/* True when it is a keeper that is there, or the start that leaves one in a moment. */
+static bool reach(const struct start *start)
 {
-	return connect(socket, (const struct sockaddr *)&address->socket, address->size) == 0 &&
-	       is_same_user(socket, start->caller.uid) &&
-	       send_descriptor(socket, start->share.home) == 0;
+	const struct share *share = &start->share;
+
+	return connect(share->socket, (const struct sockaddr *)&share->address.socket,
+		       share->address.size) == 0 &&
+	       proof_given(share->lock, PROOF_KEEPER, share->address.mark,
+			   proof_peer(share->socket, start->caller.uid));
 }
 
-/* A socket that is not used has no other effect than its end. */
-static enum meeting join(struct start *start, int socket, const struct share_address *address)
+static enum meeting join(struct start *start)
 {
-	if (!greet(start, socket, address))
+	errno = 0;
+	if (!reach(start))
 		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
-	return take_gifts(start, socket) ? JOINED : SOMEBODY;
+	return take_gifts(start) ? JOINED : SOMEBODY;
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
@@ -145,50 +169,57 @@ static int new_socket(void)
 	return (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-static bool show_home(struct start *start)
+/* Finds the address, and shows this start to whoever is there, before it is asked. */
+static bool prepare(struct start *start, const struct archive *archive)
 {
-	start->share.home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return start->share.home >= 0;
+	struct share *share = &start->share;
+	struct sockaddr_un own = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof own;
+
+	share->lock = proof_open(start);
+	if (share->lock < 0 || !share_address(start, archive))
+		return false;
+	share->socket = new_socket();
+	/* By a name that the kernel chooses. */
+	return bind(share->socket, (const struct sockaddr *)&own, sizeof own.sun_family) == 0 &&
+	       getsockname(share->socket, (struct sockaddr *)&own, &size) == 0 &&
+	       size == PROOF_SOCKET && proof_give(share->lock, PROOF_START, own.sun_path + 1);
 }
 
 /* Returns true when there is nothing more to be tried. */
-static bool meet(struct start *start, const struct share_address *address)
+static bool meet(struct start *start)
 {
-	OWNED_FD socket = new_socket();
+	const struct share_address *address = &start->share.address;
 
-	if (socket < 0 || join(start, socket, address) != NOBODY || !may_leave_keeper())
+	if (join(start) != NOBODY || !may_leave_keeper())
 		return true;
+	OWNED_FD listener = new_socket();
 	/* The others wait for the mount of the one that is here first. */
-	if (bind(socket, (const struct sockaddr *)&address->socket, address->size) < 0)
+	if (bind(listener, (const struct sockaddr *)&address->socket, address->size) < 0)
 		return errno != EADDRINUSE;
-	if (listen(socket, BACKLOG) == 0)
-		start->share.listener = steal_fd(&socket);
+	if (proof_give(start->share.lock, PROOF_KEEPER, address->mark) &&
+	    listen(listener, KEEPER_BACKLOG) == 0)
+		start->share.listener = steal_fd(&listener);
 	return true;
 }
 
 void share_find(struct start *start, const struct archive *archive)
 {
-	struct share_address address;
-
-	if (!is_wanted(start))
+	if (!is_wanted(start) || !prepare(start, archive))
 		return;
 	/* Again for one that was as fast as this one, and listens in a moment. */
-	if (show_home(start) && share_address(start, archive, &address))
-		for (int i = 0; i < 3 && !meet(start, &address); i++)
-			sched_yield();
+	for (int i = 0; i < 3 && !meet(start); i++)
+		sched_yield();
 }
 
 char share_ask(struct start *start, const struct archive *archive)
 {
-	struct share_address address;
-	OWNED_FD socket = new_socket();
 	int gifts[GIFTS];
 	char word = 0;
 
 	/* What it gives ends with this process. */
-	if (show_home(start) && share_address(start, archive, &address) &&
-	    greet(start, socket, &address))
-		receive_gifts(socket, gifts, &word);
+	if (prepare(start, archive) && reach(start))
+		receive_gifts(start->share.socket, gifts, &word);
 	return word;
 }
 

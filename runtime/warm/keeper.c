@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 /* Its only descriptors, besides those of runs. */
 enum {
 	LISTENER,
-	HOME,
+	LOCK,
 	IMAGE,
 	SERVER,
 	USERS,
@@ -38,13 +39,19 @@ enum {
 #define OPEN_TREE_CLONE 1
 #endif
 
-/* Starts that are heard, and runs that are waited for; with more the mount is only kept shorter. */
-#define PEERS_MAX 256
+/* Runs that are waited for; with more the mount is only kept shorter. */
+#define RUNS_MAX 256
+
+/* Those of one start that is heard: its socket, its process, its copy of the mount. */
+#define FOR_START 3
+
+/* After a start could not be heard: there is no descriptor to be had in the whole system. */
+#define PAUSE_MS 100
 
 enum {
 	AT_LISTENER,
 	AT_SERVER,
-	FIRST_PEER
+	AT_RUNS
 };
 
 struct keeper {
@@ -52,17 +59,14 @@ struct keeper {
 	unsigned linger; /* seconds */
 	char strategy;
 	int gifts; /* without a user namespace one less */
+	const unsigned char *mark;
 	struct stat image;
 	time_t end; /* of the linger, by the monotonic clock */
-	unsigned runs;
 	nfds_t count;
-	/* The listener, the server; then sockets of starts, and processes of runs. */
-	struct pollfd polled[FIRST_PEER + PEERS_MAX];
+	nfds_t most;
+	/* The listener, the server; then the processes of runs. */
+	struct pollfd polled[AT_RUNS + RUNS_MAX];
 };
-
-/* What is waited for of it. A process tells its end without being asked for anything else. */
-#define OF_START (POLLIN | POLLRDHUP)
-#define OF_RUN POLLIN
 
 const char *keeper_strategy(char byte)
 {
@@ -83,41 +87,31 @@ static void linger(struct keeper *keeper)
 	keeper->end = seconds() + keeper->linger + 1; /* this second has begun already */
 }
 
-static void add_peer(struct keeper *keeper, int fd, short events)
+static void add_run(struct keeper *keeper, int process)
 {
-	if (fd < 0)
+	if (process < 0)
 		return;
-	if (keeper->count == FIRST_PEER + PEERS_MAX) {
-		close(fd);
-		return;
-	}
-	keeper->runs += events == OF_RUN;
-	keeper->polled[keeper->count++] = (struct pollfd){ .fd = fd, .events = events };
+	if (keeper->count >= keeper->most)
+		close(process);
+	else
+		keeper->polled[keeper->count++] =
+			(struct pollfd){ .fd = process, .events = POLLIN };
 }
 
-/* True for a start of the same user that shows that it can open ~/.fuselage. */
-static bool is_welcome(const struct keeper *keeper, const struct ucred *peer, int socket)
+/*
+ * Gives the mount to a start that has shown who it is, and waits for nobody: a start says nothing.
+ * Whatever is wrong with it, it goes its own way when the socket closes.
+ */
+static void give(struct keeper *keeper, int socket, const void *name)
 {
-	char byte;
-	int fd = -1;
-	int count = receive_descriptors(socket, &fd, 1, &byte);
-	OWNED_FD shown = fd;
-
-	return peer->uid == keeper->uid && count == 1 && share_same_directory(shown, HOME);
-}
-
-/* Gives the mount to a start. Returns a descriptor of its process, or -1. */
-static int give(struct keeper *keeper, int socket)
-{
-	int gifts[GIFTS] = { -1, HOME, USERS };
-	struct ucred peer;
+	int gifts[GIFTS] = { -1, USERS };
+	pid_t pid = proof_peer(socket, keeper->uid);
+	/* Before the lock is looked at, so that it is the process that holds it. */
+	OWNED_FD process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct stat image;
-	socklen_t size = sizeof peer;
 
-	/* Whatever is wrong with it, it goes its own way when the socket closes. */
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-	    !is_welcome(keeper, &peer, socket))
-		return -1;
+	if (!proof_given(LOCK, PROOF_START, name, pid))
+		return;
 	/* What the kernel has cached may not be what is in the file any more. */
 	if (!share_file_state(IMAGE, &image) || memcmp(&image, &keeper->image, sizeof image) != 0)
 		_exit(0);
@@ -125,27 +119,38 @@ static int give(struct keeper *keeper, int socket)
 	int result = send_descriptors(socket, &keeper->strategy, 1, gifts, keeper->gifts);
 	close(gifts[GIFT_MOUNT]);
 	linger(keeper);
-	return result < 0 ? -1 : (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	if (result == 0)
+		add_run(keeper, steal_fd(&process));
 }
 
-/* Hears the starts that have spoken and forgets the runs that have ended. */
-static void attend(struct keeper *keeper)
+static void hear(struct keeper *keeper)
+{
+	struct sockaddr_un name;
+	socklen_t size = sizeof name;
+	OWNED_FD socket =
+		(int)syscall(SYS_accept4, LISTENER, &name, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (socket < 0)
+		poll(NULL, 0, PAUSE_MS);
+	else if (size == PROOF_SOCKET)
+		give(keeper, socket, name.sun_path + 1);
+}
+
+/* The runs that have ended. */
+static void forget(struct keeper *keeper)
 {
 	nfds_t count = keeper->count;
 
-	keeper->count = FIRST_PEER;
-	for (nfds_t i = FIRST_PEER; i < count; i++) {
-		struct pollfd peer = keeper->polled[i];
-		if (!peer.revents) {
-			keeper->polled[keeper->count++] = peer;
-			continue;
-		}
-		if (peer.events == OF_START)
-			add_peer(keeper, give(keeper, peer.fd), OF_RUN);
-		else if (--keeper->runs == 0)
-			linger(keeper);
-		close(peer.fd);
+	keeper->count = AT_RUNS;
+	for (nfds_t i = AT_RUNS; i < count; i++) {
+		struct pollfd run = keeper->polled[i];
+		if (run.revents)
+			close(run.fd);
+		else
+			keeper->polled[keeper->count++] = run;
 	}
+	if (keeper->count == AT_RUNS && count > AT_RUNS)
+		linger(keeper);
 }
 
 static _Noreturn void keep(struct keeper *keeper)
@@ -153,29 +158,27 @@ static _Noreturn void keep(struct keeper *keeper)
 	struct pollfd *polled = keeper->polled;
 
 	for (;;) {
+		bool runs = keeper->count > AT_RUNS;
 		time_t left = keeper->end - seconds();
-		if (!keeper->runs && left <= 0)
+		if (!runs && left <= 0)
 			_exit(0);
-		int n = poll(polled, keeper->count, keeper->runs ? -1 : (int)left * 1000);
+		int n = poll(polled, keeper->count, runs ? -1 : (int)left * 1000);
 		if (n < 0 && errno != EINTR)
 			_exit(0);
+		if (n <= 0)
+			continue;
 		/* A server that was killed has left a mount that answers nothing. While apps try to
 		 * use it, there is one to tell why. */
-		if (n > 0 && polled[AT_SERVER].revents) {
-			if (!keeper->runs)
+		if (polled[AT_SERVER].revents) {
+			if (!runs)
 				_exit(0);
 			polled[AT_SERVER].fd = -1;
 			keeper->strategy = SHARE_LOST;
 			keeper->linger = 0;
 		}
-		if (n <= 0)
-			continue;
-		attend(keeper);
+		forget(keeper);
 		if (polled[AT_LISTENER].revents)
-			add_peer(keeper,
-				 (int)syscall(SYS_accept4, LISTENER, NULL, NULL,
-					      SOCK_CLOEXEC | SOCK_NONBLOCK),
-				 OF_START);
+			hear(keeper);
 	}
 }
 
@@ -200,6 +203,13 @@ static void arrange(const int *descriptors)
 	close_from(DESCRIPTORS);
 }
 
+/* From here on who connects is told that it is this process that listens. */
+static bool listen_as_keeper(const struct keeper *keeper)
+{
+	return proof_give(LOCK, PROOF_KEEPER, keeper->mark) &&
+	       listen(LISTENER, KEEPER_BACKLOG) == 0;
+}
+
 static _Noreturn void keeper_main(struct keeper *keeper, const char *target, int *descriptors)
 {
 	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
@@ -207,9 +217,12 @@ static _Noreturn void keeper_main(struct keeper *keeper, const char *target, int
 	if (keeper->gifts == GIFTS)
 		descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	arrange(descriptors);
-	if (!leave_all_but(target) || !share_file_state(IMAGE, &keeper->image))
+	if (!listen_as_keeper(keeper) || !leave_all_but(target) ||
+	    !share_file_state(IMAGE, &keeper->image))
 		_exit(0);
-	cage_keeper();
+	unsigned most = cage_keeper(DESCRIPTORS + FOR_START + RUNS_MAX);
+	keeper->most =
+		AT_RUNS + (most > DESCRIPTORS + FOR_START ? most - DESCRIPTORS - FOR_START : 0);
 	keep(keeper);
 }
 
@@ -220,15 +233,17 @@ void keeper_start(struct start *start, const struct archive *archive, const char
 	struct keeper keeper = {
 		.uid = start->uid,
 		.linger = share->linger,
+		.mark = share->address.mark,
 		.strategy = *start->strategy,
 		.gifts = start->kind == NAMESPACE_USER ? GIFTS : GIFTS - 1,
-		.count = FIRST_PEER,
+		.count = AT_RUNS,
+		.most = AT_RUNS + 1,
 		.polled = { { .fd = LISTENER, .events = POLLIN },
 			    { .fd = server < 0 ? -1 : SERVER } },
 	};
 	int descriptors[DESCRIPTORS] = {
 		[LISTENER] = share->listener,
-		[HOME] = share->home,
+		[LOCK] = share->lock,
 		[IMAGE] = archive->fd,
 		[SERVER] = server,
 		[USERS] = -1,
@@ -237,7 +252,7 @@ void keeper_start(struct start *start, const struct archive *archive, const char
 	int status;
 
 	descriptors[FIRST_RUN] = self;
-	add_peer(&keeper, self < 0 ? -1 : FIRST_RUN, OF_RUN);
+	add_run(&keeper, self < 0 ? -1 : FIRST_RUN);
 	linger(&keeper);
 	/* Twice, as the FUSE server: nobody's child. */
 	pid_t child = vfork();

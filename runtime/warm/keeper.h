@@ -9,13 +9,15 @@
 #ifndef WARM_KEEPER_H
 #define WARM_KEEPER_H
 
+/* Starts that wait to be heard. */
+#define KEEPER_BACKLOG 4096
+
 struct start;
 struct archive;
 
 /* What it gives to a start. The last one only where the mount has a user namespace. */
 enum gift {
 	GIFT_MOUNT, /* a detached copy */
-	GIFT_HOME, /* ~/.fuselage, to show who it is */
 	GIFT_USERS,
 	GIFTS
 };

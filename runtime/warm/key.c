@@ -11,7 +11,7 @@
 #include "start.h"
 
 /* Change it with anything that the two sides say to each other. */
-#define PROTOCOL FUSELAGE_VERSION " 1"
+#define PROTOCOL FUSELAGE_VERSION " 2"
 
 /* Ages in ns: time stamps are of a clock that ticks 100 times a second at least, or of seconds. */
 #define TICK INT64_C(20000000)
@@ -21,14 +21,6 @@
 #define OVERFLOW_ID 65534
 
 #define CGROUP_MAX 4096
-
-bool share_same_directory(int a, int b)
-{
-	struct stat first, second;
-
-	return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
-	       first.st_ino == second.st_ino;
-}
 
 bool share_file_state(int file, struct stat *state)
 {
@@ -64,20 +56,23 @@ static bool is_limited(void)
 	return false;
 }
 
-static uint64_t namespace_number(const char *path)
-{
-	struct stat st;
+/* Where whoever is elsewhere may have other files, other processes or other rights. */
+static const char namespaces[][sizeof "/proc/self/ns/user"] = {
+	"/proc/self/ns/user",
+	"/proc/self/ns/mnt",
+	"/proc/self/ns/pid",
+	"/proc/self/ns/net",
+};
 
-	return stat(path, &st) < 0 ? 0 : st.st_ino;
-}
+#define NAMESPACES (sizeof namespaces / sizeof *namespaces)
 
 /* What the two must have in common, besides the type of mount and the control group. */
 struct common {
 	char protocol[sizeof PROTOCOL];
 	struct stat image;
 	uint64_t offset, kind, cache_bytes;
-	uint64_t users, pids; /* namespaces */
-	uint64_t home_device, home;
+	uint64_t namespaces[NAMESPACES];
+	uint64_t lock_device, lock;
 	uid_t uid, uid_inside;
 	gid_t gid, gid_inside;
 	int priority;
@@ -86,32 +81,35 @@ struct common {
 static bool describe(const struct start *start, const struct archive *archive,
 		     struct common *common)
 {
-	struct stat home;
+	struct stat st;
 
 	memset(common, 0, sizeof *common);
 	if (!share_file_state(archive->fd, &common->image) || !S_ISREG(common->image.st_mode) ||
 	    common->image.st_nlink == 0 || !has_settled(&common->image) ||
-	    fstat(start->share.home, &home) < 0)
+	    fstat(start->share.lock, &st) < 0)
 		return false;
 	memcpy(common->protocol, PROTOCOL, sizeof PROTOCOL);
 	common->offset = archive->offset;
 	common->kind = start->kind;
 	common->cache_bytes = start->fuse.cache_bytes;
-	common->users = namespace_number("/proc/self/ns/user");
-	common->pids = namespace_number("/proc/self/ns/pid");
-	common->home_device = home.st_dev;
-	common->home = home.st_ino;
+	common->lock_device = st.st_dev;
+	common->lock = st.st_ino;
 	common->uid = start->caller.uid;
 	common->uid_inside = start->uid;
 	common->gid = start->caller.gid;
 	common->gid_inside = start->gid;
 	common->priority = getpriority(PRIO_PROCESS, 0);
-	return common->users && common->pids && common->uid != OVERFLOW_ID && !is_limited();
+	for (size_t i = 0; i < NAMESPACES; i++) {
+		if (stat(namespaces[i], &st) < 0)
+			return false;
+		common->namespaces[i] = st.st_ino;
+	}
+	return common->uid != OVERFLOW_ID && !is_limited();
 }
 
-bool share_address(const struct start *start, const struct archive *archive,
-		   struct share_address *address)
+bool share_address(struct start *start, const struct archive *archive)
 {
+	struct share_address *address = &start->share.address;
 	static const char digits[] = "0123456789abcdef";
 	const char *type = start->invocation.mount_type;
 	OWNED_FD file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
@@ -137,6 +135,7 @@ bool share_address(const struct start *start, const struct archive *archive,
 		*name++ = digits[digest[i] >> 4];
 		*name++ = digits[digest[i] & 15];
 	}
+	memcpy(address->mark, digest, sizeof address->mark);
 	address->size = (socklen_t)(name - (char *)&address->socket);
 	return true;
 }

@@ -6,23 +6,37 @@
  * a digest of all that the two must have in common (key.h), joins its user namespace, takes the
  * host's mounts as every start does, and puts a copy of the kept mount among them.
  *
- * Both sides show that they are the same user, and that they can open that user's ~/.fuselage: a
- * program that is kept from it (a sandbox with the host's network) can neither give a mount nor
- * take one.
+ * Both sides know from the kernel that the other one may write to this user's ~/.fuselage
+ * (proof.h): a program that may not (a sandbox with the host's network) can neither give a mount
+ * nor take one. Only the keeper ever sends anything.
  */
 #ifndef WARM_SHARE_H
 #define WARM_SHARE_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "warm/proof.h"
 
 struct start;
 struct archive;
 struct failure;
 
+/* Where the starts of one image meet. */
+struct share_address {
+	struct sockaddr_un socket;
+	socklen_t size;
+	unsigned char mark[PROOF_NAME]; /* of it: what the keeper's lock is for */
+};
+
 /* What a start has of it. Every descriptor is -1 when there is none. */
 struct share {
 	unsigned linger; /* seconds that a mount is kept after its last start has ended; 0: never */
-	int home; /* ~/.fuselage, to show */
+	struct share_address address;
+	/* Who this start is. Both last until exec, which ends the first one first, as it must be. */
+	int lock; /* the file of the locks */
+	int socket; /* that the lock is for */
 	int listener; /* of the rendezvous: this start is the first */
 	int mount; /* a copy of the mount that was found, not attached yet */
 	bool joined; /* this process is in the user namespace of that mount */

@@ -77,13 +77,17 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 	if (start->kind == NAMESPACE_NONE)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", start->refusal);
 	if (image->server.socket < 0) {
-		if (start->host_namespace < 0)
+		/* A user's is there already, unless a mount was to be shared and is not: then this
+		 * process cannot go back to where it would have been started. */
+		bool user = start->kind == NAMESPACE_USER;
+		int where = user ? FUSE_SERVER_ALONE : start->host_namespace;
+		if (where == FUSE_SERVER_STAYS)
 			return fail(
 				failure, FUSELAGE_E_MOUNT_REFUSED,
 				"the host's mount namespace cannot be kept open for the server");
 		if (fuse_server_start(start, &image->archive->fs,
-				      image->one_owner || start->caller.setuid,
-				      start->host_namespace, &image->server, failure) < 0)
+				      image->one_owner || start->caller.setuid || user, where,
+				      &image->server, failure) < 0)
 			return -1;
 	}
 	result = fuse_mount_attach(start, &image->server, attempt->target, failure);

@@ -74,17 +74,18 @@ static const char *refusal(int error)
 	return why;
 }
 
-static int map_caller(const struct start *start, struct failure *failure)
+/* `uid` and `gid` are what the caller is called where the namespace was made. */
+static int map_caller(const struct start *start, uid_t uid, gid_t gid, struct failure *failure)
 {
 	char line[64];
 
 	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
 	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)start->caller.uid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)uid);
 	if (write_file("/proc/self/uid_map", line, failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)start->caller.gid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)gid);
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
@@ -95,6 +96,8 @@ static int map_caller(const struct start *start, struct failure *failure)
 static bool is_crippled(const struct start *start)
 {
 	OWNED_FD fd = open(APPARMOR_SWITCH, O_RDONLY | O_CLOEXEC);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 	char value = '0';
 	int status = 0;
 
@@ -103,7 +106,8 @@ static bool is_crippled(const struct start *start)
 	pid_t child = fork();
 	if (child == 0) {
 		struct failure ignored = { 0 };
-		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || map_caller(start, &ignored) < 0 ||
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+		      map_caller(start, uid, gid, &ignored) < 0 ||
 		      mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0);
 	}
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -121,6 +125,9 @@ static int leave_host(const struct start *start, struct failure *failure)
 				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
 						"mount namespace cannot be made");
 	}
+	/* Not the caller's, in a namespace that was joined and is not to be used. */
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 	if (is_crippled(start))
 		return fail(failure, FUSELAGE_E_NAMESPACE,
 			    "user namespace is made without capabilities (AppArmor: "
@@ -130,7 +137,7 @@ static int leave_host(const struct start *start, struct failure *failure)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
 				  why);
 	}
-	return map_caller(start, failure);
+	return map_caller(start, uid, gid, failure);
 }
 
 /*

@@ -57,7 +57,8 @@ int receive_descriptors(int socket, int *fds, int most, char *byte)
 		return -1;
 	int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
 	memcpy(fds, CMSG_DATA(header), (size_t)count * sizeof *fds);
-	return n == 1 ? count : -1;
+	/* Nor is one that had more than there is room for, of either. */
+	return n == 1 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? count : -1;
 }
 
 int send_descriptor(int socket, int fd)

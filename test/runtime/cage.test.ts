@@ -1,7 +1,7 @@
 /**
- * The FUSE server's cage, by a driver that goes into it and tries what a server taken over by a
- * hostile image would try: each attempt ends in SIGSYS for that process alone, and nothing else
- * that the server needs does.
+ * The cages of the FUSE server and of the keeper of a mount, by a driver that goes into one and
+ * tries what a process taken over by a hostile image, or by who talks to it, would try: each attempt
+ * ends in SIGSYS for that process alone, and nothing else that it needs does.
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { skipUnless } from "../support/needs.ts";
@@ -34,6 +34,18 @@ test("what the server needs no system call for kills the process, and only it", 
       stdout: "done\n",
       stderr: "",
     });
+  }
+});
+
+test("so does what the keeper of a mount needs none for", async () => {
+  const { stdout } = await run(cage, ["keeper", "list"]);
+  const [forbidden = [], needed = []] = stdout.split("\n\n").map((part) => part.trim().split("\n"));
+  expect([forbidden.length, needed.length]).toEqual([25, 3]);
+  for (const what of forbidden) {
+    expect({ what, ...(await run(cage, ["keeper", what])) }).toEqual({ what, ...dead });
+  }
+  for (const what of needed) {
+    expect({ what, ...(await run(cage, ["keeper", what])) }).toMatchObject({ what, status: 0 });
   }
 });
 

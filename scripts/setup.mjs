@@ -32,6 +32,7 @@ const testTools = {
   fusermount3: "fuse3",
   getfattr: "attr",
   python3: "python3-venv",
+  bwrap: "bubblewrap",
   gcc: "build-essential",
   strip: "binutils",
   strace: "strace",

@@ -3,7 +3,8 @@
  * Two things see to it: such a start does not ask for it, and a keeper, which has no effective
  * rights there, could not leave the other mounts (unshare: EPERM) and would end.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { asUser } from "../support/process.ts";
@@ -45,6 +46,7 @@ for (const type of ["loop", "fuse"]) {
         });
       }
       while (processesOf(program).length > 0) await sleep(5); // the test's own limit ends it
+      expect(existsSync(path.join(home, ".fuselage/share.lock"))).toBe(false);
     },
   );
 }

@@ -6,7 +6,6 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   utimesSync,
@@ -15,30 +14,32 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect } from "vitest";
+import {
+  comm,
+  end,
+  gone,
+  isShared,
+  keeperOf,
+  LONG,
+  processesOf,
+  settled,
+  statusOf,
+  warm,
+} from "../support/keepers.ts";
 import { leftovers } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import {
   asUser,
   fuselage,
   isRoot,
-  type Outcome,
   ordinaryUser,
   type RunOptions,
-  root,
   run,
 } from "../support/process.ts";
 import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { mksquashfs, printed, runArguments } from "./bundle-of.ts";
+import { mksquashfs, runArguments } from "./bundle-of.ts";
 import { pack, start, type Way, ways } from "./packed.ts";
-
-/** Longer than any test: what lingers is ended by `end`. */
-const LONG = "300";
-
-const warm = (linger = LONG) => ({ FUSELAGE_LINGER: linger, FUSELAGE_DEBUG: "1" });
-
-/** Long enough ago for an image that one more change would show in its time. */
-const settled = () => sleep(50);
 
 let file: string;
 beforeAll(async () => {
@@ -46,69 +47,14 @@ beforeAll(async () => {
   await settled();
 });
 
-/** Processes of the runtime that were started from `of`, by their kind. */
-function processesOf(of: string, kind: "fuse" | "keeper"): number[] {
-  return leftovers({ files: [of] })
-    .processes.filter((line) => line.includes(of))
-    .map((line) => Number(line.split(" ")[0]))
-    .filter((pid) => comm(pid) === `fuselage-${kind}`);
-}
-
-function comm(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "";
-  }
-}
-
-const left = (of = file) =>
-  leftovers({ files: [of] }).processes.filter((line) => line.includes(of));
-
-/** Waits until nothing of the runtime is left that was started from `of`. */
-async function gone(of = file): Promise<void> {
-  while (left(of).length > 0) await sleep(5); // the test's own limit ends it
-}
-
-/** Ends what lingers of `of`. */
-async function end(of = file): Promise<void> {
-  for (const pid of processesOf(of, "keeper")) process.kill(pid, "SIGTERM");
-  await gone(of);
-}
-
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
-  await end();
+  await end(file);
 });
 
-const isShared = ({ status, stderr }: Outcome) => {
-  expect({ status, stderr }).toMatchObject({ status: 0 });
-  return stderr.includes("(shared)");
-};
-
-/** The one keeper, once it has locked itself in; the start did not wait for that. */
-async function keeper(): Promise<number> {
-  for (;;) {
-    const [pid, ...more] = processesOf(file, "keeper");
-    expect(more).toEqual([]);
-    if (pid !== undefined && /^Seccomp:\s*2$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) {
-      return pid;
-    }
-    await sleep(5);
-  }
-}
-
-/** The abstract socket at which starts of what lingers meet; only root may look. */
-async function rendezvous(): Promise<string> {
-  const pid = await keeper();
-  const inode = /\d+/.exec(readlinkSync(`/proc/${pid}/fd/0`))?.[0];
-  const sockets = readFileSync("/proc/net/unix", "utf8");
-  const name = new RegExp(` ${inode} @(fuselage-[0-9a-f]{64})$`, "m").exec(sockets)?.[1];
-  if (name === undefined) throw new Error(`no rendezvous of process ${pid}`);
-  return name;
-}
+const keeper = () => keeperOf(file);
 
 const shareable = ways.filter(({ strategy }) => strategy !== "extract");
 
@@ -172,7 +118,7 @@ describe.each(shareable)("$title", (way: Way) => {
     await sleep(1500);
     expect(isShared(await begin(["true"], home, { env: warm("1") }))).toBe(true);
     child.kill("SIGKILL");
-    await gone();
+    await gone(file);
     // The kernel lets go of a loop device a moment after its mount.
     while (leftovers({ homes: [] }).loops.some((line) => line.includes(file))) await sleep(5);
     const after = leftovers({ homes: [home] });
@@ -305,13 +251,15 @@ describe.each(shareable)("$title", (way: Way) => {
   check("the keeper holds the mount and hardly a right", async () => {
     await begin(["true"], makeHome());
     const pid = await keeper();
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
-    expect(field("CapEff")).toBe("0000000000200000"); // CAP_SYS_ADMIN
-    expect(field("CapPrm")).toBe("0000000000200000");
-    expect(field("CapBnd")).toBe("0000000000000000");
-    expect(field("NoNewPrivs")).toBe("1");
-    expect(field("Seccomp")).toBe("2");
+    expect(statusOf(pid, "CapEff")).toBe("0000000000200000"); // CAP_SYS_ADMIN
+    expect(statusOf(pid, "CapPrm")).toBe("0000000000200000");
+    expect(statusOf(pid, "CapBnd")).toBe("0000000000000000");
+    expect(statusOf(pid, "NoNewPrivs")).toBe("1");
+    expect(statusOf(pid, "Seccomp")).toBe("2");
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    expect(limits).toMatch(/^Max file size +0 +0 /m);
+    expect(limits).toMatch(/^Max core file size +0 +0 /m);
+    expect(Number(/^Max open files +(\d+) /m.exec(limits)?.[1])).toBeLessThan(300);
     if (!isRoot) return;
     const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n");
     expect(mounts).toHaveLength(1);
@@ -329,53 +277,6 @@ describe.each(shareable)("$title", (way: Way) => {
     const outcome = await run(command, args, { env });
     expect(isShared(outcome)).toBe(true);
     expect(outcome.stdout).toBe("seen\n");
-  });
-
-  skipUnless(
-    "root",
-    "python3",
-    ...way.needs,
-  )("whoever stands at the meeting place: a start goes its own way", async () => {
-    const home = makeHome();
-    await begin(["true"], home);
-    const name = await rendezvous();
-    await end();
-    const uid = way.root ? 0 : 1000;
-    const squatters: [number, string][] = [
-      [1001, "files"],
-      [uid, "files"],
-      [uid, "garbage"],
-      [uid, "nothing"],
-      [uid, "silence"],
-    ];
-    for (const [who, answer] of squatters) {
-      const script = path.join(root, "test/support/squatter.py");
-      const squatter = spawn("python3", [script, `${who}`, "listen", name, answer]);
-      await once(squatter.stdout, "data");
-      const outcome = await begin(["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'], home);
-      expect({ who, answer, shared: isShared(outcome) }).toEqual({ who, answer, shared: false });
-      expect(outcome.stdout).toBe("packed\n");
-      squatter.kill("SIGKILL");
-      await once(squatter, "exit");
-    }
-  });
-
-  skipUnless(
-    "root",
-    "python3",
-    ...way.needs,
-  )("the keeper gives nothing to another user, or without the home to show", async () => {
-    const home = makeHome();
-    await begin(["true"], home);
-    const name = await rendezvous();
-    const uid = way.root ? 0 : 1000;
-    const script = path.join(root, "test/support/squatter.py");
-    const ask = async (who: number, directory: string) =>
-      Number(printed(await run("python3", [script, `${who}`, "ask", name, directory])));
-    expect(await ask(1001, "/")).toBe(0);
-    expect(await ask(uid, "/")).toBe(0);
-    expect(await ask(uid, path.join(home, ".fuselage"))).toBe(way.root ? 2 : 3);
-    expect(isShared(await begin(["true"], home))).toBe(true);
   });
 });
 
@@ -445,7 +346,7 @@ skipUnless("fuse", "userns")("the doctor tells what is kept and who lost his ser
   // A new start is not held up by it, and when the app ends so does the word about it.
   expect(isShared(await asUser(file, ["true"], home, { env: warm() }))).toBe(false);
   child.kill("SIGKILL");
-  await gone();
+  await gone(file);
   expect((await examine()).stdout).not.toMatch(/^(shared|lost)/m);
 });
 

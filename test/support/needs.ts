@@ -63,6 +63,7 @@ const probes = {
   zsh: () => tool("zsh"),
   fish: () => tool("fish"),
   python3: () => tool("python3"),
+  bwrap: () => tool("bwrap"),
   unzip: () => tool("unzip"),
   gcc: () => tool("gcc"),
   gpg: () => tool("gpg"),

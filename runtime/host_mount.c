@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "detached_mount.h"
 #include "fuse/fusermount.h"
@@ -209,12 +210,6 @@ int host_unmount(const struct start *start, const char *target, struct failure *
 int host_mount_resolve(const char *path, int flags, char resolved[PATH_MAX])
 {
 	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC | flags);
-	char link[32];
 
-	if (fd < 0)
-		return -1;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, resolved, PATH_MAX - 1);
-	resolved[n > 0 ? n : 0] = 0;
-	return n > 0 ? 0 : -1;
+	return fd < 0 ? -1 : descriptor_path(fd, resolved, PATH_MAX);
 }

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 
 /* Opens `path` with the archive's root as the root of every link; -1 and errno. */
@@ -47,7 +48,6 @@ static bool climbs(const char *path)
  */
 static bool has_path(const struct archive *archive, const char *path, bool as_is, char *found)
 {
-	char link[32];
 	struct stat st;
 
 	path += strspn(path, "/");
@@ -61,12 +61,7 @@ static bool has_path(const struct archive *archive, const char *path, bool as_is
 		return errno == ENOSYS && stat(found, &st) == 0;
 	if (same_file(fd, found))
 		return true;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, found, PATH_MAX - 1);
-	if (n < 0)
-		return false;
-	found[n] = 0;
-	return true;
+	return descriptor_path(fd, found, PATH_MAX) == 0;
 }
 
 /* The rest of `path` behind `prefix` and a slash, or NULL. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -76,6 +77,16 @@ int receive_descriptor(int socket)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int descriptor_path(int fd, char *path, size_t size)
+{
+	char link[32];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, size - 1);
+	path[n > 0 ? n : 0] = 0;
+	return n > 0 ? 0 : -1;
 }
 
 void close_from(int first)

@@ -12,20 +12,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
+#include "base/private_directory.h"
 #include "host_mount.h"
 #include "mount_handover.h"
+#include "trusted_path.h"
 #include "zip/zip_squashfs.h"
 
-static int make_private(const char *name, char target[PATH_MAX], struct failure *failure)
+/* In TMPDIR, which others must not be able to change: they could exchange what is mounted on. */
+static int make_private(const struct start *start, const char *name, char target[PATH_MAX],
+			struct failure *failure)
 {
 	const char *base = getenv("TMPDIR");
-	char made[PATH_MAX];
-	int n = snprintf(made, sizeof made, "%s/%s.XXXXXX", base && *base ? base : "/tmp", name);
+	char made[NAME_MAX + 1] = "";
+	OWNED_FD parent = trusted_open(AT_FDCWD, base && *base ? base : "/tmp", &start->caller,
+				       TRUSTED_ANY, FUSELAGE_E_MOUNT_POINT, failure);
+	OWNED_FD dir = private_directory(parent, name, made);
 
-	if ((size_t)n >= sizeof made || !mkdtemp(made))
+	if (dir < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", made);
-	return host_mount_resolve(made, O_DIRECTORY, target);
+	return descriptor_path(dir, target, PATH_MAX);
 }
 
 /* Signals that end a mount in the foreground; from here on they are waited for. */
@@ -95,7 +102,7 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 
 	if (archive->format == ARCHIVE_ZIP && convert(start, archive, failure) < 0)
 		return -1;
-	if (!dir && make_private(archive->name, target, failure) < 0)
+	if (!dir && make_private(start, archive->name, target, failure) < 0)
 		return -1;
 	if (dir && host_mount_resolve(dir, O_DIRECTORY, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", dir);

@@ -1,6 +1,5 @@
 #include "unpack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 
 #include "base/match.h"
 #include "base/owned.h"
+#include "base/private_directory.h"
 #include "base/remove.h"
 #include "merge.h"
 #include "squashfs/extract.h"
@@ -31,33 +31,53 @@ static bool is_wanted(void *context, const char *path)
 	return false;
 }
 
-static int check_target(const char *target, bool merged, struct failure *failure)
+/* Where the directory is to be, by the descriptor of what it is to be in. */
+struct place {
+	const char *target; /* as it was named */
+	int parent;
+	char name[NAME_MAX + 1]; /* in it */
+};
+
+static int open_place(struct place *place, const char *target, struct failure *failure)
+{
+	char parent[PATH_MAX];
+	size_t length = strlen(target);
+
+	while (length > 1 && target[length - 1] == '/')
+		length--;
+	const char *name = target + length;
+	while (name > target && name[-1] != '/')
+		name--;
+	size_t size = (size_t)(target + length - name);
+	if (size == 0 || size > NAME_MAX || (size_t)(name - target) >= sizeof parent)
+		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "\"%.80s\": not a usable path",
+			    target);
+	snprintf(place->name, sizeof place->name, "%.*s", (int)size, name);
+	snprintf(parent, sizeof parent, "%.*s.", (int)(name - target), target);
+	place->target = target;
+	place->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return place->parent < 0 ? fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target) : 0;
+}
+
+static int check_target(const struct place *place, bool merged, struct failure *failure)
 {
 	struct stat st;
 
-	if (lstat(target, &st) < 0)
+	if (fstatat(place->parent, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ?
 			       0 :
-			       fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
+			       fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", place->target);
 	if (!S_ISDIR(st.st_mode))
 		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
-			    "%s: expected nothing or %s directory, found a file", target,
+			    "%s: expected nothing or %s directory, found a file", place->target,
 			    merged ? "a" : "an empty");
-	if (merged)
-		return 0;
-
-	DIR *dir = opendir(target);
-	int entries = 0;
-	while (dir && readdir(dir))
-		entries++;
-	if (dir)
-		closedir(dir);
-	if (!dir)
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
-	if (entries > 2)
+	int entries = merged ? 0 : count_entries(place->parent, place->name);
+	if (entries < 0)
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", place->target);
+	if (entries > 0)
 		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
-			    "%s: expected nothing or an empty directory, found %d entries", target,
-			    entries - 2);
+			    "%s: expected nothing or an empty directory, found %d entries",
+			    place->target, entries);
 	return 0;
 }
 
@@ -96,19 +116,21 @@ static void catch_signals(void (*handler)(int))
 }
 
 /* Gives the complete tree its name. */
-static int publish(int tree, const char *staging, const char *target, bool merged,
+static int publish(const struct place *place, int tree, const char *staging, bool merged,
 		   struct failure *failure)
 {
 	char name[NAME_MAX + 1] = "";
 
-	if (rename(staging, target) == 0)
+	if (renameat(place->parent, staging, place->parent, place->name) == 0)
 		return 0;
 	if (!merged || (errno != ENOTEMPTY && errno != EEXIST))
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
-	OWNED_FD to = open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", place->target);
+	OWNED_FD to =
+		openat(place->parent, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0 || merge_directory(tree, to, name, sizeof name) < 0)
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: %s", target, name);
-	remove_tree(AT_FDCWD, staging);
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: %s", place->target,
+				  name);
+	remove_tree(place->parent, staging);
 	return 0;
 }
 
@@ -125,31 +147,26 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 		.wanted_context = wish->patterns,
 	};
 	struct extract_report report;
-	char staging[PATH_MAX];
-	size_t length = strlen(target);
+	char staging[NAME_MAX + 1];
+	struct place place = { .parent = -1 };
 
-	while (length > 1 && target[length - 1] == '/')
-		length--;
-	if (length == 0 || length + sizeof ".XXXXXX" > sizeof staging)
-		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "\"%.80s\": not a usable path",
-			    target);
-	if (check_target(target, wish->merge, failure) < 0)
+	if (open_place(&place, target, failure) < 0)
 		return -1;
-	snprintf(staging, sizeof staging, "%.*s.XXXXXX", (int)length, target);
+	OWNED_FD parent = place.parent;
+	if (check_target(&place, wish->merge, failure) < 0)
+		return -1;
 	catch_signals(note_interrupt);
-	if (!mkdtemp(staging))
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
+	OWNED_FD dir = private_directory(parent, place.name, staging);
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%s", target, staging);
 
 	int result = -1;
-	OWNED_FD dir = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", staging);
-	else if (extract_tree(bundle->reader, dir, &options, &report) < 0)
+	if (extract_tree(bundle->reader, dir, &options, &report) < 0)
 		describe(bundle, target, &report, failure);
 	else
-		result = publish(dir, staging, target, wish->merge, failure);
+		result = publish(&place, dir, staging, wish->merge, failure);
 	if (result < 0)
-		remove_tree(AT_FDCWD, staging);
+		remove_tree(parent, staging);
 	else
 		warn_skipped(&report);
 	catch_signals(SIG_DFL);

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import os from "node:os";
+import path from "node:path";
 import { chooseEntry } from "./app/entry.ts";
 import type { App } from "./app/kind.ts";
 import { type AppDir, completeAppDir } from "./appimage/appdir.ts";
@@ -17,7 +17,7 @@ import { manifestFormat } from "./generated/spec.ts";
 import { treeFromDirectory } from "./input/directory.ts";
 import { type Inspection, withImage } from "./inspect.ts";
 import { fromBytes } from "./manifest/manifest.ts";
-import { removeTemporary, temporaryName } from "./output/temporary.ts";
+import { removeTemporary, workFolder } from "./output/temporary.ts";
 import { writeAt } from "./output/write-at.ts";
 import { architectures } from "./paths.ts";
 import type { ImageEntry, ImageReader, SuperblockFacts } from "./squashfs/reader.ts";
@@ -89,9 +89,8 @@ export function withConversion<T>(
 ): Promise<T> {
   return withImage(given.input, async (inspection, image, handle) => {
     const options = { ...given, ...(!archGiven && archOf(inspection)) };
-    const workspace = temporaryName(os.tmpdir());
+    const workspace = workFolder();
     try {
-      mkdirSync(workspace, { mode: 0o700 });
       return await use(await prepare(options, inspection, image, handle, workspace));
     } finally {
       removeTemporary(workspace);
@@ -119,8 +118,11 @@ async function prepare(
   const repacks = asked || (options.exclude ?? []).length > 0 || options.xattrs === false;
   let tree = outline(entries);
   if (repacks || isAppImage) {
-    await image.extract(workspace);
-    tree = await treeFromDirectory(workspace, { exclude: options.exclude ?? [] });
+    // Below the private folder: the image says what mode its root has.
+    const root = path.join(workspace, "image");
+    mkdirSync(root, { mode: 0o700 });
+    await image.extract(root);
+    tree = await treeFromDirectory(root, { exclude: options.exclude ?? [] });
   }
   const recorded = options.entry === undefined && manifest?.entry;
   const entry = recorded

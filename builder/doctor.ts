@@ -1,9 +1,9 @@
 /** Which ways to mount an image work on this machine: asked of the runtime, which really tries. */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "./errors.ts";
+import { removeTemporary, workFolder } from "./output/temporary.ts";
 import { pack } from "./pack.ts";
 import { hostArchitecture, runtimePath } from "./paths.ts";
 
@@ -37,18 +37,16 @@ function ask(runtime: string, image: string): Promise<{ stdout: string; stderr: 
 }
 
 async function withSmallImage<Result>(use: (image: string) => Promise<Result>): Promise<Result> {
-  const dir = await mkdtemp(path.join(os.tmpdir(), "bundle-doctor-"));
+  const dir = workFolder();
   try {
-    await writeFile(path.join(dir, "file"), "");
-    const image = path.join(os.tmpdir(), `${path.basename(dir)}.sfs`);
-    try {
-      await pack({ input: dir, output: image });
-      return await use(image);
-    } finally {
-      await rm(image, { force: true });
-    }
+    const input = path.join(dir, "input");
+    const image = path.join(dir, "image.sfs");
+    await mkdir(input);
+    await writeFile(path.join(input, "file"), "");
+    await pack({ input, output: image });
+    return await use(image);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    removeTemporary(dir);
   }
 }
 

@@ -648,6 +648,14 @@ export function signKey(key: string | undefined, words: string): BundleError {
 }
 
 /** @param limit levels of directories that are allowed @param actual levels that there are */
+export function tmpdir(path: string, cause?: unknown): BundleError {
+  const message =
+    cause === undefined
+      ? "others can change what TMPDIR, /tmp and /var/tmp lead to"
+      : `no temporary folder can be made: ${systemReason(cause)}`;
+  return new BundleError("E_TMPDIR", message, { path, cause });
+}
+
 export function treeDepth(path: string, limit: number, actual: number): BundleError {
   return new BundleError("E_TREE_DEPTH", "directories are nested too deep", {
     path,

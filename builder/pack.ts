@@ -14,7 +14,7 @@ import {
 import * as errors from "./errors.ts";
 import { treeFromDirectory } from "./input/directory.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "./output/atomic.ts";
-import { removeTemporary, temporaryName } from "./output/temporary.ts";
+import { removeTemporary, temporaryFile } from "./output/temporary.ts";
 import { defaultMtime, type ImageFacts, writeSquashfs } from "./squashfs/index.ts";
 import type { Tree } from "./tree/tree.ts";
 
@@ -94,7 +94,7 @@ function ofImage(image: ImageFacts): Written {
 
 /** Lends a file that has gone afterwards, on the output's file system: there is space for it. */
 async function withScratch<T>(dir: string, use: (scratch: FileHandle) => Promise<T>): Promise<T> {
-  const name = temporaryName(dir);
+  const name = temporaryFile(dir);
   try {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     const scratch = await open(name, flags, 0o600).catch((cause: unknown) => {

@@ -1,8 +1,6 @@
 /** Input → App: the kind is chosen, and the folder it works in is made and removed. */
-import { mkdirSync } from "node:fs";
-import os from "node:os";
 import type { ResolvedBuildOptions } from "../config/build.ts";
-import { removeTemporary, temporaryName } from "../output/temporary.ts";
+import { removeTemporary, workFolder } from "../output/temporary.ts";
 import type { App } from "./kind.ts";
 import { chooseKind } from "./kinds.ts";
 import { openSource } from "./source.ts";
@@ -12,11 +10,7 @@ class Workspace {
   #path: string | undefined;
 
   get path(): string {
-    if (this.#path === undefined) {
-      const name = temporaryName(os.tmpdir());
-      mkdirSync(name, { mode: 0o700 });
-      this.#path = name;
-    }
+    this.#path ??= workFolder();
     return this.#path;
   }
 

@@ -1,8 +1,8 @@
 /** The opinions of the host's own checkers, where they are installed. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { removeTemporary, workFolder } from "../output/temporary.ts";
 import { runTool, type ToolResult } from "./tool.ts";
 
 /** Runs a checker on a copy, which has the file's own name: checkers look at names too. */
@@ -12,13 +12,13 @@ async function check(
   bytes: Uint8Array,
   name: string,
 ): Promise<ToolResult | undefined> {
-  const dir = await mkdtemp(path.join(os.tmpdir(), "bundle-check-"));
+  const dir = workFolder();
   try {
     await writeFile(path.join(dir, path.basename(name)), bytes);
     const env = { ...process.env, LC_ALL: "C.UTF-8", LANGUAGE: "" };
     return await runTool(command, [...args, path.basename(name)], { cwd: dir, env });
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    removeTemporary(dir);
   }
 }
 

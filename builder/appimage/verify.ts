@@ -1,11 +1,12 @@
 /** Whose signature a file carries, and what it is worth. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import { withFile } from "../input/file.ts";
+import { removeTemporary, workFolder } from "../output/temporary.ts";
 import { type GpgResult, gpg, gpgWords, statusOf } from "./gpg.ts";
 import { findSection, KEY, readText, SIGNATURE, signedDigest } from "./sections.ts";
 import { runTool } from "./tool.ts";
@@ -39,7 +40,7 @@ export interface VerifyOptions {
 export async function verify(file: string, options: VerifyOptions = {}): Promise<Verification> {
   const wanted = options.key === undefined ? undefined : fingerprintOf(options.key);
   const { digest, signature, key } = await readSigned(file);
-  const dir = await mkdtemp(path.join(os.tmpdir(), "bundle-verify-"));
+  const dir = workFolder();
   try {
     const check = new Check(file, dir, digest, signature);
     // The caller's own copy of a key knows of its renewal or revocation, the file's does not.
@@ -53,7 +54,7 @@ export async function verify(file: string, options: VerifyOptions = {}): Promise
     return verified;
   } finally {
     await stopAgents(dir);
-    await rm(dir, { recursive: true, force: true });
+    removeTemporary(dir);
   }
 }
 

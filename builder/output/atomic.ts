@@ -9,7 +9,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { keepTemporary, removeTemporary, syncDirectory, temporaryName } from "./temporary.ts";
+import { keepTemporary, removeTemporary, syncDirectory, temporaryFile } from "./temporary.ts";
 
 /**
  * Where output to `file` really goes: symbolic links are followed, so that the link survives.
@@ -77,7 +77,7 @@ export async function writeAtomically<T>(
   mode: number,
   write: (handle: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const temporary = temporaryName(path.dirname(file));
+  const temporary = temporaryFile(path.dirname(file));
   let step = "creating the file";
   try {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;

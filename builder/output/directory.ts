@@ -1,14 +1,20 @@
 /** A folder that appears under its name only when it is complete. */
-import { mkdir, readdir, realpath, rename } from "node:fs/promises";
+import { readdir, realpath, rename } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { keepTemporary, removeTemporary, temporaryName } from "./temporary.ts";
+import {
+  keepTemporary,
+  removeTemporary,
+  type TemporaryFolder,
+  temporaryFolder,
+} from "./temporary.ts";
 
 /**
  * Fills a new folder and gives it its name. When that fails nothing is left.
  *
  * @param dir a name that is free, or an empty folder
- * @param fill puts files into the folder, which nobody else can enter (mode 0700)
+ * @param fill puts files into the folder, which nobody else can enter (mode 0700), by a path that
+ *   leads to that folder even when somebody else may change where it stands
  * @returns absolute path of the folder, and what `fill` returned
  * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, and whatever `fill` throws
  */
@@ -17,16 +23,17 @@ export async function publishDirectory<T>(
   fill: (temporary: string) => Promise<T>,
 ): Promise<{ dir: string; result: T }> {
   const target = await freeDirectory(dir);
-  const temporary = temporaryName(path.dirname(target));
+  const { name, held } = makeFolder(dir, path.dirname(target));
   try {
-    await step(dir, "creating a folder", mkdir(temporary, { mode: 0o700 }));
-    const result = await fill(temporary);
-    await step(dir, "renaming the temporary folder", rename(temporary, target));
-    keepTemporary(temporary);
+    const result = await fill(held);
+    await rename(name, target).catch((cause: unknown) => {
+      throw failed(dir, "renaming the temporary folder", cause);
+    });
+    keepTemporary(name);
     return { dir: target, result };
   } catch (cause) {
-    removeTemporary(temporary);
-    throw withoutTemporary(cause, temporary, dir);
+    removeTemporary(name);
+    throw withoutTemporary(cause, held, dir);
   }
 }
 
@@ -41,10 +48,16 @@ function withoutTemporary(cause: unknown, temporary: string, dir: string): unkno
   });
 }
 
-async function step(dir: string, what: string, work: Promise<unknown>): Promise<void> {
-  await work.catch((cause: unknown) => {
-    throw errors.extractFailed(dir, `${what} failed: ${errors.systemReason(cause)}`, cause);
-  });
+function makeFolder(dir: string, parent: string): TemporaryFolder {
+  try {
+    return temporaryFolder(parent);
+  } catch (cause) {
+    throw failed(dir, "creating a folder", cause);
+  }
+}
+
+function failed(dir: string, what: string, cause: unknown): Error {
+  return errors.extractFailed(dir, `${what} failed: ${errors.systemReason(cause)}`, cause);
 }
 
 /** The real path of `dir`, which is missing or an empty folder. */

@@ -6,22 +6,112 @@
  * says what it is; it never has the name of the output.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { trustedFolder } from "./trusted.ts";
 
-const live = new Set<string>();
+/** By name; of a folder that `temporaryFolder` made, its descriptor. */
+const live = new Map<string, number | "file" | undefined>();
 
 /** A new name in `dir`: short whatever the output's name is, because names have at most 255 bytes. */
 export function temporaryName(dir: string): string {
   const name = path.join(dir, `.bundle-${randomBytes(8).toString("hex")}.tmp`);
-  live.add(name);
+  live.set(name, undefined);
   return name;
+}
+
+/** The same for a file: whoever puts a folder there keeps it. */
+export function temporaryFile(dir: string): string {
+  const name = temporaryName(dir);
+  live.set(name, "file");
+  return name;
+}
+
+export interface TemporaryFolder {
+  /** For who publishes it by a rename. */
+  name: string;
+  /** A path to it for as long as it is not removed or published, whatever its name leads to. */
+  held: string;
+}
+
+/**
+ * Makes a folder in `dir` that nobody else can enter (mode 0700). Whoever owns `dir` can put another
+ * one in its place before it is open, so that is checked to be empty and of our making.
+ *
+ * @throws what the system says
+ */
+export function temporaryFolder(dir: string): TemporaryFolder {
+  const name = temporaryName(dir);
+  mkdirSync(name, { mode: 0o700 });
+  try {
+    const fd = openSync(name, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const held = `/proc/self/fd/${fd}`;
+    if (!isOfOurMaking(fd, held)) {
+      closeSync(fd);
+      const message = `EPERM: another folder was put in its place, mkdir '${name}'`;
+      throw Object.assign(new Error(message), { code: "EPERM" });
+    }
+    live.set(name, fd);
+    return { name, held };
+  } catch (cause) {
+    removeEmpty(name);
+    live.delete(name);
+    throw cause;
+  }
+}
+
+/** By the owner that a file gets in it: some file systems give everything to one user. */
+function isOfOurMaking(fd: number, held: string): boolean {
+  const file = path.join(held, ".probe");
+  const probe = openSync(file, "wx", 0o600);
+  try {
+    unlinkSync(file);
+    const { uid, mode } = fstatSync(fd);
+    return uid === fstatSync(probe).uid && (mode & 0o077) === 0 && readdirSync(held).length === 0;
+  } finally {
+    closeSync(probe);
+  }
+}
+
+/**
+ * A new folder of mode 0700 for the time of some work, in TMPDIR, or where others can change what
+ * that leads to, in /tmp or /var/tmp. To be removed by `removeTemporary`.
+ *
+ * @throws E_TMPDIR
+ */
+export function workFolder(): string {
+  const places = [os.tmpdir(), "/tmp", "/var/tmp"];
+  let cause: unknown;
+  for (const place of places) {
+    const dir = trustedFolder(place);
+    try {
+      if (dir !== undefined) return temporaryFolder(dir).name;
+    } catch (thrown) {
+      cause ??= thrown;
+    }
+  }
+  throw errors.tmpdir(os.tmpdir(), cause);
 }
 
 /** Takes a name off the list, because it was published. */
 export function keepTemporary(name: string): void {
+  const fd = live.get(name);
+  if (typeof fd === "number") closeSync(fd);
   live.delete(name);
 }
 
@@ -29,22 +119,54 @@ export function keepTemporary(name: string): void {
 const MAX_ROUNDS = 200;
 
 /**
- * Removes a temporary file or folder with all it holds.
+ * Removes a temporary file or folder with all it holds: of a folder that `temporaryFolder` made, what
+ * is in that one, whatever stands in its place by now.
  *
  * When a signal ends an extraction its thread still runs. It stops at the first folder that is gone
  * under it, so removing again wins the race.
  */
 export function removeTemporary(name: string): void {
+  const fd = live.get(name);
+  const held = typeof fd === "number" ? `/proc/self/fd/${fd}` : undefined;
   for (let round = 1; ; round++) {
     try {
-      rmSync(name, { recursive: true, force: true });
-      live.delete(name);
+      if (fd === "file") removeFile(name);
+      else if (held === undefined) rmSync(name, { recursive: true, force: true });
+      else removeFolder(name, held);
+      keepTemporary(name);
       return;
     } catch (cause) {
       const code = errors.errnoCode(cause);
       if (round === MAX_ROUNDS || (code !== "ENOTEMPTY" && code !== "EACCES")) throw cause;
-      if (code === "EACCES") openFolders(name);
+      if (code === "EACCES") openFolders(held ?? name);
     }
+  }
+}
+
+function removeFile(name: string): void {
+  try {
+    unlinkSync(name);
+  } catch (cause) {
+    if (!["ENOENT", "EISDIR", "ENOTDIR"].includes(errors.errnoCode(cause) ?? "")) throw cause;
+  }
+}
+
+/** What stands there and is not empty is not ours: it was put in the place of what was. */
+function removeEmpty(name: string): void {
+  try {
+    rmdirSync(name);
+  } catch {}
+}
+
+function removeFolder(name: string, held: string): void {
+  for (const entry of readdirSync(held, "buffer")) {
+    rmSync(Buffer.concat([Buffer.from(`${held}/`), entry]), { recursive: true, force: true });
+  }
+  removeEmpty(name);
+  if (readdirSync(held).length > 0) {
+    throw Object.assign(new Error(`ENOTEMPTY: a thread writes, rmdir '${name}'`), {
+      code: "ENOTEMPTY",
+    });
   }
 }
 
@@ -62,7 +184,7 @@ function openFolders(top: string): void {
 
 /** Removes all that are left. Synchronous, for signal handlers. */
 export function removeTemporaries(): void {
-  for (const name of live) removeTemporary(name);
+  for (const name of live.keys()) removeTemporary(name);
 }
 
 /** Makes a rename in `dir` last through a power cut. */

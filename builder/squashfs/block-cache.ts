@@ -16,7 +16,8 @@ import {
 } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import path from "node:path";
-import { keepTemporary, removeTemporary, temporaryName } from "../output/temporary.ts";
+import { keepTemporary, removeTemporary, temporaryFile } from "../output/temporary.ts";
+import { trustedFolder } from "../output/trusted.ts";
 import { addonPath } from "../paths.ts";
 import { byteString } from "../tree/path.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -52,9 +53,11 @@ export class BlockCache {
     for (const [i, { contents }] of files.entries()) {
       if (this.#dir === undefined || contents.from !== "disk" || !contents.digest) continue;
       const place = path.join(this.#dir, this.#key(contents.digest));
-      if (await isWhole(place)) blocks[i] = { path: byteString(place), make: false };
+      // What others put there is as whole as what we did.
+      if (trustedFolder(this.#dir) !== undefined && (await isWhole(place)))
+        blocks[i] = { path: byteString(place), make: false };
       else if (this.#prepare()) {
-        const temporary = temporaryName(this.#dir);
+        const temporary = temporaryFile(this.#dir);
         this.#made.push({ temporary, place });
         blocks[i] = { path: byteString(temporary), make: true };
       }
@@ -95,6 +98,7 @@ export class BlockCache {
     const dir = this.#dir ?? "";
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
+      if (trustedFolder(dir) === undefined) return false;
       for (const name of readdirSync(dir)) {
         const file = path.join(dir, name);
         if (Date.now() - statSync(file).mtimeMs > MAX_AGE) rmSync(file, { force: true });

@@ -1,10 +1,10 @@
 // Contents that come as a stream (a member of an archive, say) become temporary files, because
 // the native threads read each file when its turn comes.
 
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
-import os from "node:os";
+import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { removeTemporary, workFolder } from "../output/temporary.ts";
 import type { Contents } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { PlannedFile } from "./plan.ts";
@@ -22,13 +22,13 @@ export class Spool {
 
   /** Removes the temporary files. */
   async close(): Promise<void> {
-    if (this.dir !== undefined) await rm(this.dir, { recursive: true, force: true });
+    if (this.dir !== undefined) removeTemporary(this.dir);
   }
 
   private async settleFile(file: PlannedFile): Promise<PlannedFile> {
     const { contents } = file;
     if (contents.from !== "stream") return file;
-    this.dir ??= await mkdtemp(path.join(os.tmpdir(), "fuselage-spool-"));
+    this.dir ??= workFolder();
     const name = path.join(this.dir, String(this.count++));
     const spooled = await this.receive(contents, name, displayPath(file.path));
     return { ...file, contents: spooled };

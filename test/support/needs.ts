@@ -72,6 +72,7 @@ const probes = {
   appstreamcli: () => tool("appstreamcli"),
   file: () => tool("file"),
   xvfb: () => tool("Xvfb") ?? tool("xwd"),
+  strace: () => tool("strace"),
   strip: () => tool("strip"),
   strace: () => tool("strace"),
   qemu: () => tool("qemu-aarch64-static"),

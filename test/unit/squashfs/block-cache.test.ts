@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { writeSquashfs } from "../../../builder/squashfs/index.ts";
@@ -90,6 +90,24 @@ describe("blocks that are kept", () => {
     await write({ blockCache: cache });
     expect(kept()).toHaveLength(1);
     expect(kept()).not.toContain(old);
+  });
+
+  test("of a folder that others can change are neither used nor made", async () => {
+    const { write, cache, kept } = await made(temporaryDirectory());
+    const plain = await write({});
+    await write({ blockCache: cache });
+    const file = path.join(cache, kept()[0] ?? "");
+    const changed = readFileSync(file).subarray(0, -32);
+    changed.writeUInt8(changed.readUInt8(changed.length - 1) ^ 1, changed.length - 1);
+    writeFileSync(file, Buffer.concat([changed, createHash("sha256").update(changed).digest()]));
+    expect(await write({ blockCache: cache })).not.toBe(plain);
+    for (const open of [cache, path.dirname(cache)]) {
+      chmodSync(open, 0o777);
+      expect(await write({ blockCache: cache })).toBe(plain);
+      await write({ blockCache: cache, level: 3 });
+      expect(kept()).toHaveLength(1);
+      chmodSync(open, 0o755);
+    }
   });
 
   test("are not kept where nothing can be written", async () => {

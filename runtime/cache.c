@@ -31,8 +31,7 @@ struct cache {
 	uint64_t size;
 	const char *home;
 	const char *file;
-	uid_t uid;
-	gid_t gid;
+	const struct caller *caller;
 	char digest[DIGITS + 1]; /* the key is how it starts */
 	struct failure *failure;
 };
@@ -90,7 +89,7 @@ static int use(const struct cache *cache)
 
 	cache_name(name, cache->digest, ".complete");
 	OWNED_FD sentinel = openat(cache->dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (sentinel < 0 || fstat(sentinel, &st) < 0 || !cache_is_ours(&st, cache->uid))
+	if (sentinel < 0 || fstat(sentinel, &st) < 0 || !cache_is_ours(&st, cache->caller->uid))
 		return -1;
 	/* The name holds 64 bits of the digest: archives can be made that share them. */
 	if (pread_full(sentinel, digits, sizeof digits, 0) != sizeof digits ||
@@ -98,7 +97,7 @@ static int use(const struct cache *cache)
 		return -1;
 	cache_name(name, cache->digest, ".sfs");
 	OWNED_FD image = openat(cache->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (image < 0 || fstat(image, &st) < 0 || !cache_is_ours(&st, cache->uid) ||
+	if (image < 0 || fstat(image, &st) < 0 || !cache_is_ours(&st, cache->caller->uid) ||
 	    !is_whole(image, &st))
 		return -1;
 	futimens(sentinel, NULL);
@@ -117,7 +116,7 @@ static int snapshot(const struct cache *cache, int *copy)
 	*copy = -1;
 	if (fstat(cache->zip_fd, &st) < 0)
 		return refuse(cache, cache->file);
-	if ((st.st_uid == cache->uid || st.st_uid == 0) && !(st.st_mode & 022))
+	if ((st.st_uid == cache->caller->uid || st.st_uid == 0) && !(st.st_mode & 022))
 		return 0;
 	OWNED_FD fd = openat(cache->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0) /* not every file system can; then it has to be in memory */
@@ -145,7 +144,8 @@ static int convert(const struct cache *cache, int image)
 	int result = zip_open(copy < 0 ? cache->zip_fd : copy, cache->size, cache->file, &zip,
 			      cache->failure);
 	if (result == 0) {
-		result = zip_to_squashfs(zip, image, cache->uid, cache->gid, cache->failure);
+		result = zip_to_squashfs(zip, image, cache->caller->uid, cache->caller->gid,
+					 cache->failure);
 		zip_free(zip);
 		/* What cannot be written is the cache here, and its hint says what to do. */
 		if (result < 0 && cache->failure->code == FUSELAGE_E_EXTRACT_FAILED)
@@ -203,16 +203,14 @@ static int build(const struct cache *cache)
 	return -1;
 }
 
-int cache_open(const char *home, int zip_fd, uint64_t size, const char *file, uid_t uid, gid_t gid,
-	       struct failure *failure)
+int cache_open(const char *home, int zip_fd, uint64_t size, const char *file,
+	       const struct caller *caller, struct failure *failure)
 {
-	OWNED_FD dir = cache_open_directory(home, uid, true);
-	struct cache cache = { dir, zip_fd, size, home, file, uid, gid, "", failure };
+	OWNED_FD dir = cache_open_directory(home, caller, true, FUSELAGE_E_CACHE, failure);
+	struct cache cache = { dir, zip_fd, size, home, file, caller, "", failure };
 
 	if (dir < 0)
-		return fail_errno(failure, FUSELAGE_E_CACHE,
-				  "%.300s/cache: expected a directory that only user %u writes to",
-				  home, (unsigned)uid);
+		return -1;
 	if (digest(&cache, -1, cache.digest) < 0)
 		return -1;
 	int image = use(&cache);

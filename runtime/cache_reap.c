@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "base/remove.h"
 #include "cache.h"
@@ -177,8 +177,10 @@ static void reap(const struct reaper *reaper)
 }
 
 /* Nothing of the caller stays: no descriptor, terminal, directory or right. */
-static void detach(int cache, uid_t uid, gid_t gid)
+static void detach(int cache, const struct caller *caller)
 {
+	uid_t uid = caller->uid;
+	gid_t gid = caller->gid;
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
@@ -187,9 +189,7 @@ static void detach(int cache, uid_t uid, gid_t gid)
 		sigaction(i, &action, NULL);
 	if (dup2(cache, 3) < 0 || chdir("/") < 0)
 		_exit(1);
-	if (syscall(SYS_close_range, 4u, ~0u, 0u) < 0) /* Linux before 5.9 */
-		for (int fd = 4; fd < sysconf(_SC_OPEN_MAX); fd++)
-			close(fd);
+	close_from(4);
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd < 3; fd++)
 		if (null < 0 || dup2(null, fd) < 0)
@@ -198,10 +198,13 @@ static void detach(int cache, uid_t uid, gid_t gid)
 		close(null);
 }
 
-void cache_reap(const char *home, uid_t uid, gid_t gid)
+void cache_reap(const char *home, const struct caller *caller)
 {
+	struct failure ignored = { 0 };
 	struct reaper reaper = { .now = time(NULL), .max_age = max_age() };
-	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, uid, false) : -1;
+	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, caller, false,
+							       FUSELAGE_E_CACHE, &ignored) :
+					  -1;
 
 	if (cache < 0 || !take_turn(cache))
 		return;
@@ -214,7 +217,7 @@ void cache_reap(const char *home, uid_t uid, gid_t gid)
 	/* The child ends at once; its own child is nobody's to wait for. */
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
-	detach(cache, uid, gid);
+	detach(cache, caller);
 	reaper.cache = 3;
 	reap(&reaper);
 	_exit(0);

@@ -7,24 +7,19 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "trusted_path.h"
 
-int cache_open_directory(const char *home, uid_t uid, bool make)
+int cache_open_directory(const char *home, const struct caller *caller, bool make,
+			 enum fuselage_code code, struct failure *failure)
 {
-	OWNED_FD parent = open(home, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	enum trusted_end end = make ? TRUSTED_MAKE : TRUSTED_OWN;
+	OWNED_FD parent = trusted_open(AT_FDCWD, home, caller, end, code, failure);
+	OWNED_FD place = parent < 0 ? -1 :
+				      trusted_open(parent, "cache", caller, end, code, failure);
+	OWNED_FD cache = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (parent < 0 || (make && mkdirat(parent, "cache", 0700) < 0 && errno != EEXIST))
-		return -1;
-	OWNED_FD cache = openat(parent, "cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (cache < 0 || fstat(cache, &st) < 0)
-		return -1;
-	/* Where others can write they can have put hard links to other files of the user. */
-	if (st.st_uid != uid || st.st_mode & 022) {
-		errno = EPERM;
-		return -1;
-	}
-	if ((st.st_mode & 0777) != 0700 && fchmod(cache, 0700) < 0)
-		return -1;
+	if (cache < 0 || fchmod(cache, 0700) < 0)
+		return fail_errno(failure, code, "%.300s/cache", home);
 	return steal_fd(&cache);
 }
 

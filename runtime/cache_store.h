@@ -6,15 +6,19 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "privileges.h"
+
 #define CACHE_KEY_DIGITS 16
 #define CACHE_NAME_MAX 64 /* bytes of any name in the cache, terminated */
 
 /*
- * Opens <home>/cache by descriptor, made if `make`. Everything else is relative to it, so nobody
- * can put another directory in its place later. Returns -1 and errno: EPERM when it belongs to
- * another user or others can write to it, ELOOP or ENOTDIR when it is a symlink or a file.
+ * Opens <home>/cache by descriptor, both made if `make`. Everything else is relative to it, so
+ * nobody can put another directory in its place later. Returns -1, a failure with the code, and
+ * errno as trusted_open does: where others can write they could also put hard links to other files
+ * of the user.
  */
-int cache_open_directory(const char *home, uid_t uid, bool make);
+int cache_open_directory(const char *home, const struct caller *caller, bool make,
+			 enum fuselage_code code, struct failure *failure);
 
 void cache_name(char name[CACHE_NAME_MAX], const char *key, const char *ending);
 

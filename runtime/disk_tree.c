@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -237,44 +238,25 @@ static int make(const struct disk_tree *tree, struct failure *failure)
 }
 
 /*
- * Opens the cache in tree->base. Returns -1 and errno: EPERM, ELOOP or ENOTDIR when it is not the
- * caller's own, which is not for us to get around; ENOEXEC where no program can be started.
+ * Opens the cache in tree->base. Returns -1 and errno: EPERM or EEXIST when it is not the caller's
+ * own, which is not for us to get around; others where no program can be started.
  */
-static int open_cache(struct disk_tree *tree)
+static int open_cache(struct disk_tree *tree, struct failure *failure)
 {
-	uid_t uid = tree->start->caller.uid;
-	char path[PATH_MAX + 8];
+	OWNED_FD cache = cache_open_directory(tree->base, &tree->start->caller, true,
+					      FUSELAGE_E_MOUNT_REFUSED, failure);
 	struct statfs fs;
-	struct stat st;
 
-	if (mkdir(tree->base, 0700) < 0 && errno != EEXIST)
+	if (cache < 0)
 		return -1;
-	OWNED_FD cache = cache_open_directory(tree->base, uid, true);
-	int error = errno;
-	snprintf(path, sizeof path, "%s/cache", tree->base);
-	if (cache < 0) {
-		errno = lstat(path, &st) == 0 && st.st_uid != uid ? EPERM : error;
-		return -1;
-	}
-	errno = fstatfs(cache, &fs) < 0 || stat(tree->base, &st) < 0 ? errno :
-		st.st_uid != uid || st.st_mode & 022		     ? EPERM :
-		fs.f_flags & ST_NOEXEC				     ? ENOEXEC :
-		access(path, W_OK) < 0				     ? errno :
-								       0;
-	return errno ? -1 : steal_fd(&cache);
-}
-
-static int refuse_base(const struct disk_tree *tree, struct failure *failure)
-{
-	if (errno == EPERM)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "%.200s/cache: expected a directory that only user %u writes to",
-			    tree->base, (unsigned)tree->start->caller.uid);
-	if (errno == ENOEXEC)
+	if (fstatfs(cache, &fs) < 0 || syscall(SYS_faccessat, cache, ".", W_OK) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
+	errno = ENOEXEC;
+	if (fs.f_flags & ST_NOEXEC)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "%.200s/cache: is mounted noexec, no program starts from there",
 			    tree->base);
-	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
+	return steal_fd(&cache);
 }
 
 static int find_cache(struct disk_tree *tree, struct failure *failure)
@@ -285,20 +267,16 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 
 	snprintf(tree->base, sizeof tree->base, "%s", tree->start->home_path);
 	tree->temporary = strncmp(tree->base, "/tmp/", 5) == 0;
-	int cache = open_cache(tree);
-	if (cache >= 0)
+	int cache = open_cache(tree, failure); /* whose words stay when no other place does */
+	if (cache >= 0 || (forced && *forced) || errno == EPERM || errno == EEXIST)
 		return cache;
-	int error = errno;
-	refuse_base(tree, failure); /* the words that stay when no other place does either */
-	if ((forced && *forced) || error == EPERM || error == ELOOP || error == ENOTDIR)
-		return -1;
 	tree->temporary = true;
 	for (size_t i = 0; cache < 0 && i < sizeof others / sizeof *others; i++) {
 		if (!others[i] || others[i][0] != '/' ||
 		    snprintf(tree->base, sizeof tree->base, "%s/fuselage-%u", others[i],
 			     (unsigned)tree->start->caller.uid) >= (int)sizeof tree->base)
 			continue;
-		cache = open_cache(tree);
+		cache = open_cache(tree, failure);
 	}
 	if (cache >= 0)
 		failure_clear(failure);
@@ -309,7 +287,6 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 static int open_or_make(void *context, struct failure *failure)
 {
 	struct disk_tree *tree = context;
-	const struct caller *caller = &tree->start->caller;
 	OWNED_FD cache = find_cache(tree, failure);
 
 	if (cache < 0)
@@ -331,22 +308,21 @@ static int open_or_make(void *context, struct failure *failure)
 		if (fd < 0)
 			fd = open_tree(tree);
 	}
-	cache_reap(tree->base, caller->uid, caller->gid);
-	return fd >= 0 ? fd : refuse_base(tree, failure);
+	cache_reap(tree->base, &tree->start->caller);
+	return fd >= 0 ? fd :
+			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 }
 
 int disk_tree_place(const struct start *start, struct archive *archive, struct failure *failure)
 {
 	struct disk_tree job = { .start = start, .archive = archive };
-	char link[32], path[PATH_MAX];
+	char path[PATH_MAX];
 	OWNED_FD tree = privileges_isolated(&start->caller, open_or_make, &job, failure);
 
 	if (tree < 0)
 		return -1;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", tree);
-	ssize_t n = readlink(link, path, sizeof path - sizeof FILES - 1);
-	if (n >= 0) {
-		stpcpy(path + n, "/" FILES);
+	if (descriptor_path(tree, path, sizeof path - sizeof FILES) == 0) {
+		stpcpy(path + strlen(path), "/" FILES);
 		/*
 		 * In the socket's queue it is open until the janitor ends, who holds the other end. One
 		 * that was killed does not keep the app from starting.

@@ -12,6 +12,7 @@
 
 #include "base/owned.h"
 #include "procdir.h"
+#include "trusted_path.h"
 
 __attribute__((format(printf, 2, 3))) static int format_path(char *path, const char *format, ...)
 {
@@ -27,113 +28,73 @@ __attribute__((format(printf, 2, 3))) static int format_path(char *path, const c
 	return 0;
 }
 
-/* Makes a private directory or takes one that is already ours. Returns 0, or -1 and errno. */
-static int own_directory(const char *path, uid_t uid)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		if (errno ==
-		    EPERM) /* a file system without directories; below it means the owner */
-			errno = EACCES;
-		return -1;
-	}
-	if (lstat(path, &st) < 0)
-		return -1;
-	if (!S_ISDIR(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	if (st.st_uid != uid) {
-		errno = EPERM;
-		return -1;
-	}
-	return 0;
-}
-
 /* A start with root's rights left a link to its own place; this one needs a directory. */
-static bool forget_link(int home)
+static void forget_link(int home)
 {
 	char target[sizeof STARTS_DIRECTORY];
 	ssize_t n = readlinkat(home, "procdirs", target, sizeof target);
 
-	return n == sizeof target - 1 && memcmp(target, STARTS_DIRECTORY, (size_t)n) == 0 &&
-	       unlinkat(home, "procdirs", 0) == 0;
+	if (n == sizeof target - 1 && memcmp(target, STARTS_DIRECTORY, (size_t)n) == 0)
+		unlinkat(home, "procdirs", 0);
 }
 
-int home_open_procdirs(const char *path, uid_t uid)
+int home_open_procdirs(const char *path)
 {
 	OWNED_FD home = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	OWNED_FD fd = -1;
-	struct stat st;
 
-	do {
-		if (home < 0 || (mkdirat(home, "procdirs", 0700) < 0 && errno != EEXIST))
-			return -1;
-		fd = openat(home, "procdirs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	} while (fd < 0 && errno == ENOTDIR && forget_link(home));
-	if (fd < 0 && errno == ENOTDIR)
-		errno = EEXIST;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (st.st_uid != uid) {
-		errno = EPERM;
-		return -1;
-	}
-	return steal_fd(&fd);
+	forget_link(home);
+	mkdirat(home, "procdirs", 0700); /* of root, for whom home_prepare made none */
+	return openat(home, "procdirs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* EPERM (another owner) and EEXIST (a symlink, a file) are for the user to look into. */
-static int use_candidate(struct start *start, const char *path, bool writable)
+static int use_place(struct start *start, const char *base, const char *name, bool writable,
+		     struct failure *failure)
 {
-	if (path[0] != '/') {
-		errno = EINVAL;
+	const enum fuselage_code code = FUSELAGE_E_HOME_UNUSABLE;
+
+	if (format_path(start->home_path, "%s%s", strcmp(base, "/") == 0 ? "" : base, name) < 0)
+		return fail_errno(failure, code, "%.300s%s", base, name);
+	OWNED_FD home = trusted_open(AT_FDCWD, start->home_path, &start->caller, TRUSTED_MAKE, code,
+				     failure);
+	if (home < 0)
 		return -1;
-	}
-	if (own_directory(path, start->caller.uid) < 0)
+	if (procdir_is_below_run(start))
+		return 0;
+	forget_link(home);
+	OWNED_FD procdirs =
+		trusted_open(home, "procdirs", &start->caller, TRUSTED_MAKE, code, failure);
+	if (procdirs < 0)
 		return -1;
-	if (!procdir_is_below_run(start)) {
-		OWNED_FD procdirs = home_open_procdirs(path, start->caller.uid);
-		if (procdirs < 0 || (writable && syscall(SYS_faccessat, procdirs, ".", W_OK) < 0))
-			return -1;
-	}
-	return format_path(start->home_path, "%s", path);
+	if (writable && syscall(SYS_faccessat, procdirs, ".", W_OK) < 0)
+		return fail_errno(failure, code, "%.300s", start->home_path);
+	return 0;
 }
 
 int home_prepare(struct start *start, bool writable, struct failure *failure)
 {
+	char last[32];
 	const char *forced = getenv("FUSELAGE_HOME");
-	const char *home = getenv("HOME");
-	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
-	char path[PATH_MAX];
+	/* Root often has a user's HOME and XDG_RUNTIME_DIR. */
+	const char *const places[][2] = {
+		{ getenv("HOME"), "/.fuselage" },
+		{ getenv("XDG_RUNTIME_DIR"), "/fuselage" },
+		{ start->caller.uid ? NULL : "/var/cache", "/fuselage" },
+		{ "/tmp", last },
+	};
 
-	if (forced && *forced) {
-		if (use_candidate(start, forced, writable) == 0)
-			return 0;
-		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "FUSELAGE_HOME=%s", forced);
-	}
-	for (int i = 0; i < 3; i++) {
-		const char *base = i == 0 ? home : runtime_dir;
-		int formatted;
-		if (i < 2 && (!base || base[0] != '/'))
+	snprintf(last, sizeof last, "/fuselage-%u", (unsigned)start->caller.uid);
+	if (forced && *forced)
+		return use_place(start, forced, "", writable, failure);
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		if (!places[i][0] || places[i][0][0] != '/')
 			continue;
-		if (i == 2)
-			formatted =
-				format_path(path, "/tmp/fuselage-%u", (unsigned)start->caller.uid);
-		else
-			formatted = format_path(path, i == 0 ? "%s/.fuselage" : "%s/fuselage",
-						strcmp(base, "/") == 0 ? "" : base);
-		if (formatted == 0 && use_candidate(start, path, writable) == 0)
+		if (use_place(start, places[i][0], places[i][1], writable, failure) == 0) {
+			failure_clear(failure);
 			return 0;
+		}
 		if (errno == EPERM || errno == EEXIST)
 			break;
 	}
-	if (errno == EPERM)
-		return fail(failure, FUSELAGE_E_HOME_UNUSABLE,
-			    "%s: expected a directory of user %u, found one of another user", path,
-			    (unsigned)start->caller.uid);
-	if (errno == EEXIST)
-		return fail(failure, FUSELAGE_E_HOME_UNUSABLE,
-			    "%s: expected a directory, found a file or symbolic link", path);
-	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", path);
+	return -1;
 }

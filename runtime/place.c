@@ -184,10 +184,9 @@ struct cache_job {
 static int open_cached(void *context, struct failure *failure)
 {
 	const struct cache_job *job = context;
-	const struct caller *caller = &job->start->caller;
 
 	return cache_open(job->start->home_path, job->archive->fd, job->archive->size,
-			  job->archive->file, caller->uid, caller->gid, failure);
+			  job->archive->file, &job->start->caller, failure);
 }
 
 /* A zip that is kept as a squashfs image is one from here on. */
@@ -238,7 +237,7 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 	}
 	/* In a process of its own, which must not hold the namespace. */
 	if (start->invocation.cache_static)
-		cache_reap(start->home_path, start->caller.uid, start->caller.gid);
+		cache_reap(start->home_path, &start->caller);
 	if (fixed_prepare(start, failure) < 0)
 		return -1;
 	share(start, images);

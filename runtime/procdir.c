@@ -97,7 +97,7 @@ static int cover_run(struct start *start)
 static int cover_home(struct start *start, char *path)
 {
 	OWNED_FD home = open(start->home_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	OWNED_FD base = home_open_procdirs(start->home_path, start->uid);
+	OWNED_FD base = home_open_procdirs(start->home_path);
 
 	return home < 0 || base < 0 ? -1 : cover(start, home, "procdirs", &base, path);
 }
@@ -168,7 +168,7 @@ int procdir_make(struct start *start, struct failure *failure)
 	if (home_prepare(start, true, failure) < 0)
 		return -1;
 	snprintf(path, sizeof path, "%s/procdirs", start->home_path);
-	OWNED_FD base = home_open_procdirs(start->home_path, start->caller.uid);
+	OWNED_FD base = home_open_procdirs(start->home_path);
 	start->lock = base < 0 ? -1 : make_procdir(start, base, path, 0700);
 	/* Somebody who sweeps may have it for a moment. */
 	if (start->lock < 0 || flock(start->lock, LOCK_EX) < 0)

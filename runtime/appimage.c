@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/descriptors.h"
 #include "base/owned.h"
+#include "trusted_path.h"
 
 #define MAGIC_POSITION 8
 static const char magic[] = { 'A', 'I', 2 };
@@ -48,15 +50,11 @@ static void strip_deleted(struct bundle *bundle)
 
 static int open_target(struct bundle *bundle, const char *target, struct failure *failure)
 {
-	char link[32];
 	OWNED_FD fd = open(target, O_RDONLY | O_CLOEXEC);
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = fd < 0 ? -1 : readlink(link, bundle->path, sizeof bundle->path - 1);
-	if (n < 0)
+	if (fd < 0 || descriptor_path(fd, bundle->path, sizeof bundle->path) < 0)
 		return fail_errno(failure, FUSELAGE_E_APPIMAGE_TARGET, "TARGET_APPIMAGE=%.600s",
 				  target);
-	bundle->path[n] = 0;
 	close(bundle->file);
 	bundle->file = steal_fd(&fd);
 	bundle->argv0 = target;
@@ -108,21 +106,38 @@ void appimage_choose(struct start *start)
 	start->on_host = !start->caller.setuid && getenv("NO_CLEANUP");
 }
 
-/* Points `variable` at the directory beside the file, when there is one to write to. */
-static int set_portable(const struct bundle *bundle, const char *ending, const char *variable)
+static const char *const beside[][2] = {
+	{ ".home", "HOME" },
+	{ ".config", "XDG_CONFIG_HOME" },
+};
+
+static void portable_path(const struct bundle *bundle, int i, char path[PATH_MAX + 16])
+{
+	snprintf(path, PATH_MAX + 16, "%s%s", bundle->path, beside[i][0]);
+}
+
+/* What is not there or cannot be written to says nothing; what others can change was meant to. */
+void appimage_look_beside(struct bundle *bundle, const struct caller *caller)
 {
 	char path[PATH_MAX + 16];
 	struct stat st;
 
-	snprintf(path, sizeof path, "%s%s", bundle->path, ending);
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || access(path, W_OK) < 0)
-		return 0;
-	return setenv(variable, path, 1);
+	for (int i = 0; i < 2; i++) {
+		struct failure failure = { 0 };
+		portable_path(bundle, i, path);
+		if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || access(path, W_OK) < 0)
+			continue;
+		OWNED_FD fd = trusted_open(AT_FDCWD, path, caller, TRUSTED_OWN,
+					   FUSELAGE_E_APPIMAGE_PORTABLE, &failure);
+		bundle->portable[i] = fd >= 0;
+		if (fd < 0)
+			fprintf(stderr, "fuselage: %s is not used: %s\n", path, failure.text);
+	}
 }
 
 int appimage_set_environment(const struct bundle *bundle, const char *root)
 {
-	char directory[PATH_MAX];
+	char directory[PATH_MAX + 16];
 	int failed = 0;
 
 	failed |= setenv("APPIMAGE", bundle->path, 1);
@@ -133,8 +148,10 @@ int appimage_set_environment(const struct bundle *bundle, const char *root)
 			  unsetenv("OWD");
 	/* Meant for this start; another AppImage that the app starts must not take it for its own. */
 	failed |= unsetenv("TARGET_APPIMAGE");
-	failed |= set_portable(bundle, ".home", "HOME");
-	failed |= set_portable(bundle, ".config", "XDG_CONFIG_HOME");
+	for (int i = 0; i < 2; i++) {
+		portable_path(bundle, i, directory);
+		failed |= bundle->portable[i] && setenv(beside[i][1], directory, 1);
+	}
 	return failed ? -1 : 0;
 }
 

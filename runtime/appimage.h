@@ -41,7 +41,13 @@ int appimage_hold(const struct start *start, struct failure *failure);
  */
 void appimage_choose(struct start *start);
 
-/* APPIMAGE, APPDIR, OWD, ARGV0, and HOME or XDG_CONFIG_HOME beside the file. Returns 0 or -1. */
+/*
+ * Looks for FILE.home and FILE.config, where their owners can still be told apart: before a
+ * namespace is entered. They have to be the caller's own, below nothing that others can change.
+ */
+void appimage_look_beside(struct bundle *bundle, const struct caller *caller);
+
+/* APPIMAGE, APPDIR, OWD, ARGV0, and HOME and XDG_CONFIG_HOME as they were found beside the file. Returns 0 or -1. */
 int appimage_set_environment(const struct bundle *bundle, const char *root);
 
 /* What the failure of an AppImage is as an exit status, `status` being that of a bundle. */

@@ -21,6 +21,7 @@ struct bundle {
 	struct sqfs fs;
 	struct sqfs_reader *reader;
 	bool appimage; /* it is one, or stands for one: appimage.h */
+	bool portable[2]; /* an AppImage's HOME, XDG_CONFIG_HOME beside the file: appimage.h */
 	const char *argv0; /* of an AppImage: what its caller called it */
 };
 

@@ -260,6 +260,8 @@ static int run(struct start *start, struct bundle *bundle, char **argv, struct f
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)
 		args++;
+	if (bundle->appimage)
+		appimage_look_beside(bundle, &start->caller);
 	return bundle->manifest.entry ? run_entry(start, bundle, args, failure) :
 					run_recorded(start, bundle, args, failure);
 }

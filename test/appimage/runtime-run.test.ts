@@ -6,6 +6,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -67,7 +68,7 @@ describe.each([
   check("the variables are those of any start", async () => {
     const dir = home();
     mkdirSync(`${file}.config`, { recursive: true });
-    chmodSync(`${file}.config`, 0o777);
+    if (user) chownSync(`${file}.config`, ordinaryUser().uid, ordinaryUser().gid);
     const found = variables((await start(["--appimage-extract-and-run"], dir)).stdout);
     rmSync(`${file}.config`, { recursive: true });
     expect(found).toMatchObject({ APPIMAGE: file, ARGV0: file, XDG_CONFIG_HOME: `${file}.config` });

@@ -139,8 +139,7 @@ describe("from memory, as AppImageLauncher does it", () => {
     });
 
     check("portable folders are those beside the file", async () => {
-      const dir = userDirectory();
-      const file = path.join(dir, "portable.AppImage");
+      const file = path.join(home(), "portable.AppImage");
       copyFileSync(other, file);
       const made = await ask(file, ["--appimage-portable-home"], home(), user);
       expect(made.status).toBe(0);

@@ -142,7 +142,7 @@ describe.each(ways)("$title", (way) => {
       expect(readdirSync(`${dir}/fuselage`)).toEqual(["procdirs"]);
     }
     const out = await at({ HOME: undefined, XDG_RUNTIME_DIR: undefined });
-    expect(out).toMatch(new RegExp(`^${startsOf(way, "", last)}/\d+/tmp\n$`));
+    expect(out).toMatch(new RegExp(`^${startsOf(way, "", last)}/\\d+/tmp\\n$`));
   });
 
   checkOf(way, "root")("a read-only HOME falls back too", async () => {

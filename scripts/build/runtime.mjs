@@ -3,8 +3,9 @@
 //   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--cage]
 //
 // Output: dist/runtime/<arch>/fuselage (stripped) and build/runtime/<arch>/fuselage.debug.
-// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader}, for this machine, by the system's
-// C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
+// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests}, for this machine, by
+// the system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime
+// library.
 // With --threads: build/runtime/threads/{cache,extract}-threads, the same way with ThreadSanitizer.
 // With --cage: build/runtime/cage/cage, which tries what the FUSE server's cage forbids.
 
@@ -27,7 +28,8 @@ const warnings = [
   "-Werror",
 ];
 
-async function cFiles(dir) {
+/** The C files below a folder, sorted. */
+export async function cFiles(dir) {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(".c"))
@@ -74,7 +76,8 @@ function smallest(source) {
   return ["-flto", ...(HOT.test(source) ? [] : ["-Xclang", "-Oz"])];
 }
 
-async function units(libraries, ours, flags, more = () => []) {
+/** What is compiled: our own files, and the libraries. */
+export async function units(libraries, ours, flags, more = () => []) {
   const own = await runtimeFlags(libraries);
   return [
     ...ours.map((source) => ({ source, flags: [...flags, ...own, ...more(source)] })),
@@ -138,9 +141,10 @@ export async function buildRuntime(arch) {
 }
 
 /**
- * Builds the runtime and the fuzz target of its reader with ASan and UBSan, for this machine.
+ * Builds the runtime, the fuzz target of its reader, and the program that makes requests to its FUSE
+ * server, with ASan and UBSan, for this machine.
  *
- * @returns {Promise<{runtime: string, fuzzReader: string}>} their paths
+ * @returns {Promise<{runtime: string, fuzzReader: string, requests: string}>} their paths
  */
 export async function buildSanitized() {
   const flags = [
@@ -153,15 +157,20 @@ export async function buildSanitized() {
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
   const sources = await cFiles(path.join(root, "runtime"));
-  const target = await cFiles(path.join(root, "test/fuzz"));
+  const tests = ["fuzz/reader", "fuzz/fields", "security/requests"];
   const { objects } = await compile({
-    units: await units(libraries, [...sources, ...target], flags),
+    units: await units(
+      libraries,
+      [...sources, ...tests.map((name) => path.join(root, `test/${name}.c`))],
+      flags,
+    ),
     outDir: path.join(dir, "objects"),
     compiler: "cc",
   });
-  const fuzz = objects.slice(sources.length, sources.length + target.length);
-  const shared = objects.filter((object) => !fuzz.includes(object));
+  const driving = objects.slice(sources.length, sources.length + tests.length);
+  const shared = objects.filter((object) => !driving.includes(object));
   const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
+  const parts = shared.filter((object) => object !== main);
   const link = async (name, files) => {
     const file = path.join(dir, name);
     await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
@@ -170,7 +179,8 @@ export async function buildSanitized() {
   };
   return {
     runtime: await link("fuselage", shared),
-    fuzzReader: await link("fuzz-reader", [...fuzz, ...shared.filter((o) => o !== main)]),
+    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 2), ...parts]),
+    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[2], ...parts]),
   };
 }
 

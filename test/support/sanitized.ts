@@ -10,13 +10,21 @@ async function build(option: string): Promise<void> {
   if (status !== 0) throw new Error(stderr);
 }
 
-/** With ASan and UBSan. @returns paths of the runtime and of the reader's fuzz target */
-export async function buildSanitized(): Promise<{ runtime: string; fuzzReader: string }> {
+/**
+ * With ASan and UBSan. @returns paths of the runtime, of the reader's fuzz target and of the program
+ * that makes requests to the FUSE server
+ */
+export async function buildSanitized(): Promise<{
+  runtime: string;
+  fuzzReader: string;
+  requests: string;
+}> {
   await build("--sanitize");
   const sanitized = path.join(dir, "sanitize");
   return {
     runtime: path.join(sanitized, "fuselage"),
     fuzzReader: path.join(sanitized, "fuzz-reader"),
+    requests: path.join(sanitized, "fuse-requests"),
   };
 }
 

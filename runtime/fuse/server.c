@@ -30,9 +30,9 @@ void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request,
 	(void)n;
 }
 
-uint16_t fuse_max_pages(unsigned page_size)
+unsigned fuse_max_pages(unsigned page_size)
 {
-	return page_size < FUSE_REPLY_MAX ? (uint16_t)(FUSE_REPLY_MAX / page_size) : 1;
+	return page_size < FUSE_REPLY_MAX ? FUSE_REPLY_MAX / page_size : 1;
 }
 
 /*
@@ -62,7 +62,7 @@ static void answer_init(struct fuse_worker *worker, const struct fuse_request *r
 		.congestion_threshold = 48,
 		.max_write = 4096,
 		.time_gran = 1000000000,
-		.max_pages = fuse_max_pages((unsigned)getpagesize()),
+		.max_pages = (uint16_t)fuse_max_pages((unsigned)getpagesize()),
 	};
 
 	/* 7.12 (Linux 2.6.33) is where the structures that are sent here end their growth. */

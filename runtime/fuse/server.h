@@ -82,7 +82,7 @@ struct fuse_request {
 };
 
 /* How many pages of this size an answer has room for. */
-uint16_t fuse_max_pages(unsigned page_size);
+unsigned fuse_max_pages(unsigned page_size);
 
 /* The kernel's name for an inode. */
 uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref);

@@ -157,7 +157,7 @@ export async function buildSanitized() {
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
   const sources = await cFiles(path.join(root, "runtime"));
-  const tests = ["fuzz/reader", "fuzz/fields", "security/requests"];
+  const tests = ["fuzz/reader", "fuzz/walk", "fuzz/fields", "security/requests"];
   const { objects } = await compile({
     units: await units(
       libraries,
@@ -179,8 +179,8 @@ export async function buildSanitized() {
   };
   return {
     runtime: await link("fuselage", shared),
-    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 2), ...parts]),
-    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[2], ...parts]),
+    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
+    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
   };
 }
 

@@ -29,6 +29,15 @@ static size_t inode_count, entry_count;
 /* A run of stored metadata blocks as one stream: where in the image each of its bytes is. */
 static uint32_t flat[FLAT_MAX];
 static size_t flat_size;
+static size_t image_size;
+
+uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
 
 static uint64_t number_at(const uint8_t *image, const uint32_t *at, unsigned width)
 {
@@ -39,11 +48,13 @@ static uint64_t number_at(const uint8_t *image, const uint32_t *at, unsigned wid
 	return value;
 }
 
+/* The image may be one that was changed before: what is not in it is 0. */
 static uint64_t word(const uint8_t *image, size_t at, unsigned width)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, image + at, width);
+	if (at <= image_size && width <= image_size - at)
+		memcpy(&value, image + at, width);
 	return value;
 }
 
@@ -51,7 +62,9 @@ static uint64_t word(const uint8_t *image, size_t at, unsigned width)
 static int flatten(const uint8_t *image, size_t start, size_t end)
 {
 	flat_size = 0;
-	while (start + 2 < end) {
+	if (end > image_size)
+		end = image_size;
+	while (start < end && end - start > 2) {
 		unsigned header = (unsigned)word(image, start, 2);
 		unsigned size = header & 0x7fff;
 		if (!(header & 0x8000) || size > BLOCK || size > end - start - 2 ||
@@ -130,7 +143,8 @@ static void find_inodes(const uint8_t *image, unsigned block_log)
 			uint64_t blocks = size >> block_log;
 			blocks += fragment == 0xffffffff && size & ((1u << block_log) - 1);
 			for (uint64_t i = 0; i < blocks; i++)
-				add(0x1000, at + i * 4, 4);
+				if (!add(0x1000, at + i * 4, 4))
+					return;
 			rest = blocks * 4;
 		} else if (type == 3 || type == 3 + EXTENDED) {
 			rest = number_at(image, flat + body + 4, 4) + (type == 3 ? 0 : 4);
@@ -169,19 +183,19 @@ static void find_entries(const uint8_t *image)
 }
 
 /* A table with an index of its blocks: both are fields. */
-static void find_table(const uint8_t *image, size_t size, size_t index, size_t count, unsigned each,
+static void find_table(const uint8_t *image, size_t index, size_t count, unsigned each,
 		       const char *widths, uint32_t kind)
 {
 	size_t blocks = (count * each + BLOCK - 1) / BLOCK;
 
-	for (size_t i = 0; i < blocks && index + i * 8 + 8 <= size; i++) {
+	for (size_t i = 0; i < blocks && index < image_size && i < (image_size - index) / 8; i++) {
 		size_t block = (size_t)word(image, index + i * 8, 8);
 		for (unsigned j = 0; j < 8; j++)
 			flat[j] = (uint32_t)(index + i * 8 + j);
 		flat_size = 8;
 		add(kind + 15, 0, 8);
 		size_t left = count * each - i * BLOCK;
-		if (block + 2 + left > size || !(word(image, block, 2) & 0x8000))
+		if (block > image_size || !(word(image, block, 2) & 0x8000))
 			continue;
 		flatten(image, block, block + 2 + (left < BLOCK ? left : BLOCK));
 		for (size_t at = 0; at + each <= flat_size; at += each)
@@ -191,6 +205,10 @@ static void find_table(const uint8_t *image, size_t size, size_t index, size_t c
 
 size_t fields_find(const uint8_t *image, size_t size)
 {
+	field_count = inode_count = entry_count = 0;
+	image_size = size;
+	if (size < 96 || size > UINT32_MAX)
+		return 0;
 	size_t inode_table = (size_t)word(image, 64, 8),
 	       directory_table = (size_t)word(image, 72, 8);
 	size_t fragments = (size_t)word(image, 80, 8), id_table = (size_t)word(image, 48, 8);
@@ -204,11 +222,11 @@ size_t fields_find(const uint8_t *image, size_t size)
 	add_all(0x3000, 0, "44444222222888888888");
 	if (!flatten(image, inode_table, directory_table))
 		return 0;
-	find_inodes(image, (unsigned)word(image, 22, 2));
+	find_inodes(image, (unsigned)word(image, 22, 2) % 32);
 	if (flatten(image, directory_table, listings_end))
 		find_entries(image);
-	find_table(image, size, fragments, fragment_count, 16, "844", 0x4000);
-	find_table(image, size, id_table, (size_t)word(image, 26, 2), 4, "4", 0x4010);
+	find_table(image, fragments, fragment_count, 16, "844", 0x4000);
+	find_table(image, id_table, (size_t)word(image, 26, 2), 4, "4", 0x4010);
 	return field_count;
 }
 
@@ -220,6 +238,8 @@ static void put(uint8_t *image, const struct field *field, uint64_t value)
 
 static void change_type(uint8_t *image, uint64_t *state)
 {
+	if (inode_count == 0)
+		return;
 	const struct place *inode = &inodes[next_random(state) % inode_count];
 	uint64_t type = 1 + next_random(state) % 14;
 

@@ -25,21 +25,13 @@
 #include "base/remove.h"
 #include "fields.h"
 #include "squashfs/extract.h"
+#include "walk.h"
 
-#define ENTRIES_MAX 4000
 #define BYTES_MAX (8u << 20)
 #define EXTRACT_EVERY 32
 #define EXTRACT_US 200000 /* of processor time, then it is interrupted */
 
 static unsigned long current_round;
-
-uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 static void report_hang(int number)
 {
@@ -49,73 +41,6 @@ static void report_hang(int number)
 	(void)!write(2, line, (size_t)n);
 	signal(number, SIG_DFL);
 	raise(number);
-}
-
-static void read_file(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t *budget)
-{
-	static uint8_t buffer[70000];
-	uint64_t position = 0;
-
-	while (*budget) {
-		ssize_t n = sqfs_pread(reader, inode, buffer, sizeof buffer, position);
-		if (n <= 0)
-			break;
-		position += (uint64_t)n;
-		*budget -= *budget < (uint64_t)n ? *budget : (uint64_t)n;
-	}
-	/* And somewhere far away, as a seek would. */
-	sqfs_pread(reader, inode, buffer, 16, inode->size / 2);
-	sqfs_prefetch(reader, inode, inode->size / 3);
-	sqfs_block_spent(reader);
-	sqfs_pread(reader, inode, buffer, 16, inode->size ? inode->size - 1 : 0);
-}
-
-static void read_xattrs(struct sqfs_reader *reader, const struct sqfs_inode *inode)
-{
-	static char list[65536], value[65536];
-	ssize_t n = sqfs_listxattr(reader, inode, list, sizeof list);
-
-	for (char *name = list; n > 0 && name < list + n; name += strlen(name) + 1)
-		sqfs_getxattr(reader, inode, name, value, sizeof value);
-}
-
-static void walk(struct sqfs_reader *reader)
-{
-	static uint64_t pending[ENTRIES_MAX];
-	size_t count = 0, seen = 0;
-	uint64_t budget = BYTES_MAX;
-	char target[PATH_MAX];
-
-	pending[count++] = sqfs_reader_fs(reader)->super.root_ref;
-	while (count) {
-		struct sqfs_inode dir, inode;
-		struct sqfs_entry entry, again;
-		uint64_t cookie = 0, after;
-		if (sqfs_inode_read(reader, pending[--count], &dir) || dir.type != SQFS_DIR)
-			continue;
-		read_xattrs(reader, &dir);
-		while (seen < ENTRIES_MAX && sqfs_dir_next(reader, &dir, cookie, &entry) == 1) {
-			seen++;
-			cookie = entry.next;
-			sqfs_dir_lookup(reader, &dir, entry.name, entry.name_len, &again);
-			if (sqfs_inode_read(reader, entry.ref, &inode))
-				continue;
-			read_xattrs(reader, &inode);
-			sqfs_inode_after(reader, &inode, &after);
-			sqfs_inode_by_number(reader, entry.number, &after);
-			if (inode.type == SQFS_DIR && count < ENTRIES_MAX)
-				pending[count++] = entry.ref;
-			else if (inode.type == SQFS_FILE)
-				read_file(reader, &inode, &budget);
-			else if (inode.type == SQFS_SYMLINK)
-				sqfs_readlink(reader, &inode, target, sizeof target);
-		}
-	}
-	for (uint32_t i = 0; i < 8; i++)
-		sqfs_prefetch_fragment(reader, i);
-	struct sqfs_inode inode;
-	sqfs_path_lookup(reader, "links/loop/x/../y", true, &inode);
-	sqfs_path_lookup(reader, "../../dir/./file", true, &inode);
 }
 
 /* A flipped bit, a value at the edge of some range, or any value. */
@@ -168,7 +93,7 @@ static void one_round(int fd)
 		return;
 	struct sqfs_reader *reader = sqfs_reader_new(&fs, 3 << 17);
 	if (reader)
-		walk(reader);
+		walk(reader, BYTES_MAX);
 	if (reader && current_round % EXTRACT_EVERY == 0)
 		extract(reader);
 	sqfs_reader_free(reader);

@@ -75,6 +75,13 @@ const probes = {
   strace: () => tool("strace"),
   strip: () => tool("strip"),
   strace: () => tool("strace"),
+  libfuzzer: () => {
+    const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
+    const name = `-print-file-name=libclang_rt.fuzzer-${arch}.a`;
+    const { status, stdout } = spawnSync("clang-19", [name], { encoding: "utf8" });
+    if (status !== 0) return "clang-19 is not installed";
+    return stdout.startsWith("/") ? undefined : "libclang-rt-19-dev is not installed";
+  },
   qemu: () => tool("qemu-aarch64-static"),
 } satisfies Record<string, () => string | undefined>;
 

@@ -1,0 +1,83 @@
+// Builds the libFuzzer targets of test/fuzz/targets: each linked with all of the runtime, with ASan
+// and UBSan, by the clang that `npm run check` has too.
+//
+// Output: build/runtime/fuzz/<target>
+
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import path from "node:path";
+import { cFiles, units } from "../build/runtime.mjs";
+import { decoders } from "../build/third-party.mjs";
+import { compile, root, run } from "../build/toolchain.mjs";
+import { CLANG } from "../check/analysis.mjs";
+
+const dir = path.join(root, "build/runtime/fuzz");
+const sanitizers = [
+  "-O1",
+  "-g",
+  "-fno-omit-frame-pointer",
+  "-fno-sanitize-recover=all",
+  // liblzma calls functions of one type through pointers of another; none of ours are.
+  "-fno-sanitize=function",
+];
+
+/** The runtime is made for musl; glibc's headers have enumerations where that has numbers. */
+const unlike = ["-Wno-sign-conversion"];
+
+/**
+ * Functions that a target has in place of the real ones, and files of the runtime that it includes
+ * itself.
+ * @type {Record<string, {wrap?: string[], includes?: string[]}>}
+ */
+const special = {
+  fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/helper.c"] },
+  options: { wrap: ["unpack"] },
+};
+
+/** Why the targets cannot be built here, or undefined. */
+export function missing() {
+  try {
+    const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+    const library = `libclang_rt.fuzzer-${arch}.a`;
+    const found = execFileSync(CLANG, [`-print-file-name=${library}`], { encoding: "utf8" }).trim();
+    return existsSync(found) ? undefined : "libclang-rt-19-dev is not installed";
+  } catch {
+    return `${CLANG} is not installed`;
+  }
+}
+
+/** @returns {Promise<Record<string, string>>} the programs by the names of the targets */
+export async function buildTargets(names) {
+  const flags = ["-fsanitize=address,undefined,fuzzer-no-link", ...sanitizers];
+  const absolute = (name) => path.join(root, name);
+  const runtime = (await cFiles(absolute("runtime"))).filter(
+    (file) => file !== absolute("runtime/main.c"),
+  );
+  const shared = ["targets/input", "walk", "fields"].map((name) => absolute(`test/fuzz/${name}.c`));
+  const targets = names.map((name) => absolute(`test/fuzz/targets/${name}.c`));
+  const ours = [...targets, ...shared, ...runtime];
+  const { objects } = await compile({
+    units: await units(await decoders(), ours, flags, () => unlike),
+    outDir: path.join(dir, "objects"),
+    compiler: CLANG,
+  });
+  const link = async (name, index) => {
+    const { wrap = [], includes = [] } = special[name] ?? {};
+    const without = includes.map((file) => objects[ours.indexOf(absolute(file))]);
+    const rest = objects.slice(targets.length).filter((object) => !without.includes(object));
+    const file = path.join(dir, name);
+    await run(CLANG, [
+      "-fsanitize=address,undefined,fuzzer",
+      ...sanitizers,
+      ...wrap.map((name) => `-Wl,--wrap=${name}`),
+      objects[index],
+      ...rest,
+      "-o",
+      `${file}.${process.pid}`,
+    ]);
+    await rename(`${file}.${process.pid}`, file);
+    return [name, file];
+  };
+  return Object.fromEntries(await Promise.all(names.map(link)));
+}

@@ -1,0 +1,71 @@
+/* A manifest, with the checksum put right, which would keep nearly every change out. */
+#include "manifest.h"
+
+#include <lzma.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "target.h"
+
+#define CHECKSUM_AT 20
+
+static char bytes[FUSELAGE_MANIFEST_MAX_SIZE];
+
+static void put_checksum(size_t size)
+{
+	uint8_t *raw = (uint8_t *)bytes;
+
+	if (size < FUSELAGE_MANIFEST_HEADER_SIZE)
+		return;
+	uint32_t total = le32(raw + 12);
+	if (total < FUSELAGE_MANIFEST_HEADER_SIZE || total > size)
+		return;
+	uint32_t sum = lzma_crc32(raw + FUSELAGE_MANIFEST_HEADER_SIZE,
+				  total - FUSELAGE_MANIFEST_HEADER_SIZE, 0);
+	for (unsigned i = 0; i < 4; i++)
+		raw[CHECKSUM_AT + i] = (uint8_t)(sum >> 8 * i);
+}
+
+/* Reads each string to its end, which ASan watches. */
+static void check_list(const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		require(strlen(list[i]) < sizeof bytes);
+	require(!list[count]);
+}
+
+static void check(const struct manifest *manifest)
+{
+	require(*manifest->name && !strchr(manifest->name, '/') &&
+		strcmp(manifest->name, "..") != 0);
+	require(!manifest->entry || (*manifest->entry && *manifest->entry != '/'));
+	require(!manifest->entry != !manifest->invocation_count);
+	require(!manifest->mount_at || (strncmp(manifest->mount_at, "/run/fuselage/", 14) == 0 &&
+					!strchr(manifest->mount_at + 14, '/')));
+	require(manifest->image_size > 0 && manifest->image_size <= INT64_MAX);
+	require(strlen(manifest->version) < sizeof bytes && strlen(manifest->arch) < sizeof bytes);
+	check_list(manifest->args, manifest->arg_count);
+	check_list(manifest->env, manifest->env_count);
+	check_list(manifest->unset, manifest->unset_count);
+	check_list(manifest->invocation, manifest->invocation_count);
+	for (size_t i = 0; i < manifest->env_count; i++)
+		require(strchr(manifest->env[i], '=') > manifest->env[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct failure failure = { 0 };
+	struct manifest manifest;
+
+	if (size > sizeof bytes)
+		return -1;
+	memcpy(bytes, data, size);
+	put_checksum(size);
+	int fd = input_file((const uint8_t *)bytes, size);
+	int found = manifest_read(fd, "f", 0, size, &manifest, &failure);
+	require((found < 0) == (failure.code != FUSELAGE_OK));
+	if (found == 1)
+		check(&manifest);
+	manifest_free(&manifest);
+	return 0;
+}

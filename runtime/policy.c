@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "base/sha256.h"
+#include "trusted_path.h"
 
 #define POLICY_FILE "/etc/fuselage.conf"
 #define COPY_BYTES 8192u
@@ -45,15 +46,31 @@ static int copy_if(const struct archive *archive, const char *digest)
 	return strcmp(text, digest) == 0 ? steal_fd(&memory) : -1;
 }
 
-/* Whether the archive is the file that a line allows. */
-static int allow(struct archive *archive, const char *file, const char *word,
-		 struct failure *failure)
+/*
+ * Whether the file of the path is this one, and stays it: no folder on the way is one that others than
+ * root and the file's owner can change.
+ */
+static bool is_named(char *path, const struct stat *file)
 {
-	struct stat st, named;
+	const struct caller owner = { .uid = file->st_uid };
+	struct failure ignored = { 0 };
+	char *name = strrchr(path, '/');
+	struct stat st;
+
+	*name++ = 0;
+	OWNED_FD dir = trusted_open(AT_FDCWD, *path ? path : "/", &owner, TRUSTED_ANY,
+				    FUSELAGE_E_POLICY, &ignored);
+	return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+/* Whether the archive is the file that a line allows. */
+static int allow(struct archive *archive, char *path, const char *word, struct failure *failure)
+{
+	struct stat st;
 	char *end;
 
-	if (fstat(archive->fd, &st) < 0 || stat(file, &named) < 0 || st.st_dev != named.st_dev ||
-	    st.st_ino != named.st_ino)
+	if (fstat(archive->fd, &st) < 0)
 		return 0;
 	if (strlen(word) == SHA256_TEXT - 1) {
 		int copy = copy_if(archive, word);
@@ -65,7 +82,7 @@ static int allow(struct archive *archive, const char *file, const char *word,
 		return archive_reopen(archive, failure);
 	}
 	archive->allowed = strtoul(word, &end, 10) == st.st_uid && *end == 0 &&
-			   !(st.st_mode & (S_IWGRP | S_IWOTH));
+			   !(st.st_mode & (S_IWGRP | S_IWOTH)) && is_named(path, &st);
 	return 0;
 }
 

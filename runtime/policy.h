@@ -3,8 +3,8 @@
  * other users have no rights of root's to be limited. One setting a line, # begins a comment:
  *
  *   loop = auto | never              kernel mounts of the caller's images
- *   /run/fuselage/NAME = FILE UID    this file, which user UID owns and nobody else can write to
- *   /run/fuselage/NAME = FILE SHA256 this file, as long as these are its contents
+ *   /run/fuselage/NAME = FILE UID    this file, which user UID owns and only UID and root can change
+ *   /run/fuselage/NAME = FILE SHA256 any file with these contents; FILE is where it should be
  */
 #ifndef POLICY_H
 #define POLICY_H

@@ -74,7 +74,6 @@ const probes = {
   xvfb: () => tool("Xvfb") ?? tool("xwd"),
   strace: () => tool("strace"),
   strip: () => tool("strip"),
-  strace: () => tool("strace"),
   libfuzzer: () => {
     const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
     const name = `-print-file-name=libclang_rt.fuzzer-${arch}.a`;

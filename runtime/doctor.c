@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/owned.h"
 #include "home.h"
 #include "kernel_config.h"
@@ -166,14 +166,6 @@ static const char *advise(const struct start *start, const char *strategy, const
 	return fuse ? fuse : "see the reason";
 }
 
-static double milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 /* The child mounts and ends; what it mounted ends with it. It says nothing when all is well. */
 static _Noreturn void attempt(struct start *start, const char *strategy, int out)
 {
@@ -204,7 +196,7 @@ static void keep_own_words(char *reason, const char *strategy)
 static int examine(struct start *start, const char *strategy, struct finding *finding,
 		   struct failure *failure)
 {
-	double began = milliseconds();
+	double began = clock_milliseconds();
 	int ends[2], status;
 
 	*finding = (struct finding){ 0 };
@@ -227,7 +219,7 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "wait");
-	finding->milliseconds = milliseconds() - began;
+	finding->milliseconds = clock_milliseconds() - began;
 	finding->works = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (finding->works)
 		return 0;

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "appimage.h"
+#include "base/clock.h"
 #include "bundle.h"
 #include "doctor.h"
 #include "home.h"
@@ -25,14 +25,6 @@
 #include "options.h"
 #include "place.h"
 #include "policy.h"
-
-static double milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
@@ -81,7 +73,7 @@ static int settle(struct start *start, struct failure *failure)
 static int prepare(struct start *start, struct failure *failure)
 {
 	const char *debug = getenv("FUSELAGE_DEBUG");
-	double began = debug && *debug ? milliseconds() : 0;
+	double began = debug && *debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
 	    place_all(start, failure) < 0)
@@ -89,7 +81,7 @@ static int prepare(struct start *start, struct failure *failure)
 	if (debug && *debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
 			start->strategy ? start->strategy : "nothing",
-			start->share.joined ? " (shared)" : "", milliseconds() - began,
+			start->share.joined ? " (shared)" : "", clock_milliseconds() - began,
 			start->procdir);
 	return 0;
 }

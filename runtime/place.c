@@ -280,7 +280,10 @@ static int stay_on_host(struct start *start, struct failure *failure)
 	janitor_sweep(start);
 	if (check_host(start, failure) < 0 || procdir_make(start, failure) < 0)
 		return -1;
-	return janitor_start(start, failure);
+	if (janitor_start(start, failure) == 0)
+		return 0;
+	procdir_unmake(start);
+	return -1;
 }
 
 static int enter(struct start *start, struct failure *failure)

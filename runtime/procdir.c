@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "base/remove.h"
 #include "home.h"
 #include "pinned.h"
 
@@ -174,7 +175,17 @@ int procdir_make(struct start *start, struct failure *failure)
 	if (start->lock < 0 || flock(start->lock, LOCK_EX) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", path);
 	start->places = start->lock;
-	return make_directories(start, failure);
+	if (make_directories(start, failure) == 0)
+		return 0;
+	procdir_unmake(start);
+	return -1;
+}
+
+void procdir_unmake(struct start *start)
+{
+	close(start->lock);
+	start->lock = start->places = -1;
+	remove_tree(AT_FDCWD, start->procdir);
 }
 
 void procdir_link(const struct start *start)

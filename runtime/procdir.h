@@ -30,6 +30,8 @@ int procdir_mount(struct start *start, struct failure *failure);
  * locks them (start->lock) for as long as anybody of this start lives.
  */
 int procdir_make(struct start *start, struct failure *failure);
+/* Takes them away again, while there is nothing in them. */
+void procdir_unmake(struct start *start);
 
 /* Makes a directory, named relative to <procdir>, with root's rights. Returns 0, or -1 and errno. */
 int procdir_add(const struct start *start, const char *name, mode_t mode);

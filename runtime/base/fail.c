@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static void record(struct failure *failure, enum fuselage_code code, const char *format,
 		   va_list arguments)
@@ -24,18 +25,39 @@ int fail(struct failure *failure, enum fuselage_code code, const char *format, .
 	return -1;
 }
 
+/* The limit of this process that `error` tells of: the letter that ulimit has for it, or 0. */
+static char limit_of(int error)
+{
+	static const struct {
+		unsigned char error, resource;
+		char letter;
+	} limits[] = {
+		{ EMFILE, RLIMIT_NOFILE, 'n' }, { EFBIG, RLIMIT_FSIZE, 'f' },
+		{ EAGAIN, RLIMIT_NPROC, 'u' },	{ ENOMEM, RLIMIT_AS, 'v' },
+		{ ENOMEM, RLIMIT_DATA, 'd' },
+	};
+	struct rlimit limit;
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+		if (limits[i].error == error && getrlimit(limits[i].resource, &limit) == 0 &&
+		    limit.rlim_cur != RLIM_INFINITY)
+			return limits[i].letter;
+	return 0;
+}
+
 int fail_errno(struct failure *failure, enum fuselage_code code, const char *format, ...)
 {
 	int error = errno;
+	char limit = limit_of(error);
 	va_list arguments;
 
 	if (failure->code == FUSELAGE_OK) {
 		va_start(arguments, format);
-		record(failure, code, format, arguments);
+		record(failure, limit ? FUSELAGE_E_LIMIT : code, format, arguments);
 		va_end(arguments);
 		size_t used = strlen(failure->text);
-		snprintf(failure->text + used, sizeof failure->text - used, ": %s",
-			 strerror(error));
+		snprintf(failure->text + used, sizeof failure->text - used,
+			 limit ? ": %s (ulimit -%c)" : ": %s", strerror(error), limit);
 	}
 	errno = error;
 	return -1;

@@ -21,6 +21,10 @@ static int open_to_empty(int parent, const char *name)
 /* Recursion is as deep as what made the tree went, and that is bounded. */
 static void remove_below(int parent, const char *name, dev_t device)
 {
+	/* An empty one takes no descriptor: there may be none left. */
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+		return;
+
 	int fd = open_to_empty(parent, name);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct stat st;

@@ -3,36 +3,37 @@
  * of its own, which is nobody's child and holds nothing of the caller's.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "appimage.h"
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 
 #define TEXT_MAX 2048
 
-/* Returns true when the program ran and has nothing to complain about. */
-static bool show(char **argv)
+static int show(void *argument)
 {
-	pid_t child = fork();
-	int status;
+	char **argv = argument;
 
-	if (child == 0) {
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-	       WEXITSTATUS(status) == 0;
+	execvp(argv[0], argv);
+	return 127;
 }
 
 #define ARGUMENT(text) ((char *)(uintptr_t)(text))
 
-static _Noreturn void notifier_main(const char *title, const char *text)
+struct notice {
+	const char *title;
+	const char *text;
+};
+
+static int notifier_main(void *argument)
 {
+	const char *title = ((const struct notice *)argument)->title;
+	const char *text = ((const struct notice *)argument)->text;
 	char *const commands[][8] = {
 		{ ARGUMENT("notify-send"), ARGUMENT("--urgency=critical"),
 		  ARGUMENT("--icon=dialog-error"), ARGUMENT("--"), ARGUMENT(title),
@@ -47,14 +48,14 @@ static _Noreturn void notifier_main(const char *title, const char *text)
 	int null = open("/dev/null", O_RDWR);
 
 	setsid();
-	signal(SIGPIPE, SIG_IGN);
+	inherited_reset_signals();
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	close_from(3);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (show((char **)(uintptr_t)commands[i]))
-			break;
-	_exit(0);
+		if (child_run(show, (void *)(uintptr_t)commands[i]) == 0)
+			break; /* it ran and has nothing to complain about */
+	return 0;
 }
 
 static bool is_set(const char *variable)
@@ -77,12 +78,6 @@ void appimage_tell(const struct bundle *bundle, const char *text, const char *hi
 	for (char *at = body; *at; at++)
 		if (*at == '<' || *at == '&')
 			*at = '_';
-	pid_t child = fork();
-	if (child == 0) {
-		if (fork() == 0)
-			notifier_main(title, body);
-		_exit(0);
-	}
-	while (child > 0 && waitpid(child, NULL, 0) < 0)
-		;
+	/* This process ends now, and does not wait. */
+	child_start(notifier_main, &(struct notice){ title, body });
 }

@@ -11,6 +11,7 @@
 
 #include "appimage.h"
 #include "base/bytes.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "elf_layout.h"
 #include "janitor.h"
@@ -60,23 +61,18 @@ static int make_portable(const struct bundle *bundle, const char *name, struct f
 
 int appimage_hold(const struct start *start, struct failure *failure)
 {
-	sigset_t ends;
+	uint64_t endings = inherited_endings();
 	int number;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGHUP);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
+	inherited_mask(SIG_BLOCK, endings);
 	puts(start->invocation.archives[0].target);
 	if (options_flush(failure) < 0)
 		return -1;
 	do
-		number = (int)syscall(SYS_rt_sigtimedwait, &ends, NULL, NULL, _NSIG / 8);
+		number = (int)syscall(SYS_rt_sigtimedwait, &endings, NULL, NULL, sizeof endings);
 	while (number < 0);
 	janitor_finish(start);
-	signal(number, SIG_DFL);
-	sigprocmask(SIG_UNBLOCK, &ends, NULL);
+	inherited_mask(SIG_UNBLOCK, endings);
 	return raise(number);
 }
 

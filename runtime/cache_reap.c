@@ -3,18 +3,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "base/remove.h"
 #include "cache.h"
@@ -28,6 +28,7 @@
 
 struct reaper {
 	int cache;
+	const struct caller *caller;
 	time_t now;
 	time_t max_age; /* seconds */
 };
@@ -181,12 +182,11 @@ static void detach(int cache, const struct caller *caller)
 {
 	uid_t uid = caller->uid;
 	gid_t gid = caller->gid;
-	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		_exit(1);
-	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &action, NULL);
+	setsid();
+	inherited_reset_signals();
 	if (dup2(cache, 3) < 0 || chdir("/") < 0)
 		_exit(1);
 	close_from(4);
@@ -198,27 +198,27 @@ static void detach(int cache, const struct caller *caller)
 		close(null);
 }
 
+static int reaper_main(void *argument)
+{
+	struct reaper *reaper = argument;
+
+	detach(reaper->cache, reaper->caller);
+	reaper->cache = 3;
+	reap(reaper);
+	return 0;
+}
+
 void cache_reap(const char *home, const struct caller *caller)
 {
 	struct failure ignored = { 0 };
-	struct reaper reaper = { .now = time(NULL), .max_age = max_age() };
+	struct reaper reaper = { .caller = caller, .now = time(NULL), .max_age = max_age() };
 	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, caller, false,
 							       FUSELAGE_E_CACHE, &ignored) :
 					  -1;
 
 	if (cache < 0 || !take_turn(cache))
 		return;
-	pid_t child = fork();
-	if (child > 0)
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-	if (child != 0)
-		return;
-	/* The child ends at once; its own child is nobody's to wait for. */
-	if (setsid() < 0 || fork() != 0)
-		_exit(0);
-	detach(cache, caller);
-	reaper.cache = 3;
-	reap(&reaper);
-	_exit(0);
+	reaper.cache = cache;
+	/* Where it would come back to this process it is waited for: once a day. */
+	(child_adopts() ? child_run : child_leave)(reaper_main, &reaper);
 }

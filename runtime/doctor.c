@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/owned.h"
 #include "home.h"
@@ -166,16 +166,24 @@ static const char *advise(const struct start *start, const char *strategy, const
 	return fuse ? fuse : "see the reason";
 }
 
+struct attempt {
+	struct start *start;
+	const char *strategy;
+	int out;
+};
+
 /* The child mounts and ends; what it mounted ends with it. It says nothing when all is well. */
-static _Noreturn void attempt(struct start *start, const char *strategy, int out)
+static int attempt_main(void *argument)
 {
+	const struct attempt *attempt = argument;
+	struct start *start = attempt->start;
 	struct failure failure = { 0 };
 
-	start->invocation.mount_type = strategy;
+	start->invocation.mount_type = attempt->strategy;
 	if (home_prepare(start, false, &failure) == 0 && place_all(start, &failure) == 0)
-		_exit(0);
-	(void)write_full(out, failure.text, strlen(failure.text));
-	_exit(1);
+		return 0;
+	(void)write_full(attempt->out, failure.text, strlen(failure.text));
+	return 1;
 }
 
 /* The strategy's own words stand behind its name, "NAME: " or "--mount-type=NAME: ". */
@@ -197,7 +205,7 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 		   struct failure *failure)
 {
 	double began = clock_milliseconds();
-	int ends[2], status;
+	int ends[2];
 
 	*finding = (struct finding){ 0 };
 	if (start->kind == NAMESPACE_USER && strcmp(strategy, "loop") == 0) {
@@ -210,17 +218,13 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "pipe");
 	OWNED_FD in = ends[0], out = ends[1];
-	pid_t child = fork();
-	if (child == 0)
-		attempt(start, strategy, out);
-	if (child < 0)
+	struct attempt attempt = { start, strategy, out };
+	int status = child_run(attempt_main, &attempt);
+	if (status < 0)
 		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "fork");
 	close(steal_fd(&out));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "wait");
 	finding->milliseconds = clock_milliseconds() - began;
-	finding->works = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	finding->works = status == 0;
 	if (finding->works)
 		return 0;
 	ssize_t n = read(in, finding->reason, sizeof finding->reason - 1);

@@ -13,11 +13,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "base/remove.h"
 #include "fuse/fusermount.h"
@@ -86,63 +87,51 @@ void janitor_finish(const struct start *start)
 		remove_tree(AT_FDCWD, start->procdir);
 }
 
-static void ignore_signals(void)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };
-
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		signal(signals[i], SIG_IGN);
-}
+struct janitor {
+	const struct start *start;
+	pid_t app;
+	int handle; /* of it */
+	int socket;
+};
 
 /*
  * Descriptor 0 is the lock of the directory and 1 the socket with those of trees in use, both held
  * for as long as this process lives; 2 is the app.
  */
-static _Noreturn void janitor_main(const struct start *start, pid_t app, int handle, int socket)
+static int janitor_main(void *argument)
 {
+	const struct janitor *janitor = argument;
 	struct failure ignored = { 0 };
-	int lock = fcntl(start->lock, F_DUPFD, 3);
-	int held = fcntl(socket, F_DUPFD, 3);
-	int kept = handle < 0 ? -1 : fcntl(handle, F_DUPFD, 3);
 
 	prctl(PR_SET_NAME, "fuselage-clean", 0, 0, 0);
-	setsid();
-	ignore_signals();
-	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
-		_exit(1);
-	dup2(lock, 0);
-	dup2(held, 1);
-	if (kept >= 0)
-		dup2(kept, 2);
-	close_from(kept < 0 ? 2 : 3);
-	await_end(app, kept < 0 ? -1 : 2);
-	clean_up(start->procdir);
-	_exit(0);
+	inherited_leave();
+	if (privileges_drop(&janitor->start->caller, &ignored) < 0 || chdir("/") < 0)
+		return 1;
+	/* None of them has one of these numbers (inherited.h). */
+	dup2(janitor->start->lock, 0);
+	dup2(janitor->socket, 1);
+	close(2);
+	dup2(janitor->handle, 2);
+	close_from(3);
+	await_end(janitor->app, janitor->handle < 0 ? -1 : 2);
+	clean_up(janitor->start->procdir);
+	return 0;
 }
 
 int janitor_start(struct start *start, struct failure *failure)
 {
 	pid_t app = getpid();
 	OWNED_FD handle = (int)syscall(SYS_pidfd_open, app, 0);
-	int sockets[2], status;
+	int sockets[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
-	OWNED_FD theirs = sockets[1];
-	start->janitor = sockets[0];
-	pid_t child = fork();
-
-	if (child == 0) {
-		child = fork();
-		if (child == 0)
-			janitor_main(start, app, handle, theirs);
-		_exit(child < 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0) {
+		OWNED_FD theirs = sockets[1];
+		struct janitor janitor = { start, app, handle, theirs };
+		start->janitor = sockets[0];
+		if (child_leave(janitor_main, &janitor) == 0)
+			return 0;
 	}
-	if (child < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return 0;
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
 }
 
 /* Neither its janitor nor the process itself is there any more. The lock also tells of one that

@@ -1,7 +1,6 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,13 +197,6 @@ static char **join(const char *first, const char **before, size_t count, char **
 	return argv;
 }
 
-/* What was changed for our own work is the caller's again. */
-static void become_app(const struct start *start)
-{
-	umask(start->mask);
-	signal(SIGXFSZ, start->file_size_signal);
-}
-
 /* The caller again, in its own directory: from here on paths are looked up as the app would. */
 static int give_up_root(const struct start *start, struct failure *failure)
 {
@@ -235,7 +227,7 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 				 manifest->arg_count, args, manifest->expand_args ? root : NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
-	become_app(start);
+	inherited_give_back(&start->inherited);
 	execv(path, argv);
 	if (errno == EIO)
 		return bundle_explain_io_error(bundle, failure);
@@ -254,7 +246,7 @@ int launch_command(const struct start *start, const struct bundle *bundle, struc
 		const char *command = invocation->command[0];
 		if (set_environment(start, bundle, failure) < 0)
 			return -1;
-		become_app(start);
+		inherited_give_back(&start->inherited);
 		execvp(command, invocation->command);
 		int error = errno;
 		if ((error == ENOENT || error == EACCES || error == ENOTDIR) &&
@@ -270,7 +262,7 @@ int launch_command(const struct start *start, const struct bundle *bundle, struc
 	OWNED char **argv = join(path, NULL, 0, invocation->command, NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
-	become_app(start);
+	inherited_give_back(&start->inherited);
 	execv(path, argv);
 	return explain(&command_refusal, path, failure);
 }

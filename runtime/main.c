@@ -8,11 +8,9 @@
  * This process becomes the app: nothing waits for it, nothing cleans up after it. What was mounted
  * ends with the mount namespace, and that with the last process in it.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "appimage.h"
 #include "base/clock.h"
@@ -58,8 +56,6 @@ static int settle(struct start *start, struct failure *failure)
 			       failure) < 0 ||
 	    share_parse(&start->share, getenv("FUSELAGE_LINGER"), failure) < 0)
 		return -1;
-	start->mask = umask(022);
-	start->file_size_signal = signal(SIGXFSZ, SIG_IGN);
 	if (start->caller.setuid && check_fixed(start, failure) < 0)
 		return -1;
 	/* Root is root already: with a mount namespace alone nothing is mapped. */
@@ -222,7 +218,9 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 	return launch_bundle(start, bundle, args, failure);
 }
 
-static int run(struct start *start, struct bundle *bundle, char **argv, struct failure *failure)
+/* Its frame is large: it is made when the stack is known to have room for it. */
+__attribute__((noinline)) static int run(struct start *start, struct bundle *bundle, char **argv,
+					 struct failure *failure)
 {
 	int found;
 	char **args = argv[0] ? argv + 1 : argv;
@@ -269,7 +267,8 @@ int main(int argc, char **argv)
 	start.lock = -1;
 	start.places = -1;
 	start.cwd = -1;
-	if (run(&start, &bundle, argv, &failure) == 0)
+	if (inherited_take(&start.inherited, &failure) == 0 &&
+	    run(&start, &bundle, argv, &failure) == 0)
 		return 0;
 
 	const struct fuselage_failure *known = &fuselage_failures[failure.code];

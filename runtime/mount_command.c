@@ -10,9 +10,11 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "base/private_directory.h"
 #include "host_mount.h"
@@ -38,14 +40,10 @@ static int make_private(const struct start *start, const char *name, char target
 /* Signals that end a mount in the foreground; from here on they are waited for. */
 static int hold_signals(void)
 {
-	sigset_t set;
+	uint64_t endings = inherited_endings();
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	inherited_mask(SIG_BLOCK, endings);
+	return (int)syscall(SYS_signalfd4, -1, &endings, sizeof endings, SFD_CLOEXEC);
 }
 
 /* By its device, which another file system has not got; ENOTCONN: its server was killed. */

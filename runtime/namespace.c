@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/child.h"
 #include "base/owned.h"
 
 static bool has_admin(void)
@@ -89,30 +89,29 @@ static int map_caller(const struct start *start, uid_t uid, gid_t gid, struct fa
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
+static int try_namespace(void *start)
+{
+	struct failure ignored = { 0 };
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	       map_caller(start, uid, gid, &ignored) < 0 ||
+	       mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0;
+}
+
 /*
  * Where AppArmor restricts user namespaces they are made, and then good for nothing: there is no
- * way back out of one. A child finds out first.
+ * way back out of one. A child finds out first; without one it is taken for good.
  */
 static bool is_crippled(const struct start *start)
 {
 	OWNED_FD fd = open(APPARMOR_SWITCH, O_RDONLY | O_CLOEXEC);
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
 	char value = '0';
-	int status = 0;
 
 	if (fd < 0 || read(fd, &value, 1) != 1 || value == '0')
 		return false;
-	pid_t child = fork();
-	if (child == 0) {
-		struct failure ignored = { 0 };
-		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-		      map_caller(start, uid, gid, &ignored) < 0 ||
-		      mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0);
-	}
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return child > 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return child_run(try_namespace, (void *)(uintptr_t)start) > 0;
 }
 
 static int leave_host(const struct start *start, struct failure *failure)

@@ -10,25 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/child.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
-
-static int open_standard_descriptors(struct failure *failure)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "/dev/null");
-	close(fd);
-	return 0;
-}
 
 static bool has_capabilities(void)
 {
@@ -59,14 +46,14 @@ int privileges_begin(struct caller *caller, struct failure *failure)
 		return 0;
 	if (seteuid(caller->uid) < 0)
 		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "user of the caller");
-	return open_standard_descriptors(failure);
+	return 0;
 }
 
 static void set_effective(uid_t uid)
 {
 	/* Not being who the next line is written for is nothing to go on from. */
 	if (seteuid(uid) < 0 || geteuid() != uid)
-		abort();
+		__builtin_trap();
 }
 
 void privileges_raise(const struct caller *caller)
@@ -117,23 +104,32 @@ int privileges_forget(struct caller *caller, struct failure *failure)
 	return 0;
 }
 
-/* What the process sends back: first the result with its descriptor, if any, then the failure. */
-static _Noreturn void isolated_main(const struct caller *caller,
-				    int (*work)(void *, struct failure *), void *context,
-				    int socket)
-{
-	struct failure failure = { 0 };
-	int fd = privileges_drop(caller, &failure) < 0 ? -1 : work(context, &failure);
+struct isolated {
+	const struct caller *caller;
+	int (*work)(void *, struct failure *);
+	void *context;
+	int socket;
+};
 
-	if (fd > STDERR_FILENO && send_descriptor(socket, fd) < 0)
+/* What the process sends back: first the result with its descriptor, if any, then the failure. */
+static int isolated_main(void *argument)
+{
+	const struct isolated *job = argument;
+	struct failure failure = { 0 };
+	int fd = privileges_drop(job->caller, &failure) < 0 ? -1 :
+							      job->work(job->context, &failure);
+
+	if (fd > STDERR_FILENO && send_descriptor(job->socket, fd) < 0)
 		fd = fail_errno(&failure, FUSELAGE_E_PRIVILEGES, "result of an isolated process");
-	_exit(fd < 0 ? (write_full(socket, &failure, sizeof failure) < 0 ? 3 : 2) : fd > 2);
+	if (fd >= 0)
+		return fd > STDERR_FILENO;
+	return write_full(job->socket, &failure, sizeof failure) < 0 ? 3 : 2;
 }
 
 int privileges_isolated(const struct caller *caller, int (*work)(void *, struct failure *),
 			void *context, struct failure *failure)
 {
-	int sockets[2], status;
+	int sockets[2];
 	struct failure theirs = { 0 };
 
 	if (!caller->setuid)
@@ -141,22 +137,18 @@ int privileges_isolated(const struct caller *caller, int (*work)(void *, struct 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "socket of an isolated process");
 	OWNED_FD ours = sockets[0], other = sockets[1];
-	pid_t child = fork();
-	if (child == 0)
-		isolated_main(caller, work, context, other);
-	if (child < 0)
+	struct isolated job = { caller, work, context, other };
+	int status = child_run(isolated_main, &job);
+	if (status < 0)
 		return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "isolated process");
-	close(steal_fd(&other));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return fail_errno(failure, FUSELAGE_E_PRIVILEGES, "isolated process");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (status == 0)
 		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+	close(steal_fd(&other));
+	if (status == 1)
 		return receive_descriptor(ours);
 	if (read(ours, &theirs, sizeof theirs) == sizeof theirs && theirs.code > FUSELAGE_OK &&
 	    theirs.code < FUSELAGE_CODE_COUNT)
 		return fail(failure, theirs.code, "%.*s", (int)sizeof theirs.text - 1, theirs.text);
-	return fail(failure, FUSELAGE_E_PRIVILEGES, "an isolated process ended with status %#x",
-		    (unsigned)status);
+	return fail(failure, FUSELAGE_E_PRIVILEGES, "an isolated process ended with status %d",
+		    status);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/fail.h"
+#include "base/inherited.h"
 #include "fuse/options.h"
 #include "invocation.h"
 #include "privileges.h"
@@ -22,6 +23,7 @@ struct policy {
 };
 
 struct start {
+	struct inherited inherited;
 	struct caller caller;
 	struct policy policy;
 	struct invocation invocation;
@@ -32,7 +34,6 @@ struct start {
 	/* How the caller is called inside the namespace: as outside, or 0 with --map-root-user. */
 	uid_t uid;
 	gid_t gid;
-	mode_t mask; /* the caller's umask; ours makes directories as they are meant */
 	char home_path[PATH_MAX]; /* ~/.fuselage or what stands in for it */
 	char procdir[PATH_MAX]; /* of the ephemeral directories: procdir.h */
 	int places; /* that directory */
@@ -40,7 +41,6 @@ struct start {
 	int lock; /* of that directory when the host sees it, or -1 */
 	int janitor; /* without a namespace: a socket to the process that cleans up */
 	char refusal[512]; /* why there is no namespace */
-	void (*file_size_signal)(int); /* the caller's disposition of SIGXFSZ; ours is an error */
 	bool extract_and_run; /* an AppImage was told to, by its first argument */
 	bool on_host; /* files are to be seen by others, or to stay: no namespace */
 	const char *strategy; /* of the last image that was mounted */

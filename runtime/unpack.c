@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/inherited.h"
 #include "base/match.h"
 #include "base/owned.h"
 #include "base/private_directory.h"
@@ -106,13 +107,13 @@ static void warn_skipped(const struct extract_report *report)
 			(unsigned long long)report->skipped_xattrs);
 }
 
-static void catch_signals(void (*handler)(int))
+static void catch_signals(uint64_t endings, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	for (int number = 1; endings; number++, endings >>= 1)
+		if (endings & 1)
+			sigaction(number, &action, NULL);
 }
 
 /* Gives the complete tree its name. */
@@ -149,13 +150,14 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 	struct extract_report report;
 	char staging[NAME_MAX + 1];
 	struct place place = { .parent = -1 };
+	uint64_t endings = inherited_endings();
 
 	if (open_place(&place, target, failure) < 0)
 		return -1;
 	OWNED_FD parent = place.parent;
 	if (check_target(&place, wish->merge, failure) < 0)
 		return -1;
-	catch_signals(note_interrupt);
+	catch_signals(endings, note_interrupt);
 	OWNED_FD dir = private_directory(parent, place.name, staging);
 	if (dir < 0)
 		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%s", target, staging);
@@ -169,7 +171,7 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 		remove_tree(parent, staging);
 	else
 		warn_skipped(&report);
-	catch_signals(SIG_DFL);
+	catch_signals(endings, SIG_DFL);
 	if (interrupted)
 		raise(interrupted);
 	return result;

@@ -227,7 +227,7 @@ static void put_conversion(struct sink *sink, char kind, struct conversion *how,
 		put_padded(sink, how, "", 0, &letter, 1);
 		break;
 	default:
-		abort();
+		__builtin_trap();
 	}
 }
 

@@ -7,125 +7,119 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
+
+struct helper {
+	const struct caller *caller; /* whose rights it has; NULL: this process's */
+	char *argv[6]; /* the first is chosen here */
+	int socket; /* where it sends the device, or -1 */
+	int words;
+};
 
 /*
  * FUSERMOUNT_PROG is what AppImages have for a helper in an unusual place. fusermount is what libfuse
  * 2 called it; all speak the same protocol.
  */
-static _Noreturn void exec_helper(char **argv)
+static int execute(void *argument)
 {
+	char **argv = argument;
 	const char *chosen = getenv("FUSERMOUNT_PROG");
 
 	if (chosen && *chosen) {
 		argv[0] = (char *)(uintptr_t)chosen;
-		execvp(argv[0], argv);
-		_exit(127);
+		execvp(chosen, argv);
+		return 127;
 	}
 	argv[0] = (char *)"fusermount3";
 	execvp(argv[0], argv);
 	argv[0] = (char *)"fusermount";
 	execvp(argv[0], argv);
-	_exit(127);
+	return 127;
 }
 
-static int wait_for(pid_t child)
+/* A program that is executed is an ordinary child: of this process, not of the app's to be. */
+static int helper_main(void *argument)
 {
-	int status;
-
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* The helper's own words, one line. */
-static void read_message(int fd, char message[FUSERMOUNT_MESSAGE_MAX])
-{
-	ssize_t n = read(fd, message, FUSERMOUNT_MESSAGE_MAX - 1);
-
-	message[n > 0 ? n : 0] = 0;
-	message[strcspn(message, "\n")] = 0;
-}
-
-static _Noreturn void helper_main(const struct start *start, const char *target,
-				  const char *options, int socket, int errors)
-{
+	struct helper *helper = argument;
 	struct failure ignored = { 0 };
 	char number[16];
-	char *argv[] = { NULL,
-			 (char *)"-o",
-			 (char *)(uintptr_t)options,
-			 (char *)"--",
-			 (char *)(uintptr_t)target,
-			 NULL };
 
-	if (privileges_drop(&start->caller, &ignored) < 0 || dup2(errors, STDERR_FILENO) < 0 ||
-	    fcntl(socket, F_SETFD, 0) < 0)
-		_exit(1);
-	snprintf(number, sizeof number, "%d", socket);
-	setenv("_FUSE_COMMFD", number, 1);
-	exec_helper(argv);
+	if ((helper->caller && privileges_drop(helper->caller, &ignored) < 0) ||
+	    dup2(helper->words, STDOUT_FILENO) < 0 || dup2(helper->words, STDERR_FILENO) < 0)
+		return 1;
+	if (helper->socket >= 0) {
+		fcntl(helper->socket, F_SETFD, 0);
+		snprintf(number, sizeof number, "%d", helper->socket);
+		setenv("_FUSE_COMMFD", number, 1);
+	}
+	inherited_reset_signals();
+	return child_run(execute, helper->argv);
+}
+
+/* Returns its exit status, and its own words or ours in one line. */
+static int run_helper(struct helper *helper, char message[FUSERMOUNT_MESSAGE_MAX])
+{
+	int ends[2], status = -1;
+	ssize_t n = 0;
+
+	if (pipe2(ends, O_CLOEXEC) == 0) {
+		OWNED_FD words = ends[0];
+		helper->words = ends[1];
+		pid_t child = child_start(helper_main, helper);
+		close(ends[1]);
+		if (child >= 0)
+			n = read(words, message, FUSERMOUNT_MESSAGE_MAX - 1);
+		status = child_collect(child);
+	}
+	if (status < 0)
+		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX, "%s", strerror(errno));
+	if (status == 127 && n <= 0) /* the loader of a program says the same, in words */
+		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX,
+			     "fusermount3 is not installed (package fuse3)");
+	message[n > 0 ? n : 0] = 0;
+	message[strcspn(message, "\n")] = 0;
+	return status;
 }
 
 int fusermount_mount(const struct start *start, const char *target, const char *options,
 		     struct failure *failure)
 {
 	char message[FUSERMOUNT_MESSAGE_MAX];
-	int sockets[2], errors[2];
+	int sockets[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to fusermount3");
 	OWNED_FD ours = sockets[0], theirs = sockets[1];
-	if (pipe2(errors, O_CLOEXEC) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "pipe from fusermount3");
-	OWNED_FD messages = errors[0], their_messages = errors[1];
-	pid_t child = fork();
-	if (child == 0)
-		helper_main(start, target, options, theirs, their_messages);
-	if (child < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "fusermount3");
+	struct helper helper = {
+		&start->caller,
+		{ NULL, (char *)"-o", (char *)(uintptr_t)options, (char *)"--",
+		  (char *)(uintptr_t)target },
+		theirs,
+		-1,
+	};
+	int status = run_helper(&helper, message);
 	close(steal_fd(&theirs));
-	close(steal_fd(&their_messages));
 	OWNED_FD device = receive_descriptor(ours);
-	read_message(messages, message);
-	int status = wait_for(child);
-	if (status == 127)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "fusermount3 is not installed (package fuse3)");
 	if (device < 0 || status != 0)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "fusermount3 failed: %s",
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s%s",
+			    status == 127 ? "" : "fusermount3 failed: ",
 			    *message ? message : "no reason given");
 	return steal_fd(&device);
 }
 
 int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX])
 {
-	char *argv[] = { NULL, (char *)(lazy ? "-uz" : "-u"), (char *)"--",
-			 (char *)(uintptr_t)target, NULL };
-	int errors[2];
+	struct helper helper = {
+		NULL,
+		{ NULL, (char *)(lazy ? "-uz" : "-u"), (char *)"--", (char *)(uintptr_t)target },
+		-1,
+		-1,
+	};
 
-	*message = 0;
-	if (pipe2(errors, O_CLOEXEC) < 0)
-		return -1;
-	OWNED_FD messages = errors[0], their_messages = errors[1];
-	pid_t child = fork();
-	if (child == 0) {
-		dup2(their_messages, STDOUT_FILENO);
-		dup2(their_messages, STDERR_FILENO);
-		exec_helper(argv);
-	}
-	close(steal_fd(&their_messages));
-	if (child < 0)
-		return -1;
-	read_message(messages, message);
-	int status = wait_for(child);
-	if (status == 127)
-		snprintf(message, FUSERMOUNT_MESSAGE_MAX,
-			 "fusermount3 is not installed (package fuse3)");
-	return status == 0 ? 0 : -1;
+	return run_helper(&helper, message) == 0 ? 0 : -1;
 }

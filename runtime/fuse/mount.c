@@ -3,16 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "fuse/alone.h"
 #include "fuse/cage.h"
@@ -23,6 +24,9 @@
 #define SERVER_SOCKET 0
 #define SERVER_IMAGE 1
 #define SERVER_DESCRIPTORS 4
+
+/* Blocks of 1 MiB, decoders and stacks, bytes. */
+#define MEMORY_OF_READERS (8u << 20)
 
 /*
  * The last thing that needs the starter, and the first after which a request can make the server
@@ -38,29 +42,12 @@ static void tell_ready(struct fuse_server *server, int error)
 	cage_filter();
 }
 
-/* Moves the two descriptors to 0 and 1 and closes every other one. */
+/* Moves the two descriptors to 0 and 1, which neither has (inherited.h), and closes the others. */
 static void close_all_but(int socket, int image)
 {
-	int kept_socket = fcntl(socket, F_DUPFD, 3);
-	int kept_image = fcntl(image, F_DUPFD, 3);
-
-	if (kept_socket < 0 || kept_image < 0 || dup2(kept_socket, SERVER_SOCKET) < 0 ||
-	    dup2(kept_image, SERVER_IMAGE) < 0)
+	if (dup2(socket, SERVER_SOCKET) < 0 || dup2(image, SERVER_IMAGE) < 0)
 		_exit(1);
 	close_from(SERVER_IMAGE + 1);
-}
-
-/*
- * It outlives the app's own shutdown: a terminal or service manager signals the whole group, and an
- * app without its files could not even exit. The end of the namespace ends it.
- */
-static void ignore_signals(void)
-{
-	static const int signals[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1,
-				       SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU };
-
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		signal(signals[i], SIG_IGN);
 }
 
 static unsigned count_processors(void)
@@ -70,15 +57,38 @@ static unsigned count_processors(void)
 	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-static _Noreturn void server_main(const struct start *start, const struct sqfs *image,
-				  bool one_owner, int host_namespace, int socket)
+/*
+ * Whether there can be as much as it may take: readers, and a cache whose blocks get memory when
+ * they are first used. Where a limit leaves less (ulimit -v), reads of the app would fail later.
+ */
+static bool has_memory(size_t cache)
 {
+	size_t size = cache + cache / 4 + MEMORY_OF_READERS;
+	void *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return all != MAP_FAILED && munmap(all, size) == 0;
+}
+
+/* What a server is given. */
+struct task {
+	const struct start *start;
+	const struct sqfs *fs;
+	bool one_owner;
+	int host_namespace;
+	int socket;
+};
+
+static int server_main(void *argument)
+{
+	const struct task *task = argument;
+	const struct start *start = task->start;
 	struct failure ignored = { 0 };
-	struct sqfs fs = *image;
+	struct sqfs fs = *task->fs;
 	struct fuse_worker *worker;
 	struct fuse_server server = {
 		.fs = &fs,
-		.one_owner = one_owner,
+		.one_owner = task->one_owner,
 		.uid = start->uid,
 		.gid = start->gid,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
@@ -87,23 +97,25 @@ static _Noreturn void server_main(const struct start *start, const struct sqfs *
 	};
 
 	prctl(PR_SET_NAME, "fuselage-fuse", 0, 0, 0);
-	setsid();
-	ignore_signals();
+	/* It outlives the app's own shutdown: a terminal or service manager signals the whole group,
+	 * and an app without its files could not even exit. The end of the namespace ends it. */
+	inherited_leave();
 	privileges_raise(&start->caller);
-	if (host_namespace >= 0 && setns(host_namespace, CLONE_NEWNS) < 0)
+	if (task->host_namespace >= 0 && setns(task->host_namespace, CLONE_NEWNS) < 0)
 		_exit(1);
 	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
-	close_all_but(socket, image->fd);
+	close_all_but(task->socket, fs.fd);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
-	if (host_namespace == FUSE_SERVER_ALONE)
+	if (task->host_namespace == FUSE_SERVER_ALONE)
 		leave_namespace(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
 	cage_drop_rights(SERVER_DESCRIPTORS);
 	server.cache = sqfs_cache_new(&fs, start->fuse.cache_bytes, FUSE_READERS_MAX);
-	worker = server.cache ? fuse_worker_new(&server) : NULL;
+	worker = server.cache && has_memory(start->fuse.cache_bytes) ? fuse_worker_new(&server) :
+								       NULL;
 	server.device = receive_descriptor(SERVER_SOCKET);
 	if (server.device < 0)
 		_exit(0); /* the starter took another way, or died */
@@ -118,38 +130,17 @@ int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one
 		      int host_namespace, struct fuse_mount *mount, struct failure *failure)
 {
 	int sockets[2];
-	pid_t child;
-	int status;
 
 	mount->socket = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to the FUSE server");
-	/*
-	 * Twice, so that the server is nobody's child: the app must not have to wait for it. The
-	 * process between them shares this one's memory and does nothing but fork; to copy that
-	 * twice would take as long as the server's cage.
-	 */
-	child = vfork();
-	if (child == 0) {
-		child = fork();
-		if (child == 0)
-			server_main(start, fs, one_owner, host_namespace, sockets[1]);
-		_exit(child < 0 ? errno : 0);
-	}
-	int error = errno;
-	close(sockets[1]);
-	if (child > 0) {
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-		error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-	}
-	if (child < 0 || error) {
-		close(sockets[0]);
-		errno = error;
+	OWNED_FD ours = sockets[0], theirs = sockets[1];
+	struct task task = { start, fs, one_owner, host_namespace, theirs };
+	/* The app must not have to wait for it. */
+	if (child_leave(server_main, &task) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "FUSE server cannot be forked");
-	}
-	mount->socket = sockets[0];
+	mount->socket = steal_fd(&ours);
 	return 0;
 }
 

@@ -13,11 +13,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "fuse/cage.h"
 #include "start.h"
@@ -210,10 +211,23 @@ static bool listen_as_keeper(const struct keeper *keeper)
 	       listen(LISTENER, KEEPER_BACKLOG) == 0;
 }
 
-static _Noreturn void keeper_main(struct keeper *keeper, const char *target, int *descriptors)
+/* What it is given. */
+struct estate {
+	struct keeper *keeper;
+	const char *target;
+	int *descriptors;
+};
+
+static int keeper_main(void *argument)
 {
+	const struct estate *estate = argument;
+	struct keeper *keeper = estate->keeper;
+	const char *target = estate->target;
+	int *descriptors = estate->descriptors;
+
 	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
 	setsid();
+	inherited_reset_signals(); /* any of them ends it */
 	if (keeper->gifts == GIFTS)
 		descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	arrange(descriptors);
@@ -249,19 +263,10 @@ void keeper_start(struct start *start, const struct archive *archive, const char
 		[USERS] = -1,
 	};
 	OWNED_FD self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	int status;
 
 	descriptors[FIRST_RUN] = self;
 	add_run(&keeper, self < 0 ? -1 : FIRST_RUN);
 	linger(&keeper);
-	/* Twice, as the FUSE server: nobody's child. */
-	pid_t child = vfork();
-	if (child == 0) {
-		if (fork() == 0)
-			keeper_main(&keeper, target, descriptors);
-		_exit(0);
-	}
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
+	child_leave(keeper_main, &(struct estate){ &keeper, target, descriptors });
 	share_close(share);
 }

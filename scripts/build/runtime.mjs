@@ -50,19 +50,22 @@ export async function runtimeFlags(libraries) {
 }
 
 /** Units of one library; its own code is not held to our warnings. */
-export function libraryUnits(library, flags) {
+export function libraryUnits(library, flags, more = () => []) {
   const own = [
     ...[library.api, ...library.includes].map((dir) => `-I${dir}`),
     ...library.defines.map((define) => `-D${define}`),
   ];
-  return library.sources.map((source) => ({ source, flags: [...flags, "-w", ...own] }));
+  return library.sources.map((source) => ({
+    source,
+    flags: [...flags, "-w", ...own, ...more(source)],
+  }));
 }
 
-/** What runs for each request, block or byte is not made smaller at the cost of its speed. */
+/** What runs for each entry, block or byte is not made smaller at the cost of its speed. */
 const HOT = new RegExp(
   [
-    "/runtime/fuse/(files|helper|listing|operations|read|server|sweep|threads)[.]c$",
-    "/runtime/squashfs/(block|cache|codec|data|directory|inode|metadata|reader)[.]c$",
+    "/runtime/fuse/(listing|read)[.]c$",
+    "/runtime/squashfs/(block|cache|data|directory|inode|metadata)[.]c$",
     "/runtime/base/(bytes|sha256)[.]c$",
   ].join("|"),
 );
@@ -77,11 +80,24 @@ function smallest(source) {
 }
 
 /** What is compiled: our own files, and the libraries. */
-export async function units(libraries, ours, flags, more = () => []) {
+export /** Parts of the decoders that run once for a block or less: their headers, tables and checks. */
+const COLD = new RegExp(
+  [
+    "/zstd/lib/common/(entropy_common|error_private|fse_decompress|zstd_common)[.]c$",
+    "/zstd/lib/decompress/(zstd_ddict|zstd_decompress)[.]c$",
+    "/liblzma/(common|simple)/(?!(x86|arm|armthumb|powerpc|ia64|sparc)[.]c)\\w+[.]c$",
+  ].join("|"),
+);
+
+function smallestLibrary(source) {
+  return COLD.test(source) ? ["-flto", "-Xclang", "-Oz"] : [];
+}
+
+async function units(libraries, ours, flags, more = () => [], library = () => []) {
   const own = await runtimeFlags(libraries);
   return [
     ...ours.map((source) => ({ source, flags: [...flags, ...own, ...more(source)] })),
-    ...libraries.flatMap((library) => libraryUnits(library, flags)),
+    ...libraries.flatMap((one) => libraryUnits(one, flags, library)),
   ];
 }
 
@@ -106,7 +122,7 @@ export async function buildRuntime(arch) {
   const ours = await cFiles(path.join(root, "runtime"));
   const debugDir = path.join(root, "build/runtime", arch);
   const { objects, compiled } = await compile({
-    units: await units(libraries, ours, flags, smallest),
+    units: await units(libraries, ours, flags, smallest, smallestLibrary),
     outDir: path.join(debugDir, "objects"),
   });
   const distDir = path.join(root, "dist/runtime", arch);

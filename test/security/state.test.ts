@@ -181,22 +181,17 @@ const kinds: Kind[] = [
   { title: "a subreaper", set: ["subreaper=1"], env: waits },
   { title: "a subreaper with children", set: ["subreaper=1", "child=4", "child=300"], env: waits },
   { title: "a signal when the parent dies", set: ["pdeathsig=15"] },
-  ...[
-    "0x0040000",
-    "0x0080000",
-    "0x0200000",
-    "0x0400000",
-    "0x4000000",
-    "0x8000000",
-    "0x20000",
-    "0x8",
-  ].map((flags) => ({ title: `personality ${flags}`, set: [`personality=${flags}`] })),
+  // Layout of memory; time-outs, 3 GB, executable data; a 32-bit machine with Linux 2.6.
+  ...["0x0240000", "0xc480000", "0x0020008"].map((flags) => ({
+    title: `personality ${flags}`,
+    set: [`personality=${flags}`],
+  })),
   { title: "a session of its own", set: ["group=1"] },
   { title: "a group of its own", set: ["group=0"] },
   { title: "a new session keyring", set: ["keyring=1"] },
   { title: "a folder of /proc", set: ["folder=/proc"] },
   { title: "a folder that was removed", set: ["folder=deleted"] },
-  ...["0", "1", "2", "01", "02", "12", "012"].map((closed) => ({
+  ...["0", "2", "12", "012"].map((closed) => ({
     title: `descriptors ${closed} closed`,
     set: [`close=${closed}`],
   })),

@@ -191,13 +191,35 @@ static bool leave_all_but(const char *target)
 	       chdir("/") == 0;
 }
 
-/* Moves them to where they are expected, and closes every other one. */
+/* Closes every descriptor but these. */
+static void close_others(const int *descriptors)
+{
+	int last = 0;
+
+	for (int i = 0; i < DESCRIPTORS; i++)
+		if (descriptors[i] > last)
+			last = descriptors[i];
+	close_from(last + 1);
+	for (int fd = 0; fd < last; fd++) {
+		int i = 0;
+		while (i < DESCRIPTORS && descriptors[i] != fd)
+			i++;
+		if (i == DESCRIPTORS)
+			close(fd);
+	}
+}
+
+/* Moves them to where they are expected, one by one: a user may have few of them. */
 static void arrange(const int *descriptors)
 {
 	int kept[DESCRIPTORS];
 
-	for (int i = 0; i < DESCRIPTORS; i++)
+	close_others(descriptors);
+	for (int i = 0; i < DESCRIPTORS; i++) {
 		kept[i] = descriptors[i] < 0 ? -1 : fcntl(descriptors[i], F_DUPFD, DESCRIPTORS);
+		if (kept[i] >= 0)
+			close(descriptors[i]);
+	}
 	for (int i = 0; i < DESCRIPTORS; i++)
 		if (kept[i] < 0 || dup2(kept[i], i) < 0)
 			close(i);

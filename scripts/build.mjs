@@ -1,13 +1,18 @@
 // Builds what is published, each part only when its inputs changed.
 //
-//   node scripts/build.mjs [--force] [runtime|native|native-other|dist]...
+//   node scripts/build.mjs [--force] [runtime|native|runtime-other|native-other|dist|types]...
 //
 //   runtime        dist/runtime/<arch>/fuselage    the static program at the front of a bundle
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
-//   native-other   the same for the machine that this one is not; only publishing needs it
-//   dist           dist/**/*.js, *.d.ts            the builder
+//   runtime-other  the runtime for the machine that this one is not; only tests and publishing need it
+//   native-other   the addon for that; only publishing needs it
+//   dist           dist/**/*.js                    the builder
 //                  dist/bundle.config.schema.json  what editors know of its configuration
 //                  dist/man, dist/completions      its man pages and completions
+//   types          dist/**/*.d.ts                  its declarations; only publishing needs them
+//
+// All of them when none is named. What is stale is built at once, by as many compilers as there are
+// processors.
 //
 // "Changed" is decided by content, so that a fresh checkout or a touched file costs nothing.
 
@@ -17,7 +22,9 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { progress } from "./build/jobs.mjs";
 import { generate, readSpec } from "./generate.mjs";
+import { during } from "./setup/progress.mjs";
 import { completions } from "./spec/completions.mjs";
 import { configSchema } from "./spec/config-schema.mjs";
 import { manPages } from "./spec/man.mjs";
@@ -32,6 +39,23 @@ const architectures = Object.keys(machines);
  * @typedef {{name: string, inputs: string[], outputs: string[], build: () => Promise<void>}} Part
  */
 
+const isHost = (arch) => machines[arch] === process.arch;
+const isOther = (arch) => !isHost(arch);
+
+/** @returns {Part} the runtime for the architectures that are wanted */
+function runtimePart(name, wanted) {
+  const wantedOnes = architectures.filter(wanted);
+  return {
+    name,
+    inputs: ["runtime", "scripts/build", "package-lock.json"],
+    outputs: wantedOnes.map((arch) => `dist/runtime/${arch}/fuselage`),
+    async build() {
+      const { buildRuntime } = await import("./build/runtime.mjs");
+      await Promise.all(wantedOnes.map(buildRuntime));
+    },
+  };
+}
+
 /** @returns {Part} the addon for the architectures that are wanted */
 function nativePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
@@ -41,24 +65,17 @@ function nativePart(name, wanted) {
     outputs: wantedOnes.map((arch) => `dist/native/linux-${machines[arch]}.node`),
     async build() {
       const { buildNative } = await import("./build/native.mjs");
-      for (const arch of wantedOnes) await buildNative(arch);
+      await Promise.all(wantedOnes.map(buildNative));
     },
   };
 }
 
 /** @type {Part[]} */
 export const parts = [
-  {
-    name: "runtime",
-    inputs: ["runtime", "scripts/build", "package-lock.json"],
-    outputs: architectures.map((arch) => `dist/runtime/${arch}/fuselage`),
-    async build() {
-      const { buildRuntime } = await import("./build/runtime.mjs");
-      for (const arch of architectures) await buildRuntime(arch);
-    },
-  },
-  nativePart("native", (arch) => machines[arch] === process.arch),
-  nativePart("native-other", (arch) => machines[arch] !== process.arch),
+  runtimePart("runtime", isHost),
+  nativePart("native", isHost),
+  runtimePart("runtime-other", isOther),
+  nativePart("native-other", isOther),
   {
     name: "dist",
     inputs: [
@@ -67,12 +84,10 @@ export const parts = [
       "scripts/generate.mjs",
       "scripts/spec",
       "tsconfig.json",
-      "tsconfig.build.json",
       "package.json",
     ],
     outputs: [
       "dist/index.js",
-      "dist/index.d.ts",
       "dist/cli/main.js",
       "dist/cli/fuselage-bundle.js",
       "dist/bundle.config.schema.json",
@@ -80,6 +95,12 @@ export const parts = [
       ...["bundle.bash", "_bundle", "bundle.fish"].map((name) => `dist/completions/${name}`),
     ],
     build: buildDist,
+  },
+  {
+    name: "types",
+    inputs: ["builder", "scripts/spec", "tsconfig.json", "tsconfig.build.json"],
+    outputs: ["dist/index.d.ts"],
+    build: buildTypes,
   },
 ];
 
@@ -133,7 +154,7 @@ async function writeDocuments() {
   }
 }
 
-/** JavaScript, declarations, man pages and completions of the builder; packages stay packages. */
+/** JavaScript, man pages and completions of the builder; packages stay packages. */
 async function buildDist() {
   const esbuild = await import("esbuild");
   const { metafile } = await esbuild.build({
@@ -151,39 +172,53 @@ async function buildDist() {
     metafile: true,
     logLevel: "warning",
   });
-  const { run } = await import("./build/toolchain.mjs");
-  await run(path.join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
   for (const name of commands) await chmod(path.join(root, `dist/cli/${name}.js`), 0o755);
   await writeDocuments();
   const made = new Set(Object.keys(metafile.outputs).map((file) => path.join(root, file)));
   for (const file of await inputFiles(["dist"])) {
-    const source = path.relative(path.join(root, "dist"), file).replace(/\.d\.ts$/, ".ts");
-    const gone = file.endsWith(".d.ts") && !existsSync(path.join(root, "builder", source));
-    if (gone || (file.endsWith(".js") && !made.has(file))) await rm(file);
+    if (file.endsWith(".js") && !made.has(file)) await rm(file);
   }
+}
+
+async function buildTypes() {
+  const { run } = await import("./build/toolchain.mjs");
+  await run(path.join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
+  for (const file of await inputFiles(["dist"])) {
+    const source = path.relative(path.join(root, "dist"), file).replace(/\.d\.ts$/, ".ts");
+    if (file.endsWith(".d.ts") && !existsSync(path.join(root, "builder", source))) await rm(file);
+  }
+}
+
+async function buildPart(part, current) {
+  await rm(stampFile(part), { force: true });
+  await part.build();
+  await mkdir(path.dirname(stampFile(part)), { recursive: true });
+  await writeFile(stampFile(part), current);
 }
 
 /**
  * Builds the parts that are stale.
  *
- * @param {{only?: string[], force?: boolean, onStart?: (name: string) => void}} options
+ * @param {{only?: string[], force?: boolean}} options
  * @returns {Promise<string[]>} what was built
  */
-export async function buildStale({ only, force = false, onStart = () => {} } = {}) {
-  const built = [];
-  if (generate().length > 0) built.push("generated sources");
+export async function buildStale({ only, force = false } = {}) {
+  const built = generate().length > 0 ? ["generated sources"] : [];
+  const stale = [];
   for (const part of parts) {
     if (only && !only.includes(part.name)) continue;
     const current = await fingerprint(part.inputs);
-    if (!force && (await isFresh(part, current))) continue;
-    onStart(part.name);
-    await rm(stampFile(part), { force: true });
-    await part.build();
-    await mkdir(path.dirname(stampFile(part)), { recursive: true });
-    await writeFile(stampFile(part), current);
-    built.push(part.name);
+    if (force || !(await isFresh(part, current))) stale.push({ part, current });
   }
-  return built;
+  const names = stale.map(({ part }) => part.name);
+  if (stale.length > 0) {
+    await during(
+      `building ${names.join(", ")}`,
+      () => Promise.all(stale.map(({ part, current }) => buildPart(part, current))),
+      () => `${progress.done}/${progress.total} files`,
+    );
+  }
+  return [...built, ...names];
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

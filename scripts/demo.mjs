@@ -1,13 +1,15 @@
-// Packs the builder itself, and with that a shell script with data, the esbuild binary, and a program
-// in TypeScript with its Node; runs them. As root it runs them as an ordinary user too.
+// Packs a shell script with data and runs it; then packs the builder itself, and with that the esbuild
+// binary, and a program in TypeScript with its Node, and runs them. As root it runs each as an
+// ordinary user too.
 //
 //   npm run demo
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { packSelf } from "./self.mjs";
+import { during, say } from "./setup/progress.mjs";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -84,42 +86,73 @@ function start(file, { args, input, expected }, { home, uid, gid, who }) {
   return { said: stdout.trim(), strategy: strategy ?? "?", mounted: time ?? "?", wall };
 }
 
-/** Builds with the packed builder. @returns what it says of the result */
+/** Builds with a builder, a command line. @returns what it says of the result */
 function pack(builder, { dir, entry, name }, output) {
-  const args = ["build", dir, "-o", output, "--name", name, "--json"];
+  const [command, ...args] = [...builder, "build", dir, "-o", output, "--name", name, "--json"];
   if (entry !== undefined) args.push("--entry", entry);
-  const { status, stdout, stderr, error } = spawnSync(builder, args, { encoding: "utf8" });
-  if (error || status !== 0) {
-    throw new Error(`${builder} ${args.join(" ")}: ${error?.message ?? status}\n${stderr}`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.setEncoding("utf8").on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      if (status === 0) resolve(JSON.parse(stdout));
+      else reject(new Error(`${command} ${args.join(" ")}: ${signal ?? status}\n${stderr}`));
+    });
+  });
+}
+
+/** Packs an app and runs it as everyone. @returns rows of the table */
+async function show(builder, app, dir, everyone) {
+  const { name, runs } = app;
+  const output = path.join(dir, `${name}.run`);
+  const result = await during(`packing ${name}`, () => pack(builder, app, output));
+  say(
+    `  ${result.kind}: ${size(result.image.contentBytes)} in ${result.image.files} files became ` +
+      `${name}.run, ${size(result.size)}`,
+  );
+  const rows = [];
+  for (const user of everyone) {
+    for (const run of runs) {
+      const { said, strategy, mounted, wall } = start(output, run, user);
+      const command = `${run.input ? "echo ... | " : ""}${name}.run ${run.args.join(" ")}`;
+      const answer = `${command} → ${said}`;
+      rows.push([`${name}.run`, user.who, strategy, mounted, `${wall.toFixed(1)} ms`, answer]);
+    }
   }
-  return JSON.parse(stdout);
+  return rows;
 }
 
 async function demo(dir) {
   const everyone = users(dir);
-  const builder = path.join(root, "build/bundle.run");
-  const self = await packSelf(builder);
-  console.log(`packed the builder itself: build/bundle.run, ${size(self.size)}`);
   const rows = [["bundle", "as", "mounted by", "mounted in", "whole run", "command and answer"]];
-  for (const app of apps) {
-    const { name, runs } = app;
-    const output = path.join(dir, `${name}.run`);
-    const started = performance.now();
-    const result = pack(builder, app, output);
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    console.log(
-      `packed ${name}, ${result.kind}: ${size(result.image.contentBytes)} in ` +
-        `${result.image.files} files became ${name}.run, ${size(result.size)}, in ${seconds} s`,
-    );
-    for (const user of everyone) {
-      for (const run of runs) {
-        const { said, strategy, mounted, wall } = start(output, run, user);
-        const command = `${run.input ? "echo ... | " : ""}${name}.run ${run.args.join(" ")}`;
-        const answer = `${command} → ${said}`;
-        rows.push([`${name}.run`, user.who, strategy, mounted, `${wall.toFixed(1)} ms`, answer]);
-      }
-    }
-  }
+  const [first, ...others] = apps;
+  const checkout = [process.execPath, path.join(root, "dist/cli/main.js")];
+  rows.push(...(await show(checkout, first, dir, everyone)));
+  const [, , , , , answer] = rows[1];
+  say(
+    `demo: the first bundle runs, ${(performance.now() / 1000).toFixed(1)} s after the start: ${answer}`,
+  );
+  const builder = path.join(root, "build/bundle.run");
+  let part = 0;
+  const self = await during(
+    "packing the builder itself",
+    () =>
+      packSelf(builder, {
+        onProgress: ({ bytes, totalBytes }) => {
+          part = totalBytes > 0 ? bytes / totalBytes : 0;
+        },
+      }),
+    () => `${Math.round(part * 100)} %`,
+  );
+  say(`  build/bundle.run, ${size(self.size)}`);
+  for (const app of others) rows.push(...(await show([builder], app, dir, everyone)));
   console.log(`\n${table(rows)}`);
 }
 

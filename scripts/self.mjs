@@ -29,9 +29,10 @@ const unpublished = [
 
 /**
  * @param {string} output file to write, in the checkout too
+ * @param {{onProgress?: (progress: object) => void}} options as `build` takes them
  * @returns what `build` of the package returns
  */
-export async function packSelf(output) {
+export async function packSelf(output, { onProgress } = {}) {
   const { build } = await import("../dist/index.js");
   // A bundle is never written into the folder that is packed.
   const work = mkdtempSync(path.join(os.tmpdir(), "fuselage-self-"));
@@ -46,6 +47,7 @@ export async function packSelf(output) {
       // It finds its parts, the addon and the runtimes, from where they lie.
       bundle: false,
       exclude: unpublished,
+      onProgress,
       onReport: (line) => console.error(line),
     });
     mkdirSync(path.dirname(output), { recursive: true });
@@ -58,7 +60,7 @@ export async function packSelf(output) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await setup();
+  await setup({ other: true });
   const output = process.argv[2] ?? path.join(root, "build/bundle.run");
   const { size, summary } = await packSelf(output);
   console.log(`${path.relative(process.cwd(), output)}: ${(size / (1 << 20)).toFixed(1)} MiB`);

@@ -1,10 +1,11 @@
-// Makes a checkout ready: npm packages, generated sources, runtime, addon and dist, what is missing
-// or stale of them. Needs nothing but Node and npm, and may run any number of times, also twice at
-// once.
+// Makes a checkout ready: npm packages, generated sources, and for this machine runtime, addon and
+// dist, what is missing or stale of them. Needs nothing but Node and npm, and may run any number of
+// times, also twice at once.
 //
 //   node scripts/setup.mjs [--test]
 //
-// With --test it installs what only the tests need from Debian, when it is root and apt is there.
+// With --test also what only the tests need: the other machine's runtime, and tools from Debian, when
+// it is root and apt is there.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -20,9 +21,9 @@ import {
 import net from "node:net";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { during, say } from "./setup/progress.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const started = Date.now();
 
 /** Debian packages by the command of theirs that the tests, or the checks, call. */
 const testTools = {
@@ -58,20 +59,6 @@ function checkNode() {
   process.exit(1);
 }
 
-/** Grows one line on stdout, a word for each step that has something to do. */
-const line = {
-  open: false,
-  add(text) {
-    process.stdout.write(`${this.open ? ", " : "setup: "}${text}`);
-    this.open = true;
-  },
-  end() {
-    const seconds = ((Date.now() - started) / 1000).toFixed(1);
-    if (!this.open) this.add("everything is up to date");
-    process.stdout.write(` (${seconds} s)\n`);
-  },
-};
-
 /**
  * Lets one setup of this checkout run at a time. The lock is an abstract socket: the kernel drops
  * it with the process that holds it, so a killed setup blocks nobody.
@@ -104,15 +91,16 @@ async function lock() {
   }
 }
 
-/** Runs a command quietly; what it printed is the error's text. */
-function run(command, args, env = {}) {
+/** Runs a command quietly; what it printed is the error's text. `onText` is given that as it comes. */
+function run(command, args, { env = {}, onText = () => {} } = {}) {
   return new Promise((resolve, reject) => {
     const stdio = ["ignore", "pipe", "pipe"];
     const child = spawn(command, args, { cwd: root, stdio, env: { ...process.env, ...env } });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk) => {
+      stream.setEncoding("utf8").on("data", (chunk) => {
         output += chunk;
+        onText(chunk);
       });
     }
     child.on("error", (error) => {
@@ -125,36 +113,45 @@ function run(command, args, env = {}) {
   });
 }
 
+const readPackages = (file) => JSON.parse(readFileSync(path.join(root, file), "utf8")).packages;
+
 /** True when what npm says it installed is what package-lock.json asks for. */
 function packagesAreFresh() {
-  const read = (file) => JSON.parse(readFileSync(path.join(root, file), "utf8")).packages;
   if (!existsSync(path.join(root, "node_modules/.package-lock.json"))) return false;
-  const wanted = read("package-lock.json");
-  const installed = read("node_modules/.package-lock.json");
+  const wanted = readPackages("package-lock.json");
+  const installed = readPackages("node_modules/.package-lock.json");
   const same = (name) => installed[name]?.version === wanted[name]?.version;
   // Packages for other machines are optional and are not installed.
   const needed = Object.keys(wanted).filter((name) => name !== "" && !wanted[name].optional);
   return needed.every(same) && Object.keys(installed).every(same);
 }
 
-async function installPackages() {
-  if (packagesAreFresh()) return;
-  line.add("installing npm packages");
-  const quiet = ["--no-audit", "--no-fund"];
-  try {
-    await run("npm", ["ci", ...quiet]);
-  } catch (error) {
-    // A lock file that was made against a registry without some optional packages, those of other
-    // machines, is out of step for `npm ci`. Its versions hold for `npm install` all the same.
-    if (!error.message.includes("EUSAGE")) throw error;
-    await run("npm", ["install", "--no-save", ...quiet]);
-  }
+/** Packages that npm will install here, by their folders. */
+function wantedPackages() {
+  const fits = (list, own) => list === undefined || list.includes(own);
+  return Object.entries(readPackages("package-lock.json"))
+    .filter(([name, { os, cpu }]) => name && fits(os, process.platform) && fits(cpu, process.arch))
+    .map(([name]) => path.join(root, name, "package.json"));
 }
 
-async function build() {
+/**
+ * package-lock.json names the packages of all machines, so that `npm ci` takes it as it is. Those of
+ * zig for other machines than linux-x64 have no digest there: the registry that the file was made
+ * against does not have them.
+ */
+async function installPackages() {
+  if (packagesAreFresh()) return;
+  const wanted = wantedPackages();
+  await during(
+    "installing npm packages",
+    () => run("npm", ["ci", "--no-audit", "--no-fund"]),
+    () => `${wanted.filter((file) => existsSync(file)).length}/${wanted.length}`,
+  );
+}
+
+async function build(only) {
   const { buildStale } = await import("./build.mjs");
-  const only = ["runtime", "native", "dist"];
-  await buildStale({ only, onStart: (name) => line.add(`building ${name}`) });
+  return (await buildStale({ only })).length;
 }
 
 function inPath(command) {
@@ -169,19 +166,36 @@ function inPath(command) {
   return false;
 }
 
+/** Installs packages of Debian; each is unpacked and then set up. */
+async function installTools(packages) {
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  let total = 0;
+  let done = 0;
+  const onText = (text) => {
+    const [, count] = /(\d+) newly installed/.exec(text) ?? [];
+    total += Number(count ?? 0) * 2;
+    done += (text.match(/^(Unpacking|Setting up) /gm) ?? []).length;
+  };
+  await during(
+    "installing tools of the tests",
+    async () => {
+      await run("apt-get", ["update"], { env });
+      const args = ["install", "-y", "--no-install-recommends", ...packages];
+      await run("apt-get", args, { env, onText });
+    },
+    () => (total > 0 ? `${done}/${total} steps` : ""),
+  );
+}
+
 async function prepareTests() {
   const isRoot = process.getuid?.() === 0;
   const missing = Object.keys(testTools).filter((tool) => !inPath(tool));
   if (missing.length > 0 && isRoot && inPath("apt-get")) {
-    const packages = [...new Set(missing.flatMap((tool) => testTools[tool].split(" ")))];
-    line.add(`installing ${packages.join(" ")}`);
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["update"], env);
-    await run("apt-get", ["install", "-y", "--no-install-recommends", ...packages], env);
-  } else if (missing.length > 0) line.add(`tests that need ${missing.join(", ")} will be skipped`);
+    await installTools([...new Set(missing.flatMap((tool) => testTools[tool].split(" ")))]);
+  } else if (missing.length > 0) say(`tests that need ${missing.join(", ")} will be skipped`);
   // Ordinary users may open it on every distribution; bare containers are stricter.
   if (isRoot && existsSync("/dev/fuse") && (statSync("/dev/fuse").mode & 0o666) !== 0o666) {
-    line.add("opening /dev/fuse to all users");
+    say("opening /dev/fuse to all users");
     chmodSync("/dev/fuse", 0o666);
   }
 }
@@ -189,7 +203,8 @@ async function prepareTests() {
 /**
  * Makes the checkout ready, or says why that failed and ends the process.
  *
- * @param {{test?: boolean}} options `test`: the tools of the tests too
+ * @param {{test?: boolean, other?: boolean}} options `test`: also what only the tests need; `other`:
+ *   the other machine's runtime too
  */
 export async function setup(options) {
   try {
@@ -200,15 +215,17 @@ export async function setup(options) {
   }
 }
 
-async function setUp({ test = false } = {}) {
+async function setUp({ test = false, other = test } = {}) {
   checkNode();
+  const started = Date.now();
   const release = await lock();
   try {
     await installPackages();
-    await build();
-    if (test) await prepareTests();
+    const parts = ["runtime", "native", "dist", ...(other ? ["runtime-other"] : [])];
+    const [built] = await Promise.all([build(parts), test && prepareTests()]);
+    const what = built > 0 ? "ready" : "everything is up to date";
+    say(`setup: ${what} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   } finally {
-    line.end();
     await release();
   }
 }

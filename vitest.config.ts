@@ -1,5 +1,6 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
+import { QuickFirst, TimesReporter } from "./scripts/test/vitest.mjs";
 
 export default defineConfig({
   test: {
@@ -16,5 +17,7 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.
     pool: "forks",
+    sequence: { sequencer: QuickFirst },
+    reporters: ["default", new TimesReporter()],
   },
 });

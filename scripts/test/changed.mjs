@@ -1,0 +1,137 @@
+// Which tests belong to the files that git says are changed: as many of them as take a minute.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { expected, measured, rank } from "./kinds.mjs";
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+/** What the tests of one change may take; building comes on top. */
+const SECONDS = 45;
+
+/**
+ * Tests by the folder or file that they try, for what no import leads to. The longest name that fits
+ * decides.
+ */
+export const belongs = {
+  runtime: [
+    "test/runtime/start.test.ts",
+    "test/runtime/options.test.ts",
+    "test/runner/run.test.ts",
+  ],
+  "runtime/base": ["test/runtime/print.test.ts", "test/runner/usage.test.ts"],
+  "runtime/fuse": ["test/runtime/cage.test.ts", "test/runtime/start.test.ts"],
+  "runtime/squashfs": ["test/unit/squashfs/reader.test.ts", "test/runtime/changed.test.ts"],
+  "runtime/warm": ["test/runner/linger.test.ts", "test/runtime/warm.test.ts"],
+  "runtime/zip": ["test/runner/archives.test.ts", "test/runner/formats.test.ts"],
+  "runtime/privileges.c": ["test/runner/privileges.test.ts", "test/runner/policy.test.ts"],
+  "runtime/doctor.c": ["test/runtime/doctor.test.ts"],
+  "runtime/disk_tree.c": ["test/runtime/disk-tree.test.ts"],
+  "runtime/fixed.c": ["test/runner/fixed.test.ts"],
+  "runtime/home.c": ["test/runner/home.test.ts"],
+  "runtime/cache.c": ["test/runner/cache.test.ts"],
+  "runtime/appimage.c": ["test/appimage/runtime-start.test.ts"],
+  "runtime/appimage_options.c": ["test/appimage/runtime-options.test.ts"],
+  native: ["test/unit/native", "test/unit/squashfs"],
+  "scripts/spec": ["test/unit/spec", "test/unit/errors.test.ts"],
+  "scripts/build": ["test/unit/native", "test/runtime/start.test.ts"],
+  "scripts/test": ["test/unit/scripts"],
+  templates: ["test/unit/app/template.test.ts", "test/unit/appimage"],
+  examples: ["test/runtime/start.test.ts"],
+};
+
+/** Paths that differ from a commit, or are not in git yet. */
+export function changedFiles(ref = "HEAD") {
+  const git = (...args) => execFileSync("git", args, { cwd: root, encoding: "utf8" });
+  const lists = [
+    git("diff", "--name-only", "-z", "--merge-base", ref, "--"),
+    git("ls-files", "--others", "--exclude-standard", "-z"),
+  ];
+  return [...new Set(lists.join("").split("\0"))].filter(Boolean).sort();
+}
+
+/** TypeScript below a folder, by paths from the root. */
+function sources(dir) {
+  return readdirSync(path.join(root, dir), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => path.join(dir, name));
+}
+
+/** Files by what they import, relative imports only. @returns {Map<string, string[]>} */
+function importers() {
+  const found = new Map();
+  for (const file of [...sources("builder"), ...sources("test")]) {
+    const text = readFileSync(path.join(root, file), "utf8");
+    for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+      const imported = path.join(path.dirname(file), name);
+      found.set(imported, [...(found.get(imported) ?? []), file]);
+    }
+  }
+  return found;
+}
+
+const isTest = (file) => file.endsWith(".test.ts");
+
+/** Tests that import a file, by the number of imports between; whole programs are tried elsewhere. */
+function byImports(changed, graph) {
+  const distances = new Map(changed.map((file) => [file, 0]));
+  for (const [file, distance] of distances) {
+    for (const next of graph.get(file) ?? []) {
+      if (!distances.has(next)) distances.set(next, distance + 1);
+    }
+  }
+  return [...distances].filter(([file]) => isTest(file));
+}
+
+/** Test files in a folder, or the one that is named. */
+function testsIn(name) {
+  if (!statSync(path.join(root, name)).isDirectory()) return [name];
+  return sources(name).filter(isTest);
+}
+
+function byFolder(file) {
+  const fits = Object.keys(belongs).filter((name) => file === name || file.startsWith(`${name}/`));
+  // A header goes with its source.
+  const source = file.replace(/\.h$/, ".c");
+  if (belongs[source]) fits.push(source);
+  const name = fits.sort((a, b) => b.length - a.length)[0];
+  return name === undefined ? [] : belongs[name].flatMap(testsIn);
+}
+
+/** `test/cases/NAME/...` is the test of that name. */
+function caseOf(file) {
+  const [, index, name] = /^(test\/cases(?:\/apps)?)\/([^/.]+)\/./.exec(file) ?? [];
+  return index && name !== "apps" ? { file: `${index}/index.test.ts`, name } : undefined;
+}
+
+/**
+ * @param {string[]} changed paths from the root
+ * @returns {{files: string[], left: string[], cases: {file: string, name: string}[]}} tests to run,
+ *   the closest first; tests for which the time is too short; single cases
+ */
+export function testsOf(changed) {
+  const cases = changed.map(caseOf).filter(Boolean);
+  const others = changed.filter((file) => !caseOf(file));
+  const distances = new Map(byImports(others, importers()));
+  for (const file of others.flatMap(byFolder)) distances.set(file, 0);
+  const times = measured();
+  const wanted = [...distances]
+    .filter(([file]) => existsSync(path.join(root, file)))
+    .sort(
+      ([a, x], [b, y]) =>
+        x - y || rank(a) - rank(b) || expected(a, times) - expected(b, times) || (a < b ? -1 : 1),
+    );
+  const files = [];
+  const left = [];
+  let room = SECONDS;
+  for (const [file] of wanted) {
+    const seconds = expected(file, times);
+    // A changed test runs whatever it takes.
+    if (seconds <= room || changed.includes(file)) {
+      files.push(file);
+      room -= seconds;
+    } else left.push(file);
+  }
+  return { files, left, cases };
+}

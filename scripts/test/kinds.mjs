@@ -1,0 +1,40 @@
+// The kinds of tests, the quick ones first, and how long each file of them takes.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+/** What was measured here the last time, which a reporter of vitest writes. */
+export const timesFile = path.join(root, "build/test-times.json");
+
+/** Folders in the order of their running; `seconds` that a file of them takes, as a rule. */
+export const kinds = [
+  { dir: "test/unit/", seconds: 0.7 },
+  { dir: "test/interop/", seconds: 10 },
+  { dir: "test/security/", seconds: 5 },
+  { dir: "test/cases/", seconds: 90 },
+  { dir: "test/runner/", seconds: 5 },
+  { dir: "test/appimage/", seconds: 10 },
+  { dir: "test/runtime/", seconds: 20 },
+];
+
+/** Seconds by test file. @returns {Record<string, number>} */
+export function measured() {
+  try {
+    return JSON.parse(readFileSync(timesFile, "utf8"));
+  } catch {
+    return {}; // No run before this one.
+  }
+}
+
+/** Place of a test file's kind in the order; what is of no kind comes last. */
+export function rank(file) {
+  const index = kinds.findIndex(({ dir }) => file.startsWith(dir));
+  return index < 0 ? kinds.length : index;
+}
+
+/** Seconds that a test file will take. */
+export function expected(file, times = measured()) {
+  return times[file] ?? kinds[rank(file)]?.seconds ?? 10;
+}

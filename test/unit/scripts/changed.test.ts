@@ -1,0 +1,70 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { root } from "../../support/process.ts";
+
+const { belongs, changedFiles, testsOf } = (await import(
+  path.join(root, "scripts/test/changed.mjs")
+)) as {
+  belongs: Record<string, string[]>;
+  changedFiles: (ref?: string) => string[];
+  testsOf: (changed: string[]) => {
+    files: string[];
+    left: string[];
+    cases: { file: string; name: string }[];
+  };
+};
+
+test("what the map names is there", () => {
+  for (const [source, tests] of Object.entries(belongs)) {
+    for (const name of [source, ...tests]) {
+      expect(existsSync(path.join(root, name)), name).toBe(true);
+    }
+  }
+});
+
+test("every folder of C has tests that belong to it", () => {
+  const folders = readdirSync(path.join(root, "runtime"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "generated")
+    .map((entry) => `runtime/${entry.name}`);
+  for (const folder of [...folders, "runtime", "native"]) {
+    expect(testsOf([`${folder}/anything.c`]).files, folder).not.toEqual([]);
+  }
+});
+
+test("a module is tried by the tests that import it, the nearest first", () => {
+  const { files } = testsOf(["builder/tree/path.ts"]);
+  expect(files[0]).toBe("test/unit/tree/path.test.ts");
+  expect(files).toContain("test/unit/tree/tree.test.ts");
+});
+
+test("a test that changed is run, however long it takes; others end after a minute", () => {
+  const slow = "test/cases/apps/index.test.ts";
+  expect(testsOf([slow]).files).toEqual([slow]);
+  const { files, left } = testsOf(["builder/errors.ts"]);
+  expect(files.length).toBeGreaterThan(10);
+  expect(left.length).toBeGreaterThan(10);
+});
+
+test("a file of a case is one case", () => {
+  const name = "build-refuses-an-empty-folder";
+  expect(testsOf([`test/cases/${name}/case.ts`])).toEqual({
+    files: [],
+    left: [],
+    cases: [{ file: "test/cases/index.test.ts", name }],
+  });
+});
+
+test("what no test belongs to has none", () => {
+  expect(testsOf(["LICENSE", "docs/format.md"]).files).toEqual([]);
+});
+
+test.skipIf(!existsSync(path.join(root, ".git")))("files that are new to git are found", () => {
+  const made = mkdtempSync(path.join(root, "test/unit/scripts/new-"));
+  try {
+    writeFileSync(path.join(made, "file"), "");
+    expect(changedFiles()).toContain(path.relative(root, path.join(made, "file")));
+  } finally {
+    rmSync(made, { recursive: true });
+  }
+});

@@ -7,7 +7,7 @@
 // file, and the objects are the same.
 
 import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { job } from "./jobs.mjs";
 import { root, zig } from "./zig.mjs";
@@ -124,10 +124,16 @@ export async function compileFiles({ driver, flags, files }) {
           for (const [index, { source }] of batch.entries()) {
             await writeFile(includes[index], `#include "${source}"\n`);
           }
-          return zig(["clang", ...args, ...includes]).then(
-            () => true,
-            () => false,
-          );
+          try {
+            await zig(["clang", ...args, ...includes]);
+          } catch {
+            return false;
+          }
+          // What is for the linker to compile is named as such.
+          for (const { object } of flags.includes("-flto") ? batch : []) {
+            await rename(object.replace(/\.o$/, ".bc"), object);
+          }
+          return true;
         },
         { files: batch.length },
       );

@@ -59,12 +59,6 @@ const places = [
     why: "prepare has set every archive; nothing changes their count",
   },
   {
-    tool: CLANG,
-    file: "runtime/warm/join.c",
-    finding: /An undefined value may be read from 'errno'/,
-    why: "only the errno of a connect that failed means anything; others end as SOMEBODY",
-  },
-  {
     tool: "gcc",
     file: "runtime/invocation.c",
     finding: /NULL 'value'/,

@@ -9,12 +9,13 @@ import { chooseEntry } from "./app/entry.ts";
 import type { App } from "./app/kind.ts";
 import { type AppDir, completeAppDir } from "./appimage/appdir.ts";
 import { readText } from "./appimage/sections.ts";
+import { Breath } from "./breath.ts";
 import type { ResolvedBuildOptions } from "./config/build.ts";
 import { locateImage } from "./elf/image.ts";
 import { alignImage, hasElfMagic, readElf } from "./elf/read.ts";
 import * as errors from "./errors.ts";
 import { manifestFormat } from "./generated/spec.ts";
-import { treeFromDirectory } from "./input/directory.ts";
+import { isPackedXattr, treeFromDirectory } from "./input/directory.ts";
 import { type Inspection, withImage } from "./inspect.ts";
 import { fromBytes } from "./manifest/manifest.ts";
 import { removeTemporary, workFolder } from "./output/temporary.ts";
@@ -112,18 +113,15 @@ async function prepare(
 ): Promise<Conversion> {
   checkOptions(options);
   const { manifest } = inspection;
-  const entries = await image.list();
+  const { signal } = options;
+  const entries = await image.list(signal);
   const isAppImage = options.format === "appimage";
   const asked = repacking.some((key) => options[key] !== undefined && options[key] !== false);
   const repacks = asked || (options.exclude ?? []).length > 0 || options.xattrs === false;
-  let tree = outline(entries);
-  if (repacks || isAppImage) {
-    // Below the private folder: the image says what mode its root has.
-    const root = path.join(workspace, "image");
-    mkdirSync(root, { mode: 0o700 });
-    await image.extract(root);
-    tree = await treeFromDirectory(root, { exclude: options.exclude ?? [] });
-  }
+  const tree =
+    repacks || isAppImage
+      ? await extracted(image, entries, workspace, options)
+      : await outline(entries, signal);
   const recorded = options.entry === undefined && manifest?.entry;
   const entry = recorded
     ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
@@ -179,11 +177,37 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
   };
 }
 
+/**
+ * The tree of an image that is packed again. Extraction gives nobody a right that he did not ask
+ * for; what it leaves out on the disk goes from the old image into the new one all the same.
+ */
+async function extracted(
+  image: ImageReader,
+  entries: readonly ImageEntry[],
+  workspace: string,
+  { exclude = [], signal }: ResolvedBuildOptions,
+): Promise<Tree> {
+  // Below the private folder: the image says what mode its root has.
+  const root = path.join(workspace, "image");
+  mkdirSync(root, { mode: 0o700 });
+  await image.extract(root, { xattrs: false, signal });
+  const tree = await treeFromDirectory(root, { exclude, ...(signal && { signal }) });
+  const breath = new Breath(signal);
+  for (const { path, mode, uid, gid, xattrs } of entries) {
+    const node = path === "" ? tree.root : tree.get(path);
+    if (node) Object.assign(node, { mode, uid, gid, xattrs: xattrs.filter(isPackedXattr) });
+    if (breath.isDue) await breath.take();
+  }
+  return tree;
+}
+
 /** The tree of an image whose contents nobody reads: enough to find what starts. */
-function outline(entries: readonly ImageEntry[]): Tree {
+async function outline(entries: readonly ImageEntry[], signal?: AbortSignal): Promise<Tree> {
   const tree = new Tree();
   const files = new Map<number, Node>();
+  const breath = new Breath(signal);
   for (const { path, kind, mode, target, inode, size } of entries) {
+    if (breath.isDue) await breath.take();
     if (path === "") continue;
     if (kind === "directory") tree.add(path, directoryNode({ mode }));
     else if (kind === "symlink") tree.add(path, symlinkNode(target ?? ""));

@@ -58,4 +58,15 @@ Napi::Error error_from(Napi::Env env, const Failure &failure)
 	return error;
 }
 
+Napi::Error error_from(Napi::Env env, const ImageFailure &failure)
+{
+	Napi::Error error = Napi::Error::New(env, failure.error ? sqfs_strerror(failure.error) :
+								  strerror(failure.system_error));
+	error.Set("imageError", Napi::Number::New(env, failure.error));
+	error.Set("errno", Napi::Number::New(env, failure.system_error));
+	error.Set("fault", byte_string(env, failure.fault));
+	error.Set("path", byte_string(env, failure.path));
+	return error;
+}
+
 } // namespace native

@@ -7,6 +7,7 @@
 #include <napi.h>
 
 #include "failure.h"
+#include "image.h"
 
 namespace native
 {
@@ -17,6 +18,10 @@ std::string bytes_of(Napi::Value value);
 // An Error with `kind`, `errno`, `step` and `path`, see NativeFailure in builder/native/addon.ts.
 Napi::Error error_from(Napi::Env env, const Failure &failure);
 
+// The same as NativeImageFailure there.
+Napi::Error error_from(Napi::Env env, const ImageFailure &failure);
+
+void export_cancellation(Napi::Env env, Napi::Object exports);
 void export_image(Napi::Env env, Napi::Object exports);
 void export_mount(Napi::Env env, Napi::Object exports);
 void export_scan(Napi::Env env, Napi::Object exports);

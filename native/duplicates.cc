@@ -23,7 +23,7 @@ public:
 	explicit HashTask(const FileSpec &spec) : spec_(spec)
 	{
 	}
-	void run(Worker &) override
+	void run(Worker &worker) override
 	{
 		Source source(spec_);
 		std::vector<uint8_t> chunk(chunk_size);
@@ -31,6 +31,7 @@ public:
 		XXH64_reset(&state, 0);
 		for (uint64_t at = 0; at < spec_.size;) {
 			size_t size = std::min<uint64_t>(chunk_size, spec_.size - at);
+			worker.cancellation.check();
 			source.read(at, chunk.data(), size);
 			XXH64_update(&state, chunk.data(), size);
 			at += size;
@@ -50,13 +51,14 @@ public:
 	CompareTask(const FileSpec &a, const FileSpec &b) : a_(a), b_(b)
 	{
 	}
-	void run(Worker &) override
+	void run(Worker &worker) override
 	{
 		Source a(a_), b(b_);
 		std::vector<uint8_t> from_a(chunk_size), from_b(chunk_size);
 		equal = true;
 		for (uint64_t at = 0; equal && at < a_.size;) {
 			size_t size = std::min<uint64_t>(chunk_size, a_.size - at);
+			worker.cancellation.check();
 			a.read(at, from_a.data(), size);
 			b.read(at, from_b.data(), size);
 			equal = memcmp(from_a.data(), from_b.data(), size) == 0;

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "cancellation.h"
+
 extern "C" {
 #include "squashfs/extract.h"
 #include "squashfs/squashfs.h"
@@ -25,14 +27,7 @@ struct ImageFailure {
 	std::string path; // in the image, bytes; may be empty
 };
 
-struct ImageEntry {
-	std::string path; // bytes, "" is the root
-	struct sqfs_inode inode;
-	std::string target;
-	std::vector<std::pair<std::string, std::string>> xattrs;
-};
-
-// All functions but `super` throw ImageFailure; they may be called from any thread.
+// A reader serves one thread at a time. All functions but `super` and `reader` throw ImageFailure.
 class Image
 {
 public:
@@ -47,25 +42,30 @@ public:
 		return fs_.super;
 	}
 
-	// Every entry, parents first, in the order of the image.
-	std::vector<ImageEntry> list();
+	// For whoever holds the lock.
+	std::unique_lock<std::mutex> lock()
+	{
+		return std::unique_lock(mutex_);
+	}
+	struct sqfs_reader *reader() const
+	{
+		return reader_;
+	}
+	[[noreturn]] void fail(int error, const std::string &path) const;
+	// What the reader returned, unless that is a failure.
+	int checked(int64_t result, const std::string &path) const;
 
-	// Up to `size` bytes of a file at `position`; 0 at its end.
+	// Up to `size` bytes of a file at `position`; 0 at its end. Takes the lock.
 	size_t read(uint64_t ref, uint64_t position, void *buffer, size_t size);
 
-	struct extract_report extract(const std::string &directory,
-				      const struct extract_options &options);
+	// Takes the lock; throws Failure too, when it is cancelled.
+	struct extract_report extract(const std::string &directory, struct extract_options options,
+				      const Cancellation &cancellation);
 
 private:
-	struct Directory;
-
-	ImageEntry entry(std::string path, uint64_t ref);
-	[[noreturn]] void fail(int error, const std::string &path);
-	int checked(int64_t result, const std::string &path);
-
 	struct sqfs fs_;
 	struct sqfs_reader *reader_;
-	std::mutex mutex_; // a reader serves one thread at a time
+	std::mutex mutex_;
 };
 
 } // namespace native

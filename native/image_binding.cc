@@ -1,30 +1,17 @@
-// openImage(fd, offset) → { facts, list(), read(ref, position, bytes), extract(directory, options), close() }
+// openImage(fd, offset) → { facts, walk(), read(ref, position, bytes, cancellation),
+//                           extract(directory, options, cancellation), close() }
 
-#include <functional>
 #include <memory>
 #include <new>
-#include <optional>
 #include <utility>
 
-#include "bindings.h"
-#include "image.h"
+#include "job.h"
+#include "walk.h"
 
 namespace native
 {
 namespace
 {
-
-// An Error as NativeImageFailure in builder/native/addon.ts describes it.
-Napi::Error error_from(Napi::Env env, const ImageFailure &failure)
-{
-	Napi::Error error = Napi::Error::New(env, failure.error ? sqfs_strerror(failure.error) :
-								  strerror(failure.system_error));
-	error.Set("imageError", Napi::Number::New(env, failure.error));
-	error.Set("errno", Napi::Number::New(env, failure.system_error));
-	error.Set("fault", byte_string(env, failure.fault));
-	error.Set("path", byte_string(env, failure.path));
-	return error;
-}
 
 Napi::Object to_js(Napi::Env env, const struct sqfs_super &super)
 {
@@ -60,58 +47,41 @@ Napi::Object to_js(Napi::Env env, const ImageEntry &entry)
 	object.Set("size", static_cast<double>(inode.size));
 	object.Set("rdev", inode.rdev);
 	object.Set("target", byte_string(env, entry.target));
-	Napi::Array xattrs = Napi::Array::New(env, entry.xattrs.size());
-	for (uint32_t i = 0; i < entry.xattrs.size(); i++) {
-		const auto &[name, value] = entry.xattrs[i];
-		Napi::Object pair = Napi::Object::New(env);
-		pair.Set("name", byte_string(env, name));
-		pair.Set("value", Napi::Buffer<char>::Copy(env, value.data(), value.size()));
-		xattrs.Set(i, pair);
-	}
-	object.Set("xattrs", xattrs);
+	if (entry.attributes != no_attributes)
+		object.Set("xattrs", entry.attributes);
 	return object;
 }
 
-// Runs `work` on a thread, then turns its result into JavaScript.
-template <class Value> class ImageWorker : public Napi::AsyncWorker
+Napi::Array to_js(Napi::Env env, const Attributes &attributes)
 {
-public:
-	using Convert = Napi::Value (*)(Napi::Env, const Value &);
-
-	ImageWorker(Napi::Env env, std::function<Value()> work, Convert convert)
-		: Napi::AsyncWorker(env, "image"), deferred(Napi::Promise::Deferred::New(env)),
-		  work_(std::move(work)), convert_(convert)
-	{
+	Napi::Array list = Napi::Array::New(env, attributes.size());
+	for (uint32_t i = 0; i < attributes.size(); i++) {
+		const auto &[name, value] = attributes[i];
+		Napi::Object pair = Napi::Object::New(env);
+		pair.Set("name", byte_string(env, name));
+		pair.Set("value", Napi::Buffer<char>::Copy(env, value.data(), value.size()));
+		list.Set(i, pair);
 	}
+	return list;
+}
 
-	const Napi::Promise::Deferred deferred;
-	Napi::ObjectReference kept; // what `work` uses of JavaScript's
-
-protected:
-	void Execute() override
-	{
-		try {
-			value_ = work_();
-		} catch (const ImageFailure &failure) {
-			failure_ = failure;
-		} catch (const std::bad_alloc &) {
-			failure_ = ImageFailure{ SQFS_ENOMEM, 0, "", "" };
-		}
+Napi::Value to_js(Napi::Env env, const WalkPart &part)
+{
+	Napi::Object object = Napi::Object::New(env);
+	Napi::Array entries = Napi::Array::New(env, part.entries.size());
+	for (uint32_t i = 0; i < part.entries.size(); i++) {
+		Napi::HandleScope scope(env);
+		entries.Set(i, to_js(env, part.entries[i]));
 	}
-	void OnOK() override
-	{
-		if (failure_)
-			deferred.Reject(error_from(Env(), *failure_).Value());
-		else
-			deferred.Resolve(convert_(Env(), *value_));
+	Napi::Array attributes = Napi::Array::New(env, part.attributes.size());
+	for (uint32_t i = 0; i < part.attributes.size(); i++) {
+		Napi::HandleScope scope(env);
+		attributes.Set(i, to_js(env, part.attributes[i]));
 	}
-
-private:
-	std::function<Value()> work_;
-	Convert convert_;
-	std::optional<Value> value_;
-	std::optional<ImageFailure> failure_;
-};
+	object.Set("entries", entries);
+	object.Set("attributes", attributes);
+	return object;
+}
 
 using SharedImage = std::shared_ptr<std::shared_ptr<Image>>; // emptied by close()
 
@@ -123,23 +93,20 @@ bool closed(Napi::Env env, const SharedImage &image)
 	return true;
 }
 
-Napi::Value list(Napi::Env env, const SharedImage &shared)
+// → next(count, cancellation)
+Napi::Value walk(Napi::Env env, const SharedImage &shared)
 {
 	if (closed(env, shared))
 		return env.Undefined();
-	using Entries = std::vector<ImageEntry>;
-	auto *worker = new ImageWorker<Entries>(
-		env, [image = *shared] { return image->list(); },
-		[](Napi::Env to, const Entries &entries) -> Napi::Value {
-			Napi::Array array = Napi::Array::New(to, entries.size());
-			for (uint32_t i = 0; i < entries.size(); i++) {
-				Napi::HandleScope scope(to);
-				array.Set(i, to_js(to, entries[i]));
-			}
-			return array;
-		});
-	worker->Queue();
-	return worker->deferred.Promise();
+	auto begun = std::make_shared<Walk>(*shared);
+	return Napi::Function::New(env, [begun](const Napi::CallbackInfo &call) {
+		auto cancellation = cancellation_of(call[1]);
+		size_t count = call[0].As<Napi::Number>().Uint32Value();
+		return Job<WalkPart>::start(
+			call.Env(), cancellation,
+			[begun, count, cancellation] { return begun->next(count, *cancellation); },
+			[](Napi::Env to, const WalkPart &part) { return to_js(to, part); });
+	});
 }
 
 // Into the caller's bytes, which are kept from being collected until they are filled.
@@ -150,44 +117,42 @@ Napi::Value read(Napi::Env env, const SharedImage &shared, const Napi::CallbackI
 	auto ref = static_cast<uint64_t>(call[0].As<Napi::Number>().Int64Value());
 	auto position = static_cast<uint64_t>(call[1].As<Napi::Number>().Int64Value());
 	auto bytes = call[2].As<Napi::Uint8Array>();
-	auto *worker = new ImageWorker<size_t>(
-		env,
+	return Job<size_t>::start(
+		env, cancellation_of(call[3]),
 		[image = *shared, ref, position, data = bytes.Data(), size = bytes.ByteLength()] {
 			return image->read(ref, position, data, size);
 		},
 		[](Napi::Env to, const size_t &length) -> Napi::Value {
 			return Napi::Number::New(to, static_cast<double>(length));
-		});
-	worker->kept = Napi::Persistent(static_cast<Napi::Object>(bytes));
-	worker->Queue();
-	return worker->deferred.Promise();
+		},
+		bytes);
 }
 
-Napi::Value extract(Napi::Env env, const SharedImage &shared, Napi::Value directory,
-		    Napi::Object chosen)
+Napi::Value extract(Napi::Env env, const SharedImage &shared, const Napi::CallbackInfo &call)
 {
 	if (closed(env, shared))
 		return env.Undefined();
+	auto chosen = call[1].As<Napi::Object>();
 	struct extract_options options = {};
-	options.owners = chosen.Get("owners").ToBoolean();
-	options.devices = chosen.Get("devices").ToBoolean();
+	options.keep = chosen.Get("keep").As<Napi::Number>().Uint32Value();
 	options.xattrs = chosen.Get("xattrs").ToBoolean();
 	using Report = struct extract_report;
-	auto *worker = new ImageWorker<Report>(
-		env,
-		[image = *shared, options, path = bytes_of(directory)] {
-			return image->extract(path, options);
+	auto cancellation = cancellation_of(call[2]);
+	return Job<Report>::start(
+		env, cancellation,
+		[image = *shared, options, path = bytes_of(call[0]), cancellation] {
+			return image->extract(path, options, *cancellation);
 		},
 		[](Napi::Env to, const Report &report) -> Napi::Value {
 			Napi::Object object = Napi::Object::New(to);
+			Napi::Array left_out = Napi::Array::New(to, EXTRACT_COUNTS);
+			for (uint32_t kind = 0; kind < EXTRACT_COUNTS; kind++)
+				left_out.Set(kind, static_cast<double>(report.left_out[kind]));
 			object.Set("entries", static_cast<double>(report.entries));
 			object.Set("bytes", static_cast<double>(report.bytes));
-			object.Set("skippedDevices", static_cast<double>(report.skipped_devices));
-			object.Set("skippedXattrs", static_cast<double>(report.skipped_xattrs));
+			object.Set("leftOut", left_out);
 			return object;
 		});
-	worker->Queue();
-	return worker->deferred.Promise();
 }
 
 Napi::Value open_image(const Napi::CallbackInfo &info)
@@ -209,14 +174,14 @@ Napi::Value open_image(const Napi::CallbackInfo &info)
 	}
 	Napi::Object handle = Napi::Object::New(env);
 	handle.Set("facts", to_js(env, (*shared)->super()));
-	handle.Set("list", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
-			   return list(call.Env(), shared);
+	handle.Set("walk", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
+			   return walk(call.Env(), shared);
 		   }));
 	handle.Set("read", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
 			   return read(call.Env(), shared, call);
 		   }));
 	handle.Set("extract", Napi::Function::New(env, [shared](const Napi::CallbackInfo &call) {
-			   return extract(call.Env(), shared, call[0], call[1].As<Napi::Object>());
+			   return extract(call.Env(), shared, call);
 		   }));
 	handle.Set("close", Napi::Function::New(env, [shared](const Napi::CallbackInfo &) {
 			   shared->reset();

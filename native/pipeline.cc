@@ -24,7 +24,7 @@ constexpr size_t max_pieces = 64; // of one ReadTask
 class Pipeline
 {
 public:
-	Pipeline(const Job &job, Status &status);
+	Pipeline(const WriteJob &job, Status &status);
 	Result run();
 
 private:
@@ -65,7 +65,7 @@ private:
 	void keep(uint32_t file, uint64_t index, const Block &block);
 	void copy_duplicates();
 
-	const Job &job_;
+	const WriteJob &job_;
 	Status &status_;
 	Pool pool_;
 	Output output_;
@@ -89,9 +89,9 @@ private:
 	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
 };
 
-Pipeline::Pipeline(const Job &job, Status &status)
+Pipeline::Pipeline(const WriteJob &job, Status &status)
 	: job_(job), status_(status),
-	  pool_(job.threads, job.codec, job.level, job.block_size, status.aborted),
+	  pool_(job.threads, job.codec, job.level, job.block_size, status.cancellation),
 	  output_(job.fd, job.image_offset + job.data_offset),
 	  window_(std::max<uint64_t>(uint64_t(job.threads) * 8 * job.block_size, 4 << 20))
 {
@@ -115,8 +115,7 @@ Result Pipeline::run()
 		result_.files[i].duplicate_of = originals[i];
 
 	for (;;) {
-		if (status_.aborted)
-			throw Failure{ Failure::Kind::aborted, 0, "aborted", "" };
+		status_.cancellation.check();
 		issue();
 		bool moved = settle();
 		bool settled = all_issued() && issued_.empty();
@@ -366,7 +365,7 @@ void Pipeline::copy_duplicates()
 
 } // namespace
 
-Result run_pipeline(const Job &job, Status &status)
+Result run_pipeline(const WriteJob &job, Status &status)
 {
 	return Pipeline(job, status).run();
 }

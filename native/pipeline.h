@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cancellation.h"
 #include "codec.h"
 #include "source.h"
 
@@ -22,7 +23,7 @@ namespace native
 
 constexpr uint32_t no_fragment = UINT32_MAX;
 
-struct Job {
+struct WriteJob {
 	std::vector<FileSpec> files; // in the order in which they are laid out
 	Codec codec = Codec::none;
 	int level = 0;
@@ -37,7 +38,7 @@ struct Job {
 struct Status {
 	std::atomic<uint64_t> bytes{ 0 };
 	std::atomic<uint64_t> files{ 0 };
-	std::atomic<bool> aborted{ false };
+	Cancellation cancellation;
 };
 
 struct FileResult {
@@ -65,7 +66,7 @@ struct Result {
 };
 
 // Throws Failure.
-Result run_pipeline(const Job &job, Status &status);
+Result run_pipeline(const WriteJob &job, Status &status);
 
 } // namespace native
 

@@ -9,8 +9,8 @@ namespace native
 {
 
 Pool::Pool(unsigned threads, Codec codec, int level, size_t buffer_size,
-	   const std::atomic<bool> &aborted)
-	: codec_(codec), level_(level), buffer_size_(buffer_size), aborted_(aborted)
+	   const Cancellation &cancellation)
+	: codec_(codec), level_(level), buffer_size_(buffer_size), cancellation_(cancellation)
 {
 	for (unsigned i = 0; i < threads; i++) {
 		try {
@@ -83,8 +83,7 @@ void Pool::execute(Task &task, Worker &worker)
 {
 	std::optional<Failure> failure;
 	try {
-		if (aborted_)
-			throw Failure{ Failure::Kind::aborted, 0, "aborted", "" };
+		cancellation_.check();
 		if (!worker.compressor) { // Here, where running out of memory is reported.
 			worker.input.resize(buffer_size_);
 			worker.output.resize(buffer_size_);
@@ -107,7 +106,7 @@ void Pool::execute(Task &task, Worker &worker)
 
 void Pool::work()
 {
-	Worker worker;
+	Worker worker{ {}, {}, {}, cancellation_ };
 	for (;;) {
 		std::shared_ptr<Task> task;
 		{

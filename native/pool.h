@@ -3,7 +3,6 @@
 #ifndef NATIVE_POOL_H
 #define NATIVE_POOL_H
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "cancellation.h"
 #include "codec.h"
 #include "failure.h"
 
@@ -24,6 +24,7 @@ struct Worker {
 	std::unique_ptr<Compressor> compressor;
 	std::vector<uint8_t> input; // `buffer_size` bytes
 	std::vector<uint8_t> output; // as many
+	const Cancellation &cancellation; // for what takes long
 };
 
 class Task
@@ -41,9 +42,9 @@ private:
 class Pool
 {
 public:
-	// Once `aborted` is set, tasks that have not started fail instead.
+	// Once it is cancelled, tasks that have not started fail instead.
 	Pool(unsigned threads, Codec codec, int level, size_t buffer_size,
-	     const std::atomic<bool> &aborted);
+	     const Cancellation &cancellation);
 	// Forgets what has not started, waits for what has.
 	~Pool();
 	Pool(const Pool &) = delete;
@@ -70,7 +71,7 @@ private:
 	const Codec codec_;
 	const int level_;
 	const size_t buffer_size_;
-	const std::atomic<bool> &aborted_;
+	const Cancellation &cancellation_;
 	std::mutex mutex_;
 	std::condition_variable work_ready_;
 	std::condition_variable task_ended_;

@@ -60,7 +60,8 @@ struct CloseDirectory {
 
 } // namespace
 
-std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs)
+std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs,
+					 const Cancellation &cancellation)
 {
 	auto failure = [&](const char *step) {
 		return Failure{ Failure::Kind::read, errno, step, path };
@@ -81,6 +82,7 @@ std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xatt
 		throw failure("fstat");
 	read_xattrs(path, entries[0], user_xattrs, names.data(), value.data());
 	for (;;) {
+		cancellation.check();
 		errno = 0;
 		const struct dirent *found = readdir(dir.get());
 		if (!found) {

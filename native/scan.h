@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include "cancellation.h"
 #include "failure.h"
 
 namespace native
@@ -25,7 +26,8 @@ struct ScannedEntry {
 
 // The directory itself first, then its entries in the order of the file system. Links are not
 // followed, not even at the end of `path`. Throws Failure.
-std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs);
+std::vector<ScannedEntry> scan_directory(const std::string &path, bool user_xattrs,
+					 const Cancellation &cancellation);
 
 } // namespace native
 

@@ -1,8 +1,6 @@
-// scanDirectory(path, userXattrs) → { names, status, targets, xattrs, failures }
+// scanDirectory(path, userXattrs, cancellation) → { names, status, targets, xattrs, failures }
 
-#include <new>
-
-#include "bindings.h"
+#include "job.h"
 #include "scan.h"
 #include "source.h"
 
@@ -40,21 +38,8 @@ Napi::Value xattrs_of(Napi::Env env, const ScannedEntry &entry)
 	return list;
 }
 
-Napi::Value scan(const Napi::CallbackInfo &info)
+Napi::Value to_js(Napi::Env env, const std::vector<ScannedEntry> &entries)
 {
-	Napi::Env env = info.Env();
-	std::vector<ScannedEntry> entries;
-	try {
-		entries = scan_directory(bytes_of(info[0]), info[1].ToBoolean());
-	} catch (const Failure &failure) {
-		error_from(env, failure).ThrowAsJavaScriptException();
-		return env.Undefined();
-	} catch (const std::bad_alloc &) {
-		error_from(env, Failure{ Failure::Kind::memory, 0, "reading a directory", "" })
-			.ThrowAsJavaScriptException();
-		return env.Undefined();
-	}
-
 	Napi::Array names = Napi::Array::New(env, entries.size());
 	Napi::BigInt64Array status = Napi::BigInt64Array::New(env, entries.size() * columns);
 	Napi::Object targets = Napi::Object::New(env);
@@ -80,6 +65,17 @@ Napi::Value scan(const Napi::CallbackInfo &info)
 	result.Set("xattrs", xattrs);
 	result.Set("failures", failures);
 	return result;
+}
+
+Napi::Value scan(const Napi::CallbackInfo &info)
+{
+	auto cancellation = cancellation_of(info[2]);
+	return Job<std::vector<ScannedEntry>>::start(
+		info.Env(), cancellation,
+		[path = bytes_of(info[0]), user = info[1].ToBoolean().Value(), cancellation] {
+			return scan_directory(path, user, *cancellation);
+		},
+		to_js);
 }
 
 } // namespace

@@ -83,10 +83,11 @@ void ReadTask::add(Piece piece)
 	pieces.push_back(std::move(piece));
 }
 
-void ReadTask::run(Worker &)
+void ReadTask::run(Worker &worker)
 {
 	data.resize(size);
 	for (Piece &piece : pieces) {
+		worker.cancellation.check();
 		uint8_t *bytes = data.data() + piece.at;
 		if (piece.source) {
 			piece.source->open().read(piece.offset, bytes, piece.size);

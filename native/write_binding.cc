@@ -1,11 +1,9 @@
 // writeContents(job) → { promise, progress(), abort() } and createCompressor(codec, level)
 
 #include <memory>
-#include <new>
-#include <optional>
 #include <utility>
 
-#include "bindings.h"
+#include "job.h"
 #include "pipeline.h"
 
 namespace native
@@ -27,9 +25,9 @@ uint64_t number(Napi::Object object, const char *key)
 	return static_cast<uint64_t>(object.Get(key).As<Napi::Number>().Int64Value());
 }
 
-Job job_from(Napi::Object from)
+WriteJob job_from(Napi::Object from)
 {
-	Job job;
+	WriteJob job;
 	job.codec = codec_of(from.Get("codec"));
 	job.level = static_cast<int>(number(from, "level"));
 	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
@@ -72,7 +70,7 @@ Job job_from(Napi::Object from)
 	return job;
 }
 
-Napi::Object to_js(Napi::Env env, const Result &result)
+Napi::Value to_js(Napi::Env env, const Result &result)
 {
 	Napi::Object object = Napi::Object::New(env);
 	auto files = Napi::Float64Array::New(env, result.files.size() * result_columns);
@@ -102,63 +100,27 @@ Napi::Object to_js(Napi::Env env, const Result &result)
 	return object;
 }
 
-class WriteWorker : public Napi::AsyncWorker
-{
-public:
-	WriteWorker(Napi::Env env, Job job, std::shared_ptr<Status> status)
-		: Napi::AsyncWorker(env, "writeContents"),
-		  deferred(Napi::Promise::Deferred::New(env)), job_(std::move(job)),
-		  status_(std::move(status))
-	{
-	}
-
-	const Napi::Promise::Deferred deferred;
-
-protected:
-	void Execute() override
-	{
-		try {
-			result_ = run_pipeline(job_, *status_);
-		} catch (const Failure &failure) {
-			failure_ = failure;
-		} catch (const std::bad_alloc &) {
-			failure_ = Failure{ Failure::Kind::memory, 0, "writing the image", "" };
-		} catch (const std::exception &error) {
-			failure_ = Failure{ Failure::Kind::internal, 0, error.what(), "" };
-		}
-	}
-	void OnOK() override
-	{
-		if (failure_)
-			deferred.Reject(error_from(Env(), *failure_).Value());
-		else
-			deferred.Resolve(to_js(Env(), result_));
-	}
-
-private:
-	Job job_;
-	std::shared_ptr<Status> status_;
-	Result result_;
-	std::optional<Failure> failure_;
-};
-
 Napi::Value write_contents(const Napi::CallbackInfo &info)
 {
 	Napi::Env env = info.Env();
 	auto status = std::make_shared<Status>();
-	auto *worker = new WriteWorker(env, job_from(info[0].As<Napi::Object>()), status);
+	auto job = std::make_shared<const WriteJob>(job_from(info[0].As<Napi::Object>()));
+	// It lives in the status, which the job holds.
+	std::shared_ptr<Cancellation> cancellation(status, &status->cancellation);
 	Napi::Object handle = Napi::Object::New(env);
-	handle.Set("promise", worker->deferred.Promise());
+	handle.Set("promise",
+		   Job<Result>::start(
+			   env, cancellation, [job, status] { return run_pipeline(*job, *status); },
+			   to_js));
 	handle.Set("progress", Napi::Function::New(env, [status](const Napi::CallbackInfo &call) {
 			   Napi::Object now = Napi::Object::New(call.Env());
 			   now.Set("bytes", static_cast<double>(status->bytes.load()));
 			   now.Set("files", static_cast<double>(status->files.load()));
 			   return now;
 		   }));
-	handle.Set("abort", Napi::Function::New(env, [status](const Napi::CallbackInfo &) {
-			   status->aborted = true;
+	handle.Set("abort", Napi::Function::New(env, [cancellation](const Napi::CallbackInfo &) {
+			   cancellation->cancel();
 		   }));
-	worker->Queue();
 	return handle;
 }
 

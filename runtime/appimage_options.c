@@ -80,6 +80,8 @@ static int extract(struct bundle *bundle, char **patterns, struct failure *failu
 {
 	struct unpack_wish wish = { .patterns = patterns, .merge = true };
 
+	if (unpack_options(patterns, &wish, failure) < 0)
+		return -1;
 	return unpack(bundle, "squashfs-root", &wish, failure) < 0 ? -1 : 1;
 }
 

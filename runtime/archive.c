@@ -197,9 +197,9 @@ static int extract_zip(const struct archive *archive, int dir, struct failure *f
 	return result;
 }
 
-int archive_extract(const struct archive *archive, int dir, bool owners, struct failure *failure)
+int archive_extract(const struct archive *archive, int dir, struct failure *failure)
 {
-	struct extract_options options = { .owners = owners, .xattrs = true };
+	struct extract_options options = { .xattrs = true };
 	struct extract_report report;
 
 	if (archive->format == ARCHIVE_ZIP)

@@ -62,9 +62,10 @@ int archive_check(void *archive, struct failure *failure);
 
 /*
  * Extracts everything into the directory `dir`, which must be empty and private, as a fallback from
- * mounting: E_MOUNT_REFUSED is what the destination refuses. A zip file has no owners.
+ * mounting: E_MOUNT_REFUSED is what the destination refuses. All that extract.h leaves out unless it is
+ * asked for is left out.
  */
-int archive_extract(const struct archive *archive, int dir, bool owners, struct failure *failure);
+int archive_extract(const struct archive *archive, int dir, struct failure *failure);
 
 struct bundle;
 /* The image of a bundle itself, at $FUSELAGE_STATIC/NAME or where the manifest says. */

@@ -205,7 +205,7 @@ static int fill(const struct disk_tree *tree, const char *partial, struct failur
 	int result = 0;
 
 	if (made == 0 && files >= 0)
-		result = archive_extract(tree->archive, files, false, failure);
+		result = archive_extract(tree->archive, files, failure);
 	if (result < 0 || verify(tree, failure) < 0)
 		return -1;
 	/* One call for all of it: a power cut must not leave a name without its files. */

@@ -137,7 +137,6 @@ static int try_extract(struct attempt *attempt, struct failure *failure)
 struct extraction_job {
 	const struct archive *archive;
 	const char *target;
-	bool owners;
 };
 
 static int extract_into(void *context, struct failure *failure)
@@ -147,7 +146,7 @@ static int extract_into(void *context, struct failure *failure)
 
 	if (dir < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", job->target);
-	return archive_extract(job->archive, dir, job->owners, failure);
+	return archive_extract(job->archive, dir, failure);
 }
 
 int image_extract(struct start *start, const struct archive *archive, const char *target,
@@ -156,7 +155,6 @@ int image_extract(struct start *start, const struct archive *archive, const char
 	struct extraction_job job = {
 		.archive = archive,
 		.target = target,
-		.owners = start->kind == NAMESPACE_PRIVILEGED && !start->caller.setuid,
 	};
 
 	if (mount_tmpfs(start, target) < 0)

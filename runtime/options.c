@@ -53,13 +53,16 @@ static int show_info(const struct bundle *bundle)
 
 static int extract(struct bundle *bundle, char **args, struct failure *failure)
 {
-	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
+	struct unpack_wish wish = { 0 };
 
+	if (unpack_options(args, &wish, failure) < 0)
+		return -1;
+	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
 	if (args[0] && args[1])
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
 			    args[1]);
-	if (unpack(bundle, target, &(struct unpack_wish){ 0 }, failure) < 0)
+	if (unpack(bundle, target, &wish, failure) < 0)
 		return -1;
 	printf("%s\n", target);
 	return 1;

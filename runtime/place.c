@@ -50,7 +50,7 @@ static int unzip(void *context, struct failure *failure)
 
 	if (dir < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", archive->target);
-	return archive_extract(archive, dir, false, failure);
+	return archive_extract(archive, dir, failure);
 }
 
 static int place_zip(struct start *start, struct archive *archive, struct failure *failure)

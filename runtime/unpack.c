@@ -95,16 +95,41 @@ static int describe(const struct bundle *bundle, const char *target,
 	return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%.300s", target, report->path);
 }
 
-static void warn_skipped(const struct extract_report *report)
+/* In one line; the words are those of the options that keep it. */
+static void tell_left_out(const struct extract_report *report)
 {
-	if (report->skipped_devices)
-		fprintf(stderr,
-			"fuselage: %llu device nodes were left out (only root makes them)\n",
-			(unsigned long long)report->skipped_devices);
-	if (report->skipped_xattrs)
-		fprintf(stderr,
-			"fuselage: %llu extended attributes were refused here and left out\n",
-			(unsigned long long)report->skipped_xattrs);
+	const char *before = "fuselage: left out: ";
+
+	for (size_t kind = 0; kind < EXTRACT_COUNTS; kind++) {
+		if (!report->left_out[kind])
+			continue;
+		fprintf(stderr, "%s%llu %s", before, (unsigned long long)report->left_out[kind],
+			extract_words[kind]);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputs("\n", stderr);
+}
+
+int unpack_options(char **args, struct unpack_wish *wish, struct failure *failure)
+{
+	char **rest = args;
+
+	for (; *args; args++) {
+		size_t kind = 0;
+		if (strncmp(*args, "--", 2) != 0) {
+			*rest++ = *args;
+			continue;
+		}
+		while (kind < EXTRACT_KINDS && strcmp(*args + 2, extract_words[kind]) != 0)
+			kind++;
+		if (kind == EXTRACT_KINDS)
+			return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+				    "%.80s: there is no such option of a bundle", *args);
+		wish->keep |= 1u << kind;
+	}
+	*rest = NULL;
+	return 0;
 }
 
 static void catch_signals(uint64_t endings, void (*handler)(int))
@@ -138,10 +163,8 @@ static int publish(const struct place *place, int tree, const char *staging, boo
 int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *wish,
 	   struct failure *failure)
 {
-	bool root = geteuid() == 0;
 	struct extract_options options = {
-		.owners = root,
-		.devices = root,
+		.keep = wish->keep,
 		.xattrs = true,
 		.interrupted = &interrupted,
 		.wanted = wish->patterns && wish->patterns[0] ? is_wanted : NULL,
@@ -170,7 +193,7 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 	if (result < 0)
 		remove_tree(parent, staging);
 	else
-		warn_skipped(&report);
+		tell_left_out(&report);
 	catch_signals(endings, SIG_DFL);
 	if (interrupted)
 		raise(interrupted);

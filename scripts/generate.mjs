@@ -254,7 +254,7 @@ function cliReference({ options }) {
     "The runtime without an image. `bundle runtime -o fuselage` copies it; nothing else is needed to run it.",
     block(runnerHelp(options)),
     "## Options of a bundle",
-    "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`.",
+    "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`. `--bundle-extract` takes `--set-id`, `--devices`, `--owners` and `--privileged-xattrs`, as `bundle extract` does.",
     block(runtimeHelp(options)),
     "## Options of an AppImage",
     "They count only as the first argument of a file that is an AppImage, beside those of a bundle.",

@@ -1,12 +1,22 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
 import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
+import { cancelJobs } from "../native/addon.ts";
 import { removeTemporaries } from "../output/temporary.ts";
 import { printError } from "./print.ts";
+
+/** How long the threads of the addon may take to stop, ms: they look at it all the time. */
+const PATIENCE = 1000;
+
+/** What an end at any moment leaves to be done: nobody writes any more, temporary files go. */
+function abandon(): void {
+  cancelJobs(PATIENCE);
+  removeTemporaries();
+}
 
 /** Ends as the signal would have ended the process, after temporary files are gone. */
 function endBySignal(signal: NodeJS.Signals): void {
   try {
-    removeTemporaries();
+    abandon();
   } finally {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
@@ -15,7 +25,7 @@ function endBySignal(signal: NodeJS.Signals): void {
 
 /** What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. */
 function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error): void {
-  removeTemporaries();
+  abandon();
   // The reader has gone, as `| head` does: there is nobody left to tell anything.
   if (errnoCode(cause) === "EPIPE") process.exit(0);
   if (stream === process.stderr) process.exit(1);

@@ -3,8 +3,16 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import picomatch from "picomatch";
+import { Breath } from "../breath.ts";
 import * as errors from "../errors.ts";
-import { addon, fromNative, type ScannedDirectory, STATUS } from "../native/addon.ts";
+import {
+  addon,
+  type Cancellation,
+  cancellable,
+  fromNative,
+  type ScannedDirectory,
+  STATUS,
+} from "../native/addon.ts";
 import type { Attributes, DirectoryNode, Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { addEntry, Tree } from "../tree/tree.ts";
@@ -35,8 +43,8 @@ const S_IFLNK = 0o120000;
 
 const SOCKET_HINT = "A socket has no content to pack: remove it, or leave it out with --exclude.";
 
-/** How long reading directories may keep the event loop from drawing a progress bar, ms. */
-const BREATH_MS = 20;
+/** Directories that are read ahead, by the threads that libuv has. */
+const AHEAD = 4;
 
 const SECOND = 1_000_000_000n; // ns
 
@@ -44,6 +52,10 @@ interface PendingDirectory {
   node: DirectoryNode;
   /** Below the root of the tree, byte string. */
   path: string;
+}
+
+interface ReadDirectory extends PendingDirectory {
+  scanned: Promise<ScannedDirectory>;
 }
 
 /**
@@ -59,7 +71,9 @@ export async function treeFromDirectory(
 ): Promise<Tree> {
   options.signal?.throwIfAborted();
   await checkDirectory(directory);
-  return new DirectoryScan(directory, options).run();
+  return cancellable(options.signal, (cancellation) =>
+    new DirectoryScan(directory, options, cancellation).run(),
+  );
 }
 
 async function checkDirectory(directory: string): Promise<void> {
@@ -80,13 +94,17 @@ class DirectoryScan {
   private readonly base: string;
   private readonly excluded: (path: string) => boolean;
   private readonly options: DirectoryOptions;
+  private readonly cancellation: Cancellation;
+  private readonly breath: Breath;
   /** Inodes with several names, by device and inode number. */
   private readonly links = new Map<string, Node>();
   private readonly pending: PendingDirectory[] = [];
 
-  constructor(directory: string, options: DirectoryOptions) {
+  constructor(directory: string, options: DirectoryOptions, cancellation: Cancellation) {
     this.base = byteString(path.resolve(directory)).replace(/\/+$/, "");
     this.options = options;
+    this.cancellation = cancellation;
+    this.breath = new Breath(options.signal);
     const globs = (options.exclude ?? []).map((glob) => glob.replace(/^\.?\/+|\/+$/g, ""));
     this.excluded = globs.length === 0 ? () => false : picomatch(globs, { dot: true });
   }
@@ -94,14 +112,18 @@ class DirectoryScan {
   async run(): Promise<Tree> {
     const tree = new Tree();
     this.pending.push({ node: tree.root, path: "" });
-    let rested = performance.now();
-    for (let next = this.pending.pop(); next !== undefined; next = this.pending.pop()) {
-      this.read(next);
-      if (performance.now() - rested > BREATH_MS) {
-        await new Promise(setImmediate);
-        this.options.signal?.throwIfAborted();
-        rested = performance.now();
+    try {
+      const reading: ReadDirectory[] = [];
+      for (;;) {
+        while (reading.length < AHEAD && this.pending.length > 0) {
+          reading.push(this.begin(this.pending.pop() as PendingDirectory));
+        }
+        const next = reading.shift();
+        if (next === undefined) break;
+        await this.read(next);
       }
+    } finally {
+      addon().cancel(this.cancellation); // what was begun ahead of a failure
     }
     if (tree.root.entries.size === 0 && !this.options.anything)
       throw errors.inputEmpty(displayPath(this.shown("")));
@@ -117,13 +139,18 @@ class DirectoryScan {
     return `${this.base}/${path === "" ? "." : path}`;
   }
 
-  private read(directory: PendingDirectory): void {
-    let scanned: ScannedDirectory;
-    try {
-      scanned = addon().scanDirectory(this.onDisk(directory.path), this.options.userXattrs);
-    } catch (thrown) {
+  private begin(directory: PendingDirectory): ReadDirectory {
+    const where = this.onDisk(directory.path);
+    const { userXattrs = false } = this.options;
+    const scanned = addon().scanDirectory(where, userXattrs, this.cancellation);
+    scanned.catch(() => {}); // It is heard when its turn comes, unless another failed before.
+    return { ...directory, scanned };
+  }
+
+  private async read(directory: ReadDirectory): Promise<void> {
+    const scanned = await directory.scanned.catch((thrown: unknown) => {
       throw this.failure(thrown, directory.path);
-    }
+    });
     if (directory.path === "") {
       if (scanned.failures[0] !== undefined) throw this.failure(scanned.failures[0], "");
       Object.assign(directory.node, attributesOf(scanned, 0));
@@ -135,6 +162,7 @@ class DirectoryScan {
       const failure = scanned.failures[row];
       if (failure !== undefined) throw this.failure(failure, path);
       addEntry(directory.node, name, this.node(scanned, row, path), path);
+      if (this.breath.isDue) await this.breath.take();
     }
   }
 

@@ -127,6 +127,9 @@ export interface NativeImageFailure extends Error {
   path: string;
 }
 
+/** What stops a job: `Addon.cancel`. */
+export type Cancellation = object & { readonly cancellation: never };
+
 export interface NativeEntry {
   path: string;
   /** Where the inode stands in the image. */
@@ -142,8 +145,20 @@ export interface NativeEntry {
   size: number;
   rdev: number;
   target: string;
-  xattrs: { name: string; value: Uint8Array }[];
+  /** Which of the sets that this walk has handed out so far. */
+  xattrs?: number;
 }
+
+/** Some entries of a walk over an image. */
+export interface NativeWalkPart {
+  /** None at the end. */
+  entries: NativeEntry[];
+  /** Sets of extended attributes that are new. */
+  attributes: { name: string; value: Uint8Array }[][];
+}
+
+/** What extraction leaves out unless it is asked for: enum extract_kind. */
+export const EXTRACT_KINDS = ["setId", "devices", "owners", "privilegedXattrs"] as const;
 
 export interface NativeImage {
   facts: {
@@ -157,23 +172,43 @@ export interface NativeImage {
     exportable: boolean;
     xattrs: boolean;
   };
-  list(): Promise<NativeEntry[]>;
+  /** Begins a walk: the function returns at most `count` entries, parents first. */
+  walk(): (count: number, cancellation: Cancellation) => Promise<NativeWalkPart>;
   /** Fills `bytes` from a file. @returns how many; fewer only at its end */
-  read(ref: number, position: number, bytes: Uint8Array): Promise<number>;
-  /** @param directory byte string */
+  read(
+    ref: number,
+    position: number,
+    bytes: Uint8Array,
+    cancellation: Cancellation,
+  ): Promise<number>;
+  /**
+   * @param directory byte string
+   * @param options `keep`: bits by the place in EXTRACT_KINDS
+   * @returns what was left out, by the place there; behind it, attributes that were refused
+   */
   extract(
     directory: string,
-    options: { owners: boolean; devices: boolean; xattrs: boolean },
-  ): Promise<{ entries: number; bytes: number; skippedDevices: number; skippedXattrs: number }>;
+    options: { keep: number; xattrs: boolean },
+    cancellation: Cancellation,
+  ): Promise<{ entries: number; bytes: number; leftOut: number[] }>;
   /** What was started before goes on to its end. */
   close(): void;
 }
 
 export interface Addon {
+  cancellation(): Cancellation;
+  /** Makes the jobs that were started with it reject with kind "aborted" soon. */
+  cancel(cancellation: Cancellation): void;
+  /** Cancels all jobs, later ones too. @returns whether none is at work any more, within `patience` ms */
+  cancelAll(patience: number): boolean;
   /** Throws NativeImageFailure. The descriptor is borrowed until `close`. */
   openImage(fd: number, offset: number): NativeImage;
-  /** Of extended attributes only those of user. when `userXattrs`. Throws NativeFailure. */
-  scanDirectory(path: string, userXattrs?: boolean): ScannedDirectory;
+  /** Of extended attributes only those of user. when `userXattrs`. Rejects with NativeFailure. */
+  scanDirectory(
+    path: string,
+    userXattrs: boolean,
+    cancellation: Cancellation,
+  ): Promise<ScannedDirectory>;
   writeContents(job: ContentsJob): ContentsWriter;
   /** umount2(2), MNT_DETACH when `lazy`. @returns 0 or an errno */
   unmount(path: string, lazy: boolean): number;
@@ -196,6 +231,38 @@ export function addon(): Addon {
     }
   }
   return loaded;
+}
+
+/**
+ * Does native work that an aborted signal stops.
+ *
+ * @throws the signal's reason, and what `work` throws
+ */
+export async function cancellable<T>(
+  signal: AbortSignal | undefined,
+  work: (cancellation: Cancellation) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const cancellation = addon().cancellation();
+  const abort = () => addon().cancel(cancellation);
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await work(cancellation);
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Stops all native work because the process is about to end, and waits until nothing is written any
+ * more. Synchronous, for signal handlers. A thread that waits for a disk that does not answer is not
+ * waited for longer than `patience`, ms.
+ */
+export function cancelJobs(patience: number): void {
+  loaded?.cancelAll(patience);
 }
 
 /** The error a person gets for a failure of the addon. `output` names the file being written. */

@@ -3,8 +3,12 @@
 import * as errors from "../errors.ts";
 import {
   addon,
+  type Cancellation,
+  cancellable,
+  EXTRACT_KINDS,
   IMAGE_ERRORS,
   type NativeEntry,
+  type NativeImage,
   type NativeImageFailure,
   withCode,
 } from "../native/addon.ts";
@@ -50,13 +54,22 @@ export interface ImageEntry {
   xattrs: readonly Xattr[];
 }
 
+/**
+ * What an image holds may give rights to those who did not ask for it, or to others. It is left out
+ * and counted, for root too, unless it is asked for. Default of all but `xattrs`: false.
+ */
 export interface ExtractOptions {
-  /** Give files the owners of the image; needs root. Default false. */
-  owners?: boolean;
-  /** Make device nodes; needs root. Default false: they are counted as skipped. */
+  /** Keep set-user-ID and set-group-ID bits. Sticky bits of directories stay in any case. */
+  setId?: boolean;
+  /** Make device nodes; needs root. */
   devices?: boolean;
-  /** Set extended attributes where the file system takes them. Default true. */
+  /** Give files the owners of the image; needs root. */
+  owners?: boolean;
+  /** Set extended attributes other than user.* too: file capabilities, labels. */
+  privilegedXattrs?: boolean;
+  /** Set extended attributes at all, where the file system takes them. Default true. */
   xattrs?: boolean;
+  signal?: AbortSignal | undefined;
 }
 
 export interface ExtractReport {
@@ -64,14 +77,22 @@ export interface ExtractReport {
   entries: number;
   /** Of contents. */
   bytes: number;
+  skippedSetId: number;
   skippedDevices: number;
+  /** Not counted: files of root that somebody else extracts, as most images have no others. */
+  skippedOwners: number;
+  skippedPrivilegedXattrs: number;
+  /** Attributes that the file system refused. */
   skippedXattrs: number;
 }
 
 export interface ImageReader {
   readonly facts: SuperblockFacts;
-  /** Every entry, parents first, names in byte order. */
-  list(): Promise<ImageEntry[]>;
+  /**
+   * Every entry, parents first, names in byte order. An image whose tables make more of a list than
+   * they hold bytes for is refused, so that a list is no larger than its image makes likely.
+   */
+  list(signal?: AbortSignal): Promise<ImageEntry[]>;
   /**
    * Fills `bytes` with what a file has at `position`; `entry` is one of `list`.
    *
@@ -102,18 +123,61 @@ export function openImage(fd: number, offset: number, shown: string): ImageReade
     throw readerError(thrown, shown, offset);
   };
   const image = guarded(() => addon().openImage(fd, offset));
+  const reading = addon().cancellation();
   return {
     facts: image.facts,
-    list: () => image.list().then((entries) => entries.map(entryFrom), rejected),
+    list: (signal) => {
+      const next = image.walk();
+      return cancellable(signal, (cancellation) => collect(next, cancellation)).catch(rejected);
+    },
     read: (entry, position, bytes) =>
-      image.read(entry.ref, position, bytes).catch((thrown: unknown) => {
+      image.read(entry.ref, position, bytes, reading).catch((thrown: unknown) => {
         throw readerError(Object.assign(thrown as object, { path: entry.path }), shown, offset);
       }),
-    extract: (directory, { owners = false, devices = false, xattrs = true } = {}) =>
-      image.extract(byteString(directory), { owners, devices, xattrs }).catch((thrown: unknown) => {
+    extract: (directory, options = {}) =>
+      extract(image, directory, options).catch((thrown: unknown) => {
         throw extractionError(thrown, directory) ?? readerError(thrown, shown, offset);
       }),
     close: () => image.close(),
+  };
+}
+
+/** Entries that are turned into objects at once: about ten milliseconds of them. */
+const PART = 2048;
+
+async function collect(
+  next: ReturnType<NativeImage["walk"]>,
+  cancellation: Cancellation,
+): Promise<ImageEntry[]> {
+  const all: ImageEntry[] = [];
+  const sets: (readonly Xattr[])[] = [];
+  for (;;) {
+    const { entries, attributes } = await next(PART, cancellation);
+    if (entries.length === 0) return all;
+    sets.push(...attributes);
+    for (const entry of entries) all.push(entryFrom(entry, sets));
+  }
+}
+
+async function extract(
+  image: NativeImage,
+  directory: string,
+  options: ExtractOptions,
+): Promise<ExtractReport> {
+  const { xattrs = true, signal } = options;
+  const keep = EXTRACT_KINDS.reduce((bits, kind, i) => bits | (options[kind] ? 1 << i : 0), 0);
+  const { leftOut, ...made } = await cancellable(signal, (cancellation) =>
+    image.extract(byteString(directory), { keep, xattrs }, cancellation),
+  );
+  const [skippedSetId = 0, skippedDevices = 0, skippedOwners = 0, ...attributes] = leftOut;
+  const [skippedPrivilegedXattrs = 0, skippedXattrs = 0] = attributes;
+  return {
+    ...made,
+    skippedSetId,
+    skippedDevices,
+    skippedOwners,
+    skippedPrivilegedXattrs,
+    skippedXattrs,
   };
 }
 
@@ -163,14 +227,15 @@ const KINDS: Record<number, Node["kind"]> = {
   7: "socket",
 };
 
-function entryFrom(native: NativeEntry): ImageEntry {
-  const { type, rdev, target, ...rest } = native;
+function entryFrom(native: NativeEntry, sets: readonly (readonly Xattr[])[]): ImageEntry {
+  const { type, rdev, target, xattrs, ...rest } = native;
   const kind = KINDS[type] as Node["kind"];
   const isDevice = kind === "block-device" || kind === "character-device";
   return {
     ...rest,
     kind,
     size: kind === "file" || kind === "symlink" ? native.size : 0,
+    xattrs: (xattrs === undefined ? undefined : sets[xattrs]) ?? [],
     ...(kind === "symlink" && { target }),
     ...(isDevice && { device: decodeDeviceNumber(rdev) }),
   };

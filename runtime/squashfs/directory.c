@@ -143,6 +143,7 @@ static int step(struct sqfs_reader *reader, const struct sqfs_inode *dir, struct
 	error = check_name(reader, dir, slot, entry->name, length);
 	if (error)
 		return error;
+	entry->block = (uint32_t)(slot->cursor.block - reader->fs->super.directory_table);
 	slot->at += ENTRY_SIZE + length;
 	slot->index++;
 	entry->next = cookie_of(slot);

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "squashfs/census.h"
 #include "squashfs/extract_work.h"
-#include "squashfs/numbers.h"
 #include "squashfs/reader.h"
 
 #define DEPTH_MAX 256
@@ -41,11 +41,11 @@ struct extraction {
 	struct extractor x; /* the walk's own */
 	struct extract_queue queue;
 	struct extract_job *job; /* being filled, or NULL */
+	atomic_uint_least64_t left_out[EXTRACT_COUNTS];
 	struct stat made;
 	int root; /* borrowed */
 	uint64_t entries;
-	struct numbers links; /* inode number of a file with several links → its first path */
-	struct numbers directories; /* seen */
+	struct sqfs_census census; /* the value of an inode with several links is its first path */
 	struct level levels[DEPTH_MAX];
 	size_t depth;
 	struct late *late;
@@ -135,14 +135,9 @@ static int enter_directory(struct extraction *e, const struct sqfs_inode *inode,
 			   size_t path_length)
 {
 	size_t length = strlen(e->path);
-	bool added;
 
 	if (e->depth == DEPTH_MAX)
 		return extract_image_failure(&e->x, SQFS_ELOOP);
-	if (!numbers_place(&e->directories, inode->number, &added))
-		return extract_image_failure(&e->x, SQFS_ENOMEM);
-	if (!added)
-		return extract_image_failure(&e->x, SQFS_EDIRECTORY);
 	struct extract_dir *dir = malloc(sizeof *dir + length + 1);
 	if (!dir)
 		return extract_image_failure(&e->x, SQFS_ENOMEM);
@@ -212,28 +207,18 @@ static int link_to(struct extraction *e, const char *first, int dir, const char 
 	if (from != e->root)
 		close(from);
 	errno = error;
-	/* Skipped devices leave nothing to link to. */
-	if (result < 0 && !(errno == ENOENT && e->x.skipped_devices))
-		return extract_system_failure(&e->x);
-	return 0;
+	return result < 0 ? extract_system_failure(&e->x) : 0;
 }
 
 /*
  * The first of several links is made at once, empty if it is a file, so that the others need not
  * wait for its contents.
  */
-static int make_linked(struct extraction *e, struct extract_dir *dir, const char *name,
-		       const struct sqfs_inode *inode, bool *first)
+static int make_linked(struct extraction *e, const struct extract_dir *dir, const char *name,
+		       const struct sqfs_inode *inode, const char *first)
 {
-	char **path = numbers_place(&e->links, inode->number, first);
-
-	if (!path)
-		return extract_image_failure(&e->x, SQFS_ENOMEM);
-	if (!*first)
-		return link_to(e, *path, dir->fd, name);
-	*path = strdup(e->path);
-	if (!*path)
-		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	if (first)
+		return link_to(e, first, dir->fd, name);
 	if (inode->type == SQFS_FILE)
 		return extract_placeholder(&e->x, dir->fd, name);
 	return extract_entry(&e->x, dir->fd, name, inode);
@@ -242,23 +227,32 @@ static int make_linked(struct extraction *e, struct extract_dir *dir, const char
 static int make_entry(struct extraction *e, struct level *level, const struct sqfs_entry *entry,
 		      size_t path_length)
 {
+	struct number_entry *names;
 	struct sqfs_inode inode;
-	bool linked, first = false;
 	int error = sqfs_inode_read(e->x.reader, entry->ref, &inode);
 
+	if (!error && (inode.type != entry->type || inode.number != entry->number))
+		error = SQFS_EDIRECTORY;
+	if (!error)
+		error = sqfs_census_add(&e->census, e->x.reader, entry, &inode, &names);
 	if (error)
 		return extract_image_failure(&e->x, error);
-	if (inode.type != entry->type || inode.number != entry->number)
-		return extract_image_failure(&e->x, SQFS_EDIRECTORY);
-	if (inode.type != SQFS_DIR && !is_wanted(e))
+	if (inode.type == SQFS_DIR) {
+		e->entries++;
+		return make_directory(e, level->dir->fd, entry->name, &inode, path_length);
+	}
+	bool linked = inode.nlink > 1;
+	const char *first = names->value;
+	if (!is_wanted(e))
+		return 0;
+	if (linked && !first && !(names->value = strdup(e->path)))
+		return extract_image_failure(&e->x, SQFS_ENOMEM);
+	if (!extract_filter(&e->x, &inode, !first))
 		return 0;
 	e->entries++;
-	if (inode.type == SQFS_DIR)
-		return make_directory(e, level->dir->fd, entry->name, &inode, path_length);
-	linked = inode.nlink > 1;
-	if (linked && make_linked(e, level->dir, entry->name, &inode, &first) < 0)
+	if (linked && make_linked(e, level->dir, entry->name, &inode, first) < 0)
 		return -1;
-	if (linked && !(first && inode.type == SQFS_FILE))
+	if (first || (linked && inode.type != SQFS_FILE))
 		return 0;
 	if (inode.type == SQFS_FILE && inode.size >= BIG_BYTES)
 		return add_big_file(e, level->dir, entry->name, &inode, linked);
@@ -307,7 +301,7 @@ static int walk(struct extraction *e)
  * Every one of them by its own descriptor: its attributes, then on to its parent. One that was made
  * in case that something in it is wanted goes if it is empty. `late` is NULL for the root.
  */
-static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *inode, int parent,
+static int set_directory(struct extraction *e, int fd, struct sqfs_inode *inode, int parent,
 			 const struct late *late)
 {
 	struct extractor *x = &e->x;
@@ -316,6 +310,7 @@ static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *
 		e->entries--;
 		return 0;
 	}
+	extract_filter(x, inode, true);
 	return extract_attributes(x, fd, inode, extract_wants_owner(x, inode), true);
 }
 
@@ -323,12 +318,12 @@ static int set_directory(struct extraction *e, int fd, const struct sqfs_inode *
  * Parents after their children, for the mode may take away the right to enter. The list is in the
  * order of the walk, so that a stack of descriptors finds them again.
  */
-static int finish_directories(struct extraction *e, const struct sqfs_inode *root)
+static int finish_directories(struct extraction *e, struct sqfs_inode *root)
 {
 	struct {
 		int fd;
 		size_t path_length;
-		const struct sqfs_inode *inode;
+		struct sqfs_inode *inode;
 		const struct late *late;
 	} open[DEPTH_MAX] = { { e->root, 0, root, NULL } };
 	size_t depth = 1;
@@ -336,7 +331,7 @@ static int finish_directories(struct extraction *e, const struct sqfs_inode *roo
 
 	e->path[0] = 0;
 	for (size_t i = 0; i <= e->late_count && result == 0; i++) {
-		const struct late *late = &e->late[i];
+		struct late *late = &e->late[i];
 		size_t parent = i < e->late_count ? late->depth : 0;
 		while (result == 0 && depth > parent) {
 			depth--;
@@ -379,8 +374,7 @@ static void report_failure(struct extraction *e, struct extract_report *report)
 	strcpy(e->x.reader->fault, failure->fault); /* where the caller will look for it */
 }
 
-static int extract_all(struct extraction *e, const struct sqfs_inode *root,
-		       struct extract_report *report)
+static int extract_all(struct extraction *e, struct sqfs_inode *root, struct extract_report *report)
 {
 	int fd = fcntl(e->root, F_DUPFD_CLOEXEC, 0);
 	int result = fd < 0 ? extract_system_failure(&e->x) : enter_directory(e, root, fd, 0);
@@ -401,8 +395,8 @@ static int extract_all(struct extraction *e, const struct sqfs_inode *root,
 		extract_dir_release(e->levels[--e->depth].dir);
 	report->entries = e->entries;
 	report->bytes = e->queue.own.bytes;
-	report->skipped_devices = e->x.skipped_devices + e->queue.own.skipped_devices;
-	report->skipped_xattrs = e->x.skipped_xattrs + e->queue.own.skipped_xattrs;
+	for (size_t kind = 0; kind < EXTRACT_COUNTS; kind++)
+		report->left_out[kind] = e->left_out[kind];
 	if (result < 0)
 		report_failure(e, report);
 	return result;
@@ -425,6 +419,7 @@ int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_op
 		 struct extract_report *report)
 {
 	struct extraction *e = calloc(1, sizeof *e);
+	struct number_entry *place;
 	struct sqfs_inode root;
 
 	*report = (struct extract_report){ 0 };
@@ -432,12 +427,16 @@ int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_op
 		report->error = SQFS_ENOMEM;
 		return -1;
 	}
-	e->x = (struct extractor){ .reader = reader, .options = options, .made = &e->made };
+	e->x = (struct extractor){
+		.reader = reader, .options = options, .made = &e->made, .left_out = e->left_out
+	};
 	e->root = dir_fd;
 	extract_queue_init(&e->queue, &e->x);
 	int result = sqfs_inode_read(reader, sqfs_reader_fs(reader)->super.root_ref, &root);
 	if (result == 0 && root.type != SQFS_DIR)
 		result = SQFS_ENOTDIR;
+	if (result == 0)
+		result = sqfs_census_add(&e->census, reader, NULL, &root, &place);
 	if (result == 0 && examine_new_file(dir_fd, &e->made) < 0)
 		report->system_error = errno;
 	else if (result)
@@ -449,10 +448,9 @@ int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_op
 	while (e->late_count)
 		free(e->late[--e->late_count].name);
 	free(e->late);
-	free(e->x.attributes);
-	free(e->queue.own.attributes);
-	numbers_free(&e->links);
-	numbers_free(&e->directories);
+	free(e->x.attribute);
+	free(e->queue.own.attribute);
+	sqfs_census_free(&e->census);
 	free(e);
 	return result;
 }

@@ -9,10 +9,26 @@
 
 #include "squashfs/squashfs.h"
 
+/*
+ * What may give rights to those who did not ask for it, or to others than whoever extracts. It is left out and
+ * counted, for root too, unless its bit (1 << kind) is in extract_options.keep.
+ */
+enum extract_kind {
+	EXTRACT_SET_ID, /* set-user-ID and set-group-ID bits, of directories too; sticky ones stay */
+	EXTRACT_DEVICES, /* device nodes */
+	EXTRACT_OWNERS, /* what belongs to somebody else becomes the caller's */
+	EXTRACT_PRIVILEGED_XATTRS, /* all but user.*: file capabilities */
+	EXTRACT_KINDS,
+	EXTRACT_REFUSED_XATTRS = EXTRACT_KINDS, /* the destination does not take them */
+	EXTRACT_COUNTS
+};
+
+/* How options and reports call each. */
+extern const char *const extract_words[EXTRACT_COUNTS];
+
 struct extract_options {
-	bool owners; /* chown to the image's owners; the caller is root */
-	bool devices; /* make device nodes; without, they are counted as skipped */
-	bool xattrs; /* set extended attributes; what the file system refuses is counted as skipped */
+	unsigned keep;
+	bool xattrs; /* set extended attributes */
 	/* NULL: all; else only the entries it says yes to, and the directories that lead there */
 	bool (*wanted)(void *context, const char *path);
 	void *wanted_context;
@@ -23,8 +39,8 @@ struct extract_options {
 struct extract_report {
 	uint64_t entries; /* made, the root not counted */
 	uint64_t bytes; /* of file contents written, holes not counted */
-	uint64_t skipped_devices;
-	uint64_t skipped_xattrs;
+	/* By kind. Root's files that somebody else extracts are not counted: most images have no others. */
+	uint64_t left_out[EXTRACT_COUNTS];
 	/* on failure */
 	int error; /* SQFS_E*, or 0 when `system_error` says what failed */
 	int system_error; /* errno of the destination */
@@ -41,7 +57,7 @@ struct extract_report {
  * An image of more than a few megabytes or a few hundred files is extracted by as many threads as
  * there are processors; they have ended when this returns. The result does not depend on them.
  *
- * Bounds: 256 levels of directories; a directory that stands twice in the image is refused.
+ * Bounds: 256 levels of directories, and what census.h says.
  */
 int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_options *options,
 		 struct extract_report *report);

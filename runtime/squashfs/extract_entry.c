@@ -12,8 +12,8 @@
 
 #include "squashfs/extract_work.h"
 
-#define XATTR_LIST_BYTES 65536
-#define XATTR_VALUE_BYTES 65536
+const char *const extract_words[EXTRACT_COUNTS] = { "set-id", "devices", "owners",
+						    "privileged-xattrs", "refused-xattrs" };
 
 int extract_image_failure(struct extractor *x, int error)
 {
@@ -48,38 +48,74 @@ static int set_xattr(int fd, const char *name, const char *attribute, const void
 	return lsetxattr(path, attribute, value, size, 0);
 }
 
-/* Of the file that is open as `fd`, or of `name` in that directory: what cannot be opened. */
-static int set_xattrs(struct extractor *x, int fd, const char *name, const struct sqfs_inode *inode)
+static bool leaves_out(struct extractor *x, enum extract_kind kind, bool counts)
 {
-	if (!x->options->xattrs || inode->xattr == SQFS_NO_ENTRY)
-		return 0;
-	if (!x->attributes)
-		x->attributes = malloc(XATTR_LIST_BYTES + XATTR_VALUE_BYTES);
-	if (!x->attributes)
-		return extract_image_failure(x, SQFS_ENOMEM);
+	if (x->options->keep & 1u << kind)
+		return false;
+	atomic_fetch_add_explicit(&x->left_out[kind], counts, memory_order_relaxed);
+	return true;
+}
 
-	char *list = x->attributes, *value = x->attributes + XATTR_LIST_BYTES;
-	ssize_t used = sqfs_listxattr(x->reader, inode, list, XATTR_LIST_BYTES);
-	if (used < 0)
-		return extract_image_failure(x, (int)used);
-	for (char *attribute = list; attribute < list + used; attribute += strlen(attribute) + 1) {
-		ssize_t n = sqfs_getxattr(x->reader, inode, attribute, value, XATTR_VALUE_BYTES);
-		if (n < 0)
-			return extract_image_failure(x, (int)n);
-		if (set_xattr(fd, name, attribute, value, (size_t)n) == 0)
-			continue;
-		if (errno != EPERM && errno != ENOTSUP && errno != EACCES)
-			return extract_system_failure(x);
-		x->skipped_xattrs++;
+/* The file that is open as `fd`, or `name` in that directory: what cannot be opened. */
+struct attributed {
+	struct extractor *x;
+	int fd;
+	const char *name;
+};
+
+static int take_xattr(void *context, const char *attribute, const void *value, size_t size)
+{
+	const struct attributed *file = context;
+	struct extractor *x = file->x;
+
+	if (extract_check_interrupted(x) < 0)
+		return 1;
+	if (strncmp(attribute, "user.", 5) != 0 && leaves_out(x, EXTRACT_PRIVILEGED_XATTRS, true))
+		return 0;
+	if (set_xattr(file->fd, file->name, attribute, value, size) == 0)
+		return 0;
+	if (errno != EPERM && errno != ENOTSUP && errno != EACCES) {
+		extract_system_failure(x);
+		return 1;
 	}
+	x->left_out[EXTRACT_REFUSED_XATTRS]++;
 	return 0;
 }
 
-/* Whether a file does not belong by itself to whom it should. */
+static int set_xattrs(struct extractor *x, int fd, const char *name, const struct sqfs_inode *inode)
+{
+	struct attributed file = { x, fd, name };
+	int error;
+
+	if (!x->options->xattrs || inode->xattr == SQFS_NO_ENTRY)
+		return 0;
+	if (!x->attribute)
+		x->attribute = malloc(SQFS_XATTR_MAX);
+	error = x->attribute ? sqfs_each_xattr(x->reader, inode, x->attribute, take_xattr, &file) :
+			       SQFS_ENOMEM;
+	if (error < 0)
+		extract_image_failure(x, error);
+	return error ? -1 : 0;
+}
+
 bool extract_wants_owner(const struct extractor *x, const struct sqfs_inode *inode)
 {
-	return x->options->owners &&
-	       (inode->uid != x->made->st_uid || inode->gid != x->made->st_gid);
+	return inode->uid != x->made->st_uid || inode->gid != x->made->st_gid;
+}
+
+bool extract_filter(struct extractor *x, struct sqfs_inode *inode, bool first)
+{
+	if ((inode->type == SQFS_BLOCK_DEVICE || inode->type == SQFS_CHARACTER_DEVICE) &&
+	    leaves_out(x, EXTRACT_DEVICES, first))
+		return false;
+	if (inode->mode & (S_ISUID | S_ISGID) && leaves_out(x, EXTRACT_SET_ID, first))
+		inode->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
+	if (extract_wants_owner(x, inode) &&
+	    leaves_out(x, EXTRACT_OWNERS, first && (inode->uid || inode->gid))) {
+		inode->uid = x->made->st_uid;
+		inode->gid = x->made->st_gid;
+	}
+	return true;
 }
 
 /* Whether a file cannot be made with its mode: the umask, set-id bits, attributes to write. */
@@ -246,14 +282,8 @@ static dev_t decode_device(uint32_t encoded)
 static int make_special(struct extractor *x, int dir, const char *name,
 			const struct sqfs_inode *inode)
 {
-	bool device = inode->type == SQFS_BLOCK_DEVICE || inode->type == SQFS_CHARACTER_DEVICE;
-
-	if (device && !x->options->devices) {
-		x->skipped_devices++;
-		return 0;
-	}
-	if (mknodat(dir, name, (inode->mode & S_IFMT) | 0600,
-		    device ? decode_device(inode->rdev) : 0) < 0)
+	/* Without a device's number for what is none. */
+	if (mknodat(dir, name, (inode->mode & S_IFMT) | 0600, decode_device(inode->rdev)) < 0)
 		return extract_system_failure(x);
 	return set_by_name(x, dir, name, inode);
 }

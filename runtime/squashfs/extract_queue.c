@@ -160,6 +160,7 @@ static bool start_worker(struct extract_queue *queue, const pthread_attr_t *attr
 	x->queue = queue;
 	x->options = queue->own.options;
 	x->made = queue->own.made;
+	x->left_out = queue->own.left_out;
 	x->reader = sqfs_reader_share(sqfs_reader_fs(queue->own.reader), queue->cache);
 	if (x->reader &&
 	    pthread_create(&queue->ids[queue->threads], attributes, worker_main, x) == 0) {
@@ -241,10 +242,8 @@ int extract_queue_finish(struct extract_queue *queue)
 		struct extractor *x = &queue->workers[i];
 		pthread_join(queue->ids[i], NULL);
 		own->bytes += x->bytes;
-		own->skipped_devices += x->skipped_devices;
-		own->skipped_xattrs += x->skipped_xattrs;
 		sqfs_reader_free(x->reader);
-		free(x->attributes);
+		free(x->attribute);
 	}
 	sqfs_reader_free(queue->shared);
 	sqfs_cache_free(queue->cache);

@@ -22,10 +22,9 @@ struct extractor {
 	struct sqfs_reader *reader;
 	const struct extract_options *options;
 	const struct stat *made; /* a new file in the directory, asked for with mode 0777 */
-	char *attributes; /* room for a list and a value; NULL until there are some */
+	char *attribute; /* room for a value; NULL until there is one */
 	uint64_t bytes;
-	uint64_t skipped_devices;
-	uint64_t skipped_xattrs;
+	atomic_uint_least64_t *left_out; /* by kind, of all threads */
 	/* when a function returned -1 */
 	int error;
 	int system_error;
@@ -40,7 +39,13 @@ int extract_check_interrupted(struct extractor *x);
 int extract_entry(struct extractor *x, int dir, const char *name, const struct sqfs_inode *inode);
 /* Opens below `dir` without following anything. Returns a descriptor, or -1 and errno. */
 int extract_open(int dir, const char *name, int flags, mode_t mode);
+/* Whether a file does not belong by itself to whom it should. */
 bool extract_wants_owner(const struct extractor *x, const struct sqfs_inode *inode);
+/*
+ * Takes out of an inode what nobody asked for, so that nothing behind this can make it. Counts that
+ * if `first`, so once for each inode. Returns whether something is left to be made.
+ */
+bool extract_filter(struct extractor *x, struct sqfs_inode *inode, bool first);
 /* An empty file that extract_file is going to open instead of making it. */
 int extract_placeholder(struct extractor *x, int dir, const char *name);
 /* Returns a descriptor, or -1. */

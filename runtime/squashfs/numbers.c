@@ -28,18 +28,17 @@ static bool grow(struct numbers *numbers)
 	return true;
 }
 
-char **numbers_place(struct numbers *numbers, uint32_t number, bool *added)
+struct number_entry *numbers_place(struct numbers *numbers, uint32_t number)
 {
 	if (numbers->used * 2 >= numbers->room && !grow(numbers))
 		return NULL;
 
 	struct number_entry *entry = probe(numbers, number);
-	*added = entry->number == 0;
-	if (*added) {
+	if (!entry->number) {
 		entry->number = number;
 		numbers->used++;
 	}
-	return &entry->value;
+	return entry;
 }
 
 void numbers_free(struct numbers *numbers)

@@ -1,4 +1,4 @@
-/* Sets and maps keyed by inode number, grown by what is really there, never by a claimed count. */
+/* Maps keyed by a number that is not 0, grown by what is really there, never by a claimed count. */
 #ifndef SQUASHFS_NUMBERS_H
 #define SQUASHFS_NUMBERS_H
 
@@ -6,20 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct number_entry {
+	uint32_t number; /* 0: free */
+	uint32_t count; /* 0 in a new one */
+	char *value; /* NULL in a new one */
+};
+
 struct numbers {
-	struct number_entry {
-		uint32_t number; /* 0: free; no inode has it */
-		char *value;
-	} * entries;
+	struct number_entry *entries;
 	size_t room; /* a power of two, or 0 */
 	size_t used;
 };
 
 /*
- * Finds the place of `number`, making it when it is not there (`*added`). The pointer is valid
- * until the next call. NULL: no memory.
+ * Finds the place of `number`, making it when it is not there. The pointer is valid until the next
+ * call. NULL: no memory.
  */
-char **numbers_place(struct numbers *numbers, uint32_t number, bool *added);
+struct number_entry *numbers_place(struct numbers *numbers, uint32_t number);
 /* Frees the values too. */
 void numbers_free(struct numbers *numbers);
 

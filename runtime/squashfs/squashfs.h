@@ -24,6 +24,7 @@
 #define SQFS_MAGIC 0x73717368u
 #define SQFS_META_SIZE 8192u
 #define SQFS_NAME_MAX 256u
+#define SQFS_XATTR_MAX 65536u /* bytes of a value, as XATTR_SIZE_MAX of the kernel */
 #define SQFS_NO_ENTRY 0xffffffffu
 #define SQFS_NO_TABLE UINT64_MAX
 
@@ -139,6 +140,7 @@ struct sqfs_entry {
 	uint32_t number; /* of the inode */
 	uint16_t type; /* enum sqfs_type, basic */
 	uint16_t name_len;
+	uint32_t block; /* the metadata block in which it ends, from directory_table */
 	char name[SQFS_NAME_MAX + 1]; /* NUL-terminated: no "/", no NUL, not "." or ".." */
 };
 
@@ -234,6 +236,15 @@ int sqfs_prefetch_fragment(struct sqfs_reader *reader, uint32_t fragment);
  */
 void sqfs_forget_blocks(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint64_t first,
 			uint64_t last);
+
+/*
+ * Calls `visit` for each attribute with its full name and its value, both valid until it returns;
+ * a result that is not 0 ends this, and is what it returns. `value` is room for SQFS_XATTR_MAX bytes,
+ * or NULL: names alone.
+ */
+typedef int sqfs_xattr_visitor(void *context, const char *name, const void *value, size_t size);
+int sqfs_each_xattr(struct sqfs_reader *reader, const struct sqfs_inode *inode, void *value,
+		    sqfs_xattr_visitor *visit, void *context);
 
 /* Names as NUL-terminated strings with their prefix, one after the other. Returns the bytes used;
  * with size 0, the bytes needed. */

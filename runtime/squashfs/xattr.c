@@ -9,7 +9,6 @@
 #define VALUE_ELSEWHERE 0x100u
 #define COUNT_MAX 16384 /* XATTR_LIST_MAX is 64 KiB, the shortest name takes more than 4 */
 #define NAME_MAX_BYTES 255
-#define VALUE_MAX 65536 /* XATTR_SIZE_MAX */
 
 static const char *const prefixes[] = { "user.", "trusted.", "security." };
 
@@ -87,7 +86,7 @@ static ssize_t next_value(struct sqfs_reader *reader, struct xattr_run *run, boo
 	if (error)
 		return error;
 	uint32_t length = le32(raw);
-	if (length > VALUE_MAX || (elsewhere && length != 8))
+	if (length > SQFS_XATTR_MAX || (elsewhere && length != 8))
 		return sqfs_fail(reader, SQFS_EXATTR, "xattr: value of %" PRIu32 " bytes", length);
 	from = run->cursor;
 	error = meta_read(reader, &run->cursor, NULL, length);
@@ -107,7 +106,7 @@ static ssize_t next_value(struct sqfs_reader *reader, struct xattr_run *run, boo
 		if (error)
 			return error;
 		length = le32(raw);
-		if (length > VALUE_MAX)
+		if (length > SQFS_XATTR_MAX)
 			return sqfs_fail(reader, SQFS_EXATTR, "xattr: value of %" PRIu32 " bytes",
 					 length);
 	}
@@ -120,29 +119,54 @@ static ssize_t next_value(struct sqfs_reader *reader, struct xattr_run *run, boo
 	return error ? error : (ssize_t)length;
 }
 
-ssize_t sqfs_listxattr(struct sqfs_reader *reader, const struct sqfs_inode *inode, char *list,
-		       size_t size)
+int sqfs_each_xattr(struct sqfs_reader *reader, const struct sqfs_inode *inode, void *value,
+		    sqfs_xattr_visitor *visit, void *context)
 {
 	char name[16 + NAME_MAX_BYTES + 1];
 	struct xattr_run run;
-	size_t used = 0;
-	ssize_t error = open_run(reader, inode, &run);
+	int error = open_run(reader, inode, &run);
 
 	for (; !error && run.left; run.left--) {
 		bool elsewhere;
 		error = next_key(reader, &run, name, &elsewhere);
 		if (error)
 			break;
-		size_t length = strlen(name) + 1;
-		if (size) {
-			if (size - used < length)
-				return sqfs_fail(reader, SQFS_ERANGE, "xattr: list too long");
-			memcpy(list + used, name, length);
-		}
-		used += length;
-		error = next_value(reader, &run, elsewhere, false, NULL, 0);
+		ssize_t size = next_value(reader, &run, elsewhere, value, value, SQFS_XATTR_MAX);
+		error = size < 0 ? (int)size : visit(context, name, value, (size_t)size);
 	}
-	return error ? error : (ssize_t)used;
+	return error;
+}
+
+struct list {
+	struct sqfs_reader *reader;
+	char *names;
+	size_t size;
+	size_t used;
+};
+
+static int add_name(void *context, const char *name, const void *value, size_t value_size)
+{
+	struct list *list = context;
+	size_t length = strlen(name) + 1;
+
+	(void)value;
+	(void)value_size;
+	if (list->size) {
+		if (list->size - list->used < length)
+			return sqfs_fail(list->reader, SQFS_ERANGE, "xattr: list too long");
+		memcpy(list->names + list->used, name, length);
+	}
+	list->used += length;
+	return 0;
+}
+
+ssize_t sqfs_listxattr(struct sqfs_reader *reader, const struct sqfs_inode *inode, char *names,
+		       size_t size)
+{
+	struct list list = { .reader = reader, .names = names, .size = size };
+	int error = sqfs_each_xattr(reader, inode, NULL, add_name, &list);
+
+	return error ? error : (ssize_t)list.used;
 }
 
 ssize_t sqfs_getxattr(struct sqfs_reader *reader, const struct sqfs_inode *inode,

@@ -118,7 +118,9 @@ function bundlePage(spec) {
     [
       "OPTIONS OF A BUNDLE",
       [
-        ...prose("They count only as the first argument of a bundle."),
+        ...prose(
+          "They count only as the first argument of a bundle. --bundle-extract takes --set-id, --devices, --owners and --privileged-xattrs, as bundle extract does.",
+        ),
         ...runtime.flatMap(ownOption),
       ],
     ],

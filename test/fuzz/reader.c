@@ -65,7 +65,10 @@ static void interrupt(int number)
 /* What it may write at the most follows from the limit of a file's size and of its time. */
 static void extract(struct sqfs_reader *reader)
 {
-	const struct extract_options options = { .xattrs = true, .interrupted = &interrupted };
+	const struct extract_options options = { .keep = 1u << EXTRACT_SET_ID |
+							 1u << EXTRACT_PRIVILEGED_XATTRS,
+						 .xattrs = true,
+						 .interrupted = &interrupted };
 	const struct itimerval limit = { .it_value.tv_usec = EXTRACT_US }, none = { 0 };
 	static struct extract_report report;
 	const char *parent = getenv("TMPDIR");

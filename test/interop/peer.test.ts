@@ -56,7 +56,8 @@ describe.each(variants.map((args) => [args.join(" "), args] as const))(
       const reader = openImage(fd, 0, image);
       const target = `${dir}/${freshName()}`;
       mkdirSync(target, { mode: 0o700 });
-      await reader.extract(target, { owners: isRoot, devices: isRoot });
+      const all = { owners: isRoot, devices: isRoot, privilegedXattrs: isRoot };
+      await reader.extract(target, { setId: true, ...all });
       const paths = (await reader.list()).map(({ path }) => path).sort();
       reader.close();
       closeSync(fd);

@@ -76,7 +76,8 @@ describe.each(Object.entries(variants))("%s", (_, options) => {
     const image = openImage(fd, 0, "image");
     const target = `${dir}/${freshName()}`;
     mkdirSync(target, { mode: 0o700 });
-    await image.extract(target, { owners: isRoot, devices: isRoot });
+    const all = { owners: isRoot, devices: isRoot, privilegedXattrs: isRoot };
+    await image.extract(target, { setId: true, ...all });
     image.close();
     closeSync(fd);
     expect(snapshot(target)).toEqual(expected);

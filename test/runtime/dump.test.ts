@@ -22,6 +22,11 @@ import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { bundleOf, mksquashfs, printed, runArguments } from "./bundle-of.ts";
 
 const user = ordinaryUser();
+/** What an extraction keeps only when it is asked to. */
+const everything = ["--set-id", "--devices", "--owners", "--privileged-xattrs"];
+/** A dump as an extraction that is not asked for it makes it. */
+const withoutSetId = (text: string) =>
+  text.replace(/^(\S+ \S+ )([0-7])(?=[0-7]{3} )/gm, (_, head, digit) => `${head}${digit & 1}`);
 const bundle = async (args: readonly string[], options: RunOptions = {}) =>
   printed(await run(process.execPath, [bundleCommand, ...args], options));
 const dump = (input: string, ...args: string[]) => bundle(["dump", input, ...args]);
@@ -133,17 +138,29 @@ describe("a tree with every kind of inode", () => {
 
   check("is the same extracted by bundle and by itself", async () => {
     const out = path.join(temporaryDirectory(), "out");
-    await bundle(["extract", image, "-d", out]);
+    await bundle(["extract", image, "-d", out, ...everything]);
     expect(await dump(out)).toBe(expected);
-    printed(await run(app, ["--bundle-extract", `${out}-2`]));
+    printed(await run(app, ["--bundle-extract", ...everything, `${out}-2`]));
     expect(await dump(`${out}-2`)).toBe(expected);
   });
 
+  check("is root's own, without what gives rights, when nothing is asked for", async () => {
+    const out = path.join(temporaryDirectory(), "out");
+    await bundle(["extract", image, "-d", out]);
+    const options = ["--no-devices", "--xattrs=user"];
+    const owned = (await dump(source, ...options)).replace(/ \d+:\d+ (?=\d+ |- )/g, " 0:0 ");
+    expect(await dump(out, ...options)).toBe(withoutSetId(owned));
+    expect(await dump(out)).not.toMatch(/ (char|block) |xattr\.(security|trusted)/);
+    await run(app, ["--bundle-extract", `${out}-2`]);
+    expect(await dump(`${out}-2`)).toBe(await dump(out));
+  });
+
   const inside = ["sh", "-c", 'exec "$0" "$1" dump "$FUSELAGE_BUNDLE_DIR" $2', process.execPath];
-  check("is the same extracted for a start, but for devices", async () => {
+  check("is the same extracted for a start, but for what gives rights", async () => {
     const env = { FUSELAGE_MOUNT: "extract" };
-    const found = await run(app, [...inside, bundleCommand, "--no-devices"], { env });
-    expect(printed(found)).toBe(await dump(source, "--no-devices"));
+    const options = [...ofTheUser, "--no-devices"];
+    const found = await run(app, [...inside, bundleCommand, options.join(" ")], { env });
+    expect(printed(found)).toBe(withoutSetId(await dump(source, ...options)));
   });
 
   check("is the user's own, mounted by fusermount for a user", async () => {
@@ -164,7 +181,9 @@ describe("a tree with every kind of inode", () => {
       const options = [...ofTheUser, ...without];
       const env = { FUSELAGE_MOUNT: type };
       const args = [...inside, bundleCommand, options.join(" ")];
-      expect(printed(await asUser(app, args, home, { env }))).toBe(await dump(source, ...options));
+      const shown = await dump(source, ...options);
+      const expected = type === "extract" ? withoutSetId(shown) : shown;
+      expect(printed(await asUser(app, args, home, { env }))).toBe(expected);
     }
   });
 
@@ -172,7 +191,8 @@ describe("a tree with every kind of inode", () => {
     const out = path.join(userDirectory(), "out");
     await bundle(["extract", image, "-d", out], user);
     const options = [...ofTheUser, "--no-devices"];
-    expect(await bundle(["dump", out, ...options], user)).toBe(await dump(source, ...options));
+    const shown = await dump(source, ...options);
+    expect(await bundle(["dump", out, ...options], user)).toBe(withoutSetId(shown));
   });
 });
 

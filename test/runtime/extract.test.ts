@@ -31,7 +31,7 @@ const serial = ["taskset", "-c", "0"];
 async function extract(image: string, prefix: string[]): Promise<{ dir: string; said: string }> {
   const dir = temporaryDirectory();
   mkdirSync(dir, { recursive: true });
-  const [command = "", ...args] = [...prefix, program, image, dir, ...(isRoot ? ["owners"] : [])];
+  const [command = "", ...args] = [...prefix, program, image, dir, ...(isRoot ? ["all"] : [])];
   const outcome = await run(command, args, { timeout: 120_000 });
   expect(outcome).toMatchObject({ status: 0, signal: null, stderr: "" });
   return { dir, said: outcome.stdout };

@@ -1,7 +1,7 @@
 /*
  * Extracts an image by the threads that this machine has processors for.
  *
- *   extract-threads IMAGE DIRECTORY [owners]
+ *   extract-threads IMAGE DIRECTORY [all]
  *
  * Prints what the report says. Built with ThreadSanitizer, any race ends the run with a report.
  */
@@ -13,9 +13,7 @@
 
 int main(int argc, char **argv)
 {
-	struct extract_options options = { .owners = argc > 3,
-					   .devices = argc > 3,
-					   .xattrs = true };
+	struct extract_options options = { .keep = argc > 3 ? ~0u : 0, .xattrs = true };
 	struct extract_report report;
 	char fault[SQFS_FAULT_MAX];
 	struct sqfs fs;
@@ -30,7 +28,7 @@ int main(int argc, char **argv)
 	if (extract_tree(reader, dir, &options, &report) == 0)
 		printf("%llu entries, %llu bytes, %llu devices\n",
 		       (unsigned long long)report.entries, (unsigned long long)report.bytes,
-		       (unsigned long long)report.skipped_devices);
+		       (unsigned long long)report.left_out[EXTRACT_DEVICES]);
 	else if (report.error)
 		printf("/%s: %s (%s)\n", report.path, sqfs_strerror(report.error),
 		       sqfs_fault(reader));

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { addon, fromNative, STATUS } from "../../../builder/native/addon.ts";
@@ -10,21 +10,33 @@ test("the addon is loaded once", () => {
 });
 
 describe("scanDirectory", () => {
-  test("starts with the directory itself", () => {
+  const scan = (dir: string) => addon().scanDirectory(dir, false, addon().cancellation());
+
+  test("starts with the directory itself", async () => {
     const dir = temporaryDirectory();
     writeFileSync(`${dir}/file`, "12345");
-    const { names, status } = addon().scanDirectory(dir);
+    const { names, status } = await scan(dir);
     expect(names).toEqual(["", "file"]);
     const type = (row: number) => Number(status[row * STATUS.columns + STATUS.mode]) >> 12;
     expect([type(0), type(1)]).toEqual([4, 8]);
     expect(status[STATUS.columns + STATUS.size]).toBe(5n);
   });
-  test("does not follow a link", () => {
+  test("does not follow a link", async () => {
     const dir = temporaryDirectory();
     mkdirSync(`${dir}/d`);
-    expect(() => addon().scanDirectory(`${dir}/missing`)).toThrow(
-      expect.objectContaining({ kind: "read", errno: 2, path: `${dir}/missing` }),
-    );
+    symlinkSync("d", `${dir}/link`);
+    await expect(scan(`${dir}/link`)).rejects.toMatchObject({ kind: "read", errno: 20 });
+    await expect(scan(`${dir}/missing`)).rejects.toMatchObject({
+      kind: "read",
+      errno: 2,
+      path: `${dir}/missing`,
+    });
+  });
+  test("stops when it is cancelled", async () => {
+    const cancellation = addon().cancellation();
+    addon().cancel(cancellation);
+    const scanned = addon().scanDirectory(temporaryDirectory(), false, cancellation);
+    await expect(scanned).rejects.toMatchObject({ kind: "aborted" });
   });
 });
 

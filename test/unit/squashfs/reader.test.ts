@@ -86,7 +86,7 @@ test("the list has every entry, parents first", async () => {
 test("extraction reports what it did", async () => {
   mkdirSync(`${dir}/to`);
   const report = await reader().extract(`${dir}/to`);
-  expect(report).toMatchObject({ skippedDevices: 1, skippedXattrs: 0 });
+  expect(report).toMatchObject({ entries: 5, skippedDevices: 1, skippedXattrs: 0 });
   expect(readFileSync(`${dir}/to/d/link`)).toEqual(prose(500_000));
 });
 

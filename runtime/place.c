@@ -42,29 +42,6 @@ static int make_target(const struct start *start, struct archive *archive, struc
 	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s", start->procdir, name);
 }
 
-/* For privileges_isolated. */
-static int unzip(void *context, struct failure *failure)
-{
-	const struct archive *archive = context;
-	OWNED_FD dir = open(archive->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", archive->target);
-	return archive_extract(archive, dir, failure);
-}
-
-static int place_zip(struct start *start, struct archive *archive, struct failure *failure)
-{
-	if (mount_tmpfs(start, archive->target) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs", archive->target);
-	if (privileges_isolated(&start->caller, unzip, archive, failure) < 0)
-		return -1;
-	if (archive->use == ARCHIVE_STATIC && remount_read_only(start, archive->target) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
-				  "%s: tmpfs cannot be made read-only", archive->target);
-	return 0;
-}
-
 /* Without user.* attributes on tmpfs (Linux before 6.6) an overlay in a user namespace could not
  * replace a directory: better told now than by the app's failure later. */
 static bool can_mark(const struct start *start, const char *upper)
@@ -168,8 +145,10 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 		return 0;
 	}
 	if (archive->format == ARCHIVE_ZIP)
-		return start->kind == NAMESPACE_NONE ? disk_tree_place(start, archive, failure) :
-						       place_zip(start, archive, failure);
+		return start->kind == NAMESPACE_NONE ?
+			       disk_tree_place(start, archive, failure) :
+			       image_extract(start, archive, archive->target,
+					     archive->use == ARCHIVE_STATIC, failure);
 	if (archive->use == ARCHIVE_DYNAMIC)
 		return place_dynamic(start, archive, image, number, failure);
 	return image_mount_attach(start, image, archive->target, failure);

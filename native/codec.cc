@@ -1,5 +1,6 @@
 #include "codec.h"
 
+#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -12,12 +13,20 @@ namespace native
 namespace
 {
 
+// RFC 8878, 3.1.1: magic number (4 bytes), frame header descriptor, ..., checksum (4 bytes).
+constexpr size_t frame_descriptor = 4, checksum_size = 4;
+constexpr uint8_t checksum_flag = 1 << 2;
+
 class None : public Compressor
 {
 public:
 	size_t compress(const uint8_t *, size_t, uint8_t *) override
 	{
 		return 0;
+	}
+	bool holds(const uint8_t *, size_t, const uint8_t *, size_t, uint8_t *) override
+	{
+		return false;
 	}
 };
 
@@ -53,6 +62,16 @@ public:
 		default:
 			throw std::runtime_error(ZSTD_getErrorName(result));
 		}
+	}
+
+	bool holds(const uint8_t *block, size_t block_size, const uint8_t *bytes, size_t size,
+		   uint8_t *scratch) override
+	{
+		// One frame with a checksum, as it is made here: fit_to_kernel relies on that.
+		return block_size > frame_descriptor && (block[frame_descriptor] & checksum_flag) &&
+		       ZSTD_findFrameCompressedSize(block, block_size) == block_size &&
+		       ZSTD_decompress(scratch, size, block, block_size) == size &&
+		       memcmp(scratch, bytes, size) == 0;
 	}
 
 private:
@@ -95,6 +114,14 @@ public:
 		return deflate(&stream_, Z_FINISH) == Z_STREAM_END ? stream_.total_out : 0;
 	}
 
+	bool holds(const uint8_t *block, size_t block_size, const uint8_t *bytes, size_t size,
+		   uint8_t *scratch) override
+	{
+		uLongf length = size;
+		return uncompress(scratch, &length, block, block_size) == Z_OK && length == size &&
+		       memcmp(scratch, bytes, size) == 0;
+	}
+
 private:
 	z_stream stream_ = {};
 };
@@ -116,14 +143,11 @@ std::unique_ptr<Compressor> Compressor::create(Codec codec, int level, bool chec
 
 void fit_to_kernel(std::vector<uint8_t> &frame, uint64_t end)
 {
-	// RFC 8878, 3.1.1: magic number (4 bytes), frame header descriptor, ..., checksum (4 bytes).
-	constexpr size_t descriptor = 4, checksum_size = 4;
-	constexpr uint8_t checksum_flag = 1 << 2;
 	constexpr uint64_t segment = 1024;
 	uint64_t boundary = (end - checksum_size + segment - 1) / segment * segment;
 	if (boundary >= end)
 		return;
-	frame[descriptor] &= static_cast<uint8_t>(~checksum_flag);
+	frame[frame_descriptor] &= static_cast<uint8_t>(~checksum_flag);
 	frame.resize(frame.size() - checksum_size);
 }
 

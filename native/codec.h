@@ -27,6 +27,11 @@ public:
 	// Compresses `size` bytes into `out`, which has room for as many. Returns the compressed
 	// size, or 0 when the result would not be smaller: such a block is stored as it is.
 	virtual size_t compress(const uint8_t *in, size_t size, uint8_t *out) = 0;
+
+	// Whether a block of the codec, from anywhere, holds exactly these `size` bytes. `scratch`
+	// has room for as many.
+	virtual bool holds(const uint8_t *block, size_t block_size, const uint8_t *bytes,
+			   size_t size, uint8_t *scratch) = 0;
 };
 
 // To be called for a zstd block with a checksum once its place is known: takes the checksum off

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@ namespace native
 namespace
 {
 
-constexpr uint32_t size_mask = (1u << 24) - 1;
+constexpr uint32_t stored = 1u << 24, size_mask = stored - 1;
 
 uint64_t header_size(uint64_t count)
 {
@@ -25,8 +26,19 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 } // namespace
 
+std::shared_ptr<const KeptBlocks> KeptBlocks::open(const std::string &path, uint64_t count,
+						   uint32_t block_size)
+{
+	try {
+		return std::shared_ptr<const KeptBlocks>(new KeptBlocks(path, count, block_size));
+	} catch (const Failure &) {
+		unlink(path.c_str());
+		return nullptr;
+	}
+}
+
 KeptBlocks::KeptBlocks(const std::string &path, uint64_t count, uint32_t block_size)
-	: path_(path), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), words_(count),
+	: path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), words_(count),
 	  offsets_(count)
 {
 	if (fd_ < 0)
@@ -61,6 +73,29 @@ void KeptBlocks::read(uint64_t index, Block &block) const
 	block.size_word = words_[index];
 	block.bytes.resize(words_[index] & size_mask);
 	read_all(block.bytes.data(), block.bytes.size(), offsets_[index]);
+}
+
+bool KeptBlocks::take(uint64_t index, size_t size, Worker &worker, Block &block) const
+{
+	const uint8_t *bytes = worker.input.data();
+	bool holds = false;
+	Block found;
+	try {
+		read(index, found);
+		if (found.size_word & stored)
+			holds = found.bytes.size() == size &&
+				memcmp(found.bytes.data(), bytes, size) == 0;
+		else
+			holds = worker.compressor->holds(found.bytes.data(), found.bytes.size(),
+							 bytes, size, worker.output.data());
+	} catch (const Failure &) {
+		// Cut short since it was looked at.
+	}
+	if (holds)
+		block = std::move(found);
+	else
+		unlink(path_.c_str());
+	return holds;
 }
 
 void KeptBlocks::read_all(uint8_t *buffer, size_t size, uint64_t offset) const

@@ -184,7 +184,7 @@ void Pipeline::issue_next_file()
 	source_ = std::make_shared<SharedSource>(spec, tasks);
 	kept_ = nullptr;
 	if (!spec.blocks.empty() && !spec.keep_blocks)
-		kept_ = std::make_shared<KeptBlocks>(spec.blocks, end_block_, job_.block_size);
+		kept_ = KeptBlocks::open(spec.blocks, end_block_, job_.block_size);
 }
 
 void Pipeline::issue_block()

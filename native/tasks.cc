@@ -59,12 +59,11 @@ void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 void FileBlockTask::run(Worker &worker)
 {
 	const Source &source = source_->open();
-	if (kept_) {
-		kept_->read(offset_ / size_, block);
-	} else if (!source.is_hole(offset_, size_)) {
+	if (!source.is_hole(offset_, size_)) {
 		uint8_t *data = worker.input.data();
 		source.read(offset_, data, size_);
-		if (!all_zero(data, size_))
+		if (!all_zero(data, size_) &&
+		    !(kept_ && kept_->take(offset_ / size_, size_, worker, block)))
 			encode(data, size_, worker);
 	}
 	source_->finished();

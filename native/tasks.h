@@ -56,7 +56,7 @@ protected:
 class FileBlockTask : public BlockTask
 {
 public:
-	// `kept` may be null; else the block is taken from there.
+	// `kept` may be null; else the block is taken from there if it is the right one.
 	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
 		      std::shared_ptr<const KeptBlocks> kept)
 		: source_(std::move(source)), offset_(offset), size_(size), kept_(std::move(kept))

@@ -61,3 +61,11 @@ export function trustedFolder(dir: string): string | undefined {
     return undefined; // Not there, or not to be looked at.
   }
 }
+
+/** The same for a folder of which all that is in it counts: others cannot add to it either. */
+export function ownFolder(dir: string): string | undefined {
+  const at = trustedFolder(dir);
+  if (at === undefined) return undefined;
+  const { mode } = lstatSync(at);
+  return (mode & OTHERS) !== 0 && (mode & STICKY) !== 0 ? undefined : at;
+}

@@ -1,8 +1,10 @@
 // Compressed blocks of large files that are packed again and again, kept for the next image.
 //
 // A file of blocks is found by the contents it was made of and by all that made it, the addon's own
-// bytes included. It ends with its sha256; one that is damaged is removed. Where nothing can be
-// kept, images are written without: the bytes are the same.
+// bytes included. It ends with a sha256 of that key and of what it holds, so that neither one that is
+// damaged nor one in the place of another is taken; such a one is removed. Each block is compared
+// with the contents once more when it is used (native/kept_blocks.h). Where nothing can be kept,
+// images are written without: the bytes are the same.
 
 import { createHash } from "node:crypto";
 import {
@@ -17,7 +19,7 @@ import {
 import { appendFile, readFile } from "node:fs/promises";
 import path from "node:path";
 import { keepTemporary, removeTemporary, temporaryFile } from "../output/temporary.ts";
-import { trustedFolder } from "../output/trusted.ts";
+import { ownFolder } from "../output/trusted.ts";
 import { addonPath } from "../paths.ts";
 import { byteString } from "../tree/path.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -54,7 +56,7 @@ export class BlockCache {
       if (this.#dir === undefined || contents.from !== "disk" || !contents.digest) continue;
       const place = path.join(this.#dir, this.#key(contents.digest));
       // What others put there is as whole as what we did.
-      if (trustedFolder(this.#dir) !== undefined && (await isWhole(place)))
+      if (ownFolder(this.#dir) !== undefined && (await isWhole(place)))
         blocks[i] = { path: byteString(place), make: false };
       else if (this.#prepare()) {
         const temporary = temporaryFile(this.#dir);
@@ -77,10 +79,7 @@ export class BlockCache {
     this.#made = [];
     for (const { temporary, place } of made) {
       try {
-        const digest = createHash("sha256")
-          .update(await readFile(temporary))
-          .digest();
-        await appendFile(temporary, digest);
+        await appendFile(temporary, digestOf(place, await readFile(temporary)));
         renameSync(temporary, place);
         keepTemporary(temporary);
       } catch {
@@ -98,7 +97,7 @@ export class BlockCache {
     const dir = this.#dir ?? "";
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
-      if (trustedFolder(dir) === undefined) return false;
+      if (ownFolder(dir) === undefined) return false;
       for (const name of readdirSync(dir)) {
         const file = path.join(dir, name);
         if (Date.now() - statSync(file).mtimeMs > MAX_AGE) rmSync(file, { force: true });
@@ -110,14 +109,17 @@ export class BlockCache {
   }
 }
 
+/** Of a file of blocks as it stands at its place, which is named after its key. */
+function digestOf(place: string, bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(path.basename(place)).update(bytes).digest();
+}
+
 /** Looks whether a file of blocks is there and undamaged, and marks it as used. */
 async function isWhole(place: string): Promise<boolean> {
   const bytes = await readFile(place).catch(() => undefined);
   if (bytes === undefined) return false;
   const end = bytes.length - DIGEST_BYTES;
-  const digest = createHash("sha256")
-    .update(bytes.subarray(0, Math.max(end, 0)))
-    .digest();
+  const digest = digestOf(place, bytes.subarray(0, Math.max(end, 0)));
   const now = new Date();
   try {
     if (end > 0 && digest.equals(bytes.subarray(end))) {

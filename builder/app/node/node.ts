@@ -58,7 +58,7 @@ async function prepare(request: AppRequest): Promise<App> {
   const { options, source } = request;
   const entry = await findEntry(source);
   const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
-  const interpreter = await chooseInterpreter(request, entry, target);
+  const interpreter = await chooseInterpreter(request, target);
   const sources: Sources = { entry, target, node: interpreter?.version, request };
   const prepared =
     options.bundle === false
@@ -96,13 +96,12 @@ async function prepare(request: AppRequest): Promise<App> {
 
 function chooseInterpreter(
   { options, workspace, report }: AppRequest,
-  { dir }: NodeEntry,
   target: Target,
 ): Promise<Interpreter | undefined> {
   const wanted = options.node ?? DEFAULT_NODE;
   if (wanted === "none") return Promise.resolve(undefined);
   const cache = cacheDirectory();
-  return findInterpreter({ wanted, target, dir, cache, workspace, report });
+  return findInterpreter({ wanted, target, cache, workspace, report });
 }
 
 function summary(

@@ -26,18 +26,14 @@ const DEFAULT = "https://registry.npmjs.org/";
 const PATIENCE = 30_000;
 
 /**
- * The registry of npm's configuration: npm_config_registry, then .npmrc of the project, of the user
- * and of the system.
- *
- * @param dir of the project
+ * The registry of npm's configuration: npm_config_registry, then .npmrc of the user and of the
+ * system. That of a project is not read: what is packed comes from anyone, and it is not for a
+ * project to say who makes the interpreter that builds and runs it, nor where the user's variables
+ * are sent.
  */
-export function configuredRegistry(
-  dir: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): Registry {
+export function configuredRegistry(environment: NodeJS.ProcessEnv = process.env): Registry {
   const home = environment["HOME"] ?? os.homedir();
   const files = [
-    path.join(dir, ".npmrc"),
     environment["npm_config_userconfig"] ?? path.join(home, ".npmrc"),
     environment["npm_config_globalconfig"] ?? "/etc/npmrc",
   ];
@@ -78,8 +74,9 @@ function authorizationFor(url: string, settings: Map<string, string>): string | 
 }
 
 async function get(registry: Registry, url: string, accept: string): Promise<Response> {
-  // A token is for its own registry only, wherever that keeps its files.
-  const own = new URL(url).host === new URL(registry.url).host;
+  // A token is for its own registry only, wherever that keeps its files: not for its neighbours on
+  // one host, and not for the same host without encryption.
+  const own = new URL(url).href.startsWith(new URL(registry.url).href);
   const headers = {
     accept,
     ...(own && registry.authorization && { authorization: registry.authorization }),

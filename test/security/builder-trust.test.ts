@@ -1,0 +1,427 @@
+/**
+ * Whom a build believes about the interpreter that it runs and packs: the user and his registry,
+ * never the project; and what it believes of what it kept itself.
+ */
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { findInterpreter, type InterpreterRequest } from "../../builder/app/node/interpreter.ts";
+import {
+  configuredRegistry,
+  download,
+  publishedVersions,
+} from "../../builder/app/node/registry.ts";
+import { targetFor } from "../../builder/app/node/target.ts";
+import { writeSquashfs } from "../../builder/squashfs/index.ts";
+import { fileNode } from "../../builder/tree/node.ts";
+import { Tree } from "../../builder/tree/tree.ts";
+import { writeFiles } from "../support/case.ts";
+import { skipUnless } from "../support/needs.ts";
+import { bundleCommand, ordinaryUser, root, run } from "../support/process.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const VERSION = "24.20.0";
+/** A program for this machine, which is never started: any will do for a Node. */
+const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+const name = `node-linux-${process.arch}`;
+const program = readFileSync(path.join(root, `dist/runtime/${machine}/fuselage`));
+/** Of one registry, told apart from others by its last bytes, which are not stripped. */
+const nodeOf = (who: string) => {
+  const bytes = Buffer.from(program);
+  bytes.write(who, 0x2000, "latin1");
+  return { "bin/node": bytes, LICENSE: `${who} says that you may.\n` };
+};
+
+let good: TestRegistry;
+let evil: TestRegistry;
+let home: string;
+
+beforeEach(async () => {
+  [good, evil] = [await startRegistry(), await startRegistry()];
+  await good.publish(name, VERSION, nodeOf("good"));
+  await evil.publish(name, VERSION, nodeOf("evil"));
+  home = temporaryDirectory();
+  for (const key of ["registry", "userconfig", "globalconfig"]) {
+    vi.stubEnv(`npm_config_${key}`, undefined); // as npm sets them for its scripts
+    vi.stubEnv(`NPM_CONFIG_${key.toUpperCase()}`, undefined);
+  }
+  vi.stubEnv("HOME", home);
+  vi.stubEnv("XDG_CACHE_HOME", undefined);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await Promise.all([good.close(), evil.close()]);
+});
+
+const place = (url: string) => url.replace(/^http:/, "");
+
+describe("a project's .npmrc", () => {
+  /** A project with an .npmrc of the attacker's, and perhaps one above it. */
+  function project(dir: string, npmrc: string, above = ""): string {
+    const folder = path.join(dir, "above/project");
+    const manifest = JSON.stringify({ name: "app", version: "1.0.0", main: "i.js" });
+    writeFiles(folder, { "package.json": manifest, "i.js": "console.log(1)\n", ".npmrc": npmrc });
+    if (above !== "") writeFileSync(path.join(dir, "above/.npmrc"), above);
+    return folder;
+  }
+
+  const build = (folder: string, more: string[] = []) =>
+    run(
+      process.execPath,
+      [
+        ...[bundleCommand, "build", folder, "-o", path.join(home, "out.run"), "--kind", "node"],
+        ...["--node", VERSION, "--no-compile-cache", ...more],
+      ],
+      { env: { HOME: home, SECRET: "s3cret" }, cwd: path.dirname(folder), timeout: 120_000 },
+    );
+  const secrets = (registry: TestRegistry) => registry.authorizations.filter(Boolean);
+
+  const attacks: Record<string, () => [npmrc: string, above?: string]> = {
+    "names a registry, and a variable as its token": () => [
+      `registry=${evil.url}\n${place(evil.url)}:_authToken=\${SECRET}\n`,
+    ],
+    "has a variable as the token of the user's registry": () => [
+      `${place(good.url)}:_authToken=\${SECRET}\n`,
+    ],
+    "stands above the project": () => [
+      "",
+      `registry=${evil.url}\n${place(evil.url)}:_authToken=\${SECRET}\n`,
+    ],
+    "puts a variable into an address": () => [`registry=${evil.url}\${SECRET}/\n`],
+    "names a configuration of the user's": () => [
+      `userconfig=./.npmrc\nglobalconfig=./.npmrc\nregistry=${evil.url}\n`,
+    ],
+  };
+  for (const [title, attack] of Object.entries(attacks)) {
+    for (const options of [[], ["--no-config"]]) {
+      test(`that ${title} is not obeyed (${options[0] ?? "with a configuration"})`, async () => {
+        writeFileSync(path.join(home, ".npmrc"), `registry=${good.url}\n`);
+        const [npmrc, above] = attack();
+        const folder = project(temporaryDirectory(), npmrc, above);
+        const { status, stderr } = await build(folder, options);
+        expect({ status, stderr }).toMatchObject({ status: 0 });
+        expect(evil.asked).toEqual([]);
+        expect(secrets(good)).toEqual([]);
+        expect(good.asked.every((one) => !one.includes("s3cret"))).toBe(true);
+        const packed = readFileSync(path.join(home, "out.run"));
+        expect(packed.includes("s3cret")).toBe(false);
+      });
+    }
+  }
+
+  test("and the interpreter of another project have nothing to do with each other", async () => {
+    writeFileSync(path.join(home, ".npmrc"), `registry=${good.url}\n`);
+    const npmrc = `registry=${evil.url}\n`;
+    for (const [from, npm] of [
+      [temporaryDirectory(), npmrc],
+      [temporaryDirectory(), ""],
+    ] as const) {
+      expect(await build(project(from, npm), ["--no-config"])).toMatchObject({ status: 0 });
+    }
+    const cache = path.join(home, ".cache/fuselage-bundle/node");
+    const [entry = ""] = readdirSync(cache);
+    expect(readdirSync(cache)).toHaveLength(1);
+    expect(readFileSync(path.join(cache, entry, "LICENSE"), "utf8")).toContain("good");
+  });
+});
+
+describe("the user's .npmrc", () => {
+  test("chooses a mirror, and its token goes there", async () => {
+    writeFileSync(
+      path.join(home, ".npmrc"),
+      `registry=${good.url}\n${place(good.url)}:_authToken=\${TOKEN}\n`,
+    );
+    vi.stubEnv("TOKEN", "mine");
+    await publishedVersions(configuredRegistry(), name);
+    expect(good.authorizations).toEqual(["Bearer mine"]);
+  });
+
+  test("has a token for its registry alone, not for its neighbours", async () => {
+    const asked: string[] = [];
+    const server = http.createServer(({ url = "", headers }, response) => {
+      asked.push(`${url} ${headers.authorization ?? "-"}`);
+      if (url === "/mirror/moved.tgz") response.writeHead(302, { location: `${evil.url}x` });
+      response.end("x");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const url = `http://127.0.0.1:${port}/mirror/`;
+    const registry = { url, authorization: "Bearer mine" };
+    const integrity = `sha512-${createHash("sha512").update("x").digest("base64")}`;
+    const file = path.join(home, "x.tgz");
+    const fetchFrom = (tarball: string) => download(registry, { tarball, integrity }, file);
+    await fetchFrom(`${url}a/b.tgz`);
+    await fetchFrom(`http://127.0.0.1:${port}/mirror-of-others/b.tgz`);
+    await fetchFrom(`http://127.0.0.1:${port}/mirror/../b.tgz`);
+    await fetchFrom(`http://localhost:${port}/mirror/b.tgz`);
+    await fetchFrom(`${evil.url}${name}/${VERSION}.tgz`).catch(() => {});
+    await fetchFrom(`${url}moved.tgz`).catch(() => {});
+    expect(asked).toEqual([
+      "/mirror/a/b.tgz Bearer mine",
+      "/mirror-of-others/b.tgz -",
+      "/b.tgz -",
+      "/mirror/b.tgz -",
+      "/mirror/moved.tgz Bearer mine",
+    ]);
+    expect(evil.authorizations).toEqual([undefined, undefined]);
+    // The same host without encryption is another one.
+    const secure = { ...registry, url: url.replace("http:", "https:") };
+    await download(secure, { tarball: `${url}a/b.tgz`, integrity }, file);
+    expect(asked.at(-1)).toBe("/mirror/a/b.tgz -");
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe("the cache of interpreters", () => {
+  let cache: string;
+  let reports: string[];
+  beforeEach(() => {
+    cache = path.join(home, "cache");
+    reports = [];
+    vi.stubEnv("npm_config_registry", good.url);
+  });
+
+  const request = (wanted: string, more: Partial<InterpreterRequest> = {}): InterpreterRequest => {
+    const workspace = path.join(home, "work");
+    mkdirSync(workspace, { recursive: true });
+    const target = targetFor(machine, "glibc");
+    return { wanted, target, cache, workspace, report: (line) => reports.push(line), ...more };
+  };
+  const entries = () => readdirSync(path.join(cache, "node"));
+  const entryOf = (version: string) =>
+    path.join(cache, "node", entries().find((one) => one.startsWith(`${name}-${version}.`)) ?? "?");
+  /** From the registry, not from what the cache has. */
+  async function expectMadeAgain(digest: string): Promise<void> {
+    const asked = good.asked.length;
+    const there = entries().sort();
+    expect(await findInterpreter(request(VERSION))).toMatchObject({ digest });
+    expect(good.asked.length).toBeGreaterThan(asked);
+    expect(reports.some((line) => line.includes("is damaged and is made again"))).toBe(true);
+    expect(entries().sort()).toEqual(there);
+    const after = good.asked.length;
+    expect(await findInterpreter(request(VERSION))).toMatchObject({ digest });
+    expect(good.asked).toHaveLength(after);
+  }
+
+  test("gives a registry what that registry sent", async () => {
+    vi.stubEnv("npm_config_registry", evil.url);
+    const fromEvil = await findInterpreter(request(VERSION));
+    vi.stubEnv("npm_config_registry", good.url);
+    const fromGood = await findInterpreter(request(VERSION));
+    expect(fromGood.digest).not.toBe(fromEvil.digest);
+    expect(readFileSync(fromGood.licence ?? "", "utf8")).toContain("good");
+    expect(entries()).toHaveLength(2);
+    vi.stubEnv("npm_config_registry", evil.url);
+    expect((await findInterpreter(request(VERSION))).digest).toBe(fromEvil.digest);
+    // A range, and a registry that is away: the other one's word does not count then either.
+    vi.stubEnv("npm_config_registry", good.url);
+    await good.close();
+    expect((await findInterpreter(request("24"))).digest).toBe(fromGood.digest);
+  });
+
+  test("believes neither another version in the place of one, nor its program alone", async () => {
+    await good.publish(name, "24.19.0", nodeOf("old!"));
+    const { digest } = await findInterpreter(request(VERSION));
+    const old = await findInterpreter(request("24.19.0"));
+    const dir = entryOf(VERSION);
+    const whole = path.join(home, "whole");
+    cpSync(dir, whole, { recursive: true });
+    rmSync(dir, { recursive: true });
+    cpSync(path.dirname(old.file), dir, { recursive: true });
+    await expectMadeAgain(digest);
+    cpSync(old.file, path.join(entryOf(VERSION), "node"));
+    reports = [];
+    await expectMadeAgain(digest);
+    // Under a name of its own making, with facts that fit.
+    const facts = readFileSync(path.join(path.dirname(old.file), "facts.json"));
+    cpSync(old.file, path.join(entryOf(VERSION), "node"));
+    writeFileSync(path.join(entryOf(VERSION), "facts.json"), facts);
+    reports = [];
+    await expectMadeAgain(digest);
+  });
+
+  test("believes nothing that was cut or changed", async () => {
+    const { digest } = await findInterpreter(request(VERSION));
+    const damages: ((dir: string) => void)[] = [
+      (dir) => truncateSync(path.join(dir, "node"), 4096),
+      (dir) => truncateSync(path.join(dir, "node"), 0),
+      (dir) => rmSync(path.join(dir, "node")),
+      (dir) => truncateSync(path.join(dir, "facts.json"), 10),
+      (dir) => writeFileSync(path.join(dir, "facts.json"), "null"),
+      (dir) => writeFileSync(path.join(dir, "LICENSE"), "You may not.\n"),
+      (dir) => rmSync(path.join(dir, "LICENSE")),
+    ];
+    for (const damage of damages) {
+      reports = [];
+      damage(entryOf(VERSION));
+      await expectMadeAgain(digest);
+    }
+  });
+
+  test("believes of the default only what the builder knows itself", async () => {
+    // What fits together, and fits the name of the entry: but not the package of npm.
+    await good.publish(name, "24.90.0", nodeOf("evil"));
+    await findInterpreter(request("24.90.0"));
+    const from = entryOf("24.90.0");
+    const { integrity } = JSON.parse(readFileSync(path.join(from, "facts.json"), "utf8"));
+    const bytes = readFileSync(path.join(from, "node"));
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const key = createHash("sha256")
+      .update(JSON.stringify([name, "24.21.0", "", integrity, sha256]))
+      .update(readFileSync(path.join(from, "facts.json")))
+      .update(readFileSync(path.join(from, "LICENSE")))
+      .digest("hex")
+      .slice(0, 32);
+    renameSync(from, path.join(cache, "node", `${name}-24.21.0.known.${key}`));
+    // So it is asked for, and this registry has none.
+    await expect(findInterpreter(request("24.21.0"))).rejects.toMatchObject({
+      code: "E_NODE_INTERPRETER",
+    });
+    expect(entries()).toEqual([]);
+    expect(reports.some((line) => line.includes("is damaged"))).toBe(true);
+  });
+
+  test("is not believed where others can write", async () => {
+    const { digest } = await findInterpreter(request(VERSION));
+    for (const open of [path.join(cache, "node"), cache, home]) {
+      const { mode } = statSync(open);
+      chmodSync(open, 0o777);
+      const asked = good.asked.length;
+      const found = await findInterpreter(request(VERSION));
+      expect({ open, digest: found.digest }).toEqual({ open, digest });
+      expect(found.file).toContain(path.join(home, "work"));
+      expect(good.asked.length).toBeGreaterThan(asked);
+      expect(reports.at(-1)).toMatch(/^others can change .*; this download is not kept$/);
+      chmodSync(open, mode);
+    }
+    const asked = good.asked.length;
+    expect((await findInterpreter(request(VERSION))).file).toContain(cache);
+    expect(good.asked).toHaveLength(asked);
+  });
+
+  skipUnless("root")("is not believed when it belongs to somebody else", async () => {
+    const { digest } = await findInterpreter(request(VERSION));
+    const { uid } = ordinaryUser();
+    const asked = good.asked.length;
+    chownSync(path.join(cache, "node"), uid, uid);
+    expect(await findInterpreter(request(VERSION))).toMatchObject({ digest });
+    expect(good.asked.length).toBeGreaterThan(asked);
+  });
+});
+
+describe("the cache of compressed blocks", () => {
+  const block = 131_072;
+  const pattern = (seed: number) =>
+    Buffer.from(Array.from({ length: 5 * block + 77 }, (_, i) => ((i * seed) >> 4) % 251));
+
+  async function setUp() {
+    const dir = temporaryDirectory();
+    const blockCache = path.join(dir, "cache");
+    let count = 0;
+    const write = async (contents: Buffer, kept = true) => {
+      const file = path.join(dir, `file-${count}`);
+      writeFileSync(file, contents);
+      const { dev, ino, mtimeNs, ctimeNs, size } = statSync(file, { bigint: true });
+      const digest = createHash("sha256").update(contents).digest("hex");
+      const identity = { dev, ino, mtimeNs, ctimeNs };
+      const tree = new Tree();
+      tree.add("f", fileNode({ from: "disk", path: file, size: Number(size), identity, digest }));
+      const image = path.join(dir, `${count++}.sfs`);
+      await writeSquashfs(tree, { path: image }, kept ? { blockCache } : {});
+      return readFileSync(image).toString("base64");
+    };
+    const kept = () => readdirSync(blockCache).map((one) => path.join(blockCache, one));
+    return { write, kept, blockCache };
+  }
+  /** With the digest that the cache itself would write. */
+  const forge = (file: string, held: Buffer) => {
+    const digest = createHash("sha256").update(path.basename(file)).update(held).digest();
+    writeFileSync(file, Buffer.concat([held, digest]));
+  };
+
+  test("gives no file the blocks of another", async () => {
+    const { write, kept } = await setUp();
+    const [one, two] = [pattern(7), pattern(11)];
+    const plain = await write(one, false);
+    await write(one);
+    const [first = ""] = kept();
+    await write(two);
+    const [second = ""] = kept().filter((file) => file !== first);
+    cpSync(second, first); // whole, but not this one
+    expect(await write(one)).toBe(plain);
+    // As if it belonged there, and with as many blocks: what they hold is looked at.
+    forge(first, readFileSync(second).subarray(0, -32));
+    expect(await write(one)).toBe(plain);
+    expect(existsSync(first)).toBe(false);
+    expect(await write(one)).toBe(plain);
+    expect(existsSync(first)).toBe(true);
+  });
+
+  test("gives no image a block that is no block, or too few of them", async () => {
+    const { write, kept } = await setUp();
+    const contents = pattern(7);
+    const plain = await write(contents, false);
+    await write(contents);
+    const [file = ""] = kept();
+    const whole = readFileSync(file).subarray(0, -32);
+    const header = 8 + 4 * Number(whole.readBigUInt64LE());
+    const changed = (change: (bytes: Buffer) => Buffer) => change(Buffer.from(whole));
+    const forgeries = [
+      changed((bytes) => bytes.fill(0xff, header, header + 64)),
+      changed((bytes) => bytes.subarray(0, header + 100)),
+      changed((bytes) => bytes.subarray(0, 4)),
+      changed((bytes) => {
+        bytes.writeBigUInt64LE(2n ** 40n);
+        return bytes;
+      }),
+      // A hole in the place of the first block.
+      changed((bytes) => {
+        const size = bytes.readUInt32LE(8);
+        bytes.writeUInt32LE(0, 8);
+        return Buffer.concat([bytes.subarray(0, header), bytes.subarray(header + size)]);
+      }),
+      // A frame without its checksum, of which an image would cut off the end.
+      changed((bytes) => {
+        bytes.writeUInt8(bytes.readUInt8(header + 4) & ~4, header + 4);
+        const size = bytes.readUInt32LE(8);
+        bytes.writeUInt32LE(size - 4, 8);
+        const rest = bytes.subarray(header + size);
+        return Buffer.concat([bytes.subarray(0, header + size - 4), rest]);
+      }),
+    ];
+    for (const forgery of forgeries) {
+      forge(file, forgery);
+      expect(await write(contents)).toBe(plain);
+      await write(contents);
+    }
+  });
+
+  test("is not used where others can write", async () => {
+    const { write, kept, blockCache } = await setUp();
+    const contents = pattern(7);
+    const plain = await write(contents, false);
+    await write(contents);
+    const [file = ""] = kept();
+    chmodSync(blockCache, 0o777);
+    const before = readFileSync(file);
+    expect(await write(contents)).toBe(plain);
+    expect(readFileSync(file).equals(before)).toBe(true);
+    expect(kept()).toEqual([file]);
+  });
+});

@@ -78,9 +78,9 @@ export function compileLibrary(library, flags, outDir, more = () => []) {
  * in each folder.
  */
 const HOT = {
-  "runtime/fuse": "listing read",
+  "runtime/fuse": "read",
   "runtime/squashfs": "block cache data directory inode metadata",
-  "runtime/base": "bytes sha256",
+  "runtime/base": "sha256",
 };
 
 const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
@@ -101,6 +101,7 @@ const COLD = new RegExp(
   [
     "/zstd/lib/common/(entropy_common|error_private|fse_decompress|zstd_common)[.]c$",
     "/zstd/lib/decompress/(zstd_ddict|zstd_decompress)[.]c$",
+    "/liblzma/lzma/lzma2_decoder[.]c$",
     "/liblzma/(common|simple)/(?!(x86|arm|armthumb|powerpc|ia64|sparc)[.]c)\\w+[.]c$",
   ].join("|"),
 );

@@ -128,9 +128,12 @@ function packagesAreFresh() {
 
 /** Packages that npm will install here, by their folders. */
 function wantedPackages() {
+  const libc = process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
   const fits = (list, own) => list === undefined || list.includes(own);
   return Object.entries(readPackages("package-lock.json"))
-    .filter(([name, { os, cpu }]) => name && fits(os, process.platform) && fits(cpu, process.arch))
+    .filter(([name]) => name !== "")
+    .filter(([, wanted]) => fits(wanted.os, process.platform) && fits(wanted.cpu, process.arch))
+    .filter(([, wanted]) => fits(wanted.libc, libc))
     .map(([name]) => path.join(root, name, "package.json"));
 }
 

@@ -1,7 +1,7 @@
 // How a set of C or C++ files becomes objects, only what is stale.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { compileFile, compileFiles } from "./frontend.mjs";
 import { job } from "./jobs.mjs";
@@ -99,6 +99,7 @@ export async function compilePackage({ units, outDir, version, driver = "cc" }) 
   if (there.every(Boolean) && fingerprint === (await readFile(stamp, "utf8").catch(() => ""))) {
     return { objects, compiled: 0 };
   }
+  await rm(stamp, { force: true }); // Objects of two sets of flags are not to be taken for one.
   await mkdir(outDir, { recursive: true });
   const groups = new Map();
   for (const [index, { source, flags }] of units.entries()) {

@@ -74,7 +74,6 @@ export async function during(label, work, count = () => "") {
     outcome = "took";
     return result;
   } finally {
-    const counted = count();
-    end(step, `${label}${counted ? ` ${counted}` : ""} ${outcome} ${seconds(started)} s`);
+    end(step, `${label} ${outcome} ${seconds(started)} s`);
   }
 }

@@ -32,6 +32,7 @@ enum {
 	SERVER,
 	USERS,
 	FIRST_RUN,
+	READY, /* until it listens */
 	DESCRIPTORS
 };
 
@@ -45,6 +46,9 @@ enum {
 
 /* Those of one start that is heard: its socket, its process, its copy of the mount. */
 #define FOR_START 3
+
+/* For the keeper to be there; it takes microseconds. */
+#define READY_MS 1000
 
 /* After a start could not be heard: there is no descriptor to be had in the whole system. */
 #define PAUSE_MS 100
@@ -191,46 +195,34 @@ static bool leave_all_but(const char *target)
 	       chdir("/") == 0;
 }
 
-/* Closes every descriptor but these. */
-static void close_others(const int *descriptors)
+/* Moves them to where they are expected, and closes every other one. There may be few to be had. */
+static bool arrange(int *descriptors)
 {
-	int last = 0;
-
-	for (int i = 0; i < DESCRIPTORS; i++)
-		if (descriptors[i] > last)
-			last = descriptors[i];
-	close_from(last + 1);
-	for (int fd = 0; fd < last; fd++) {
-		int i = 0;
-		while (i < DESCRIPTORS && descriptors[i] != fd)
-			i++;
-		if (i == DESCRIPTORS)
-			close(fd);
-	}
-}
-
-/* Moves them to where they are expected, one by one: a user may have few of them. */
-static void arrange(const int *descriptors)
-{
-	int kept[DESCRIPTORS];
-
-	close_others(descriptors);
 	for (int i = 0; i < DESCRIPTORS; i++) {
-		kept[i] = descriptors[i] < 0 ? -1 : fcntl(descriptors[i], F_DUPFD, DESCRIPTORS);
-		if (kept[i] >= 0)
-			close(descriptors[i]);
-	}
-	for (int i = 0; i < DESCRIPTORS; i++)
-		if (kept[i] < 0 || dup2(kept[i], i) < 0)
+		/* Another one of them that is there. */
+		for (int j = i + 1; j < DESCRIPTORS; j++)
+			if (descriptors[j] == i) {
+				descriptors[j] = dup(i);
+				if (descriptors[j] < 0)
+					return false;
+			}
+		if (descriptors[i] < 0)
 			close(i);
+		else if (dup2(descriptors[i], i) < 0)
+			return false;
+	}
 	close_from(DESCRIPTORS);
+	return true;
 }
 
 /* From here on who connects is told that it is this process that listens. */
 static bool listen_as_keeper(const struct keeper *keeper)
 {
-	return proof_give(LOCK, PROOF_KEEPER, keeper->mark) &&
-	       listen(LISTENER, KEEPER_BACKLOG) == 0;
+	bool listens = proof_give(LOCK, PROOF_KEEPER, keeper->mark) &&
+		       listen(LISTENER, KEEPER_BACKLOG) == 0;
+
+	close(READY);
+	return listens;
 }
 
 /* What it is given. */
@@ -247,14 +239,13 @@ static int keeper_main(void *argument)
 	const char *target = estate->target;
 	int *descriptors = estate->descriptors;
 
+	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_keeper(keeper))
+		_exit(0);
 	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
 	setsid();
 	inherited_reset_signals(); /* any of them ends it */
-	if (keeper->gifts == GIFTS)
-		descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	arrange(descriptors);
-	if (!listen_as_keeper(keeper) || !leave_all_but(target) ||
-	    !share_file_state(IMAGE, &keeper->image))
+	if (!leave_all_but(target) || !share_file_state(IMAGE, &keeper->image))
 		_exit(0);
 	unsigned most = cage_keeper(DESCRIPTORS + FOR_START + RUNS_MAX);
 	keeper->most =
@@ -285,10 +276,20 @@ void keeper_start(struct start *start, const struct archive *archive, const char
 		[USERS] = -1,
 	};
 	OWNED_FD self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int ready[2] = { -1, -1 };
 
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		ready[0] = ready[1] = -1;
+	OWNED_FD told = ready[0], tells = ready[1];
+	descriptors[READY] = tells;
 	descriptors[FIRST_RUN] = self;
 	add_run(&keeper, self < 0 ? -1 : FIRST_RUN);
 	linger(&keeper);
 	child_leave(keeper_main, &(struct estate){ &keeper, target, descriptors });
+	/* Until it listens: a later start may come as soon as this one has ended, and would find
+	 * nobody who can show that it is the keeper. */
+	close(steal_fd(&tells));
+	if (told >= 0)
+		poll(&(struct pollfd){ .fd = told, .events = POLLIN }, 1, READY_MS);
 	share_close(share);
 }

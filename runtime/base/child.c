@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,13 @@
 /* The new process goes on below this one's frames: on a copy of the same stack, as after fork. */
 __attribute__((noinline)) static pid_t start(int (*run)(void *), void *context, int flags)
 {
-	return clone(run, (char *)__builtin_frame_address(0) - ROOM, flags, context);
+	char *stack = (char *)__builtin_frame_address(0) - ROOM;
+	pid_t child = clone(run, stack, flags, context);
+
+	/* qemu-user, which runs programs of other machines, knows ordinary children only. */
+	if (child < 0 && errno == EINVAL && !(flags & SIGCHLD))
+		child = start(run, context, flags | SIGCHLD);
+	return child;
 }
 
 pid_t child_start(int (*run)(void *), void *context)

@@ -77,8 +77,8 @@ int inherited_take(struct inherited *inherited, struct failure *failure)
 			(void)!open("/", O_PATH | O_CLOEXEC);
 	if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < STACK_LEAST)
 		return fail(failure, FUSELAGE_E_LIMIT,
-			    "stack: expected %u KiB at least, found %u (ulimit -s)",
-			    STACK_LEAST >> 10, (unsigned)(stack.rlim_cur >> 10));
+			    "stack: expected %u KiB, found %u (ulimit -s)", STACK_LEAST >> 10,
+			    (unsigned)(stack.rlim_cur >> 10));
 	inherited->umask = umask(022);
 	inherited->securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 	take_signals(inherited);

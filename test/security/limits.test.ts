@@ -153,7 +153,7 @@ describe.each(ways)("$title", (way) => {
       const { ran, shown } = await attempt(way, `--stack=${kib << 10}`);
       expect({ kib, ran }).toEqual({ kib, ran: kib >= 256 });
       if (!ran) {
-        const words = `[E_LIMIT] stack: expected 256 KiB at least, found ${kib} (ulimit -s)`;
+        const words = `[E_LIMIT] stack: expected 256 KiB, found ${kib} (ulimit -s)`;
         expect(shown.stderr).toContain(words);
       }
     }

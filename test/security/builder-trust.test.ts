@@ -299,16 +299,18 @@ describe("the cache of interpreters", () => {
 
   test("is not believed where others can write", async () => {
     const { digest } = await findInterpreter(request(VERSION));
-    for (const open of [path.join(cache, "node"), cache, home]) {
-      const { mode } = statSync(open);
-      chmodSync(open, 0o777);
+    const open = [path.join(cache, "node"), cache, home].map((dir) => [dir, 0o777] as const);
+    // What others may add is as bad as what they may change.
+    for (const [dir, bits] of [...open, [path.join(cache, "node"), 0o1777] as const]) {
+      const { mode } = statSync(dir);
+      chmodSync(dir, bits);
       const asked = good.asked.length;
       const found = await findInterpreter(request(VERSION));
-      expect({ open, digest: found.digest }).toEqual({ open, digest });
+      expect({ dir, digest: found.digest }).toEqual({ dir, digest });
       expect(found.file).toContain(path.join(home, "work"));
       expect(good.asked.length).toBeGreaterThan(asked);
       expect(reports.at(-1)).toMatch(/^others can change .*; this download is not kept$/);
-      chmodSync(open, mode);
+      chmodSync(dir, mode);
     }
     const asked = good.asked.length;
     expect((await findInterpreter(request(VERSION))).file).toContain(cache);
@@ -418,10 +420,14 @@ describe("the cache of compressed blocks", () => {
     const plain = await write(contents, false);
     await write(contents);
     const [file = ""] = kept();
-    chmodSync(blockCache, 0o777);
     const before = readFileSync(file);
-    expect(await write(contents)).toBe(plain);
-    expect(readFileSync(file).equals(before)).toBe(true);
-    expect(kept()).toEqual([file]);
+    for (const bits of [0o777, 0o1777]) {
+      chmodSync(blockCache, bits);
+      expect(await write(contents)).toBe(plain);
+      // The directory of another name would be filled; this one is left as it is.
+      expect(await write(pattern(11))).toBe(await write(pattern(11), false));
+      expect(readFileSync(file).equals(before)).toBe(true);
+      expect(kept()).toEqual([file]);
+    }
   });
 });

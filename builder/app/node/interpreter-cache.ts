@@ -14,7 +14,7 @@ import path from "node:path";
 import semver from "semver";
 import { errnoCode } from "../../errors.ts";
 import { removeTemporary } from "../../output/temporary.ts";
-import { trustedFolder } from "../../output/trusted.ts";
+import { ownFolder } from "../../output/trusted.ts";
 
 /** What stands beside an interpreter as facts.json, in the cache and in a bundle. */
 export interface Facts {
@@ -92,7 +92,7 @@ export class InterpreterCache {
       this.#report(`${this.dir} cannot be made (${code}); this download is not kept`);
       return undefined;
     }
-    if (trustedFolder(this.dir) !== undefined) return this.dir;
+    if (ownFolder(this.dir) !== undefined) return this.dir;
     this.#report(`others can change ${this.dir}; this download is not kept`);
     return undefined;
   }
@@ -117,7 +117,7 @@ export class InterpreterCache {
   /** What others may have put there is not looked at. */
   #names(): string[] {
     try {
-      return trustedFolder(this.dir) === undefined ? [] : readdirSync(this.dir);
+      return ownFolder(this.dir) === undefined ? [] : readdirSync(this.dir);
     } catch {
       return []; // It may not be read, which is as good as nothing in it.
     }

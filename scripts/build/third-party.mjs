@@ -94,7 +94,7 @@ function zlib({ encoder }) {
   return {
     name: "zlib",
     version: packageVersion("zlib-sync"),
-    sources: under(dir, encoder ? [...decode, "deflate.c", "trees.c"] : decode),
+    sources: under(dir, encoder ? [...decode, "deflate.c", "trees.c", "uncompr.c"] : decode),
     api: dir,
     includes: [],
     defines: ["HAVE_UNISTD_H=1", "NO_GZIP=1"],

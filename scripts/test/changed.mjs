@@ -99,6 +99,9 @@ function byFolder(file) {
   return name === undefined ? [] : belongs[name].flatMap(testsIn);
 }
 
+/** `test/unit` mirrors the builder. */
+const mirrorOf = (file) => file.replace(/^builder\/(.*)\.ts$/, "test/unit/$1.test.ts");
+
 /** `test/cases/NAME/...` is the test of that name. */
 function caseOf(file) {
   const [, index, name] = /^(test\/cases(?:\/apps)?)\/([^/.]+)\/./.exec(file) ?? [];
@@ -114,10 +117,10 @@ export function testsOf(changed) {
   const cases = changed.map(caseOf).filter(Boolean);
   const others = changed.filter((file) => !caseOf(file));
   const distances = new Map(byImports(others, importers()));
-  for (const file of others.flatMap(byFolder)) distances.set(file, 0);
+  for (const file of [...others.flatMap(byFolder), ...others.map(mirrorOf)]) distances.set(file, 0);
   const times = measured();
   const wanted = [...distances]
-    .filter(([file]) => existsSync(path.join(root, file)))
+    .filter(([file]) => isTest(file) && existsSync(path.join(root, file)))
     .sort(
       ([a, x], [b, y]) =>
         x - y || rank(a) - rank(b) || expected(a, times) - expected(b, times) || (a < b ? -1 : 1),

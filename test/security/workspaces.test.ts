@@ -198,8 +198,12 @@ describe("a TMPDIR that others can change is passed over:", () => {
 
   check("when /tmp and /var/tmp are no better it is refused in words", async () => {
     const mounts = "for d in /tmp /var/tmp; do mount -t tmpfs -o mode=777 none $d; done";
-    const args = ["-m", "sh", "-c", `${mounts}; exec "$@"`, "sh", process.execPath, bundleCommand];
+    // The checkout stays where it is, if that is below one of them.
+    const here = 'mkdir -p "$OLDPWD" && mount -c --bind . "$OLDPWD"';
+    const script = `OLDPWD=$PWD; ${mounts}; ${here}; exec "$@"`;
+    const args = ["-m", "sh", "-c", script, "sh", process.execPath, bundleCommand];
     const { status, stderr } = await run("unshare", [...args, "doctor"], {
+      cwd: path.resolve(import.meta.dirname, "../.."),
       env: { TMPDIR: "/tmp" },
     });
     expect(status).toBe(1);

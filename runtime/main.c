@@ -225,8 +225,6 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	int found;
 	char **args = argv[0] ? argv + 1 : argv;
 
-	if (privileges_begin(&start->caller, failure) < 0)
-		return -1;
 	bundle->argv0 = argv[0] ? argv[0] : "";
 	found = bundle_open(bundle, start->caller.setuid ? NULL : getenv("TARGET_APPIMAGE"),
 			    failure);
@@ -267,7 +265,8 @@ int main(int argc, char **argv)
 	start.lock = -1;
 	start.places = -1;
 	start.cwd = -1;
-	if (inherited_take(&start.inherited, &failure) == 0 &&
+	if (privileges_begin(&start.caller, &failure) == 0 &&
+	    inherited_take(&start.inherited, &failure) == 0 &&
 	    run(&start, &bundle, argv, &failure) == 0)
 		return 0;
 

@@ -56,7 +56,7 @@ struct inherited {
 	int securebits;
 };
 
-/* First thing of all. Fails where the stack is too small to go on. */
+/* First thing of all but to lay down root. Fails where the stack is too small to go on. */
 int inherited_take(struct inherited *inherited, struct failure *failure);
 /* Last thing before exec. */
 void inherited_give_back(const struct inherited *inherited);

@@ -56,8 +56,7 @@ const allowed = (name: string) =>
   /^(?!\/)(?!.*(^|\/)\.\.(\/|$))/.test(name) ||
   /^\/run\/fuselage(-starts)?(\/|$)/.test(name) ||
   /^\/dev\/loop(-control|\d+)$/.test(name) ||
-  name === "/proc/self/ns/mnt" ||
-  name === "/dev/null";
+  name === "/proc/self/ns/mnt";
 
 const show = ({ name, args }: RootCall) => `${name}(${args}`;
 
@@ -79,8 +78,13 @@ describe("names that are resolved with root's rights", () => {
       () => ["-s", `a:${image}`, runnerOf(way), "-s", `a:${image}`, "-d", `b:${image}`, "true"],
     ],
     ["a fixed path", () => ["-s", `${fixedPath()}:${image}`, "true"]],
-    ["a folder that it may not enter", () => ["-d", `a:${image}`, "true"]],
+    [
+      "a folder that it may not enter",
+      () => ["-d", `a:${image}`, "true"],
+      'mkdir "$HOME/d"; cd "$HOME/d"; chmod 0 .; exec "$@"',
+    ],
     ["an image that is damaged", () => ["-s", "a:/etc/passwd", "true"]],
+    ["no descriptors", () => ["-d", `a:${image}`, "true"], 'exec "$@" <&- >&- 2>&-'],
   ];
   for (const [title, args] of starts) {
     checkOf(

@@ -14,6 +14,9 @@ const { belongs, changedFiles, testsOf } = (await import(
     cases: { file: string; name: string }[];
   };
 };
+const { expected } = (await import(path.join(root, "scripts/test/kinds.mjs"))) as {
+  expected: (file: string) => number;
+};
 
 test("what the map names is there", () => {
   for (const [source, tests] of Object.entries(belongs)) {
@@ -42,9 +45,11 @@ test("a test that changed is run, however long it takes; others end after a minu
   const slow = "test/cases/apps/index.test.ts";
   expect(testsOf([slow]).files).toEqual([slow]);
   const { files, left } = testsOf(["builder/errors.ts"]);
-  // How many depends on the machine that measured them.
-  expect(files.length).toBeGreaterThan(0);
-  expect(left.length).toBeGreaterThan(0);
+  // How many depends on the machine that measured them: as many as there is time for.
+  expect(files.length + left.length).toBeGreaterThan(20);
+  const spent = files.reduce((sum, file) => sum + expected(file), 0);
+  expect(spent).toBeLessThanOrEqual(45);
+  for (const file of left) expect(spent + expected(file), file).toBeGreaterThan(45);
 });
 
 test("a file of a case is one case", () => {

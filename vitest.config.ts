@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     env: {
-      // Nothing outlives its test; test/runtime/warm.test.ts says for itself what lingers.
+      // Nothing outlives its test; test/runtime/share.test.ts says for itself what lingers.
       FUSELAGE_LINGER: "0",
       // Interpreters that were downloaded are kept with what else is built.
       XDG_CACHE_HOME: path.resolve(import.meta.dirname, "build/cache"),

@@ -3,7 +3,7 @@
  *
  *   own file: a bundle, or the runner → what is to be done (a manifest or a command line)
  *   → archives opened, with the caller's rights → directories on the host
- *   → private namespace, archives placed in it (place.c) → root given up → exec
+ *   → private namespace, archives placed in it (mount_archives.c) → root given up → exec
  *
  * This process becomes the app: nothing waits for it, nothing cleans up after it. What was mounted
  * ends with the mount namespace, and that with the last process in it.
@@ -12,17 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appimage.h"
+#include "bundle/appimage.h"
 #include "base/clock.h"
-#include "bundle.h"
-#include "doctor.h"
-#include "home.h"
-#include "launch.h"
-#include "mount_command.h"
-#include "namespace.h"
-#include "options.h"
-#include "place.h"
-#include "policy.h"
+#include "bundle/bundle.h"
+#include "cli/doctor.h"
+#include "start/home.h"
+#include "start/exec.h"
+#include "cli/mount_command.h"
+#include "kernel/namespace.h"
+#include "cli/bundle_options.h"
+#include "start/mount_archives.h"
+#include "kernel/policy.h"
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is

@@ -28,7 +28,7 @@ const targets = {
   zip: { most: 65_536 },
   base64: { most: 65_536 },
   fuse: { most: 16_384 },
-  keeper: { most: 1024 },
+  holder: { most: 1024 },
   // What the options print is not for us.
   options: { most: 4096, more: ["-close_fd_mask=3"] },
 };

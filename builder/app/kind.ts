@@ -2,7 +2,7 @@
  * What a kind of app is to the build: something that recognises its inputs and makes a tree and an
  * invocation of them. One file or folder for each kind; app/kinds.ts lists them.
  */
-import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { Tree } from "../tree/tree.ts";
 
 export type KindName = "node" | "elf" | "plain";

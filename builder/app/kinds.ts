@@ -1,9 +1,9 @@
 /** All kinds of app, and which one an input is of. */
 import * as errors from "../errors.ts";
-import { elf } from "./elf/elf.ts";
+import { elf } from "./elf/elf-kind.ts";
 import type { DetectInput, Kind, KindName } from "./kind.ts";
-import { node } from "./node/node.ts";
-import { plain } from "./plain/plain.ts";
+import { node } from "./node/node-kind.ts";
+import { plain } from "./plain/plain-kind.ts";
 
 /** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
 export const kinds: readonly Kind[] = [node, elf, plain];

@@ -1,6 +1,6 @@
 /** Input → App: the kind is chosen, and the folder it works in is made and removed. */
-import type { ResolvedBuildOptions } from "../config/build.ts";
-import { removeTemporary, workFolder } from "../output/temporary.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { removeTemporary, workFolder } from "../host/temporary.ts";
 import type { App } from "./kind.ts";
 import { chooseKind } from "./kinds.ts";
 import { openSource } from "./source.ts";

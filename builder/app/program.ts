@@ -3,7 +3,7 @@ import path from "node:path";
 import { byteString } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
-import { chooseEntry } from "./entry.ts";
+import { chooseEntry } from "./choose-entry.ts";
 import type { DetectInput } from "./kind.ts";
 
 /**

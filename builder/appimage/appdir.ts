@@ -5,20 +5,20 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { App } from "../app/kind.ts";
-import { renderTemplate } from "../app/template.ts";
-import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import * as errors from "../errors.ts";
-import { addFile } from "../input/add.ts";
+import { renderTemplate } from "../host/template.ts";
+import { addFile } from "../input/add-input.ts";
 import { fileNode, symlinkNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { filesIn, findFile, readWhole } from "./appdir-files.ts";
+import { checkAppRun, checkMachines } from "./appdir-programs.ts";
+import { missingLibraries } from "./appimage-libraries.ts";
 import { appRunCommand } from "./apprun.ts";
 import { addMetainfo, checkMetainfo } from "./appstream.ts";
 import { checkCategories, type DesktopEntry, programOf, readDesktopEntry } from "./desktop.ts";
-import { filesIn, findFile, readWhole } from "./files.ts";
 import { completeIcons } from "./icons.ts";
-import { missingLibraries } from "./libraries.ts";
-import { checkAppRun, checkMachines } from "./programs.ts";
 import { validateDesktopFile } from "./validators.ts";
 
 const DESKTOP = /.\.desktop$/s;

@@ -1,6 +1,6 @@
 /** The AppRun that an app without one gets. */
 import type { App } from "../app/kind.ts";
-import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 
 const DIRECTORY = "${FUSELAGE_BUNDLE_DIR}";

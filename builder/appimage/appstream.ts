@@ -1,11 +1,12 @@
 /** AppStream metadata: what software centres show. An AppImage need not have it. */
-import { renderTemplate } from "../app/template.ts";
-import type { ResolvedBuildOptions } from "../config/build.ts";
+
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import * as errors from "../errors.ts";
+import { renderTemplate } from "../host/template.ts";
 import { fileNode } from "../tree/node.ts";
 import type { Tree } from "../tree/tree.ts";
+import { filesIn, readWhole, type TreeFile } from "./appdir-files.ts";
 import type { DesktopEntry } from "./desktop.ts";
-import { filesIn, readWhole, type TreeFile } from "./files.ts";
 import { validateMetainfo } from "./validators.ts";
 
 /** Today's folder and the one before it. */

@@ -1,9 +1,9 @@
 /** What makes a bundle an AppImage, or a signed one: bytes in front of its image. */
 import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
-import type { ResolvedBuildOptions } from "../config/build.ts";
-import type { RuntimeElf } from "../elf/assemble.ts";
-import type { Finish } from "../output/run.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import type { RuntimeElf } from "../elf/put-manifest.ts";
+import type { Finish } from "../output/write-bundle.ts";
 import { paddedText, requireSection, UPDATE_INFO } from "./sections.ts";
 import { signFile } from "./sign.ts";
 import { checkUpdateInfo, GUESS, guessUpdateInfo } from "./update-info.ts";

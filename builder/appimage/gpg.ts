@@ -1,6 +1,6 @@
 /** GnuPG, by its machine interface (doc/DETAILS of GnuPG: "Format of the --status-fd output"). */
 import * as errors from "../errors.ts";
-import { runTool, type ToolOptions } from "./tool.ts";
+import { runTool, type ToolOptions } from "../host/command.ts";
 
 /** A line `[GNUPG:] KEYWORD ARG...`. */
 export interface Status {

@@ -1,14 +1,14 @@
 /** The icons that an AppDir must have in its root: the one of its desktop entry, and .DirIcon. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { ResolvedBuildOptions } from "../config/build.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import * as errors from "../errors.ts";
-import { templatesPath } from "../paths.ts";
+import { templatesPath } from "../host/paths.ts";
 import { fileNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { findFile, readWhole, type TreeFile } from "./appdir-files.ts";
 import type { DesktopEntry } from "./desktop.ts";
-import { findFile, readWhole, type TreeFile } from "./files.ts";
 import { DIR_ICON_SIZE, identifyIcon, MAX_ICON_SIZE, renderIcon } from "./icon.ts";
 
 const DIR_ICON = ".DirIcon";

@@ -2,8 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { removeTemporary, workFolder } from "../output/temporary.ts";
-import { runTool, type ToolResult } from "./tool.ts";
+import { runTool, type ToolResult } from "../host/command.ts";
+import { removeTemporary, workFolder } from "../host/temporary.ts";
 
 /** Runs a checker on a copy, which has the file's own name: checkers look at names too. */
 async function check(

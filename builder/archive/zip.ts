@@ -6,11 +6,11 @@ import { Readable } from "node:stream";
 import { ZipFile } from "yazl";
 import * as errors from "../errors.ts";
 import { writeAt } from "../output/write-at.ts";
-import type { Progress } from "../squashfs/options.ts";
+import type { Progress } from "../squashfs/squashfs-options.ts";
 import { contentSize, type FileNode, type Node } from "../tree/node.ts";
 import { bytesOf, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
-import { readContents } from "./contents.ts";
+import { readContents } from "./zip-contents.ts";
 
 export interface ZipOptions {
   /** Of deflate, 1..9; 0 stores. */

@@ -1,5 +1,5 @@
 /** Lines of `bundle inspect --list`, as `ls -l` has them. */
-import type { ImageEntry } from "../squashfs/reader.ts";
+import type { ImageEntry } from "../squashfs/image-reader.ts";
 import { displayPath } from "../tree/path.ts";
 
 const typeLetters: Record<ImageEntry["kind"], string> = {

@@ -1,21 +1,21 @@
 #!/usr/bin/env node
 /** The command `bundle`. */
 import { commandHelp, programHelp, version } from "../generated/spec.ts";
-import { assembleCommand } from "./commands/assemble.ts";
-import { buildCommand } from "./commands/build.ts";
-import { completionsCommand } from "./commands/completions.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { dumpCommand } from "./commands/dump.ts";
-import { extractCommand } from "./commands/extract.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { mountCommand } from "./commands/mount.ts";
-import { packCommand } from "./commands/pack.ts";
-import { runtimeCommand } from "./commands/runtime.ts";
-import { umountCommand } from "./commands/umount.ts";
-import { verifyCommand } from "./commands/verify.ts";
+import { assembleCommand } from "./commands/assemble-command.ts";
+import { buildCommand } from "./commands/build-command.ts";
+import { completionsCommand } from "./commands/completions-command.ts";
+import { doctorCommand } from "./commands/doctor-command.ts";
+import { dumpCommand } from "./commands/dump-command.ts";
+import { extractCommand } from "./commands/extract-command.ts";
+import { inspectCommand } from "./commands/inspect-command.ts";
+import { mountCommand } from "./commands/mount-command.ts";
+import { packCommand } from "./commands/pack-command.ts";
+import { runtimeCommand } from "./commands/runtime-command.ts";
+import { umountCommand } from "./commands/umount-command.ts";
+import { verifyCommand } from "./commands/verify-command.ts";
 import { type Arguments, type CommandName, parseCommandLine } from "./parse.ts";
 import { print } from "./print.ts";
-import { runProgram } from "./program.ts";
+import { runProgram } from "./run-program.ts";
 
 const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   assemble: assembleCommand,

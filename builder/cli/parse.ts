@@ -1,6 +1,6 @@
 /** Command line → values, by the tables of scripts/spec/options.json. */
 import { parseArgs } from "node:util";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../config/nearest-name.ts";
 import * as errors from "../errors.ts";
 import { alias, commands, globalOptions } from "../generated/spec.ts";
 

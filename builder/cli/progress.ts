@@ -1,6 +1,6 @@
 /** A progress bar for work that turns out to be long, on a terminal only. */
 import { Presets, SingleBar } from "cli-progress";
-import type { Progress } from "../squashfs/options.ts";
+import type { Progress } from "../squashfs/squashfs-options.ts";
 import { formatBytes } from "./print.ts";
 
 /** Shorter work shows no bar; it would only flicker. Milliseconds. */

@@ -2,8 +2,8 @@
 import type { KindName } from "../app/kind.ts";
 import { kindNames } from "../app/kinds.ts";
 import * as errors from "../errors.ts";
-import { type Architecture, architectures } from "../paths.ts";
-import { type Compression, LEVELS } from "../squashfs/options.ts";
+import { type Architecture, architectures } from "../host/paths.ts";
+import { type Compression, LEVELS } from "../squashfs/squashfs-options.ts";
 
 /** A text through its parser, or undefined when it was not given. */
 export function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {

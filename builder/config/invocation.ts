@@ -1,7 +1,7 @@
 /**
  * A command line of the runner, checked before it is recorded in a bundle.
  *
- * runtime/invocation.c reads it again at each start, by the same rules and from the same table
+ * runtime/cli/runner_options.c reads it again at each start, by the same rules and from the same table
  * (scripts/spec/options.json, `runner`). What it would refuse is refused here, where the one who
  * can mend it looks on.
  */

@@ -1,7 +1,7 @@
 /** Options of the command line and of a configuration file → one set. */
 import path from "node:path";
-import type { BuildOptions } from "./build.ts";
-import { findConfig, type LoadedConfig, loadConfig } from "./file.ts";
+import type { BuildOptions } from "./build-options.ts";
+import { findConfig, type LoadedConfig, loadConfig } from "./config-file.ts";
 
 /** Options of a command line; what is undefined was not given. */
 export type GivenOptions = {

@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import { getSystemErrorMap } from "node:util";
 import * as errors from "../errors.ts";
-import { addonPath } from "../paths.ts";
+import { addonPath } from "../host/paths.ts";
 import { displayPath } from "../tree/path.ts";
 
 /** Columns of a row of `ScannedDirectory.status`, as native/scan_binding.cc fills them. */

@@ -9,7 +9,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { keepTemporary, removeTemporary, syncDirectory, temporaryFile } from "./temporary.ts";
+import { keepTemporary, removeTemporary, syncDirectory, temporaryFile } from "../host/temporary.ts";
 
 /**
  * Where output to `file` really goes: symbolic links are followed, so that the link survives.

@@ -18,12 +18,12 @@ import {
 } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import path from "node:path";
-import { keepTemporary, removeTemporary, temporaryFile } from "../output/temporary.ts";
-import { ownFolder } from "../output/trusted.ts";
-import { addonPath } from "../paths.ts";
+import { addonPath } from "../host/paths.ts";
+import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
+import { ownFolder } from "../host/trusted.ts";
 import { byteString } from "../tree/path.ts";
-import type { ResolvedOptions } from "./options.ts";
 import type { PlannedFile } from "./plan.ts";
+import type { ResolvedOptions } from "./squashfs-options.ts";
 
 const DIGEST_BYTES = 32;
 /** What was not used for so long is removed, ms. */

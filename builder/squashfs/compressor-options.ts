@@ -2,7 +2,7 @@
 // only when a value is not the default, one metadata block, never compressed.
 
 import { METADATA_STORED } from "./metadata.ts";
-import { type Compression, LEVELS } from "./options.ts";
+import { type Compression, LEVELS } from "./squashfs-options.ts";
 
 const GZIP_WINDOW_BITS = 15;
 

@@ -14,8 +14,8 @@ import { contentSize, type Node } from "../tree/node.ts";
 import { BlockCache } from "./block-cache.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
-import type { ResolvedOptions, WriteOptions } from "./options.ts";
 import type { PlannedFile } from "./plan.ts";
+import type { ResolvedOptions, WriteOptions } from "./squashfs-options.ts";
 
 const PROGRESS_MS = 100;
 

@@ -3,6 +3,7 @@
 
 import type { Attributes, DirectoryNode, Node } from "../tree/node.ts";
 import type { IdTable } from "./ids.ts";
+import { appendListing, type Listing } from "./image-listing.ts";
 import {
   encodeDevice,
   encodeDirectory,
@@ -13,15 +14,14 @@ import {
   INODE_TYPES,
   type InodeHeader,
 } from "./inodes.ts";
-import { appendListing, type Listing } from "./listing.ts";
 import {
   type Compress,
   type MetadataPosition,
   MetadataWriter,
   metadataReference,
 } from "./metadata.ts";
-import type { ResolvedOptions } from "./options.ts";
 import type { Plan, PlannedInode } from "./plan.ts";
+import type { ResolvedOptions } from "./squashfs-options.ts";
 import { NO_XATTRS, type XattrTable } from "./xattrs.ts";
 
 const MAX_U32 = 0xffffffff;

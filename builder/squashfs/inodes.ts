@@ -5,7 +5,7 @@
 import { NONE } from "../native/addon.ts";
 import type { DeviceNode, Node } from "../tree/node.ts";
 import { bytesOf } from "../tree/path.ts";
-import type { Listing } from "./listing.ts";
+import type { Listing } from "./image-listing.ts";
 import { NO_XATTRS } from "./xattrs.ts";
 
 /** Types as a directory entry and a basic inode have them; an extended inode has 7 more. */

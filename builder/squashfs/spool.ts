@@ -4,7 +4,7 @@
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { removeTemporary, workFolder } from "../output/temporary.ts";
+import { removeTemporary, workFolder } from "../host/temporary.ts";
 import type { Contents } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { PlannedFile } from "./plan.ts";

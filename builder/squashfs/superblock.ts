@@ -1,7 +1,7 @@
 // The superblock: 96 bytes at the start of an image, little endian.
 // Format: https://dr-emann.github.io/squashfs/squashfs.html and the kernel's fs/squashfs.
 
-import type { Compression } from "./options.ts";
+import type { Compression } from "./squashfs-options.ts";
 
 export const SUPERBLOCK_SIZE = 96;
 

@@ -17,15 +17,15 @@ import { type Contents, type ContentsPlace, writeContents } from "./contents.ts"
 import { IdTable } from "./ids.ts";
 import { encodeInodeTables, type InodeTables } from "./inode-table.ts";
 import type { Compress } from "./metadata.ts";
+import { type Plan, planTree } from "./plan.ts";
+import { Spool } from "./spool.ts";
 import {
   type Destination,
   type ImageFacts,
   type ResolvedOptions,
   resolveOptions,
   type WriteOptions,
-} from "./options.ts";
-import { type Plan, planTree } from "./plan.ts";
-import { Spool } from "./spool.ts";
+} from "./squashfs-options.ts";
 import {
   compressorId,
   encodeSuperblock,

@@ -23,7 +23,7 @@
  *   Alarm and interval timers: go on across exec, with the time that is left. One that goes off
  *     meanwhile is a signal like others. Our own processes have none, since fork clears them.
  *   Resource limits: hold for the start too; where they are too low, it says so (E_LIMIT). Our own
- *     processes lower theirs (fuse/cage.h).
+ *     processes lower theirs (process/sandbox.h).
  *   Nice value, scheduling policy, affinity, I/O priority, timer slack, memory policy, score of the
  *     out-of-memory killer: of the app, and of what serves it. SCHED_DEADLINE forbids to fork.
  *   no_new_privs: an installed set-id bit has no effect then, and fusermount3 none.
@@ -37,7 +37,7 @@
  *     has a user keyring of its own.
  *   Session, process group, terminal: processes of ours leave them. What we say to a terminal is
  *     subject to SIGTTOU, as what the app says.
- *   Working directory: entered again where it is another one for a moment (place.c).
+ *   Working directory: entered again where it is another one for a moment (mount_archives.c).
  *   Huge pages, MDWE, speculation and other flags of prctl: kept or dropped by exec as for any
  *     program.
  */

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "fuse/server.h"
-#include "start.h"
+#include "fuse/session.h"
+#include "start/start.h"
 
 /* What every mount by it is. */
 #define FUSERMOUNT_OPTIONS "ro,nosuid,nodev,default_permissions,subtype=fuselage," FUSE_MAX_READ

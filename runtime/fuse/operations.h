@@ -2,7 +2,7 @@
 #ifndef FUSE_OPERATIONS_H
 #define FUSE_OPERATIONS_H
 
-#include "fuse/server.h"
+#include "fuse/session.h"
 
 /* Answers every request but INIT and those that want no answer. */
 void fuse_operate(struct fuse_worker *worker, const struct fuse_request *request);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fuse/cage.h"
+#include "process/sandbox.h"
 
 /*
  * Requests that one thread answers before there are more. The start of a program of a megabyte

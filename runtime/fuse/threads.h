@@ -6,7 +6,7 @@
 #ifndef FUSE_THREADS_H
 #define FUSE_THREADS_H
 
-#include "fuse/server.h"
+#include "fuse/session.h"
 
 /* NULL: no memory */
 struct fuse_worker *fuse_worker_new(struct fuse_server *server);

@@ -7,7 +7,7 @@
 #ifndef SQUASHFS_CENSUS_H
 #define SQUASHFS_CENSUS_H
 
-#include "squashfs/numbers.h"
+#include "squashfs/inode_map.h"
 #include "squashfs/squashfs.h"
 
 struct sqfs_census {

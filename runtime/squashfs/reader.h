@@ -2,7 +2,7 @@
 #ifndef SQUASHFS_READER_H
 #define SQUASHFS_READER_H
 
-#include "squashfs/cache.h"
+#include "squashfs/block_cache.h"
 #include "squashfs/squashfs.h"
 
 #define READER_META 8 /* metadata blocks that a reader holds on to */

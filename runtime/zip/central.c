@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
-#include "zip/reader.h"
+#include "zip/zip_reader.h"
 
 #define CENTRAL_MAGIC 0x02014b50u
 #define SIGNATURE_MAGIC 0x05054b50u /* a digital signature behind the headers; not looked at */

@@ -3,7 +3,7 @@
 #include <lzma.h>
 #include <string.h>
 
-#include "zip/reader.h"
+#include "zip/zip_reader.h"
 
 struct contents {
 	struct zip *zip;

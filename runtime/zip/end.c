@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
-#include "zip/reader.h"
+#include "zip/zip_reader.h"
 
 #define END_MAGIC 0x06054b50u
 #define END_SIZE 22

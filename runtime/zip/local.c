@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/sort.h"
-#include "zip/reader.h"
+#include "libc/sort.h"
+#include "zip/zip_reader.h"
 
 #define LOCAL_MAGIC 0x04034b50u
 #define LOCAL_SIZE 30

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "zip/reader.h"
+#include "zip/zip_reader.h"
 
 #define NAMES_BYTES (1u << 16)
 

@@ -79,8 +79,8 @@ export function compileLibrary(library, flags, outDir, more = () => []) {
  */
 const HOT = {
   "runtime/fuse": "read",
-  "runtime/squashfs": "block cache data directory inode metadata",
-  "runtime/base": "sha256",
+  "runtime/squashfs": "block block_cache data directory inode metadata",
+  "runtime/libc": "sha256",
 };
 
 const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
@@ -270,7 +270,7 @@ export async function buildSanitized() {
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
   const sources = await cFiles(path.join(root, "runtime"));
-  const tests = ["fuzz/reader", "fuzz/walk", "fuzz/fields", "security/requests"];
+  const tests = ["fuzz/reader", "fuzz/walk", "fuzz/fields", "support/fuse-requests"];
   const { objects } = await compile({
     units: await units(
       libraries,
@@ -306,9 +306,9 @@ export async function buildSanitized() {
 export async function buildThreads() {
   const flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"];
   const dir = path.join(root, "build/runtime/threads");
-  const programs = ["cache", "extract"];
+  const programs = ["block_cache", "extract"];
   const sources = [
-    ...programs.map((name) => path.join(root, `test/threads/${name}.c`)),
+    ...programs.map((name) => path.join(root, `test/c/${name}_threads.c`)),
     ...(await cFiles(path.join(root, "runtime/squashfs"))),
     path.join(root, "runtime/base/bytes.c"),
   ];
@@ -324,7 +324,10 @@ export async function buildThreads() {
     await rename(`${file}.${process.pid}`, file);
     return file;
   };
-  return { cache: await link("cache", objects[0]), extract: await link("extract", objects[1]) };
+  return {
+    cache: await link("block_cache", objects[0]),
+    extract: await link("extract", objects[1]),
+  };
 }
 
 /**
@@ -336,8 +339,8 @@ export async function buildThreads() {
 export async function buildCage() {
   const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
   const file = path.join(root, "build/runtime/cage/cage");
-  const sources = ["test/cage/cage.c", "runtime/fuse/cage.c", "runtime/base/sort.c"].map((name) =>
-    path.join(root, name),
+  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
+    (name) => path.join(root, name),
   );
   const flags = ["-target", `${arch}-linux-musl`, "-static", "-Os", "-s"];
   await mkdir(path.dirname(file), { recursive: true });

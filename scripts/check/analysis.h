@@ -55,7 +55,7 @@ _Noreturn void analysis_ends(void);
 #endif
 
 #if defined(ANALYSING_zip) && !defined(ANALYSING_zip_zip)
-#include "zip/reader.h"
+#include "zip/zip_reader.h"
 #define zip_fail(...) analysis_failed(zip_fail(__VA_ARGS__))
 #define zip_fail_at(...) analysis_failed(zip_fail_at(__VA_ARGS__))
 #define zip_pread(...) analysis_error(zip_pread(__VA_ARGS__))

@@ -48,25 +48,25 @@ const kinds = [
 const places = [
   {
     tool: CLANG,
-    file: "runtime/base/base64.c",
+    file: "runtime/libc/base64.c",
     finding: /^Right shift by '\d+' overflows/,
     why: "padding needs two held characters of four before it, so there are at most two",
   },
   {
     tool: CLANG,
-    file: "runtime/place.c",
+    file: "runtime/start/mount_archives.c",
     finding: /dereference of a null pointer \(loaded from variable 'archive'\)/,
     why: "prepare has set every archive; nothing changes their count",
   },
   {
     tool: "gcc",
-    file: "runtime/invocation.c",
+    file: "runtime/cli/runner_options.c",
     finding: /NULL 'value'/,
     why: "options with a value in the table have one here; the others do not look at it",
   },
   {
     tool: "gcc",
-    file: "runtime/squashfs/cache.c",
+    file: "runtime/squashfs/block_cache.c",
     finding: /leak of '<unknown>'/,
     why: "the memory is a block's of the cache, which frees it",
   },

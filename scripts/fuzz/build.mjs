@@ -31,7 +31,7 @@ const unlike = ["-Wno-sign-conversion"];
  * @type {Record<string, {wrap?: string[], includes?: string[]}>}
  */
 const special = {
-  fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/helper.c"] },
+  fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/readahead.c"] },
   options: { wrap: ["unpack"] },
 };
 

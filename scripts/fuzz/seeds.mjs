@@ -315,7 +315,7 @@ export async function makeSeeds(dir) {
     base64: [text, "#!x\n# comment\nQUJD RA==\n", "QUJ\nDRA=\t=", "====", "QQ=a"],
     fuse: fuseSequences(),
     // Two gifts with a word, one too many, none, and a word that is too long.
-    keeper: [
+    holder: [
       bytes([1, 2, 1], "f"),
       bytes([0, 2, 1], "l", [3, 8, 1], "x"),
       bytes([2, 0, 1, 0, 2, 3, 4], "fuse"),

@@ -3,11 +3,11 @@ import { chmodSync, mkdtempSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ErrorCode } from "../../builder/errors.ts";
+import { desktopEntry, png, refused, sample, sampleDir } from "../support/appdir.ts";
 import type { Files } from "../support/case.ts";
 import { makeElf } from "../support/elf.ts";
 import { skipUnless } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { desktopEntry, png, refused, sample, sampleDir } from "./appdir.ts";
 
 const program = (machine: number) => makeElf({ machine });
 const x86 = program(62);

@@ -4,12 +4,6 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { renderIcon } from "../../builder/appimage/icon.ts";
-import { type Files, writeFiles } from "../support/case.ts";
-import { makeElf } from "../support/elf.ts";
-import { snapshot } from "../support/image.ts";
-import { skipUnless } from "../support/needs.ts";
-import { bundle, run } from "../support/process.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
 import {
   buildSample,
   desktopEntry,
@@ -20,7 +14,13 @@ import {
   sampleDir,
   svg,
   unpacked,
-} from "./appdir.ts";
+} from "../support/appdir.ts";
+import { type Files, writeFiles } from "../support/case.ts";
+import { makeElf } from "../support/elf.ts";
+import { snapshot } from "../support/image.ts";
+import { skipUnless } from "../support/needs.ts";
+import { bundle, run } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const tool: Files = { "app/bin/my-tool": "#!/bin/sh\nexit 0\n" };
 const info = "zsync|https://example.org/out.AppImage.zsync";

@@ -3,12 +3,19 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { build } from "../../builder/build.ts";
+import { build } from "../../builder/api/build.ts";
+import {
+  buildSample,
+  desktopEntry,
+  headersOf,
+  sample,
+  sampleDir,
+  unpacked,
+} from "../support/appdir.ts";
 import { snapshot } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, bundle, fuselage, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { buildSample, desktopEntry, headersOf, sample, sampleDir, unpacked } from "./appdir.ts";
 
 /** As appimagetool does it: a runtime, its mark, and mksquashfs's image right behind the ELF. */
 async function byAppimagetool(dir: string, codec: string, name = "theirs.AppImage") {

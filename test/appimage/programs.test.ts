@@ -2,12 +2,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect } from "vitest";
+import { desktopEntry, svg } from "../support/appdir.ts";
 import { type MinimalRoot, minimalRoot } from "../support/minimal-root.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundle, ordinaryUser } from "../support/process.ts";
+import { openScreen, type Picture } from "../support/screen.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { desktopEntry, svg } from "./appdir.ts";
-import { openScreen, type Picture } from "./screen.ts";
 
 const built = new Map<string, string>();
 

@@ -2,11 +2,11 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { appImage, elfOf, expectNoTraces, smallAppDir, variables } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appImage, elfOf, expectNoTraces, smallAppDir, variables } from "./support.ts";
 
 const runtime = path.join(root, "dist/runtime/aarch64/fuselage");
 const qemu = "qemu-aarch64-static";

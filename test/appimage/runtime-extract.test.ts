@@ -12,11 +12,11 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { appDir, appImage, appRun, compileHelper, smallAppDir } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appDir, appImage, appRun, compileHelper, smallAppDir } from "./support.ts";
 
 const tree = {
   AppRun: appRun,

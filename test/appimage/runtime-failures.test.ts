@@ -9,10 +9,10 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { appImage, appRun } from "../support/appimage.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { appImage, appRun } from "./support.ts";
 
 let withoutAppRun: string;
 beforeAll(async () => {

@@ -5,13 +5,13 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bundleOf, mksquashfs, printed } from "../runtime/bundle-of.ts";
+import { appDir, appImage, elfOf, magic, smallAppDir } from "../support/appimage.ts";
+import { bundleOf, mksquashfs, printed } from "../support/bundle-of.ts";
 import { makeElf } from "../support/elf.ts";
 import { withMounted } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, bundle, fuselage, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appDir, appImage, elfOf, magic, smallAppDir } from "./support.ts";
 
 const tree = ["AppRun", "tool.desktop", "usr"];
 

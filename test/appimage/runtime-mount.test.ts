@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { appImage, expectNoTraces, smallAppDir } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appImage, expectNoTraces, smallAppDir } from "./support.ts";
 
 let file: string;
 beforeAll(async () => {

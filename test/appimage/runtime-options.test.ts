@@ -2,11 +2,11 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { appImage, elfOf, smallAppDir } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appImage, elfOf, smallAppDir } from "./support.ts";
 
 const update = "gh-releases-zsync|someone|tool|latest|Tool-*x86_64.AppImage.zsync";
 const signature = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n";

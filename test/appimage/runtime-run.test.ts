@@ -17,11 +17,11 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { appImage, expectNoTraces, smallAppDir, variables } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appImage, expectNoTraces, smallAppDir, variables } from "./support.ts";
 
 let file: string;
 let refuse: string;

@@ -2,11 +2,11 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
+import { appImage, smallAppDir } from "../support/appimage.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { appImage, smallAppDir } from "./support.ts";
 
 const check = skipUnless("gcc", "userns");
 const files = new Map<string, string>();

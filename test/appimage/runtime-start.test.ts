@@ -12,14 +12,14 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
-import { start, type Way, ways } from "../runtime/packed.ts";
+import { appDir, appImage, expectNoTraces, smallAppDir, variables } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
+import { start, type Way, ways } from "../support/packed.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
 import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appDir, appImage, expectNoTraces, smallAppDir, variables } from "./support.ts";
 
 const files = new Map<string, string>();
 const makers = ["of another maker, gzip", "of another maker, zstd", "of our builder"] as const;

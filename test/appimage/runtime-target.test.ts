@@ -5,12 +5,12 @@
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed, runtimeFile } from "../runtime/bundle-of.ts";
-import { pack } from "../runtime/packed.ts";
+import { appImage, compileHelper, smallAppDir, variables } from "../support/appimage.ts";
+import { printed, runtimeFile } from "../support/bundle-of.ts";
 import { missing, skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import { asUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { appImage, compileHelper, smallAppDir, variables } from "./support.ts";
 
 let one: string;
 let other: string;

@@ -4,9 +4,9 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import type { ErrorCode } from "../../builder/errors.ts";
+import { buildSample, gpgHome, headersOf, refused, sample, sampleDir } from "../support/appdir.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { bundle, run } from "../support/process.ts";
-import { buildSample, gpgHome, headersOf, refused, sample, sampleDir } from "./appdir.ts";
 
 const test = skipUnless("gpg");
 const signer = "Sample Signer <signer@example.org>";

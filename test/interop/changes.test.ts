@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { treeFromDirectory } from "../../builder/input/directory.ts";
-import { writeSquashfs } from "../../builder/squashfs/index.ts";
+import { treeFromDirectory } from "../../builder/input/add-directory.ts";
+import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
 import { noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { isRoot } from "../support/process.ts";

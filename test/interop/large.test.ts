@@ -11,8 +11,8 @@ import {
   writeSync,
 } from "node:fs";
 import { expect } from "vitest";
-import { treeFromDirectory } from "../../builder/input/directory.ts";
-import { writeSquashfs } from "../../builder/squashfs/index.ts";
+import { treeFromDirectory } from "../../builder/input/add-directory.ts";
+import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
 import { fileNode, symlinkNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { noise, prose, withMounted } from "../support/image.ts";

@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
-import { treeFromDirectory } from "../../builder/input/directory.ts";
-import { openImage, type WriteOptions, writeSquashfs } from "../../builder/squashfs/index.ts";
+import { treeFromDirectory } from "../../builder/input/add-directory.ts";
+import { openImage, type WriteOptions, writeSquashfs } from "../../builder/squashfs/squashfs.ts";
 import {
   freshName,
   makeSampleTree,

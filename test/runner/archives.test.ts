@@ -4,9 +4,9 @@ import path from "node:path";
 import { describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { run } from "../support/process.ts";
+import { ask, checkOf, fixedPath, homeOf, refused, start, watch, ways } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, fixedPath, homeOf, refused, start, watch, ways } from "./runner.ts";
-import { makeZip, S_IFLNK, S_IFREG, type ZipEntry, zipLink } from "./zip.ts";
+import { makeZip, S_IFLNK, S_IFREG, type ZipEntry, zipLink } from "../support/zip.ts";
 
 function write(content: Buffer | string, name = "a.zip"): string {
   const file = path.join(temporaryDirectory(), name);

@@ -18,7 +18,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { asUser, type Outcome, ordinaryUser, run } from "../support/process.ts";
-import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import {
   ask,
   checkOf,
@@ -29,8 +28,9 @@ import {
   start,
   watch,
   setuidRoot as way,
-} from "./runner.ts";
-import { makeZip } from "./zip.ts";
+} from "../support/runner.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { makeZip } from "../support/zip.ts";
 
 const STARTS = 200;
 const marker = "for root's eyes only";

@@ -18,9 +18,9 @@ import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { missing } from "../support/needs.ts";
 import { isRoot, ordinaryUser, run } from "../support/process.ts";
+import { ask, checkOf, homeOf, refused, start, watch, ways } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, homeOf, refused, start, watch, ways } from "./runner.ts";
-import { makeZip, zipLink } from "./zip.ts";
+import { makeZip, zipLink } from "../support/zip.ts";
 
 const DAY = 86_400;
 

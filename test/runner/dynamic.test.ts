@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { mksquashfs, printed } from "../runtime/bundle-of.ts";
+import { mksquashfs, printed } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { nothing } from "../support/leftovers.ts";
 import { run } from "../support/process.ts";
+import { ask, checkOf, hold, homeOf, imageOf, watch, ways } from "../support/runner.ts";
 import { startsOf } from "../support/start.ts";
-import { ask, checkOf, hold, homeOf, imageOf, watch, ways } from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {

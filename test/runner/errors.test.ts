@@ -4,7 +4,6 @@ import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { asUser, run } from "../support/process.ts";
-import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import {
   asOrdinary,
   checkOf,
@@ -15,7 +14,8 @@ import {
   start,
   watch,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 let image: string;
 let corrupt: string;

@@ -2,10 +2,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { mksquashfs } from "../runtime/bundle-of.ts";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { isRoot, ordinaryUser, run } from "../support/process.ts";
+import { ask, checkOf, imageOf, refused, start, setuidRoot as way } from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { ask, checkOf, imageOf, refused, start, setuidRoot as way } from "./runner.ts";
 
 const check = checkOf(way);
 const { uid, gid } = ordinaryUser();

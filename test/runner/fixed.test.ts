@@ -15,7 +15,7 @@ import {
   start,
   watch,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
 
 let image: string;
 let other: string;

@@ -2,10 +2,10 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { bundleOf } from "../runtime/bundle-of.ts";
+import { bundleOf } from "../support/bundle-of.ts";
 import { makeElf } from "../support/elf.ts";
+import { ask, checkOf, imageOf, refused, runnerOf, ways } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, imageOf, refused, runnerOf, ways } from "./runner.ts";
 
 let image: string;
 let bytes: Buffer;

@@ -16,7 +16,7 @@ import {
   runnerOf,
   watch,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
 
 let image: string;
 beforeAll(async () => {

@@ -10,10 +10,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { printed } from "../support/bundle-of.ts";
 import { ordinaryUser, run } from "../support/process.ts";
-import { startsOf } from "../support/start.ts";
-import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import {
   ask,
   asOrdinary,
@@ -24,7 +22,9 @@ import {
   refused,
   runnerOf,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
+import { startsOf } from "../support/start.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 let image: string;
 beforeAll(async () => {

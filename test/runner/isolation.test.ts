@@ -9,9 +9,9 @@ import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "vitest";
 import { ordinaryUser } from "../support/process.ts";
+import { checkOf, imageOf, runnerOf, setuidRoot as way } from "../support/runner.ts";
 import { userDirectory } from "../support/temporary.ts";
-import { checkOf, imageOf, runnerOf, setuidRoot as way } from "./runner.ts";
-import { makeZip } from "./zip.ts";
+import { makeZip } from "../support/zip.ts";
 
 const { uid, gid } = ordinaryUser();
 

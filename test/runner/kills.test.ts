@@ -7,7 +7,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { ordinaryUser, run } from "../support/process.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
 import {
   ask,
   checkOf,
@@ -18,8 +17,9 @@ import {
   type Way,
   watch,
   ways,
-} from "./runner.ts";
-import { makeZip } from "./zip.ts";
+} from "../support/runner.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+import { makeZip } from "../support/zip.ts";
 
 /** In all, spread over the ways and the works. */
 const KILLS = 1000;

@@ -7,8 +7,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { leftovers, nothing } from "../support/leftovers.ts";
 import { asUser, type Outcome, ordinaryUser, run } from "../support/process.ts";
+import {
+  ask,
+  checkOf,
+  imageOf,
+  refused,
+  runnerOf,
+  watch,
+  setuidRoot as way,
+} from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { ask, checkOf, imageOf, refused, runnerOf, watch, setuidRoot as way } from "./runner.ts";
 
 const SIGNALS = 300;
 

@@ -8,8 +8,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { asUser } from "../support/process.ts";
+import { asOrdinary, checkOf, imageOf, runnerOf, setuidRoot as way } from "../support/runner.ts";
 import { userDirectory } from "../support/temporary.ts";
-import { asOrdinary, checkOf, imageOf, runnerOf, setuidRoot as way } from "./runner.ts";
 
 /** An image that has been as it is for long enough to be shared. */
 async function settledImage(): Promise<string> {

@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { ask, checkOf, fixedPath, homeOf, imageOf, refused, ways } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, fixedPath, homeOf, imageOf, refused, ways } from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {

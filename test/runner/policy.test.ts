@@ -15,7 +15,6 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { leftovers, nothing } from "../support/leftovers.ts";
 import { type Outcome, ordinaryUser, run } from "../support/process.ts";
-import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import {
   asRoot,
   checkOf,
@@ -27,7 +26,8 @@ import {
   watch,
   setuidRoot as way,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const { uid, gid } = ordinaryUser();
 const check = checkOf(way);

@@ -1,7 +1,7 @@
 /** Specification, "Privilege model": who the command is, and what was mounted how. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { printed } from "../support/bundle-of.ts";
 import { isRoot, ordinaryUser, run } from "../support/process.ts";
 import {
   ask,
@@ -16,7 +16,7 @@ import {
   start,
   type Way,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
 
 let image: string;
 beforeAll(async () => {

@@ -2,9 +2,9 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { mksquashfs } from "../runtime/bundle-of.ts";
+import { mksquashfs } from "../support/bundle-of.ts";
+import { ask, checkOf, fixedPath, imageOf, refused, start, ways } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, fixedPath, imageOf, refused, start, ways } from "./runner.ts";
 
 let image: string;
 let other: string;

@@ -3,9 +3,18 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
 import type { Need } from "../support/needs.ts";
 import { run } from "../support/process.ts";
+import {
+  ask,
+  checkOf,
+  homeOf,
+  imageOf,
+  refused,
+  start,
+  type Way,
+  ways,
+} from "../support/runner.ts";
 import { startsOf } from "../support/start.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { ask, checkOf, homeOf, imageOf, refused, start, type Way, ways } from "./runner.ts";
 
 let image: string;
 beforeAll(async () => {

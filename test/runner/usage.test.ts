@@ -2,11 +2,9 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed } from "../runtime/bundle-of.ts";
+import { printed } from "../support/bundle-of.ts";
 import { nothing } from "../support/leftovers.ts";
 import { ordinaryUser, root, run } from "../support/process.ts";
-import { startsOf } from "../support/start.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
 import {
   ask,
   asRoot,
@@ -19,7 +17,9 @@ import {
   start,
   watch,
   ways,
-} from "./runner.ts";
+} from "../support/runner.ts";
+import { startsOf } from "../support/start.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 let image: string;
 beforeAll(async () => {

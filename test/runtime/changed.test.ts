@@ -20,10 +20,10 @@ import {
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { beforeAll, expect } from "vitest";
+import { mksquashfs, runtimeFile } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { isRoot, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { mksquashfs, runtimeFile } from "./bundle-of.ts";
 
 const check = skipUnless("fuse", "userns", "mksquashfs");
 const text = (name: string) =>

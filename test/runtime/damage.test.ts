@@ -8,12 +8,12 @@ import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readElf } from "../../builder/elf/read.ts";
+import { bundleOf, printed, runtimeFile } from "../support/bundle-of.ts";
 import { missing, skipUnless } from "../support/needs.ts";
+import { pack, start, ways } from "../support/packed.ts";
 import { type Outcome, run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { bundleOf, printed, runtimeFile } from "./bundle-of.ts";
-import { pack, start, ways } from "./packed.ts";
 
 const app = {
   run: '#!/bin/sh\necho started; cat "$FUSELAGE_BUNDLE_DIR/data/text" | tail -n 1\n',

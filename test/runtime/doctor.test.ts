@@ -4,12 +4,12 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect } from "vitest";
+import { printed } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { printed } from "./bundle-of.ts";
-import { pack } from "./packed.ts";
 
 interface Finding {
   strategy: string;

@@ -7,7 +7,8 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "n
 import net from "node:net";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { pack } from "../../builder/pack.ts";
+import { pack } from "../../builder/api/pack.ts";
+import { bundleOf, mksquashfs, printed, runArguments } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
 import {
@@ -19,7 +20,6 @@ import {
   run,
 } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { bundleOf, mksquashfs, printed, runArguments } from "./bundle-of.ts";
 
 const user = ordinaryUser();
 /** What an extraction keeps only when it is asked to. */

@@ -6,12 +6,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
+import { mksquashfs, printed } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { skipUnless } from "../support/needs.ts";
 import { isRoot, root, run } from "../support/process.ts";
 import { buildThreads } from "../support/sanitized.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { mksquashfs, printed } from "./bundle-of.ts";
 
 const check = skipUnless("gcc", "mksquashfs", "xattrs");
 let program: string;

@@ -8,12 +8,12 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
+import { runArguments } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import { ordinaryUser, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { runArguments } from "./bundle-of.ts";
-import { pack } from "./packed.ts";
 
 const check = skipUnless("root", "fuse", "fusermount", "gcc");
 let file: string;

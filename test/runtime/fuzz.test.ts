@@ -2,12 +2,12 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { mksquashfs } from "./bundle-of.ts";
 
 const ROUNDS = 250;
 

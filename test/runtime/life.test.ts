@@ -5,12 +5,12 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
+import { runArguments } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing, type Watched } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack, start, ways } from "../support/packed.ts";
 import { ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { runArguments } from "./bundle-of.ts";
-import { pack, start, ways } from "./packed.ts";
 
 const STARTS = 200;
 

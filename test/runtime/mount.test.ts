@@ -20,10 +20,12 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { mountedAt } from "../../builder/mount/table.ts";
-import { type PackOptions, pack as packArchive } from "../../builder/pack.ts";
+import { type PackOptions, pack as packArchive } from "../../builder/api/pack.ts";
+import { mountedAt } from "../../builder/host/mount-table.ts";
+import { runArguments } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import {
   bundleCommand,
   fuselage,
@@ -35,8 +37,6 @@ import {
 } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { runArguments } from "./bundle-of.ts";
-import { pack } from "./packed.ts";
 
 interface Way {
   title: string;
@@ -477,7 +477,7 @@ describe("--mount-fd", () => {
   let program: string;
   beforeAll(() => {
     program = path.join(temporaryDirectory(), "mount-fd");
-    const source = path.join(root, "test/runtime/mount-fd.c");
+    const source = path.join(root, "test/support/mount-fd.c");
     execFileSync("cc", ["-Wall", "-Wextra", "-Werror", "-o", program, source]);
     chmodSync(program, 0o755);
   });

@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { build } from "../../builder/build.ts";
+import { build } from "../../builder/api/build.ts";
+import { printed, runArguments } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import { asUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { printed, runArguments } from "./bundle-of.ts";
-import { pack } from "./packed.ts";
 
 let file: string;
 let home: string;

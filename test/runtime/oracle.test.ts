@@ -5,11 +5,11 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { bundleOf, mksquashfs, printed, publicDumper, runArguments } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { bundleOf, mksquashfs, printed, publicDumper, runArguments } from "./bundle-of.ts";
 
 const images: [string, string[]][] = [
   ["gzip, 128 KiB blocks", ["-comp", "gzip"]],

@@ -2,12 +2,12 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
+import { bundleOf, mksquashfs, printed } from "../support/bundle-of.ts";
 import { missing, skipUnless } from "../support/needs.ts";
+import { pack, start, ways } from "../support/packed.ts";
 import { run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { bundleOf, mksquashfs, printed } from "./bundle-of.ts";
-import { pack, start, ways } from "./packed.ts";
 
 const show = '#!/bin/sh\nprintf "<%s>" "$@"\necho "|$KEPT|$GONE|$SET|${FUSELAGE_BUNDLE_DIR}"\n';
 const variable = "${FUSELAGE_BUNDLE_DIR}";

@@ -4,9 +4,9 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type BuildOptions, build } from "../../builder/index.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack, start } from "../support/packed.ts";
 import { asUser, type Outcome, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { pack, start } from "./packed.ts";
 
 let file: string;
 beforeAll(async () => {

@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { copyFileSync, readdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { printed, runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
+import { expectedStrategy, pack, start, ways } from "../support/packed.ts";
 import { ordinaryUser, run } from "../support/process.ts";
 import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { printed, runArguments } from "./bundle-of.ts";
-import { expectedStrategy, pack, start, ways } from "./packed.ts";
 
 let file: string;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 /** The reader's shared cache under ThreadSanitizer: no race, no wrong byte, no block twice. */
 import { beforeAll, expect } from "vitest";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { everyType } from "../support/every-type.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { buildThreads } from "../support/sanitized.ts";
-import { mksquashfs } from "./bundle-of.ts";
 
 const check = skipUnless("gcc", "mksquashfs", "xattrs");
 let program: string;

@@ -27,7 +27,7 @@ import {
   publishedVersions,
 } from "../../builder/app/node/registry.ts";
 import { targetFor } from "../../builder/app/node/target.ts";
-import { writeSquashfs } from "../../builder/squashfs/index.ts";
+import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
 import { fileNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { writeFiles } from "../support/case.ts";

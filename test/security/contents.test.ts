@@ -15,12 +15,12 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { appImage, appRun } from "../appimage/support.ts";
-import { makeZip, S_IFREG } from "../runner/zip.ts";
-import { bundleOf, mksquashfs, printed, runArguments } from "../runtime/bundle-of.ts";
+import { appImage, appRun } from "../support/appimage.ts";
+import { bundleOf, mksquashfs, printed, runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, fuselage, isRoot, ordinaryUser, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { makeZip, S_IFREG } from "../support/zip.ts";
 
 const check = skipUnless("root", "mksquashfs", "xattrs");
 const { uid, gid } = ordinaryUser();

@@ -15,10 +15,10 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeAll, describe, expect } from "vitest";
-import { pack } from "../../builder/pack.ts";
-import { mksquashfs, runArguments } from "../runtime/bundle-of.ts";
-import { pack as packBundle, start } from "../runtime/packed.ts";
+import { pack } from "../../builder/api/pack.ts";
+import { mksquashfs, runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack as packBundle, start } from "../support/packed.ts";
 import { bundle, fuselage, isRoot, ordinaryUser, root, run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
@@ -175,7 +175,7 @@ let handle: string;
 const mounted: string[] = [];
 beforeAll(() => {
   handle = path.join(temporaryDirectory(), "handle");
-  const source = path.join(root, "test/security/handle.c");
+  const source = path.join(root, "test/support/handle.c");
   execFileSync("cc", ["-Wall", "-Wextra", "-Werror", "-o", handle, source]);
   chmodSync(handle, 0o755);
 });

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ImageReader, openImage } from "../../builder/squashfs/index.ts";
-import { bundleOf } from "../runtime/bundle-of.ts";
+import { type ImageReader, openImage } from "../../builder/squashfs/squashfs.ts";
+import { bundleOf } from "../support/bundle-of.ts";
 import {
   type Crafted,
   type CraftedInode,

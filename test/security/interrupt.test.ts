@@ -19,9 +19,9 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { treeFromDirectory } from "../../builder/input/directory.ts";
-import { pack } from "../../builder/pack.ts";
-import { openImage } from "../../builder/squashfs/index.ts";
+import { pack } from "../../builder/api/pack.ts";
+import { treeFromDirectory } from "../../builder/input/add-directory.ts";
+import { openImage } from "../../builder/squashfs/squashfs.ts";
 import { craftImage } from "../support/crafted-image.ts";
 import { leftovers } from "../support/leftovers.ts";
 import { missing, skipUnless } from "../support/needs.ts";

@@ -6,14 +6,14 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { asOrdinary, asRoot, checkOf, runnerOf, setuidRoot } from "../runner/runner.ts";
-import { makeZip } from "../runner/zip.ts";
-import { mksquashfs } from "../runtime/bundle-of.ts";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { noise } from "../support/image.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
+import { compile, listen, packProgram, type Shown } from "../support/process-state.ts";
+import { asOrdinary, asRoot, checkOf, runnerOf, setuidRoot } from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { compile, listen, packProgram, type Shown } from "./state.ts";
+import { makeZip } from "../support/zip.ts";
 
 /** Prints its own limits, and the length of all of a file that the archive has. */
 let reader: string;
@@ -25,7 +25,7 @@ let dir: string;
 const BYTES = 24_000_000;
 
 beforeAll(async () => {
-  reader = compile("security/reader.c", "-static");
+  reader = compile("support/share-reader.c", "-static");
   dir = temporaryDirectory();
   const packed = await packProgram(reader, "app.run", (folder) => {
     for (let i = 0; i < 3; i++) {

@@ -20,7 +20,7 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
-import { appImage } from "../appimage/support.ts";
+import { appImage } from "../support/appimage.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, ordinaryUser } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";

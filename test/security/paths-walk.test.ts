@@ -1,4 +1,4 @@
-/** The walk that decides whether others can change a path (runtime/trusted_path.h), case by case. */
+/** The walk that decides whether others can change a path (runtime/kernel/trusted_path.h), case by case. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -36,7 +36,7 @@ beforeAll(async () => {
   const { status, stderr } = await run("gcc", [
     ...flags,
     ...["", "/generated"].map((dir) => `-I${path.join(root, `runtime${dir}`)}`),
-    path.join(root, "test/paths/walk.c"),
+    path.join(root, "test/c/paths.c"),
     ...sources.map((name) => path.join(root, "runtime", name)),
     "-o",
     program,

@@ -16,13 +16,13 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { appImage, variables } from "../appimage/support.ts";
-import { ask, asRoot, checkOf, homeOf, refused, start, ways } from "../runner/runner.ts";
-import { makeZip } from "../runner/zip.ts";
-import { printed } from "../runtime/bundle-of.ts";
+import { appImage, variables } from "../support/appimage.ts";
+import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { ordinaryUser, type RunOptions, root, run } from "../support/process.ts";
+import { ask, asRoot, checkOf, homeOf, refused, start, ways } from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { makeZip } from "../support/zip.ts";
 
 const { uid, gid } = ordinaryUser();
 const other = uid + 1;

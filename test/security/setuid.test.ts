@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { runtimeFile } from "../support/bundle-of.ts";
+import { asUser, ordinaryUser, run } from "../support/process.ts";
 import {
   asOrdinary,
   checkOf,
@@ -21,12 +23,10 @@ import {
   runnerOf,
   start,
   setuidRoot as way,
-} from "../runner/runner.ts";
-import { makeZip } from "../runner/zip.ts";
-import { runtimeFile } from "../runtime/bundle-of.ts";
-import { asUser, ordinaryUser, run } from "../support/process.ts";
+} from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { callsAsRoot, type RootCall } from "./trace.ts";
+import { callsAsRoot, type RootCall } from "../support/trace.ts";
+import { makeZip } from "../support/zip.ts";
 
 const { uid, gid } = ordinaryUser();
 const check = checkOf(way);

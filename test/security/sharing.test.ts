@@ -20,7 +20,6 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
-import { pack, start, type Way, ways } from "../runtime/packed.ts";
 import {
   askKeeper,
   end,
@@ -37,9 +36,10 @@ import {
   settled,
   stand,
   warm,
-} from "../support/keepers.ts";
+} from "../support/holders.ts";
 import { leftovers } from "../support/leftovers.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
+import { pack, start, type Way, ways } from "../support/packed.ts";
 import { type Outcome, ordinaryUser, type RunOptions, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 

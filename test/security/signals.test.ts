@@ -19,13 +19,13 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { appImage } from "../appimage/support.ts";
-import { mksquashfs, runArguments, runtimeFile } from "../runtime/bundle-of.ts";
-import { pack } from "../runtime/packed.ts";
+import { appImage } from "../support/appimage.ts";
+import { mksquashfs, runArguments, runtimeFile } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
+import { pack } from "../support/packed.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
+import { compileState, listen, packProgram } from "../support/process-state.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { compileState, listen, packProgram } from "./state.ts";
 
 const check = skipUnless("gcc");
 const { uid, gid } = ordinaryUser();

@@ -4,12 +4,18 @@
  * why that is so.
  */
 import { beforeAll, describe, expect } from "vitest";
-import { asOrdinary, asRoot, checkOf, runnerOf, setuidRoot } from "../runner/runner.ts";
-import { mksquashfs } from "../runtime/bundle-of.ts";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
 import { isRoot, ordinaryUser } from "../support/process.ts";
+import {
+  compile,
+  compileState,
+  listen,
+  packProgram,
+  type Shown,
+} from "../support/process-state.ts";
+import { asOrdinary, asRoot, checkOf, runnerOf, setuidRoot } from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { compile, compileState, listen, packProgram, type Shown } from "./state.ts";
 
 let state: string;
 let bundle: string;

@@ -16,8 +16,8 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { appImage, smallAppDir } from "../appimage/support.ts";
-import { mksquashfs } from "../runtime/bundle-of.ts";
+import { appImage, smallAppDir } from "../support/appimage.ts";
+import { mksquashfs } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundle, bundleCommand, ordinaryUser, run } from "../support/process.ts";

@@ -1,7 +1,7 @@
 /** Archives to assemble bundles around. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { pack } from "../../builder/pack.ts";
+import { pack } from "../../builder/api/pack.ts";
 import { type Files, writeFiles } from "./case.ts";
 
 /** A program that prints its arguments, one a line. */

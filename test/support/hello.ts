@@ -1,7 +1,7 @@
 /** The example app as a bundle. */
 import path from "node:path";
-import { build } from "../../builder/build.ts";
-import type { BuildOptions } from "../../builder/config/build.ts";
+import { build } from "../../builder/api/build.ts";
+import type { BuildOptions } from "../../builder/config/build-options.ts";
 import { root } from "./process.ts";
 import { temporaryDirectory } from "./temporary.ts";
 

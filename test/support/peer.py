@@ -4,7 +4,7 @@ peer.py UID listen NAME ANSWER [LOCK]  binds the abstract socket, prints a line,
                                        and prints how many bytes and descriptors that one has sent
 peer.py UID ask NAME [LOCK HOW [PID]]  connects as a start, prints how many descriptors came
 
-LOCK is share.lock of a home: then the peer shows there who it is, as runtime/warm/proof.h has it, and
+LOCK is share.lock of a home: then the peer shows there who it is, as runtime/share/proof.h has it, and
 HOW says what it does differently. PID is the keeper. UID "-" is whoever runs this.
 """
 import array, ctypes, fcntl, os, signal, socket, stat, struct, sys, time

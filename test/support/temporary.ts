@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdtempSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll } from "vitest";
-import { removeTemporary } from "../../builder/output/temporary.ts";
+import { removeTemporary } from "../../builder/host/temporary.ts";
 import { ordinaryUser } from "./process.ts";
 
 const made: string[] = [];

@@ -5,8 +5,8 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { machineName } from "../../elf/read.ts";
-import * as errors from "./errors.ts";
 import { type Closure, findPackage } from "./installed.ts";
+import * as errors from "./node-errors.ts";
 import { type PackageJson, readPackage } from "./package.ts";
 import { abiOf, nodeWithAbi, packageFits, showTarget, type Target } from "./target.ts";
 

@@ -8,8 +8,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { BuildFailure, BuildOptions, BuildResult, Message } from "esbuild";
-import * as errors from "./errors.ts";
 import { findPackage, wantedNames } from "./installed.ts";
+import * as errors from "./node-errors.ts";
 import { installedPackage, packageName, readPackage } from "./package.ts";
 
 export interface Analysis {

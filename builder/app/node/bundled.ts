@@ -2,14 +2,14 @@
 import path from "node:path";
 import { checkAddonFile } from "./addons.ts";
 import { type Analysis, analyse } from "./analyse.ts";
-import { type BundledProgram, bundleProgram, programFor } from "./bundle.ts";
+import { type BundledProgram, bundleProgram, programFor } from "./bundle-javascript.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { addExternal, chooseExternal, type External, explainExternal } from "./external.ts";
-import type { AppImage } from "./image.ts";
-import { importedFiles, prepareKept } from "./kept.ts";
-import type { Prepared, Sources } from "./node.ts";
+import type { AppImage } from "./node-app-tree.ts";
+import type { Prepared, Sources } from "./node-kind.ts";
 import { installedPackage, packageAbove } from "./package.ts";
 import { type Traced, trace } from "./trace.ts";
+import { importedFiles, prepareKept } from "./unbundled.ts";
 
 /** One program of the app: the entry, a worker, a child. */
 interface Unit {

@@ -11,9 +11,9 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
-import { templatesPath } from "../../paths.ts";
-import { run } from "./command.ts";
+import { templatesPath } from "../../host/paths.ts";
 import type { Interpreter } from "./interpreter.ts";
+import { run } from "./node-command.ts";
 
 /** From this version on the folder of a cache may move. */
 const FIRST = "24.12.0";

@@ -1,7 +1,7 @@
 /** Packages as they are installed, with npm's nested folders and pnpm's links. */
 import { lstatSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import * as errors from "./errors.ts";
+import * as errors from "./node-errors.ts";
 import { type PackageJson, readPackage } from "./package.ts";
 import { packageFits, type Target } from "./target.ts";
 

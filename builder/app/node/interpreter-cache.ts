@@ -13,8 +13,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
 import { errnoCode } from "../../errors.ts";
-import { removeTemporary } from "../../output/temporary.ts";
-import { ownFolder } from "../../output/trusted.ts";
+import { removeTemporary } from "../../host/temporary.ts";
+import { ownFolder } from "../../host/trusted.ts";
 
 /** What stands beside an interpreter as facts.json, in the cache and in a bundle. */
 export interface Facts {

@@ -6,10 +6,10 @@ import path from "node:path";
 import semver from "semver";
 import { machineName } from "../../elf/read.ts";
 import { BundleError, fileUnreadable } from "../../errors.ts";
-import { removeTemporary, temporaryName } from "../../output/temporary.ts";
-import { run } from "./command.ts";
-import * as errors from "./errors.ts";
+import { removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { type Facts, InterpreterCache, type Kept, type Wanted } from "./interpreter-cache.ts";
+import { run } from "./node-command.ts";
+import * as errors from "./node-errors.ts";
 import {
   configuredRegistry,
   download,
@@ -17,7 +17,7 @@ import {
   publishedVersions,
   type Registry,
 } from "./registry.ts";
-import { stripElf } from "./strip.ts";
+import { stripElf } from "./strip-interpreter.ts";
 import type { Target } from "./target.ts";
 
 /**

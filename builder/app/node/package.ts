@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { errnoCode, fileUnreadable } from "../../errors.ts";
-import * as errors from "./errors.ts";
+import * as errors from "./node-errors.ts";
 
 type Names = Record<string, string>;
 

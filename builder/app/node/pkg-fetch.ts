@@ -3,7 +3,7 @@
  * ("linuxstatic"). It downloads from GitHub and keeps what it got in ~/.pkg-cache.
  */
 import { BundleError } from "../../errors.ts";
-import * as errors from "./errors.ts";
+import * as errors from "./node-errors.ts";
 import type { Target } from "./target.ts";
 
 /** These programs run what is appended to them, unless this says that they are Node. */

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import * as errors from "./errors.ts";
+import * as errors from "./node-errors.ts";
 
 export interface Registry {
   /** With a slash at its end. */

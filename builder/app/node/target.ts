@@ -1,5 +1,5 @@
 /** The machine that an app is packed for, as npm and Node call it. */
-import type { Architecture } from "../../paths.ts";
+import type { Architecture } from "../../host/paths.ts";
 import type { PackageJson } from "./package.ts";
 
 export type Libc = "glibc" | "musl" | "static";

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader } from "esbuild";
-import { SCRIPT } from "./entry.ts";
+import { SCRIPT } from "./node-entry.ts";
 import { installedPackage } from "./package.ts";
 
 export interface Traced {

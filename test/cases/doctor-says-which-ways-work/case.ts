@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Finding } from "../../../builder/doctor.ts";
+import type { Finding } from "../../../builder/api/doctor.ts";
 import type { Case } from "../../support/case.ts";
 
 export default {

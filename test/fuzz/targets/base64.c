@@ -1,5 +1,5 @@
 /* Base64 text, against a decoder that takes one character after the other. */
-#include "base/base64.h"
+#include "libc/base64.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* An ELF file: where its image and its manifest are, and that manifest. */
 #include <string.h>
 
-#include "elf_layout.h"
-#include "manifest.h"
+#include "bundle/elf_layout.h"
+#include "bundle/manifest.h"
 #include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

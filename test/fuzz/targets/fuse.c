@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fuse/helper.c" /* for what only its thread calls */
+#include "fuse/readahead.c" /* for what only its thread calls */
 #include "fuse/operations.h"
 #include "fuse/threads.h"
 #include "target.h"

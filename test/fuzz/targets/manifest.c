@@ -1,5 +1,5 @@
 /* A manifest, with the checksum put right, which would keep nearly every change out. */
-#include "manifest.h"
+#include "bundle/manifest.h"
 
 #include <lzma.h>
 #include <string.h>

@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "appimage.h"
-#include "base/match.h"
-#include "fuse/options.h"
-#include "invocation.h"
-#include "options.h"
+#include "bundle/appimage.h"
+#include "libc/match.h"
+#include "fuse/fuse_options.h"
+#include "cli/runner_options.h"
+#include "cli/bundle_options.h"
 #include "target.h"
-#include "unpack.h"
+#include "cli/extract_command.h"
 
 #define ARGUMENTS_MAX 64
 #define TEXT_MAX 4096

@@ -11,8 +11,8 @@
 #include "../walk.h"
 #include "squashfs/squashfs.h"
 #include "target.h"
-#include "zip/reader.h"
-#include "zip/zip_squashfs.h"
+#include "zip/zip_reader.h"
+#include "squashfs_writer/zip_squashfs.h"
 
 #define IMAGE_MAX (4u << 20)
 #define BYTES_MAX (1u << 20)

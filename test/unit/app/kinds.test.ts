@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { chooseKind, kindNames } from "../../../builder/app/kinds.ts";
 import { withApp } from "../../../builder/app/prepare.ts";
 import { openSource } from "../../../builder/app/source.ts";
-import { resolveBuildOptions } from "../../../builder/config/build.ts";
+import { resolveBuildOptions } from "../../../builder/config/build-options.ts";
 import { commands, configKeys } from "../../../builder/generated/spec.ts";
 import { type Files, program, writeFiles } from "../../support/case.ts";
 import { makeDynamicElf, makeProgram } from "../../support/dynamic-elf.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { listingLine, listingObject, permissionLetters } from "../../../builder/cli/listing.ts";
-import type { ImageEntry } from "../../../builder/squashfs/reader.ts";
+import type { ImageEntry } from "../../../builder/squashfs/image-reader.ts";
 
 function entry(given: Partial<ImageEntry>): ImageEntry {
   const rest = { uid: 0, gid: 0, mtime: 0, ref: 0, inode: 1, links: 1, size: 0, xattrs: [] };

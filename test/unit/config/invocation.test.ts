@@ -109,7 +109,7 @@ describe("what the runner would refuse is refused, and named:", () => {
 });
 
 test("the runtime knows the same options", () => {
-  const source = readFileSync(path.join(root, "runtime/invocation.c"), "utf8");
+  const source = readFileSync(path.join(root, "runtime/cli/runner_options.c"), "utf8");
   const known = [...source.matchAll(/= \{ "--([a-z-]+)", (?:"-([a-z])"|NULL), (true|false) \}/g)];
   const ofRuntime = known.map(([, name, short, value]) => [name, short, value === "true"]);
   const table: readonly { name: string; short?: string; type: string }[] = runnerOptions;
@@ -118,7 +118,7 @@ test("the runtime knows the same options", () => {
 });
 
 test("the runtime knows the same mount types", () => {
-  const source = readFileSync(path.join(root, "runtime/invocation.c"), "utf8");
+  const source = readFileSync(path.join(root, "runtime/cli/runner_options.c"), "utf8");
   const [, list = ""] = /types\[\] = \{([^}]*)\}/.exec(source) ?? [];
   const option = runnerOptions.find(({ name }) => name === "mount-type");
   expect([...list.matchAll(/"([a-z]+)"/g)].map(([, type]) => type)).toEqual(

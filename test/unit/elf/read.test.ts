@@ -2,7 +2,7 @@ import { open, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { alignImage, machineName, readElf } from "../../../builder/elf/read.ts";
-import { runtimePath } from "../../../builder/paths.ts";
+import { runtimePath } from "../../../builder/host/paths.ts";
 import { makeElf } from "../../support/elf.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 

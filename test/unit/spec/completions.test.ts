@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { alias, commands, globalOptions, runnerOptions } from "../../../builder/generated/spec.ts";
-import { completionsPath, type Shell } from "../../../builder/paths.ts";
+import { completionsPath, type Shell } from "../../../builder/host/paths.ts";
 import { skipUnless } from "../../support/needs.ts";
 import { run } from "../../support/process.ts";
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadConfig } from "../../../builder/config/file.ts";
+import { loadConfig } from "../../../builder/config/config-file.ts";
 import { configKeys } from "../../../builder/generated/spec.ts";
 import { root } from "../../support/process.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { beforeEach, expect, test } from "vitest";
 import { NONE } from "../../../builder/native/addon.ts";
 import { writeContents } from "../../../builder/squashfs/contents.ts";
-import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/options.ts";
+import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { type FileNode, fileNode } from "../../../builder/tree/node.ts";
 import { noise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { IdTable } from "../../../builder/squashfs/ids.ts";
 import { encodeInodeTables } from "../../../builder/squashfs/inode-table.ts";
-import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/options.ts";
 import { planTree } from "../../../builder/squashfs/plan.ts";
+import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { XattrTable } from "../../../builder/squashfs/xattrs.ts";
 import { directoryNode, symlinkNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { openImage, writeSquashfs } from "../../../builder/squashfs/index.ts";
+import { openImage, writeSquashfs } from "../../../builder/squashfs/squashfs.ts";
 import { fileNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { noise } from "../../support/image.ts";

@@ -1,0 +1,208 @@
+/** App → bundle. The phases in order. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import type { App, KindName } from "../app/kind.ts";
+import { withApp } from "../app/prepare.ts";
+import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
+import { type Finished, finisher } from "../appimage/finish.ts";
+import {
+  type BuildOptions,
+  type ResolvedBuildOptions,
+  resolveBuildOptions,
+} from "../config/build-options.ts";
+import { imageOptions } from "../config/image-options.ts";
+import { version } from "../generated/spec.ts";
+import { cacheDirectory, runtimePath } from "../host/paths.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
+import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
+import { type ImageFacts, writeSquashfs } from "../squashfs/squashfs.ts";
+import { contentSize } from "../tree/node.ts";
+import { byteString, displayPath } from "../tree/path.ts";
+import type { Tree } from "../tree/tree.ts";
+import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
+
+export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
+  /** Absolute path of the bundle. */
+  output: string;
+  /** "image": the input held one, which was taken over or packed again. */
+  kind: KindName | "image";
+  /** One line: what the app is and why. */
+  summary: string;
+  /** What may go wrong on other machines, one line each. */
+  warnings: readonly string[];
+  /** Of an AppImage: its desktop entry, and where newer versions are. */
+  appImage?: { desktopFile: string; name: string; updateInfo?: string };
+  /** Fingerprint of the key that signed it. */
+  signedBy?: string;
+  /** Absolute path of the control file for zsync. */
+  zsyncFile?: string;
+}
+
+/** What a build would pack. */
+export interface Explanation {
+  kind: BuildResult["kind"];
+  /** One line: what the app is and why. */
+  summary: string;
+  /** What goes into the file and why, one line each. */
+  lines: readonly string[];
+  warnings: readonly string[];
+  /** Program that is started: path below the root of the image. */
+  entry: string;
+  /** Regular files, and the bytes of their contents before compression. */
+  files: number;
+  contentBytes: number;
+}
+
+/**
+ * Packs an app into one executable file. Nothing is written under the output's name before all has
+ * succeeded.
+ *
+ * @throws BundleError; docs/errors.md lists the codes
+ */
+export async function build(given: BuildOptions): Promise<BuildResult> {
+  const resolved = resolveBuildOptions(given);
+  const output = await resolveOutput(resolved.output);
+  await refuseInside(output, resolved.output, resolved.input);
+  return withPrepared(resolved, given, ({ take, ...prepared }) =>
+    write(prepared, output, take ?? packing(prepared.app, prepared.options)),
+  );
+}
+
+interface Prepared {
+  app: App;
+  appDir: AppDir | undefined;
+  options: ResolvedBuildOptions;
+  kind: BuildResult["kind"];
+  /** Writes the image that the input holds. */
+  take?: WriteImage | undefined;
+}
+
+/** Hands out what goes into the file. What it refers to exists until `use` is done. */
+async function withPrepared<T>(
+  resolved: ResolvedBuildOptions,
+  given: Pick<BuildOptions, "arch">,
+  use: (prepared: Prepared) => Promise<T>,
+): Promise<T> {
+  if (await holdsImage(resolved.input)) {
+    return withConversion(resolved, given.arch !== undefined, (conversion) =>
+      use({ ...conversion, kind: "image" }),
+    );
+  }
+  const isAppImage = resolved.format === "appimage";
+  const options = isAppImage ? await withAppDirEntry(resolved) : resolved;
+  return withApp(options, async (app) => {
+    const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+    return use({ app, appDir, options, kind: app.kind });
+  });
+}
+
+type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
+
+function packing(app: App, options: ResolvedBuildOptions): WriteImage {
+  const image = { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") };
+  return (fd, offset) => writeSquashfs(app.tree, { fd, offset }, image);
+}
+
+/** Writes the file and what belongs beside it. */
+async function write(
+  { app, appDir, options, kind }: Prepared,
+  output: string,
+  writeImage: WriteImage,
+): Promise<BuildResult> {
+  const runtime = await readRuntime(runtimePath(options.arch));
+  const { finish, finished } = finisher(runtime, options, output);
+  const updates = finished.updateInfo !== undefined;
+  const control = updates ? await resolveOutput(`${output}.zsync`) : undefined;
+  const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
+  const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
+  const stale = !updates && appDir !== undefined && existsSync(`${output}.zsync`);
+  const warnings = [
+    ...app.warnings,
+    ...(appDir?.warnings ?? []),
+    ...(stale ? [`${path.basename(output)}.zsync describes another build; remove it`] : []),
+  ];
+  return { ...file, ...more, output, kind, summary: app.summary, warnings };
+}
+
+/** A folder that is to be an AppImage may say by itself what starts. */
+async function withAppDirEntry(options: ResolvedBuildOptions): Promise<ResolvedBuildOptions> {
+  const entry = await appDirEntry(options);
+  return entry === undefined ? options : { ...options, entry };
+}
+
+function resultOf(
+  appDir: AppDir | undefined,
+  { updateInfo, signedBy }: Finished,
+): Pick<BuildResult, "appImage" | "signedBy"> {
+  return {
+    ...(appDir && {
+      appImage: {
+        desktopFile: displayPath(appDir.desktopFile),
+        name: appDir.desktop.name,
+        ...(updateInfo !== undefined && { updateInfo }),
+      },
+    }),
+    ...(signedBy !== undefined && { signedBy }),
+  };
+}
+
+/** The control file describes the file as it is now, so it is written when that has its name. */
+async function writeZsync(
+  zsyncFile: string | undefined,
+  { zsync }: Finished,
+): Promise<Pick<BuildResult, "zsyncFile">> {
+  if (zsync === undefined || zsyncFile === undefined) return {};
+  await writeAtomically(zsyncFile, 0o666, (handle) => handle.writeFile(zsync));
+  return { zsyncFile };
+}
+
+/**
+ * Prepares an app as `build` does and says what would go into the file; nothing is written.
+ *
+ * @throws as `build`
+ */
+export async function explain(
+  given: Omit<BuildOptions, "output"> & { output?: string },
+): Promise<Explanation> {
+  // No file is written, so any name will do for the check of the other options.
+  const resolved = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
+  return withPrepared(resolved, given, async ({ app, appDir, kind }) => ({
+    kind,
+    summary: app.summary,
+    lines: app.explain,
+    warnings: [...app.warnings, ...(appDir?.warnings ?? [])],
+    entry: displayPath(app.entry),
+    ...sizes(app.tree),
+  }));
+}
+
+/** What the bundle records. */
+function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "imageSize"> {
+  const args = [...app.args, ...options.args];
+  const unset = [...new Set([...app.unsetEnv, ...options.unsetEnv])];
+  return {
+    name: byteString(options.name),
+    entry: app.entry,
+    args: args.map(byteString),
+    ...(args.some((arg) => arg.includes("${FUSELAGE_BUNDLE_DIR}")) && { expandArgs: true }),
+    ...(unset.length > 0 && { unset: unset.map(byteString) }),
+    env: [...app.env, ...options.env].map(byteString),
+    ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),
+    ...(options.writable && { writable: true }),
+    noRuntimeOptions: options.runtimeOptions === false,
+    version,
+    arch: options.arch,
+  };
+}
+
+function sizes(tree: Tree): { files: number; contentBytes: number } {
+  const seen = new Set<unknown>();
+  let contentBytes = 0;
+  for (const { node } of tree.walk()) {
+    if (node.kind !== "file" || seen.has(node)) continue;
+    seen.add(node);
+    contentBytes += contentSize(node.contents);
+  }
+  return { files: seen.size, contentBytes };
+}

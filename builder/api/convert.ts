@@ -1,0 +1,254 @@
+/**
+ * A file that holds an image (an AppImage, a bundle, a squashfs image) → bundle. The image is taken
+ * over byte for byte, unless an option asks for another.
+ */
+import { mkdirSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import path from "node:path";
+import { chooseEntry } from "../app/choose-entry.ts";
+import type { App } from "../app/kind.ts";
+import { type AppDir, completeAppDir } from "../appimage/appdir.ts";
+import { readText } from "../appimage/sections.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { alignImage, hasElfMagic, readElf } from "../elf/read.ts";
+import * as errors from "../errors.ts";
+import { manifestFormat } from "../generated/spec.ts";
+import { Breath } from "../host/breath.ts";
+import { architectures } from "../host/paths.ts";
+import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { locateImage } from "../image/locate.ts";
+import { isPackedXattr, treeFromDirectory } from "../input/add-directory.ts";
+import { fromBytes } from "../manifest/manifest.ts";
+import { writeAt } from "../output/write-at.ts";
+import type { ImageEntry, ImageReader, SuperblockFacts } from "../squashfs/image-reader.ts";
+import { directoryNode, fileNode, type Node, symlinkNode } from "../tree/node.ts";
+import { Tree } from "../tree/tree.ts";
+import { type Inspection, withImage } from "./inspect.ts";
+
+/** An image as it stood in the input. */
+export interface TakenImage extends SuperblockFacts {
+  /** Bytes with padding, a multiple of 4096. */
+  paddedBytes: number;
+  /** Regular files, a hard-linked one counted once, and the bytes of all of them. */
+  files: number;
+  contentBytes: number;
+}
+
+/** What a build does with an image that it was handed. */
+export interface Conversion {
+  app: App;
+  appDir: AppDir | undefined;
+  /** Options with what the input says itself. */
+  options: ResolvedBuildOptions;
+  /** Writes the image as it is; undefined when it has to be packed again. */
+  take: ((fd: number, offset: number) => Promise<TakenImage>) | undefined;
+}
+
+/** Options that change what is in an image or how it is packed. */
+const repacking = ["compression", "level", "blockSize", "keepMtimes", "keepOwners"] as const;
+
+/** Whether a file holds an image to take over. What is wrong with others, their kind says. */
+export async function holdsImage(file: string): Promise<boolean> {
+  const handle = await open(file).catch(() => undefined);
+  if (handle === undefined) return false;
+  try {
+    if (!(await handle.stat()).isFile()) return false;
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    const magic = buffer.toString("latin1");
+    if (magic === "hsqs" || magic === "sqsh") return true;
+    return hasElfMagic(buffer) && (await hasImageBehind(handle, file));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** True also for a bundle or an AppImage whose image is cut off: it is no program to pack. */
+async function hasImageBehind(handle: FileHandle, file: string): Promise<boolean> {
+  try {
+    const elf = await readElf(handle, file);
+    if (elf.appImageType !== undefined) return true;
+    const manifest = elf.sections.find(({ name }) => name === manifestFormat.section);
+    if (manifest !== undefined && (await readText(handle, manifest)) !== "") return true;
+    await locateImage(handle, file);
+    return true;
+  } catch (cause) {
+    if (cause instanceof errors.BundleError) return false;
+    throw cause;
+  }
+}
+
+/**
+ * Looks at the image and hands what is to be done to `use`; files that it needs exist until then.
+ *
+ * @param archGiven whether the caller has said a machine: else the input's is kept
+ * @throws what `withImage`, `chooseEntry` and `completeAppDir` throw
+ */
+export function withConversion<T>(
+  given: ResolvedBuildOptions,
+  archGiven: boolean,
+  use: (conversion: Conversion) => Promise<T>,
+): Promise<T> {
+  return withImage(given.input, async (inspection, image, handle) => {
+    const options = { ...given, ...(!archGiven && archOf(inspection)) };
+    const workspace = workFolder();
+    try {
+      return await use(await prepare(options, inspection, image, handle, workspace));
+    } finally {
+      removeTemporary(workspace);
+    }
+  });
+}
+
+function archOf({ arch }: Inspection): Partial<ResolvedBuildOptions> {
+  const known = architectures.find((name) => name === arch);
+  return known === undefined ? {} : { arch: known };
+}
+
+async function prepare(
+  options: ResolvedBuildOptions,
+  inspection: Inspection,
+  image: ImageReader,
+  handle: FileHandle,
+  workspace: string,
+): Promise<Conversion> {
+  checkOptions(options);
+  const { manifest } = inspection;
+  const { signal } = options;
+  const entries = await image.list(signal);
+  const isAppImage = options.format === "appimage";
+  const asked = repacking.some((key) => options[key] !== undefined && options[key] !== false);
+  const repacks = asked || (options.exclude ?? []).length > 0 || options.xattrs === false;
+  const tree =
+    repacks || isAppImage
+      ? await extracted(image, entries, workspace, options)
+      : await outline(entries, signal);
+  const recorded = options.entry === undefined && manifest?.entry;
+  const entry = recorded
+    ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
+    : chooseEntry(tree, question(options));
+  if (isAppImage && options.entry !== undefined && entry !== "AppRun" && tree.get("AppRun")) {
+    throw errors.optionConflict("--entry, while the image has an AppRun, which starts the app");
+  }
+  const app = appOf(tree, entry, inspection);
+  const before = isAppImage ? new Map(paths(tree)) : undefined;
+  const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+  const added = before && [...paths(tree)].filter(([path, node]) => before.get(path) !== node);
+  const changed = added !== undefined && added.length > 0;
+  if (changed && !repacks) {
+    const names = added.map(([path]) => path).join(", ");
+    app.warnings = [...app.warnings, `the image is packed again, with ${names}`];
+  }
+  const take =
+    repacks || changed
+      ? undefined
+      : (fd: number, offset: number) => takeOver(handle, inspection, image, entries, fd, offset);
+  return { app, appDir, options, take };
+}
+
+/** @throws E_OPTION_CONFLICT for options that say how an app is made */
+function checkOptions({ kind, withLibs, libs }: ResolvedBuildOptions): void {
+  const given = {
+    "--kind": kind !== undefined && kind !== "auto",
+    "--with-libs": withLibs === true,
+    "--lib": (libs ?? []).length > 0,
+  };
+  for (const [flag, isGiven] of Object.entries(given)) {
+    if (isGiven) throw errors.optionConflict(`${flag}, while APP holds a finished image`);
+  }
+}
+
+const question = ({ input, entry, name }: ResolvedBuildOptions) => ({ dir: input, entry, name });
+
+function* paths(tree: Tree): Generator<[string, Node]> {
+  for (const { path, node } of tree.walk()) if (node.kind !== "directory") yield [path, node];
+}
+
+function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspection): App {
+  return {
+    kind: "plain",
+    tree,
+    entry,
+    args: manifest?.args.map(fromBytes) ?? [],
+    env: manifest?.env.map(fromBytes) ?? [],
+    unsetEnv: manifest?.unset?.map(fromBytes) ?? [],
+    summary: `image (${kind}, at byte ${imageOffset})`,
+    explain: [],
+    warnings: [],
+  };
+}
+
+/**
+ * The tree of an image that is packed again. Extraction gives nobody a right that he did not ask
+ * for; what it leaves out on the disk goes from the old image into the new one all the same.
+ */
+async function extracted(
+  image: ImageReader,
+  entries: readonly ImageEntry[],
+  workspace: string,
+  { exclude = [], signal }: ResolvedBuildOptions,
+): Promise<Tree> {
+  // Below the private folder: the image says what mode its root has.
+  const root = path.join(workspace, "image");
+  mkdirSync(root, { mode: 0o700 });
+  await image.extract(root, { xattrs: false, signal });
+  const tree = await treeFromDirectory(root, { exclude, ...(signal && { signal }) });
+  const breath = new Breath(signal);
+  for (const { path, mode, uid, gid, xattrs } of entries) {
+    const node = path === "" ? tree.root : tree.get(path);
+    if (node) Object.assign(node, { mode, uid, gid, xattrs: xattrs.filter(isPackedXattr) });
+    if (breath.isDue) await breath.take();
+  }
+  return tree;
+}
+
+/** The tree of an image whose contents nobody reads: enough to find what starts. */
+async function outline(entries: readonly ImageEntry[], signal?: AbortSignal): Promise<Tree> {
+  const tree = new Tree();
+  const files = new Map<number, Node>();
+  const breath = new Breath(signal);
+  for (const { path, kind, mode, target, inode, size } of entries) {
+    if (breath.isDue) await breath.take();
+    if (path === "") continue;
+    if (kind === "directory") tree.add(path, directoryNode({ mode }));
+    else if (kind === "symlink") tree.add(path, symlinkNode(target ?? ""));
+    else if (kind === "file") {
+      const file = files.get(inode) ?? fileNode({ from: "stream", size, open: unread }, { mode });
+      files.set(inode, file);
+      tree.add(path, file);
+    }
+  }
+  return tree;
+}
+
+function unread(): never {
+  throw new Error("the image is taken over, not read");
+}
+
+/** Bytes that are copied at once. */
+const CHUNK = 1 << 20;
+
+async function takeOver(
+  source: FileHandle,
+  { imageOffset, size }: Inspection,
+  { facts }: ImageReader,
+  entries: readonly ImageEntry[],
+  fd: number,
+  offset: number,
+): Promise<TakenImage> {
+  const paddedBytes = alignImage(facts.bytes);
+  const wanted = Math.min(paddedBytes, size - imageOffset);
+  const chunk = Buffer.alloc(CHUNK);
+  for (let done = 0; done < wanted; ) {
+    const length = Math.min(CHUNK, wanted - done);
+    const { bytesRead } = await source.read(chunk, 0, length, imageOffset + done);
+    if (bytesRead === 0) throw errors.fileChanged("the image", "it became shorter");
+    await writeAt(fd, chunk.subarray(0, bytesRead), offset + done);
+    done += bytesRead;
+  }
+  await writeAt(fd, Buffer.alloc(paddedBytes - wanted), offset + wanted);
+  const files = new Map(
+    entries.filter(({ kind }) => kind === "file").map(({ inode, size: bytes }) => [inode, bytes]),
+  );
+  const contentBytes = [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return { ...facts, paddedBytes, files: files.size, contentBytes };
+}

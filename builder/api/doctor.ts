@@ -1,0 +1,67 @@
+/** Which ways to mount an image work on this machine: asked of the runtime, which really tries. */
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { hostArchitecture, runtimePath } from "../host/paths.ts";
+import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { pack } from "./pack.ts";
+
+export interface Finding {
+  strategy: "loop" | "fuse" | "fusermount" | "extract";
+  works: boolean;
+  /** Milliseconds to the mounted image, or to the refusal. */
+  milliseconds: number;
+  /** Why it is refused, in the runtime's words. */
+  reason?: string;
+  /** What the user, or whoever runs the machine, can do about it. */
+  advice?: string;
+}
+
+/** What the runtime prints; it exits with 125 when no strategy works, and has said so by then. */
+function ask(runtime: string, image: string): Promise<{ stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const args = ["--doctor=json", `--static=image:${image}`];
+    const child = spawn(runtime, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
+    });
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr += chunk;
+    });
+    child.on("error", (cause) => reject(errors.fileUnreadable(runtime, cause)));
+    child.on("close", () => resolve({ stdout, stderr }));
+  });
+}
+
+async function withSmallImage<Result>(use: (image: string) => Promise<Result>): Promise<Result> {
+  const dir = workFolder();
+  try {
+    const input = path.join(dir, "input");
+    const image = path.join(dir, "image.sfs");
+    await mkdir(input);
+    await writeFile(path.join(input, "file"), "");
+    await pack({ input, output: image });
+    return await use(image);
+  } finally {
+    removeTemporary(dir);
+  }
+}
+
+/**
+ * Tries every strategy with an image, or with a small one.
+ *
+ * @param file bundle, other ELF with a squashfs image, or squashfs image
+ * @throws E_DOCTOR with the runtime's words, when it cannot even try
+ */
+export async function doctor(file?: string): Promise<Finding[]> {
+  const runtime = runtimePath(hostArchitecture() ?? "x86_64");
+  const { stdout, stderr } =
+    file === undefined
+      ? await withSmallImage((image) => ask(runtime, image))
+      : await ask(runtime, path.resolve(file));
+  if (!stdout.startsWith("[")) throw errors.doctor(file ?? runtime, stderr.split("\n", 1)[0] ?? "");
+  return JSON.parse(stdout) as Finding[];
+}

@@ -1,0 +1,118 @@
+/** What a file that holds a squashfs image says about itself. */
+import type { FileHandle } from "node:fs/promises";
+import { findSection, readText, SIGNATURE, UPDATE_INFO } from "../appimage/sections.ts";
+import { type ElfFile, machineName } from "../elf/read.ts";
+import * as errors from "../errors.ts";
+import { manifestFormat } from "../generated/spec.ts";
+import { checkComplete, type LocatedImage, locateImage } from "../image/locate.ts";
+import { withFile } from "../input/add-file.ts";
+import { decodeManifest } from "../manifest/decode.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { type ImageReader, openImage } from "../squashfs/image-reader.ts";
+
+export interface Inspection {
+  /** A bundle has a manifest, an AppImage its mark, an "elf" neither; an "image" has no program. */
+  kind: "bundle" | "appimage" | "elf" | "image";
+  /** Bytes of the file. */
+  size: number;
+  /** Machine of the program, as `uname -m` says it; undefined for a plain image. */
+  arch: string | undefined;
+  manifest: Manifest | undefined;
+  /** What an AppImage says about itself, whoever made it. */
+  appImage: AppImageFacts | undefined;
+  /** Whether it carries a signature; `verify` says what that is worth. */
+  signed: boolean;
+  /** Where the image starts, bytes. */
+  imageOffset: number;
+}
+
+export interface AppImageFacts {
+  /** 1 or 2. */
+  type: number;
+  /** "" when there is none. */
+  updateInfo: string;
+}
+
+/**
+ * Opens a file, finds its image and hands both to `use`; closes them when that is done.
+ *
+ * @throws E_INPUT_MISSING, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
+ */
+export function withImage<T>(
+  file: string,
+  use: (inspection: Inspection, image: ImageReader, handle: FileHandle) => T | Promise<T>,
+): Promise<T> {
+  return withFile(file, async (handle, size) => {
+    const inspection = await readInspection(handle, file, size);
+    const image = openImage(handle.fd, inspection.imageOffset, file);
+    try {
+      return await use(inspection, image, handle);
+    } finally {
+      image.close();
+    }
+  });
+}
+
+/**
+ * Reads what a bundle, another ELF with a squashfs image, or a plain image says about itself.
+ *
+ * @throws as `withImage`
+ */
+export function inspect(file: string): Promise<Inspection> {
+  return withImage(file, (inspection) => inspection);
+}
+
+async function readInspection(handle: FileHandle, file: string, size: number) {
+  const located = await locateImage(handle, file);
+  const manifest = located.elf && (await readManifest(handle, located.elf, file));
+  const imageSize = manifest?.imageSize ?? 0;
+  if (located.available < imageSize) {
+    throw errors.imageTruncated(file, located.offset + imageSize, size);
+  }
+  await checkComplete(handle, file, located.offset);
+  return {
+    kind: kindOf(located, manifest),
+    size,
+    arch: located.elf && machineName(located.elf.machine),
+    manifest,
+    appImage: await readAppImage(handle, located.elf),
+    signed: (await sectionText(handle, located.elf, SIGNATURE)) !== "",
+    imageOffset: located.offset,
+  } satisfies Inspection;
+}
+
+async function readAppImage(handle: FileHandle, elf: ElfFile | undefined) {
+  if (elf?.appImageType === undefined) return undefined;
+  return { type: elf.appImageType, updateInfo: await sectionText(handle, elf, UPDATE_INFO) };
+}
+
+/** The text of a section, "" where there is no such section. */
+async function sectionText(handle: FileHandle, elf: ElfFile | undefined, name: string) {
+  const section = elf && findSection(elf, name);
+  return section === undefined ? "" : readText(handle, section);
+}
+
+/** The manifest of a bundle; other ELF files have no such section. */
+async function readManifest(handle: FileHandle, elf: ElfFile, file: string) {
+  const section = elf.sections.find(({ name }) => name === manifestFormat.section);
+  if (section === undefined) return undefined;
+  const { maxBytes } = manifestFormat;
+  if (section.size > maxBytes) {
+    throw errors.manifestMalformed(file, "its section is too large", {
+      expected: `at most ${maxBytes} bytes`,
+      actual: `${section.size}`,
+    });
+  }
+  const bytes = Buffer.alloc(section.size);
+  const { bytesRead } = await handle.read(bytes, 0, section.size, section.offset);
+  if (bytesRead < section.size) {
+    throw errors.manifestMalformed(file, "its section ends outside the file");
+  }
+  return decodeManifest(bytes, file);
+}
+
+function kindOf({ elf }: LocatedImage, manifest: Manifest | undefined): Inspection["kind"] {
+  if (elf === undefined) return "image";
+  if (manifest !== undefined) return "bundle";
+  return elf.appImageType === undefined ? "elf" : "appimage";
+}

@@ -1,0 +1,55 @@
+/** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
+import { spawn } from "node:child_process";
+import * as errors from "../errors.ts";
+import { hostArchitecture, runtimePath } from "../host/paths.ts";
+
+export interface MountOptions {
+  /** Bundle, other ELF with a squashfs image, squashfs image, zip file or base64 text. */
+  file: string;
+  /** An existing directory. */
+  directory: string;
+  /** As `bundle mount -o` takes them: "cache=64M", "noexec". */
+  options?: readonly string[];
+  /** Default: the first that works. */
+  type?: "auto" | "loop" | "fuse" | "fusermount";
+  /** Resolve only when it is unmounted again; aborting `signal` unmounts it. */
+  foreground?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Resolves when the files can be read; what serves them goes on without this process.
+ *
+ * @throws E_MOUNT_POINT, E_MOUNT_REFUSED, E_FUSE_OPTION, E_ARCHIVE_*, E_IMAGE_*
+ */
+export async function mount(options: MountOptions): Promise<void> {
+  const { file, directory, options: words = [], type, foreground = false, signal } = options;
+  const args = [`--mount=${file}`];
+  if (type !== undefined) args.push(`--mount-type=${type}`);
+  if (words.length > 0) args.push(`--options=${words.join(",")}`);
+  if (foreground) args.push("--foreground");
+  const runtime = runtimePath(hostArchitecture() ?? "x86_64");
+  const { status, stderr } = await run(runtime, [...args, "--", directory], signal);
+  if (status !== 0) throw errors.mountRefused(file, stderr);
+}
+
+function run(
+  runtime: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ status: number | null; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(runtime, args, { stdio: ["ignore", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr += chunk;
+    });
+    const end = () => child.kill("SIGTERM");
+    signal?.addEventListener("abort", end, { once: true });
+    child.on("error", (cause) => reject(errors.fileUnreadable(runtime, cause)));
+    child.on("close", (status) => {
+      signal?.removeEventListener("abort", end);
+      resolve({ status, stderr });
+    });
+  });
+}

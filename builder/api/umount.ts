@@ -1,0 +1,83 @@
+/** Unmounts what `mount` mounted, and nothing else. */
+import { spawnSync } from "node:child_process";
+import { readFileSync, realpathSync } from "node:fs";
+import * as errors from "../errors.ts";
+import { type Mounted, mountedAt } from "../host/mount-table.ts";
+import { addon, errnoError } from "../native/addon.ts";
+import { displayPath } from "../tree/path.ts";
+
+export interface UmountOptions {
+  /** Also when files of it are in use: it goes when the last one is closed. */
+  lazy?: boolean;
+}
+
+/** How the runtime labels its loop devices: LOOP_LABEL of runtime/kernel/loop.h. */
+const LOOP_LABEL = "fuselage";
+const CAP_SYS_ADMIN = 21n;
+const EBUSY = 16;
+
+function mayUnmount(): boolean {
+  const [, hex = "0"] =
+    /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return ((BigInt(`0x${hex}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
+}
+
+/** Others mount squashfs too; only who may unmount it can see whose the device is. */
+function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
+  if (type === "fuse.fuselage") return true;
+  return type === "squashfs" && (!privileged || addon().loopLabel(source) === LOOP_LABEL);
+}
+
+/**
+ * Unmounts `directory`.
+ *
+ * @throws E_UMOUNT when nothing of ours is there or it is another user's, E_UMOUNT_BUSY
+ */
+export function umount(directory: string, { lazy = false }: UmountOptions = {}): void {
+  const target = resolve(directory);
+  const mounted = mountedAt(target);
+  if (mounted === undefined) throw errors.umount(directory, "nothing is mounted there");
+  const privileged = mayUnmount();
+  if (!isOurs(mounted, privileged)) {
+    const actual = `${mounted.type} from ${displayPath(mounted.source)}`;
+    throw errors.umount(directory, "cannot be unmounted", {
+      expected: "a mount made by `bundle mount`",
+      actual,
+    });
+  }
+  if (privileged) {
+    const error = addon().unmount(target, lazy);
+    if (error === EBUSY) throw errors.umountBusy(directory);
+    if (error !== 0) throw errors.umount(directory, errors.systemReason(errnoError(error)));
+    return;
+  }
+  const user = process.getuid?.();
+  if (mounted.userId !== user) {
+    throw errors.umount(directory, "cannot be unmounted", {
+      expected: `a mount of user ${user}`,
+      actual: `one of user ${mounted.userId ?? 0}`,
+    });
+  }
+  unmountByHelper(directory, lazy);
+}
+
+function resolve(directory: string): string {
+  try {
+    return realpathSync.native(directory, "buffer").toString("latin1");
+  } catch (cause) {
+    throw errors.umount(directory, errors.systemReason(cause), { cause });
+  }
+}
+
+/** fusermount is what libfuse 2 called it. */
+function unmountByHelper(directory: string, lazy: boolean): void {
+  const args = [lazy ? "-uz" : "-u", "--", directory];
+  for (const helper of ["fusermount3", "fusermount"]) {
+    const { error, status, stderr } = spawnSync(helper, args, { encoding: "utf8" });
+    if (errors.errnoCode(error) === "ENOENT") continue;
+    if (status === 0) return;
+    if (/busy/i.test(stderr)) throw errors.umountBusy(directory);
+    throw errors.umount(directory, `${helper}: ${error?.message ?? stderr.trim().split("\n")[0]}`);
+  }
+  throw errors.umount(directory, "fusermount3 is not installed (package fuse3)");
+}

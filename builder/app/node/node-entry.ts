@@ -1,0 +1,139 @@
+/** Which file of a Node project is started. */
+import { existsSync, realpathSync, statSync } from "node:fs";
+import path from "node:path";
+import type { DetectInput } from "../kind.ts";
+import * as errors from "./node-errors.ts";
+import { type PackageJson, packageAbove, readPackage } from "./package.ts";
+
+export interface NodeEntry {
+  /** The project: the folder given, or for a file the folder of its package.json. */
+  dir: string;
+  /** Absolute, links followed. */
+  file: string;
+  /** Where it was found: "--entry", "bin of package.json". */
+  why: string;
+}
+
+export const SCRIPT = /\.[cm]?[jt]sx?$/;
+
+/** What Node tries behind a name without an ending, and the same in TypeScript. */
+const ENDINGS = ["", ".js", ".mjs", ".cjs", ".json", ".ts", ".mts", ".cts"];
+const INDEXES = ["js", "mjs", "cjs", "ts", "mts", "cts"].map((ending) => `index.${ending}`);
+
+/**
+ * Finds the entry.
+ *
+ * @throws E_ENTRY_AMBIGUOUS, E_ENTRY_MISSING, E_ENTRY_NONE, E_NODE_PACKAGE
+ */
+export async function findEntry(input: DetectInput): Promise<NodeEntry> {
+  if (!input.isDirectory) {
+    const file = realpathSync(input.path);
+    const dir = (await packageAbove(path.dirname(file))) ?? path.dirname(file);
+    return { dir, file, why: "the file given" };
+  }
+  const dir = realpathSync(input.path);
+  if (input.entry !== undefined) {
+    return { dir, file: resolveFile(dir, input.entry, input.shown), why: "--entry" };
+  }
+  const found = candidates((await readPackage(dir)) ?? {});
+  for (const { names, why, strict } of found) {
+    if (names.length > 1) throw errors.entryAmbiguous(input.shown, names);
+    const [name] = names;
+    if (name === undefined) continue;
+    const file = existing(path.resolve(dir, name));
+    if (file !== undefined) return { dir, file: realpathSync(file), why };
+    if (strict) throw errors.entryMissing(input.shown, name, unbuilt(name, why));
+  }
+  throw errors.entryNone(input.shown);
+}
+
+interface Candidate {
+  names: string[];
+  why: string;
+  /** package.json says so, so it must exist. */
+  strict: boolean;
+}
+
+function candidates(json: PackageJson): Candidate[] {
+  const of = (why: string, name: string | undefined): Candidate => ({
+    names: name === undefined ? [] : [name],
+    why: `${why} of package.json`,
+    strict: true,
+  });
+  const bins = typeof json.bin === "string" ? [json.bin] : Object.values(json.bin ?? {});
+  const start = /^node\s+([^\s-]\S*)$/.exec(json.scripts?.["start"] ?? "")?.[1];
+  return [
+    { ...of("bin", undefined), names: [...new Set(bins.map((name) => path.normalize(name)))] },
+    of("main", json.main),
+    of("exports", exportedFile(json.exports)),
+    of("scripts.start", start),
+    ...INDEXES.map((name) => ({ names: [name], why: name, strict: false })),
+  ];
+}
+
+/** The file that `import` of the package itself would give. */
+function exportedFile(exports: unknown): string | undefined {
+  if (typeof exports === "string") return exports;
+  if (Array.isArray(exports)) return exports.map(exportedFile).find((file) => file !== undefined);
+  if (typeof exports !== "object" || exports === null) return undefined;
+  const table = exports as Record<string, unknown>;
+  for (const key of [".", "node", "import", "module-sync", "require", "default"]) {
+    const found = key in table ? exportedFile(table[key]) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function existing(file: string): string | undefined {
+  const isFile = (name: string) => statSync(name, { throwIfNoEntry: false })?.isFile() === true;
+  const beside = ENDINGS.map((ending) => `${file}${ending}`).find(isFile);
+  return beside ?? INDEXES.map((name) => path.join(file, name)).find(isFile);
+}
+
+function resolveFile(dir: string, entry: string, shown: string): string {
+  const file = existing(path.resolve(dir, entry));
+  if (file === undefined) {
+    const below = entry.split("/").slice(1).join("/");
+    const hint =
+      below !== "" && existsSync(path.join(dir, below))
+        ? `The path is relative to the folder: --entry ${below}`
+        : undefined;
+    throw errors.entryMissing(shown, entry, hint);
+  }
+  return realpathSync(file);
+}
+
+function unbuilt(name: string, why: string): string {
+  return `${why} says ${name}. Build the project first, or name its source: --entry src/main.ts`;
+}
+
+/**
+ * Whether an input looks like a Node app: a script that Node runs, or a folder with a package.json.
+ * A package that only carries a compiled program is none.
+ */
+export async function looksLikeNode(input: DetectInput): Promise<string | undefined> {
+  if (!input.isDirectory) return (await scriptReason("", input)) ?? undefined;
+  if (input.entry !== undefined) return scriptReason(input.entry, input);
+  if ((await input.head("package.json")) === undefined) {
+    for (const name of INDEXES) if ((await input.head(name)) !== undefined) return `it has ${name}`;
+    return undefined;
+  }
+  if ((await input.head("AppRun")) !== undefined) return undefined;
+  const json = await readPackage(input.path);
+  const programs = candidates(json ?? {})
+    .filter(({ strict }) => strict)
+    .flatMap(({ names }) => names);
+  for (const name of programs) {
+    const head = await input.head(name);
+    if (head?.toString("latin1", 1, 4) === "ELF") return undefined;
+  }
+  return "it has package.json";
+}
+
+async function scriptReason(relative: string, input: DetectInput): Promise<string | undefined> {
+  const name = relative === "" ? path.basename(input.path) : relative;
+  const head = await input.head(relative);
+  if (SCRIPT.test(name)) return head === undefined ? undefined : `${name} is a script for Node`;
+  const first = head?.toString("latin1").split("\n", 1)[0] ?? "";
+  return /^#!.*\bnode\b/.test(first) ? `${name} starts with ${first}` : undefined;
+}

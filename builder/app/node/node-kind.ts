@@ -1,0 +1,167 @@
+/** A project for Node: packed with its interpreter, its packages, and its own code bundled. */
+import path from "node:path";
+import { cacheDirectory } from "../../host/paths.ts";
+import { renderTemplate } from "../../host/template.ts";
+import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
+import { type Addons, inspectAddons } from "./addons.ts";
+import { prepareBundled } from "./bundled.ts";
+import { type Compiled, cacheRefusal, makeCompileCache } from "./compile-cache.ts";
+import type { Closure } from "./installed.ts";
+import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
+import { AppImage, NODE_DIR } from "./node-app-tree.ts";
+import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
+import { forgetPackages } from "./package.ts";
+import { type Target, targetFor } from "./target.ts";
+import { prepareKept } from "./unbundled.ts";
+
+/** What every way of preparing the sources is told. */
+export interface Sources {
+  entry: NodeEntry;
+  target: Target;
+  /** Version of Node that will run it, when it is known. */
+  node: string | undefined;
+  request: AppRequest;
+}
+
+/** The sources, ready to be put into an image. */
+export interface Prepared {
+  /** All paths that will be in the image: absolute, of the host. */
+  paths: string[];
+  closure: Closure;
+  /** The file that Node starts: absolute, as if it stood on the host. */
+  start: string;
+  /** One word on how: "bundled". */
+  how: string;
+  explain: string[];
+  warnings: string[];
+  /** Puts all but installed packages into the image. */
+  fill(image: AppImage): Promise<void>;
+  /** Programs and what they import, for the compile cache; places are of the host. */
+  compiled: Compiled[];
+}
+
+/** What the caller's environment must not change in the app. */
+const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_PATH"];
+const CACHE_VARIABLES = ["NODE_COMPILE_CACHE", "NODE_COMPILE_CACHE_PORTABLE"];
+
+/** Oldest Node that `--node none` starts the app with. */
+const OLDEST = { version: "20.19", major: "20" };
+
+export const node: Kind = {
+  name: "node",
+  detect: (input: DetectInput) => looksLikeNode(input),
+  prepare,
+};
+
+async function prepare(request: AppRequest): Promise<App> {
+  forgetPackages();
+  const { options, source } = request;
+  const entry = await findEntry(source);
+  const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
+  const interpreter = await chooseInterpreter(request, target);
+  const sources: Sources = { entry, target, node: interpreter?.version, request };
+  const prepared =
+    options.bundle === false
+      ? await prepareKept(sources, "--no-bundle")
+      : await prepareBundled(sources);
+  const addons = await inspectAddons(prepared.closure, target, interpreter?.version);
+  const image = new AppImage([entry.dir, ...prepared.paths]);
+  await prepared.fill(image);
+  await image.addPackages(prepared.closure, addons, options.exclude ?? []);
+  await image.addStart();
+  const cache = await addCompileCache(request, image, interpreter, prepared);
+  const start =
+    interpreter === undefined
+      ? startWithHost(image, options.name, prepared.start)
+      : await startPacked(image, interpreter, prepared.start);
+  return {
+    kind: "node",
+    tree: image.tree,
+    ...start,
+    env: interpreter?.env ?? [],
+    unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
+    summary: summary(request, entry, interpreter, prepared),
+    explain: [
+      `starts ${path.relative(entry.dir, entry.file)} (${entry.why})`,
+      interpreter === undefined
+        ? `interpreter: the machine's own, Node ${OLDEST.version} or newer`
+        : `interpreter: Node ${interpreter.version ?? "of unknown version"} from ${interpreter.source}`,
+      ...prepared.explain,
+      ...explainAddons(addons),
+      `compile cache: ${cache}`,
+    ],
+    warnings: prepared.warnings,
+  };
+}
+
+function chooseInterpreter(
+  { options, workspace, report }: AppRequest,
+  target: Target,
+): Promise<Interpreter | undefined> {
+  const wanted = options.node ?? DEFAULT_NODE;
+  if (wanted === "none") return Promise.resolve(undefined);
+  const cache = cacheDirectory();
+  return findInterpreter({ wanted, target, cache, workspace, report });
+}
+
+function summary(
+  { why }: AppRequest,
+  entry: NodeEntry,
+  interpreter: Interpreter | undefined,
+  { how }: Prepared,
+): string {
+  const name = path.relative(entry.dir, entry.file);
+  const runs =
+    interpreter === undefined ? "the machine's Node" : `Node ${interpreter.version ?? ""}`;
+  return `node (${why}); ${name} ${how}, run by ${runs.trim()}`;
+}
+
+async function startPacked(image: AppImage, interpreter: Interpreter, start: string) {
+  await image.addInterpreter(interpreter);
+  const dir = "${FUSELAGE_BUNDLE_DIR}";
+  return {
+    entry: `${NODE_DIR}/bin/node`,
+    args: ["--require", `${dir}/${NODE_DIR}/start.cjs`, `${dir}/${image.place(start)}`],
+  };
+}
+
+function startWithHost(image: AppImage, name: string, start: string) {
+  const entry = `${NODE_DIR}/host`;
+  const text = renderTemplate("node/host.sh", { name, ...OLDEST, entry: image.place(start) });
+  image.addProgram(entry, text);
+  return { entry, args: [] };
+}
+
+/** @returns what became of it, for --explain */
+async function addCompileCache(
+  { options, workspace, report }: AppRequest,
+  image: AppImage,
+  interpreter: Interpreter | undefined,
+  { compiled }: Prepared,
+): Promise<string> {
+  if (options.compileCache === false) return "none, as asked for";
+  if (interpreter === undefined) return "none, the Node of each machine is another";
+  if (options.mountAt !== undefined) return "none with --mount-at";
+  if (options.writable) return "none with --writable";
+  const refusal = cacheRefusal(interpreter.version);
+  if (refusal !== undefined) return `none, ${refusal}`;
+  const here = targetFor(process.arch === "arm64" ? "aarch64" : "x86_64", "glibc").arch;
+  if (targetFor(options.arch, "glibc").arch !== here) return "none, that Node does not run here";
+  const files = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
+  try {
+    const { name } = options;
+    const cache = await makeCompileCache({ workspace, name, interpreter, files });
+    image.addCompileCache(cache);
+    return `${cache.size} files`;
+  } catch (cause) {
+    report(`no compile cache: ${cause instanceof Error ? cause.message : cause}`);
+    return "none, making it failed";
+  }
+}
+
+function explainAddons(addons: Addons): string[] {
+  return [...addons.values()].flatMap(({ name, kept, foreign }) => [
+    ...kept.map((file) => `addon: ${name}/${file}`),
+    ...foreign.map((file) => `left out: ${name}/${file}, for another machine`),
+  ]);
+}

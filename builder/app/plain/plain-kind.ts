@@ -1,0 +1,76 @@
+/** A folder as it is, or a script. */
+import { hasElfMagic } from "../../elf/read.ts";
+import * as errors from "../../errors.ts";
+import { linkLibraries } from "../../libraries/add-libraries.ts";
+import type { LibraryReport } from "../../libraries/library-report.ts";
+import { displayPath } from "../../tree/path.ts";
+import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
+import { entryHead, entryOf } from "../program.ts";
+import { parseShebang, shebangProblem, shebangProgram } from "./shebang.ts";
+
+export const plain: Kind = {
+  name: "plain",
+
+  async detect(input: DetectInput): Promise<string | undefined> {
+    if (input.isDirectory) return "the folder as it is";
+    const head = await input.head();
+    const isScript = head !== undefined && parseShebang(head) !== undefined;
+    return isScript ? "a script, it starts with #!" : undefined;
+  },
+
+  async prepare(request: AppRequest): Promise<App> {
+    const { source, why, options } = request;
+    const tree = await source.tree();
+    const entry = entryOf(source, tree);
+    const started = describeStart(source, entry, await entryHead(source, tree, entry));
+    const packs = options.withLibs === true || (options.libs ?? []).length > 0;
+    const libraries: LibraryReport = packs
+      ? await linkLibraries({
+          tree,
+          options,
+          get workspace() {
+            return request.workspace;
+          },
+        })
+      : { explain: [], warnings: [] };
+    return {
+      kind: "plain",
+      tree,
+      entry,
+      args: [],
+      env: [],
+      unsetEnv: [],
+      summary: `plain (${why})`,
+      explain: [...started.explain, ...libraries.explain],
+      warnings: [...started.warnings, ...libraries.warnings],
+    };
+  },
+};
+
+/** What starts the entrypoint. @throws E_SHEBANG, and E_KIND_UNKNOWN for a file of no such kind */
+function describeStart(source: DetectInput, entry: string, head: Buffer | undefined) {
+  const name = displayPath(entry);
+  const shebang = head && parseShebang(head);
+  if (shebang === undefined) {
+    if (head !== undefined && hasElfMagic(head)) return { explain: [], warnings: [] };
+    if (!source.isDirectory) throw errors.kindUnknown(source.shown);
+    const warning = `${name} is neither a program nor a script that starts with #!`;
+    return { explain: [], warnings: [warning] };
+  }
+  if (shebang.carriageReturn) {
+    throw errors.shebang(source.shown, `the first line of "${name}" ends in CR and LF`, {
+      expected: "lines that end in LF alone",
+      hint: "The kernel takes the CR for a part of the interpreter's name: run dos2unix on the file.",
+    });
+  }
+  if (shebang.interpreter === "") {
+    throw errors.shebang(source.shown, `the first line of "${name}" names nothing behind #!`);
+  }
+  const problem = shebangProblem(shebang, process.env["PATH"] ?? "");
+  return {
+    explain: [
+      `interpreter: ${shebangProgram(shebang)}, the target's, by the first line of ${name}`,
+    ],
+    warnings: problem === undefined ? [] : [`${name}: ${problem}`],
+  };
+}

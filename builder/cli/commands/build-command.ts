@@ -1,0 +1,156 @@
+/** `bundle build APP -o OUT` */
+import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
+import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
+import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
+import * as errors from "../../errors.ts";
+import { displayPath } from "../../tree/path.ts";
+import type { Arguments } from "../parse.ts";
+import { formatBytes, note, print, printable, printJson } from "../print.ts";
+import { progressBar } from "../progress.ts";
+import { manifestJson } from "../show.ts";
+import {
+  parseArch,
+  parseBlockSize,
+  parseCompression,
+  parsed,
+  parseKind,
+  parseLibc,
+  parseList,
+  parseTarget,
+  parseThreads,
+  parseVariable,
+} from "../values.ts";
+
+export async function buildCommand(args: Arguments): Promise<void> {
+  const started = performance.now();
+  if (args.positionals[0] === undefined && !args.flag("config")) {
+    const usage = "bundle build [APP] -o OUT [OPTION]...";
+    throw errors.argument("APP is missing", usage, "Only with --config may APP be left out.");
+  }
+  if (args.flag("config") && args.flag("no-config")) {
+    throw errors.optionConflict("--config and --no-config exclude each other");
+  }
+  if (args.flag("arch") && args.flag("target")) {
+    throw errors.optionConflict("--arch and --target say the same thing; give one of them");
+  }
+  const choice = { file: args.text("config"), none: args.flag("no-config") };
+  const { options, config } = await configuredOptions(givenOptions(args), choice);
+  if (args.flag("explain")) {
+    printExplanation(await explain({ ...options, onReport: note }), config, args.flag("json"));
+    return;
+  }
+  const bar = progressBar();
+  const callbacks = { onProgress: bar.update, onReport: note };
+  const result = await build({ ...options, ...callbacks }).finally(bar.stop);
+  for (const warning of result.warnings) note(`warning: ${warning}`);
+
+  if (args.flag("json")) {
+    printResultJson(result);
+    return;
+  }
+  const { size, manifest, image, appImage, signedBy, zsyncFile } = result;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  print(
+    `kind: ${printable(result.summary)}\n` +
+      `${printable(options.output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
+      `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
+  );
+  if (appImage)
+    print(`AppImage: ${printable(appImage.name)}, ${printable(appImage.desktopFile)}\n`);
+  if (signedBy !== undefined) print(`signed by ${signedBy}\n`);
+  if (zsyncFile !== undefined)
+    print(`${printable(`${options.output}.zsync`)}: for updates by zsync\n`);
+}
+
+function appImageChoices(args: Arguments): AppImageChoices {
+  return {
+    // The check of its value is the library's.
+    format: args.text("format") as OutputFormat | undefined,
+    desktop: args.text("desktop"),
+    icon: args.text("icon"),
+    categories: parsed(args.text("categories"), parseList),
+    terminal: args.flag("terminal") || undefined,
+    appId: args.text("app-id"),
+    summary: args.text("summary"),
+    updateInfo: args.text("update-info"),
+    sign: args.flag("sign") || undefined,
+    signKey: args.text("sign") || undefined,
+  };
+}
+
+/** What was typed; a key that was not is undefined, so that a configuration file may say it. */
+function givenOptions(args: Arguments): GivenOptions {
+  const on = (name: string) => args.flag(name) || undefined;
+  const off = (name: string) => (args.flag(name) ? false : undefined);
+  const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
+  return {
+    input: args.positionals[0],
+    output: args.text("output"),
+    kind: parsed(args.text("kind"), parseKind),
+    entry: args.text("entry"),
+    name: args.text("name"),
+    args: list("arg"),
+    env: list("env")?.map(parseVariable),
+    unsetEnv: list("unset-env"),
+    withLibs: on("with-libs"),
+    libs: list("lib"),
+    sysroot: args.text("sysroot"),
+    ...parsed(args.text("compression"), parseCompression),
+    blockSize: parsed(args.text("block-size"), parseBlockSize),
+    exclude: list("exclude"),
+    keepMtimes: on("keep-mtimes"),
+    keepOwners: on("keep-owners"),
+    devices: on("devices"),
+    xattrs: off("no-xattrs"),
+    threads: parsed(args.text("threads"), parseThreads),
+    arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
+    writable: on("writable"),
+    mountAt: args.text("mount-at"),
+    runtimeOptions: off("no-runtime-options"),
+    node: args.text("node"),
+    nodeLibc: parsed(args.text("node-libc"), parseLibc),
+    bundle: off("no-bundle"),
+    include: list("include"),
+    compileCache: off("no-compile-cache"),
+    inheritNodeOptions: on("inherit-node-options"),
+    ...appImageChoices(args),
+  };
+}
+
+function printResultJson(result: BuildResult): void {
+  const { output, size, kind, summary, warnings, imageOffset, manifest, image } = result;
+  const { appImage, signedBy, zsyncFile } = result;
+  printJson({
+    output,
+    size,
+    kind,
+    summary,
+    warnings,
+    ...(appImage && { appImage }),
+    ...(signedBy !== undefined && { signedBy }),
+    ...(zsyncFile !== undefined && { zsyncFile }),
+    ...manifestJson(manifest),
+    image: { offset: imageOffset, ...image },
+  });
+}
+
+function printExplanation(
+  explanation: Explanation,
+  config: string | undefined,
+  json: boolean,
+): void {
+  if (json) {
+    printJson({ ...(config !== undefined && { config }), ...explanation });
+    return;
+  }
+  const { summary, entry, lines, warnings, files, contentBytes } = explanation;
+  const shown = [
+    ...(config === undefined ? [] : [`options: from ${config}`]),
+    `kind: ${summary}`,
+    `entry: ${entry}`,
+    ...lines,
+    `contents: ${formatBytes(contentBytes)} in ${files} files before compression`,
+    ...warnings.map((warning) => `warning: ${warning}`),
+  ];
+  print(shown.map((line) => `${printable(line)}\n`).join(""));
+}

@@ -1,0 +1,33 @@
+/** `bundle dump FILE|DIR [OPTION]...` */
+import { once } from "node:events";
+import { type DumpOptions, dump, dumpLine } from "../../api/dump.ts";
+import * as errors from "../../errors.ts";
+import type { Arguments } from "../parse.ts";
+
+const attributeChoices = ["all", "user", "none"] as const;
+
+function attributes(args: Arguments): NonNullable<DumpOptions["xattrs"]> {
+  const given = args.text("xattrs") ?? "all";
+  const choice = attributeChoices.find((known) => known === given);
+  if (choice === undefined) {
+    throw errors.optionValue("--xattrs", "all, user or none", JSON.stringify(given));
+  }
+  return choice;
+}
+
+export async function dumpCommand(args: Arguments): Promise<void> {
+  const json = args.flag("json");
+  const options = {
+    input: args.positionals[0] ?? "",
+    owners: !args.flag("no-owners"),
+    times: !args.flag("no-times"),
+    devices: !args.flag("no-devices"),
+    digests: !args.flag("no-digests"),
+    xattrs: attributes(args),
+  };
+  await dump(options, async (record) => {
+    const line = json ? JSON.stringify(record) : dumpLine(record);
+    // A slow reader must not make the whole listing wait in memory.
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+  });
+}

@@ -1,0 +1,48 @@
+/** `bundle extract FILE [-d DIR] [OPTION]...` */
+
+import { withImage } from "../../api/inspect.ts";
+import * as errors from "../../errors.ts";
+import { publishDirectory } from "../../output/output-directory.ts";
+import type { ExtractReport } from "../../squashfs/squashfs.ts";
+import type { Arguments } from "../parse.ts";
+import { formatBytes, print, printable, printJson } from "../print.ts";
+
+export async function extractCommand(args: Arguments): Promise<void> {
+  const file = args.positionals[0] ?? "";
+  const directory = args.text("directory") ?? "squashfs-root";
+  if (args.flag("owners") && args.flag("no-owners")) {
+    throw errors.optionConflict("--owners and --no-owners");
+  }
+  const options = {
+    setId: args.flag("set-id"),
+    devices: args.flag("devices"),
+    owners: args.flag("owners"),
+    privilegedXattrs: args.flag("privileged-xattrs"),
+  };
+  const { dir, result } = await withImage(file, (_, image) =>
+    publishDirectory(directory, (temporary) => image.extract(temporary, options)),
+  );
+  if (args.flag("json")) {
+    printJson({ directory: dir, ...result });
+    return;
+  }
+  const { entries, bytes } = result;
+  print(`${printable(directory)}: ${entries} entries, ${formatBytes(bytes)}${leftOut(result)}\n`);
+}
+
+/** What was left out, and by which options it is kept. */
+function leftOut(report: ExtractReport): string {
+  const all: [number, string, string][] = [
+    [report.skippedDevices, "device nodes", "--devices"],
+    [report.skippedSetId, "set-id bits", "--set-id"],
+    [report.skippedOwners, "owners", "--owners"],
+    [report.skippedPrivilegedXattrs, "privileged attributes", "--privileged-xattrs"],
+    [report.skippedXattrs, "extended attributes that are refused here", ""],
+  ];
+  const found = all.filter(([count]) => count > 0);
+  if (found.length === 0) return "";
+  const options = found.flatMap(([, , option]) => (option === "" ? [] : [option]));
+  const what = found.map(([count, name]) => `${count} ${name}`).join(", ");
+  const keep = options.length > 1 ? "keep them" : "keeps them";
+  return `; left out ${what}${options.length === 0 ? "" : ` (${options.join(" ")} ${keep})`}`;
+}

@@ -1,0 +1,41 @@
+/** `bundle pack DIR -o OUT` */
+
+import { pack } from "../../api/pack.ts";
+import type { ArchiveFormat } from "../../config/pack-options.ts";
+import type { Arguments } from "../parse.ts";
+import { formatBytes, print, printable, printJson } from "../print.ts";
+import { progressBar } from "../progress.ts";
+import { parseBlockSize, parseCompression, parsed, parseThreads } from "../values.ts";
+
+export async function packCommand(args: Arguments): Promise<void> {
+  const started = performance.now();
+  const output = args.text("output") ?? "";
+  const bar = progressBar();
+  const result = await pack({
+    input: args.positionals[0] ?? "",
+    output,
+    // The check of its value is the library's.
+    format: args.text("format") as ArchiveFormat | undefined,
+    shebang: args.text("shebang"),
+    ...parsed(args.text("compression"), parseCompression),
+    blockSize: parsed(args.text("block-size"), parseBlockSize),
+    exclude: args.list("exclude"),
+    keepMtimes: args.flag("keep-mtimes"),
+    keepOwners: args.flag("keep-owners"),
+    devices: args.flag("devices"),
+    xattrs: !args.flag("no-xattrs"),
+    threads: parsed(args.text("threads"), parseThreads),
+    onProgress: bar.update,
+  }).finally(bar.stop);
+
+  if (args.flag("json")) {
+    printJson(result);
+    return;
+  }
+  const { size, files, contentBytes } = result;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  print(
+    `${printable(output)}: ${formatBytes(size)} from ${formatBytes(contentBytes)} ` +
+      `in ${files} files (${seconds} s)\n`,
+  );
+}

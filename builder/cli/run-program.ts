@@ -1,0 +1,63 @@
+/** What every command of ours does around its work: signals, a reader that has gone, failures. */
+import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
+import { removeTemporaries } from "../host/temporary.ts";
+import { cancelJobs } from "../native/addon.ts";
+import { printError } from "./print.ts";
+
+/** How long the threads of the addon may take to stop, ms: they look at it all the time. */
+const PATIENCE = 1000;
+
+/** What an end at any moment leaves to be done: nobody writes any more, temporary files go. */
+function abandon(): void {
+  cancelJobs(PATIENCE);
+  removeTemporaries();
+}
+
+/** Ends as the signal would have ended the process, after temporary files are gone. */
+function endBySignal(signal: NodeJS.Signals): void {
+  try {
+    abandon();
+  } finally {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+}
+
+/** What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. */
+function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error): void {
+  abandon();
+  // The reader has gone, as `| head` does: there is nobody left to tell anything.
+  if (errnoCode(cause) === "EPIPE") process.exit(0);
+  if (stream === process.stderr) process.exit(1);
+  const error = outputFailed("standard output", "write", cause);
+  printError(error, { json: false, debug: false, program });
+  process.exit(error.exitStatus);
+}
+
+/** Options that end at `--`: what is behind is not ours. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+/**
+ * Runs the program `name` with the arguments of the process; prints what `main` throws and sets the
+ * exit status.
+ */
+export async function runProgram(
+  name: string,
+  main: (argv: readonly string[]) => Promise<void>,
+): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, endBySignal);
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (cause) => onOutputError(name, stream, cause));
+  const argv = process.argv.slice(2);
+  try {
+    await main(argv);
+  } catch (cause) {
+    const error = cause instanceof BundleError ? cause : internal(cause);
+    const debug = process.env["FUSELAGE_DEBUG"] === "1";
+    printError(error, { json: wantsJson(argv), debug, program: name });
+    process.exitCode = error.exitStatus;
+  }
+}

@@ -1,0 +1,64 @@
+/** What an assembly takes, and the check of it at the edge. */
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { type Architecture, hostArchitecture } from "../host/paths.ts";
+import { checkedArch, checkedName, checkNoNul } from "./build-options.ts";
+import { parseInvocation } from "./invocation.ts";
+
+export interface AssembleOptions {
+  /** Squashfs image to append, which stays as it is. */
+  archive: string;
+  /** File to write. */
+  output: string;
+  /** Arguments of the runner; `/proc/self/exe` as FILE means the bundle itself. */
+  invocation: readonly string[];
+  /** Default: the name of the output without `.run`. */
+  name?: string | undefined;
+  /** Default: this machine's. */
+  arch?: Architecture | undefined;
+  /** Whether the bundle takes `--bundle-*` options. Default true. */
+  runtimeOptions?: boolean | undefined;
+}
+
+export interface ResolvedAssembleOptions extends AssembleOptions {
+  name: string;
+  arch: Architecture;
+}
+
+const keys: Record<keyof AssembleOptions, true> = {
+  archive: true,
+  output: true,
+  invocation: true,
+  name: true,
+  arch: true,
+  runtimeOptions: true,
+};
+
+/**
+ * Checks the options, the invocation as the runner would at start, and fills in defaults.
+ *
+ * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, and what `parseInvocation` throws
+ */
+export function resolveAssembleOptions(options: AssembleOptions): ResolvedAssembleOptions {
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(keys, key)) throw errors.optionUnknown(key, undefined);
+  }
+  const { archive, output, invocation } = options;
+  if (!archive) throw errors.optionMissing("--archive FILE", "the squashfs image to append");
+  if (!output) throw errors.optionMissing("--output FILE", "the file to write");
+  const texts = { archive: [archive], output: [output], invocation };
+  for (const [key, list] of Object.entries(texts)) {
+    for (const value of list) checkNoNul(key, value);
+  }
+  parseInvocation(invocation);
+  return {
+    ...options,
+    name: checkedName(options.name ?? defaultName(output)),
+    arch: checkedArch(options.arch ?? hostArchitecture() ?? process.arch),
+  };
+}
+
+function defaultName(output: string): string {
+  const base = path.basename(output);
+  return base.length > ".run".length && base.endsWith(".run") ? base.slice(0, -4) : base;
+}

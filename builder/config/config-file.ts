@@ -1,0 +1,246 @@
+/**
+ * bundle.config.json, .ts and .mjs: found, read, checked against the schema.
+ *
+ * TypeScript and JavaScript are bundled by esbuild and imported from memory: nothing is written
+ * beside the file, and `fuselage-bundle` itself, whose `defineConfig` such files import, need not be
+ * installed where they are.
+ */
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import * as errors from "../errors.ts";
+import { configKeys } from "../generated/spec.ts";
+import type { BuildOptions } from "./build-options.ts";
+import { nearest } from "./nearest-name.ts";
+
+/** What a configuration file may hold: all options of a build but callbacks. */
+export type BundleConfig = Partial<Omit<BuildOptions, "onProgress" | "onReport" | "signal">> & {
+  /** Ignored: the schema, for editors. */
+  $schema?: string;
+};
+
+/** Gives a configuration file its types. */
+export function defineConfig(config: BundleConfig): BundleConfig {
+  return config;
+}
+
+/** Names that are looked for in the folder that is packed. */
+const NAMES = ["bundle.config.json", "bundle.config.ts", "bundle.config.mjs"];
+
+export interface LoadedConfig {
+  /** Absolute path of the file. */
+  file: string;
+  options: BundleConfig;
+}
+
+/**
+ * The configuration file of a folder.
+ *
+ * @returns its path, or undefined when there is none, or `dir` is no folder
+ * @throws E_CONFIG_INVALID when there are several
+ */
+export async function findConfig(dir: string): Promise<string | undefined> {
+  const found: string[] = [];
+  for (const name of NAMES) {
+    const stats = await stat(path.join(dir, name)).catch(() => undefined);
+    if (stats?.isFile()) found.push(name);
+  }
+  if (found.length > 1) {
+    throw errors.configInvalid(dir, `there are several configuration files: ${found.join(", ")}`, {
+      hint: "Keep one of them, or name it by --config.",
+    });
+  }
+  return found[0] && path.join(dir, found[0]);
+}
+
+/**
+ * Reads a configuration file. Relative paths in it become absolute ones.
+ *
+ * @throws E_CONFIG_INVALID, E_CONFIG_KEY, E_CONFIG_VALUE
+ */
+export async function loadConfig(file: string): Promise<LoadedConfig> {
+  const full = path.resolve(file);
+  const value = await (file.endsWith(".json") ? readJson(file) : evaluate(file, full));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw errors.configInvalid(file, "it does not hold options", {
+      expected: file.endsWith(".json") ? "an object" : "an object as default export",
+      actual: kindOfValue(value),
+    });
+  }
+  const { $schema: _, ...options } = value as Record<string, unknown>;
+  for (const [key, one] of Object.entries(options)) checkEntry(file, key, one);
+  return { file: full, options: withPaths(options, path.dirname(full)) as BundleConfig };
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw unreadable(file, cause);
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw errors.configInvalid(file, `it is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function unreadable(file: string, cause: unknown): Error {
+  const reason = errors.systemReason(cause);
+  return errors.configInvalid(file, `the configuration file cannot be read: ${reason}`, { cause });
+}
+
+/** The default export of a module in TypeScript or JavaScript. */
+async function evaluate(file: string, full: string): Promise<unknown> {
+  const source = await readFile(full, "utf8").catch((cause: unknown) => {
+    throw unreadable(file, cause);
+  });
+  const code = await bundled(file, full, source);
+  try {
+    const module = await import(`data:text/javascript;base64,${code.toString("base64")}`);
+    return module.default;
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw errors.configInvalid(file, `it failed: ${what}`, { cause });
+  }
+}
+
+async function bundled(file: string, full: string, source: string): Promise<Buffer> {
+  const { build } = await import("esbuild");
+  const dir = path.dirname(full);
+  const url = JSON.stringify(pathToFileURL(full).href);
+  try {
+    const { outputFiles } = await build({
+      stdin: {
+        contents: source,
+        sourcefile: path.basename(full),
+        resolveDir: dir,
+        loader: full.endsWith(".ts") ? "ts" : "js",
+      },
+      absWorkingDir: dir,
+      bundle: true,
+      write: false,
+      platform: "node",
+      format: "esm",
+      target: `node${process.versions.node}`,
+      logLevel: "silent",
+      define: {
+        "import.meta.url": url,
+        "import.meta.filename": JSON.stringify(full),
+        "import.meta.dirname": JSON.stringify(dir),
+      },
+      // CommonJS packages inside ask for modules of Node by require().
+      banner: {
+        js: `import { createRequire as $require } from "node:module"; const require = $require(${url});`,
+      },
+      plugins: [
+        {
+          name: "define-config",
+          setup(api) {
+            const namespace = "fuselage-bundle";
+            api.onResolve({ filter: /^fuselage-bundle$/ }, () => ({ path: namespace, namespace }));
+            const contents = "export const defineConfig = (config) => config;";
+            api.onLoad({ filter: /.*/, namespace }, () => ({ contents, loader: "js" }));
+          },
+        },
+      ],
+    });
+    return Buffer.from(outputFiles[0]?.contents ?? []);
+  } catch (cause) {
+    throw errors.configInvalid(file, `it cannot be compiled: ${messages(cause)}`, { cause });
+  }
+}
+
+/** esbuild's messages, each with the file's name, line and column. */
+function messages(cause: unknown): string {
+  const list = (cause as { errors?: readonly EsbuildMessage[] }).errors;
+  if (list === undefined || list.length === 0) return errors.systemReason(cause);
+  const shown = list.map(({ text, location }) =>
+    location ? `${location.file}:${location.line}:${location.column + 1}: ${text}` : text,
+  );
+  return shown.join("; ");
+}
+
+interface EsbuildMessage {
+  text: string;
+  location: { file: string; line: number; column: number } | null;
+}
+
+/** The part of JSON schema that the schema of options uses. */
+interface ValueSchema {
+  type: string;
+  enum?: readonly (string | number)[];
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  pattern?: string;
+  items?: ValueSchema;
+}
+
+/** The types and the schema name the same keys, or this does not compile. */
+const schemas: Readonly<Record<string, ValueSchema>> = configKeys.properties satisfies Record<
+  Exclude<keyof BundleConfig, "$schema">,
+  ValueSchema
+>;
+
+function checkEntry(file: string, key: string, value: unknown): void {
+  const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;
+  if (schema === undefined) throw errors.configKey(file, key, nearest(key, Object.keys(schemas)));
+  if (fits(schema, value)) return;
+  throw errors.configValue(file, key, expectation(schema), shownValue(value));
+}
+
+function fits(schema: ValueSchema, value: unknown): boolean {
+  if (schema.enum !== undefined) return schema.enum.some((one) => one === value);
+  const { minimum = -Infinity, maximum = Infinity, minLength = 0, pattern, items } = schema;
+  switch (schema.type) {
+    case "array":
+      return Array.isArray(value) && items !== undefined && value.every((one) => fits(items, one));
+    case "integer":
+      return Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum;
+    case "string":
+      if (typeof value !== "string" || value.length < minLength || value.includes("\0"))
+        return false;
+      return pattern === undefined || new RegExp(pattern).test(value);
+    default:
+      return typeof value === schema.type;
+  }
+}
+
+function expectation(schema: ValueSchema): string {
+  if (schema.enum !== undefined) return schema.enum.map((one) => JSON.stringify(one)).join(", ");
+  switch (schema.type) {
+    case "array":
+      return `a list, each ${schema.items === undefined ? "value" : expectation(schema.items)}`;
+    case "integer":
+      return `a whole number from ${schema.minimum} to ${schema.maximum}`;
+    case "boolean":
+      return "true or false";
+    default:
+      if (schema.pattern !== undefined) return `a string that matches ${schema.pattern}`;
+      return `a string${schema.minLength === undefined ? "" : " that is not empty"}`;
+  }
+}
+
+function shownValue(value: unknown): string {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  return (
+    JSON.stringify(value, (_, one) => (typeof one === "bigint" ? `${one}n` : one)) ?? "nothing"
+  );
+}
+
+function kindOfValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  return Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
+}
+
+/** Paths of a configuration file are relative to it, wherever the build is started. */
+function withPaths(options: Record<string, unknown>, dir: string): Record<string, unknown> {
+  const result = { ...options };
+  for (const [key, when] of Object.entries(configKeys.paths as Record<string, true | "slash">)) {
+    const absolute = (text: string) =>
+      when === "slash" && !text.includes("/") ? text : path.resolve(dir, text);
+    const value = options[key];
+    if (typeof value === "string") result[key] = absolute(value);
+    else if (Array.isArray(value)) result[key] = value.map(absolute);
+  }
+  return result;
+}

@@ -1,0 +1,30 @@
+/** An image as a dump sees it, through the reader and without mounting anything. */
+import { isPackedXattr } from "../input/add-directory.ts";
+import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
+import { type DumpEntry, STRETCH } from "./dump-entry.ts";
+
+/** Every entry of an image, in no order; contents are readable until the image is closed. */
+export async function imageEntries(image: ImageReader): Promise<DumpEntry[]> {
+  return (await image.list()).map((entry) => entryOf(image, entry));
+}
+
+function entryOf(image: ImageReader, entry: ImageEntry): DumpEntry {
+  const { path, kind, mode, uid, gid, mtime, target, device, inode, size } = entry;
+  return {
+    ...{ path, kind, mode, uid, gid, mtime, inode },
+    xattrs: entry.xattrs.filter(isPackedXattr),
+    ...(target !== undefined && { target }),
+    ...(device !== undefined && { device }),
+    ...(kind === "file" && { file: { size, read: () => contents(image, entry) } }),
+  };
+}
+
+async function* contents(image: ImageReader, entry: ImageEntry): AsyncIterable<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(STRETCH, entry.size));
+  for (let position = 0; position < entry.size; ) {
+    const length = await image.read(entry, position, buffer);
+    if (length === 0) return;
+    yield buffer.subarray(0, length);
+    position += length;
+  }
+}

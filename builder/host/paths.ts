@@ -1,0 +1,74 @@
+/** Where the parts of this package lie, in a checkout and as installed. */
+import { existsSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import * as errors from "../errors.ts";
+
+/** Machines that a bundle can be built for, as `uname -m` calls them. */
+export const architectures = ["x86_64", "aarch64"] as const;
+
+export type Architecture = (typeof architectures)[number];
+
+/**
+ * The folder that holds package.json. Sources and the built files lie at different depths, so it
+ * is searched for upwards from this file.
+ */
+export function packageRoot(): string {
+  let dir = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(dir, "package.json"))) {
+    const parent = path.dirname(dir);
+    if (parent === dir) throw errors.internal(new Error("package.json of fuselage-bundle is gone"));
+    dir = parent;
+  }
+  return dir;
+}
+
+/** The architecture of this machine, or undefined where no runtime is made for it. */
+export function hostArchitecture(): Architecture | undefined {
+  const byNodeName: Partial<Record<string, Architecture>> = { x64: "x86_64", arm64: "aarch64" };
+  return byNodeName[process.arch];
+}
+
+/**
+ * Path of the runtime ELF.
+ *
+ * @throws E_RUNTIME_MISSING
+ */
+export function runtimePath(arch: Architecture): string {
+  const file = path.join(packageRoot(), "dist", "runtime", arch, "fuselage");
+  if (!existsSync(file)) throw errors.runtimeMissing(file, arch);
+  return file;
+}
+
+/** Path of the native addon for this machine; the loader reports when it is not there. */
+export function addonPath(): string {
+  return path.join(packageRoot(), "dist", "native", `linux-${process.arch}.node`);
+}
+
+/** The folder of the files that builds instantiate. */
+export function templatesPath(): string {
+  return path.join(packageRoot(), "templates");
+}
+
+/** Shells that completions are made for. */
+export const shells = ["bash", "zsh", "fish"] as const;
+
+export type Shell = (typeof shells)[number];
+
+/** Path of the completions of all commands for a shell, under the name that the shell looks for. */
+export function completionsPath(shell: Shell): string {
+  const names: Record<Shell, string> = { bash: "bundle.bash", zsh: "_bundle", fish: "bundle.fish" };
+  return path.join(packageRoot(), "dist", "completions", names[shell]);
+}
+
+/**
+ * Where things are kept that could be made again: `$XDG_CACHE_HOME/fuselage-bundle`, else below
+ * `~/.cache`.
+ */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const base = environment["XDG_CACHE_HOME"];
+  // The specification of base directories: a relative path is to be ignored.
+  const home = () => path.join(environment["HOME"] || os.homedir(), ".cache");
+  return path.join(base && path.isAbsolute(base) ? base : home(), "fuselage-bundle");
+}

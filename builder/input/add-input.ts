@@ -1,0 +1,73 @@
+/** Files and folders of the host put anywhere into a tree. Contents stay on disk. */
+import { stat } from "node:fs/promises";
+import * as errors from "../errors.ts";
+import { type Contents, type FileNode, fileNode } from "../tree/node.ts";
+import { byteString } from "../tree/path.ts";
+import { addEntry, type Tree } from "../tree/tree.ts";
+import { type DirectoryOptions, treeFromDirectory } from "./add-directory.ts";
+
+/**
+ * Adds the file `file` of the host at `path`, following symbolic links of the host. Its time and
+ * owner are kept as a folder's are; what is read later is checked to be what was seen here.
+ *
+ * @param path below the root, byte string; folders that are missing are made
+ * @param mode permission bits; default: the file's own
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND, E_PATH_INVALID
+ */
+export async function addFile(
+  tree: Tree,
+  path: string,
+  file: string,
+  mode?: number,
+): Promise<FileNode> {
+  const { contents, stats } = await examine(file);
+  const node = fileNode(contents, {
+    mode: mode ?? Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    mtime: Number(stats.mtimeNs / 1_000_000_000n),
+  });
+  tree.add(path, node);
+  return node;
+}
+
+/**
+ * The contents of a file of the host, for a node that is there already.
+ *
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND
+ */
+export async function diskContents(file: string): Promise<Contents> {
+  return (await examine(file)).contents;
+}
+
+async function examine(file: string) {
+  const stats = await stat(file, { bigint: true }).catch((cause: unknown) => {
+    throw errors.fileUnreadable(file, cause);
+  });
+  if (!stats.isFile()) throw errors.fileKind(file, stats.isDirectory() ? "folder" : "special file");
+  const { dev, ino, mtimeNs, ctimeNs } = stats;
+  const contents: Contents = {
+    from: "disk",
+    path: byteString(file),
+    size: Number(stats.size),
+    identity: { dev, ino, mtimeNs, ctimeNs },
+  };
+  return { contents, stats };
+}
+
+/**
+ * Adds the folder `directory` of the host with all that is in it at `path`, which must be free.
+ *
+ * @param path below the root, byte string; "" puts the entries into the root itself
+ * @throws what `treeFromDirectory` throws, E_PATH_INVALID when a name is taken
+ */
+export async function addDirectory(
+  tree: Tree,
+  path: string,
+  directory: string,
+  options: DirectoryOptions = {},
+): Promise<void> {
+  const { root } = await treeFromDirectory(directory, options);
+  if (path !== "") tree.add(path, root);
+  else for (const [name, node] of root.entries) addEntry(tree.root, name, node, name);
+}

@@ -1,0 +1,133 @@
+/** What --explain and warnings say about libraries. */
+
+import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
+import type { Closure } from "./library-closure.ts";
+
+export interface LibraryReport {
+  explain: readonly string[];
+  warnings: readonly string[];
+}
+
+/**
+ * Newer versions are worth a warning: this is the glibc of Debian 11 and Ubuntu 20.04, the oldest
+ * distributions that are still looked after.
+ */
+const OLDEST_GLIBC = "2.31";
+
+export function describeLibraries(
+  closure: Closure,
+  objects: readonly ElfObject[],
+  packs: boolean,
+): LibraryReport {
+  const explain: string[] = [];
+  const warnings: string[] = [];
+  describeLinkers(objects, explain, warnings);
+  describeVersions(closure, objects, packs, explain, warnings);
+  const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name, object, neededBy } of packed) {
+    const how = packs
+      ? `packed from ${object.file}, ${object.facts.elf.endOffset} bytes`
+      : "the target's, --with-libs would pack it";
+    explain.push(`library: ${name}, for ${neededBy}: ${how}`);
+  }
+  for (const [name, { reason, neededBy }] of [...closure.target].sort(byName)) {
+    explain.push(`library: ${name}, for ${neededBy}: the target's, because ${reason}`);
+  }
+  if (!packs && packed.length > 0) {
+    const names = [...new Set(packed.map(({ name }) => name))].join(", ");
+    warnings.push(`the target must have ${names}; --with-libs packs them`);
+  }
+  for (const { name, neededBy } of closure.missing) {
+    warnings.push(`${neededBy} needs ${name}, which is not on this machine either`);
+  }
+  for (const [asking, found] of packs ? [] : closure.unled) {
+    // A library may count on the program that loads it; a program has only itself.
+    for (const { path, facts, shown } of isProgram(asking) ? found.values() : []) {
+      if (path === undefined) continue;
+      const name = facts.soname ?? shown;
+      warnings.push(
+        `${asking.shown} needs ${name}, and no search path of its own leads to ${shown}; ` +
+          "--with-libs gives it one",
+      );
+    }
+  }
+  for (const { name, neededBy } of closure.byPath) {
+    warnings.push(`${neededBy} needs ${name} by this path, which the target must have`);
+  }
+  return { explain, warnings };
+}
+
+function describeLinkers(
+  objects: readonly ElfObject[],
+  explain: string[],
+  warnings: string[],
+): void {
+  for (const interpreter of new Set(objects.map(({ facts }) => facts.interpreter))) {
+    if (interpreter === undefined) continue;
+    explain.push(`dynamic linker: ${interpreter}, the target's`);
+    if (isMuslLinker(interpreter)) {
+      warnings.push(
+        `programs here need musl (${interpreter}), which most distributions do not have`,
+      );
+      continue;
+    }
+    if (/^\/lib(32|64)?\/ld-[a-z0-9_-]+\.so\.[0-9]+$/.test(interpreter)) continue;
+    warnings.push(
+      `programs here are started by ${interpreter}, which is at this path on few machines`,
+    );
+  }
+  for (const { shown, facts } of objects.filter((object) => !isProgram(object))) {
+    const isLibrary = facts.soname !== undefined || LIBRARY_NAME.test(shown);
+    if (facts.needed.length === 0 && !isLibrary) explain.push(`${shown}: linked statically`);
+  }
+}
+
+/** The newest version of each library of the target that something packed asks for. */
+function describeVersions(
+  closure: Closure,
+  objects: readonly ElfObject[],
+  packs: boolean,
+  explain: string[],
+  warnings: string[],
+): void {
+  const newest = new Map<string, { version: string; numbers: number[]; shown: string }>();
+  const own = packs ? closure.packed : [];
+  const all = [...objects, ...own.map(({ object }) => object)];
+  for (const { facts, shown } of all) {
+    for (const { library, version } of facts.versions) {
+      if (own.some(({ name }) => name === library)) continue;
+      if (version === "GLIBC_PRIVATE") {
+        warnings.push(`${shown} uses what is private to this machine's ${library}`);
+        continue;
+      }
+      // DT_RELR came with glibc 2.36; programs with it ask for this name instead of a number.
+      const [, name, text] = /^(.+)_([0-9.]+)$/.exec(
+        version === "GLIBC_ABI_DT_RELR" ? "GLIBC_2.36" : version,
+      ) ?? [undefined, undefined, undefined];
+      if (name === undefined || text === undefined) continue;
+      const numbers = text.split(".").map(Number);
+      const key = name === "GLIBC" ? "glibc" : library;
+      const known = newest.get(key);
+      if (known === undefined || compare(numbers, known.numbers) > 0) {
+        newest.set(key, { version: `${name}_${text}`, numbers, shown });
+      }
+    }
+  }
+  for (const [library, { version, numbers, shown }] of [...newest].sort(byName)) {
+    explain.push(`version: ${library} of the target with ${version} or newer, for ${shown}`);
+    if (library === "glibc" && compare(numbers, OLDEST_GLIBC.split(".").map(Number)) > 0) {
+      warnings.push(`${shown} needs ${version}: distributions with an older glibc cannot run it`);
+    }
+  }
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) =>
+  a < b ? -1 : 1;

@@ -1,0 +1,163 @@
+/**
+ * Finds libraries as ld.so would, in the tree first and then on this machine. LD_LIBRARY_PATH is not
+ * used: what a bundle holds must not depend on the shell that it was built in.
+ */
+import { realpath } from "node:fs/promises";
+import path from "node:path";
+import type { Architecture } from "../host/paths.ts";
+import { byteString, displayPath, joinPath } from "../tree/path.ts";
+import { resolvePath } from "../tree/resolve.ts";
+import type { Tree } from "../tree/tree.ts";
+import { type ElfFiles, type ElfObject, usesMusl } from "./elf-objects.ts";
+import { type HostLibrary, hostLibrary } from "./host-libraries.ts";
+import { systemFolders } from "./search-path.ts";
+
+export type Found =
+  /** In the tree. A search path of the program has `led` there, or the folder must be added to it. */
+  | { kind: "tree"; object: ElfObject; folder: string; led: boolean }
+  | { kind: "machine"; object: ElfObject }
+  | { kind: "target"; library: HostLibrary }
+  /** Asked for by a path, which no search path can change. */
+  | { kind: "path" }
+  | { kind: "missing"; looked: readonly string[] };
+
+/** What `$LIB` stands for, by distribution. */
+const libraryFolders = (arch: Architecture) => [`lib/${arch}-linux-gnu`, "lib64", "lib"];
+
+export class Linker {
+  readonly #tree: Tree;
+  readonly #files: ElfFiles;
+  readonly #sysroot: string;
+  readonly #byPath: ReadonlyMap<string, ElfObject>;
+  readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
+  readonly #onHost = new Map<string, ElfObject>();
+  readonly #folders = new Map<boolean, string[]>();
+
+  /** @param sysroot "" for this machine itself */
+  constructor(tree: Tree, objects: readonly ElfObject[], files: ElfFiles, sysroot: string) {
+    this.#tree = tree;
+    this.#files = files;
+    this.#sysroot = sysroot;
+    this.#byPath = new Map(objects.map((object) => [object.path ?? "", object]));
+    for (const { path: at } of tree.walk()) {
+      const [folder, name] = splitLast(at);
+      if (this.#byName.has(name) || !/\.so(\.|$)/.test(name)) continue;
+      const object = this.#inTree(at);
+      if (object !== undefined) this.#byName.set(name, { object, folder });
+    }
+  }
+
+  /**
+   * Finds what a DT_NEEDED or a dlopen names.
+   *
+   * @param chain who asks, then who loaded that one, up to the program
+   * @param wanted the user wants it packed, even if it is one that is left to the target
+   */
+  async find(name: string, chain: readonly ElfObject[], wanted = false): Promise<Found> {
+    if (name.includes("/")) return { kind: "path" };
+    const paths = runPaths(chain);
+    for (const { origin, dir } of paths) {
+      const object = this.#underOrigin(origin, dir, name);
+      if (object !== undefined) return { kind: "tree", object, folder: "", led: true };
+    }
+    const library = wanted ? undefined : hostLibrary(name);
+    if (library !== undefined) return { kind: "target", library };
+    const folders = paths.flatMap(({ origin, dir }) => this.#onMachine(origin, dir));
+    const led = await this.#search(folders, name);
+    if (led !== undefined) return { kind: "machine", object: led };
+    const inTree = this.#byName.get(name);
+    if (inTree !== undefined) return { kind: "tree", ...inTree, led: false };
+    const system = this.#systemFolders(chain.some(usesMusl));
+    const object = await this.#search(system, name);
+    if (object !== undefined) return { kind: "machine", object };
+    return { kind: "missing", looked: [...folders, ...system] };
+  }
+
+  /** A library by its path on this machine, or undefined where there is none. */
+  async at(file: string): Promise<ElfObject | undefined> {
+    const known = this.#onHost.get(file);
+    if (known !== undefined) return known;
+    const facts = await this.#files.facts(file);
+    if (facts === undefined) return undefined;
+    const object = { shown: file, file, real: await realpath(file), facts };
+    this.#onHost.set(file, object);
+    return object;
+  }
+
+  #systemFolders(musl: boolean): string[] {
+    let folders = this.#folders.get(musl);
+    if (folders === undefined) {
+      folders = systemFolders(this.#files.arch, musl, this.#sysroot);
+      this.#folders.set(musl, folders);
+    }
+    return folders;
+  }
+
+  async #search(folders: readonly string[], name: string): Promise<ElfObject | undefined> {
+    for (const dir of folders) {
+      const object = await this.at(path.join(dir, name));
+      if (object !== undefined) return object;
+    }
+    return undefined;
+  }
+
+  #inTree(at: string): ElfObject | undefined {
+    const resolved = resolvePath(this.#tree, at);
+    return "found" in resolved ? this.#byPath.get(resolved.path) : undefined;
+  }
+
+  /** The library in a folder that is told from the place of `origin` in the tree. */
+  #underOrigin(origin: ElfObject, dir: string, name: string): ElfObject | undefined {
+    if (origin.path === undefined) return undefined;
+    const match = /^\$(?:ORIGIN|\{ORIGIN\})(?=\/|$)/.exec(dir);
+    if (match === null) return undefined;
+    const [folder] = splitLast(origin.path);
+    for (const rest of this.#expanded(dir.slice(match[0].length))) {
+      const object = this.#inTree(joinPath(folder, `${byteString(rest)}/${byteString(name)}`));
+      if (object !== undefined) return object;
+    }
+    return undefined;
+  }
+
+  /** Folders of this machine that an entry of a search path means. */
+  #onMachine(origin: ElfObject, dir: string): string[] {
+    const own = path.dirname(origin.file);
+    const full = dir.replace(/\$(?:ORIGIN\b|\{ORIGIN\})/g, () => own);
+    // A relative entry would be looked for in whatever folder the program is started from.
+    if (!path.isAbsolute(full)) return [];
+    const root = full === dir ? this.#sysroot : "";
+    return this.#expanded(full).map((folder) => path.join(root || "/", folder));
+  }
+
+  #expanded(dir: string): string[] {
+    const { arch } = this.#files;
+    const text = dir.replace(/\$(?:PLATFORM\b|\{PLATFORM\})/g, arch);
+    const library = /\$(?:LIB\b|\{LIB\})/g;
+    if (text.search(library) < 0) return [text];
+    return libraryFolders(arch).map((name) => text.replace(library, name));
+  }
+}
+
+/** Folder and name of a path in the tree. */
+function splitLast(path: string): [string, string] {
+  const slash = path.lastIndexOf("/");
+  return [slash < 0 ? "" : path.slice(0, slash), path.slice(slash + 1)];
+}
+
+/**
+ * The search paths that hold for what `chain[0]` asks for, by ld.so(8): DT_RPATH of itself and of all
+ * that loaded it, each unless it has DT_RUNPATH; DT_RUNPATH of itself alone.
+ */
+function runPaths(chain: readonly ElfObject[]): { origin: ElfObject; dir: string }[] {
+  const [asking] = chain;
+  if (asking === undefined) return [];
+  const of = (origin: ElfObject, dirs: readonly string[]) => dirs.map((dir) => ({ origin, dir }));
+  if (asking.facts.runpath.length > 0) return of(asking, asking.facts.runpath);
+  return chain
+    .filter(({ facts }) => facts.runpath.length === 0)
+    .flatMap((object) => of(object, object.facts.rpath));
+}
+
+/** A list of folders in a message. */
+export const shownFolders = (folders: readonly string[]) =>
+  [...new Set(folders)].map((dir) => displayPath(byteString(dir))).join(", ");

@@ -1,0 +1,83 @@
+/** A folder that appears under its name only when it is complete. */
+import { readdir, realpath, rename } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import {
+  keepTemporary,
+  removeTemporary,
+  type TemporaryFolder,
+  temporaryFolder,
+} from "../host/temporary.ts";
+
+/**
+ * Fills a new folder and gives it its name. When that fails nothing is left.
+ *
+ * @param dir a name that is free, or an empty folder
+ * @param fill puts files into the folder, which nobody else can enter (mode 0700), by a path that
+ *   leads to that folder even when somebody else may change where it stands
+ * @returns absolute path of the folder, and what `fill` returned
+ * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, and whatever `fill` throws
+ */
+export async function publishDirectory<T>(
+  dir: string,
+  fill: (temporary: string) => Promise<T>,
+): Promise<{ dir: string; result: T }> {
+  const target = await freeDirectory(dir);
+  const { name, held } = makeFolder(dir, path.dirname(target));
+  try {
+    const result = await fill(held);
+    await rename(name, target).catch((cause: unknown) => {
+      throw failed(dir, "renaming the temporary folder", cause);
+    });
+    keepTemporary(name);
+    return { dir: target, result };
+  } catch (cause) {
+    removeTemporary(name);
+    throw withoutTemporary(cause, held, dir);
+  }
+}
+
+/** The failure with the name that the user gave in place of one that nobody knows. */
+function withoutTemporary(cause: unknown, temporary: string, dir: string): unknown {
+  if (!(cause instanceof errors.BundleError) || !cause.path?.startsWith(temporary)) return cause;
+  const { code, message, path: where } = cause;
+  return new errors.BundleError(code, message, {
+    ...cause,
+    path: dir + where.slice(temporary.length),
+    cause: cause.cause,
+  });
+}
+
+function makeFolder(dir: string, parent: string): TemporaryFolder {
+  try {
+    return temporaryFolder(parent);
+  } catch (cause) {
+    throw failed(dir, "creating a folder", cause);
+  }
+}
+
+function failed(dir: string, what: string, cause: unknown): Error {
+  return errors.extractFailed(dir, `${what} failed: ${errors.systemReason(cause)}`, cause);
+}
+
+/** The real path of `dir`, which is missing or an empty folder. */
+async function freeDirectory(dir: string): Promise<string> {
+  const there = await realpath(dir).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "ENOENT") return undefined;
+    throw errors.extractFailed(dir, `cannot be used: ${errors.systemReason(cause)}`, cause);
+  });
+  if (there === undefined) {
+    const resolved = path.resolve(dir);
+    const parent = await realpath(path.dirname(resolved)).catch((cause: unknown) => {
+      const what = `the folder that should hold it cannot be used: ${errors.systemReason(cause)}`;
+      throw errors.extractFailed(dir, what, cause);
+    });
+    return path.join(parent, path.basename(resolved));
+  }
+  const names = await readdir(there).catch((cause: unknown) => {
+    const actual = errors.errnoCode(cause) === "ENOTDIR" ? "a file" : errors.systemReason(cause);
+    throw errors.extractExists(dir, actual);
+  });
+  if (names.length > 0) throw errors.extractExists(dir, `a folder with ${names.length} entries`);
+  return there;
+}

@@ -1,0 +1,166 @@
+#include "bundle/appimage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "kernel/trusted_path.h"
+
+#define MAGIC_POSITION 8
+static const char magic[] = { 'A', 'I', 2 };
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool has_magic(int fd)
+{
+	char found[sizeof magic];
+
+	return pread_full(fd, found, sizeof found, MAGIC_POSITION) == sizeof found &&
+	       memcmp(found, magic, sizeof magic) == 0;
+}
+
+/* Where memfd_create and shm_open have their files. */
+static bool is_in_memory(const char *path)
+{
+	return starts_with(path, "/memfd:") || starts_with(path, "/dev/shm/");
+}
+
+/* The kernel's word for a file without a name is no part of the path that it had. */
+static void strip_deleted(struct bundle *bundle)
+{
+	static const char word[] = " (deleted)";
+	size_t length = strlen(bundle->path);
+	struct stat st;
+
+	if (length >= sizeof word && strcmp(bundle->path + length - (sizeof word - 1), word) == 0 &&
+	    fstat(bundle->file, &st) == 0 && st.st_nlink == 0)
+		bundle->path[length - (sizeof word - 1)] = 0;
+}
+
+static int open_target(struct bundle *bundle, const char *target, struct failure *failure)
+{
+	OWNED_FD fd = open(target, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || descriptor_path(fd, bundle->path, sizeof bundle->path) < 0)
+		return fail_errno(failure, FUSELAGE_E_APPIMAGE_TARGET, "TARGET_APPIMAGE=%.600s",
+				  target);
+	close(bundle->file);
+	bundle->file = steal_fd(&fd);
+	bundle->argv0 = target;
+	return 0;
+}
+
+int appimage_identify(struct bundle *bundle, const char *target, struct failure *failure)
+{
+	bool targeted = target && *target;
+
+	bundle->appimage = has_magic(bundle->file) || (targeted && is_in_memory(bundle->path));
+	if (!bundle->appimage)
+		return 0;
+	if (targeted)
+		return open_target(bundle, target, failure);
+	strip_deleted(bundle);
+	return 0;
+}
+
+int appimage_take_image(struct bundle *bundle, uint64_t offset, struct failure *failure)
+{
+	static const char *none[] = { NULL };
+	struct manifest *manifest = &bundle->manifest;
+	struct stat st;
+
+	if (fstat(bundle->file, &st) < 0)
+		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "%s", bundle->path);
+	bundle->image_offset = offset;
+	*manifest = (struct manifest){
+		.name = "AppDir", /* without blanks, which many an AppRun does not expect */
+		.entry = "AppRun",
+		.version = "",
+		.arch = "",
+		.args = none,
+		.env = none,
+		.invocation = none,
+		.image_size = (uint64_t)st.st_size > offset ? (uint64_t)st.st_size - offset : 0,
+		.runtime_options = true,
+	};
+	return 1;
+}
+
+void appimage_choose(struct start *start)
+{
+	if (!start->extract_and_run &&
+	    (start->caller.setuid || !getenv("APPIMAGE_EXTRACT_AND_RUN")))
+		return;
+	start->invocation.mount_type = "extract";
+	start->on_host = !start->caller.setuid && getenv("NO_CLEANUP");
+}
+
+static const char *const beside[][2] = {
+	{ ".home", "HOME" },
+	{ ".config", "XDG_CONFIG_HOME" },
+};
+
+static void portable_path(const struct bundle *bundle, int i, char path[PATH_MAX + 16])
+{
+	snprintf(path, PATH_MAX + 16, "%s%s", bundle->path, beside[i][0]);
+}
+
+/* What is not there or cannot be written to says nothing; what others can change was meant to. */
+void appimage_look_beside(struct bundle *bundle, const struct caller *caller)
+{
+	char path[PATH_MAX + 16];
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		struct failure failure = { 0 };
+		portable_path(bundle, i, path);
+		if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || access(path, W_OK) < 0)
+			continue;
+		OWNED_FD fd = trusted_open(AT_FDCWD, path, caller, TRUSTED_OWN,
+					   FUSELAGE_E_APPIMAGE_PORTABLE, &failure);
+		bundle->portable[i] = fd >= 0;
+		if (fd < 0)
+			fprintf(stderr, "fuselage: %s is not used: %s\n", path, failure.text);
+	}
+}
+
+int appimage_set_environment(const struct bundle *bundle, const char *root)
+{
+	char directory[PATH_MAX + 16];
+	int failed = 0;
+
+	failed |= setenv("APPIMAGE", bundle->path, 1);
+	failed |= setenv("APPDIR", root, 1);
+	failed |= setenv("ARGV0", bundle->argv0, 1);
+	failed |= syscall(SYS_getcwd, directory, sizeof directory) > 0 ?
+			  setenv("OWD", directory, 1) :
+			  unsetenv("OWD");
+	/* Meant for this start; another AppImage that the app starts must not take it for its own. */
+	failed |= unsetenv("TARGET_APPIMAGE");
+	for (int i = 0; i < 2; i++) {
+		portable_path(bundle, i, directory);
+		failed |= bundle->portable[i] && setenv(beside[i][1], directory, 1);
+	}
+	return failed ? -1 : 0;
+}
+
+int appimage_status(const struct bundle *bundle, const char *first, int status)
+{
+	if (!bundle->appimage || (first && starts_with(first, "--bundle-")))
+		return status;
+	if (first && starts_with(first, "--appimage-") &&
+	    strcmp(first, "--appimage-extract-and-run") != 0)
+		return 1;
+	return 127; /* what system(3) and shells have for "could not be started" */
+}

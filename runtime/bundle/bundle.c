@@ -1,0 +1,129 @@
+#include "bundle/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundle/appimage.h"
+#include "bundle/elf_layout.h"
+
+static int open_self(struct bundle *bundle, struct failure *failure)
+{
+	ssize_t n = readlink("/proc/self/exe", bundle->path, sizeof bundle->path - 1);
+
+	if (n < 0)
+		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "/proc/self/exe");
+	bundle->path[n] = 0;
+	/* Not by its path, which may name another file by now. */
+	bundle->file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (bundle->file < 0)
+		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "%s", bundle->path);
+	return 0;
+}
+
+static int image_failure(const struct bundle *bundle, int error, const char *fault,
+			 struct failure *failure)
+{
+	enum fuselage_code code = FUSELAGE_E_IMAGE_CORRUPT;
+
+	if (error == SQFS_ETRUNCATED)
+		code = FUSELAGE_E_IMAGE_TRUNCATED;
+	else if (error == SQFS_ECODEC || error == SQFS_EVERSION || error == SQFS_EBIGENDIAN)
+		code = FUSELAGE_E_IMAGE_UNSUPPORTED;
+	else if (error == SQFS_ENOMEM)
+		code = FUSELAGE_E_OUT_OF_MEMORY;
+	return fail(failure, code, "%s: %s (%s)", bundle->path, sqfs_strerror(error), fault);
+}
+
+/* The file must reach as far as the manifest says: a cut copy is told apart from a changed one. */
+static int check_length(const struct bundle *bundle, struct failure *failure)
+{
+	uint64_t expected = bundle->image_offset + bundle->manifest.image_size;
+	struct stat st;
+
+	if (fstat(bundle->file, &st) < 0)
+		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "%s", bundle->path);
+	if ((uint64_t)st.st_size <= bundle->image_offset)
+		return fail(failure, FUSELAGE_E_IMAGE_MISSING,
+			    "%s: the image is gone: expected it at byte %" PRIu64
+			    ", found the end of the file at %lld",
+			    bundle->path, bundle->image_offset, (long long)st.st_size);
+	if ((uint64_t)st.st_size < expected)
+		return fail(failure, FUSELAGE_E_IMAGE_TRUNCATED,
+			    "%s: expected %" PRIu64 " bytes, found %lld", bundle->path, expected,
+			    (long long)st.st_size);
+	return 0;
+}
+
+static int open_image(struct bundle *bundle, struct failure *failure)
+{
+	struct elf_layout layout;
+	char fault[SQFS_FAULT_MAX];
+
+	if (elf_read_layout(bundle->file, bundle->path, FUSELAGE_MANIFEST_SECTION, &layout,
+			    failure) < 0)
+		return -1;
+	bundle->image_offset = layout.image;
+	uint64_t length = 0; /* as long as its superblock says */
+	int found = manifest_read(bundle->file, bundle->path, layout.section, layout.section_size,
+				  &bundle->manifest, failure);
+	if (found == 1)
+		length = bundle->manifest.image_size;
+	if (found == 0 && bundle->appimage) /* of another maker, around our runtime */
+		found = appimage_take_image(bundle, elf_image_offset(bundle->file, &layout),
+					    failure);
+	if (found <= 0)
+		return found;
+	if (check_length(bundle, failure) < 0)
+		return -1;
+	int error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset, length, fault);
+	if (error)
+		return image_failure(bundle, error, fault, failure);
+	bundle->reader = sqfs_reader_new(&bundle->fs, 0);
+	if (!bundle->reader)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: reader", bundle->path);
+	return 1;
+}
+
+int bundle_check_entry(const struct bundle *bundle, struct failure *failure)
+{
+	struct sqfs_inode inode;
+	int error = sqfs_path_lookup(bundle->reader, bundle->manifest.entry, true, &inode);
+
+	if (error == SQFS_ENOENT || error == SQFS_ENOTDIR)
+		return fail(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s: not in the image",
+			    bundle->path, bundle->manifest.entry);
+	if (error)
+		return image_failure(bundle, error, sqfs_fault(bundle->reader), failure);
+	return 0;
+}
+
+int bundle_explain_io_error(const struct bundle *bundle, struct failure *failure)
+{
+	const char *entry = bundle->manifest.entry;
+	struct sqfs_inode inode;
+	uint64_t position = 0;
+	int error = sqfs_path_lookup(bundle->reader, entry, true, &inode);
+
+	while (!error && position < inode.size) {
+		const uint8_t *data;
+		ssize_t n = sqfs_read_block(bundle->reader, &inode, position, &data);
+		if (n <= 0)
+			error = (int)n;
+		else
+			position += (uint64_t)n;
+	}
+	if (!error)
+		return fail_errno(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s", bundle->path, entry);
+	return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s: %s (%s)", bundle->path, entry,
+		    sqfs_strerror(error), sqfs_fault(bundle->reader));
+}
+
+int bundle_open(struct bundle *bundle, const char *target, struct failure *failure)
+{
+	if (open_self(bundle, failure) < 0 || appimage_identify(bundle, target, failure) < 0)
+		return -1;
+	return open_image(bundle, failure);
+}

@@ -1,0 +1,244 @@
+#include "bundle/manifest.h"
+
+#include <inttypes.h>
+#include <lzma.h> /* for CRC-32, which its own containers need anyway */
+#include <stdlib.h>
+
+#include "base/bytes.h"
+
+#define HEADER_SIZE FUSELAGE_MANIFEST_HEADER_SIZE
+#define RECORD_SIZE FUSELAGE_MANIFEST_RECORD_HEADER_SIZE
+
+struct record {
+	unsigned tag;
+	unsigned flags;
+	const char *value;
+};
+
+static int malformed(struct failure *failure, const char *file, const char *what)
+{
+	return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED, "%s: manifest: %s", file, what);
+}
+
+/* Checks the header. Returns the number of records, 0 for none at all, or -1. */
+static long check_header(const char *file, const uint8_t *raw, uint64_t size,
+			 struct failure *failure)
+{
+	uint32_t total = le32(raw + 12);
+	uint32_t count = le32(raw + 16);
+
+	if (memcmp(raw, FUSELAGE_MANIFEST_MAGIC, 8) != 0)
+		return malformed(failure, file, "expected the magic FUSELAGE at its start");
+	if (le16(raw + 8) != FUSELAGE_MANIFEST_MAJOR)
+		return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
+			    "%s: manifest: expected format %u, found %u", file,
+			    FUSELAGE_MANIFEST_MAJOR, le16(raw + 8));
+	if (total < HEADER_SIZE || total > size || count > FUSELAGE_MANIFEST_MAX_RECORDS)
+		return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED,
+			    "%s: manifest: %" PRIu32 " bytes and %" PRIu32
+			    " records in a section of %" PRIu64 " bytes",
+			    file, total, count, size);
+	uint32_t sum = lzma_crc32(raw + HEADER_SIZE, total - HEADER_SIZE, 0);
+	if (sum != le32(raw + 20))
+		return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED,
+			    "%s: manifest: expected checksum %08" PRIx32 ", found %08" PRIx32, file,
+			    le32(raw + 20), sum);
+	return (long)count;
+}
+
+static int next_record(const uint8_t **at, const uint8_t *end, struct record *record)
+{
+	if ((size_t)(end - *at) < RECORD_SIZE)
+		return -1;
+
+	uint32_t length = le32(*at + 4);
+	size_t room = (size_t)(end - *at) - RECORD_SIZE;
+	record->tag = le16(*at);
+	record->flags = le16(*at + 2);
+	record->value = (const char *)*at + RECORD_SIZE;
+	/* The value ends with the only NUL in it. */
+	if (length == 0 || length > room || strnlen(record->value, length) != length - 1)
+		return -1;
+	size_t padded = ((size_t)length + FUSELAGE_MANIFEST_RECORD_ALIGNMENT - 1) &
+			~(size_t)(FUSELAGE_MANIFEST_RECORD_ALIGNMENT - 1);
+	*at += RECORD_SIZE + (padded < room ? padded : room);
+	return 0;
+}
+
+static int parse_size(const char *text, uint64_t *size)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	*size = strtoull(text, &end, 10);
+	return *end || *size > INT64_MAX ? -1 : 0;
+}
+
+static bool is_word(const char *text, size_t length, const char *word)
+{
+	return strlen(word) == length && memcmp(text, word, length) == 0;
+}
+
+static int parse_options(struct manifest *manifest, const char *file, const char *words,
+			 struct failure *failure)
+{
+	while (*words) {
+		size_t length = strcspn(words, ",");
+		if (is_word(words, length, FUSELAGE_MANIFEST_WORD_NO_RUNTIME_OPTIONS))
+			manifest->runtime_options = false;
+		else if (is_word(words, length, FUSELAGE_MANIFEST_WORD_WRITABLE))
+			manifest->writable = true;
+		else if (is_word(words, length, FUSELAGE_MANIFEST_WORD_EXPAND_ARGS))
+			manifest->expand_args = true;
+		else if (length)
+			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
+				    "%s: manifest: option \"%.*s\" is not known", file, (int)length,
+				    words);
+		words += length + (words[length] == ',');
+	}
+	return 0;
+}
+
+static bool is_component(const char *name)
+{
+	return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int take(struct manifest *manifest, const char *file, const struct record *record,
+		struct failure *failure)
+{
+	static const char fixed[] = "/run/fuselage/";
+
+	switch (record->tag) {
+	case FUSELAGE_MANIFEST_NAME:
+		if (!is_component(record->value))
+			return malformed(failure, file, "the name is not one path component");
+		manifest->name = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_ENTRY:
+		if (record->value[0] == 0 || record->value[0] == '/')
+			return malformed(failure, file, "the entry is not a relative path");
+		manifest->entry = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_ARG:
+		manifest->args[manifest->arg_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_ENV:
+		if (record->value[0] == '=' || !strchr(record->value, '='))
+			return malformed(failure, file, "a variable has no name or no \"=\"");
+		manifest->env[manifest->env_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_UNSET:
+		if (!*record->value || strchr(record->value, '='))
+			return malformed(failure, file,
+					 "what is not inherited is no name of a variable");
+		manifest->unset[manifest->unset_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_INVOCATION:
+		manifest->invocation[manifest->invocation_count++] = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_MOUNT_AT:
+		if (strncmp(record->value, fixed, sizeof fixed - 1) != 0 ||
+		    !is_component(record->value + sizeof fixed - 1))
+			return malformed(failure, file,
+					 "the mount point is not /run/fuselage/NAME");
+		manifest->mount_at = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_IMAGE_SIZE:
+		if (parse_size(record->value, &manifest->image_size) < 0)
+			return malformed(failure, file, "the image size is no number");
+		return 0;
+	case FUSELAGE_MANIFEST_OPTIONS:
+		return parse_options(manifest, file, record->value, failure);
+	case FUSELAGE_MANIFEST_VERSION:
+		manifest->version = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_ARCH:
+		manifest->arch = record->value;
+		return 0;
+	default:
+		if (record->flags & FUSELAGE_MANIFEST_CRITICAL)
+			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
+				    "%s: manifest: record %u is not known to runtime %s", file,
+				    record->tag, FUSELAGE_VERSION);
+		return 0;
+	}
+}
+
+static int parse(struct manifest *manifest, const char *file, uint64_t size,
+		 struct failure *failure)
+{
+	const uint8_t *raw = (const uint8_t *)manifest->bytes;
+	long count = check_header(file, raw, size, failure);
+
+	if (count < 0)
+		return -1;
+	manifest->args = calloc((size_t)count + 1, sizeof *manifest->args);
+	manifest->env = calloc((size_t)count + 1, sizeof *manifest->env);
+	manifest->unset = calloc((size_t)count + 1, sizeof *manifest->unset);
+	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
+	if (!manifest->args || !manifest->env || !manifest->unset || !manifest->invocation)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
+
+	const uint8_t *at = raw + HEADER_SIZE;
+	const uint8_t *end = raw + le32(raw + 12);
+	for (long i = 0; i < count; i++) {
+		struct record record;
+		if (next_record(&at, end, &record) < 0)
+			return malformed(failure, file, "a record does not fit");
+		if (take(manifest, file, &record, failure) < 0)
+			return -1;
+	}
+	if (!manifest->name || manifest->image_size == 0 ||
+	    !manifest->entry == !manifest->invocation_count)
+		return malformed(failure, file,
+				 "expected a name, an image size, and an entry or an invocation");
+	return 1;
+}
+
+static bool all_zero(const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+int manifest_read(int fd, const char *file, uint64_t position, uint64_t size,
+		  struct manifest *manifest, struct failure *failure)
+{
+	*manifest = (struct manifest){ .version = "", .arch = "", .runtime_options = true };
+	if (size == 0)
+		return 0;
+	if (size > FUSELAGE_MANIFEST_MAX_SIZE)
+		return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED,
+			    "%s: manifest: expected at most %u bytes, found %" PRIu64, file,
+			    FUSELAGE_MANIFEST_MAX_SIZE, size);
+	manifest->bytes = malloc((size_t)size);
+	if (!manifest->bytes)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
+	ssize_t n = pread_full(fd, manifest->bytes, (size_t)size, position);
+	if (n < 0)
+		return fail_errno(failure, FUSELAGE_E_MANIFEST_MALFORMED, "%s: manifest", file);
+	if ((uint64_t)n != size)
+		return fail(failure, FUSELAGE_E_IMAGE_TRUNCATED,
+			    "%s: the file ends inside the manifest: expected %" PRIu64
+			    " bytes, found %zd",
+			    file, size, n);
+	if (all_zero(manifest->bytes, (size_t)size))
+		return 0;
+	if (size < HEADER_SIZE)
+		return malformed(failure, file, "its section is shorter than its header");
+	return parse(manifest, file, size, failure);
+}
+
+void manifest_free(struct manifest *manifest)
+{
+	free(manifest->args);
+	free(manifest->env);
+	free(manifest->unset);
+	free(manifest->invocation);
+	free(manifest->bytes);
+	*manifest = (struct manifest){ 0 };
+}

@@ -1,0 +1,224 @@
+/* The cleaner of the cache: a process that nobody waits for. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/descriptors.h"
+#include "base/inherited.h"
+#include "base/owned.h"
+#include "base/remove.h"
+#include "cache/zip_images.h"
+#include "cache/store.h"
+
+#define DAY 86400
+#define HOUR 3600
+#define IN_USE 60 /* seconds: whatever the limit says, somebody is starting from it */
+#define DAYS_DEFAULT 30
+#define DAYS_MAX 100000
+
+struct reaper {
+	int cache;
+	const struct caller *caller;
+	time_t now;
+	time_t max_age; /* seconds */
+};
+
+/* Returns seconds, 0 for never. */
+static time_t max_age(void)
+{
+	const char *text = getenv("FUSELAGE_CACHE_MAX_AGE_DAYS");
+	char *end;
+
+	if (!text || !isdigit((unsigned char)*text))
+		return DAYS_DEFAULT * DAY;
+	errno = 0;
+	unsigned long days = strtoul(text, &end, 10);
+	if (*end || errno || days > DAYS_MAX)
+		return DAYS_DEFAULT * DAY;
+	return (time_t)days * DAY;
+}
+
+/* Says whether the day's turn is ours, and takes it. */
+static bool take_turn(int cache)
+{
+	OWNED_FD mark =
+		openat(cache, ".reaped", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
+	time_t now = time(NULL);
+
+	if (mark >= 0)
+		return true;
+	mark = openat(cache, ".reaped", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (mark < 0 || flock(mark, LOCK_EX | LOCK_NB) < 0 || fstat(mark, &st) < 0)
+		return false;
+	/* A time in the future (the clock was wrong) must not put it off for ever. */
+	if (st.st_mtime > now - DAY && st.st_mtime < now + DAY)
+		return false;
+	return futimens(mark, NULL) == 0;
+}
+
+static bool age(const struct reaper *reaper, const char *name, time_t *seconds)
+{
+	struct stat st;
+
+	if (fstatat(reaper->cache, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	*seconds = reaper->now - st.st_mtime;
+	return true;
+}
+
+/*
+ * Whoever builds has the lock, and keeps it. The sentinel goes first: what is left when this is
+ * killed is not used. The lock's name goes last; who waits for it sees that and takes a new one.
+ */
+static void reap_entry(const struct reaper *reaper, const char *key)
+{
+	char sentinel[CACHE_NAME_MAX];
+	char image[CACHE_NAME_MAX];
+	char lock_name[CACHE_NAME_MAX];
+	time_t seconds;
+
+	cache_name(sentinel, key, ".complete");
+	cache_name(image, key, ".sfs");
+	cache_name(lock_name, key, ".lock");
+	OWNED_FD lock = cache_lock(reaper->cache, key, false);
+	if (lock < 0)
+		return;
+	if (age(reaper, sentinel, &seconds)) {
+		if (seconds <= reaper->max_age || seconds <= IN_USE)
+			return;
+		unlinkat(reaper->cache, sentinel, 0);
+	} else if (age(reaper, image, &seconds) && seconds <= HOUR) {
+		return;
+	}
+	unlinkat(reaper->cache, image, 0);
+	unlinkat(reaper->cache, lock_name, 0);
+}
+
+static void reap_partial(const struct reaper *reaper, const char *name)
+{
+	time_t seconds;
+
+	/* A builder that is stopped for an hour still has the lock. */
+	OWNED_FD lock = cache_lock(reaper->cache, name, false);
+	if (lock >= 0 && age(reaper, name, &seconds) && seconds > HOUR)
+		remove_tree(reaper->cache, name);
+}
+
+/* Who uses a tree has it locked. It loses its name first, so that nobody finds half of it. */
+static void reap_tree(const struct reaper *reaper, const char *name)
+{
+	char partial[CACHE_NAME_MAX];
+	time_t seconds;
+
+	OWNED_FD lock = cache_lock(reaper->cache, name, false);
+	OWNED_FD tree = openat(reaper->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	if (lock < 0 || tree < 0 || flock(tree, LOCK_EX | LOCK_NB) < 0 ||
+	    !age(reaper, name, &seconds) || seconds <= reaper->max_age)
+		return;
+	cache_name(partial, name, ".partial");
+	remove_tree(reaper->cache, partial);
+	if (renameat(reaper->cache, name, reaper->cache, partial) == 0)
+		remove_tree(reaper->cache, partial);
+}
+
+static bool ends_with(const char *name, const char *ending)
+{
+	size_t size = strlen(name);
+	size_t tail = strlen(ending);
+
+	return size >= tail && strcmp(name + size - tail, ending) == 0;
+}
+
+/* Names that are not the cache's own are left alone. */
+static void reap_name(const struct reaper *reaper, const char *name)
+{
+	const char *rest = name + CACHE_KEY_DIGITS;
+	time_t seconds;
+
+	if (strspn(name, "0123456789abcdef") != CACHE_KEY_DIGITS || !age(reaper, name, &seconds))
+		return;
+	if (ends_with(rest, ".partial")) {
+		if (seconds > HOUR)
+			reap_partial(reaper, name);
+	} else if (strcmp(rest, ".tree") == 0) {
+		if (seconds > reaper->max_age)
+			reap_tree(reaper, name);
+	} else if (strcmp(rest, ".id") == 0) {
+		if (seconds > reaper->max_age)
+			unlinkat(reaper->cache, name, 0);
+	} else if (strcmp(rest, ".complete") == 0) {
+		if (seconds > reaper->max_age)
+			reap_entry(reaper, name);
+	} else if (strcmp(rest, ".sfs") == 0 || strcmp(rest, ".lock") == 0) {
+		if (seconds > HOUR)
+			reap_entry(reaper, name);
+	}
+}
+
+static void reap(const struct reaper *reaper)
+{
+	DIR *dir = fdopendir(dup(reaper->cache));
+
+	if (!dir)
+		return;
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+		reap_name(reaper, entry->d_name);
+	closedir(dir);
+}
+
+/* Nothing of the caller stays: no descriptor, terminal, directory or right. */
+static void detach(int cache, const struct caller *caller)
+{
+	uid_t uid = caller->uid;
+	gid_t gid = caller->gid;
+
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		_exit(1);
+	setsid();
+	inherited_reset_signals();
+	if (dup2(cache, 3) < 0 || chdir("/") < 0)
+		_exit(1);
+	close_from(4);
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+	if (null > 3)
+		close(null);
+}
+
+static int reaper_main(void *argument)
+{
+	struct reaper *reaper = argument;
+
+	detach(reaper->cache, reaper->caller);
+	reaper->cache = 3;
+	reap(reaper);
+	return 0;
+}
+
+void cache_reap(const char *home, const struct caller *caller)
+{
+	struct failure ignored = { 0 };
+	struct reaper reaper = { .caller = caller, .now = time(NULL), .max_age = max_age() };
+	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, caller, false,
+							       FUSELAGE_E_CACHE, &ignored) :
+					  -1;
+
+	if (cache < 0 || !take_turn(cache))
+		return;
+	reaper.cache = cache;
+	/* Where it would come back to this process it is waited for: once a day. */
+	(child_adopts() ? child_run : child_leave)(reaper_main, &reaper);
+}

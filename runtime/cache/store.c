@@ -1,0 +1,56 @@
+#include "cache/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "kernel/trusted_path.h"
+
+int cache_open_directory(const char *home, const struct caller *caller, bool make,
+			 enum fuselage_code code, struct failure *failure)
+{
+	enum trusted_end end = make ? TRUSTED_MAKE : TRUSTED_OWN;
+	OWNED_FD parent = trusted_open(AT_FDCWD, home, caller, end, code, failure);
+	OWNED_FD place = parent < 0 ? -1 :
+				      trusted_open(parent, "cache", caller, end, code, failure);
+	OWNED_FD cache = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (cache < 0 || fchmod(cache, 0700) < 0)
+		return fail_errno(failure, code, "%.300s/cache", home);
+	return steal_fd(&cache);
+}
+
+void cache_name(char name[CACHE_NAME_MAX], const char *key, const char *ending)
+{
+	snprintf(name, CACHE_NAME_MAX, "%.*s%s", CACHE_KEY_DIGITS, key, ending);
+}
+
+int cache_lock(int cache, const char *key, bool wait)
+{
+	char name[CACHE_NAME_MAX];
+	struct stat st;
+
+	cache_name(name, key, ".lock");
+	for (;;) {
+		OWNED_FD lock = openat(
+			cache, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		if (lock < 0)
+			return -1;
+		while (flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0)
+			if (errno != EINTR)
+				return -1;
+		if (fstat(lock, &st) < 0)
+			return -1;
+		/* The reaper removed it while we waited: others lock the next file of that name. */
+		if (st.st_nlink > 0)
+			return steal_fd(&lock);
+	}
+}
+
+bool cache_is_ours(const struct stat *st, uid_t uid)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == uid && !(st->st_mode & 022);
+}

@@ -1,0 +1,34 @@
+/* What the user and the reaper of the cache share: its directory, names and locks. */
+#ifndef CACHE_STORE_H
+#define CACHE_STORE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "kernel/privileges.h"
+
+#define CACHE_KEY_DIGITS 16
+#define CACHE_NAME_MAX 64 /* bytes of any name in the cache, terminated */
+
+/*
+ * Opens <home>/cache by descriptor, both made if `make`. Everything else is relative to it, so
+ * nobody can put another directory in its place later. Returns -1, a failure with the code, and
+ * errno as trusted_open does: where others can write they could also put hard links to other files
+ * of the user.
+ */
+int cache_open_directory(const char *home, const struct caller *caller, bool make,
+			 enum fuselage_code code, struct failure *failure);
+
+void cache_name(char name[CACHE_NAME_MAX], const char *key, const char *ending);
+
+/*
+ * Takes the lock of an entry. Returns its descriptor, or -1 and errno (EWOULDBLOCK when somebody
+ * has it and `wait` is false). A killed holder's lock ends with it.
+ */
+int cache_lock(int cache, const char *key, bool wait);
+
+/* A regular file of `uid` that nobody else can write to. */
+bool cache_is_ours(const struct stat *st, uid_t uid);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * A tree counts when it has its name, which it gets by one rename when it is whole and on the disk.
+ * Whoever is killed before leaves a .partial, which the next one to make that tree removes.
+ */
+#include "cache/trees.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "base/protect.h"
+#include "base/remove.h"
+#include "libc/sha256.h"
+#include "cache/zip_images.h"
+#include "cache/store.h"
+
+#define READ_BYTES (1u << 16)
+#define FILES "files"
+#define DAY 86400
+#define DIGITS (SHA256_TEXT - 1)
+#define SETTLED 2 /* seconds: no file system's clock is coarser */
+
+struct disk_tree {
+	const struct start *start;
+	const struct archive *archive;
+	char base[PATH_MAX]; /* that holds the cache */
+	bool temporary; /* where cleaners remove single files */
+	int cache;
+	struct stat st; /* of the archive's file, from before anything of it was read */
+	char digest[SHA256_TEXT];
+};
+
+/*
+ * The kernel sets the change time, nobody else can; a change after it was read shows, unless both
+ * are within one step of the file system's clock. A file system that keeps none of its own
+ * (squashfs, FAT) has whole seconds there, and a file without a name is not found again by it.
+ */
+static bool is_settled(const struct stat *st)
+{
+	time_t age = time(NULL) - st->st_ctim.tv_sec;
+
+	return S_ISREG(st->st_mode) && st->st_nlink && st->st_ctim.tv_nsec && age > SETTLED;
+}
+
+/* All that the kernel says of the file, but what changes by reading and by being written back. */
+static void identify(const struct disk_tree *tree, char id[SHA256_TEXT])
+{
+	struct stat st = tree->st;
+	struct sha256 hash;
+
+	memset(&st.st_atim, 0, sizeof st.st_atim);
+	st.st_blocks = 0;
+	sha256_init(&hash);
+	sha256_update(&hash, &st, sizeof st);
+	sha256_update(&hash, &tree->archive->offset, sizeof tree->archive->offset);
+	sha256_text(&hash, id);
+}
+
+/*
+ * Somebody else's file, or one that others can write to, may have been another one when it was
+ * digested than when it is extracted: it has a tree that no other file shares.
+ */
+static bool is_foreign(const struct disk_tree *tree)
+{
+	uid_t owner = tree->st.st_uid;
+
+	return (owner != 0 && owner != tree->start->caller.uid) || tree->st.st_mode & 022;
+}
+
+static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT],
+			  struct failure *failure)
+{
+	const struct archive *archive = tree->archive;
+	uint64_t at = archive->format == ARCHIVE_ZIP ? 0 : archive->offset;
+	uint64_t end = archive->format == ARCHIVE_ZIP ? archive->size :
+							at + archive->fs.super.bytes_used;
+	const uint64_t place[] = { tree->st.st_dev, tree->st.st_ino };
+	OWNED uint8_t *buffer = malloc(READ_BYTES);
+	struct sha256 hash;
+
+	sha256_init(&hash);
+	while (buffer && at < end) {
+		size_t part = end - at < READ_BYTES ? (size_t)(end - at) : READ_BYTES;
+		if (pread_full(archive->fd, buffer, part, at) != (ssize_t)part)
+			return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+				    "%.200s: cannot be read to its end", archive->file);
+		sha256_update(&hash, buffer, part);
+		at += part;
+	}
+	if (is_foreign(tree))
+		sha256_update(&hash, place, sizeof place);
+	sha256_text(&hash, digest);
+	return buffer ? 0 : fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "digest");
+}
+
+/* The digest that was noted for the file as it is now. */
+static bool recall(struct disk_tree *tree, const char *name, const char *id)
+{
+	char text[2 * DIGITS + 1];
+
+	if (readlinkat(tree->cache, name, text, sizeof text) != 2 * DIGITS ||
+	    memcmp(text, id, DIGITS) != 0)
+		return false;
+	memcpy(tree->digest, text + DIGITS, DIGITS);
+	return true;
+}
+
+/* To read everything once is enough; what cannot be noted is read again. */
+static void note(const struct disk_tree *tree, const char *name, const char *id)
+{
+	char text[2 * DIGITS + 1];
+
+	stpcpy(stpcpy(text, id), tree->digest);
+	unlinkat(tree->cache, name, 0);
+	(void)!symlinkat(text, tree->cache, name);
+}
+
+static bool is_unchanged(const struct disk_tree *tree)
+{
+	struct stat now;
+
+	return fstat(tree->archive->fd, &now) == 0 && now.st_size == tree->st.st_size &&
+	       now.st_ctim.tv_sec == tree->st.st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == tree->st.st_ctim.tv_nsec;
+}
+
+static int find_digest(struct disk_tree *tree, struct failure *failure)
+{
+	bool settled = is_settled(&tree->st);
+	char name[CACHE_NAME_MAX], id[SHA256_TEXT];
+
+	identify(tree, id);
+	cache_name(name, id, ".id");
+	if (settled && recall(tree, name, id))
+		return 0;
+	if (digest_archive(tree, tree->digest, failure) < 0)
+		return -1;
+	if (settled && is_unchanged(tree))
+		note(tree, name, id);
+	return 0;
+}
+
+/* What was extracted is what was digested. */
+static int verify(const struct disk_tree *tree, struct failure *failure)
+{
+	char digest[SHA256_TEXT];
+	bool same = is_unchanged(tree);
+
+	if (same && !is_settled(&tree->st)) {
+		if (digest_archive(tree, digest, failure) < 0)
+			return -1;
+		same = memcmp(digest, tree->digest, sizeof digest) == 0;
+	}
+	return same ? 0 :
+		      fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			   "%.200s: is being changed while it is read", tree->archive->file);
+}
+
+/*
+ * Returns a descriptor of the tree, which is in use (flock) for as long as that is open, or -1 when
+ * there is none, or none that can be relied on. Cleaners of temporary directories take single files,
+ * after days in which nobody needed them.
+ */
+static int open_tree(const struct disk_tree *tree)
+{
+	char name[CACHE_NAME_MAX], digest[SHA256_TEXT];
+	struct stat st, same, made;
+
+	cache_name(name, tree->digest, ".tree");
+	OWNED_FD fd = openat(tree->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	while (flock(fd, LOCK_SH) < 0)
+		if (errno != EINTR)
+			return -1;
+	if (fstat(fd, &st) < 0 || fstatat(tree->cache, name, &same, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_ino != same.st_ino || st.st_uid != tree->start->caller.uid || st.st_mode & 022)
+		return -1;
+	if (readlinkat(fd, "digest", digest, sizeof digest) != DIGITS ||
+	    memcmp(digest, tree->digest, DIGITS) != 0 ||
+	    fstatat(fd, "digest", &made, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (tree->temporary && made.st_mtim.tv_sec < time(NULL) - DAY))
+		return -1;
+	futimens(fd, NULL);
+	return steal_fd(&fd);
+}
+
+static int fill(const struct disk_tree *tree, const char *partial, struct failure *failure)
+{
+	OWNED_FD dir = openat(tree->cache, partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int made = mkdirat(dir, FILES, 0700);
+	OWNED_FD files = openat(dir, FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = 0;
+
+	if (made == 0 && files >= 0)
+		result = archive_extract(tree->archive, files, failure);
+	if (result < 0 || verify(tree, failure) < 0)
+		return -1;
+	/* One call for all of it: a power cut must not leave a name without its files. */
+	if (made < 0 || files < 0 || protect_tree(dir, FILES) < 0 ||
+	    symlinkat(tree->digest, dir, "digest") < 0 || syncfs(dir) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s", tree->base,
+				  partial);
+	return 0;
+}
+
+/* The lock is ours. */
+static int make(const struct disk_tree *tree, struct failure *failure)
+{
+	char partial[CACHE_NAME_MAX], name[CACHE_NAME_MAX];
+
+	cache_name(partial, tree->digest, ".partial");
+	cache_name(name, tree->digest, ".tree");
+	remove_tree(tree->cache, partial);
+	if (mkdirat(tree->cache, partial, 0700) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s", tree->base,
+				  partial);
+	if (fill(tree, partial, failure) == 0) {
+		remove_tree(tree->cache, name); /* one that cannot be relied on */
+		if (renameat(tree->cache, partial, tree->cache, name) == 0)
+			return 0;
+		fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s", tree->base, name);
+	}
+	remove_tree(tree->cache, partial);
+	return -1;
+}
+
+/*
+ * Opens the cache in tree->base. Returns -1 and errno: EPERM or EEXIST when it is not the caller's
+ * own, which is not for us to get around; others where no program can be started.
+ */
+static int open_cache(struct disk_tree *tree, struct failure *failure)
+{
+	OWNED_FD cache = cache_open_directory(tree->base, &tree->start->caller, true,
+					      FUSELAGE_E_MOUNT_REFUSED, failure);
+	struct statfs fs;
+
+	if (cache < 0)
+		return -1;
+	if (fstatfs(cache, &fs) < 0 || syscall(SYS_faccessat, cache, ".", W_OK) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
+	errno = ENOEXEC;
+	if (fs.f_flags & ST_NOEXEC)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "%.200s/cache: is mounted noexec, no program starts from there",
+			    tree->base);
+	return steal_fd(&cache);
+}
+
+static int find_cache(struct disk_tree *tree, struct failure *failure)
+{
+	const char *forced = getenv("FUSELAGE_HOME");
+	const char *const others[] = { getenv("TMPDIR"), "/tmp", "/dev/shm", "/var/tmp",
+				       getenv("XDG_RUNTIME_DIR") };
+
+	snprintf(tree->base, sizeof tree->base, "%s", tree->start->home_path);
+	tree->temporary = strncmp(tree->base, "/tmp/", 5) == 0;
+	int cache = open_cache(tree, failure); /* whose words stay when no other place does */
+	if (cache >= 0 || (forced && *forced) || errno == EPERM || errno == EEXIST)
+		return cache;
+	tree->temporary = true;
+	for (size_t i = 0; cache < 0 && i < sizeof others / sizeof *others; i++) {
+		if (!others[i] || others[i][0] != '/' ||
+		    snprintf(tree->base, sizeof tree->base, "%s/fuselage-%u", others[i],
+			     (unsigned)tree->start->caller.uid) >= (int)sizeof tree->base)
+			continue;
+		cache = open_cache(tree, failure);
+	}
+	if (cache >= 0)
+		failure_clear(failure);
+	return cache;
+}
+
+/* For privileges_isolated: returns the tree's descriptor. */
+static int open_or_make(void *context, struct failure *failure)
+{
+	struct disk_tree *tree = context;
+	OWNED_FD cache = find_cache(tree, failure);
+
+	if (cache < 0)
+		return -1;
+	tree->cache = cache;
+	if (fstat(tree->archive->fd, &tree->st) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s", tree->archive->file);
+	if (find_digest(tree, failure) < 0)
+		return -1;
+	int fd = open_tree(tree);
+	if (fd < 0) {
+		OWNED_FD lock = cache_lock(cache, tree->digest, true);
+		if (lock < 0)
+			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache: lock",
+					  tree->base);
+		fd = open_tree(tree);
+		if (fd < 0 && make(tree, failure) < 0)
+			return -1;
+		if (fd < 0)
+			fd = open_tree(tree);
+	}
+	cache_reap(tree->base, &tree->start->caller);
+	return fd >= 0 ? fd :
+			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
+}
+
+int disk_tree_place(const struct start *start, struct archive *archive, struct failure *failure)
+{
+	struct disk_tree job = { .start = start, .archive = archive };
+	char path[PATH_MAX];
+	OWNED_FD tree = privileges_isolated(&start->caller, open_or_make, &job, failure);
+
+	if (tree < 0)
+		return -1;
+	if (descriptor_path(tree, path, sizeof path - sizeof FILES) == 0) {
+		stpcpy(path + strlen(path), "/" FILES);
+		/*
+		 * In the socket's queue it is open until the janitor ends, who holds the other end. One
+		 * that was killed does not keep the app from starting.
+		 */
+		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0) {
+			(void)send_descriptor(start->janitor, tree);
+			stpcpy(archive->target, path);
+			return 0;
+		}
+	}
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", archive->target);
+}

@@ -1,0 +1,115 @@
+#include "cli/bundle_options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/extract_command.h"
+
+#define DEFAULT_DIRECTORY "squashfs-root"
+
+void options_help(FILE *out, const struct bundle *bundle)
+{
+	fprintf(out,
+		"Usage: %s [OPTION] [ARG...]\n\n"
+		"Runs %s, packed into this file, with ARG... The options count as the\n"
+		"first argument only:\n\n%s",
+		bundle->path, bundle->manifest.name, FUSELAGE_RUNTIME_HELP);
+}
+
+static int show_help(const struct bundle *bundle)
+{
+	options_help(stdout, bundle);
+	return 1;
+}
+
+static int show_info(const struct bundle *bundle)
+{
+	const struct manifest *manifest = &bundle->manifest;
+	const struct sqfs_super *super = &bundle->fs.super;
+
+	printf("name:        %s\n", manifest->name);
+	if (manifest->entry)
+		printf("entry:       %s\n", manifest->entry);
+	for (size_t i = 0; i < manifest->invocation_count; i++)
+		printf("invocation:  %s\n", manifest->invocation[i]);
+	if (manifest->mount_at)
+		printf("mounted at:  %s\n", manifest->mount_at);
+	if (manifest->writable)
+		printf("writable:    a private copy, gone at exit\n");
+	for (size_t i = 0; i < manifest->arg_count; i++)
+		printf("arg:         %s\n", manifest->args[i]);
+	for (size_t i = 0; i < manifest->env_count; i++)
+		printf("env:         %s\n", manifest->env[i]);
+	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
+	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
+	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",
+	       sqfs_compressor_name(super->compressor), super->block_size, super->inode_count);
+	printf("image at:    byte %" PRIu64 ", %" PRIu64 " bytes\n", bundle->image_offset,
+	       super->bytes_used);
+	return 1;
+}
+
+static int extract(struct bundle *bundle, char **args, struct failure *failure)
+{
+	struct unpack_wish wish = { 0 };
+
+	if (unpack_options(args, &wish, failure) < 0)
+		return -1;
+	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
+	if (args[0] && args[1])
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
+			    args[1]);
+	if (unpack(bundle, target, &wish, failure) < 0)
+		return -1;
+	printf("%s\n", target);
+	return 1;
+}
+
+static int dispatch(struct bundle *bundle, char **args, struct failure *failure)
+{
+	const char *option = args[0];
+	bool alone = !args[1];
+
+	if (strcmp(option, "--bundle-extract") == 0)
+		return extract(bundle, args + 1, failure);
+	if (alone && strcmp(option, "--bundle-help") == 0)
+		return show_help(bundle);
+	if (alone && strcmp(option, "--bundle-info") == 0)
+		return show_info(bundle);
+	if (alone && strcmp(option, "--bundle-offset") == 0) {
+		printf("%" PRIu64 "\n", bundle->image_offset);
+		return 1;
+	}
+	if (!alone &&
+	    (strcmp(option, "--bundle-help") == 0 || strcmp(option, "--bundle-info") == 0 ||
+	     strcmp(option, "--bundle-offset") == 0))
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "%s takes no argument, found \"%.80s\"", option, args[1]);
+	return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+		    "%.80s: there is no such option of a bundle", option);
+}
+
+int options_flush(struct failure *failure)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fail_errno(failure, FUSELAGE_E_OUTPUT, "standard output");
+	return 0;
+}
+
+int options_run(struct bundle *bundle, const struct caller *caller, char **args,
+		struct failure *failure)
+{
+	static const char prefix[] = "--bundle-";
+
+	if (!bundle->manifest.runtime_options || !args[0] ||
+	    strncmp(args[0], prefix, sizeof prefix - 1) != 0)
+		return 0;
+
+	if (privileges_drop(caller, failure) < 0)
+		return -1;
+	int result = dispatch(bundle, args, failure);
+	return result > 0 && options_flush(failure) < 0 ? -1 : result;
+}

@@ -1,0 +1,159 @@
+#include "cli/mount_command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/inherited.h"
+#include "base/owned.h"
+#include "base/private_directory.h"
+#include "mount/host_mount.h"
+#include "mount/handover.h"
+#include "kernel/trusted_path.h"
+#include "squashfs_writer/zip_squashfs.h"
+
+/* In TMPDIR, which others must not be able to change: they could exchange what is mounted on. */
+static int make_private(const struct start *start, const char *name, char target[PATH_MAX],
+			struct failure *failure)
+{
+	const char *base = getenv("TMPDIR");
+	char made[NAME_MAX + 1] = "";
+	OWNED_FD parent = trusted_open(AT_FDCWD, base && *base ? base : "/tmp", &start->caller,
+				       TRUSTED_ANY, FUSELAGE_E_MOUNT_POINT, failure);
+	OWNED_FD dir = private_directory(parent, name, made);
+
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", made);
+	return descriptor_path(dir, target, PATH_MAX);
+}
+
+/* Signals that end a mount in the foreground; from here on they are waited for. */
+static int hold_signals(void)
+{
+	uint64_t endings = inherited_endings();
+
+	inherited_mask(SIG_BLOCK, endings);
+	return (int)syscall(SYS_signalfd4, -1, &endings, sizeof endings, SFD_CLOEXEC);
+}
+
+/* By its device, which another file system has not got; ENOTCONN: its server was killed. */
+static bool is_there(const char *target, dev_t device)
+{
+	struct stat st;
+
+	return stat(target, &st) == 0 ? st.st_dev == device : errno == ENOTCONN;
+}
+
+/* Returns true when `signals` has one, false when the mount is gone. */
+static bool await_end(int signals, const char *target)
+{
+	OWNED_FD table = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct pollfd ends[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = table, .events = POLLPRI }, /* the table has changed */
+	};
+	struct stat st;
+
+	if (stat(target, &st) < 0)
+		return true;
+	while (is_there(target, st.st_dev))
+		if ((poll(ends, 2, -1) < 0 && errno != EINTR) || ends[0].revents)
+			return true;
+	return false;
+}
+
+/* A zip file as an image of its files, in memory. */
+static int convert(struct start *start, struct archive *archive, struct failure *failure)
+{
+	struct zip *zip;
+	OWNED_FD memory = memfd_create("fuselage-zip", MFD_CLOEXEC);
+
+	if (memory < 0)
+		return fail_errno(failure, FUSELAGE_E_ARCHIVE_OPEN, "%s: memory", archive->file);
+	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
+		return -1;
+	int result = zip_to_squashfs(zip, memory, start->caller.uid, start->caller.gid, failure);
+	zip_free(zip);
+	if (result < 0)
+		return -1;
+	close(archive->fd);
+	archive->fd = steal_fd(&memory);
+	return archive_reopen(archive, failure);
+}
+
+int mount_archive(struct start *start, struct archive *archive, const char *dir, bool foreground,
+		  struct failure *failure)
+{
+	char target[PATH_MAX];
+	OWNED_FD signals = foreground || !dir ? hold_signals() : -1;
+	int result;
+
+	if (archive->format == ARCHIVE_ZIP && convert(start, archive, failure) < 0)
+		return -1;
+	if (!dir && make_private(start, archive->name, target, failure) < 0)
+		return -1;
+	if (dir && host_mount_resolve(dir, O_DIRECTORY, target) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", dir);
+	result = host_mount(start, archive, target, failure);
+	if (result == 0 && !dir) {
+		puts(target);
+		fflush(stdout); /* a reader that has gone is no reason to leave a mount behind */
+	}
+	/* Whoever still has files of it open keeps them; nobody finds it any more. */
+	if (result == 0 && signals >= 0 && await_end(signals, target))
+		result = host_unmount(start, target, failure);
+	if (!dir)
+		rmdir(target);
+	return result;
+}
+
+static int open_archive(struct start *start, struct archive *archive, struct failure *failure)
+{
+	const struct mount_request *request = &start->invocation.mount;
+
+	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_MOUNT, request->options, failure) < 0 ||
+	    archive_open(archive, failure) < 0)
+		return -1;
+	return archive_check(archive, failure);
+}
+
+/* A failure goes over the socket too, as far as there is one. */
+static int hand_over(struct start *start, struct archive *archive, struct failure *failure)
+{
+	int socket = handover_socket(failure);
+	OWNED_FD mount = -1;
+
+	if (socket < 0)
+		return -1;
+	if (open_archive(start, archive, failure) == 0 &&
+	    (archive->format != ARCHIVE_ZIP || convert(start, archive, failure) == 0))
+		mount = host_mount_detached(start, archive, failure);
+	return handover_send(socket, mount, start->strategy, failure);
+}
+
+int mount_run(struct start *start, struct failure *failure)
+{
+	const struct mount_request *request = &start->invocation.mount;
+	struct archive archive = { .option = "--mount", .file = request->file, .fd = -1 };
+	int result;
+
+	if (request->handover)
+		result = hand_over(start, &archive, failure);
+	else if (open_archive(start, &archive, failure) < 0)
+		result = -1;
+	else
+		result = mount_archive(start, &archive, start->invocation.command[0],
+				       request->foreground, failure);
+	archive_close(&archive);
+	return result;
+}

@@ -1,0 +1,279 @@
+/* Options of the runner: a table, and one pass over argv. */
+#include "cli/runner_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum option {
+	OPTION_STATIC,
+	OPTION_DYNAMIC,
+	OPTION_DYNAMIC_EMPTY,
+	OPTION_CACHE_STATIC,
+	OPTION_RUN,
+	OPTION_MAP_ROOT_USER,
+	OPTION_MOUNT_TYPE,
+	OPTION_DOCTOR,
+	OPTION_MOUNT,
+	OPTION_MOUNT_FD,
+	OPTION_OPTIONS,
+	OPTION_FOREGROUND,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct {
+	const char *name;
+	const char *letter;
+	bool value;
+} options[] = {
+	[OPTION_STATIC] = { "--static", "-s", true },
+	[OPTION_DYNAMIC] = { "--dynamic", "-d", true },
+	[OPTION_DYNAMIC_EMPTY] = { "--dynamic-empty", NULL, true },
+	[OPTION_CACHE_STATIC] = { "--cache-static", NULL, false },
+	[OPTION_RUN] = { "--run", NULL, true },
+	[OPTION_MAP_ROOT_USER] = { "--map-root-user", NULL, false },
+	[OPTION_MOUNT_TYPE] = { "--mount-type", NULL, true },
+	[OPTION_DOCTOR] = { "--doctor", NULL, true },
+	[OPTION_MOUNT] = { "--mount", NULL, true },
+	[OPTION_MOUNT_FD] = { "--mount-fd", NULL, true },
+	[OPTION_OPTIONS] = { "--options", "-o", true },
+	[OPTION_FOREGROUND] = { "--foreground", NULL, false },
+	[OPTION_HELP] = { "--help", "-h", false },
+	[OPTION_VERSION] = { "--version", NULL, false },
+};
+
+#define OPTION_COUNT (sizeof options / sizeof *options)
+
+/*
+ * Finds the option that `argument` is. `*attached` points at a value that stands in the same
+ * argument (--opt=VALUE, -oVALUE) or is NULL. Returns its index or -1.
+ */
+static int find_option(const char *argument, const char **attached)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t length = strlen(options[i].name);
+		*attached = NULL;
+		if (strcmp(argument, options[i].name) == 0)
+			return (int)i;
+		if (strncmp(argument, options[i].name, length) == 0 && argument[length] == '=') {
+			*attached = argument + length + 1;
+			return (int)i;
+		}
+		if (options[i].letter && strncmp(argument, options[i].letter, 2) == 0) {
+			if (argument[2] == 0)
+				return (int)i;
+			if (options[i].value) {
+				*attached = argument + 2 + (argument[2] == '=');
+				return (int)i;
+			}
+		}
+	}
+	return -1;
+}
+
+/*
+ * What stands behind the archives in the table is for a line that runs nothing, and an app has
+ * options of those names too.
+ *
+ * Behind --run PATH come the program's own arguments, but archives may still follow: a text file
+ * that is its own archive starts with "#!/usr/bin/env -S fuselage --run PATH --static".
+ */
+static bool belongs_to_program(int option)
+{
+	return option < 0 || option >= OPTION_MOUNT;
+}
+
+static int add_archive(struct invocation *invocation, enum archive_use use, const char *option,
+		       const char *value, const char *self, struct failure *failure)
+{
+	struct archive *archive = &invocation->archives[invocation->count];
+
+	if (archive_parse(archive, use, option, value, self, failure) < 0)
+		return -1;
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *other = &invocation->archives[i];
+		if (other->fixed == archive->fixed && strcmp(other->name, archive->name) == 0)
+			return fail(
+				failure, FUSELAGE_E_ARCHIVE_NAME,
+				"%s=%.300s: the name \"%s\" is taken by %s%s%.300s: give one of "
+				"them another, as in %s=NAME:%.300s",
+				option, value, archive->name, other->option,
+				other->file ? "=" : " ", other->file ? other->file : other->name,
+				option, archive->file ? archive->file : "");
+	}
+	invocation->count++;
+	return 0;
+}
+
+int invocation_check_mount_type(const char *name, const char *value, struct failure *failure)
+{
+	static const char *const types[] = { "auto", "loop", "fuse", "fusermount", "extract" };
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcmp(value, types[i]) == 0)
+			return 0;
+	return fail(failure, FUSELAGE_E_MOUNT_OPTION,
+		    "%s=%.80s: expected auto, loop, fuse, fusermount or extract", name, value);
+}
+
+static int take_once(const char **place, const char *name, const char *value,
+		     struct failure *failure)
+{
+	if (*place || !*value)
+		return fail(failure, FUSELAGE_E_USAGE, "%s=%.300s: expected one value, found %s",
+			    name, value, *place ? "two" : "none");
+	*place = value;
+	return 0;
+}
+
+static int apply(struct invocation *invocation, enum option option, const char *value,
+		 const char *self, struct failure *failure)
+{
+	struct mount_request *mount = &invocation->mount;
+	const char *name = options[option].name;
+
+	switch (option) {
+	case OPTION_STATIC:
+		return add_archive(invocation, ARCHIVE_STATIC, name, value, self, failure);
+	case OPTION_DYNAMIC:
+		return add_archive(invocation, ARCHIVE_DYNAMIC, name, value, self, failure);
+	case OPTION_DYNAMIC_EMPTY:
+		return add_archive(invocation, ARCHIVE_EMPTY, name, value, self, failure);
+	case OPTION_CACHE_STATIC:
+		invocation->cache_static = true;
+		return 0;
+	case OPTION_RUN:
+		if (invocation->run)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "--run=%.300s: given twice; write -- before the program's own",
+				    value);
+		if (!*value)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "--run: expected a path, found none");
+		invocation->run = value;
+		return 0;
+	case OPTION_MAP_ROOT_USER:
+		invocation->map_root_user = true;
+		return 0;
+	case OPTION_MOUNT_TYPE:
+		invocation->mount_type = value;
+		return invocation_check_mount_type(name, value, failure);
+	case OPTION_MOUNT:
+	case OPTION_MOUNT_FD:
+		mount->handover = option == OPTION_MOUNT_FD;
+		return take_once(&mount->file, name, value, failure);
+	case OPTION_OPTIONS:
+		return take_once(&mount->options, name, value, failure);
+	case OPTION_FOREGROUND:
+		mount->foreground = true;
+		return 0;
+	case OPTION_HELP:
+		invocation->help = true;
+		return 0;
+	case OPTION_VERSION:
+		invocation->version = true;
+		return 0;
+	case OPTION_DOCTOR:
+		invocation->doctor = value;
+		if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
+			return 0;
+		return fail(failure, FUSELAGE_E_USAGE, "--doctor=%.80s: expected text or json",
+			    value);
+	}
+	return 0;
+}
+
+/* A directory, or with --mount-fd none: whoever is at the other end chooses it. */
+static int check_mount(const struct invocation *invocation, struct failure *failure)
+{
+	const struct mount_request *mount = &invocation->mount;
+	char **directory = invocation->command;
+
+	if (!mount->file || invocation->count || invocation->run || invocation->doctor ||
+	    (mount->handover && mount->foreground))
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "expected --mount=FILE [--options=...] [--foreground] DIR, or "
+			    "--mount-fd=FILE [--options=...], and no other option");
+	if (mount->handover ? *directory != NULL : !*directory || directory[1])
+		return fail(failure, FUSELAGE_E_USAGE, "%.300s: expected %s directory", mount->file,
+			    mount->handover ? "no" : "one");
+	return 0;
+}
+
+static int check_whole(const struct invocation *invocation, struct failure *failure)
+{
+	const struct mount_request *mount = &invocation->mount;
+
+	if (invocation->help || invocation->version)
+		return 0;
+	if (mount->file || mount->options || mount->foreground)
+		return check_mount(invocation, failure);
+	if (invocation->doctor && (invocation->count == 0 || invocation->command[0]))
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "--doctor=%s: expected an archive and no command", invocation->doctor);
+	if (invocation->doctor)
+		return 0;
+	if (invocation->run && invocation->count == 0)
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "--run=%.300s: expected at least one archive to search "
+			    "(--static, --dynamic or --dynamic-empty)",
+			    invocation->run);
+	if (!invocation->run && !invocation->command[0])
+		return fail(failure, FUSELAGE_E_USAGE, "expected a command, or --run PATH");
+	return 0;
+}
+
+int invocation_parse(struct invocation *invocation, char **argv, const char *self,
+		     struct failure *failure)
+{
+	const char *mount_type = getenv("FUSELAGE_MOUNT");
+	size_t arguments = 0;
+
+	while (argv[arguments])
+		arguments++;
+	*invocation = (struct invocation){
+		.mount_type = mount_type && *mount_type ? mount_type : "auto",
+	};
+	if (invocation_check_mount_type("FUSELAGE_MOUNT", invocation->mount_type, failure) < 0)
+		return -1;
+	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
+	if (!invocation->archives)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
+
+	/* A lone "-" is a command like any other. */
+	while (*argv && (*argv)[0] == '-' && (*argv)[1]) {
+		const char *argument = *argv;
+		const char *value;
+		int option = find_option(argument, &value);
+		if (invocation->run && belongs_to_program(option) && strcmp(argument, "--") != 0)
+			break;
+		argv++;
+		if (strcmp(argument, "--") == 0)
+			break;
+		if (option < 0)
+			return fail(failure, FUSELAGE_E_USAGE, "%.300s: there is no such option",
+				    argument);
+		if (!options[option].value && value)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "%s takes no value, found \"%.300s\"", options[option].name,
+				    value);
+		if (options[option].value && !value) {
+			if (!*argv)
+				return fail(failure, FUSELAGE_E_USAGE, "%s: expected a value",
+					    options[option].name);
+			value = *argv++;
+		}
+		if (apply(invocation, (enum option)option, value, self, failure) < 0)
+			return -1;
+	}
+	invocation->command = argv;
+	return check_whole(invocation, failure);
+}
+
+void invocation_free(struct invocation *invocation)
+{
+	for (size_t i = 0; i < invocation->count; i++)
+		archive_close(&invocation->archives[i]);
+	free(invocation->archives);
+	*invocation = (struct invocation){ 0 };
+}

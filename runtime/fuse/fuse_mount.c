@@ -1,0 +1,213 @@
+#include "fuse/fuse_mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/descriptors.h"
+#include "base/inherited.h"
+#include "base/owned.h"
+#include "process/empty_namespace.h"
+#include "process/sandbox.h"
+#include "fuse/threads.h"
+#include "kernel/mount_point.h"
+
+/* The only descriptors that a server starts with. */
+#define SERVER_SOCKET 0
+#define SERVER_IMAGE 1
+#define SERVER_DESCRIPTORS 4
+
+/* Blocks of 1 MiB, decoders and stacks, bytes. */
+#define MEMORY_OF_READERS (8u << 20)
+
+/*
+ * The last thing that needs the starter, and the first after which a request can make the server
+ * look into the image: between the two it locks itself in, while the starter goes on.
+ */
+static void tell_ready(struct fuse_server *server, int error)
+{
+	ssize_t n = send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL);
+
+	/* A starter that died takes its namespace along; the device will say so. The socket stays
+	 * open: its end tells whoever has the other that the server has ended. */
+	(void)n;
+	cage_filter();
+}
+
+/* Moves the two descriptors to 0 and 1, which neither has (inherited.h), and closes the others. */
+static void close_all_but(int socket, int image)
+{
+	if (dup2(socket, SERVER_SOCKET) < 0 || dup2(image, SERVER_IMAGE) < 0)
+		_exit(1);
+	close_from(SERVER_IMAGE + 1);
+}
+
+static unsigned count_processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+/*
+ * Whether there can be as much as it may take: readers, and a cache whose blocks get memory when
+ * they are first used. Where a limit leaves less (ulimit -v), reads of the app would fail later.
+ */
+static bool has_memory(size_t cache)
+{
+	size_t size = cache + cache / 4 + MEMORY_OF_READERS;
+	void *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return all != MAP_FAILED && munmap(all, size) == 0;
+}
+
+/* What a server is given. */
+struct task {
+	const struct start *start;
+	const struct sqfs *fs;
+	bool one_owner;
+	int host_namespace;
+	int socket;
+};
+
+static int server_main(void *argument)
+{
+	const struct task *task = argument;
+	const struct start *start = task->start;
+	struct failure ignored = { 0 };
+	struct sqfs fs = *task->fs;
+	struct fuse_worker *worker;
+	struct fuse_server server = {
+		.fs = &fs,
+		.one_owner = task->one_owner,
+		.uid = start->uid,
+		.gid = start->gid,
+		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
+		.ready = tell_ready,
+		.ready_socket = SERVER_SOCKET,
+	};
+
+	prctl(PR_SET_NAME, "fuselage-fuse", 0, 0, 0);
+	/* It outlives the app's own shutdown: a terminal or service manager signals the whole group,
+	 * and an app without its files could not even exit. The end of the namespace ends it. */
+	inherited_leave();
+	privileges_raise(&start->caller);
+	if (task->host_namespace >= 0 && setns(task->host_namespace, CLONE_NEWNS) < 0)
+		_exit(1);
+	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
+		_exit(1);
+	close_all_but(task->socket, fs.fd);
+	fs.fd = SERVER_IMAGE;
+	fuse_log_open(&server.log, SERVER_IMAGE);
+	if (task->host_namespace == FUSE_SERVER_ALONE)
+		leave_namespace(); /* where there is no log to be opened */
+	server.processors = count_processors();
+	/* All of this while the starter makes its namespace. */
+	cage_drop_rights(SERVER_DESCRIPTORS);
+	server.cache = sqfs_cache_new(&fs, start->fuse.cache_bytes, FUSE_READERS_MAX);
+	worker = server.cache && has_memory(start->fuse.cache_bytes) ? fuse_worker_new(&server) :
+								       NULL;
+	server.device = receive_descriptor(SERVER_SOCKET);
+	if (server.device < 0)
+		_exit(0); /* the starter took another way, or died */
+	if (!worker) {
+		tell_ready(&server, ENOMEM);
+		_exit(1);
+	}
+	_exit(fuse_work(worker) == ENODEV ? 0 : 1);
+}
+
+int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
+		      int host_namespace, struct fuse_mount *mount, struct failure *failure)
+{
+	int sockets[2];
+
+	mount->socket = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to the FUSE server");
+	OWNED_FD ours = sockets[0], theirs = sockets[1];
+	struct task task = { start, fs, one_owner, host_namespace, theirs };
+	/* The app must not have to wait for it. */
+	if (child_leave(server_main, &task) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "FUSE server cannot be forked");
+	mount->socket = steal_fd(&ours);
+	return 0;
+}
+
+int fuse_open_device(struct failure *failure)
+{
+	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (device >= 0)
+		return device;
+	if (errno == ENOENT)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse does not exist (the fuse module is not loaded, or this "
+			    "container was given no such device)");
+	if (errno == EACCES)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse is not readable and writable for this user (mode 0666 is "
+			    "usual)");
+	if (errno == EPERM)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/dev/fuse is refused by this container's device policy");
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "/dev/fuse");
+}
+
+/* The server's word that it serves: 0, or an errno. */
+static int await_ready(int socket)
+{
+	int error;
+	ssize_t n;
+
+	do
+		n = recv(socket, &error, sizeof error, 0);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof error ? error : ECONNRESET;
+}
+
+int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failure)
+{
+	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
+	if (errno)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
+	return 0;
+}
+
+int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
+		      struct failure *failure)
+{
+	char options[128];
+	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };
+	/* Opened here: the kernel wants it from the user namespace that mounts. */
+	OWNED_FD device = fuse_open_device(failure);
+
+	if (device < 0)
+		return -1;
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->uid,
+		 (unsigned)start->gid);
+	if (mount_pinned(start, target, &call) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
+	if (fuse_mount_serve(fuse, device, failure) < 0) {
+		unmount_pinned(start, target);
+		return -1;
+	}
+	return 0;
+}
+
+void fuse_mount_close(struct fuse_mount *mount)
+{
+	if (mount->socket >= 0)
+		close(mount->socket);
+	mount->socket = -1;
+}

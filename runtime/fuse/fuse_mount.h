@@ -1,0 +1,50 @@
+/* A server process for one mount, whose life is the mount's. */
+#ifndef FUSE_MOUNT_H
+#define FUSE_MOUNT_H
+
+#include <stdbool.h>
+
+#include "fuse/session.h"
+#include "start/start.h"
+
+/* For mount(2), with the device and who mounts. */
+#define FUSE_MOUNT_OPTIONS                                         \
+	"fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other," \
+	"default_permissions," FUSE_MAX_READ
+
+struct fuse_mount {
+	int socket; /* to the server; -1: none */
+};
+
+/* In place of a descriptor of the host's namespace. */
+#define FUSE_SERVER_STAYS (-1) /* where this process is */
+#define FUSE_SERVER_ALONE (-2) /* in one of its own, with nothing in it (empty_namespace.h) */
+
+/*
+ * Forks the server of an image, detached from this process: own session, no inherited descriptor
+ * but the image, signals of a group's end ignored, in setuid-root mode as the caller for ever. It
+ * must not hold the namespace that it serves, or that would never end: call this before
+ * namespace_enter, or give `host_namespace`, an open /proc/<pid>/ns/mnt of the host, for it to go
+ * back to, or one of FUSE_SERVER_*. With `one_owner` every file is shown as the caller's.
+ */
+int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
+		      int host_namespace, struct fuse_mount *mount, struct failure *failure);
+
+/*
+ * Mounts at `target`, in the namespace that this process is in now, and hands the device to the
+ * server. Returns when the server has answered the kernel's INIT.
+ */
+int fuse_mount_attach(const struct start *start, struct fuse_mount *mount, const char *target,
+		      struct failure *failure);
+
+/* Opens /dev/fuse; the failure says which of the usual reasons it is. */
+int fuse_open_device(struct failure *failure);
+
+/* The second half of it, for a device that is mounted already. */
+int fuse_mount_serve(struct fuse_mount *mount, int device, struct failure *failure);
+
+/* Closes the socket; a server that got no device ends. While it is open, it is at its end when the
+ * server has ended. */
+void fuse_mount_close(struct fuse_mount *mount);
+
+#endif

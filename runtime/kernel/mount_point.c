@@ -1,0 +1,100 @@
+#include "kernel/mount_point.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+
+int open_root_directory(int parent, const char *name)
+{
+	struct stat st;
+
+	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+		return -1;
+	OWNED_FD fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))) {
+		errno = EPERM;
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
+int open_mount_point(const struct start *start, const char *target)
+{
+	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (start->caller.setuid && st.st_uid != 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
+int mount_at(const struct start *start, int dir, const char *name, const struct mount_call *call)
+{
+	int result;
+
+	privileges_raise(&start->caller);
+	result = fchdir(dir);
+	if (result == 0)
+		result = mount(call->source, name, call->type, call->flags | MS_NOSUID | MS_NODEV,
+			       call->options);
+	privileges_lower(&start->caller);
+	return result;
+}
+
+int mount_pinned(const struct start *start, const char *target, const struct mount_call *call)
+{
+	OWNED_FD fd = open_mount_point(start, target);
+
+	return fd < 0 ? -1 : mount_at(start, fd, ".", call);
+}
+
+int mount_tmpfs(const struct start *start, const char *target)
+{
+	char options[96];
+
+	/* Half of the memory, as every tmpfs: an archive that needs more is not for memory. */
+	snprintf(options, sizeof options, "mode=0755,uid=%u,gid=%u", (unsigned)start->uid,
+		 (unsigned)start->gid);
+	return mount_pinned(start, target, &(struct mount_call){ "fuselage", "tmpfs", 0, options });
+}
+
+int remount_read_only(const struct start *start, const char *target)
+{
+	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* MS_BIND: of this mount alone. Without it every other mount of the same file system would
+	 * become read-only too. */
+	return fd < 0 ? -1 :
+			mount_at(start, fd, ".",
+				 &(struct mount_call){ NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY,
+						       NULL });
+}
+
+void unmount_pinned(const struct start *start, const char *target)
+{
+	const char *name = strrchr(target, '/') + 1;
+	char parent[PATH_MAX];
+	int error = errno;
+
+	/* From the directory above: to enter a FUSE mount may ask its server, which is dead. */
+	snprintf(parent, sizeof parent, "%.*s", (int)(name - target), target);
+	OWNED_FD dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && fchdir(dir) == 0) {
+		privileges_raise(&start->caller);
+		umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW);
+		privileges_lower(&start->caller);
+	}
+	errno = error;
+}

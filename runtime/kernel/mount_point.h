@@ -1,0 +1,47 @@
+/*
+ * Mount points that cannot be changed for others between the check and the mount. A directory is
+ * opened once, with the caller's rights and without following a link, and checked; the process goes
+ * there by its descriptor and mounts on ".". So no call with root's rights resolves a name that
+ * somebody else could change, and none goes through /proc, where mounts can forge what a descriptor
+ * is. Setuid-root, every mount point is a directory of root's in a directory of root's.
+ *
+ * The current directory is another one afterwards: namespace_enter keeps the caller's.
+ */
+#ifndef PINNED_H
+#define PINNED_H
+
+#include <stdbool.h>
+
+#include "start/start.h"
+
+struct mount_call {
+	const char *source;
+	const char *type;
+	unsigned long flags; /* MS_NOSUID and MS_NODEV are always added */
+	const char *options;
+};
+
+/*
+ * Opens (O_PATH) and checks a mount point: in setuid-root mode it must be root's. Returns a
+ * descriptor, or -1 and errno (EPERM: it is somebody else's).
+ */
+int open_mount_point(const struct start *start, const char *target);
+
+/* Mounts at `target`. Returns 0, or -1 and errno. */
+int mount_pinned(const struct start *start, const char *target, const struct mount_call *call);
+/* Mounts at `name`, which like relative words of the options is below the directory `dir`. */
+int mount_at(const struct start *start, int dir, const char *name, const struct mount_call *call);
+
+/* Mounts a tmpfs that belongs to the caller, mode 0755. */
+int mount_tmpfs(const struct start *start, const char *target);
+/* Makes that mount read-only, and nothing else of its file system. */
+int remount_read_only(const struct start *start, const char *target);
+void unmount_pinned(const struct start *start, const char *target);
+
+/*
+ * Opens or makes a directory of root's that nobody else may change. To be called with root's
+ * rights, which `parent` must be safe for. Returns a descriptor, or -1 and errno.
+ */
+int open_root_directory(int parent, const char *name);
+
+#endif

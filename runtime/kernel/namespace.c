@@ -1,0 +1,170 @@
+#include "kernel/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/child.h"
+#include "base/owned.h"
+
+static bool has_admin(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+enum namespace_kind namespace_kind(const struct caller *caller)
+{
+	return caller->setuid || has_admin() ? NAMESPACE_PRIVILEGED : NAMESPACE_USER;
+}
+
+bool namespace_is_initial(const struct caller *caller)
+{
+	OWNED_FD fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	char map[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof map - 1);
+
+	if (!caller->setuid && !has_admin())
+		return false;
+	if (n <= 0)
+		return true; /* no /proc: the mount itself will tell */
+	map[n] = 0;
+	char *at = map;
+	unsigned long inside = strtoul(at, &at, 10);
+	unsigned long outside = strtoul(at, &at, 10);
+	unsigned long count = strtoul(at, &at, 10);
+	return inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
+static int write_file(const char *path, const char *text, struct failure *failure)
+{
+	OWNED_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write_full(fd, text, strlen(text)) < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "%s", path);
+	return 0;
+}
+
+#define APPARMOR_SWITCH "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+
+/* What refuses user namespaces is rarely in errno alone, which is kept. */
+static const char *refusal(int error)
+{
+	const char *why = "";
+
+	if (error == ENOSPC || error == EUSERS)
+		why = " (limit: user.max_user_namespaces or nesting depth)";
+	else if (error == EPERM)
+		why = " (refused by policy: seccomp, an LSM or kernel.unprivileged_userns_clone)";
+	else if (error == EINVAL)
+		why = " (the kernel has none)";
+	errno = error;
+	return why;
+}
+
+/* `uid` and `gid` are what the caller is called where the namespace was made. */
+static int map_caller(const struct start *start, uid_t uid, gid_t gid, struct failure *failure)
+{
+	char line[64];
+
+	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
+	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
+		return -1;
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)uid);
+	if (write_file("/proc/self/uid_map", line, failure) < 0)
+		return -1;
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)gid);
+	return write_file("/proc/self/gid_map", line, failure);
+}
+
+static int try_namespace(void *start)
+{
+	struct failure ignored = { 0 };
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	       map_caller(start, uid, gid, &ignored) < 0 ||
+	       mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0;
+}
+
+/*
+ * Where AppArmor restricts user namespaces they are made, and then good for nothing: there is no
+ * way back out of one. A child finds out first; without one it is taken for good.
+ */
+static bool is_crippled(const struct start *start)
+{
+	OWNED_FD fd = open(APPARMOR_SWITCH, O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (fd < 0 || read(fd, &value, 1) != 1 || value == '0')
+		return false;
+	return child_run(try_namespace, (void *)(uintptr_t)start) > 0;
+}
+
+static int leave_host(const struct start *start, struct failure *failure)
+{
+	if (start->kind == NAMESPACE_PRIVILEGED || start->share.joined) {
+		privileges_raise(&start->caller);
+		int result = unshare(CLONE_NEWNS);
+		privileges_lower(&start->caller);
+		return result == 0 ? 0 :
+				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
+						"mount namespace cannot be made");
+	}
+	/* Not the caller's, in a namespace that was joined and is not to be used. */
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	if (is_crippled(start))
+		return fail(failure, FUSELAGE_E_NAMESPACE,
+			    "user namespace is made without capabilities (AppArmor: "
+			    "kernel.apparmor_restrict_unprivileged_userns = 1)");
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+		const char *why = refusal(errno);
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
+				  why);
+	}
+	return map_caller(start, uid, gid, failure);
+}
+
+/*
+ * The caller's directory, as this namespace has it, until the app starts: mounts are made from
+ * others. The link in /proc leads to one that may not be searched, too.
+ */
+static int keep_directory(struct start *start, struct failure *failure)
+{
+	start->cwd = open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start->cwd < 0)
+		start->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (start->cwd < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
+	return 0;
+}
+
+int namespace_enter(struct start *start, struct failure *failure)
+{
+	int result;
+
+	if (leave_host(start, failure) < 0 || keep_directory(start, failure) < 0)
+		return -1;
+	result = chdir("/");
+	privileges_raise(&start->caller);
+	if (result == 0)
+		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
+	privileges_lower(&start->caller);
+	return result == 0 ? 0 :
+			     fail_errno(failure, FUSELAGE_E_NAMESPACE,
+					"/: propagation cannot be set to slave");
+}

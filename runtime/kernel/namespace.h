@@ -1,0 +1,22 @@
+/* The private mount namespace of a start. */
+#ifndef NAMESPACE_H
+#define NAMESPACE_H
+
+#include <stdbool.h>
+
+#include "start/start.h"
+
+/* What this process may do: from its capabilities, not from its uid. */
+enum namespace_kind namespace_kind(const struct caller *caller);
+/* True when CAP_SYS_ADMIN holds in the initial user namespace, as loop devices demand. */
+bool namespace_is_initial(const struct caller *caller);
+
+/*
+ * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
+ * propagation), none of ours go out. After failure the process must not go on as if nothing had
+ * happened: part of it may have been done. The current directory is / afterwards; start->cwd is what
+ * it was.
+ */
+int namespace_enter(struct start *start, struct failure *failure);
+
+#endif

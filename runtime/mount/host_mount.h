@@ -1,0 +1,50 @@
+/*
+ * An image as a mount of the host's, not of one start's: an interface in two tiers.
+ *
+ * Tier 1, mount and serve here: `host_mount` puts it on a directory of the namespace that the
+ * caller is in. Tier 2, for programs that place it themselves: `host_mount_detached` makes a mount
+ * that is nowhere yet, for move_mount(2).
+ *
+ * Either way the kernel or a detached server is what serves it, and goes when the mount does; the
+ * caller may exit. What is mounted is the file that was opened: replacing it changes nothing.
+ */
+#ifndef HOST_MOUNT_H
+#define HOST_MOUNT_H
+
+#include "start/start.h"
+
+/*
+ * `start` holds who the caller is (start->caller, not setuid, and start->kind), the way
+ * (start->invocation.mount_type: auto, loop, fuse or fusermount) and the options (start->fuse).
+ * The archive is opened, and a squashfs image.
+ *
+ *   loop        CAP_SYS_ADMIN in the initial user namespace; the kernel's squashfs
+ *   fuse        CAP_SYS_ADMIN in the caller's user namespace; our server
+ *   fusermount  anyone, with fusermount3; our server
+ *
+ * Every mount is read-only, nosuid and nodev. Failures: E_MOUNT_REFUSED, which lists every way
+ * that was tried with its reason.
+ */
+
+/* Mounts at `target`, an absolute path. Returns 0 when it can be used, or -1. */
+int host_mount(struct start *start, const struct archive *archive, const char *target,
+	       struct failure *failure);
+
+/*
+ * Returns the descriptor of a mount (close-on-exec) that is served and attached nowhere, or -1. It
+ * ends when the descriptor is closed, unless it was moved somewhere by then. Linux 5.2; loop and
+ * fuse only.
+ */
+int host_mount_detached(struct start *start, const struct archive *archive,
+			struct failure *failure);
+
+/* Unmounts what host_mount mounted; what is in use goes with its last user. Returns 0 or -1. */
+int host_unmount(const struct start *start, const char *target, struct failure *failure);
+
+/*
+ * The absolute path, without links, of what open(2) finds at `path` with O_PATH and `flags`.
+ * Returns 0, or -1 and errno.
+ */
+int host_mount_resolve(const char *path, int flags, char resolved[PATH_MAX]);
+
+#endif

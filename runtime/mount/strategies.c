@@ -1,0 +1,238 @@
+#include "mount/strategies.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/owned.h"
+#include "cache/trees.h"
+#include "fuse/fusermount.h"
+#include "kernel/loop.h"
+#include "kernel/namespace.h"
+#include "kernel/mount_point.h"
+#include "share/holder.h"
+
+struct attempt {
+	struct start *start;
+	struct image_mount *image;
+	const char *target;
+};
+
+int image_loop_device(const struct start *start, const struct archive *archive, char *path,
+		      struct failure *failure)
+{
+	const struct sqfs_super *super = &archive->fs.super;
+
+	if (start->kind != NAMESPACE_PRIVILEGED)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "needs CAP_SYS_ADMIN (running as uid %u without it)",
+			    (unsigned)start->caller.uid);
+	if (!namespace_is_initial(&start->caller))
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "needs CAP_SYS_ADMIN in the initial user namespace");
+	/* The device is as long as whole sectors of it; an unpadded image would lose its end. */
+	if (((archive->size - archive->offset) & ~UINT64_C(511)) < super->bytes_used)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "the image is not padded to whole 512-byte sectors");
+	uint64_t size = (super->bytes_used + 4095) & ~UINT64_C(4095);
+	privileges_raise(&start->caller);
+	int device = loop_attach(archive->fd, archive->offset, size, path, failure);
+	privileges_lower(&start->caller);
+	return device;
+}
+
+/* The kernel's own squashfs over a loop device: nothing of ours is left running. */
+static int try_loop(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	const struct archive *archive = attempt->image->archive;
+	char path[LOOP_PATH_MAX];
+
+	if (start->caller.setuid && !start->policy.loop)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "/etc/fuselage.conf says loop = never");
+	if (start->kind == NAMESPACE_PRIVILEGED && attempt->image->one_owner)
+		return fail(
+			failure, FUSELAGE_E_MOUNT_REFUSED,
+			"the kernel shows the image's owners, a writable copy needs the caller's");
+	OWNED_FD device = image_loop_device(start, archive, path, failure);
+	if (device < 0)
+		return -1;
+	if (mount_pinned(start, attempt->target,
+			 &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
+				  sqfs_compressor_name(archive->fs.super.compressor));
+	return 0;
+}
+
+static int try_fuse(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	struct image_mount *image = attempt->image;
+	int result;
+
+	if (start->kind == NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", start->refusal);
+	if (image->server.socket < 0) {
+		/* A user's is there already, unless a mount was to be shared and is not: then this
+		 * process cannot go back to where it would have been started. */
+		bool user = start->kind == NAMESPACE_USER;
+		int where = user ? FUSE_SERVER_ALONE : start->host_namespace;
+		if (where == FUSE_SERVER_STAYS)
+			return fail(
+				failure, FUSELAGE_E_MOUNT_REFUSED,
+				"the host's mount namespace cannot be kept open for the server");
+		if (fuse_server_start(start, &image->archive->fs,
+				      image->one_owner || start->caller.setuid || user, where,
+				      &image->server, failure) < 0)
+			return -1;
+	}
+	result = fuse_mount_attach(start, &image->server, attempt->target, failure);
+	if (result < 0)
+		fuse_mount_close(&image->server);
+	return result;
+}
+
+/* The setuid helper of libfuse: on the host, where the others are refused. */
+static int try_fusermount(struct attempt *attempt, struct failure *failure)
+{
+	struct start *start = attempt->start;
+	struct fuse_mount *server = &attempt->image->server;
+	char message[FUSERMOUNT_MESSAGE_MAX];
+	int result = -1;
+
+	if (start->kind != NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "cannot mount into a private namespace");
+	if (fuse_server_start(start, &attempt->image->archive->fs, true, FUSE_SERVER_STAYS, server,
+			      failure) < 0)
+		return -1;
+	OWNED_FD device = fusermount_mount(start, attempt->target,
+					   FUSERMOUNT_OPTIONS ",fsname=fuselage", failure);
+	if (device >= 0) {
+		result = fuse_mount_serve(server, device, failure);
+		if (result < 0)
+			fusermount_unmount(attempt->target, false, message);
+	}
+	fuse_mount_close(server);
+	return result;
+}
+
+/*
+ * Everything into memory: slow to start and large, but it asks for nothing but a namespace. Without
+ * one to disk, where it stays for later starts.
+ */
+static int try_extract(struct attempt *attempt, struct failure *failure)
+{
+	fuse_mount_close(&attempt->image->server);
+	if (attempt->start->kind == NAMESPACE_NONE)
+		return disk_tree_place(attempt->start, attempt->image->archive, failure);
+	return image_extract(attempt->start, attempt->image->archive, attempt->target,
+			     !attempt->image->writable_copy, failure);
+}
+
+struct extraction_job {
+	const struct archive *archive;
+	const char *target;
+};
+
+static int extract_into(void *context, struct failure *failure)
+{
+	const struct extraction_job *job = context;
+	OWNED_FD dir = open(job->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", job->target);
+	return archive_extract(job->archive, dir, failure);
+}
+
+int image_extract(struct start *start, const struct archive *archive, const char *target,
+		  bool read_only, struct failure *failure)
+{
+	struct extraction_job job = {
+		.archive = archive,
+		.target = target,
+	};
+
+	if (mount_tmpfs(start, target) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
+				  target);
+	if (privileges_isolated(&start->caller, extract_into, &job, failure) < 0) {
+		unmount_pinned(start, target);
+		return -1;
+	}
+	if (read_only && remount_read_only(start, target) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+				  "%s: tmpfs cannot be made read-only", target);
+	return 0;
+}
+
+static const struct strategy {
+	const char *name;
+	int (*try)(struct attempt *attempt, struct failure *failure);
+	bool shared; /* with later starts */
+} strategies[] = {
+	{ "loop", try_loop, true },
+	{ "fuse", try_fuse, true },
+	{ "fusermount", try_fusermount, false },
+	{ "extract", try_extract, false },
+};
+
+#define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
+
+static bool is_wanted(const struct start *start, const char *strategy)
+{
+	const char *wanted = start->invocation.mount_type;
+
+	return strcmp(wanted, "auto") == 0 || strcmp(wanted, strategy) == 0;
+}
+
+int image_mount_prepare(const struct start *start, struct image_mount *image,
+			struct failure *failure)
+{
+	image->server.socket = -1;
+	if (start->kind != NAMESPACE_USER || start->share.joined || start->on_host ||
+	    !is_wanted(start, "fuse"))
+		return 0;
+	return fuse_server_start(start, &image->archive->fs, true, -1, &image->server, failure);
+}
+
+int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
+		       struct failure *failure)
+{
+	struct attempt attempt = { start, image, target };
+	const char *wanted = start->invocation.mount_type;
+	char reasons[sizeof failure->text] = "";
+	size_t used = 0;
+
+	if (start->share.mount >= 0 && share_attach(start, target) == 0)
+		return 0;
+	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
+		const struct strategy *strategy = &strategies[i];
+		struct failure reason = { 0 };
+		if (!is_wanted(start, strategy->name))
+			continue;
+		if (!strategy->shared)
+			share_close(&start->share);
+		if (strategy->try(&attempt, &reason) == 0) {
+			start->strategy = strategy->name;
+			if (start->share.listener >= 0)
+				keeper_start(start, image->archive, target, image->server.socket);
+			fuse_mount_close(&image->server);
+			return 0;
+		}
+		/* The same for all of them; the next would only hide it. */
+		if (reason.code == FUSELAGE_E_IMAGE_CORRUPT)
+			return fail(failure, reason.code, "%s", reason.text);
+		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %s",
+				 strategy->name, reason.text);
+		if (n > 0 && (size_t)n < sizeof reasons - used)
+			used += (size_t)n;
+	}
+	return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		    "%s: the image cannot be mounted here (%s)%s", image->archive->file, wanted,
+		    reasons);
+}

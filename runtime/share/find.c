@@ -1,0 +1,235 @@
+/* A start that looks for a mount to share. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "kernel/mount_point.h"
+#include "start/start.h"
+#include "share/rendezvous.h"
+#include "share/holder.h"
+
+/* For a first start that is still at work; one that is stopped must not stop the others. */
+#define PATIENCE_MS 1000
+
+#define LINGER_DEFAULT 5
+#define LINGER_MAX 86400
+
+void share_reset(struct share *share)
+{
+	share->lock = share->socket = share->listener = share->mount = -1;
+	share->joined = false;
+}
+
+void share_close(struct share *share)
+{
+	if (share->listener >= 0)
+		close(share->listener);
+	if (share->mount >= 0)
+		close(share->mount);
+	share->listener = share->mount = -1;
+}
+
+int share_parse(struct share *share, const char *text, struct failure *failure)
+{
+	char *end;
+
+	share_reset(share);
+	share->linger = LINGER_DEFAULT;
+	if (!text || !*text)
+		return 0;
+	unsigned long seconds = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || seconds > LINGER_MAX)
+		return fail(failure, FUSELAGE_E_LINGER,
+			    "FUSELAGE_LINGER=%.80s: expected seconds from 0 to %d", text,
+			    LINGER_MAX);
+	share->linger = (unsigned)seconds;
+	return 0;
+}
+
+/*
+ * A service manager waits for what a service leaves behind, and so does whoever waits for the end
+ * of a container: what their first process starts is theirs.
+ */
+static bool may_leave_keeper(void)
+{
+	const char *service = getenv("INVOCATION_ID");
+
+	return (!service || !*service) && getpid() != 1 && getppid() > 1;
+}
+
+static int receive_gifts(int socket, int *gifts, char *word)
+{
+	struct pollfd answer = { .fd = socket, .events = POLLIN };
+
+	return poll(&answer, 1, PATIENCE_MS) == 1 ?
+		       receive_descriptors(socket, gifts, GIFTS, word) :
+		       -1;
+}
+
+/* What everything of ours is mounted with, and the kernel gives to nobody to take away. */
+#define MOUNT_FLAGS (ST_RDONLY | ST_NOSUID | ST_NODEV)
+
+static bool is_of_type(int fd, unsigned long type, unsigned long flags)
+{
+	struct statfs st;
+
+	/* Asks no server but for root's mounts: this process is not in its user namespace yet. */
+	return fstatfs(fd, &st) == 0 && (unsigned long)st.f_type == type &&
+	       ((unsigned long)st.f_flags & flags) == flags;
+}
+
+/* It says itself that it is one of users, and that it was made by this user. */
+static bool is_user_namespace(int fd, uid_t uid)
+{
+	uid_t owner;
+
+	return is_of_type(fd, NSFS_MAGIC, 0) && ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 &&
+	       owner == uid;
+}
+
+/* There is no way back out of a namespace; one that calls the user by other names is not used. */
+static bool enter(const struct start *start, int users)
+{
+	return is_user_namespace(users, start->caller.uid) && setns(users, CLONE_NEWUSER) == 0 &&
+	       geteuid() == start->uid && getegid() == start->gid;
+}
+
+/* What the keeper gives, checked. Returns false for what a keeper would not send. */
+static bool take_gifts(struct start *start)
+{
+	int gifts[GIFTS] = { -1, -1 };
+	char strategy = 0;
+	int count = receive_gifts(start->share.socket, gifts, &strategy);
+	bool user = start->kind == NAMESPACE_USER;
+	start->strategy = keeper_strategy(strategy);
+	/* To change the namespace is the last thing that may fail. */
+	bool taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
+		     is_of_type(gifts[GIFT_MOUNT],
+				strategy == 'l' ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC, MOUNT_FLAGS) &&
+		     (!user || enter(start, gifts[GIFT_USERS]));
+	if (taken)
+		start->share.mount = steal_fd(&gifts[GIFT_MOUNT]);
+	start->share.joined = taken;
+	for (int i = 0; i < GIFTS; i++)
+		if (gifts[i] >= 0)
+			close(gifts[i]);
+	return taken;
+}
+
+enum meeting {
+	NOBODY, /* at the address */
+	SOMEBODY, /* whom this start has nothing in common with */
+	JOINED
+};
+
+/* True when it is a keeper that is there, or the start that leaves one in a moment. */
+static bool reach(const struct start *start)
+{
+	const struct share *share = &start->share;
+
+	return connect(share->socket, (const struct sockaddr *)&share->address.socket,
+		       share->address.size) == 0 &&
+	       proof_given(share->lock, PROOF_KEEPER, share->address.mark,
+			   proof_peer(share->socket, start->caller.uid));
+}
+
+static enum meeting join(struct start *start)
+{
+	errno = 0;
+	if (!reach(start))
+		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
+	return take_gifts(start) ? JOINED : SOMEBODY;
+}
+
+/* A mount of the host, or one that is made in seconds, is nobody's to share. */
+static bool is_wanted(const struct start *start)
+{
+	const char *type = start->invocation.mount_type;
+
+	return start->share.linger > 0 && !start->caller.setuid &&
+	       strcmp(type, "fusermount") != 0 && strcmp(type, "extract") != 0;
+}
+
+static int new_socket(void)
+{
+	return (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Finds the address, and shows this start to whoever is there, before it is asked. */
+static bool prepare(struct start *start, const struct archive *archive)
+{
+	struct share *share = &start->share;
+	struct sockaddr_un own = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof own;
+
+	share->lock = proof_open(start);
+	if (share->lock < 0 || !share_address(start, archive))
+		return false;
+	share->socket = new_socket();
+	/* By a name that the kernel chooses. */
+	return bind(share->socket, (const struct sockaddr *)&own, sizeof own.sun_family) == 0 &&
+	       getsockname(share->socket, (struct sockaddr *)&own, &size) == 0 &&
+	       size == PROOF_SOCKET && proof_give(share->lock, PROOF_START, own.sun_path + 1);
+}
+
+/* Returns true when there is nothing more to be tried. */
+static bool meet(struct start *start)
+{
+	const struct share_address *address = &start->share.address;
+
+	if (join(start) != NOBODY || !may_leave_keeper())
+		return true;
+	OWNED_FD listener = new_socket();
+	/* The others wait for the mount of the one that is here first. */
+	if (bind(listener, (const struct sockaddr *)&address->socket, address->size) < 0)
+		return errno != EADDRINUSE;
+	if (proof_give(start->share.lock, PROOF_KEEPER, address->mark) &&
+	    listen(listener, KEEPER_BACKLOG) == 0)
+		start->share.listener = steal_fd(&listener);
+	return true;
+}
+
+void share_find(struct start *start, const struct archive *archive)
+{
+	if (!is_wanted(start) || !prepare(start, archive))
+		return;
+	/* Again for one that was as fast as this one, and listens in a moment. */
+	for (int i = 0; i < 3 && !meet(start); i++)
+		sched_yield();
+}
+
+char share_ask(struct start *start, const struct archive *archive)
+{
+	int gifts[GIFTS];
+	char word = 0;
+
+	/* What it gives ends with this process. */
+	if (prepare(start, archive) && reach(start))
+		receive_gifts(start->share.socket, gifts, &word);
+	return word;
+}
+
+int share_attach(struct start *start, const char *target)
+{
+	OWNED_FD place = open_mount_point(start, target);
+	OWNED_FD mount = steal_fd(&start->share.mount);
+
+	if (place < 0)
+		return -1;
+	return (int)syscall(SYS_move_mount, mount, "", place, "",
+			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}

@@ -1,0 +1,141 @@
+#include "share/rendezvous.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "libc/sha256.h"
+#include "start/start.h"
+
+/* Change it with anything that the two sides say to each other. */
+#define PROTOCOL FUSELAGE_VERSION " 2"
+
+/* Ages in ns: time stamps are of a clock that ticks 100 times a second at least, or of seconds. */
+#define TICK INT64_C(20000000)
+#define COARSE INT64_C(2000000000)
+
+/* Who nobody in particular is, and everybody whom a user namespace does not map. */
+#define OVERFLOW_ID 65534
+
+#define CGROUP_MAX 4096
+
+bool share_file_state(int file, struct stat *state)
+{
+	/* Also what lies between the fields: states are compared and hashed as bytes. */
+	memset(state, 0, sizeof *state);
+	if (fstat(file, state) < 0)
+		return false;
+	memset(&state->st_atim, 0, sizeof state->st_atim);
+	return true;
+}
+
+/* A second change within the same tick would leave the time as it is. */
+static bool has_settled(const struct stat *image)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	int64_t age = (int64_t)(now.tv_sec - image->st_ctim.tv_sec) * 1000000000 + now.tv_nsec -
+		      image->st_ctim.tv_nsec;
+	return age > (image->st_ctim.tv_nsec ? TICK : COARSE);
+}
+
+/* In them the server might be stopped by what it did for others. */
+static bool is_limited(void)
+{
+	static const int limits[] = { RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA };
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct rlimit limit;
+		if (getrlimit(limits[i], &limit) < 0 || limit.rlim_cur != RLIM_INFINITY)
+			return true;
+	}
+	return false;
+}
+
+/* Where whoever is elsewhere may have other files, other processes or other rights. */
+static const char namespaces[][sizeof "/proc/self/ns/user"] = {
+	"/proc/self/ns/user",
+	"/proc/self/ns/mnt",
+	"/proc/self/ns/pid",
+	"/proc/self/ns/net",
+};
+
+#define NAMESPACES (sizeof namespaces / sizeof *namespaces)
+
+/* What the two must have in common, besides the type of mount and the control group. */
+struct common {
+	char protocol[sizeof PROTOCOL];
+	struct stat image;
+	uint64_t offset, kind, cache_bytes;
+	uint64_t namespaces[NAMESPACES];
+	uint64_t lock_device, lock;
+	uid_t uid, uid_inside;
+	gid_t gid, gid_inside;
+	int priority;
+};
+
+static bool describe(const struct start *start, const struct archive *archive,
+		     struct common *common)
+{
+	struct stat st;
+
+	memset(common, 0, sizeof *common);
+	if (!share_file_state(archive->fd, &common->image) || !S_ISREG(common->image.st_mode) ||
+	    common->image.st_nlink == 0 || !has_settled(&common->image) ||
+	    fstat(start->share.lock, &st) < 0)
+		return false;
+	memcpy(common->protocol, PROTOCOL, sizeof PROTOCOL);
+	common->offset = archive->offset;
+	common->kind = start->kind;
+	common->cache_bytes = start->fuse.cache_bytes;
+	common->lock_device = st.st_dev;
+	common->lock = st.st_ino;
+	common->uid = start->caller.uid;
+	common->uid_inside = start->uid;
+	common->gid = start->caller.gid;
+	common->gid_inside = start->gid;
+	common->priority = getpriority(PRIO_PROCESS, 0);
+	for (size_t i = 0; i < NAMESPACES; i++) {
+		if (stat(namespaces[i], &st) < 0)
+			return false;
+		common->namespaces[i] = st.st_ino;
+	}
+	return common->uid != OVERFLOW_ID && !is_limited();
+}
+
+bool share_address(struct start *start, const struct archive *archive)
+{
+	struct share_address *address = &start->share.address;
+	static const char digits[] = "0123456789abcdef";
+	const char *type = start->invocation.mount_type;
+	OWNED_FD file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char cgroup[CGROUP_MAX];
+	ssize_t length = file < 0 ? -1 : read(file, cgroup, sizeof cgroup);
+	struct common common;
+	struct sha256 hash;
+	uint8_t digest[SHA256_SIZE];
+
+	if (length < 0 || length == CGROUP_MAX || !describe(start, archive, &common))
+		return false;
+	sha256_init(&hash);
+	sha256_update(&hash, &common, sizeof common);
+	sha256_update(&hash, type, strlen(type) + 1);
+	sha256_update(&hash, cgroup, (size_t)length);
+	sha256_finish(&hash, digest);
+
+	/* Abstract: no file, so none is left behind. */
+	char *name = stpcpy(address->socket.sun_path + 1, "fuselage-");
+	address->socket.sun_family = AF_UNIX;
+	address->socket.sun_path[0] = 0;
+	for (size_t i = 0; i < SHA256_SIZE; i++) {
+		*name++ = digits[digest[i] >> 4];
+		*name++ = digits[digest[i] & 15];
+	}
+	memcpy(address->mark, digest, sizeof address->mark);
+	address->size = (socklen_t)(name - (char *)&address->socket);
+	return true;
+}

@@ -1,0 +1,69 @@
+/*
+ * Starts of the same image by the same user share one mount, and so its pages.
+ *
+ * The first start leaves a keeper behind (holder.h): a process that holds one copy of the image's
+ * mount, and nothing else of that start. A later one finds it at an abstract socket, whose name is
+ * a digest of all that the two must have in common (rendezvous.h), joins its user namespace, takes the
+ * host's mounts as every start does, and puts a copy of the kept mount among them.
+ *
+ * Both sides know from the kernel that the other one may write to this user's ~/.fuselage
+ * (proof.h): a program that may not (a sandbox with the host's network) can neither give a mount
+ * nor take one. Only the keeper ever sends anything.
+ */
+#ifndef WARM_SHARE_H
+#define WARM_SHARE_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "share/proof.h"
+
+struct start;
+struct archive;
+struct failure;
+
+/* Where the starts of one image meet. */
+struct share_address {
+	struct sockaddr_un socket;
+	socklen_t size;
+	unsigned char mark[PROOF_NAME]; /* of it: what the keeper's lock is for */
+};
+
+/* What a start has of it. Every descriptor is -1 when there is none. */
+struct share {
+	unsigned linger; /* seconds that a mount is kept after its last start has ended; 0: never */
+	struct share_address address;
+	/* Who this start is. Both last until exec, which ends the first one first, as it must be. */
+	int lock; /* the file of the locks */
+	int socket; /* that the lock is for */
+	int listener; /* of the rendezvous: this start is the first */
+	int mount; /* a copy of the mount that was found, not attached yet */
+	bool joined; /* this process is in the user namespace of that mount */
+};
+
+/* Nothing is shared so far. */
+void share_reset(struct share *share);
+
+/* Reads FUSELAGE_LINGER. */
+int share_parse(struct share *share, const char *text, struct failure *failure);
+
+/*
+ * Before the namespace is entered: takes a mount of `archive` that is kept, or makes this start the
+ * first. Does neither where it is not wanted or not safe. Afterwards start->share tells.
+ */
+void share_find(struct start *start, const struct archive *archive);
+
+/* What a keeper says when the server of running apps has been killed. */
+#define SHARE_LOST 'x'
+
+/* What the keeper of this archive's mount says; 0: there is none. For the doctor. */
+char share_ask(struct start *start, const struct archive *archive);
+
+/* Attaches the mount that was found. Returns 0, or -1 and errno. */
+int share_attach(struct start *start, const char *target);
+
+/* No start is to wait for this one any more. */
+void share_close(struct share *share);
+
+#endif

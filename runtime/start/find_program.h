@@ -1,0 +1,15 @@
+/* --run PATH: which file of which archive that is. */
+#ifndef RUN_PATH_H
+#define RUN_PATH_H
+
+#include "start/start.h"
+
+/*
+ * Finds `wanted` in the placed archives: /run/fuselage/NAME/path, NAME/path, or a path that
+ * exactly one archive has. Writes the path to execute (PATH_MAX bytes). Symbolic links resolve
+ * inside the archive's root, but for a path below /run/fuselage, which means what it says.
+ */
+int run_path_find(const struct start *start, const char *wanted, char *path,
+		  struct failure *failure);
+
+#endif

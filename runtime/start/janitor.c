@@ -1,0 +1,163 @@
+#include "start/janitor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/descriptors.h"
+#include "base/inherited.h"
+#include "base/owned.h"
+#include "base/remove.h"
+#include "fuse/fusermount.h"
+
+static void pause_for(long milliseconds)
+{
+	struct timespec pause = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Unmounts everything in <procdir>/static. Returns how many mounts are still there. */
+static unsigned unmount_all(const char *procdir)
+{
+	char base[PATH_MAX + 16], path[PATH_MAX + 300];
+	struct stat outer, inner;
+	unsigned left = 0;
+	char message[FUSERMOUNT_MESSAGE_MAX];
+	DIR *dir;
+
+	snprintf(base, sizeof base, "%s/static", procdir);
+	dir = opendir(base);
+	if (!dir || fstat(dirfd(dir), &outer) < 0) {
+		if (dir)
+			closedir(dir);
+		return 0;
+	}
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+		/* ENOTCONN: mounted, and the server is dead. */
+		bool mounted = lstat(path, &inner) == 0 ? inner.st_dev != outer.st_dev :
+							  errno == ENOTCONN;
+		if (mounted && fusermount_unmount(path, false, message) < 0)
+			left++;
+	}
+	closedir(dir);
+	return left;
+}
+
+/* A descendant that outlives the app keeps its files: a mount in use is not taken away. */
+static void clean_up(const char *procdir)
+{
+	for (long wait = 20; unmount_all(procdir); wait = wait < 1000 ? wait * 2 : 1000)
+		pause_for(wait);
+	remove_tree(AT_FDCWD, procdir);
+}
+
+static void await_end(pid_t app, int handle)
+{
+	struct pollfd end = { .fd = handle, .events = POLLIN };
+
+	if (handle >= 0) {
+		while (poll(&end, 1, -1) < 0 && errno == EINTR)
+			;
+		return;
+	}
+	while (kill(app, 0) == 0 || errno == EPERM) /* Linux before 5.3 */
+		pause_for(200);
+}
+
+void janitor_finish(const struct start *start)
+{
+	if (unmount_all(start->procdir) == 0)
+		remove_tree(AT_FDCWD, start->procdir);
+}
+
+struct janitor {
+	const struct start *start;
+	pid_t app;
+	int handle; /* of it */
+	int socket;
+};
+
+/*
+ * Descriptor 0 is the lock of the directory and 1 the socket with those of trees in use, both held
+ * for as long as this process lives; 2 is the app.
+ */
+static int janitor_main(void *argument)
+{
+	const struct janitor *janitor = argument;
+	struct failure ignored = { 0 };
+
+	prctl(PR_SET_NAME, "fuselage-clean", 0, 0, 0);
+	inherited_leave();
+	if (privileges_drop(&janitor->start->caller, &ignored) < 0 || chdir("/") < 0)
+		return 1;
+	/* None of them has one of these numbers (inherited.h). */
+	dup2(janitor->start->lock, 0);
+	dup2(janitor->socket, 1);
+	close(2);
+	dup2(janitor->handle, 2);
+	close_from(3);
+	await_end(janitor->app, janitor->handle < 0 ? -1 : 2);
+	clean_up(janitor->start->procdir);
+	return 0;
+}
+
+int janitor_start(struct start *start, struct failure *failure)
+{
+	pid_t app = getpid();
+	OWNED_FD handle = (int)syscall(SYS_pidfd_open, app, 0);
+	int sockets[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0) {
+		OWNED_FD theirs = sockets[1];
+		struct janitor janitor = { start, app, handle, theirs };
+		start->janitor = sockets[0];
+		if (child_leave(janitor_main, &janitor) == 0)
+			return 0;
+	}
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
+}
+
+/* Neither its janitor nor the process itself is there any more. The lock also tells of one that
+ * lives in another pid namespace. */
+static bool is_abandoned(const char *path, const char *name)
+{
+	OWNED_FD dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	pid_t pid = (pid_t)strtoul(name, NULL, 10);
+
+	/* Our own number: the first process of every container has the same. */
+	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 &&
+	       (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
+}
+
+void janitor_sweep(const struct start *start)
+{
+	char base[PATH_MAX + 16], path[PATH_MAX + 300];
+	DIR *dir;
+
+	snprintf(base, sizeof base, "%s/procdirs", start->home_path);
+	dir = opendir(base);
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+		if (is_abandoned(path, entry->d_name) && unmount_all(path) == 0)
+			remove_tree(AT_FDCWD, path);
+	}
+	if (dir)
+		closedir(dir);
+}

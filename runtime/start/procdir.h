@@ -1,0 +1,50 @@
+/*
+ * The ephemeral directories of a start:
+ *
+ *   <procdir>/tmp              FUSELAGE_TMPDIR
+ *   <procdir>/static/<name>    FUSELAGE_STATIC
+ *   <procdir>/dynamic/<name>   FUSELAGE_DYNAMIC
+ *
+ * With root's rights <procdir> is /run/fuselage-starts/<pid>: root mounts there, so nobody else may
+ * own or change a directory on the way, not even the caller for whom it is done. Any other start has
+ * <home>/procdirs/<pid>. On the host both are empty; a tmpfs of the start covers them.
+ */
+#ifndef PROCDIR_H
+#define PROCDIR_H
+
+#include "start/start.h"
+
+#define STARTS_DIRECTORY "/run/fuselage-starts"
+
+/* Whether this start has its directories below /run. */
+bool procdir_is_below_run(const struct start *start);
+
+/*
+ * Inside the namespace: mounts the tmpfs and makes the directories. They are root's in setuid-root
+ * mode until procdir_hand_over.
+ */
+int procdir_mount(struct start *start, struct failure *failure);
+
+/*
+ * Without a namespace: makes the directories of this start on the host, in the home, mode 0700, and
+ * locks them (start->lock) for as long as anybody of this start lives.
+ */
+int procdir_make(struct start *start, struct failure *failure);
+/* Takes them away again, while there is nothing in them. */
+void procdir_unmake(struct start *start);
+
+/* Makes a directory, named relative to <procdir>, with root's rights. Returns 0, or -1 and errno. */
+int procdir_add(const struct start *start, const char *name, mode_t mode);
+/* Gives one to the caller; in setuid-root mode only, where it is root's. */
+int procdir_give(const struct start *start, const char *name);
+
+/* Everything is mounted: the directories become the caller's. */
+int procdir_hand_over(const struct start *start, struct failure *failure);
+
+/*
+ * Keeps the names <home>/procdirs/<pid>, by which a start is documented, for one whose directories
+ * are below /run: a link in the home. To be called when root has been given up.
+ */
+void procdir_link(const struct start *start);
+
+#endif

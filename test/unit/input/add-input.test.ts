@@ -1,0 +1,55 @@
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { addDirectory, addFile, diskContents } from "../../../builder/input/add-input.ts";
+import { Tree } from "../../../builder/tree/tree.ts";
+import { writeFiles } from "../../support/case.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+
+describe("a file of the host", () => {
+  test("is put anywhere, with its mode or another, links followed", async () => {
+    const dir = temporaryDirectory();
+    const file = path.join(dir, "gr\u00fcn");
+    writeFileSync(file, "12345");
+    chmodSync(file, 0o640);
+    symlinkSync("gr\u00fcn", path.join(dir, "link"));
+    const tree = new Tree();
+    await addFile(tree, "a/b", file);
+    await addFile(tree, "a/c", path.join(dir, "link"), 0o755);
+    expect(tree.get("a/b")).toMatchObject({ kind: "file", mode: 0o640 });
+    expect(tree.get("a/c")).toMatchObject({ mode: 0o755, contents: { from: "disk", size: 5 } });
+    expect(tree.get("a/b")).toMatchObject({
+      contents: { path: Buffer.from(file).toString("latin1") },
+    });
+  });
+
+  test("that is none is refused by its name", async () => {
+    const dir = temporaryDirectory();
+    const add = (file: string) => addFile(new Tree(), "x", file);
+    await expect(add(path.join(dir, "gone"))).rejects.toMatchObject({ code: "E_FILE_UNREADABLE" });
+    await expect(add(dir)).rejects.toMatchObject({ code: "E_FILE_KIND", path: dir });
+    await expect(diskContents("/dev/null")).rejects.toMatchObject({ code: "E_FILE_KIND" });
+  });
+});
+
+describe("a folder of the host", () => {
+  test("is put below a path or into the root", async () => {
+    const dir = temporaryDirectory();
+    writeFiles(dir, { "one/two": "x", three: "y" });
+    const tree = new Tree();
+    await addDirectory(tree, "deep/er", dir, { exclude: ["three"] });
+    await addDirectory(tree, "", dir);
+    const paths = [...tree.walk()].map(({ path: at }) => at);
+    expect(paths).toEqual([
+      "",
+      "deep",
+      "deep/er",
+      "deep/er/one",
+      "deep/er/one/two",
+      "one",
+      "one/two",
+      "three",
+    ]);
+    await expect(addDirectory(tree, "", dir)).rejects.toMatchObject({ code: "E_PATH_INVALID" });
+  });
+});

@@ -1,0 +1,64 @@
+import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { publishDirectory } from "../../../builder/output/output-directory.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+
+async function fill(dir: string): Promise<string> {
+  writeFileSync(path.join(dir, "file"), "text");
+  return "filled";
+}
+
+describe("a folder", () => {
+  test("appears complete", async () => {
+    const dir = path.join(temporaryDirectory(), "out");
+    const published = await publishDirectory(dir, async (temporary) => {
+      expect(statSync(temporary).mode & 0o777).toBe(0o700);
+      return fill(temporary);
+    });
+    expect(published).toEqual({ dir, result: "filled" });
+    expect(readdirSync(path.dirname(dir))).toEqual(["out"]);
+  });
+
+  test("may take the place of an empty one, also through a link", async () => {
+    const parent = temporaryDirectory();
+    mkdirSync(path.join(parent, "empty"));
+    symlinkSync("empty", path.join(parent, "link"));
+    const { dir } = await publishDirectory(path.join(parent, "link"), fill);
+    expect(dir).toBe(path.join(parent, "empty"));
+    expect(readdirSync(dir)).toEqual(["file"]);
+  });
+
+  test("that fails leaves nothing, not even folders that nobody may write to", async () => {
+    const parent = temporaryDirectory();
+    const failing = publishDirectory(path.join(parent, "out"), async (temporary) => {
+      mkdirSync(path.join(temporary, "deep"));
+      await fill(path.join(temporary, "deep"));
+      chmodSync(path.join(temporary, "deep"), 0o555);
+      throw new Error("half way");
+    });
+    await expect(failing).rejects.toThrow("half way");
+    expect(readdirSync(parent)).toEqual([]);
+  });
+});
+
+describe("a place is refused:", () => {
+  test.each<[string, string, (dir: string) => void]>([
+    ["a file", "E_EXTRACT_EXISTS", (dir) => writeFileSync(dir, "")],
+    [
+      "a folder with a file",
+      "E_EXTRACT_EXISTS",
+      (dir) => mkdirSync(path.join(dir, "x"), { recursive: true }),
+    ],
+    ["a link that leads in a circle", "E_EXTRACT_FAILED", (dir) => symlinkSync("out", dir)],
+  ])("%s", async (_, code, make) => {
+    const dir = path.join(temporaryDirectory(), "out");
+    make(dir);
+    await expect(publishDirectory(dir, fill)).rejects.toMatchObject({ code });
+  });
+
+  test("one in a folder that is missing", async () => {
+    const dir = path.join(temporaryDirectory(), "gone", "out");
+    await expect(publishDirectory(dir, fill)).rejects.toMatchObject({ code: "E_EXTRACT_FAILED" });
+  });
+});

@@ -113,7 +113,7 @@ void KeptBlocks::read_all(uint8_t *buffer, size_t size, uint64_t offset) const
 	}
 }
 
-BlockKeeper::BlockKeeper(const std::string &path, uint64_t count)
+BlockHolder::BlockHolder(const std::string &path, uint64_t count)
 	: path_(path),
 	  fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)),
 	  end_(header_size(count))
@@ -123,19 +123,19 @@ BlockKeeper::BlockKeeper(const std::string &path, uint64_t count)
 	words_.reserve(count);
 }
 
-BlockKeeper::~BlockKeeper()
+BlockHolder::~BlockHolder()
 {
 	close(fd_);
 }
 
-void BlockKeeper::append(const Block &block)
+void BlockHolder::append(const Block &block)
 {
 	words_.push_back(block.size_word);
 	write_all(block.bytes.data(), block.bytes.size(), end_);
 	end_ += block.bytes.size();
 }
 
-void BlockKeeper::finish()
+void BlockHolder::finish()
 {
 	uint64_t count = words_.size();
 	write_all(reinterpret_cast<const uint8_t *>(&count), sizeof count, 0);
@@ -143,7 +143,7 @@ void BlockKeeper::finish()
 		  sizeof count);
 }
 
-void BlockKeeper::write_all(const uint8_t *data, size_t size, uint64_t offset)
+void BlockHolder::write_all(const uint8_t *data, size_t size, uint64_t offset)
 {
 	while (size > 0) {
 		ssize_t put = pwrite(fd_, data, size, static_cast<off_t>(offset));

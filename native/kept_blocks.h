@@ -49,14 +49,14 @@ private:
 };
 
 // Writes such a file, blocks in order. All functions throw Failure of kind `write`.
-class BlockKeeper
+class BlockHolder
 {
 public:
 	// `path` must not exist.
-	BlockKeeper(const std::string &path, uint64_t count);
-	~BlockKeeper();
-	BlockKeeper(const BlockKeeper &) = delete;
-	BlockKeeper &operator=(const BlockKeeper &) = delete;
+	BlockHolder(const std::string &path, uint64_t count);
+	~BlockHolder();
+	BlockHolder(const BlockHolder &) = delete;
+	BlockHolder &operator=(const BlockHolder &) = delete;
 
 	void append(const Block &block);
 	void finish();

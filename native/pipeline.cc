@@ -84,7 +84,7 @@ private:
 	std::deque<Issued> issued_;
 	std::deque<Pending> pending_;
 
-	std::unique_ptr<BlockKeeper> keeper_; // of the file whose blocks are being written
+	std::unique_ptr<BlockHolder> holder_; // of the file whose blocks are being written
 	std::vector<uint8_t> fragment_; // the open one
 	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
 };
@@ -344,11 +344,11 @@ void Pipeline::keep(uint32_t file, uint64_t index, const Block &block)
 	uint64_t first = result_.files[file].first_block;
 	uint64_t count = full_blocks(spec.size);
 	if (index == first)
-		keeper_ = std::make_unique<BlockKeeper>(spec.blocks, count);
-	keeper_->append(block);
+		holder_ = std::make_unique<BlockHolder>(spec.blocks, count);
+	holder_->append(block);
 	if (index + 1 == first + count) {
-		keeper_->finish();
-		keeper_ = nullptr;
+		holder_->finish();
+		holder_ = nullptr;
 	}
 }
 

@@ -71,7 +71,7 @@ uint32_t Walk::attributes_of(WalkPart &part, const ImageEntry &entry)
 void Walk::add(WalkPart &part, std::string path, const struct sqfs_entry *found)
 {
 	struct sqfs_reader *reader = image_->reader();
-	struct number_entry *place;
+	struct inode_map_entry *place;
 	ImageEntry entry{ std::move(path), {}, {}, no_attributes };
 	uint64_t ref = found ? found->ref : image_->super().root_ref;
 	image_->checked(sqfs_inode_read(reader, ref, &entry.inode), entry.path);

@@ -72,7 +72,7 @@ static int prepare(struct start *start, struct failure *failure)
 	double began = debug && *debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
-	    place_all(start, failure) < 0)
+	    mount_archives(start, failure) < 0)
 		return -1;
 	if (debug && *debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
@@ -101,7 +101,7 @@ static int examine(struct start *start, bool json, struct failure *failure)
 	start->share.linger = 0; /* what it tries is not what anybody would use */
 	if (doctor_run(start, json, failure) < 0)
 		return -1;
-	return options_flush(failure);
+	return bundle_options_flush(failure);
 }
 
 /* Mounts of the host's are made with the caller's own rights alone. */
@@ -115,12 +115,12 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 {
 	struct invocation *invocation = &start->invocation;
 
-	if (invocation_parse(invocation, argv, bundle ? bundle->path : NULL, failure) < 0)
+	if (runner_options_parse(invocation, argv, bundle ? bundle->path : NULL, failure) < 0)
 		return -1;
 	if (invocation->help || invocation->version) {
 		fputs(invocation->help ? FUSELAGE_RUNNER_HELP : "fuselage " FUSELAGE_VERSION "\n",
 		      stdout);
-		return options_flush(failure);
+		return bundle_options_flush(failure);
 	}
 	if (invocation->mount.file)
 		return begin_mount(start, failure) < 0 ? -1 : mount_run(start, failure);
@@ -130,7 +130,7 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 		return examine(start, strcmp(invocation->doctor, "json") == 0, failure);
 	if (prepare(start, failure) < 0)
 		return -1;
-	return launch_command(start, bundle, failure);
+	return exec_command(start, bundle, failure);
 }
 
 /* Recorded arguments, then the user's, as one command line of the runner. */
@@ -166,7 +166,8 @@ static int take_mount_type(struct start *start, struct failure *failure)
 	const char *wanted = getenv("FUSELAGE_MOUNT");
 
 	start->invocation.mount_type = wanted && *wanted ? wanted : "auto";
-	return invocation_check_mount_type("FUSELAGE_MOUNT", start->invocation.mount_type, failure);
+	return runner_options_check_mount_type("FUSELAGE_MOUNT", start->invocation.mount_type,
+					       failure);
 }
 
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,
@@ -200,7 +201,7 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 	start->on_host = true;
 	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
 	    take_mount_type(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
-	    place_all(start, failure) < 0)
+	    mount_archives(start, failure) < 0)
 		return -1;
 	return appimage_hold(start, failure);
 }
@@ -215,7 +216,7 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		appimage_choose(start);
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
 		return -1;
-	return launch_bundle(start, bundle, args, failure);
+	return exec_bundle(start, bundle, args, failure);
 }
 
 /* Its frame is large: it is made when the stack is known to have room for it. */
@@ -243,7 +244,7 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 		return run_appimage_mount(start, bundle, failure);
 	int done = bundle->appimage ? appimage_options(start, bundle, &args, failure) : 0;
 	if (!done)
-		done = options_run(bundle, &start->caller, args, failure);
+		done = bundle_options_run(bundle, &start->caller, args, failure);
 	if (done)
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)

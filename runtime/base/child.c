@@ -72,7 +72,7 @@ int child_leave(int (*run)(void *), void *context)
 		return child_start(run, context) < 0 ? -1 : 0;
 	/*
 	 * By a process between the two, which ends at once. It shares this one's memory and does
-	 * nothing but start the other: to copy it twice would take as long as a server's cage.
+	 * nothing but start the other: to copy it twice would take as long as a server's sandbox.
 	 */
 	int error = child_collect(start(leave, &leaver, CLONE_VM | CLONE_VFORK));
 	if (error > 0)

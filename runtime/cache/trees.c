@@ -313,7 +313,7 @@ static int open_or_make(void *context, struct failure *failure)
 			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 }
 
-int disk_tree_place(const struct start *start, struct archive *archive, struct failure *failure)
+int cache_tree_place(const struct start *start, struct archive *archive, struct failure *failure)
 {
 	struct disk_tree job = { .start = start, .archive = archive };
 	char path[PATH_MAX];

@@ -11,8 +11,8 @@
  * <base> is ~/.fuselage, or where that is of no use (noexec) the first of $TMPDIR, /tmp, /dev/shm,
  * /var/tmp and $XDG_RUNTIME_DIR that is. A tree's time is its last use; cache_reap removes it.
  */
-#ifndef DISK_TREE_H
-#define DISK_TREE_H
+#ifndef CACHE_TREES_H
+#define CACHE_TREES_H
 
 #include "start/start.h"
 
@@ -22,6 +22,6 @@
  * what was there, an empty directory, a symlink to it. The tree is kept from the reaper for as long
  * as the start's janitor lives.
  */
-int disk_tree_place(const struct start *start, struct archive *archive, struct failure *failure);
+int cache_tree_place(const struct start *start, struct archive *archive, struct failure *failure);
 
 #endif

@@ -8,8 +8,8 @@
  *   <home>/cache/<key>.<random>.partial  an image that is being built
  *   <home>/cache/.reaped         its time is when the cache was last cleaned up
  */
-#ifndef CACHE_H
-#define CACHE_H
+#ifndef CACHE_ZIP_IMAGES_H
+#define CACHE_ZIP_IMAGES_H
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -23,7 +23,7 @@
 
 static int show_help(const struct bundle *bundle)
 {
-	options_help(stderr, bundle);
+	bundle_options_help(stderr, bundle);
 	fputs(FUSELAGE_APPIMAGE_HELP, stderr);
 	return 1;
 }
@@ -66,7 +66,7 @@ int appimage_hold(const struct start *start, struct failure *failure)
 
 	inherited_mask(SIG_BLOCK, endings);
 	puts(start->invocation.archives[0].target);
-	if (options_flush(failure) < 0)
+	if (bundle_options_flush(failure) < 0)
 		return -1;
 	do
 		number = (int)syscall(SYS_rt_sigtimedwait, &endings, NULL, NULL, sizeof endings);
@@ -78,11 +78,11 @@ int appimage_hold(const struct start *start, struct failure *failure)
 
 static int extract(struct bundle *bundle, char **patterns, struct failure *failure)
 {
-	struct unpack_wish wish = { .patterns = patterns, .merge = true };
+	struct extract_request request = { .patterns = patterns, .merge = true };
 
-	if (unpack_options(patterns, &wish, failure) < 0)
+	if (extract_options(patterns, &request, failure) < 0)
 		return -1;
-	return unpack(bundle, "squashfs-root", &wish, failure) < 0 ? -1 : 1;
+	return extract_bundle(bundle, "squashfs-root", &request, failure) < 0 ? -1 : 1;
 }
 
 /* Those that take nothing behind them. */
@@ -125,5 +125,5 @@ int appimage_options(struct start *start, struct bundle *bundle, char ***args,
 		return -1;
 	int result = strcmp(first, "extract") == 0 ? extract(bundle, *args + 1, failure) :
 						     dispatch(bundle, first, failure);
-	return result > 0 && options_flush(failure) < 0 ? -1 : result;
+	return result > 0 && bundle_options_flush(failure) < 0 ? -1 : result;
 }

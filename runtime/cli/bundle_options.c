@@ -9,7 +9,7 @@
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
-void options_help(FILE *out, const struct bundle *bundle)
+void bundle_options_help(FILE *out, const struct bundle *bundle)
 {
 	fprintf(out,
 		"Usage: %s [OPTION] [ARG...]\n\n"
@@ -20,7 +20,7 @@ void options_help(FILE *out, const struct bundle *bundle)
 
 static int show_help(const struct bundle *bundle)
 {
-	options_help(stdout, bundle);
+	bundle_options_help(stdout, bundle);
 	return 1;
 }
 
@@ -53,16 +53,16 @@ static int show_info(const struct bundle *bundle)
 
 static int extract(struct bundle *bundle, char **args, struct failure *failure)
 {
-	struct unpack_wish wish = { 0 };
+	struct extract_request request = { 0 };
 
-	if (unpack_options(args, &wish, failure) < 0)
+	if (extract_options(args, &request, failure) < 0)
 		return -1;
 	const char *target = args[0] ? args[0] : DEFAULT_DIRECTORY;
 	if (args[0] && args[1])
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-extract: expected one directory, found \"%.80s\" behind it",
 			    args[1]);
-	if (unpack(bundle, target, &wish, failure) < 0)
+	if (extract_bundle(bundle, target, &request, failure) < 0)
 		return -1;
 	printf("%s\n", target);
 	return 1;
@@ -92,15 +92,15 @@ static int dispatch(struct bundle *bundle, char **args, struct failure *failure)
 		    "%.80s: there is no such option of a bundle", option);
 }
 
-int options_flush(struct failure *failure)
+int bundle_options_flush(struct failure *failure)
 {
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return fail_errno(failure, FUSELAGE_E_OUTPUT, "standard output");
 	return 0;
 }
 
-int options_run(struct bundle *bundle, const struct caller *caller, char **args,
-		struct failure *failure)
+int bundle_options_run(struct bundle *bundle, const struct caller *caller, char **args,
+		       struct failure *failure)
 {
 	static const char prefix[] = "--bundle-";
 
@@ -111,5 +111,5 @@ int options_run(struct bundle *bundle, const struct caller *caller, char **args,
 	if (privileges_drop(caller, failure) < 0)
 		return -1;
 	int result = dispatch(bundle, args, failure);
-	return result > 0 && options_flush(failure) < 0 ? -1 : result;
+	return result > 0 && bundle_options_flush(failure) < 0 ? -1 : result;
 }

@@ -1,6 +1,6 @@
 /* What a bundle does for its user instead of starting the app: --bundle-*, as the first argument. */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef BUNDLE_OPTIONS_H
+#define BUNDLE_OPTIONS_H
 
 #include <stdio.h>
 
@@ -11,13 +11,13 @@
  * Carries out the option that args[0] names. Returns 1 when it did, 0 when args[0] is no option of
  * ours (the app is to be started), or -1. None of them needs root, which is given up first.
  */
-int options_run(struct bundle *bundle, const struct caller *caller, char **args,
-		struct failure *failure);
+int bundle_options_run(struct bundle *bundle, const struct caller *caller, char **args,
+		       struct failure *failure);
 
 /* What --bundle-help prints. */
-void options_help(FILE *out, const struct bundle *bundle);
+void bundle_options_help(FILE *out, const struct bundle *bundle);
 
 /* Makes sure that standard output took everything. */
-int options_flush(struct failure *failure);
+int bundle_options_flush(struct failure *failure);
 
 #endif

@@ -180,7 +180,7 @@ static int attempt_main(void *argument)
 	struct failure failure = { 0 };
 
 	start->invocation.mount_type = attempt->strategy;
-	if (home_prepare(start, false, &failure) == 0 && place_all(start, &failure) == 0)
+	if (home_prepare(start, false, &failure) == 0 && mount_archives(start, &failure) == 0)
 		return 0;
 	(void)write_full(attempt->out, failure.text, strlen(failure.text));
 	return 1;

@@ -111,7 +111,7 @@ static void tell_left_out(const struct extract_report *report)
 		fputs("\n", stderr);
 }
 
-int unpack_options(char **args, struct unpack_wish *wish, struct failure *failure)
+int extract_options(char **args, struct extract_request *request, struct failure *failure)
 {
 	char **rest = args;
 
@@ -126,7 +126,7 @@ int unpack_options(char **args, struct unpack_wish *wish, struct failure *failur
 		if (kind == EXTRACT_KINDS)
 			return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 				    "%.80s: there is no such option of a bundle", *args);
-		wish->keep |= 1u << kind;
+		request->keep |= 1u << kind;
 	}
 	*rest = NULL;
 	return 0;
@@ -160,15 +160,15 @@ static int publish(const struct place *place, int tree, const char *staging, boo
 	return 0;
 }
 
-int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *wish,
-	   struct failure *failure)
+int extract_bundle(struct bundle *bundle, const char *target, const struct extract_request *request,
+		   struct failure *failure)
 {
 	struct extract_options options = {
-		.keep = wish->keep,
+		.keep = request->keep,
 		.xattrs = true,
 		.interrupted = &interrupted,
-		.wanted = wish->patterns && wish->patterns[0] ? is_wanted : NULL,
-		.wanted_context = wish->patterns,
+		.wanted = request->patterns && request->patterns[0] ? is_wanted : NULL,
+		.wanted_context = request->patterns,
 	};
 	struct extract_report report;
 	char staging[NAME_MAX + 1];
@@ -178,7 +178,7 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 	if (open_place(&place, target, failure) < 0)
 		return -1;
 	OWNED_FD parent = place.parent;
-	if (check_target(&place, wish->merge, failure) < 0)
+	if (check_target(&place, request->merge, failure) < 0)
 		return -1;
 	catch_signals(endings, note_interrupt);
 	OWNED_FD dir = private_directory(parent, place.name, staging);
@@ -189,7 +189,7 @@ int unpack(struct bundle *bundle, const char *target, const struct unpack_wish *
 	if (extract_tree(bundle->reader, dir, &options, &report) < 0)
 		describe(bundle, target, &report, failure);
 	else
-		result = publish(&place, dir, staging, wish->merge, failure);
+		result = publish(&place, dir, staging, request->merge, failure);
 	if (result < 0)
 		remove_tree(parent, staging);
 	else

@@ -105,7 +105,7 @@ static int add_archive(struct invocation *invocation, enum archive_use use, cons
 	return 0;
 }
 
-int invocation_check_mount_type(const char *name, const char *value, struct failure *failure)
+int runner_options_check_mount_type(const char *name, const char *value, struct failure *failure)
 {
 	static const char *const types[] = { "auto", "loop", "fuse", "fusermount", "extract" };
 
@@ -157,7 +157,7 @@ static int apply(struct invocation *invocation, enum option option, const char *
 		return 0;
 	case OPTION_MOUNT_TYPE:
 		invocation->mount_type = value;
-		return invocation_check_mount_type(name, value, failure);
+		return runner_options_check_mount_type(name, value, failure);
 	case OPTION_MOUNT:
 	case OPTION_MOUNT_FD:
 		mount->handover = option == OPTION_MOUNT_FD;
@@ -223,8 +223,8 @@ static int check_whole(const struct invocation *invocation, struct failure *fail
 	return 0;
 }
 
-int invocation_parse(struct invocation *invocation, char **argv, const char *self,
-		     struct failure *failure)
+int runner_options_parse(struct invocation *invocation, char **argv, const char *self,
+			 struct failure *failure)
 {
 	const char *mount_type = getenv("FUSELAGE_MOUNT");
 	size_t arguments = 0;
@@ -234,7 +234,7 @@ int invocation_parse(struct invocation *invocation, char **argv, const char *sel
 	*invocation = (struct invocation){
 		.mount_type = mount_type && *mount_type ? mount_type : "auto",
 	};
-	if (invocation_check_mount_type("FUSELAGE_MOUNT", invocation->mount_type, failure) < 0)
+	if (runner_options_check_mount_type("FUSELAGE_MOUNT", invocation->mount_type, failure) < 0)
 		return -1;
 	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
 	if (!invocation->archives)

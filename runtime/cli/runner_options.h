@@ -1,6 +1,6 @@
 /* What one start is to do, from a command line or from a bundle's manifest. */
-#ifndef INVOCATION_H
-#define INVOCATION_H
+#ifndef RUNNER_OPTIONS_H
+#define RUNNER_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,10 +36,10 @@ struct invocation {
  * `self` is the file that /proc/self/exe stands for inside a bundle, or NULL. Strings are borrowed
  * from argv, which is NULL-terminated and starts with the first option.
  */
-int invocation_parse(struct invocation *invocation, char **argv, const char *self,
-		     struct failure *failure);
+int runner_options_parse(struct invocation *invocation, char **argv, const char *self,
+			 struct failure *failure);
 /* Fails when `value` is no mount type; `name` is where it came from. */
-int invocation_check_mount_type(const char *name, const char *value, struct failure *failure);
+int runner_options_check_mount_type(const char *name, const char *value, struct failure *failure);
 void invocation_free(struct invocation *invocation);
 
 #endif

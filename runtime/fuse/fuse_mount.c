@@ -39,7 +39,7 @@ static void tell_ready(struct fuse_server *server, int error)
 	/* A starter that died takes its namespace along; the device will say so. The socket stays
 	 * open: its end tells whoever has the other that the server has ended. */
 	(void)n;
-	cage_filter();
+	sandbox_filter();
 }
 
 /* Moves the two descriptors to 0 and 1, which neither has (inherited.h), and closes the others. */
@@ -108,11 +108,11 @@ static int server_main(void *argument)
 	close_all_but(task->socket, fs.fd);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
-	if (task->host_namespace == FUSE_SERVER_ALONE)
-		leave_namespace(); /* where there is no log to be opened */
+	if (task->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
+		empty_namespace_enter(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
-	cage_drop_rights(SERVER_DESCRIPTORS);
+	sandbox_drop_rights(SERVER_DESCRIPTORS);
 	server.cache = sqfs_cache_new(&fs, start->fuse.cache_bytes, FUSE_READERS_MAX);
 	worker = server.cache && has_memory(start->fuse.cache_bytes) ? fuse_worker_new(&server) :
 								       NULL;
@@ -196,10 +196,10 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 		return -1;
 	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->uid,
 		 (unsigned)start->gid);
-	if (mount_pinned(start, target, &call) < 0)
+	if (mount_point_mount(start, target, &call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
 	if (fuse_mount_serve(fuse, device, failure) < 0) {
-		unmount_pinned(start, target);
+		mount_point_unmount(start, target);
 		return -1;
 	}
 	return 0;

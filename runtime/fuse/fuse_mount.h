@@ -18,7 +18,8 @@ struct fuse_mount {
 
 /* In place of a descriptor of the host's namespace. */
 #define FUSE_SERVER_STAYS (-1) /* where this process is */
-#define FUSE_SERVER_ALONE (-2) /* in one of its own, with nothing in it (empty_namespace.h) */
+#define FUSE_SERVER_EMPTY_NAMESPACE \
+	(-2) /* in one of its own, with nothing in it (empty_namespace.h) */
 
 /*
  * Forks the server of an image, detached from this process: own session, no inherited descriptor

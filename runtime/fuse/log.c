@@ -28,7 +28,7 @@ void fuse_log_open(struct fuse_log *log, int image)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", image);
 	ssize_t n = readlink(link, log->image, sizeof log->image - 1);
 	log->image[n < 0 ? 0 : n] = 0;
-	log->process = (int)getpid(); /* the cage has no such call */
+	log->process = (int)getpid(); /* the sandbox has no such call */
 }
 
 int fuse_log_failure(struct fuse_log *log, int error, const char *fault)

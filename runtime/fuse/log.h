@@ -14,7 +14,7 @@ struct fuse_log {
 	char image[256]; /* its path when the server was started */
 };
 
-/* Before the cage, which lets nothing be opened or connected. */
+/* Before the sandbox, which lets nothing be opened or connected. */
 void fuse_log_open(struct fuse_log *log, int image);
 
 /*

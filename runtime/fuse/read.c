@@ -10,10 +10,10 @@
 static void expect_fragment(struct fuse_server *server, uint32_t fragment)
 {
 	uint32_t last = atomic_exchange_explicit(&server->fragment, fragment, memory_order_relaxed);
-	struct fuse_job job = { .kind = JOB_FRAGMENT, .fragment = fragment + 1 };
+	struct readahead_job job = { .kind = JOB_FRAGMENT, .fragment = fragment + 1 };
 
 	if (fragment == last + 1)
-		fuse_helper_post(&server->helper, &job);
+		readahead_post(&server->helper, &job);
 }
 
 /* After a READ of [start, end): the rest of the blocks it touched, or the blocks that follow. */
@@ -22,7 +22,7 @@ static void expect_more(struct fuse_worker *worker, const struct fuse_request *r
 {
 	struct fuse_server *server = worker->server;
 	uint64_t mask = server->fs->super.block_size - 1;
-	struct fuse_job job = {
+	struct readahead_job job = {
 		.kind = JOB_STORE,
 		.node = request->header->nodeid,
 		.inode = *inode,
@@ -33,18 +33,18 @@ static void expect_more(struct fuse_worker *worker, const struct fuse_request *r
 	if (!server->helper.running)
 		return;
 	if ((start & mask) || ((end & mask) && end < inode->size)) {
-		fuse_helper_post(&server->helper, &job);
+		readahead_post(&server->helper, &job);
 	} else if (end < inode->size && server->processors > 1) {
 		job.kind = JOB_AHEAD;
-		fuse_helper_post(&server->helper, &job);
+		readahead_post(&server->helper, &job);
 	}
 	if (end < inode->size || server->processors == 1)
 		return;
 	if ((end & mask) && inode->fragment != SQFS_NO_ENTRY)
 		expect_fragment(server, inode->fragment);
-	if (files_in_order(&server->helper.files, inode)) {
+	if (readahead_files_in_order(&server->helper.files, inode)) {
 		job.kind = JOB_FILES;
-		fuse_helper_post(&server->helper, &job);
+		readahead_post(&server->helper, &job);
 	}
 }
 

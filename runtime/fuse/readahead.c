@@ -13,9 +13,9 @@
 /* Blocks of a file that are decompressed ahead of a READ. */
 #define AHEAD_BLOCKS 2
 
-void fuse_helper_init(struct fuse_helper *helper, struct fuse_server *server)
+void readahead_init(struct fuse_readahead *helper, struct fuse_server *server)
 {
-	*helper = (struct fuse_helper){
+	*helper = (struct fuse_readahead){
 		.server = server,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.posted = PTHREAD_COND_INITIALIZER,
@@ -23,7 +23,7 @@ void fuse_helper_init(struct fuse_helper *helper, struct fuse_server *server)
 }
 
 /* Brings the stream of a file to the front, or puts it there in place of the oldest. */
-static struct fuse_stream *stream_of(struct fuse_helper *helper, uint64_t node)
+static struct fuse_stream *stream_of(struct fuse_readahead *helper, uint64_t node)
 {
 	struct fuse_stream *streams = helper->streams;
 	struct fuse_stream found = { .node = node };
@@ -38,17 +38,18 @@ static struct fuse_stream *stream_of(struct fuse_helper *helper, uint64_t node)
 	return streams;
 }
 
-static bool is_queued(const struct fuse_helper *helper, enum fuse_job_kind kind, uint64_t node)
+static bool is_queued(const struct fuse_readahead *helper, enum readahead_job_kind kind,
+		      uint64_t node)
 {
 	for (unsigned at = helper->first; at != helper->next; at++) {
-		const struct fuse_job *job = &helper->jobs[at % FUSE_JOBS_MAX];
+		const struct readahead_job *job = &helper->jobs[at % FUSE_JOBS_MAX];
 		if (job->kind == kind && job->node == node)
 			return true;
 	}
 	return false;
 }
 
-void fuse_helper_post(struct fuse_helper *helper, const struct fuse_job *job)
+void readahead_post(struct fuse_readahead *helper, const struct readahead_job *job)
 {
 	bool wanted = true;
 
@@ -67,7 +68,7 @@ void fuse_helper_post(struct fuse_helper *helper, const struct fuse_job *job)
 }
 
 /* The next job; false when there is none and the helper is not to wait for one. */
-static bool take(struct fuse_helper *helper, bool wait, struct fuse_job *job)
+static bool take(struct fuse_readahead *helper, bool wait, struct readahead_job *job)
 {
 	pthread_mutex_lock(&helper->lock);
 	while (wait && helper->next == helper->first)
@@ -79,8 +80,8 @@ static bool take(struct fuse_helper *helper, bool wait, struct fuse_job *job)
 	return taken;
 }
 
-bool fuse_helper_store(struct fuse_helper *helper, uint64_t node, uint64_t offset,
-		       const uint8_t *data, uint32_t size)
+bool readahead_store(struct fuse_readahead *helper, uint64_t node, uint64_t offset,
+		     const uint8_t *data, uint32_t size)
 {
 	struct fuse_notify_store_out out = { .nodeid = node, .offset = offset, .size = size };
 	struct fuse_out_header header = {
@@ -98,8 +99,9 @@ bool fuse_helper_store(struct fuse_helper *helper, uint64_t node, uint64_t offse
 }
 
 /* The parts of block `index` that lie outside of [start, end). */
-static void store_around(struct fuse_helper *helper, uint64_t node, const struct sqfs_inode *inode,
-			 uint64_t index, uint64_t start, uint64_t end)
+static void store_around(struct fuse_readahead *helper, uint64_t node,
+			 const struct sqfs_inode *inode, uint64_t index, uint64_t start,
+			 uint64_t end)
 {
 	uint64_t begin = index << helper->server->fs->super.block_log;
 	const uint8_t *data;
@@ -109,14 +111,14 @@ static void store_around(struct fuse_helper *helper, uint64_t node, const struct
 		return;
 	uint64_t limit = begin + (uint64_t)n;
 	if (start > begin)
-		fuse_helper_store(helper, node, begin, data, (uint32_t)(start - begin));
+		readahead_store(helper, node, begin, data, (uint32_t)(start - begin));
 	if (end < limit)
-		fuse_helper_store(helper, node, end, data + (end - begin), (uint32_t)(limit - end));
+		readahead_store(helper, node, end, data + (end - begin), (uint32_t)(limit - end));
 	if (limit < inode->size || inode->fragment == SQFS_NO_ENTRY)
 		sqfs_block_spent(helper->reader);
 }
 
-static void store(struct fuse_helper *helper, const struct fuse_job *job)
+static void store(struct fuse_readahead *helper, const struct readahead_job *job)
 {
 	unsigned log = helper->server->fs->super.block_log;
 	uint64_t first = job->start >> log;
@@ -126,14 +128,14 @@ static void store(struct fuse_helper *helper, const struct fuse_job *job)
 	if (last != first)
 		store_around(helper, job->node, &job->inode, last, job->start, job->end);
 	for (uint64_t index = first; index <= last; index++)
-		sweep_note(&helper->sweep, job->node, &job->inode, log, index);
+		readahead_blocks_note(&helper->sweep, job->node, &job->inode, log, index);
 }
 
 /*
  * The blocks behind the last READ, which may be farther by now than when the job was posted: what
  * was read meanwhile would be decompressed for nobody.
  */
-static void go_ahead(struct fuse_helper *helper, const struct fuse_job *job)
+static void go_ahead(struct fuse_readahead *helper, const struct readahead_job *job)
 {
 	uint64_t done = job->end;
 
@@ -150,7 +152,7 @@ static void go_ahead(struct fuse_helper *helper, const struct fuse_job *job)
 	}
 }
 
-static void run(struct fuse_helper *helper, const struct fuse_job *job)
+static void run(struct fuse_readahead *helper, const struct readahead_job *job)
 {
 	switch (job->kind) {
 	case JOB_STORE:
@@ -163,7 +165,7 @@ static void run(struct fuse_helper *helper, const struct fuse_job *job)
 		sqfs_prefetch_fragment(helper->reader, job->fragment);
 		break;
 	case JOB_FILES:
-		files_go_ahead(helper, &job->inode);
+		readahead_files_go_ahead(helper, &job->inode);
 		break;
 	}
 }
@@ -173,9 +175,9 @@ static void run(struct fuse_helper *helper, const struct fuse_job *job)
  * too much for what may never be wanted; the packed one goes, of many blocks at once, because the
  * kernel has all processors empty their lists of pages for it.
  */
-static void sweep_block(struct fuse_helper *helper, uint64_t index)
+static void sweep_block(struct fuse_readahead *helper, uint64_t index)
 {
-	struct fuse_sweep *sweep = &helper->sweep;
+	struct readahead_blocks *sweep = &helper->sweep;
 	unsigned log = helper->server->fs->super.block_log;
 	uint64_t begin = index << log;
 
@@ -185,20 +187,20 @@ static void sweep_block(struct fuse_helper *helper, uint64_t index)
 				   (index - index % SWEEP_FORGET) << log, begin);
 }
 
-void *fuse_helper_main(void *argument)
+void *readahead_main(void *argument)
 {
-	struct fuse_helper *helper = argument;
-	struct fuse_sweep *sweep = &helper->sweep;
+	struct fuse_readahead *helper = argument;
+	struct readahead_blocks *sweep = &helper->sweep;
 	bool may_sweep = helper->server->processors > 1;
 	bool sweeping = false;
-	struct fuse_job job;
+	struct readahead_job job;
 	uint64_t index;
 
 	helper->reader = sqfs_reader_share(helper->server->fs, helper->server->cache);
 	while (helper->reader) { /* until the process ends */
 		if (take(helper, !sweeping, &job))
 			run(helper, &job);
-		sweeping = may_sweep && sweep_next(sweep, &index);
+		sweeping = may_sweep && readahead_blocks_next(sweep, &index);
 		if (sweeping)
 			sweep_block(helper, index);
 	}

@@ -11,8 +11,8 @@
  *
  * Jobs are hints: when the queue is full they are dropped.
  */
-#ifndef FUSE_HELPER_H
-#define FUSE_HELPER_H
+#ifndef FUSE_READAHEAD_H
+#define FUSE_READAHEAD_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,15 +24,15 @@
 
 #define FUSE_JOBS_MAX 16 /* a power of two */
 
-enum fuse_job_kind {
+enum readahead_job_kind {
 	JOB_STORE,
 	JOB_AHEAD,
 	JOB_FRAGMENT,
 	JOB_FILES
 };
 
-struct fuse_job {
-	enum fuse_job_kind kind;
+struct readahead_job {
+	enum readahead_job_kind kind;
 	uint64_t node;
 	struct sqfs_inode inode;
 	uint64_t start; /* the range of the file that the kernel has by now */
@@ -50,27 +50,27 @@ struct fuse_stream {
 
 struct fuse_server;
 
-struct fuse_helper {
+struct fuse_readahead {
 	struct fuse_server *server;
 	struct sqfs_reader *reader;
 	pthread_mutex_t lock;
 	pthread_cond_t posted;
 	unsigned first; /* jobs are posted at `next` and taken at `first`, both modulo the room */
 	unsigned next;
-	struct fuse_job jobs[FUSE_JOBS_MAX];
+	struct readahead_job jobs[FUSE_JOBS_MAX];
 	struct fuse_stream streams[FUSE_STREAMS]; /* the most recent one first */
-	struct fuse_files files;
-	struct fuse_sweep sweep; /* the helper's own */
+	struct readahead_files files;
+	struct readahead_blocks sweep; /* the helper's own */
 	bool running; /* set before there is another thread that reads it */
 };
 
-void fuse_helper_init(struct fuse_helper *helper, struct fuse_server *server);
-void *fuse_helper_main(void *helper);
+void readahead_init(struct fuse_readahead *helper, struct fuse_server *server);
+void *readahead_main(void *helper);
 /* Takes a copy of the job, or drops it. */
-void fuse_helper_post(struct fuse_helper *helper, const struct fuse_job *job);
+void readahead_post(struct fuse_readahead *helper, const struct readahead_job *job);
 
 /* Puts contents into the kernel's page cache. False when it does not know the file. */
-bool fuse_helper_store(struct fuse_helper *helper, uint64_t node, uint64_t offset,
-		       const uint8_t *data, uint32_t size);
+bool readahead_store(struct fuse_readahead *helper, uint64_t node, uint64_t offset,
+		     const uint8_t *data, uint32_t size);
 
 #endif

@@ -2,31 +2,31 @@
 
 #include <string.h>
 
-static bool has(const struct fuse_sweep *sweep, uint64_t index)
+static bool has(const struct readahead_blocks *sweep, uint64_t index)
 {
 	return sweep->map[index / 8] & 1u << index % 8;
 }
 
-static void add(struct fuse_sweep *sweep, uint64_t index)
+static void add(struct readahead_blocks *sweep, uint64_t index)
 {
 	sweep->map[index / 8] |= (uint8_t)(1u << index % 8);
 	sweep->there++;
 }
 
-static void begin(struct fuse_sweep *sweep, uint64_t node, const struct sqfs_inode *inode,
+static void begin(struct readahead_blocks *sweep, uint64_t node, const struct sqfs_inode *inode,
 		  unsigned block_log)
 {
 	uint64_t blocks = inode->size >> block_log;
 
 	sweep->node = node;
 	sweep->inode = *inode;
-	sweep->blocks = blocks <= SWEEP_BLOCKS_MAX ? (uint32_t)blocks : 0;
+	sweep->blocks = blocks <= READAHEAD_BLOCKS_MAX ? (uint32_t)blocks : 0;
 	sweep->there = sweep->next = 0;
 	memset(sweep->map, 0, sizeof sweep->map);
 }
 
-void sweep_note(struct fuse_sweep *sweep, uint64_t node, const struct sqfs_inode *inode,
-		unsigned block_log, uint64_t index)
+void readahead_blocks_note(struct readahead_blocks *sweep, uint64_t node,
+			   const struct sqfs_inode *inode, unsigned block_log, uint64_t index)
 {
 	if (sweep->node != node)
 		begin(sweep, node, inode, block_log);
@@ -34,9 +34,10 @@ void sweep_note(struct fuse_sweep *sweep, uint64_t node, const struct sqfs_inode
 		add(sweep, index);
 }
 
-bool sweep_next(struct fuse_sweep *sweep, uint64_t *index)
+bool readahead_blocks_next(struct readahead_blocks *sweep, uint64_t *index)
 {
-	if (sweep->there == sweep->blocks || sweep->there < sweep->blocks / SWEEP_SHARE + 1)
+	if (sweep->there == sweep->blocks ||
+	    sweep->there < sweep->blocks / READAHEAD_BLOCKS_SHARE + 1)
 		return false;
 	while (has(sweep, sweep->next))
 		sweep->next = (sweep->next + 1) % sweep->blocks;

@@ -12,7 +12,7 @@
 /* Larger ones are read ahead by the kernel, block by block. */
 #define SIZE_MOST (256u << 10)
 
-bool files_in_order(struct fuse_files *files, const struct sqfs_inode *inode)
+bool readahead_files_in_order(struct readahead_files *files, const struct sqfs_inode *inode)
 {
 	uint32_t number = inode->number;
 	uint32_t step =
@@ -24,7 +24,7 @@ bool files_in_order(struct fuse_files *files, const struct sqfs_inode *inode)
 }
 
 /* All of a file. False when the kernel does not know it, and so nobody is about to read it. */
-static bool store_file(struct fuse_helper *helper, const struct sqfs_inode *inode)
+static bool store_file(struct fuse_readahead *helper, const struct sqfs_inode *inode)
 {
 	uint64_t position = 0;
 
@@ -33,8 +33,8 @@ static bool store_file(struct fuse_helper *helper, const struct sqfs_inode *inod
 		ssize_t n = sqfs_read_block(helper->reader, inode, position, &data);
 		if (n <= 0 || !data)
 			return true; /* whoever reads it will be told, or gets the hole */
-		if (!fuse_helper_store(helper, fuse_node_of(helper->server, inode->ref), position,
-				       data, (uint32_t)n))
+		if (!readahead_store(helper, fuse_node_of(helper->server, inode->ref), position,
+				     data, (uint32_t)n))
 			return false;
 		position += (uint64_t)n;
 		if (position < inode->size || inode->fragment == SQFS_NO_ENTRY)
@@ -44,14 +44,14 @@ static bool store_file(struct fuse_helper *helper, const struct sqfs_inode *inod
 }
 
 /* The reader has passed it meanwhile. */
-static bool is_late(struct fuse_files *files, uint32_t number)
+static bool is_late(struct readahead_files *files, uint32_t number)
 {
 	return atomic_load_explicit(&files->last, memory_order_relaxed) - number < WINDOW_MOST;
 }
 
-void files_go_ahead(struct fuse_helper *helper, const struct sqfs_inode *inode)
+void readahead_files_go_ahead(struct fuse_readahead *helper, const struct sqfs_inode *inode)
 {
-	struct fuse_files *files = &helper->files;
+	struct readahead_files *files = &helper->files;
 	unsigned unknown = 0;
 
 	if (inode->number >= files->first && inode->number < files->limit + STEP_MAX) {

@@ -6,8 +6,8 @@
  * Now and then one file is left out. The READ of it says how far the reader has come; without such
  * a sign nothing more is stored.
  */
-#ifndef FUSE_FILES_H
-#define FUSE_FILES_H
+#ifndef FUSE_READAHEAD_FILES_H
+#define FUSE_READAHEAD_FILES_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,9 +15,9 @@
 
 #include "squashfs/squashfs.h"
 
-struct fuse_helper;
+struct fuse_readahead;
 
-struct fuse_files {
+struct readahead_files {
 	/* by whoever answers a READ; inode numbers */
 	_Atomic uint32_t last; /* of the file that was read last */
 	_Atomic uint32_t first; /* the files from here on ... */
@@ -28,8 +28,8 @@ struct fuse_files {
 };
 
 /* Whether the end of this file was read by somebody who goes from file to file. */
-bool files_in_order(struct fuse_files *files, const struct sqfs_inode *inode);
+bool readahead_files_in_order(struct readahead_files *files, const struct sqfs_inode *inode);
 /* Stores what comes behind a file that was read to its end. */
-void files_go_ahead(struct fuse_helper *helper, const struct sqfs_inode *inode);
+void readahead_files_go_ahead(struct fuse_readahead *helper, const struct sqfs_inode *inode);
 
 #endif

@@ -8,8 +8,8 @@
  * The first thread serves alone, and at once. When the load is worth it, it starts more of them
  * (threads.h) and a helper (readahead.h) for what no request waits for.
  */
-#ifndef FUSE_SERVER_H
-#define FUSE_SERVER_H
+#ifndef FUSE_SESSION_H
+#define FUSE_SESSION_H
 
 #include <linux/fuse.h>
 #include <stdatomic.h>
@@ -57,7 +57,7 @@ struct fuse_server {
 	unsigned load; /* what was asked for so far, until there are more threads */
 	bool grown;
 	_Atomic uint32_t fragment; /* that was read last */
-	struct fuse_helper helper;
+	struct fuse_readahead helper;
 	struct fuse_log log;
 	struct fuse_turn turn;
 	/* Called once when the kernel's INIT has been answered (0) or refused (errno). */

@@ -92,13 +92,13 @@ static bool start_thread(void *(*run)(void *), void *argument)
 /* All other threads, and then none any more. What cannot be started is done without. */
 static void grow(struct fuse_server *server)
 {
-	fuse_helper_init(&server->helper, server);
-	if (start_thread(fuse_helper_main, &server->helper))
+	readahead_init(&server->helper, server);
+	if (start_thread(readahead_main, &server->helper))
 		server->helper.running = true;
 	for (unsigned i = 1; i < FUSE_THREADS_MAX && i < server->processors; i++)
 		if (!start_thread(worker_main, server))
 			break;
-	cage_no_more_threads();
+	sandbox_no_more_threads();
 }
 
 /* Called by the first thread alone, until there are others. */

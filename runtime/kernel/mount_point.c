@@ -26,7 +26,7 @@ int open_root_directory(int parent, const char *name)
 	return steal_fd(&fd);
 }
 
-int open_mount_point(const struct start *start, const char *target)
+int mount_point_open(const struct start *start, const char *target)
 {
 	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -53,24 +53,25 @@ int mount_at(const struct start *start, int dir, const char *name, const struct 
 	return result;
 }
 
-int mount_pinned(const struct start *start, const char *target, const struct mount_call *call)
+int mount_point_mount(const struct start *start, const char *target, const struct mount_call *call)
 {
-	OWNED_FD fd = open_mount_point(start, target);
+	OWNED_FD fd = mount_point_open(start, target);
 
 	return fd < 0 ? -1 : mount_at(start, fd, ".", call);
 }
 
-int mount_tmpfs(const struct start *start, const char *target)
+int mount_point_tmpfs(const struct start *start, const char *target)
 {
 	char options[96];
 
 	/* Half of the memory, as every tmpfs: an archive that needs more is not for memory. */
 	snprintf(options, sizeof options, "mode=0755,uid=%u,gid=%u", (unsigned)start->uid,
 		 (unsigned)start->gid);
-	return mount_pinned(start, target, &(struct mount_call){ "fuselage", "tmpfs", 0, options });
+	return mount_point_mount(start, target,
+				 &(struct mount_call){ "fuselage", "tmpfs", 0, options });
 }
 
-int remount_read_only(const struct start *start, const char *target)
+int mount_point_read_only(const struct start *start, const char *target)
 {
 	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -82,7 +83,7 @@ int remount_read_only(const struct start *start, const char *target)
 						       NULL });
 }
 
-void unmount_pinned(const struct start *start, const char *target)
+void mount_point_unmount(const struct start *start, const char *target)
 {
 	const char *name = strrchr(target, '/') + 1;
 	char parent[PATH_MAX];

@@ -36,7 +36,7 @@ static int carry_out(struct attempt *attempt, struct mount_call *call, struct fa
 		attempt->fd = detached_mount(call, failure);
 		return attempt->fd < 0 ? -1 : 0;
 	}
-	if (mount_pinned(attempt->start, attempt->target, call) < 0)
+	if (mount_point_mount(attempt->start, attempt->target, call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: mount of type %s",
 				  attempt->target, call->type);
 	return 0;
@@ -57,7 +57,7 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 static void undo(struct attempt *attempt)
 {
 	if (attempt->target)
-		unmount_pinned(attempt->start, attempt->target);
+		mount_point_unmount(attempt->start, attempt->target);
 	else
 		close(steal_fd(&attempt->fd));
 }
@@ -77,7 +77,7 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 			    (unsigned)start->caller.uid);
 	OWNED_FD device = fuse_open_device(failure);
 	if (device < 0 || fuse_server_start(start, &attempt->archive->fs, is_one_owner(start),
-					    FUSE_SERVER_ALONE, &server, failure) < 0)
+					    FUSE_SERVER_EMPTY_NAMESPACE, &server, failure) < 0)
 		return -1;
 	/* What root mounts is there for everyone, as with any other file system. */
 	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->caller.uid,

@@ -60,8 +60,8 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	OWNED_FD device = image_loop_device(start, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (mount_pinned(start, attempt->target,
-			 &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
+	if (mount_point_mount(start, attempt->target,
+			      &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
 				  sqfs_compressor_name(archive->fs.super.compressor));
@@ -80,7 +80,7 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 		/* A user's is there already, unless a mount was to be shared and is not: then this
 		 * process cannot go back to where it would have been started. */
 		bool user = start->kind == NAMESPACE_USER;
-		int where = user ? FUSE_SERVER_ALONE : start->host_namespace;
+		int where = user ? FUSE_SERVER_EMPTY_NAMESPACE : start->host_namespace;
 		if (where == FUSE_SERVER_STAYS)
 			return fail(
 				failure, FUSELAGE_E_MOUNT_REFUSED,
@@ -129,7 +129,7 @@ static int try_extract(struct attempt *attempt, struct failure *failure)
 {
 	fuse_mount_close(&attempt->image->server);
 	if (attempt->start->kind == NAMESPACE_NONE)
-		return disk_tree_place(attempt->start, attempt->image->archive, failure);
+		return cache_tree_place(attempt->start, attempt->image->archive, failure);
 	return image_extract(attempt->start, attempt->image->archive, attempt->target,
 			     !attempt->image->writable_copy, failure);
 }
@@ -157,14 +157,14 @@ int image_extract(struct start *start, const struct archive *archive, const char
 		.target = target,
 	};
 
-	if (mount_tmpfs(start, target) < 0)
+	if (mount_point_tmpfs(start, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
 				  target);
 	if (privileges_isolated(&start->caller, extract_into, &job, failure) < 0) {
-		unmount_pinned(start, target);
+		mount_point_unmount(start, target);
 		return -1;
 	}
-	if (read_only && remount_read_only(start, target) < 0)
+	if (read_only && mount_point_read_only(start, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: tmpfs cannot be made read-only", target);
 	return 0;
@@ -220,7 +220,7 @@ int image_mount_attach(struct start *start, struct image_mount *image, const cha
 		if (strategy->try(&attempt, &reason) == 0) {
 			start->strategy = strategy->name;
 			if (start->share.listener >= 0)
-				keeper_start(start, image->archive, target, image->server.socket);
+				holder_start(start, image->archive, target, image->server.socket);
 			fuse_mount_close(&image->server);
 			return 0;
 		}

@@ -1,6 +1,6 @@
 /* Ways to make a squashfs image visible, and the order in which they are tried. */
-#ifndef IMAGE_MOUNT_H
-#define IMAGE_MOUNT_H
+#ifndef MOUNT_STRATEGIES_H
+#define MOUNT_STRATEGIES_H
 
 #include "fuse/fuse_mount.h"
 #include "start/start.h"

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void leave_namespace(void)
+void empty_namespace_enter(void)
 {
 	/* Slave: where the rest is refused, what others unmount is unmounted here too. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)

@@ -1,6 +1,6 @@
 /* A process that must not hold the mounts of others, nor the namespace that they are in. */
-#ifndef FUSE_ALONE_H
-#define FUSE_ALONE_H
+#ifndef EMPTY_NAMESPACE_H
+#define EMPTY_NAMESPACE_H
 
 /*
  * Moves this process into a mount namespace of its own whose root is an empty, read-only tmpfs.
@@ -8,6 +8,6 @@
  * the mount, and so itself, for ever; and file systems that others unmount would stay busy. A
  * process that may not do it stays where it is. Needs /proc.
  */
-void leave_namespace(void);
+void empty_namespace_enter(void);
 
 #endif

@@ -105,7 +105,7 @@ static unsigned drop_rights(unsigned descriptors, uint32_t capabilities)
 	return (unsigned)few.rlim_max;
 }
 
-void cage_drop_rights(unsigned descriptors)
+void sandbox_drop_rights(unsigned descriptors)
 {
 	drop_rights(descriptors, 0);
 }
@@ -140,7 +140,7 @@ static const struct allowed for_server[] = {
 	{ SYS_madvise, 0, 0, 0 },
 	{ SYS_brk, 0, 0, 0 },
 	{ SYS_sched_getaffinity, 0, 0, 0 },
-	/* threads: these end with cage_no_more_threads */
+	/* threads: these end with sandbox_no_more_threads */
 	{ SYS_clone, 0, THREAD_FLAGS | PROCESS_FLAGS, THREAD_FLAGS },
 	{ SYS_prlimit64, 0, UINT32_MAX, 0 },
 	{ SYS_seccomp, 0, 0, 0 },
@@ -153,7 +153,7 @@ static const struct allowed for_server[] = {
 	{ SYS_exit_group, 0, 0, 0 },
 };
 
-static const uint16_t for_keeper[] = {
+static const uint16_t for_holder[] = {
 	SYS_fcntl, /* to ask for a lock */
 /* who asks */
 #ifdef SYS_poll
@@ -267,24 +267,24 @@ static void allow_only(const struct allowed *list, size_t count)
 	install(filter.code, filter.length);
 }
 
-void cage_filter(void)
+void sandbox_filter(void)
 {
 	allow_only(for_server, sizeof for_server / sizeof *for_server);
 }
 
-unsigned cage_keeper(unsigned descriptors)
+unsigned sandbox_holder(unsigned descriptors)
 {
-	struct allowed calls[sizeof for_keeper / sizeof *for_keeper] = { { 0, 1, UINT32_MAX,
+	struct allowed calls[sizeof for_holder / sizeof *for_holder] = { { 0, 1, UINT32_MAX,
 									   F_GETLK } };
 	unsigned most = drop_rights(descriptors, CAP_TO_MASK(CAP_SYS_ADMIN));
 
-	for (size_t i = 0; i < sizeof for_keeper / sizeof *for_keeper; i++)
-		calls[i].number = for_keeper[i];
+	for (size_t i = 0; i < sizeof for_holder / sizeof *for_holder; i++)
+		calls[i].number = for_holder[i];
 	allow_only(calls, sizeof calls / sizeof *calls);
 	return most;
 }
 
-void cage_no_more_threads(void)
+void sandbox_no_more_threads(void)
 {
 	/* The architecture was checked by the filter that stands already. */
 	static const struct sock_filter filter[] = {

@@ -5,30 +5,30 @@
  * Each part is a wall of its own; where a kernel lacks one, the others stand. Built with a
  * sanitizer, whose runtime opens files, the system call filter is left out.
  */
-#ifndef FUSE_CAGE_H
-#define FUSE_CAGE_H
+#ifndef SANDBOX_H
+#define SANDBOX_H
 
 /*
  * Gives up every right that is not a system call: no capabilities and none to be gained, no core,
  * no tracing by others of the same user, no files and no network to be opened (Landlock), no file
  * to grow, `descriptors` of them at the most.
  */
-void cage_drop_rights(unsigned descriptors);
+void sandbox_drop_rights(unsigned descriptors);
 
 /*
  * From here on a system call that is not on the list kills the process. Installing it takes some
  * 50 µs: do it while nobody waits.
  */
-void cage_filter(void);
+void sandbox_filter(void);
 
 /*
  * Both for the process that keeps a mount (share/holder.h), which parses nothing: of the
  * capabilities it has the one to copy its mount, over its own user namespace. Returns how many
  * descriptors it may have: as many as wanted, or as its user.
  */
-unsigned cage_keeper(unsigned descriptors);
+unsigned sandbox_holder(unsigned descriptors);
 
 /* For all threads: no more of them. Call it once, when they are there. */
-void cage_no_more_threads(void);
+void sandbox_no_more_threads(void);
 
 #endif

@@ -64,19 +64,19 @@ int share_parse(struct share *share, const char *text, struct failure *failure)
  * A service manager waits for what a service leaves behind, and so does whoever waits for the end
  * of a container: what their first process starts is theirs.
  */
-static bool may_leave_keeper(void)
+static bool may_leave_holder(void)
 {
 	const char *service = getenv("INVOCATION_ID");
 
 	return (!service || !*service) && getpid() != 1 && getppid() > 1;
 }
 
-static int receive_gifts(int socket, int *gifts, char *word)
+static int receive_handed(int socket, int *handed, char *word)
 {
 	struct pollfd answer = { .fd = socket, .events = POLLIN };
 
 	return poll(&answer, 1, PATIENCE_MS) == 1 ?
-		       receive_descriptors(socket, gifts, GIFTS, word) :
+		       receive_descriptors(socket, handed, HANDED_COUNT, word) :
 		       -1;
 }
 
@@ -108,25 +108,25 @@ static bool enter(const struct start *start, int users)
 	       geteuid() == start->uid && getegid() == start->gid;
 }
 
-/* What the keeper gives, checked. Returns false for what a keeper would not send. */
-static bool take_gifts(struct start *start)
+/* What the holder gives, checked. Returns false for what a holder would not send. */
+static bool take_handed(struct start *start)
 {
-	int gifts[GIFTS] = { -1, -1 };
+	int handed[HANDED_COUNT] = { -1, -1 };
 	char strategy = 0;
-	int count = receive_gifts(start->share.socket, gifts, &strategy);
+	int count = receive_handed(start->share.socket, handed, &strategy);
 	bool user = start->kind == NAMESPACE_USER;
-	start->strategy = keeper_strategy(strategy);
+	start->strategy = holder_strategy(strategy);
 	/* To change the namespace is the last thing that may fail. */
-	bool taken = count == (user ? GIFTS : GIFTS - 1) && start->strategy &&
-		     is_of_type(gifts[GIFT_MOUNT],
+	bool taken = count == (user ? HANDED_COUNT : HANDED_COUNT - 1) && start->strategy &&
+		     is_of_type(handed[HANDED_MOUNT],
 				strategy == 'l' ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC, MOUNT_FLAGS) &&
-		     (!user || enter(start, gifts[GIFT_USERS]));
+		     (!user || enter(start, handed[HANDED_USERS]));
 	if (taken)
-		start->share.mount = steal_fd(&gifts[GIFT_MOUNT]);
+		start->share.mount = steal_fd(&handed[HANDED_MOUNT]);
 	start->share.joined = taken;
-	for (int i = 0; i < GIFTS; i++)
-		if (gifts[i] >= 0)
-			close(gifts[i]);
+	for (int i = 0; i < HANDED_COUNT; i++)
+		if (handed[i] >= 0)
+			close(handed[i]);
 	return taken;
 }
 
@@ -136,14 +136,14 @@ enum meeting {
 	JOINED
 };
 
-/* True when it is a keeper that is there, or the start that leaves one in a moment. */
+/* True when it is a holder that is there, or the start that leaves one in a moment. */
 static bool reach(const struct start *start)
 {
 	const struct share *share = &start->share;
 
 	return connect(share->socket, (const struct sockaddr *)&share->address.socket,
 		       share->address.size) == 0 &&
-	       proof_given(share->lock, PROOF_KEEPER, share->address.mark,
+	       proof_given(share->lock, PROOF_HOLDER, share->address.mark,
 			   proof_peer(share->socket, start->caller.uid));
 }
 
@@ -152,7 +152,7 @@ static enum meeting join(struct start *start)
 	errno = 0;
 	if (!reach(start))
 		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
-	return take_gifts(start) ? JOINED : SOMEBODY;
+	return take_handed(start) ? JOINED : SOMEBODY;
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
@@ -191,14 +191,14 @@ static bool meet(struct start *start)
 {
 	const struct share_address *address = &start->share.address;
 
-	if (join(start) != NOBODY || !may_leave_keeper())
+	if (join(start) != NOBODY || !may_leave_holder())
 		return true;
 	OWNED_FD listener = new_socket();
 	/* The others wait for the mount of the one that is here first. */
 	if (bind(listener, (const struct sockaddr *)&address->socket, address->size) < 0)
 		return errno != EADDRINUSE;
-	if (proof_give(start->share.lock, PROOF_KEEPER, address->mark) &&
-	    listen(listener, KEEPER_BACKLOG) == 0)
+	if (proof_give(start->share.lock, PROOF_HOLDER, address->mark) &&
+	    listen(listener, HOLDER_BACKLOG) == 0)
 		start->share.listener = steal_fd(&listener);
 	return true;
 }
@@ -214,18 +214,18 @@ void share_find(struct start *start, const struct archive *archive)
 
 char share_ask(struct start *start, const struct archive *archive)
 {
-	int gifts[GIFTS];
+	int handed[HANDED_COUNT];
 	char word = 0;
 
 	/* What it gives ends with this process. */
 	if (prepare(start, archive) && reach(start))
-		receive_gifts(start->share.socket, gifts, &word);
+		receive_handed(start->share.socket, handed, &word);
 	return word;
 }
 
 int share_attach(struct start *start, const char *target)
 {
-	OWNED_FD place = open_mount_point(start, target);
+	OWNED_FD place = mount_point_open(start, target);
 	OWNED_FD mount = steal_fd(&start->share.mount);
 
 	if (place < 0)

@@ -47,7 +47,7 @@ enum {
 /* Those of one start that is heard: its socket, its process, its copy of the mount. */
 #define FOR_START 3
 
-/* For the keeper to be there; it takes microseconds. */
+/* For the holder to be there; it takes microseconds. */
 #define READY_MS 1000
 
 /* After a start could not be heard: there is no descriptor to be had in the whole system. */
@@ -59,11 +59,11 @@ enum {
 	AT_RUNS
 };
 
-struct keeper {
+struct holder {
 	uid_t uid; /* of the starts, in this user namespace */
 	unsigned linger; /* seconds */
 	char strategy;
-	int gifts; /* without a user namespace one less */
+	int handed; /* without a user namespace one less */
 	const unsigned char *mark;
 	struct stat image;
 	time_t end; /* of the linger, by the monotonic clock */
@@ -73,7 +73,7 @@ struct keeper {
 	struct pollfd polled[AT_RUNS + RUNS_MAX];
 };
 
-const char *keeper_strategy(char byte)
+const char *holder_strategy(char byte)
 {
 	return byte == 'l' ? "loop" : byte == 'f' ? "fuse" : NULL;
 }
@@ -87,19 +87,19 @@ static time_t seconds(void)
 }
 
 /* The linger starts anew with every start, and with the end of the last run. */
-static void linger(struct keeper *keeper)
+static void linger(struct holder *holder)
 {
-	keeper->end = seconds() + keeper->linger + 1; /* this second has begun already */
+	holder->end = seconds() + holder->linger + 1; /* this second has begun already */
 }
 
-static void add_run(struct keeper *keeper, int process)
+static void add_run(struct holder *holder, int process)
 {
 	if (process < 0)
 		return;
-	if (keeper->count >= keeper->most)
+	if (holder->count >= holder->most)
 		close(process);
 	else
-		keeper->polled[keeper->count++] =
+		holder->polled[holder->count++] =
 			(struct pollfd){ .fd = process, .events = POLLIN };
 }
 
@@ -107,10 +107,10 @@ static void add_run(struct keeper *keeper, int process)
  * Gives the mount to a start that has shown who it is, and waits for nobody: a start says nothing.
  * Whatever is wrong with it, it goes its own way when the socket closes.
  */
-static void give(struct keeper *keeper, int socket, const void *name)
+static void give(struct holder *holder, int socket, const void *name)
 {
-	int gifts[GIFTS] = { -1, USERS };
-	pid_t pid = proof_peer(socket, keeper->uid);
+	int handed[HANDED_COUNT] = { -1, USERS };
+	pid_t pid = proof_peer(socket, holder->uid);
 	/* Before the lock is looked at, so that it is the process that holds it. */
 	OWNED_FD process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct stat image;
@@ -118,17 +118,18 @@ static void give(struct keeper *keeper, int socket, const void *name)
 	if (!proof_given(LOCK, PROOF_START, name, pid))
 		return;
 	/* What the kernel has cached may not be what is in the file any more. */
-	if (!share_file_state(IMAGE, &image) || memcmp(&image, &keeper->image, sizeof image) != 0)
+	if (!share_file_state(IMAGE, &image) || memcmp(&image, &holder->image, sizeof image) != 0)
 		_exit(0);
-	gifts[GIFT_MOUNT] = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
-	int result = send_descriptors(socket, &keeper->strategy, 1, gifts, keeper->gifts);
-	close(gifts[GIFT_MOUNT]);
-	linger(keeper);
+	handed[HANDED_MOUNT] =
+		(int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	int result = send_descriptors(socket, &holder->strategy, 1, handed, holder->handed);
+	close(handed[HANDED_MOUNT]);
+	linger(holder);
 	if (result == 0)
-		add_run(keeper, steal_fd(&process));
+		add_run(holder, steal_fd(&process));
 }
 
-static void hear(struct keeper *keeper)
+static void hear(struct holder *holder)
 {
 	struct sockaddr_un name;
 	socklen_t size = sizeof name;
@@ -138,36 +139,36 @@ static void hear(struct keeper *keeper)
 	if (socket < 0)
 		poll(NULL, 0, PAUSE_MS);
 	else if (size == PROOF_SOCKET)
-		give(keeper, socket, name.sun_path + 1);
+		give(holder, socket, name.sun_path + 1);
 }
 
 /* The runs that have ended. */
-static void forget(struct keeper *keeper)
+static void forget(struct holder *holder)
 {
-	nfds_t count = keeper->count;
+	nfds_t count = holder->count;
 
-	keeper->count = AT_RUNS;
+	holder->count = AT_RUNS;
 	for (nfds_t i = AT_RUNS; i < count; i++) {
-		struct pollfd run = keeper->polled[i];
+		struct pollfd run = holder->polled[i];
 		if (run.revents)
 			close(run.fd);
 		else
-			keeper->polled[keeper->count++] = run;
+			holder->polled[holder->count++] = run;
 	}
-	if (keeper->count == AT_RUNS && count > AT_RUNS)
-		linger(keeper);
+	if (holder->count == AT_RUNS && count > AT_RUNS)
+		linger(holder);
 }
 
-static _Noreturn void keep(struct keeper *keeper)
+static _Noreturn void keep(struct holder *holder)
 {
-	struct pollfd *polled = keeper->polled;
+	struct pollfd *polled = holder->polled;
 
 	for (;;) {
-		bool runs = keeper->count > AT_RUNS;
-		time_t left = keeper->end - seconds();
+		bool runs = holder->count > AT_RUNS;
+		time_t left = holder->end - seconds();
 		if (!runs && left <= 0)
 			_exit(0);
-		int n = poll(polled, keeper->count, runs ? -1 : (int)left * 1000);
+		int n = poll(polled, holder->count, runs ? -1 : (int)left * 1000);
 		if (n < 0 && errno != EINTR)
 			_exit(0);
 		if (n <= 0)
@@ -178,12 +179,12 @@ static _Noreturn void keep(struct keeper *keeper)
 			if (!runs)
 				_exit(0);
 			polled[AT_SERVER].fd = -1;
-			keeper->strategy = SHARE_LOST;
-			keeper->linger = 0;
+			holder->strategy = SHARE_LOST;
+			holder->linger = 0;
 		}
-		forget(keeper);
+		forget(holder);
 		if (polled[AT_LISTENER].revents)
-			hear(keeper);
+			hear(holder);
 	}
 }
 
@@ -216,10 +217,10 @@ static bool arrange(int *descriptors)
 }
 
 /* From here on who connects is told that it is this process that listens. */
-static bool listen_as_keeper(const struct keeper *keeper)
+static bool listen_as_holder(const struct holder *holder)
 {
-	bool listens = proof_give(LOCK, PROOF_KEEPER, keeper->mark) &&
-		       listen(LISTENER, KEEPER_BACKLOG) == 0;
+	bool listens = proof_give(LOCK, PROOF_HOLDER, holder->mark) &&
+		       listen(LISTENER, HOLDER_BACKLOG) == 0;
 
 	close(READY);
 	return listens;
@@ -227,42 +228,42 @@ static bool listen_as_keeper(const struct keeper *keeper)
 
 /* What it is given. */
 struct estate {
-	struct keeper *keeper;
+	struct holder *holder;
 	const char *target;
 	int *descriptors;
 };
 
-static int keeper_main(void *argument)
+static int holder_main(void *argument)
 {
 	const struct estate *estate = argument;
-	struct keeper *keeper = estate->keeper;
+	struct holder *holder = estate->holder;
 	const char *target = estate->target;
 	int *descriptors = estate->descriptors;
 
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_keeper(keeper))
+	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_holder(holder))
 		_exit(0);
-	prctl(PR_SET_NAME, "fuselage-keeper", 0, 0, 0);
+	prctl(PR_SET_NAME, "fuselage-holder", 0, 0, 0);
 	setsid();
 	inherited_reset_signals(); /* any of them ends it */
-	if (!leave_all_but(target) || !share_file_state(IMAGE, &keeper->image))
+	if (!leave_all_but(target) || !share_file_state(IMAGE, &holder->image))
 		_exit(0);
-	unsigned most = cage_keeper(DESCRIPTORS + FOR_START + RUNS_MAX);
-	keeper->most =
+	unsigned most = sandbox_holder(DESCRIPTORS + FOR_START + RUNS_MAX);
+	holder->most =
 		AT_RUNS + (most > DESCRIPTORS + FOR_START ? most - DESCRIPTORS - FOR_START : 0);
-	keep(keeper);
+	keep(holder);
 }
 
-void keeper_start(struct start *start, const struct archive *archive, const char *target,
+void holder_start(struct start *start, const struct archive *archive, const char *target,
 		  int server)
 {
 	struct share *share = &start->share;
-	struct keeper keeper = {
+	struct holder holder = {
 		.uid = start->uid,
 		.linger = share->linger,
 		.mark = share->address.mark,
 		.strategy = *start->strategy,
-		.gifts = start->kind == NAMESPACE_USER ? GIFTS : GIFTS - 1,
+		.handed = start->kind == NAMESPACE_USER ? HANDED_COUNT : HANDED_COUNT - 1,
 		.count = AT_RUNS,
 		.most = AT_RUNS + 1,
 		.polled = { { .fd = LISTENER, .events = POLLIN },
@@ -283,11 +284,11 @@ void keeper_start(struct start *start, const struct archive *archive, const char
 	OWNED_FD told = ready[0], tells = ready[1];
 	descriptors[READY] = tells;
 	descriptors[FIRST_RUN] = self;
-	add_run(&keeper, self < 0 ? -1 : FIRST_RUN);
-	linger(&keeper);
-	child_leave(keeper_main, &(struct estate){ &keeper, target, descriptors });
+	add_run(&holder, self < 0 ? -1 : FIRST_RUN);
+	linger(&holder);
+	child_leave(holder_main, &(struct estate){ &holder, target, descriptors });
 	/* Until it listens: a later start may come as soon as this one has ended, and would find
-	 * nobody who can show that it is the keeper. */
+	 * nobody who can show that it is the holder. */
 	close(steal_fd(&tells));
 	if (told >= 0)
 		poll(&(struct pollfd){ .fd = told, .events = POLLIN }, 1, READY_MS);

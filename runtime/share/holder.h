@@ -6,31 +6,31 @@
  * anything: when it goes, the kernel takes the mount from it, and apps that use it keep theirs. So
  * every signal may end it at any time.
  */
-#ifndef WARM_KEEPER_H
-#define WARM_KEEPER_H
+#ifndef SHARE_HOLDER_H
+#define SHARE_HOLDER_H
 
 /* Starts that wait to be heard. */
-#define KEEPER_BACKLOG 4096
+#define HOLDER_BACKLOG 4096
 
 struct start;
 struct archive;
 
 /* What it gives to a start. The last one only where the mount has a user namespace. */
-enum gift {
-	GIFT_MOUNT, /* a detached copy */
-	GIFT_USERS,
-	GIFTS
+enum handed {
+	HANDED_MOUNT, /* a detached copy */
+	HANDED_USERS,
+	HANDED_COUNT
 };
 
-/* "loop" or "fuse" for the byte that comes with the gifts; NULL for any other. */
-const char *keeper_strategy(char byte);
+/* "loop" or "fuse" for the byte that comes with what is handed over; NULL for any other. */
+const char *holder_strategy(char byte);
 
 /*
  * Leaves one behind, for the mount at `target` and with start->share.listener, which is closed
  * here. `server` is the socket whose other end the FUSE server holds, or -1. When there is none in
  * the end, later starts mount by themselves.
  */
-void keeper_start(struct start *start, const struct archive *archive, const char *target,
+void holder_start(struct start *start, const struct archive *archive, const char *target,
 		  int server);
 
 #endif

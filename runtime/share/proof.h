@@ -11,8 +11,8 @@
  * connected it. So the byte also belongs to the socket: it is made of its name, and no two sockets
  * have one name. It is locked only while the socket has the name.
  */
-#ifndef WARM_PROOF_H
-#define WARM_PROOF_H
+#ifndef SHARE_PROOF_H
+#define SHARE_PROOF_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ struct start;
 /* A name of one kind is none of the other. */
 enum proof_side {
 	PROOF_START,
-	PROOF_KEEPER
+	PROOF_HOLDER
 };
 
 /* Opens the file of the locks; close-on-exec. Every lock of this process ends with it. */

@@ -1,6 +1,6 @@
 /* Which starts may share a mount: the name at which they meet. */
-#ifndef WARM_KEY_H
-#define WARM_KEY_H
+#ifndef SHARE_RENDEZVOUS_H
+#define SHARE_RENDEZVOUS_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

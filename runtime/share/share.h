@@ -1,17 +1,17 @@
 /*
  * Starts of the same image by the same user share one mount, and so its pages.
  *
- * The first start leaves a keeper behind (holder.h): a process that holds one copy of the image's
+ * The first start leaves a holder behind (holder.h): a process that holds one copy of the image's
  * mount, and nothing else of that start. A later one finds it at an abstract socket, whose name is
  * a digest of all that the two must have in common (rendezvous.h), joins its user namespace, takes the
  * host's mounts as every start does, and puts a copy of the kept mount among them.
  *
  * Both sides know from the kernel that the other one may write to this user's ~/.fuselage
  * (proof.h): a program that may not (a sandbox with the host's network) can neither give a mount
- * nor take one. Only the keeper ever sends anything.
+ * nor take one. Only the holder ever sends anything.
  */
-#ifndef WARM_SHARE_H
-#define WARM_SHARE_H
+#ifndef SHARE_SHARE_H
+#define SHARE_SHARE_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -27,7 +27,7 @@ struct failure;
 struct share_address {
 	struct sockaddr_un socket;
 	socklen_t size;
-	unsigned char mark[PROOF_NAME]; /* of it: what the keeper's lock is for */
+	unsigned char mark[PROOF_NAME]; /* of it: what the holder's lock is for */
 };
 
 /* What a start has of it. Every descriptor is -1 when there is none. */
@@ -54,10 +54,10 @@ int share_parse(struct share *share, const char *text, struct failure *failure);
  */
 void share_find(struct start *start, const struct archive *archive);
 
-/* What a keeper says when the server of running apps has been killed. */
+/* What a holder says when the server of running apps has been killed. */
 #define SHARE_LOST 'x'
 
-/* What the keeper of this archive's mount says; 0: there is none. For the doctor. */
+/* What the holder of this archive's mount says; 0: there is none. For the doctor. */
 char share_ask(struct start *start, const struct archive *archive);
 
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */

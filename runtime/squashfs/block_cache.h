@@ -5,8 +5,8 @@
  * without any lock held; who wants the same block meanwhile waits for that one loading instead of
  * starting another. Nothing is evicted while it is pinned.
  */
-#ifndef SQUASHFS_CACHE_H
-#define SQUASHFS_CACHE_H
+#ifndef SQUASHFS_BLOCK_CACHE_H
+#define SQUASHFS_BLOCK_CACHE_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -18,8 +18,8 @@ static int find_blocks(struct sqfs_census *census, struct sqfs_reader *reader, u
 	int error = 0;
 
 	while (!error && census->scanned <= until) {
-		struct number_entry *block =
-			numbers_place(&census->listings, (uint32_t)census->scanned + 1);
+		struct inode_map_entry *block =
+			inode_map_place(&census->listings, (uint32_t)census->scanned + 1);
 		uint8_t raw[2];
 		if (!block)
 			return SQFS_ENOMEM;
@@ -33,15 +33,15 @@ static int find_blocks(struct sqfs_census *census, struct sqfs_reader *reader, u
 
 int sqfs_census_add(struct sqfs_census *census, struct sqfs_reader *reader,
 		    const struct sqfs_entry *entry, const struct sqfs_inode *inode,
-		    struct number_entry **place)
+		    struct inode_map_entry **place)
 {
 	int error = entry ? find_blocks(census, reader, entry->block) : 0;
 
 	if (error)
 		return error;
-	*place = numbers_place(&census->inodes, inode->number);
-	struct number_entry *block = entry ? numbers_place(&census->listings, entry->block + 1) :
-					     *place;
+	*place = inode_map_place(&census->inodes, inode->number);
+	struct inode_map_entry *block =
+		entry ? inode_map_place(&census->listings, entry->block + 1) : *place;
 	if (!*place || !block)
 		return SQFS_ENOMEM;
 	if (entry && block->count)
@@ -56,6 +56,6 @@ int sqfs_census_add(struct sqfs_census *census, struct sqfs_reader *reader,
 
 void sqfs_census_free(struct sqfs_census *census)
 {
-	numbers_free(&census->inodes);
-	numbers_free(&census->listings);
+	inode_map_free(&census->inodes);
+	inode_map_free(&census->listings);
 }

@@ -11,8 +11,9 @@
 #include "squashfs/squashfs.h"
 
 struct sqfs_census {
-	struct numbers inodes; /* names that were met, by inode number; the values are the walk's */
-	struct numbers listings; /* 1 + bytes of entries that were met, by 1 + metadata block */
+	struct inode_map
+		inodes; /* names that were met, by inode number; the values are the walk's */
+	struct inode_map listings; /* 1 + bytes of entries that were met, by 1 + metadata block */
 	uint64_t scanned; /* where the directory table's next metadata block starts */
 };
 
@@ -22,7 +23,7 @@ struct sqfs_census {
  */
 int sqfs_census_add(struct sqfs_census *census, struct sqfs_reader *reader,
 		    const struct sqfs_entry *entry, const struct sqfs_inode *inode,
-		    struct number_entry **place);
+		    struct inode_map_entry **place);
 void sqfs_census_free(struct sqfs_census *census);
 
 #endif

@@ -227,7 +227,7 @@ static int make_linked(struct extraction *e, const struct extract_dir *dir, cons
 static int make_entry(struct extraction *e, struct level *level, const struct sqfs_entry *entry,
 		      size_t path_length)
 {
-	struct number_entry *names;
+	struct inode_map_entry *names;
 	struct sqfs_inode inode;
 	int error = sqfs_inode_read(e->x.reader, entry->ref, &inode);
 
@@ -419,7 +419,7 @@ int extract_tree(struct sqfs_reader *reader, int dir_fd, const struct extract_op
 		 struct extract_report *report)
 {
 	struct extraction *e = calloc(1, sizeof *e);
-	struct number_entry *place;
+	struct inode_map_entry *place;
 	struct sqfs_inode root;
 
 	*report = (struct extract_report){ 0 };

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-static struct number_entry *probe(const struct numbers *numbers, uint32_t number)
+static struct inode_map_entry *probe(const struct inode_map *numbers, uint32_t number)
 {
 	size_t mask = numbers->room - 1;
 	size_t at = (number * UINT32_C(2654435761)) & mask;
@@ -12,10 +12,10 @@ static struct number_entry *probe(const struct numbers *numbers, uint32_t number
 	return &numbers->entries[at];
 }
 
-static bool grow(struct numbers *numbers)
+static bool grow(struct inode_map *numbers)
 {
-	struct numbers larger = { .room = numbers->room ? numbers->room * 2 : 64,
-				  .used = numbers->used };
+	struct inode_map larger = { .room = numbers->room ? numbers->room * 2 : 64,
+				    .used = numbers->used };
 
 	larger.entries = calloc(larger.room, sizeof *larger.entries);
 	if (!larger.entries)
@@ -28,12 +28,12 @@ static bool grow(struct numbers *numbers)
 	return true;
 }
 
-struct number_entry *numbers_place(struct numbers *numbers, uint32_t number)
+struct inode_map_entry *inode_map_place(struct inode_map *numbers, uint32_t number)
 {
 	if (numbers->used * 2 >= numbers->room && !grow(numbers))
 		return NULL;
 
-	struct number_entry *entry = probe(numbers, number);
+	struct inode_map_entry *entry = probe(numbers, number);
 	if (!entry->number) {
 		entry->number = number;
 		numbers->used++;
@@ -41,10 +41,10 @@ struct number_entry *numbers_place(struct numbers *numbers, uint32_t number)
 	return entry;
 }
 
-void numbers_free(struct numbers *numbers)
+void inode_map_free(struct inode_map *numbers)
 {
 	for (size_t i = 0; i < numbers->room; i++)
 		free(numbers->entries[i].value);
 	free(numbers->entries);
-	*numbers = (struct numbers){ 0 };
+	*numbers = (struct inode_map){ 0 };
 }

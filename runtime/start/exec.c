@@ -208,8 +208,8 @@ static int give_up_root(const struct start *start, struct failure *failure)
 	return 0;
 }
 
-int launch_bundle(const struct start *start, const struct bundle *bundle, char **args,
-		  struct failure *failure)
+int exec_bundle(const struct start *start, const struct bundle *bundle, char **args,
+		struct failure *failure)
 {
 	const struct manifest *manifest = &bundle->manifest;
 	const char *root = own_root(start, bundle);
@@ -235,7 +235,7 @@ int launch_bundle(const struct start *start, const struct bundle *bundle, char *
 	return explain(&entry_refusal, name, failure);
 }
 
-int launch_command(const struct start *start, const struct bundle *bundle, struct failure *failure)
+int exec_command(const struct start *start, const struct bundle *bundle, struct failure *failure)
 {
 	const struct invocation *invocation = &start->invocation;
 	char path[PATH_MAX];
@@ -256,7 +256,7 @@ int launch_command(const struct start *start, const struct bundle *bundle, struc
 		errno = error;
 		return explain(&command_refusal, command, failure);
 	}
-	if (run_path_find(start, invocation->run, path, failure) < 0 ||
+	if (find_program(start, invocation->run, path, failure) < 0 ||
 	    set_environment(start, bundle, failure) < 0)
 		return -1;
 	OWNED char **argv = join(path, NULL, 0, invocation->command, NULL);

@@ -1,6 +1,6 @@
 /* The last phase: root's rights given up, the environment, exec. */
-#ifndef LAUNCH_H
-#define LAUNCH_H
+#ifndef EXEC_H
+#define EXEC_H
 
 #include "bundle/bundle.h"
 #include "start/start.h"
@@ -9,13 +9,13 @@
  * Replaces this process by the bundle's entrypoint, with the recorded arguments and then `args`
  * (NULL-terminated). Returns only on failure.
  */
-int launch_bundle(const struct start *start, const struct bundle *bundle, char **args,
-		  struct failure *failure);
+int exec_bundle(const struct start *start, const struct bundle *bundle, char **args,
+		struct failure *failure);
 
 /*
  * Replaces this process by the command of the invocation, found in PATH, or by what --run names in
  * an archive. Returns only on failure.
  */
-int launch_command(const struct start *start, const struct bundle *bundle, struct failure *failure);
+int exec_command(const struct start *start, const struct bundle *bundle, struct failure *failure);
 
 #endif

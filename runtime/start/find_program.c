@@ -111,8 +111,7 @@ static int check_executable(const char *wanted, const char *path, struct failure
 	return 0;
 }
 
-int run_path_find(const struct start *start, const char *wanted, char *path,
-		  struct failure *failure)
+int find_program(const struct start *start, const char *wanted, char *path, struct failure *failure)
 {
 	struct search search = { .path = path };
 

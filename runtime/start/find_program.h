@@ -1,6 +1,6 @@
 /* --run PATH: which file of which archive that is. */
-#ifndef RUN_PATH_H
-#define RUN_PATH_H
+#ifndef FIND_PROGRAM_H
+#define FIND_PROGRAM_H
 
 #include "start/start.h"
 
@@ -9,7 +9,7 @@
  * exactly one archive has. Writes the path to execute (PATH_MAX bytes). Symbolic links resolve
  * inside the archive's root, but for a path below /run/fuselage, which means what it says.
  */
-int run_path_find(const struct start *start, const char *wanted, char *path,
-		  struct failure *failure);
+int find_program(const struct start *start, const char *wanted, char *path,
+		 struct failure *failure);
 
 #endif

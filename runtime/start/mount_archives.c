@@ -80,7 +80,7 @@ static int mount_overlay(const struct start *start, const struct archive *archiv
 		 layers[1], layers[2], start->kind == NAMESPACE_USER ? ",userxattr" : "");
 	if (!are_layers(start, layers) || !can_mark(start, layers[1]))
 		return -1;
-	OWNED_FD point = open_mount_point(start, archive->target);
+	OWNED_FD point = mount_point_open(start, archive->target);
 	if (point < 0)
 		return -1;
 	return mount_at(start, start->places, target,
@@ -112,7 +112,7 @@ static int place_overlay(struct start *start, struct image_mount *image, size_t 
 	if (procdir_give(start, layers[1]) == 0 && mount_overlay(start, image->archive, paths) == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: overlayfs", image->archive->target);
-	unmount_pinned(start, path);
+	mount_point_unmount(start, path);
 	return -1;
 }
 
@@ -139,14 +139,14 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 	if (make_target(start, archive, failure) < 0)
 		return -1;
 	if (archive->use == ARCHIVE_EMPTY) {
-		if (archive->fixed && mount_tmpfs(start, archive->target) < 0)
+		if (archive->fixed && mount_point_tmpfs(start, archive->target) < 0)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs",
 					  archive->target);
 		return 0;
 	}
 	if (archive->format == ARCHIVE_ZIP)
 		return start->kind == NAMESPACE_NONE ?
-			       disk_tree_place(start, archive, failure) :
+			       cache_tree_place(start, archive, failure) :
 			       image_extract(start, archive, archive->target,
 					     archive->use == ARCHIVE_STATIC, failure);
 	if (archive->use == ARCHIVE_DYNAMIC)
@@ -217,7 +217,7 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 	/* In a process of its own, which must not hold the namespace. */
 	if (start->invocation.cache_static)
 		cache_reap(start->home_path, &start->caller);
-	if (fixed_prepare(start, failure) < 0)
+	if (run_directory_prepare(start, failure) < 0)
 		return -1;
 	share(start, images);
 	for (size_t i = 0; i < start->invocation.count; i++)
@@ -294,10 +294,10 @@ static int enter(struct start *start, struct failure *failure)
 	}
 	if (procdir_mount(start, failure) < 0)
 		return -1;
-	return fixed_cover(start, failure);
+	return run_directory_cover(start, failure);
 }
 
-int place_all(struct start *start, struct failure *failure)
+int mount_archives(struct start *start, struct failure *failure)
 {
 	size_t count = start->invocation.count;
 	OWNED struct image_mount *images = calloc(count + 1, sizeof *images);

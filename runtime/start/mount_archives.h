@@ -1,6 +1,6 @@
 /* Makes every archive of an invocation appear where it belongs. */
-#ifndef PLACE_H
-#define PLACE_H
+#ifndef MOUNT_ARCHIVES_H
+#define MOUNT_ARCHIVES_H
 
 #include "start/start.h"
 
@@ -9,6 +9,6 @@
  * private writable copy that costs nothing until it is written to (overlayfs over the mounted
  * image, or an extraction where that is refused). Sets archive->target.
  */
-int place_all(struct start *start, struct failure *failure);
+int mount_archives(struct start *start, struct failure *failure);
 
 #endif

@@ -38,7 +38,7 @@ static int make_on_host(const struct start *start, int run, struct failure *fail
 	return 0;
 }
 
-int fixed_prepare(const struct start *start, struct failure *failure)
+int run_directory_prepare(const struct start *start, struct failure *failure)
 {
 	int result;
 
@@ -147,7 +147,7 @@ static int make_fixed(const struct start *start, int run)
  * is seen, and what it binds is still to be found. */
 static int cover(const struct start *start, const char *aside)
 {
-	if (mkdir(aside, 0755) < 0 || mount_tmpfs(start, aside) < 0)
+	if (mkdir(aside, 0755) < 0 || mount_point_tmpfs(start, aside) < 0)
 		return -1;
 	OWNED_FD run = open(aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run < 0 || bind_entries("/run", run, "fuselage") < 0 || make_fixed(start, run) < 0)
@@ -157,7 +157,7 @@ static int cover(const struct start *start, const char *aside)
 	return rmdir(aside);
 }
 
-int fixed_cover(const struct start *start, struct failure *failure)
+int run_directory_cover(const struct start *start, struct failure *failure)
 {
 	char aside[PATH_MAX + 8];
 

@@ -1,16 +1,16 @@
 /* Paths that are the same at every start: /run/fuselage/NAME. */
-#ifndef FIXED_H
-#define FIXED_H
+#ifndef RUN_DIRECTORY_H
+#define RUN_DIRECTORY_H
 
 #include "start/start.h"
 
 /*
  * Makes the directories of all archives at fixed paths. With root's rights they are made on the
- * host, before the namespace is entered, empty and root's: fixed_prepare. Without, fixed_cover
+ * host, before the namespace is entered, empty and root's: run_directory_prepare. Without, run_directory_cover
  * puts a tmpfs over /run in the private namespace that holds all that /run held, bound there, and
  * the directories. Neither does anything when no archive has a fixed path, or all are there.
  */
-int fixed_prepare(const struct start *start, struct failure *failure);
-int fixed_cover(const struct start *start, struct failure *failure);
+int run_directory_prepare(const struct start *start, struct failure *failure);
+int run_directory_cover(const struct start *start, struct failure *failure);
 
 #endif

@@ -42,7 +42,7 @@ function read(file) {
 
 const kib = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 
-/** Processes whose command line begins with one of these files: the apps, servers and keepers. */
+/** Processes whose command line begins with one of these files: the apps, servers and holders. */
 function processesOf(files) {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

@@ -1,13 +1,13 @@
 // Builds the runtime ELF: one static musl executable for each architecture.
 //
-//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--cage]
+//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--sandbox]
 //
 // Output: dist/runtime/<arch>/fuselage.
 // With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests}, for this machine, by
 // the system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime
 // library.
 // With --threads: build/runtime/threads/{cache,extract}-threads, the same way with ThreadSanitizer.
-// With --cage: build/runtime/cage/cage, which tries what the FUSE server's cage forbids.
+// With --sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
 
 import { mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
@@ -331,14 +331,14 @@ export async function buildThreads() {
 }
 
 /**
- * Builds the program that tries what the server's cage forbids, with the libc of the runtime: the
- * cage is made for what that one needs.
+ * Builds the program that tries what the server's sandbox forbids, with the libc of the runtime: the
+ * sandbox is made for what that one needs.
  *
  * @returns {Promise<string>} its path
  */
-export async function buildCage() {
+export async function buildSandbox() {
   const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
-  const file = path.join(root, "build/runtime/cage/cage");
+  const file = path.join(root, "build/runtime/sandbox/sandbox");
   const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
     (name) => path.join(root, name),
   );
@@ -356,7 +356,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       arch: { type: "string", multiple: true, default: architectures },
       sanitize: { type: "boolean", default: false },
       threads: { type: "boolean", default: false },
-      cage: { type: "boolean", default: false },
+      sandbox: { type: "boolean", default: false },
     },
   });
   if (values.sanitize) {
@@ -364,8 +364,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       console.log(path.relative(root, file));
   } else if (values.threads) {
     for (const file of Object.values(await buildThreads())) console.log(path.relative(root, file));
-  } else if (values.cage) {
-    console.log(path.relative(root, await buildCage()));
+  } else if (values.sandbox) {
+    console.log(path.relative(root, await buildSandbox()));
   } else {
     for (const arch of values.arch) {
       const { file, compiled } = await buildRuntime(arch);

@@ -32,7 +32,7 @@ const unlike = ["-Wno-sign-conversion"];
  */
 const special = {
   fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/readahead.c"] },
-  options: { wrap: ["unpack"] },
+  options: { wrap: ["extract_bundle"] },
 };
 
 /** Why the targets cannot be built here, or undefined. */

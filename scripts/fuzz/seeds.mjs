@@ -314,7 +314,7 @@ export async function makeSeeds(dir) {
     zip: [...zips, zip64(zips[0]), bytes("leading", zips[1]), zipWithDescriptor()],
     base64: [text, "#!x\n# comment\nQUJD RA==\n", "QUJ\nDRA=\t=", "====", "QQ=a"],
     fuse: fuseSequences(),
-    // Two gifts with a word, one too many, none, and a word that is too long.
+    // Two handed with a word, one too many, none, and a word that is too long.
     holder: [
       bytes([1, 2, 1], "f"),
       bytes([0, 2, 1], "l", [3, 8, 1], "x"),

@@ -1,7 +1,7 @@
 /*
- * Goes into the FUSE server's cage, or into the keeper's, and tries one thing.
+ * Goes into the FUSE server's sandbox, or into the holder's, and tries one thing.
  *
- *   cage [keeper] WHAT
+ *   sandbox [holder] WHAT
  *
  * Prints what came of it, if it lives to tell and may. WHAT names an entry of `attempts`; "list"
  * prints the names, those that must kill the process first, then an empty line, then those that must
@@ -111,12 +111,12 @@ static long start_thread(void)
 }
 static long try_late_thread(void)
 {
-	cage_no_more_threads();
+	sandbox_no_more_threads();
 	return start_thread();
 }
 static long try_filter(void)
 {
-	cage_no_more_threads();
+	sandbox_no_more_threads();
 	return syscall(SYS_seccomp, 0, 0, NULL);
 }
 static long use_memory(void)
@@ -224,7 +224,7 @@ struct attempt {
 	long (*attempt)(void);
 	int lives;
 };
-static const struct attempt of_keeper[] = {
+static const struct attempt of_holder[] = {
 	{ "open a file", try_open, 0 },
 	{ "make a socket", try_socket, 0 },
 	{ "connect one", try_connect, 0 },
@@ -295,7 +295,7 @@ static void print_walls(void)
 	char line[256];
 
 	status = fopen("/proc/self/status", "re");
-	cage_drop_rights(16);
+	sandbox_drop_rights(16);
 	printf("open: %s\n", open("/dev/null", O_RDONLY) < 0 ? strerror(errno) : "allowed");
 	printf("dumpable: %d\n", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
 	getrlimit(RLIMIT_CORE, &limit);
@@ -321,14 +321,14 @@ static void tell(long result, int error)
 
 int main(int argc, char **argv)
 {
-	int keeper = argc == 3 && strcmp(argv[1], "keeper") == 0;
-	const struct attempt *attempts = keeper ? of_keeper : of_server;
-	size_t count = keeper ? sizeof of_keeper / sizeof *of_keeper :
+	int holder = argc == 3 && strcmp(argv[1], "holder") == 0;
+	const struct attempt *attempts = holder ? of_holder : of_server;
+	size_t count = holder ? sizeof of_holder / sizeof *of_holder :
 				sizeof of_server / sizeof *of_server;
 
-	if (argc != 2 + keeper)
+	if (argc != 2 + holder)
 		return 2;
-	argv += keeper;
+	argv += holder;
 	if (strcmp(argv[1], "list") == 0) {
 		list(attempts, count);
 		return 0;
@@ -340,14 +340,14 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(argv[1], attempts[i].name) != 0)
 			continue;
-		if (keeper) {
-			cage_keeper(4);
+		if (holder) {
+			sandbox_holder(4);
 		} else {
-			cage_drop_rights(4);
-			cage_filter();
+			sandbox_drop_rights(4);
+			sandbox_filter();
 		}
 		long result = attempts[i].attempt();
-		if (!keeper)
+		if (!holder)
 			tell(result, errno);
 		_exit(result < 0);
 	}

@@ -1,6 +1,6 @@
 /**
  * A mount that is kept belongs to its user alone: what root's rights made is never kept or shared.
- * Two things see to it: such a start does not ask for it, and a keeper, which has no effective
+ * Two things see to it: such a start does not ask for it, and a holder, which has no effective
  * rights there, could not leave the other mounts (unshare: EPERM) and would end.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";

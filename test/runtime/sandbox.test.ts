@@ -1,5 +1,5 @@
 /**
- * The cages of the FUSE server and of the keeper of a mount, by a driver that goes into one and
+ * The sandboxes of the FUSE server and of the holder of a mount, by a driver that goes into one and
  * tries what a process taken over by a hostile image, or by who talks to it, would try: each attempt
  * ends in SIGSYS for that process alone, and nothing else that it needs does.
  */
@@ -8,25 +8,25 @@ import { runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start } from "../support/packed.ts";
 import { isRoot, run } from "../support/process.ts";
-import { buildCage } from "../support/sanitized.ts";
+import { buildSandbox } from "../support/sanitized.ts";
 import { userDirectory } from "../support/temporary.ts";
 
-let cage: string;
+let sandbox: string;
 beforeAll(async () => {
-  cage = await buildCage();
+  sandbox = await buildSandbox();
 });
 
 const dead = { status: null, signal: "SIGSYS", stdout: "", stderr: "" };
 
 test("what the server needs no system call for kills the process, and only it", async () => {
-  const { stdout } = await run(cage, ["list"]);
+  const { stdout } = await run(sandbox, ["list"]);
   const [forbidden = [], needed = []] = stdout.split("\n\n").map((part) => part.trim().split("\n"));
   expect(forbidden.length).toBeGreaterThan(10);
   for (const what of forbidden) {
-    expect({ what, ...(await run(cage, [what])) }).toEqual({ what, ...dead });
+    expect({ what, ...(await run(sandbox, [what])) }).toEqual({ what, ...dead });
   }
   for (const what of needed) {
-    const outcome = await run(cage, [what]);
+    const outcome = await run(sandbox, [what]);
     expect({ what, ...outcome }).toEqual({
       what,
       status: 0,
@@ -37,20 +37,20 @@ test("what the server needs no system call for kills the process, and only it", 
   }
 });
 
-test("so does what the keeper of a mount needs none for", async () => {
-  const { stdout } = await run(cage, ["keeper", "list"]);
+test("so does what the holder of a mount needs none for", async () => {
+  const { stdout } = await run(sandbox, ["holder", "list"]);
   const [forbidden = [], needed = []] = stdout.split("\n\n").map((part) => part.trim().split("\n"));
   expect([forbidden.length, needed.length]).toEqual([25, 3]);
   for (const what of forbidden) {
-    expect({ what, ...(await run(cage, ["keeper", what])) }).toEqual({ what, ...dead });
+    expect({ what, ...(await run(sandbox, ["holder", what])) }).toEqual({ what, ...dead });
   }
   for (const what of needed) {
-    expect({ what, ...(await run(cage, ["keeper", what])) }).toMatchObject({ what, status: 0 });
+    expect({ what, ...(await run(sandbox, ["holder", what])) }).toMatchObject({ what, status: 0 });
   }
 });
 
 test("no rights are left besides", async () => {
-  const { stdout } = await run(cage, ["walls"]);
+  const { stdout } = await run(sandbox, ["walls"]);
   const walls = Object.fromEntries(
     stdout
       .trim()
@@ -75,7 +75,7 @@ test("no rights are left besides", async () => {
 });
 
 skipUnless("fuse", "userns")("a running server is in it", async () => {
-  const file = await pack({ run: runArguments }, { name: "caged" });
+  const file = await pack({ run: runArguments }, { name: "sandboxed" });
   const script = String.raw`
     for dir in /proc/[0-9]*; do
       grep -q '^Name:.fuselage-fuse$' $dir/status && grep -qz "^$FUSELAGE_BUNDLE$" $dir/cmdline &&

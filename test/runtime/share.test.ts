@@ -19,8 +19,8 @@ import {
   comm,
   end,
   gone,
+  holderOf,
   isShared,
-  keeperOf,
   LONG,
   processesOf,
   settled,
@@ -54,7 +54,7 @@ afterEach(async () => {
   await end(file);
 });
 
-const keeper = () => keeperOf(file);
+const holder = () => holderOf(file);
 
 const shareable = ways.filter(({ strategy }) => strategy !== "extract");
 
@@ -88,7 +88,7 @@ describe.each(shareable)("$title", (way: Way) => {
     expect(own).not.toBe(otherOwn);
     expect(more).toEqual([]);
     expect(processesOf(file, "fuse")).toHaveLength(way.strategy === "fuse" ? 1 : 0);
-    await keeper();
+    await holder();
   });
 
   check("the app is what it is after a start of its own", async () => {
@@ -134,7 +134,7 @@ describe.each(shareable)("$title", (way: Way) => {
     );
     expect(outcomes.filter(({ status, stdout }) => status || stdout !== "packed\n")).toEqual([]);
     expect(outcomes.filter(isShared).length).toBeGreaterThan(50);
-    await keeper();
+    await holder();
   });
 
   check("starts that meet the end of the linger succeed", async () => {
@@ -143,18 +143,18 @@ describe.each(shareable)("$title", (way: Way) => {
     for (let i = 0; i < 30; i++) {
       const outcome = begin(["cat", "/dev/null"], home);
       if (i % 3 > 0) await sleep(i % 7);
-      for (const pid of processesOf(file, "keeper")) process.kill(pid, "SIGKILL");
+      for (const pid of processesOf(file, "holder")) process.kill(pid, "SIGKILL");
       isShared(await outcome);
     }
   });
 
-  check("a keeper that is killed takes no files away", async () => {
+  check("a holder that is killed takes no files away", async () => {
     const home = makeHome();
     const child = launch(home, 'echo up; read line; cat "$FUSELAGE_BUNDLE_DIR/data/file"; echo $?');
     const stdout = child.stdout as NonNullable<typeof child.stdout>;
     await once(stdout, "data");
-    while (processesOf(file, "keeper").length === 0) await sleep(5);
-    for (const pid of processesOf(file, "keeper")) process.kill(pid, "SIGKILL");
+    while (processesOf(file, "holder").length === 0) await sleep(5);
+    for (const pid of processesOf(file, "holder")) process.kill(pid, "SIGKILL");
     let out = "";
     stdout.on("data", (chunk: Buffer) => {
       out += chunk;
@@ -173,16 +173,16 @@ describe.each(shareable)("$title", (way: Way) => {
     const script = `"$0" echo one 2>&1 | cat; wait`;
     const { stdout } = await run("sh", ["-c", script, file], { env, ...who });
     expect(stdout).toBe("one\n");
-    await keeper();
+    await holder();
   });
 
   check("0, a service manager and the first process of a container keep nothing", async () => {
     const home = makeHome();
     for (const env of [{ FUSELAGE_LINGER: "0" }, { INVOCATION_ID: "x" }]) {
       expect(isShared(await begin(["true"], home, { env }))).toBe(false);
-      expect(processesOf(file, "keeper")).toEqual([]);
+      expect(processesOf(file, "holder")).toEqual([]);
     }
-    const inside = 'for i in 1 2; do "$0" true; done; grep -l fuselage-keeper /proc/[0-9]*/comm; :';
+    const inside = 'for i in 1 2; do "$0" true; done; grep -l fuselage-holder /proc/[0-9]*/comm; :';
     const args = ["--pid", "--fork", "--mount-proc", "sh", "-c", inside, file];
     const outcome = await run("unshare", way.root ? args : ["-r", ...args], {
       env: { HOME: home, FUSELAGE_MOUNT: way.strategy, ...warm() },
@@ -248,9 +248,9 @@ describe.each(shareable)("$title", (way: Way) => {
     expect(outcomes.map(({ stdout }) => stdout)).toEqual(["file\n", "file\n"]);
   });
 
-  check("the keeper holds the mount and hardly a right", async () => {
+  check("the holder holds the mount and hardly a right", async () => {
     await begin(["true"], makeHome());
-    const pid = await keeper();
+    const pid = await holder();
     expect(statusOf(pid, "CapEff")).toBe("0000000000200000"); // CAP_SYS_ADMIN
     expect(statusOf(pid, "CapPrm")).toBe("0000000000200000");
     expect(statusOf(pid, "CapBnd")).toBe("0000000000000000");

@@ -1,7 +1,7 @@
 /**
- * Who may give a mount to a start, or take one from a keeper: a process of the same user that may
+ * Who may give a mount to a start, or take one from a holder: a process of the same user that may
  * write to the same home, in the same namespaces, as the kernel says. Everybody else learns and gets
- * nothing, can hold nobody up and cannot make a keeper work.
+ * nothing, can hold nobody up and cannot make a holder work.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,11 +21,11 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
 import {
-  askKeeper,
+  askHolder,
   end,
   gone,
+  holderOf,
   isShared,
-  keeperOf,
   listening,
   listeningScript,
   lockOf,
@@ -73,7 +73,7 @@ const shareable = ways.filter(({ strategy }) => strategy !== "extract");
 describe.each(shareable)("$title", (way: Way) => {
   const check = (...needs: Need[]) => skipUnless("root", "python3", ...way.needs, ...needs);
   const uid = way.root ? 0 : ordinaryUser().uid;
-  const all = way.root ? 1 : 2; // what a keeper gives
+  const all = way.root ? 1 : 2; // what a holder gives
   let home: string;
   beforeEach(() => {
     home = way.root ? temporaryDirectory() : userDirectory();
@@ -81,7 +81,7 @@ describe.each(shareable)("$title", (way: Way) => {
   const begin = (args: readonly string[] = [], options: RunOptions = {}) =>
     start(way, file, args, home, { ...options, env: { ...warm(), ...options.env } });
 
-  /** A start whose keeper has ended, for the name. */
+  /** A start whose holder has ended, for the name. */
   const nameOf = async (options: RunOptions = {}) => {
     expect(isShared(await begin([], options))).toBe(false);
     const name = await rendezvousOf(file);
@@ -102,7 +102,7 @@ describe.each(shareable)("$title", (way: Way) => {
       await begin();
       const name = await rendezvousOf(file);
       const lock = how === undefined ? [] : [file_ ?? lockOf(home), how];
-      return askKeeper(who, name, ...lock);
+      return askHolder(who, name, ...lock);
     };
 
     check()("with the lock of its own socket gets the mount", async () => {
@@ -147,9 +147,9 @@ describe.each(shareable)("$title", (way: Way) => {
       async () => {
         await begin();
         const name = await rendezvousOf(file);
-        const pid = `${await keeperOf(file)}`;
-        expect(await askKeeper(uid, name, lockOf(home), "reused", pid)).toBe(0);
-        expect(await askKeeper(uid, name, lockOf(home), "reused for this socket", pid)).toBe(all);
+        const pid = `${await holderOf(file)}`;
+        expect(await askHolder(uid, name, lockOf(home), "reused", pid)).toBe(0);
+        expect(await askHolder(uid, name, lockOf(home), "reused for this socket", pid)).toBe(all);
       },
     );
   });
@@ -182,7 +182,7 @@ describe.each(shareable)("$title", (way: Way) => {
       expect(await peer.heard()).toBe("heard 0 0");
     });
 
-    check()("and is believed, but gives what a keeper would not: the start goes on", async () => {
+    check()("and is believed, but gives what a holder would not: the start goes on", async () => {
       const wrong = [
         "nothing",
         "silence",
@@ -195,7 +195,7 @@ describe.each(shareable)("$title", (way: Way) => {
         "L folder",
         "Q folder",
       ];
-      // Descriptors of a kind that a keeper would give, which only a user namespace has.
+      // Descriptors of a kind that a holder would give, which only a user namespace has.
       const mounts = [
         "F file and users",
         "F folder and users",
@@ -308,7 +308,7 @@ describe.each(shareable)("$title", (way: Way) => {
       for (const [what, make] of Object.entries(instead)) {
         await make();
         for (let i = 0; i < 2; i++) mountedBySelf(await begin());
-        expect({ what, keepers: processesOf(file, "keeper") }).toEqual({ what, keepers: [] });
+        expect({ what, holders: processesOf(file, "holder") }).toEqual({ what, holders: [] });
         rmSync(lock, { recursive: true });
       }
       expect(readFileSync(elsewhere, "utf8")).toBe("");
@@ -333,7 +333,7 @@ print("listening", flush=True); time.sleep(60)`;
     );
   });
 
-  describe("a keeper", () => {
+  describe("a holder", () => {
     /** Clock ticks of processor time. */
     const ticks = (pid: number) => {
       const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
@@ -372,7 +372,7 @@ ${then}`;
     check()("sends nobody away for others who connect and are silent", async () => {
       await begin();
       const name = await rendezvousOf(file);
-      const pid = await keeperOf(file);
+      const pid = await holderOf(file);
       await crowd(someone, name, 500);
       await crowd(uid, name, 500);
       expect(await busy(pid, 1000)).toBeLessThan(0.05);
@@ -382,7 +382,7 @@ ${then}`;
     check()("with no more descriptors waits for some, and for nobody", async () => {
       await begin();
       const name = await rendezvousOf(file);
-      const pid = await keeperOf(file);
+      const pid = await holderOf(file);
       const limit = (count: number) =>
         run("prlimit", ["--pid", `${pid}`, `--nofile=${count}:`], { uid, gid: uid });
       expect(await limit(3)).toMatchObject({ status: 0 });
@@ -397,14 +397,14 @@ ${then}`;
     check()("of a user with few descriptors has room for starts, whoever runs", async () => {
       const child = launch("echo up; read line", "ulimit -n 16");
       await once(child.stdout as NonNullable<typeof child.stdout>, "data");
-      const pid = await keeperOf(file);
+      const pid = await holderOf(file);
       for (let i = 0; i < 30; i++) {
         const more = launch("echo up; read line");
         await once(more.stdout as NonNullable<typeof more.stdout>, "data");
       }
       expect(await busy(pid, 500)).toBeLessThan(0.05);
       expect(isShared(await begin([], { env: { FUSELAGE_LINGER: "1" } }))).toBe(true);
-      expect(processesOf(file, "keeper")).toEqual([pid]);
+      expect(processesOf(file, "holder")).toEqual([pid]);
       for (const one of children.splice(0)) one.kill("SIGKILL");
       await gone(file);
     });
@@ -429,7 +429,7 @@ ${then}`;
 
     check()("that is stopped holds a start up for a second, not longer", async () => {
       await begin();
-      const pid = await keeperOf(file);
+      const pid = await holderOf(file);
       process.kill(pid, "SIGSTOP");
       mountedBySelf(await begin([], { timeout: 10_000 }));
       process.kill(pid, "SIGCONT");

@@ -308,7 +308,7 @@ describe("what serves the app", () => {
   const cases: [string, string[], Record<string, string>, string[]][] = [
     ["fuse", [], { FUSELAGE_MOUNT: "fuse" }, ["fuselage-fuse"]],
     ["fusermount", [], { FUSELAGE_MOUNT: "fusermount" }, ["fuselage-clean", "fuselage-fuse"]],
-    ["a mount that is kept", [], { FUSELAGE_LINGER: "1" }, ["fuselage-fuse", "fuselage-keeper"]],
+    ["a mount that is kept", [], { FUSELAGE_LINGER: "1" }, ["fuselage-fuse", "fuselage-holder"]],
   ];
   for (const [title, more, env, expected] of cases) {
     for (const set of [["ignore=all", "block=all"], ["block=all", "pend=15"], []]) {
@@ -333,8 +333,8 @@ describe("what serves the app", () => {
         expect(found.map(({ name }) => name).sort()).toEqual(expected);
         for (const { name, blocked, ignored, pending } of found) {
           expect({ name, blocked, pending }).toEqual({ name, blocked: 0n, pending: 0n });
-          // The keeper may be ended by any signal; what serves and cleans up by none of a group's.
-          const stays = name === "fuselage-keeper" ? 0n : 1n;
+          // The holder may be ended by any signal; what serves and cleans up by none of a group's.
+          const stays = name === "fuselage-holder" ? 0n : 1n;
           for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGALRM"] as const) {
             expect({ name, signal, ignored: has(ignored, signal) }).toEqual({
               name,

@@ -1,4 +1,4 @@
-/** Keepers of mounts (runtime/warm), and whoever stands in their place or talks to them. */
+/** Holders of mounts (runtime/warm), and whoever stands in their place or talks to them. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
@@ -39,7 +39,7 @@ const left = (of: string) =>
   leftovers({ files: [of] }).processes.filter((line) => line.includes(of));
 
 /** Processes of the runtime that were started from `of`, by their kind. */
-export function processesOf(of: string, kind: "fuse" | "keeper"): number[] {
+export function processesOf(of: string, kind: "fuse" | "holder"): number[] {
   return left(of)
     .map((line) => Number(line.split(" ")[0]))
     .filter((pid) => comm(pid) === `fuselage-${kind}`);
@@ -52,15 +52,15 @@ export async function gone(of: string): Promise<void> {
 
 /** Ends what lingers of `of`. */
 export async function end(of: string): Promise<void> {
-  for (const pid of processesOf(of, "keeper")) process.kill(pid, "SIGTERM");
+  for (const pid of processesOf(of, "holder")) process.kill(pid, "SIGTERM");
   await gone(of);
 }
 
-/** The one keeper, once it has locked itself in; the start did not wait for that. */
-export async function keeperOf(of: string): Promise<number> {
+/** The one holder, once it has locked itself in; the start did not wait for that. */
+export async function holderOf(of: string): Promise<number> {
   for (;;) {
-    const [pid, ...more] = processesOf(of, "keeper");
-    if (more.length > 0) throw new Error(`${more.length + 1} keepers of ${of}`);
+    const [pid, ...more] = processesOf(of, "holder");
+    if (more.length > 0) throw new Error(`${more.length + 1} holders of ${of}`);
     if (pid !== undefined && statusOf(pid, "Seccomp") === "2") return pid;
     await sleep(5);
   }
@@ -68,7 +68,7 @@ export async function keeperOf(of: string): Promise<number> {
 
 /** The abstract socket at which starts of what lingers meet; only root may look. */
 export async function rendezvousOf(of: string): Promise<string> {
-  const pid = await keeperOf(of);
+  const pid = await holderOf(of);
   const inode = /\d+/.exec(readlinkSync(`/proc/${pid}/fd/0`))?.[0];
   const sockets = readFileSync("/proc/net/unix", "utf8");
   const name = new RegExp(` ${inode} @(fuselage-[0-9a-f]{64})$`, "m").exec(sockets)?.[1];
@@ -90,8 +90,8 @@ function pythonFile(): string {
 
 export const peerScript = path.join(root, "test/support/peer.py");
 
-/** Talks to a keeper. @returns how many descriptors it gave */
-export async function askKeeper(uid: number, name: string, ...more: string[]): Promise<number> {
+/** Talks to a holder. @returns how many descriptors it gave */
+export async function askHolder(uid: number, name: string, ...more: string[]): Promise<number> {
   const args = [peerScript, `${uid}`, "ask", name, ...more];
   const { status, stdout, stderr } = await run(pythonFile(), args);
   // A lock that it wanted and did not get is no test, but where that is what is tested.
@@ -145,7 +145,7 @@ export async function listening(command: string, args: readonly string[]): Promi
 /** The same for a few lines of Python. */
 export const listeningScript = (script: string) => listening(pythonFile(), ["-c", script]);
 
-/** Stands in place of a keeper. With `lock` it can show that it is one. */
+/** Stands in place of a holder. With `lock` it can show that it is one. */
 export function stand(uid: number, name: string, answer: string, lock?: string): Promise<Peer> {
   const args = [peerScript, `${uid}`, "listen", name, answer];
   return listening(pythonFile(), lock === undefined ? args : [...args, lock]);

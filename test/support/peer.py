@@ -1,18 +1,18 @@
-"""Stands at the rendezvous of a bundle in place of a keeper, or talks to one in place of a start.
+"""Stands at the rendezvous of a bundle in place of a holder, or talks to one in place of a start.
 
 peer.py UID listen NAME ANSWER [LOCK]  binds the abstract socket, prints a line, answers each start
                                        and prints how many bytes and descriptors that one has sent
 peer.py UID ask NAME [LOCK HOW [PID]]  connects as a start, prints how many descriptors came
 
 LOCK is share.lock of a home: then the peer shows there who it is, as runtime/share/proof.h has it, and
-HOW says what it does differently. PID is the keeper. UID "-" is whoever runs this.
+HOW says what it does differently. PID is the holder. UID "-" is whoever runs this.
 """
 import array, ctypes, fcntl, os, signal, socket, stat, struct, sys, time
 
 uid, what, name = sys.argv[1], sys.argv[2], "\0" + sys.argv[3]
 libc = ctypes.CDLL(None, use_errno=True)
 NEWUSER, NEWNS = 0x10000000, 0x20000
-START, KEEPER = 0, 1
+START, HOLDER = 0, 1
 
 
 def become():
@@ -32,7 +32,7 @@ def own_mark(here):
     return here.getsockname()[1:]
 
 
-KEEPER_MARK = bytes.fromhex(sys.argv[3][9:19])
+HOLDER_MARK = bytes.fromhex(sys.argv[3][9:19])
 
 
 # ---- in place of a start ----
@@ -73,7 +73,7 @@ def prove(fd, how, mark):
     elif how == "of the open file":  # F_OFD_SETLK: of no process
         lock(fd, START, mark, call=37)
     elif how == "of the other side":
-        lock(fd, KEEPER, mark)
+        lock(fd, HOLDER, mark)
     elif how == "of another name":
         lock(fd, START, bytes(b ^ 1 for b in mark))
     elif how == "of another process":
@@ -93,10 +93,10 @@ def prove(fd, how, mark):
 def ask_by_reused_number(file, how):
     """The process that connected has ended; another one of this user, with its number, has a lock:
     for a socket of its own (as an honest start has), or for this one."""
-    keeper = int(sys.argv[6])
+    holder = int(sys.argv[6])
     here = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     here.bind("")
-    os.kill(keeper, signal.SIGSTOP)
+    os.kill(holder, signal.SIGSTOP)
     first = os.fork()
     if first == 0:
         become()
@@ -124,7 +124,7 @@ def ask_by_reused_number(file, how):
         os.waitpid(second, 0)
     else:
         raise SystemExit("peer.py: the number was not given again")
-    os.kill(keeper, signal.SIGCONT)
+    os.kill(holder, signal.SIGCONT)
     return receive(here)
 
 
@@ -137,7 +137,7 @@ def receive(here):
         return 0
 
 
-# ---- in place of a keeper ----
+# ---- in place of a holder ----
 
 
 def make_users(inside):
@@ -163,7 +163,7 @@ def make_mount(flags, clone):
     return mount
 
 
-def gifts(answer):
+def handed(answer):
     """The word and the descriptors that go with it."""
     word, _, kind = answer.partition(" ")
     if kind == "alone":
@@ -198,8 +198,8 @@ def listen():
     here = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     here.bind(name)
     if len(sys.argv) > 5:
-        lock(os.open(sys.argv[5], os.O_RDWR), KEEPER, KEEPER_MARK)
-    word, given = gifts(answer) if answer[:1].isupper() else ("", [])
+        lock(os.open(sys.argv[5], os.O_RDWR), HOLDER, HOLDER_MARK)
+    word, given = handed(answer) if answer[:1].isupper() else ("", [])
     here.listen(64)
     print("listening", flush=True)
     while True:

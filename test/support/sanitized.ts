@@ -38,8 +38,8 @@ export async function buildThreads(): Promise<{ cache: string; extract: string }
   };
 }
 
-/** @returns path of the program that tries what the FUSE server's cage forbids */
-export async function buildCage(): Promise<string> {
-  await build("--cage");
-  return path.join(dir, "cage/cage");
+/** @returns path of the program that tries what the FUSE server's sandbox forbids */
+export async function buildSandbox(): Promise<string> {
+  await build("--sandbox");
+  return path.join(dir, "sandbox/sandbox");
 }

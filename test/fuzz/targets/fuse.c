@@ -132,12 +132,12 @@ static bool wants_answer(void)
 
 static void run_helper(void)
 {
-	struct fuse_job job;
+	struct readahead_job job;
 	uint64_t index;
 
 	while (take(&server.helper, false, &job))
 		run(&server.helper, &job);
-	for (int i = 0; i < 4 && sweep_next(&server.helper.sweep, &index); i++)
+	for (int i = 0; i < 4 && readahead_blocks_next(&server.helper.sweep, &index); i++)
 		sweep_block(&server.helper, index);
 }
 
@@ -463,7 +463,7 @@ static void serve(void)
 		.log = { .socket = -1 },
 		.ready = ready,
 	};
-	fuse_helper_init(&server.helper, &server);
+	readahead_init(&server.helper, &server);
 	server.helper.running = true;
 	server.helper.reader = sqfs_reader_share(&fs, server.cache);
 	judge = sqfs_reader_new(&fs, 1 << 20);

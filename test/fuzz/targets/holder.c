@@ -1,5 +1,5 @@
 /*
- * What comes over the socket between a start and the keeper of a mount, or its server: messages
+ * What comes over the socket between a start and the holder of a mount, or its server: messages
  * with any number of bytes and descriptors. An input is, for each message, how many descriptors are
  * expected, how many are sent, and how many bytes; then those bytes.
  *
@@ -65,7 +65,7 @@ static void receive(int socket, int most, unsigned sent)
 	int count = receive_descriptors(socket, fds, most, &byte);
 	require(count >= -1 && count <= most && count <= (int)sent);
 	if (count > 0) {
-		const char *strategy = keeper_strategy(byte);
+		const char *strategy = holder_strategy(byte);
 		require(!strategy || strcmp(strategy, "loop") == 0 ||
 			strcmp(strategy, "fuse") == 0);
 	}

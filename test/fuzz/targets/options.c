@@ -23,10 +23,10 @@ static char text[TEXT_MAX + 1];
 static char *arguments[ARGUMENTS_MAX + 1];
 static struct bundle bundle;
 
-int __wrap_unpack(struct bundle *of, const char *target, const struct unpack_wish *wish,
+int __wrap_extract_bundle(struct bundle *of, const char *target, const struct extract_request *request,
 		  struct failure *failure);
 
-int __wrap_unpack(struct bundle *of, const char *target, const struct unpack_wish *wish,
+int __wrap_extract_bundle(struct bundle *of, const char *target, const struct extract_request *request,
 		  struct failure *failure)
 {
 	static const char *const paths[] = { "usr/bin/app", "a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/b",
@@ -35,7 +35,7 @@ int __wrap_unpack(struct bundle *of, const char *target, const struct unpack_wis
 	require(of == &bundle);
 	if (!*target)
 		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "not a usable path");
-	for (char **pattern = wish->patterns; pattern && *pattern; pattern++)
+	for (char **pattern = request->patterns; pattern && *pattern; pattern++)
 		for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 			if (path_matches(*pattern, paths[i]) && strcmp(*pattern, "no") == 0)
 				return fail(failure, FUSELAGE_E_OUTPUT, "no");
@@ -95,7 +95,7 @@ static void runner(struct failure *failure)
 {
 	struct invocation invocation;
 
-	if (invocation_parse(&invocation, arguments, "/self", failure) == 0) {
+	if (runner_options_parse(&invocation, arguments, "/self", failure) == 0) {
 		require(invocation.command || invocation.help || invocation.version);
 		for (size_t i = 0; i < invocation.count; i++)
 			require(*invocation.archives[i].name &&
@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(left == arguments || start.extract_and_run);
 		break;
 	case 1:
-		result = options_run(&bundle, &start.caller, arguments, &failure);
+		result = bundle_options_run(&bundle, &start.caller, arguments, &failure);
 		require((result < 0) == (failure.code != FUSELAGE_OK));
 		break;
 	case 2:

@@ -13,6 +13,10 @@
 #include <string.h>
 
 #include "bundle/appimage.h"
+#include "cli/appimage_options.h"
+#include "cli/desktop_notice.h"
+#include "cli/runner_options.h"
+#include "start/appimage_start.h"
 #include "base/clock.h"
 #include "bundle/bundle.h"
 #include "cli/doctor.h"
@@ -33,16 +37,17 @@ static int check_fixed(struct start *start, struct failure *failure)
 {
 	bool allowed = true;
 
-	if (policy_read(start, failure) < 0)
+	if (policy_read(&start->mounting.policy, start->invocation.archives,
+			start->invocation.count, failure) < 0)
 		return -1;
 	for (size_t i = 0; i < start->invocation.count; i++)
 		allowed &= !start->invocation.archives[i].fixed ||
 			   start->invocation.archives[i].allowed;
 	if (allowed)
 		return 0;
-	start->share.linger = 0;
-	start->kind = NAMESPACE_USER;
-	return privileges_forget(&start->caller, failure);
+	start->mounting.share.linger = 0;
+	start->identity.kind = NAMESPACE_USER;
+	return privileges_forget(&start->identity.caller, failure);
 }
 
 /* What holds for every way that the archives may take. */
@@ -50,18 +55,18 @@ static int settle(struct start *start, struct failure *failure)
 {
 	bool root;
 
-	start->kind = namespace_kind(&start->caller);
-	fuse_options_init(&start->fuse);
-	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_VARIABLE, getenv("FUSELAGE_FUSE"),
-			       failure) < 0 ||
-	    share_parse(&start->share, getenv("FUSELAGE_LINGER"), failure) < 0)
+	start->identity.kind = namespace_kind(&start->identity.caller);
+	fuse_options_init(&start->mounting.fuse);
+	if (fuse_options_parse(&start->mounting.fuse, FUSE_OPTIONS_VARIABLE,
+			       getenv("FUSELAGE_FUSE"), failure) < 0 ||
+	    share_parse(&start->mounting.share, getenv("FUSELAGE_LINGER"), failure) < 0)
 		return -1;
-	if (start->caller.setuid && check_fixed(start, failure) < 0)
+	if (start->identity.caller.setuid && check_fixed(start, failure) < 0)
 		return -1;
 	/* Root is root already: with a mount namespace alone nothing is mapped. */
-	root = start->invocation.map_root_user && start->kind == NAMESPACE_USER;
-	start->uid = root ? 0 : start->caller.uid;
-	start->gid = root ? 0 : start->caller.gid;
+	root = start->invocation.map_root_user && start->identity.kind == NAMESPACE_USER;
+	start->identity.uid = root ? 0 : start->identity.caller.uid;
+	start->identity.gid = root ? 0 : start->identity.caller.gid;
 	return 0;
 }
 
@@ -71,14 +76,15 @@ static int prepare(struct start *start, struct failure *failure)
 	const char *debug = getenv("FUSELAGE_DEBUG");
 	double began = debug && *debug ? clock_milliseconds() : 0;
 
-	if (settle(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
+	if (settle(start, failure) < 0 ||
+	    home_prepare(start->home, &start->identity, false, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;
 	if (debug && *debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
-			start->strategy ? start->strategy : "nothing",
-			start->share.joined ? " (shared)" : "", clock_milliseconds() - began,
-			start->procdir);
+			start->mounting.strategy ? start->mounting.strategy : "nothing",
+			start->mounting.share.joined ? " (shared)" : "",
+			clock_milliseconds() - began, start->procdir.path);
 	return 0;
 }
 
@@ -87,7 +93,8 @@ static int open_archives(struct start *start, struct failure *failure)
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		struct archive *archive = &start->invocation.archives[i];
 		if (archive_open(archive, failure) < 0 ||
-		    privileges_isolated(&start->caller, archive_check, archive, failure) < 0)
+		    privileges_isolated(&start->identity.caller, archive_check, archive, failure) <
+			    0)
 			return -1;
 	}
 	return 0;
@@ -98,7 +105,7 @@ static int examine(struct start *start, bool json, struct failure *failure)
 {
 	if (settle(start, failure) < 0)
 		return -1;
-	start->share.linger = 0; /* what it tries is not what anybody would use */
+	start->mounting.share.linger = 0; /* what it tries is not what anybody would use */
 	if (doctor_run(start, json, failure) < 0)
 		return -1;
 	return bundle_options_flush(failure);
@@ -107,7 +114,8 @@ static int examine(struct start *start, bool json, struct failure *failure)
 /* Mounts of the host's are made with the caller's own rights alone. */
 static int begin_mount(struct start *start, struct failure *failure)
 {
-	return privileges_forget(&start->caller, failure) < 0 ? -1 : settle(start, failure);
+	return privileges_forget(&start->identity.caller, failure) < 0 ? -1 :
+									 settle(start, failure);
 }
 
 static int run_invocation(struct start *start, const struct bundle *bundle, char **argv,
@@ -122,6 +130,7 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 		      stdout);
 		return bundle_options_flush(failure);
 	}
+	start->mounting.type = invocation->mount_type;
 	if (invocation->mount.file)
 		return begin_mount(start, failure) < 0 ? -1 : mount_run(start, failure);
 	if (open_archives(start, failure) < 0)
@@ -165,9 +174,8 @@ static int take_mount_type(struct start *start, struct failure *failure)
 {
 	const char *wanted = getenv("FUSELAGE_MOUNT");
 
-	start->invocation.mount_type = wanted && *wanted ? wanted : "auto";
-	return runner_options_check_mount_type("FUSELAGE_MOUNT", start->invocation.mount_type,
-					       failure);
+	start->mounting.type = wanted && *wanted ? wanted : "auto";
+	return runner_options_check_mount_type("FUSELAGE_MOUNT", start->mounting.type, failure);
 }
 
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,
@@ -198,12 +206,13 @@ static int run_mount(struct start *start, struct bundle *bundle, char **args,
 /* On the host, where whoever asks can see it. */
 static int run_appimage_mount(struct start *start, struct bundle *bundle, struct failure *failure)
 {
-	start->on_host = true;
+	start->mounting.on_host = true;
 	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
-	    take_mount_type(start, failure) < 0 || home_prepare(start, false, failure) < 0 ||
+	    take_mount_type(start, failure) < 0 ||
+	    home_prepare(start->home, &start->identity, false, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;
-	return appimage_hold(start, failure);
+	return appimage_hold(start->invocation.archives[0].target, &start->procdir, failure);
 }
 
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */
@@ -213,7 +222,7 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	if (bundle->appimage)
-		appimage_choose(start);
+		appimage_choose(&start->mounting, bundle);
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
 		return -1;
 	return exec_bundle(start, bundle, args, failure);
@@ -227,8 +236,8 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	char **args = argv[0] ? argv + 1 : argv;
 
 	bundle->argv0 = argv[0] ? argv[0] : "";
-	found = bundle_open(bundle, start->caller.setuid ? NULL : getenv("TARGET_APPIMAGE"),
-			    failure);
+	found = bundle_open(
+		bundle, start->identity.caller.setuid ? NULL : getenv("TARGET_APPIMAGE"), failure);
 	if (found < 0)
 		return -1;
 	if (found == 0)
@@ -242,15 +251,17 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	}
 	if (bundle->appimage && args[0] && strcmp(args[0], "--appimage-mount") == 0)
 		return run_appimage_mount(start, bundle, failure);
-	int done = bundle->appimage ? appimage_options(start, bundle, &args, failure) : 0;
+	int done = bundle->appimage ?
+			   appimage_options(&start->identity.caller, bundle, &args, failure) :
+			   0;
 	if (!done)
-		done = bundle_options_run(bundle, &start->caller, args, failure);
+		done = bundle_options_run(bundle, &start->identity.caller, args, failure);
 	if (done)
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)
 		args++;
 	if (bundle->appimage)
-		appimage_look_beside(bundle, &start->caller);
+		appimage_look_beside(bundle, &start->identity.caller);
 	return bundle->manifest.entry ? run_entry(start, bundle, args, failure) :
 					run_recorded(start, bundle, args, failure);
 }
@@ -262,11 +273,13 @@ int main(int argc, char **argv)
 	struct failure failure = { 0 };
 
 	bundle.file = -1;
-	start.host_namespace = -1;
-	start.lock = -1;
-	start.places = -1;
+	start.mounting.identity = &start.identity;
+	start.mounting.home = start.home;
+	start.mounting.host_namespace = -1;
+	start.procdir.lock = -1;
+	start.procdir.fd = -1;
 	start.cwd = -1;
-	if (privileges_begin(&start.caller, &failure) == 0 &&
+	if (privileges_begin(&start.identity.caller, &failure) == 0 &&
 	    inherited_take(&start.inherited, &failure) == 0 &&
 	    run(&start, &bundle, argv, &failure) == 0)
 		return 0;
@@ -274,7 +287,7 @@ int main(int argc, char **argv)
 	const struct fuselage_failure *known = &fuselage_failures[failure.code];
 	int status = appimage_status(&bundle, argc > 1 ? argv[1] : NULL, known->status);
 	fprintf(stderr, "fuselage: [%s] %s\n  %s\n", known->code, failure.text, known->hint);
-	if (status == 127 && bundle.appimage && !start.caller.setuid)
-		appimage_tell(&bundle, failure.text, known->hint);
+	if (status == 127 && bundle.appimage && !start.identity.caller.setuid)
+		desktop_notice(&bundle, failure.text, known->hint);
 	return status;
 }

@@ -33,7 +33,8 @@
 #define SETTLED 2 /* seconds: no file system's clock is coarser */
 
 struct disk_tree {
-	const struct start *start;
+	const struct caller *caller;
+	const char *home;
 	const struct archive *archive;
 	char base[PATH_MAX]; /* that holds the cache */
 	bool temporary; /* where cleaners remove single files */
@@ -76,7 +77,7 @@ static bool is_foreign(const struct disk_tree *tree)
 {
 	uid_t owner = tree->st.st_uid;
 
-	return (owner != 0 && owner != tree->start->caller.uid) || tree->st.st_mode & 022;
+	return (owner != 0 && owner != tree->caller->uid) || tree->st.st_mode & 022;
 }
 
 static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT],
@@ -186,7 +187,7 @@ static int open_tree(const struct disk_tree *tree)
 		if (errno != EINTR)
 			return -1;
 	if (fstat(fd, &st) < 0 || fstatat(tree->cache, name, &same, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_ino != same.st_ino || st.st_uid != tree->start->caller.uid || st.st_mode & 022)
+	    st.st_ino != same.st_ino || st.st_uid != tree->caller->uid || st.st_mode & 022)
 		return -1;
 	if (readlinkat(fd, "digest", digest, sizeof digest) != DIGITS ||
 	    memcmp(digest, tree->digest, DIGITS) != 0 ||
@@ -243,7 +244,7 @@ static int make(const struct disk_tree *tree, struct failure *failure)
  */
 static int open_cache(struct disk_tree *tree, struct failure *failure)
 {
-	OWNED_FD cache = cache_open_directory(tree->base, &tree->start->caller, true,
+	OWNED_FD cache = cache_open_directory(tree->base, tree->caller, true,
 					      FUSELAGE_E_MOUNT_REFUSED, failure);
 	struct statfs fs;
 
@@ -265,7 +266,7 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 	const char *const others[] = { getenv("TMPDIR"), "/tmp", "/dev/shm", "/var/tmp",
 				       getenv("XDG_RUNTIME_DIR") };
 
-	snprintf(tree->base, sizeof tree->base, "%s", tree->start->home_path);
+	snprintf(tree->base, sizeof tree->base, "%s", tree->home);
 	tree->temporary = strncmp(tree->base, "/tmp/", 5) == 0;
 	int cache = open_cache(tree, failure); /* whose words stay when no other place does */
 	if (cache >= 0 || (forced && *forced) || errno == EPERM || errno == EEXIST)
@@ -274,7 +275,7 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 	for (size_t i = 0; cache < 0 && i < sizeof others / sizeof *others; i++) {
 		if (!others[i] || others[i][0] != '/' ||
 		    snprintf(tree->base, sizeof tree->base, "%s/fuselage-%u", others[i],
-			     (unsigned)tree->start->caller.uid) >= (int)sizeof tree->base)
+			     (unsigned)tree->caller->uid) >= (int)sizeof tree->base)
 			continue;
 		cache = open_cache(tree, failure);
 	}
@@ -308,16 +309,17 @@ static int open_or_make(void *context, struct failure *failure)
 		if (fd < 0)
 			fd = open_tree(tree);
 	}
-	cache_reap(tree->base, &tree->start->caller);
+	cache_reap(tree->base, tree->caller);
 	return fd >= 0 ? fd :
 			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 }
 
-int cache_tree_place(const struct start *start, struct archive *archive, struct failure *failure)
+int cache_tree_place(struct archive *archive, const struct caller *caller, const char *home,
+		     int janitor, struct failure *failure)
 {
-	struct disk_tree job = { .start = start, .archive = archive };
+	struct disk_tree job = { .caller = caller, .home = home, .archive = archive };
 	char path[PATH_MAX];
-	OWNED_FD tree = privileges_isolated(&start->caller, open_or_make, &job, failure);
+	OWNED_FD tree = privileges_isolated(caller, open_or_make, &job, failure);
 
 	if (tree < 0)
 		return -1;
@@ -328,7 +330,7 @@ int cache_tree_place(const struct start *start, struct archive *archive, struct 
 		 * that was killed does not keep the app from starting.
 		 */
 		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0) {
-			(void)send_descriptor(start->janitor, tree);
+			(void)send_descriptor(janitor, tree);
 			stpcpy(archive->target, path);
 			return 0;
 		}

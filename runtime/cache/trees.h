@@ -14,14 +14,16 @@
 #ifndef CACHE_TREES_H
 #define CACHE_TREES_H
 
-#include "start/start.h"
+#include "archive/archive.h"
+#include "kernel/privileges.h"
 
 /*
  * Finds the tree of an archive (squashfs or zip), or makes it: of several processes that need the
  * same one makes it and the others wait. archive->target becomes the directory of the files, and
  * what was there, an empty directory, a symlink to it. The tree is kept from the reaper for as long
- * as the start's janitor lives.
+ * as whoever is at the other end of the socket `janitor` lives. `home` is ~/.fuselage.
  */
-int cache_tree_place(const struct start *start, struct archive *archive, struct failure *failure);
+int cache_tree_place(struct archive *archive, const struct caller *caller, const char *home,
+		     int janitor, struct failure *failure);
 
 #endif

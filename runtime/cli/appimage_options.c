@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bundle/appimage.h"
+#include "cli/appimage_options.h"
 #include "base/bytes.h"
 #include "base/inherited.h"
 #include "base/owned.h"
@@ -59,19 +59,19 @@ static int make_portable(const struct bundle *bundle, const char *name, struct f
 	return 1;
 }
 
-int appimage_hold(const struct start *start, struct failure *failure)
+int appimage_hold(const char *target, const struct procdir *procdir, struct failure *failure)
 {
 	uint64_t endings = inherited_endings();
 	int number;
 
 	inherited_mask(SIG_BLOCK, endings);
-	puts(start->invocation.archives[0].target);
+	puts(target);
 	if (bundle_options_flush(failure) < 0)
 		return -1;
 	do
 		number = (int)syscall(SYS_rt_sigtimedwait, &endings, NULL, NULL, sizeof endings);
 	while (number < 0);
-	janitor_finish(start);
+	janitor_finish(procdir);
 	inherited_mask(SIG_UNBLOCK, endings);
 	return raise(number);
 }
@@ -108,7 +108,7 @@ static int dispatch(const struct bundle *bundle, const char *option, struct fail
 		    PREFIX "%.80s: there is no such option of an AppImage", option);
 }
 
-int appimage_options(struct start *start, struct bundle *bundle, char ***args,
+int appimage_options(const struct caller *caller, struct bundle *bundle, char ***args,
 		     struct failure *failure)
 {
 	const char *first = (*args)[0];
@@ -117,11 +117,11 @@ int appimage_options(struct start *start, struct bundle *bundle, char ***args,
 		return 0;
 	first += sizeof PREFIX - 1;
 	if (strcmp(first, "extract-and-run") == 0) {
-		start->extract_and_run = true;
+		bundle->extract_and_run = true;
 		++*args;
 		return 0;
 	}
-	if (privileges_drop(&start->caller, failure) < 0)
+	if (privileges_drop(caller, failure) < 0)
 		return -1;
 	int result = strcmp(first, "extract") == 0 ? extract(bundle, *args + 1, failure) :
 						     dispatch(bundle, first, failure);

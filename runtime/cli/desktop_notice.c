@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bundle/appimage.h"
+#include "cli/desktop_notice.h"
 #include "base/child.h"
 #include "base/descriptors.h"
 #include "base/inherited.h"
@@ -65,7 +65,7 @@ static bool is_set(const char *variable)
 	return value && *value;
 }
 
-void appimage_tell(const struct bundle *bundle, const char *text, const char *hint)
+void desktop_notice(const struct bundle *bundle, const char *text, const char *hint)
 {
 	const char *slash = strrchr(bundle->path, '/');
 	char title[300], body[TEXT_MAX];

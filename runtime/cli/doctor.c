@@ -179,8 +179,9 @@ static int attempt_main(void *argument)
 	struct start *start = attempt->start;
 	struct failure failure = { 0 };
 
-	start->invocation.mount_type = attempt->strategy;
-	if (home_prepare(start, false, &failure) == 0 && mount_archives(start, &failure) == 0)
+	start->mounting.type = attempt->strategy;
+	if (home_prepare(start->home, &start->identity, false, &failure) == 0 &&
+	    mount_archives(start, &failure) == 0)
 		return 0;
 	(void)write_full(attempt->out, failure.text, strlen(failure.text));
 	return 1;
@@ -208,10 +209,10 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 	int ends[2];
 
 	*finding = (struct finding){ 0 };
-	if (start->kind == NAMESPACE_USER && strcmp(strategy, "loop") == 0) {
+	if (start->identity.kind == NAMESPACE_USER && strcmp(strategy, "loop") == 0) {
 		snprintf(finding->reason, sizeof finding->reason,
 			 "needs CAP_SYS_ADMIN (running as uid %u without it)",
-			 (unsigned)start->caller.uid);
+			 (unsigned)start->identity.caller.uid);
 		finding->advice = advise(start, strategy, finding->reason);
 		return 0;
 	}
@@ -292,10 +293,12 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 		puts("]");
 	/* Not in the array, which is of strategies. */
 	FILE *out = json ? stderr : stdout;
-	start->invocation.mount_type = "auto";
-	char kept = home_prepare(start, false, &ignored) < 0 ?
+	start->mounting.type = "auto";
+	const struct share_terms terms = mounting_terms(&start->mounting);
+	char kept = home_prepare(start->home, &start->identity, false, &ignored) < 0 ?
 			    0 :
-			    share_ask(start, start->invocation.archives);
+			    share_ask(&start->mounting.share, &start->identity, &terms,
+				      start->invocation.archives);
 	if (kept)
 		fputs(kept == SHARE_LOST ? "lost        the server of running apps was killed\n" :
 					   "shared      a mount of it is kept\n",

@@ -23,13 +23,13 @@
 #include "squashfs_writer/zip_squashfs.h"
 
 /* In TMPDIR, which others must not be able to change: they could exchange what is mounted on. */
-static int make_private(const struct start *start, const char *name, char target[PATH_MAX],
+static int make_private(const struct caller *caller, const char *name, char target[PATH_MAX],
 			struct failure *failure)
 {
 	const char *base = getenv("TMPDIR");
 	char made[NAME_MAX + 1] = "";
-	OWNED_FD parent = trusted_open(AT_FDCWD, base && *base ? base : "/tmp", &start->caller,
-				       TRUSTED_ANY, FUSELAGE_E_MOUNT_POINT, failure);
+	OWNED_FD parent = trusted_open(AT_FDCWD, base && *base ? base : "/tmp", caller, TRUSTED_ANY,
+				       FUSELAGE_E_MOUNT_POINT, failure);
 	OWNED_FD dir = private_directory(parent, name, made);
 
 	if (dir < 0)
@@ -73,7 +73,7 @@ static bool await_end(int signals, const char *target)
 }
 
 /* A zip file as an image of its files, in memory. */
-static int convert(struct start *start, struct archive *archive, struct failure *failure)
+static int convert(const struct caller *caller, struct archive *archive, struct failure *failure)
 {
 	struct zip *zip;
 	OWNED_FD memory = memfd_create("fuselage-zip", MFD_CLOEXEC);
@@ -82,7 +82,7 @@ static int convert(struct start *start, struct archive *archive, struct failure 
 		return fail_errno(failure, FUSELAGE_E_ARCHIVE_OPEN, "%s: memory", archive->file);
 	if (zip_open(archive->fd, archive->size, archive->file, &zip, failure) < 0)
 		return -1;
-	int result = zip_to_squashfs(zip, memory, start->caller.uid, start->caller.gid, failure);
+	int result = zip_to_squashfs(zip, memory, caller->uid, caller->gid, failure);
 	zip_free(zip);
 	if (result < 0)
 		return -1;
@@ -98,20 +98,21 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 	OWNED_FD signals = foreground || !dir ? hold_signals() : -1;
 	int result;
 
-	if (archive->format == ARCHIVE_ZIP && convert(start, archive, failure) < 0)
+	if (archive->format == ARCHIVE_ZIP &&
+	    convert(&start->identity.caller, archive, failure) < 0)
 		return -1;
-	if (!dir && make_private(start, archive->name, target, failure) < 0)
+	if (!dir && make_private(&start->identity.caller, archive->name, target, failure) < 0)
 		return -1;
 	if (dir && host_mount_resolve(dir, O_DIRECTORY, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", dir);
-	result = host_mount(start, archive, target, failure);
+	result = host_mount(&start->mounting, archive, target, failure);
 	if (result == 0 && !dir) {
 		puts(target);
 		fflush(stdout); /* a reader that has gone is no reason to leave a mount behind */
 	}
 	/* Whoever still has files of it open keeps them; nobody finds it any more. */
 	if (result == 0 && signals >= 0 && await_end(signals, target))
-		result = host_unmount(start, target, failure);
+		result = host_unmount(&start->mounting, target, failure);
 	if (!dir)
 		rmdir(target);
 	return result;
@@ -121,7 +122,8 @@ static int open_archive(struct start *start, struct archive *archive, struct fai
 {
 	const struct mount_request *request = &start->invocation.mount;
 
-	if (fuse_options_parse(&start->fuse, FUSE_OPTIONS_MOUNT, request->options, failure) < 0 ||
+	if (fuse_options_parse(&start->mounting.fuse, FUSE_OPTIONS_MOUNT, request->options,
+			       failure) < 0 ||
 	    archive_open(archive, failure) < 0)
 		return -1;
 	return archive_check(archive, failure);
@@ -136,9 +138,10 @@ static int hand_over(struct start *start, struct archive *archive, struct failur
 	if (socket < 0)
 		return -1;
 	if (open_archive(start, archive, failure) == 0 &&
-	    (archive->format != ARCHIVE_ZIP || convert(start, archive, failure) == 0))
-		mount = host_mount_detached(start, archive, failure);
-	return handover_send(socket, mount, start->strategy, failure);
+	    (archive->format != ARCHIVE_ZIP ||
+	     convert(&start->identity.caller, archive, failure) == 0))
+		mount = host_mount_detached(&start->mounting, archive, failure);
+	return handover_send(socket, mount, start->mounting.strategy, failure);
 }
 
 int mount_run(struct start *start, struct failure *failure)

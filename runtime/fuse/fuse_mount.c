@@ -70,27 +70,25 @@ static bool has_memory(size_t cache)
 	return all != MAP_FAILED && munmap(all, size) == 0;
 }
 
-/* What a server is given. */
 struct task {
-	const struct start *start;
-	const struct sqfs *fs;
-	bool one_owner;
-	int host_namespace;
+	const struct identity *identity;
+	const struct fuse_service *service;
 	int socket;
 };
 
 static int server_main(void *argument)
 {
 	const struct task *task = argument;
-	const struct start *start = task->start;
+	const struct identity *identity = task->identity;
+	const struct fuse_service *service = task->service;
 	struct failure ignored = { 0 };
-	struct sqfs fs = *task->fs;
+	struct sqfs fs = *service->fs;
 	struct fuse_worker *worker;
 	struct fuse_server server = {
 		.fs = &fs,
-		.one_owner = task->one_owner,
-		.uid = start->uid,
-		.gid = start->gid,
+		.one_owner = service->one_owner,
+		.uid = identity->uid,
+		.gid = identity->gid,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.ready = tell_ready,
 		.ready_socket = SERVER_SOCKET,
@@ -100,22 +98,21 @@ static int server_main(void *argument)
 	/* It outlives the app's own shutdown: a terminal or service manager signals the whole group,
 	 * and an app without its files could not even exit. The end of the namespace ends it. */
 	inherited_leave();
-	privileges_raise(&start->caller);
-	if (task->host_namespace >= 0 && setns(task->host_namespace, CLONE_NEWNS) < 0)
+	privileges_raise(&identity->caller);
+	if (service->host_namespace >= 0 && setns(service->host_namespace, CLONE_NEWNS) < 0)
 		_exit(1);
-	if (privileges_drop(&start->caller, &ignored) < 0 || chdir("/") < 0)
+	if (privileges_drop(&identity->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
 	close_all_but(task->socket, fs.fd);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
-	if (task->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
+	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
 	sandbox_drop_rights(SERVER_DESCRIPTORS);
-	server.cache = sqfs_cache_new(&fs, start->fuse.cache_bytes, FUSE_READERS_MAX);
-	worker = server.cache && has_memory(start->fuse.cache_bytes) ? fuse_worker_new(&server) :
-								       NULL;
+	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS_MAX);
+	worker = server.cache && has_memory(service->cache_bytes) ? fuse_worker_new(&server) : NULL;
 	server.device = receive_descriptor(SERVER_SOCKET);
 	if (server.device < 0)
 		_exit(0); /* the starter took another way, or died */
@@ -126,8 +123,8 @@ static int server_main(void *argument)
 	_exit(fuse_work(worker) == ENODEV ? 0 : 1);
 }
 
-int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
-		      int host_namespace, struct fuse_mount *mount, struct failure *failure)
+int fuse_server_start(const struct identity *identity, const struct fuse_service *service,
+		      struct fuse_mount *mount, struct failure *failure)
 {
 	int sockets[2];
 
@@ -135,7 +132,7 @@ int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to the FUSE server");
 	OWNED_FD ours = sockets[0], theirs = sockets[1];
-	struct task task = { start, fs, one_owner, host_namespace, theirs };
+	struct task task = { identity, service, theirs };
 	/* The app must not have to wait for it. */
 	if (child_leave(server_main, &task) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
@@ -184,7 +181,7 @@ int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failur
 	return 0;
 }
 
-int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const char *target,
+int fuse_mount_attach(const struct identity *identity, struct fuse_mount *fuse, const char *target,
 		      struct failure *failure)
 {
 	char options[128];
@@ -194,12 +191,12 @@ int fuse_mount_attach(const struct start *start, struct fuse_mount *fuse, const 
 
 	if (device < 0)
 		return -1;
-	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->uid,
-		 (unsigned)start->gid);
-	if (mount_point_mount(start, target, &call) < 0)
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)identity->uid,
+		 (unsigned)identity->gid);
+	if (mount_point_mount(identity, target, &call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
 	if (fuse_mount_serve(fuse, device, failure) < 0) {
-		mount_point_unmount(start, target);
+		mount_point_unmount(identity, target);
 		return -1;
 	}
 	return 0;

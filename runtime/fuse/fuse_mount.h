@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "fuse/session.h"
-#include "start/start.h"
+#include "kernel/identity.h"
 
 /* For mount(2), with the device and who mounts. */
 #define FUSE_MOUNT_OPTIONS                                         \
@@ -14,6 +14,14 @@
 
 struct fuse_mount {
 	int socket; /* to the server; -1: none */
+};
+
+/* What a server is given. */
+struct fuse_service {
+	const struct sqfs *fs;
+	size_t cache_bytes; /* of decompressed file contents */
+	bool one_owner; /* every file is shown as the caller's */
+	int host_namespace; /* where it lives: /proc/<pid>/ns/mnt of the host, or FUSE_SERVER_* */
 };
 
 /* In place of a descriptor of the host's namespace. */
@@ -25,17 +33,16 @@ struct fuse_mount {
  * Forks the server of an image, detached from this process: own session, no inherited descriptor
  * but the image, signals of a group's end ignored, in setuid-root mode as the caller for ever. It
  * must not hold the namespace that it serves, or that would never end: call this before
- * namespace_enter, or give `host_namespace`, an open /proc/<pid>/ns/mnt of the host, for it to go
- * back to, or one of FUSE_SERVER_*. With `one_owner` every file is shown as the caller's.
+ * namespace_enter, or give it the host's namespace to go back to.
  */
-int fuse_server_start(const struct start *start, const struct sqfs *fs, bool one_owner,
-		      int host_namespace, struct fuse_mount *mount, struct failure *failure);
+int fuse_server_start(const struct identity *identity, const struct fuse_service *service,
+		      struct fuse_mount *mount, struct failure *failure);
 
 /*
  * Mounts at `target`, in the namespace that this process is in now, and hands the device to the
  * server. Returns when the server has answered the kernel's INIT.
  */
-int fuse_mount_attach(const struct start *start, struct fuse_mount *mount, const char *target,
+int fuse_mount_attach(const struct identity *identity, struct fuse_mount *mount, const char *target,
 		      struct failure *failure);
 
 /* Opens /dev/fuse; the failure says which of the usual reasons it is. */

@@ -86,7 +86,7 @@ static int run_helper(struct helper *helper, char message[FUSERMOUNT_MESSAGE_MAX
 	return status;
 }
 
-int fusermount_mount(const struct start *start, const char *target, const char *options,
+int fusermount_mount(const struct caller *caller, const char *target, const char *options,
 		     struct failure *failure)
 {
 	char message[FUSERMOUNT_MESSAGE_MAX];
@@ -96,7 +96,7 @@ int fusermount_mount(const struct start *start, const char *target, const char *
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to fusermount3");
 	OWNED_FD ours = sockets[0], theirs = sockets[1];
 	struct helper helper = {
-		&start->caller,
+		caller,
 		{ NULL, (char *)"-o", (char *)(uintptr_t)options, (char *)"--",
 		  (char *)(uintptr_t)target },
 		theirs,

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "fuse/session.h"
-#include "start/start.h"
+#include "kernel/privileges.h"
 
 /* What every mount by it is. */
 #define FUSERMOUNT_OPTIONS "ro,nosuid,nodev,default_permissions,subtype=fuselage," FUSE_MAX_READ
@@ -16,7 +16,7 @@
  * Mounts at `target`, a directory of the caller's, with options for its -o. Returns /dev/fuse,
  * mounted, or -1.
  */
-int fusermount_mount(const struct start *start, const char *target, const char *options,
+int fusermount_mount(const struct caller *caller, const char *target, const char *options,
 		     struct failure *failure);
 
 /*

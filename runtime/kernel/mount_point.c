@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -26,64 +27,66 @@ int open_root_directory(int parent, const char *name)
 	return steal_fd(&fd);
 }
 
-int mount_point_open(const struct start *start, const char *target)
+int mount_point_open(const struct identity *identity, const char *target)
 {
 	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
-	if (start->caller.setuid && st.st_uid != 0) {
+	if (identity->caller.setuid && st.st_uid != 0) {
 		errno = EPERM;
 		return -1;
 	}
 	return steal_fd(&fd);
 }
 
-int mount_at(const struct start *start, int dir, const char *name, const struct mount_call *call)
+int mount_at(const struct identity *identity, int dir, const char *name,
+	     const struct mount_call *call)
 {
 	int result;
 
-	privileges_raise(&start->caller);
+	privileges_raise(&identity->caller);
 	result = fchdir(dir);
 	if (result == 0)
 		result = mount(call->source, name, call->type, call->flags | MS_NOSUID | MS_NODEV,
 			       call->options);
-	privileges_lower(&start->caller);
+	privileges_lower(&identity->caller);
 	return result;
 }
 
-int mount_point_mount(const struct start *start, const char *target, const struct mount_call *call)
+int mount_point_mount(const struct identity *identity, const char *target,
+		      const struct mount_call *call)
 {
-	OWNED_FD fd = mount_point_open(start, target);
+	OWNED_FD fd = mount_point_open(identity, target);
 
-	return fd < 0 ? -1 : mount_at(start, fd, ".", call);
+	return fd < 0 ? -1 : mount_at(identity, fd, ".", call);
 }
 
-int mount_point_tmpfs(const struct start *start, const char *target)
+int mount_point_tmpfs(const struct identity *identity, const char *target)
 {
 	char options[96];
 
 	/* Half of the memory, as every tmpfs: an archive that needs more is not for memory. */
-	snprintf(options, sizeof options, "mode=0755,uid=%u,gid=%u", (unsigned)start->uid,
-		 (unsigned)start->gid);
-	return mount_point_mount(start, target,
+	snprintf(options, sizeof options, "mode=0755,uid=%u,gid=%u", (unsigned)identity->uid,
+		 (unsigned)identity->gid);
+	return mount_point_mount(identity, target,
 				 &(struct mount_call){ "fuselage", "tmpfs", 0, options });
 }
 
-int mount_point_read_only(const struct start *start, const char *target)
+int mount_point_read_only(const struct identity *identity, const char *target)
 {
 	OWNED_FD fd = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	/* MS_BIND: of this mount alone. Without it every other mount of the same file system would
 	 * become read-only too. */
 	return fd < 0 ? -1 :
-			mount_at(start, fd, ".",
+			mount_at(identity, fd, ".",
 				 &(struct mount_call){ NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY,
 						       NULL });
 }
 
-void mount_point_unmount(const struct start *start, const char *target)
+void mount_point_unmount(const struct identity *identity, const char *target)
 {
 	const char *name = strrchr(target, '/') + 1;
 	char parent[PATH_MAX];
@@ -93,9 +96,9 @@ void mount_point_unmount(const struct start *start, const char *target)
 	snprintf(parent, sizeof parent, "%.*s", (int)(name - target), target);
 	OWNED_FD dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0 && fchdir(dir) == 0) {
-		privileges_raise(&start->caller);
+		privileges_raise(&identity->caller);
 		umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW);
-		privileges_lower(&start->caller);
+		privileges_lower(&identity->caller);
 	}
 	errno = error;
 }

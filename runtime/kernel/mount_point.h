@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "start/start.h"
+#include "kernel/identity.h"
 
 struct mount_call {
 	const char *source;
@@ -25,18 +25,20 @@ struct mount_call {
  * Opens (O_PATH) and checks a mount point: in setuid-root mode it must be root's. Returns a
  * descriptor, or -1 and errno (EPERM: it is somebody else's).
  */
-int mount_point_open(const struct start *start, const char *target);
+int mount_point_open(const struct identity *identity, const char *target);
 
 /* Mounts at `target`. Returns 0, or -1 and errno. */
-int mount_point_mount(const struct start *start, const char *target, const struct mount_call *call);
+int mount_point_mount(const struct identity *identity, const char *target,
+		      const struct mount_call *call);
 /* Mounts at `name`, which like relative words of the options is below the directory `dir`. */
-int mount_at(const struct start *start, int dir, const char *name, const struct mount_call *call);
+int mount_at(const struct identity *identity, int dir, const char *name,
+	     const struct mount_call *call);
 
 /* Mounts a tmpfs that belongs to the caller, mode 0755. */
-int mount_point_tmpfs(const struct start *start, const char *target);
+int mount_point_tmpfs(const struct identity *identity, const char *target);
 /* Makes that mount read-only, and nothing else of its file system. */
-int mount_point_read_only(const struct start *start, const char *target);
-void mount_point_unmount(const struct start *start, const char *target);
+int mount_point_read_only(const struct identity *identity, const char *target);
+void mount_point_unmount(const struct identity *identity, const char *target);
 
 /*
  * Opens or makes a directory of root's that nobody else may change. To be called with root's

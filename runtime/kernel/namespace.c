@@ -75,28 +75,29 @@ static const char *refusal(int error)
 }
 
 /* `uid` and `gid` are what the caller is called where the namespace was made. */
-static int map_caller(const struct start *start, uid_t uid, gid_t gid, struct failure *failure)
+static int map_caller(const struct identity *identity, uid_t uid, gid_t gid,
+		      struct failure *failure)
 {
 	char line[64];
 
 	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
 	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->uid, (unsigned)uid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)identity->uid, (unsigned)uid);
 	if (write_file("/proc/self/uid_map", line, failure) < 0)
 		return -1;
-	snprintf(line, sizeof line, "%u %u 1", (unsigned)start->gid, (unsigned)gid);
+	snprintf(line, sizeof line, "%u %u 1", (unsigned)identity->gid, (unsigned)gid);
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
-static int try_namespace(void *start)
+static int try_namespace(void *identity)
 {
 	struct failure ignored = { 0 };
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
 	return unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-	       map_caller(start, uid, gid, &ignored) < 0 ||
+	       map_caller(identity, uid, gid, &ignored) < 0 ||
 	       mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0;
 }
 
@@ -104,22 +105,22 @@ static int try_namespace(void *start)
  * Where AppArmor restricts user namespaces they are made, and then good for nothing: there is no
  * way back out of one. A child finds out first; without one it is taken for good.
  */
-static bool is_crippled(const struct start *start)
+static bool is_crippled(const struct identity *identity)
 {
 	OWNED_FD fd = open(APPARMOR_SWITCH, O_RDONLY | O_CLOEXEC);
 	char value = '0';
 
 	if (fd < 0 || read(fd, &value, 1) != 1 || value == '0')
 		return false;
-	return child_run(try_namespace, (void *)(uintptr_t)start) > 0;
+	return child_run(try_namespace, (void *)(uintptr_t)identity) > 0;
 }
 
-static int leave_host(const struct start *start, struct failure *failure)
+static int leave_host(const struct identity *identity, bool joined, struct failure *failure)
 {
-	if (start->kind == NAMESPACE_PRIVILEGED || start->share.joined) {
-		privileges_raise(&start->caller);
+	if (identity->kind == NAMESPACE_PRIVILEGED || joined) {
+		privileges_raise(&identity->caller);
 		int result = unshare(CLONE_NEWNS);
-		privileges_lower(&start->caller);
+		privileges_lower(&identity->caller);
 		return result == 0 ? 0 :
 				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
 						"mount namespace cannot be made");
@@ -127,7 +128,7 @@ static int leave_host(const struct start *start, struct failure *failure)
 	/* Not the caller's, in a namespace that was joined and is not to be used. */
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	if (is_crippled(start))
+	if (is_crippled(identity))
 		return fail(failure, FUSELAGE_E_NAMESPACE,
 			    "user namespace is made without capabilities (AppArmor: "
 			    "kernel.apparmor_restrict_unprivileged_userns = 1)");
@@ -136,34 +137,34 @@ static int leave_host(const struct start *start, struct failure *failure)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
 				  why);
 	}
-	return map_caller(start, uid, gid, failure);
+	return map_caller(identity, uid, gid, failure);
 }
 
 /*
  * The caller's directory, as this namespace has it, until the app starts: mounts are made from
  * others. The link in /proc leads to one that may not be searched, too.
  */
-static int keep_directory(struct start *start, struct failure *failure)
+static int keep_directory(int *cwd, struct failure *failure)
 {
-	start->cwd = open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (start->cwd < 0)
-		start->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (start->cwd < 0)
+	*cwd = open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*cwd < 0)
+		*cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*cwd < 0)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
 }
 
-int namespace_enter(struct start *start, struct failure *failure)
+int namespace_enter(const struct identity *identity, bool joined, int *cwd, struct failure *failure)
 {
 	int result;
 
-	if (leave_host(start, failure) < 0 || keep_directory(start, failure) < 0)
+	if (leave_host(identity, joined, failure) < 0 || keep_directory(cwd, failure) < 0)
 		return -1;
 	result = chdir("/");
-	privileges_raise(&start->caller);
+	privileges_raise(&identity->caller);
 	if (result == 0)
 		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
-	privileges_lower(&start->caller);
+	privileges_lower(&identity->caller);
 	return result == 0 ? 0 :
 			     fail_errno(failure, FUSELAGE_E_NAMESPACE,
 					"/: propagation cannot be set to slave");

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-#include "start/start.h"
+#include "base/fail.h"
+#include "kernel/identity.h"
 
 /* What this process may do: from its capabilities, not from its uid. */
 enum namespace_kind namespace_kind(const struct caller *caller);
@@ -14,9 +15,10 @@ bool namespace_is_initial(const struct caller *caller);
 /*
  * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
  * propagation), none of ours go out. After failure the process must not go on as if nothing had
- * happened: part of it may have been done. The current directory is / afterwards; start->cwd is what
- * it was.
+ * happened: part of it may have been done. The current directory is / afterwards; *cwd is what it was.
+ * `joined`: this process is in a user namespace of another start already.
  */
-int namespace_enter(struct start *start, struct failure *failure);
+int namespace_enter(const struct identity *identity, bool joined, int *cwd,
+		    struct failure *failure);
 
 #endif

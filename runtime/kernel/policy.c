@@ -102,18 +102,26 @@ static bool split(char *value, const char **word)
 	       (length == SHA256_TEXT - 1 || strspn(*word, "0123456789") == length);
 }
 
-static bool read_setting(struct start *start, const char *key, char *value, struct failure *failure)
+/* What is read, and what it is about. */
+struct reading {
+	struct policy *policy;
+	struct archive *archives;
+	size_t count;
+};
+
+static bool read_setting(struct reading *reading, const char *key, char *value,
+			 struct failure *failure)
 {
 	const char *word;
 
 	if (strcmp(key, "loop") == 0) {
-		start->policy.loop = strcmp(value, "auto") == 0;
-		return start->policy.loop || strcmp(value, "never") == 0;
+		reading->policy->loop = strcmp(value, "auto") == 0;
+		return reading->policy->loop || strcmp(value, "never") == 0;
 	}
 	if (strncmp(key, FIXED_DIRECTORY "/", sizeof FIXED_DIRECTORY) != 0 || !split(value, &word))
 		return false;
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < reading->count; i++) {
+		struct archive *archive = &reading->archives[i];
 		if (archive->fixed && archive->use == ARCHIVE_STATIC && !archive->allowed &&
 		    strcmp(archive->name, key + sizeof FIXED_DIRECTORY) == 0 &&
 		    allow(archive, value, word, failure) < 0)
@@ -122,7 +130,7 @@ static bool read_setting(struct start *start, const char *key, char *value, stru
 	return true;
 }
 
-static int read_line(struct start *start, char *line, struct failure *failure)
+static int read_line(struct reading *reading, char *line, struct failure *failure)
 {
 	char *comment = strchr(line, '#');
 	char *equals;
@@ -135,7 +143,7 @@ static int read_line(struct start *start, char *line, struct failure *failure)
 	equals = strchr(line, '=');
 	if (equals) {
 		*equals = 0;
-		if (read_setting(start, trim(line), trim(equals + 1), failure))
+		if (read_setting(reading, trim(line), trim(equals + 1), failure))
 			return 0;
 	}
 	if (failure->code)
@@ -147,13 +155,15 @@ static int read_line(struct start *start, char *line, struct failure *failure)
 		    line);
 }
 
-int policy_read(struct start *start, struct failure *failure)
+int policy_read(struct policy *policy, struct archive *archives, size_t count,
+		struct failure *failure)
 {
+	struct reading reading = { policy, archives, count };
 	OWNED_FD fd = open(POLICY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[4096];
 	struct stat st;
 
-	start->policy.loop = true;
+	policy->loop = true;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_errno(failure, FUSELAGE_E_POLICY, POLICY_FILE);
 	if (fstat(fd, &st) < 0)
@@ -175,7 +185,7 @@ int policy_read(struct start *start, struct failure *failure)
 		rest = strchr(line, '\n');
 		if (rest)
 			*rest++ = 0;
-		if (read_line(start, line, failure) < 0)
+		if (read_line(&reading, line, failure) < 0)
 			return -1;
 	}
 	return 0;

@@ -9,13 +9,18 @@
 #ifndef POLICY_H
 #define POLICY_H
 
-#include "start/start.h"
+#include "archive/archive.h"
+
+struct policy {
+	bool loop; /* the kernel may mount images of the caller's */
+};
 
 /*
  * Reads it and marks the archives that may appear at their fixed path (archive->allowed). One that
  * is allowed by its contents is copied to memory, since a writer of the file may have it open. Fails
  * when the file is there but is not root's alone to write, or says what is not understood.
  */
-int policy_read(struct start *start, struct failure *failure);
+int policy_read(struct policy *policy, struct archive *archives, size_t count,
+		struct failure *failure);
 
 #endif

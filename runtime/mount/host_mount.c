@@ -16,27 +16,27 @@
 #include "kernel/mount_point.h"
 
 struct attempt {
-	struct start *start;
+	struct mounting *mounting;
 	const struct archive *archive;
 	char source[PATH_MAX]; /* as the mount table shows it */
 	const char *target; /* NULL: detached */
 	int fd; /* of the detached mount */
 };
 
-static bool is_one_owner(const struct start *start)
+static bool is_one_owner(const struct mounting *mounting)
 {
-	return start->fuse.uid != (uid_t)-1 || start->fuse.gid != (gid_t)-1;
+	return mounting->fuse.uid != (uid_t)-1 || mounting->fuse.gid != (gid_t)-1;
 }
 
 static int carry_out(struct attempt *attempt, struct mount_call *call, struct failure *failure)
 {
-	if (attempt->start->fuse.noexec)
+	if (attempt->mounting->fuse.noexec)
 		call->flags |= MS_NOEXEC;
 	if (!attempt->target) {
 		attempt->fd = detached_mount(call, failure);
 		return attempt->fd < 0 ? -1 : 0;
 	}
-	if (mount_point_mount(attempt->start, attempt->target, call) < 0)
+	if (mount_point_mount(attempt->mounting->identity, attempt->target, call) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: mount of type %s",
 				  attempt->target, call->type);
 	return 0;
@@ -47,41 +47,43 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	char path[LOOP_PATH_MAX];
 	struct mount_call call = { path, "squashfs", MS_RDONLY, NULL };
 
-	if (is_one_owner(attempt->start))
+	if (is_one_owner(attempt->mounting))
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "the kernel shows the image's owners: uid= and gid= are for fuse");
-	OWNED_FD device = image_loop_device(attempt->start, attempt->archive, path, failure);
+	OWNED_FD device = image_loop_device(attempt->mounting, attempt->archive, path, failure);
 	return device < 0 ? -1 : carry_out(attempt, &call, failure);
 }
 
 static void undo(struct attempt *attempt)
 {
 	if (attempt->target)
-		mount_point_unmount(attempt->start, attempt->target);
+		mount_point_unmount(attempt->mounting->identity, attempt->target);
 	else
 		close(steal_fd(&attempt->fd));
 }
 
 static int try_fuse(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
+	struct mounting *mounting = attempt->mounting;
 	char options[128];
 	struct mount_call call = { attempt->source, "fuse.fuselage", MS_RDONLY, options };
+	const struct fuse_service service = { &attempt->archive->fs, mounting->fuse.cache_bytes,
+					      is_one_owner(mounting), FUSE_SERVER_EMPTY_NAMESPACE };
 	struct fuse_mount server;
 	int result;
 
-	if (start->kind != NAMESPACE_PRIVILEGED)
+	if (mounting->identity->kind != NAMESPACE_PRIVILEGED)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "needs CAP_SYS_ADMIN (running as uid %u without it); fusermount does "
 			    "not",
-			    (unsigned)start->caller.uid);
+			    (unsigned)mounting->identity->caller.uid);
 	OWNED_FD device = fuse_open_device(failure);
-	if (device < 0 || fuse_server_start(start, &attempt->archive->fs, is_one_owner(start),
-					    FUSE_SERVER_EMPTY_NAMESPACE, &server, failure) < 0)
+	if (device < 0 || fuse_server_start(mounting->identity, &service, &server, failure) < 0)
 		return -1;
 	/* What root mounts is there for everyone, as with any other file system. */
-	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)start->caller.uid,
-		 (unsigned)start->caller.gid);
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device,
+		 (unsigned)mounting->identity->caller.uid,
+		 (unsigned)mounting->identity->caller.gid);
 	result = carry_out(attempt, &call, failure);
 	if (result == 0) {
 		result = fuse_mount_serve(&server, device, failure);
@@ -95,7 +97,7 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 /* The list for fusermount3, in which a comma and a backslash in the name of the file count. */
 static void fusermount_options(const struct attempt *attempt, char *options)
 {
-	const struct fuse_options *chosen = &attempt->start->fuse;
+	const struct fuse_options *chosen = &attempt->mounting->fuse;
 	char *out = options + snprintf(options, sizeof FUSERMOUNT_OPTIONS + 32,
 				       FUSERMOUNT_OPTIONS "%s%s,fsname=",
 				       chosen->allow_other ? ",allow_other" : "",
@@ -111,21 +113,23 @@ static void fusermount_options(const struct attempt *attempt, char *options)
 
 static int try_fusermount(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
+	struct mounting *mounting = attempt->mounting;
 	char options[sizeof FUSERMOUNT_OPTIONS + 32 + 2 * PATH_MAX];
 	char message[FUSERMOUNT_MESSAGE_MAX];
 	/* A user could not read what only the image's owner may. */
-	bool one_owner = is_one_owner(start) || start->kind != NAMESPACE_PRIVILEGED;
+	bool one_owner = is_one_owner(mounting) || mounting->identity->kind != NAMESPACE_PRIVILEGED;
+	const struct fuse_service service = { &attempt->archive->fs, mounting->fuse.cache_bytes,
+					      one_owner, FUSE_SERVER_STAYS };
 	struct fuse_mount server;
 	int result = -1;
 
 	if (!attempt->target)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "makes no detached mounts");
-	if (fuse_server_start(start, &attempt->archive->fs, one_owner, FUSE_SERVER_STAYS, &server,
-			      failure) < 0)
+	if (fuse_server_start(mounting->identity, &service, &server, failure) < 0)
 		return -1;
 	fusermount_options(attempt, options);
-	OWNED_FD device = fusermount_mount(start, attempt->target, options, failure);
+	OWNED_FD device =
+		fusermount_mount(&mounting->identity->caller, attempt->target, options, failure);
 	if (device >= 0) {
 		result = fuse_mount_serve(&server, device, failure);
 		if (result < 0)
@@ -146,8 +150,8 @@ static const struct {
 
 static int attach(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
-	const char *wanted = start->invocation.mount_type;
+	struct mounting *mounting = attempt->mounting;
+	const char *wanted = mounting->type;
 	char reasons[sizeof failure->text] = "";
 	size_t used = 0;
 
@@ -155,10 +159,10 @@ static int attach(struct attempt *attempt, struct failure *failure)
 	if (strcmp(wanted, "extract") == 0)
 		return fail(failure, FUSELAGE_E_MOUNT_OPTION,
 			    "extract leaves no mount: expected auto, loop, fuse or fusermount");
-	if (start->fuse.uid != (uid_t)-1)
-		start->uid = start->fuse.uid;
-	if (start->fuse.gid != (gid_t)-1)
-		start->gid = start->fuse.gid;
+	if (mounting->fuse.uid != (uid_t)-1)
+		mounting->identity->uid = mounting->fuse.uid;
+	if (mounting->fuse.gid != (gid_t)-1)
+		mounting->identity->gid = mounting->fuse.gid;
 	if (host_mount_resolve(attempt->archive->file, 0, attempt->source) < 0)
 		strcpy(attempt->source, "fuselage"); /* gone; it is a name only */
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -166,7 +170,7 @@ static int attach(struct attempt *attempt, struct failure *failure)
 		if (strcmp(wanted, "auto") != 0 && strcmp(wanted, ways[i].name) != 0)
 			continue;
 		if (ways[i].try(attempt, &reason) == 0) {
-			start->strategy = ways[i].name;
+			mounting->strategy = ways[i].name;
 			return 0;
 		}
 		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %.300s",
@@ -178,26 +182,27 @@ static int attach(struct attempt *attempt, struct failure *failure)
 		    attempt->archive->file, wanted, reasons);
 }
 
-int host_mount(struct start *start, const struct archive *archive, const char *target,
+int host_mount(struct mounting *mounting, const struct archive *archive, const char *target,
 	       struct failure *failure)
 {
-	struct attempt attempt = { .start = start, .archive = archive, .target = target };
+	struct attempt attempt = { .mounting = mounting, .archive = archive, .target = target };
 
 	return attach(&attempt, failure);
 }
 
-int host_mount_detached(struct start *start, const struct archive *archive, struct failure *failure)
+int host_mount_detached(struct mounting *mounting, const struct archive *archive,
+			struct failure *failure)
 {
-	struct attempt attempt = { .start = start, .archive = archive, .fd = -1 };
+	struct attempt attempt = { .mounting = mounting, .archive = archive, .fd = -1 };
 
 	return attach(&attempt, failure) < 0 ? -1 : attempt.fd;
 }
 
-int host_unmount(const struct start *start, const char *target, struct failure *failure)
+int host_unmount(const struct mounting *mounting, const char *target, struct failure *failure)
 {
 	char message[FUSERMOUNT_MESSAGE_MAX];
 
-	if (start->kind == NAMESPACE_PRIVILEGED) {
+	if (mounting->identity->kind == NAMESPACE_PRIVILEGED) {
 		if (umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH) == 0)
 			return 0;
 		return fail_errno(failure, FUSELAGE_E_UMOUNT, "%.300s", target);

@@ -11,11 +11,12 @@
 #ifndef HOST_MOUNT_H
 #define HOST_MOUNT_H
 
-#include "start/start.h"
+#include "archive/archive.h"
+#include "mount/mounting.h"
 
 /*
- * `start` holds who the caller is (start->caller, not setuid, and start->kind), the way
- * (start->invocation.mount_type: auto, loop, fuse or fusermount) and the options (start->fuse).
+ * `mounting` holds who the caller is (identity->caller, not setuid, and identity->kind), the way
+ * (type: auto, loop, fuse or fusermount) and the options (fuse).
  * The archive is opened, and a squashfs image.
  *
  *   loop        CAP_SYS_ADMIN in the initial user namespace; the kernel's squashfs
@@ -27,7 +28,7 @@
  */
 
 /* Mounts at `target`, an absolute path. Returns 0 when it can be used, or -1. */
-int host_mount(struct start *start, const struct archive *archive, const char *target,
+int host_mount(struct mounting *mounting, const struct archive *archive, const char *target,
 	       struct failure *failure);
 
 /*
@@ -35,11 +36,11 @@ int host_mount(struct start *start, const struct archive *archive, const char *t
  * ends when the descriptor is closed, unless it was moved somewhere by then. Linux 5.2; loop and
  * fuse only.
  */
-int host_mount_detached(struct start *start, const struct archive *archive,
+int host_mount_detached(struct mounting *mounting, const struct archive *archive,
 			struct failure *failure);
 
 /* Unmounts what host_mount mounted; what is in use goes with its last user. Returns 0 or -1. */
-int host_unmount(const struct start *start, const char *target, struct failure *failure);
+int host_unmount(const struct mounting *mounting, const char *target, struct failure *failure);
 
 /*
  * The absolute path, without links, of what open(2) finds at `path` with O_PATH and `flags`.

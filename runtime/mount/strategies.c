@@ -15,21 +15,21 @@
 #include "share/holder.h"
 
 struct attempt {
-	struct start *start;
+	struct mounting *mounting;
 	struct image_mount *image;
 	const char *target;
 };
 
-int image_loop_device(const struct start *start, const struct archive *archive, char *path,
+int image_loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
 		      struct failure *failure)
 {
 	const struct sqfs_super *super = &archive->fs.super;
 
-	if (start->kind != NAMESPACE_PRIVILEGED)
+	if (mounting->identity->kind != NAMESPACE_PRIVILEGED)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "needs CAP_SYS_ADMIN (running as uid %u without it)",
-			    (unsigned)start->caller.uid);
-	if (!namespace_is_initial(&start->caller))
+			    (unsigned)mounting->identity->caller.uid);
+	if (!namespace_is_initial(&mounting->identity->caller))
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "needs CAP_SYS_ADMIN in the initial user namespace");
 	/* The device is as long as whole sectors of it; an unpadded image would lose its end. */
@@ -37,30 +37,30 @@ int image_loop_device(const struct start *start, const struct archive *archive, 
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "the image is not padded to whole 512-byte sectors");
 	uint64_t size = (super->bytes_used + 4095) & ~UINT64_C(4095);
-	privileges_raise(&start->caller);
+	privileges_raise(&mounting->identity->caller);
 	int device = loop_attach(archive->fd, archive->offset, size, path, failure);
-	privileges_lower(&start->caller);
+	privileges_lower(&mounting->identity->caller);
 	return device;
 }
 
 /* The kernel's own squashfs over a loop device: nothing of ours is left running. */
 static int try_loop(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
+	struct mounting *mounting = attempt->mounting;
 	const struct archive *archive = attempt->image->archive;
 	char path[LOOP_PATH_MAX];
 
-	if (start->caller.setuid && !start->policy.loop)
+	if (mounting->identity->caller.setuid && !mounting->policy.loop)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "/etc/fuselage.conf says loop = never");
-	if (start->kind == NAMESPACE_PRIVILEGED && attempt->image->one_owner)
+	if (mounting->identity->kind == NAMESPACE_PRIVILEGED && attempt->image->one_owner)
 		return fail(
 			failure, FUSELAGE_E_MOUNT_REFUSED,
 			"the kernel shows the image's owners, a writable copy needs the caller's");
-	OWNED_FD device = image_loop_device(start, archive, path, failure);
+	OWNED_FD device = image_loop_device(mounting, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (mount_point_mount(start, attempt->target,
+	if (mount_point_mount(mounting->identity, attempt->target,
 			      &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
@@ -68,29 +68,38 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	return 0;
 }
 
+static int start_server(const struct mounting *mounting, struct image_mount *image, bool one_owner,
+			int host_namespace, struct failure *failure)
+{
+	const struct fuse_service service = { &image->archive->fs, mounting->fuse.cache_bytes,
+					      one_owner, host_namespace };
+
+	return fuse_server_start(mounting->identity, &service, &image->server, failure);
+}
+
 static int try_fuse(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
+	struct mounting *mounting = attempt->mounting;
 	struct image_mount *image = attempt->image;
 	int result;
 
-	if (start->kind == NAMESPACE_NONE)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", start->refusal);
+	if (mounting->identity->kind == NAMESPACE_NONE)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", mounting->refusal);
 	if (image->server.socket < 0) {
 		/* A user's is there already, unless a mount was to be shared and is not: then this
 		 * process cannot go back to where it would have been started. */
-		bool user = start->kind == NAMESPACE_USER;
-		int where = user ? FUSE_SERVER_EMPTY_NAMESPACE : start->host_namespace;
+		bool user = mounting->identity->kind == NAMESPACE_USER;
+		int where = user ? FUSE_SERVER_EMPTY_NAMESPACE : mounting->host_namespace;
 		if (where == FUSE_SERVER_STAYS)
 			return fail(
 				failure, FUSELAGE_E_MOUNT_REFUSED,
 				"the host's mount namespace cannot be kept open for the server");
-		if (fuse_server_start(start, &image->archive->fs,
-				      image->one_owner || start->caller.setuid || user, where,
-				      &image->server, failure) < 0)
+		if (start_server(mounting, image,
+				 image->one_owner || mounting->identity->caller.setuid || user,
+				 where, failure) < 0)
 			return -1;
 	}
-	result = fuse_mount_attach(start, &image->server, attempt->target, failure);
+	result = fuse_mount_attach(mounting->identity, &image->server, attempt->target, failure);
 	if (result < 0)
 		fuse_mount_close(&image->server);
 	return result;
@@ -99,18 +108,17 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 /* The setuid helper of libfuse: on the host, where the others are refused. */
 static int try_fusermount(struct attempt *attempt, struct failure *failure)
 {
-	struct start *start = attempt->start;
+	struct mounting *mounting = attempt->mounting;
 	struct fuse_mount *server = &attempt->image->server;
 	char message[FUSERMOUNT_MESSAGE_MAX];
 	int result = -1;
 
-	if (start->kind != NAMESPACE_NONE)
+	if (mounting->identity->kind != NAMESPACE_NONE)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "cannot mount into a private namespace");
-	if (fuse_server_start(start, &attempt->image->archive->fs, true, FUSE_SERVER_STAYS, server,
-			      failure) < 0)
+	if (start_server(mounting, attempt->image, true, FUSE_SERVER_STAYS, failure) < 0)
 		return -1;
-	OWNED_FD device = fusermount_mount(start, attempt->target,
+	OWNED_FD device = fusermount_mount(&mounting->identity->caller, attempt->target,
 					   FUSERMOUNT_OPTIONS ",fsname=fuselage", failure);
 	if (device >= 0) {
 		result = fuse_mount_serve(server, device, failure);
@@ -128,9 +136,9 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 static int try_extract(struct attempt *attempt, struct failure *failure)
 {
 	fuse_mount_close(&attempt->image->server);
-	if (attempt->start->kind == NAMESPACE_NONE)
-		return cache_tree_place(attempt->start, attempt->image->archive, failure);
-	return image_extract(attempt->start, attempt->image->archive, attempt->target,
+	if (attempt->mounting->identity->kind == NAMESPACE_NONE)
+		return image_on_disk(attempt->mounting, attempt->image->archive, failure);
+	return image_extract(attempt->mounting, attempt->image->archive, attempt->target,
 			     !attempt->image->writable_copy, failure);
 }
 
@@ -149,7 +157,7 @@ static int extract_into(void *context, struct failure *failure)
 	return archive_extract(job->archive, dir, failure);
 }
 
-int image_extract(struct start *start, const struct archive *archive, const char *target,
+int image_extract(struct mounting *mounting, const struct archive *archive, const char *target,
 		  bool read_only, struct failure *failure)
 {
 	struct extraction_job job = {
@@ -157,17 +165,23 @@ int image_extract(struct start *start, const struct archive *archive, const char
 		.target = target,
 	};
 
-	if (mount_point_tmpfs(start, target) < 0)
+	if (mount_point_tmpfs(mounting->identity, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: tmpfs cannot be mounted",
 				  target);
-	if (privileges_isolated(&start->caller, extract_into, &job, failure) < 0) {
-		mount_point_unmount(start, target);
+	if (privileges_isolated(&mounting->identity->caller, extract_into, &job, failure) < 0) {
+		mount_point_unmount(mounting->identity, target);
 		return -1;
 	}
-	if (read_only && mount_point_read_only(start, target) < 0)
+	if (read_only && mount_point_read_only(mounting->identity, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: tmpfs cannot be made read-only", target);
 	return 0;
+}
+
+int image_on_disk(const struct mounting *mounting, struct archive *archive, struct failure *failure)
+{
+	return cache_tree_place(archive, &mounting->identity->caller, mounting->home,
+				mounting->janitor, failure);
 }
 
 static const struct strategy {
@@ -183,44 +197,48 @@ static const struct strategy {
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 
-static bool is_wanted(const struct start *start, const char *strategy)
+static bool is_wanted(const struct mounting *mounting, const char *strategy)
 {
-	const char *wanted = start->invocation.mount_type;
+	const char *wanted = mounting->type;
 
 	return strcmp(wanted, "auto") == 0 || strcmp(wanted, strategy) == 0;
 }
 
-int image_mount_prepare(const struct start *start, struct image_mount *image,
+int image_mount_prepare(const struct mounting *mounting, struct image_mount *image,
 			struct failure *failure)
 {
 	image->server.socket = -1;
-	if (start->kind != NAMESPACE_USER || start->share.joined || start->on_host ||
-	    !is_wanted(start, "fuse"))
+	if (mounting->identity->kind != NAMESPACE_USER || mounting->share.joined ||
+	    mounting->on_host || !is_wanted(mounting, "fuse"))
 		return 0;
-	return fuse_server_start(start, &image->archive->fs, true, -1, &image->server, failure);
+	return start_server(mounting, image, true, FUSE_SERVER_STAYS, failure);
 }
 
-int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
+int image_mount_attach(struct mounting *mounting, struct image_mount *image, const char *target,
 		       struct failure *failure)
 {
-	struct attempt attempt = { start, image, target };
-	const char *wanted = start->invocation.mount_type;
+	struct attempt attempt = { mounting, image, target };
+	const char *wanted = mounting->type;
 	char reasons[sizeof failure->text] = "";
 	size_t used = 0;
 
-	if (start->share.mount >= 0 && share_attach(start, target) == 0)
+	if (mounting->share.mount >= 0 &&
+	    share_attach(&mounting->share, mounting->identity, target) == 0) {
+		mounting->strategy = mounting->share.strategy;
 		return 0;
+	}
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];
 		struct failure reason = { 0 };
-		if (!is_wanted(start, strategy->name))
+		if (!is_wanted(mounting, strategy->name))
 			continue;
 		if (!strategy->shared)
-			share_close(&start->share);
+			share_close(&mounting->share);
 		if (strategy->try(&attempt, &reason) == 0) {
-			start->strategy = strategy->name;
-			if (start->share.listener >= 0)
-				holder_start(start, image->archive, target, image->server.socket);
+			mounting->strategy = strategy->name;
+			if (mounting->share.listener >= 0)
+				holder_start(&mounting->share, mounting->identity, strategy->name,
+					     image->archive, target, image->server.socket);
 			fuse_mount_close(&image->server);
 			return 0;
 		}

@@ -3,7 +3,8 @@
 #define MOUNT_STRATEGIES_H
 
 #include "fuse/fuse_mount.h"
-#include "start/start.h"
+#include "archive/archive.h"
+#include "mount/mounting.h"
 
 struct image_mount {
 	struct archive *archive;
@@ -16,25 +17,29 @@ struct image_mount {
  * What has to be done while the host's namespace is still around: without privileges, the server
  * is forked.
  */
-int image_mount_prepare(const struct start *start, struct image_mount *image,
+int image_mount_prepare(const struct mounting *mounting, struct image_mount *image,
 			struct failure *failure);
 
 /*
- * Mounts the image at `target` by the strategy that start->invocation.mount_type names, or for
+ * Mounts the image at `target` by the strategy that mounting->type names, or for
  * "auto" by the first that works. When none does, the failure lists each with its reason.
  */
-int image_mount_attach(struct start *start, struct image_mount *image, const char *target,
+int image_mount_attach(struct mounting *mounting, struct image_mount *image, const char *target,
 		       struct failure *failure);
 
 /*
  * A loop device on the image, for the kernel's own squashfs; `path` takes LOOP_PATH_MAX bytes.
  * Returns its descriptor, or -1 with the reason.
  */
-int image_loop_device(const struct start *start, const struct archive *archive, char *path,
+int image_loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
 		      struct failure *failure);
 
 /* The last strategy on its own: everything into a tmpfs at `target`. */
-int image_extract(struct start *start, const struct archive *archive, const char *target,
+int image_extract(struct mounting *mounting, const struct archive *archive, const char *target,
 		  bool read_only, struct failure *failure);
+
+/* Without a namespace: the files as a tree on disk, which archive->target becomes. */
+int image_on_disk(const struct mounting *mounting, struct archive *archive,
+		  struct failure *failure);
 
 #endif

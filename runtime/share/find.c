@@ -18,7 +18,9 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "kernel/mount_point.h"
-#include "start/start.h"
+#include "archive/archive.h"
+#include "kernel/identity.h"
+#include "share/share.h"
 #include "share/rendezvous.h"
 #include "share/holder.h"
 
@@ -102,28 +104,28 @@ static bool is_user_namespace(int fd, uid_t uid)
 }
 
 /* There is no way back out of a namespace; one that calls the user by other names is not used. */
-static bool enter(const struct start *start, int users)
+static bool enter(const struct identity *identity, int users)
 {
-	return is_user_namespace(users, start->caller.uid) && setns(users, CLONE_NEWUSER) == 0 &&
-	       geteuid() == start->uid && getegid() == start->gid;
+	return is_user_namespace(users, identity->caller.uid) && setns(users, CLONE_NEWUSER) == 0 &&
+	       geteuid() == identity->uid && getegid() == identity->gid;
 }
 
 /* What the holder gives, checked. Returns false for what a holder would not send. */
-static bool take_handed(struct start *start)
+static bool take_handed(struct share *share, const struct identity *identity)
 {
 	int handed[HANDED_COUNT] = { -1, -1 };
 	char strategy = 0;
-	int count = receive_handed(start->share.socket, handed, &strategy);
-	bool user = start->kind == NAMESPACE_USER;
-	start->strategy = holder_strategy(strategy);
+	int count = receive_handed(share->socket, handed, &strategy);
+	bool user = identity->kind == NAMESPACE_USER;
+	share->strategy = holder_strategy(strategy);
 	/* To change the namespace is the last thing that may fail. */
-	bool taken = count == (user ? HANDED_COUNT : HANDED_COUNT - 1) && start->strategy &&
+	bool taken = count == (user ? HANDED_COUNT : HANDED_COUNT - 1) && share->strategy &&
 		     is_of_type(handed[HANDED_MOUNT],
 				strategy == 'l' ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC, MOUNT_FLAGS) &&
-		     (!user || enter(start, handed[HANDED_USERS]));
+		     (!user || enter(identity, handed[HANDED_USERS]));
 	if (taken)
-		start->share.mount = steal_fd(&handed[HANDED_MOUNT]);
-	start->share.joined = taken;
+		share->mount = steal_fd(&handed[HANDED_MOUNT]);
+	share->joined = taken;
 	for (int i = 0; i < HANDED_COUNT; i++)
 		if (handed[i] >= 0)
 			close(handed[i]);
@@ -137,31 +139,27 @@ enum meeting {
 };
 
 /* True when it is a holder that is there, or the start that leaves one in a moment. */
-static bool reach(const struct start *start)
+static bool reach(const struct share *share, const struct identity *identity)
 {
-	const struct share *share = &start->share;
-
 	return connect(share->socket, (const struct sockaddr *)&share->address.socket,
 		       share->address.size) == 0 &&
 	       proof_given(share->lock, PROOF_HOLDER, share->address.mark,
-			   proof_peer(share->socket, start->caller.uid));
+			   proof_peer(share->socket, identity->caller.uid));
 }
 
-static enum meeting join(struct start *start)
+static enum meeting join(struct share *share, const struct identity *identity)
 {
 	errno = 0;
-	if (!reach(start))
+	if (!reach(share, identity))
 		return errno == ECONNREFUSED ? NOBODY : SOMEBODY;
-	return take_handed(start) ? JOINED : SOMEBODY;
+	return take_handed(share, identity) ? JOINED : SOMEBODY;
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
-static bool is_wanted(const struct start *start)
+static bool is_wanted(const struct share *share, const struct identity *identity, const char *type)
 {
-	const char *type = start->invocation.mount_type;
-
-	return start->share.linger > 0 && !start->caller.setuid &&
-	       strcmp(type, "fusermount") != 0 && strcmp(type, "extract") != 0;
+	return share->linger > 0 && !identity->caller.setuid && strcmp(type, "fusermount") != 0 &&
+	       strcmp(type, "extract") != 0;
 }
 
 static int new_socket(void)
@@ -170,14 +168,14 @@ static int new_socket(void)
 }
 
 /* Finds the address, and shows this start to whoever is there, before it is asked. */
-static bool prepare(struct start *start, const struct archive *archive)
+static bool prepare(struct share *share, const struct identity *identity,
+		    const struct share_terms *terms, const struct archive *archive)
 {
-	struct share *share = &start->share;
 	struct sockaddr_un own = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof own;
 
-	share->lock = proof_open(start);
-	if (share->lock < 0 || !share_address(start, archive))
+	share->lock = proof_open(terms->home, identity->caller.uid);
+	if (share->lock < 0 || !share_address(share, identity, terms, archive))
 		return false;
 	share->socket = new_socket();
 	/* By a name that the kernel chooses. */
@@ -187,46 +185,49 @@ static bool prepare(struct start *start, const struct archive *archive)
 }
 
 /* Returns true when there is nothing more to be tried. */
-static bool meet(struct start *start)
+static bool meet(struct share *share, const struct identity *identity)
 {
-	const struct share_address *address = &start->share.address;
+	const struct share_address *address = &share->address;
 
-	if (join(start) != NOBODY || !may_leave_holder())
+	if (join(share, identity) != NOBODY || !may_leave_holder())
 		return true;
 	OWNED_FD listener = new_socket();
 	/* The others wait for the mount of the one that is here first. */
 	if (bind(listener, (const struct sockaddr *)&address->socket, address->size) < 0)
 		return errno != EADDRINUSE;
-	if (proof_give(start->share.lock, PROOF_HOLDER, address->mark) &&
+	if (proof_give(share->lock, PROOF_HOLDER, address->mark) &&
 	    listen(listener, HOLDER_BACKLOG) == 0)
-		start->share.listener = steal_fd(&listener);
+		share->listener = steal_fd(&listener);
 	return true;
 }
 
-void share_find(struct start *start, const struct archive *archive)
+void share_find(struct share *share, const struct identity *identity,
+		const struct share_terms *terms, const struct archive *archive)
 {
-	if (!is_wanted(start) || !prepare(start, archive))
+	if (!is_wanted(share, identity, terms->mount_type) ||
+	    !prepare(share, identity, terms, archive))
 		return;
 	/* Again for one that was as fast as this one, and listens in a moment. */
-	for (int i = 0; i < 3 && !meet(start); i++)
+	for (int i = 0; i < 3 && !meet(share, identity); i++)
 		sched_yield();
 }
 
-char share_ask(struct start *start, const struct archive *archive)
+char share_ask(struct share *share, const struct identity *identity,
+	       const struct share_terms *terms, const struct archive *archive)
 {
 	int handed[HANDED_COUNT];
 	char word = 0;
 
 	/* What it gives ends with this process. */
-	if (prepare(start, archive) && reach(start))
-		receive_handed(start->share.socket, handed, &word);
+	if (prepare(share, identity, terms, archive) && reach(share, identity))
+		receive_handed(share->socket, handed, &word);
 	return word;
 }
 
-int share_attach(struct start *start, const char *target)
+int share_attach(struct share *share, const struct identity *identity, const char *target)
 {
-	OWNED_FD place = mount_point_open(start, target);
-	OWNED_FD mount = steal_fd(&start->share.mount);
+	OWNED_FD place = mount_point_open(identity, target);
+	OWNED_FD mount = steal_fd(&share->mount);
 
 	if (place < 0)
 		return -1;

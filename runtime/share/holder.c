@@ -21,7 +21,9 @@
 #include "base/inherited.h"
 #include "base/owned.h"
 #include "process/sandbox.h"
-#include "start/start.h"
+#include "archive/archive.h"
+#include "kernel/identity.h"
+#include "share/share.h"
 #include "share/rendezvous.h"
 
 /* Its only descriptors, besides those of runs. */
@@ -254,16 +256,15 @@ static int holder_main(void *argument)
 	keep(holder);
 }
 
-void holder_start(struct start *start, const struct archive *archive, const char *target,
-		  int server)
+void holder_start(struct share *share, const struct identity *identity, const char *strategy,
+		  const struct archive *archive, const char *target, int server)
 {
-	struct share *share = &start->share;
 	struct holder holder = {
-		.uid = start->uid,
+		.uid = identity->uid,
 		.linger = share->linger,
 		.mark = share->address.mark,
-		.strategy = *start->strategy,
-		.handed = start->kind == NAMESPACE_USER ? HANDED_COUNT : HANDED_COUNT - 1,
+		.strategy = *strategy,
+		.handed = identity->kind == NAMESPACE_USER ? HANDED_COUNT : HANDED_COUNT - 1,
 		.count = AT_RUNS,
 		.most = AT_RUNS + 1,
 		.polled = { { .fd = LISTENER, .events = POLLIN },

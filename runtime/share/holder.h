@@ -12,7 +12,8 @@
 /* Starts that wait to be heard. */
 #define HOLDER_BACKLOG 4096
 
-struct start;
+struct identity;
+struct share;
 struct archive;
 
 /* What it gives to a start. The last one only where the mount has a user namespace. */
@@ -26,11 +27,11 @@ enum handed {
 const char *holder_strategy(char byte);
 
 /*
- * Leaves one behind, for the mount at `target` and with start->share.listener, which is closed
+ * Leaves one behind, for the mount at `target` and with share->listener, which is closed
  * here. `server` is the socket whose other end the FUSE server holds, or -1. When there is none in
  * the end, later starts mount by themselves.
  */
-void holder_start(struct start *start, const struct archive *archive, const char *target,
-		  int server);
+void holder_start(struct share *share, const struct identity *identity, const char *strategy,
+		  const struct archive *archive, const char *target, int server);
 
 #endif

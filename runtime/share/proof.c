@@ -10,22 +10,21 @@
 #include <unistd.h>
 
 #include "base/owned.h"
-#include "start/start.h"
 
 /* PID_MAX_LIMIT of Linux is 2^22. Above it are the name and, in the highest bit, the side. */
 #define PID_BITS 22
 #define SIDE_BIT 62
 
-int proof_open(const struct start *start)
+int proof_open(const char *home, uid_t uid)
 {
 	char path[PATH_MAX + 16];
 	struct stat st;
 
-	snprintf(path, sizeof path, "%s/share.lock", start->home_path);
+	snprintf(path, sizeof path, "%s/share.lock", home);
 	/* NONBLOCK: whoever can read the file could have a lease on it, which to break takes long. */
 	OWNED_FD file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_uid != start->caller.uid || (st.st_mode & (S_IRWXG | S_IRWXO)))
+	if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != uid ||
+	    (st.st_mode & (S_IRWXG | S_IRWXO)))
 		return -1;
 	return steal_fd(&file);
 }

@@ -19,8 +19,6 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-struct start;
-
 /* Bytes of a socket's name that count: as many as the kernel makes for one that has none. */
 #define PROOF_NAME 5
 /* Size of the address of such a socket. */
@@ -32,8 +30,8 @@ enum proof_side {
 	PROOF_HOLDER
 };
 
-/* Opens the file of the locks; close-on-exec. Every lock of this process ends with it. */
-int proof_open(const struct start *start);
+/* Opens the file of the locks in the home of user `uid`; close-on-exec. Every lock of this process ends with it. */
+int proof_open(const char *home, uid_t uid);
 /* Takes the lock for a socket of this process. */
 bool proof_give(int file, enum proof_side side, const void *name);
 /* The process at the other end, when it is of this user and can be seen from here; else 0. */

@@ -8,7 +8,9 @@
 
 #include "base/owned.h"
 #include "libc/sha256.h"
-#include "start/start.h"
+#include "archive/archive.h"
+#include "kernel/identity.h"
+#include "share/share.h"
 
 /* Change it with anything that the two sides say to each other. */
 #define PROTOCOL FUSELAGE_VERSION " 2"
@@ -78,7 +80,8 @@ struct common {
 	int priority;
 };
 
-static bool describe(const struct start *start, const struct archive *archive,
+/* Without what is not known here: who asks, and for what. */
+static bool describe(const struct share *share, const struct archive *archive,
 		     struct common *common)
 {
 	struct stat st;
@@ -86,32 +89,38 @@ static bool describe(const struct start *start, const struct archive *archive,
 	memset(common, 0, sizeof *common);
 	if (!share_file_state(archive->fd, &common->image) || !S_ISREG(common->image.st_mode) ||
 	    common->image.st_nlink == 0 || !has_settled(&common->image) ||
-	    fstat(start->share.lock, &st) < 0)
+	    fstat(share->lock, &st) < 0)
 		return false;
 	memcpy(common->protocol, PROTOCOL, sizeof PROTOCOL);
 	common->offset = archive->offset;
-	common->kind = start->kind;
-	common->cache_bytes = start->fuse.cache_bytes;
 	common->lock_device = st.st_dev;
 	common->lock = st.st_ino;
-	common->uid = start->caller.uid;
-	common->uid_inside = start->uid;
-	common->gid = start->caller.gid;
-	common->gid_inside = start->gid;
 	common->priority = getpriority(PRIO_PROCESS, 0);
 	for (size_t i = 0; i < NAMESPACES; i++) {
 		if (stat(namespaces[i], &st) < 0)
 			return false;
 		common->namespaces[i] = st.st_ino;
 	}
-	return common->uid != OVERFLOW_ID && !is_limited();
+	return !is_limited();
 }
 
-bool share_address(struct start *start, const struct archive *archive)
+static void sign(const struct identity *identity, const struct share_terms *terms,
+		 struct common *common)
 {
-	struct share_address *address = &start->share.address;
+	common->kind = identity->kind;
+	common->cache_bytes = terms->cache_bytes;
+	common->uid = identity->caller.uid;
+	common->uid_inside = identity->uid;
+	common->gid = identity->caller.gid;
+	common->gid_inside = identity->gid;
+}
+
+bool share_address(struct share *share, const struct identity *identity,
+		   const struct share_terms *terms, const struct archive *archive)
+{
+	struct share_address *address = &share->address;
 	static const char digits[] = "0123456789abcdef";
-	const char *type = start->invocation.mount_type;
+	const char *type = terms->mount_type;
 	OWNED_FD file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	char cgroup[CGROUP_MAX];
 	ssize_t length = file < 0 ? -1 : read(file, cgroup, sizeof cgroup);
@@ -119,8 +128,10 @@ bool share_address(struct start *start, const struct archive *archive)
 	struct sha256 hash;
 	uint8_t digest[SHA256_SIZE];
 
-	if (length < 0 || length == CGROUP_MAX || !describe(start, archive, &common))
+	if (length < 0 || length == CGROUP_MAX || identity->caller.uid == OVERFLOW_ID ||
+	    !describe(share, archive, &common))
 		return false;
+	sign(identity, terms, &common);
 	sha256_init(&hash);
 	sha256_update(&hash, &common, sizeof common);
 	sha256_update(&hash, type, strlen(type) + 1);

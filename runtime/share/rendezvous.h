@@ -5,14 +5,16 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-struct start;
 struct archive;
+struct identity;
+struct share;
+struct share_terms;
 
 /* What changes with every change of the file, for memcmp. */
 bool share_file_state(int file, struct stat *state);
 
 /*
- * Finds start->share.address, a digest of
+ * Finds share->address, a digest of
  * - the image: file, place in it, time and size of the last change;
  * - how it is shown: user and group outside and inside, type of mount, size of the cache;
  * - where they live: user, mount, PID and network namespace. Whoever is in another one (a sandbox, a
@@ -24,6 +26,7 @@ bool share_file_state(int file, struct stat *state);
  * Returns false when the image is nothing to share (no plain file on disk, changed a moment ago, so
  * that one more change might not show in its time) or the system does not tell one of these.
  */
-bool share_address(struct start *start, const struct archive *archive);
+bool share_address(struct share *share, const struct identity *identity,
+		   const struct share_terms *terms, const struct archive *archive);
 
 #endif

@@ -14,12 +14,13 @@
 #define SHARE_SHARE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "share/proof.h"
 
-struct start;
+struct identity;
 struct archive;
 struct failure;
 
@@ -40,6 +41,14 @@ struct share {
 	int listener; /* of the rendezvous: this start is the first */
 	int mount; /* a copy of the mount that was found, not attached yet */
 	bool joined; /* this process is in the user namespace of that mount */
+	const char *strategy; /* by which it was made */
+};
+
+/* What has to be the same for all that share a mount, besides what the kernel knows of them. */
+struct share_terms {
+	const char *home; /* ~/.fuselage or what stands in for it */
+	const char *mount_type; /* that is wanted */
+	size_t cache_bytes; /* of a FUSE server */
 };
 
 /* Nothing is shared so far. */
@@ -50,18 +59,20 @@ int share_parse(struct share *share, const char *text, struct failure *failure);
 
 /*
  * Before the namespace is entered: takes a mount of `archive` that is kept, or makes this start the
- * first. Does neither where it is not wanted or not safe. Afterwards start->share tells.
+ * first. Does neither where it is not wanted or not safe. Afterwards *share tells.
  */
-void share_find(struct start *start, const struct archive *archive);
+void share_find(struct share *share, const struct identity *identity,
+		const struct share_terms *terms, const struct archive *archive);
 
 /* What a holder says when the server of running apps has been killed. */
 #define SHARE_LOST 'x'
 
 /* What the holder of this archive's mount says; 0: there is none. For the doctor. */
-char share_ask(struct start *start, const struct archive *archive);
+char share_ask(struct share *share, const struct identity *identity,
+	       const struct share_terms *terms, const struct archive *archive);
 
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */
-int share_attach(struct start *start, const char *target);
+int share_attach(struct share *share, const struct identity *identity, const char *target);
 
 /* No start is to wait for this one any more. */
 void share_close(struct share *share);

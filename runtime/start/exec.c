@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bundle/appimage.h"
+#include "start/appimage_start.h"
 #include "base/owned.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
@@ -37,32 +37,32 @@ static size_t expand(char *to, const char *value, const char *directory)
 }
 
 /* Variables of the places: each only when there is something in it. */
-static int set_places(const struct start *start)
+static int set_places(const struct invocation *invocation, const char *procdir)
 {
 	char directory[PATH_MAX + 16];
 	bool any_static = false, any_dynamic = false;
 	int failed = 0;
 
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
 		any_static |= !archive->fixed && archive->use == ARCHIVE_STATIC;
 		any_dynamic |= !archive->fixed && archive->use != ARCHIVE_STATIC;
 	}
-	snprintf(directory, sizeof directory, "%s/tmp", start->procdir);
+	snprintf(directory, sizeof directory, "%s/tmp", procdir);
 	failed |= setenv("FUSELAGE_TMPDIR", directory, 1);
-	snprintf(directory, sizeof directory, "%s/static", start->procdir);
+	snprintf(directory, sizeof directory, "%s/static", procdir);
 	failed |= any_static && setenv("FUSELAGE_STATIC", directory, 1);
-	snprintf(directory, sizeof directory, "%s/dynamic", start->procdir);
+	snprintf(directory, sizeof directory, "%s/dynamic", procdir);
 	failed |= any_dynamic && setenv("FUSELAGE_DYNAMIC", directory, 1);
 	return failed;
 }
 
 /* The root of the bundle's own image; NULL when the invocation does not use it. */
-static const char *own_root(const struct start *start, const struct bundle *bundle)
+static const char *own_root(const struct invocation *invocation, const struct bundle *bundle)
 {
-	for (size_t i = 0; i < start->invocation.count; i++)
-		if (start->invocation.archives[i].file == bundle->path)
-			return start->invocation.archives[i].target;
+	for (size_t i = 0; i < invocation->count; i++)
+		if (invocation->archives[i].file == bundle->path)
+			return invocation->archives[i].target;
 	return NULL;
 }
 
@@ -89,10 +89,10 @@ static int set_recorded(const struct manifest *manifest, const char *root)
 static int set_environment(const struct start *start, const struct bundle *bundle,
 			   struct failure *failure)
 {
-	const char *root = bundle ? own_root(start, bundle) : NULL;
+	const char *root = bundle ? own_root(&start->invocation, bundle) : NULL;
 	/* An AppImage of another maker has no use for ours. */
 	bool ours = !bundle || bundle->manifest.bytes;
-	int failed = ours && set_places(start);
+	int failed = ours && set_places(&start->invocation, start->procdir.path);
 
 	if (bundle && bundle->appimage)
 		failed |= appimage_set_environment(bundle, root ? root : "");
@@ -200,9 +200,9 @@ static char **join(const char *first, const char **before, size_t count, char **
 /* The caller again, in its own directory: from here on paths are looked up as the app would. */
 static int give_up_root(const struct start *start, struct failure *failure)
 {
-	if (privileges_drop(&start->caller, failure) < 0)
+	if (privileges_drop(&start->identity.caller, failure) < 0)
 		return -1;
-	procdir_link(start);
+	procdir_link(&start->procdir, &start->identity, start->home);
 	if (start->cwd >= 0 && fchdir(start->cwd) < 0)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
@@ -212,7 +212,7 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 		struct failure *failure)
 {
 	const struct manifest *manifest = &bundle->manifest;
-	const char *root = own_root(start, bundle);
+	const char *root = own_root(&start->invocation, bundle);
 	char path[2 * PATH_MAX], name[2 * PATH_MAX];
 
 	snprintf(path, sizeof path, "%s/%s", root, manifest->entry);
@@ -256,7 +256,7 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 		errno = error;
 		return explain(&command_refusal, command, failure);
 	}
-	if (find_program(start, invocation->run, path, failure) < 0 ||
+	if (find_program(invocation, invocation->run, path, failure) < 0 ||
 	    set_environment(start, bundle, failure) < 0)
 		return -1;
 	OWNED char **argv = join(path, NULL, 0, invocation->command, NULL);

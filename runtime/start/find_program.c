@@ -111,12 +111,13 @@ static int check_executable(const char *wanted, const char *path, struct failure
 	return 0;
 }
 
-int find_program(const struct start *start, const char *wanted, char *path, struct failure *failure)
+int find_program(const struct invocation *invocation, const char *wanted, char *path,
+		 struct failure *failure)
 {
 	struct search search = { .path = path };
 
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
 		const char *fixed = below(wanted, FIXED_DIRECTORY);
 		const char *named = below(fixed ? fixed : wanted, archive->name);
 		if (named && archive->fixed == (fixed != NULL))
@@ -126,8 +127,7 @@ int find_program(const struct start *start, const char *wanted, char *path, stru
 	}
 	if (search.found == 0)
 		return fail(failure, FUSELAGE_E_RUN_NOT_FOUND,
-			    "--run %.300s: in none of the %zu archives", wanted,
-			    start->invocation.count);
+			    "--run %.300s: in none of the %zu archives", wanted, invocation->count);
 	if (search.found > 1)
 		return fail(failure, FUSELAGE_E_RUN_AMBIGUOUS,
 			    "--run %.200s: in more than one archive: name the one that is meant%s",

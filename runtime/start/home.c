@@ -48,30 +48,31 @@ int home_open_procdirs(const char *path)
 }
 
 /* EPERM (another owner) and EEXIST (a symlink, a file) are for the user to look into. */
-static int use_place(struct start *start, const char *base, const char *name, bool writable,
-		     struct failure *failure)
+static int use_place(char path[PATH_MAX], const struct identity *identity, const char *base,
+		     const char *name, bool writable, struct failure *failure)
 {
 	const enum fuselage_code code = FUSELAGE_E_HOME_UNUSABLE;
 
-	if (format_path(start->home_path, "%s%s", strcmp(base, "/") == 0 ? "" : base, name) < 0)
+	if (format_path(path, "%s%s", strcmp(base, "/") == 0 ? "" : base, name) < 0)
 		return fail_errno(failure, code, "%.300s%s", base, name);
-	OWNED_FD home = trusted_open(AT_FDCWD, start->home_path, &start->caller, TRUSTED_MAKE, code,
-				     failure);
+	OWNED_FD home =
+		trusted_open(AT_FDCWD, path, &identity->caller, TRUSTED_MAKE, code, failure);
 	if (home < 0)
 		return -1;
-	if (procdir_is_below_run(start))
+	if (procdir_is_below_run(identity))
 		return 0;
 	forget_link(home);
 	OWNED_FD procdirs =
-		trusted_open(home, "procdirs", &start->caller, TRUSTED_MAKE, code, failure);
+		trusted_open(home, "procdirs", &identity->caller, TRUSTED_MAKE, code, failure);
 	if (procdirs < 0)
 		return -1;
 	if (writable && syscall(SYS_faccessat, procdirs, ".", W_OK) < 0)
-		return fail_errno(failure, code, "%.300s", start->home_path);
+		return fail_errno(failure, code, "%.300s", path);
 	return 0;
 }
 
-int home_prepare(struct start *start, bool writable, struct failure *failure)
+int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writable,
+		 struct failure *failure)
 {
 	char last[32];
 	const char *forced = getenv("FUSELAGE_HOME");
@@ -79,17 +80,17 @@ int home_prepare(struct start *start, bool writable, struct failure *failure)
 	const char *const places[][2] = {
 		{ getenv("HOME"), "/.fuselage" },
 		{ getenv("XDG_RUNTIME_DIR"), "/fuselage" },
-		{ start->caller.uid ? NULL : "/var/cache", "/fuselage" },
+		{ identity->caller.uid ? NULL : "/var/cache", "/fuselage" },
 		{ "/tmp", last },
 	};
 
-	snprintf(last, sizeof last, "/fuselage-%u", (unsigned)start->caller.uid);
+	snprintf(last, sizeof last, "/fuselage-%u", (unsigned)identity->caller.uid);
 	if (forced && *forced)
-		return use_place(start, forced, "", writable, failure);
+		return use_place(home, identity, forced, "", writable, failure);
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		if (!places[i][0] || places[i][0][0] != '/')
 			continue;
-		if (use_place(start, places[i][0], places[i][1], writable, failure) == 0) {
+		if (use_place(home, identity, places[i][0], places[i][1], writable, failure) == 0) {
 			failure_clear(failure);
 			return 0;
 		}

@@ -2,7 +2,11 @@
 #ifndef HOME_H
 #define HOME_H
 
-#include "start/start.h"
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/fail.h"
+#include "kernel/identity.h"
 
 /*
  * Finds and makes <home>, before the namespace is entered. The first that can be used of
@@ -11,7 +15,8 @@
  * cannot be used; one that itself belongs to another user is an error, and with `writable` one that
  * cannot be written to is passed over.
  */
-int home_prepare(struct start *start, bool writable, struct failure *failure);
+int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writable,
+		 struct failure *failure);
 
 /* Opens or makes <home>/procdirs. Returns a descriptor, or -1 and errno. */
 int home_open_procdirs(const char *home);

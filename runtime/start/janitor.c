@@ -81,14 +81,15 @@ static void await_end(pid_t app, int handle)
 		pause_for(200);
 }
 
-void janitor_finish(const struct start *start)
+void janitor_finish(const struct procdir *procdir)
 {
-	if (unmount_all(start->procdir) == 0)
-		remove_tree(AT_FDCWD, start->procdir);
+	if (unmount_all(procdir->path) == 0)
+		remove_tree(AT_FDCWD, procdir->path);
 }
 
 struct janitor {
-	const struct start *start;
+	const struct procdir *procdir;
+	const struct caller *caller;
 	pid_t app;
 	int handle; /* of it */
 	int socket;
@@ -105,20 +106,21 @@ static int janitor_main(void *argument)
 
 	prctl(PR_SET_NAME, "fuselage-clean", 0, 0, 0);
 	inherited_leave();
-	if (privileges_drop(&janitor->start->caller, &ignored) < 0 || chdir("/") < 0)
+	if (privileges_drop(janitor->caller, &ignored) < 0 || chdir("/") < 0)
 		return 1;
 	/* None of them has one of these numbers (inherited.h). */
-	dup2(janitor->start->lock, 0);
+	dup2(janitor->procdir->lock, 0);
 	dup2(janitor->socket, 1);
 	close(2);
 	dup2(janitor->handle, 2);
 	close_from(3);
 	await_end(janitor->app, janitor->handle < 0 ? -1 : 2);
-	clean_up(janitor->start->procdir);
+	clean_up(janitor->procdir->path);
 	return 0;
 }
 
-int janitor_start(struct start *start, struct failure *failure)
+int janitor_start(const struct procdir *procdir, const struct caller *caller, int *janitor,
+		  struct failure *failure)
 {
 	pid_t app = getpid();
 	OWNED_FD handle = (int)syscall(SYS_pidfd_open, app, 0);
@@ -126,9 +128,9 @@ int janitor_start(struct start *start, struct failure *failure)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0) {
 		OWNED_FD theirs = sockets[1];
-		struct janitor janitor = { start, app, handle, theirs };
-		start->janitor = sockets[0];
-		if (child_leave(janitor_main, &janitor) == 0)
+		struct janitor task = { procdir, caller, app, handle, theirs };
+		*janitor = sockets[0];
+		if (child_leave(janitor_main, &task) == 0)
 			return 0;
 	}
 	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
@@ -146,12 +148,12 @@ static bool is_abandoned(const char *path, const char *name)
 	       (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
-void janitor_sweep(const struct start *start)
+void janitor_sweep(const char *home)
 {
 	char base[PATH_MAX + 16], path[PATH_MAX + 300];
 	DIR *dir;
 
-	snprintf(base, sizeof base, "%s/procdirs", start->home_path);
+	snprintf(base, sizeof base, "%s/procdirs", home);
 	dir = opendir(base);
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);

@@ -6,18 +6,21 @@
 #ifndef JANITOR_H
 #define JANITOR_H
 
-#include "start/start.h"
+#include "base/fail.h"
+#include "kernel/privileges.h"
+#include "start/procdir.h"
 
 /*
  * Forks it, detached. `start` has its directory; mounts are found in it when the time comes. It
  * keeps open what is sent to the socket start->janitor, which ends with our exec.
  */
-int janitor_start(struct start *start, struct failure *failure);
+int janitor_start(const struct procdir *procdir, const struct caller *caller, int *janitor,
+		  struct failure *failure);
 
 /* Cleans up right now, but for what is still in use: that is left to the janitor. */
-void janitor_finish(const struct start *start);
+void janitor_finish(const struct procdir *procdir);
 
 /* Cleans up after starts of the caller's whose janitor was killed: directories of dead processes. */
-void janitor_sweep(const struct start *start);
+void janitor_sweep(const char *home);
 
 #endif

@@ -12,39 +12,53 @@
 #ifndef PROCDIR_H
 #define PROCDIR_H
 
-#include "start/start.h"
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/fail.h"
+#include "kernel/identity.h"
+
+struct procdir {
+	char path[PATH_MAX];
+	int fd; /* of it, or -1 */
+	int lock; /* on it, when the host sees it, or -1 */
+};
 
 #define STARTS_DIRECTORY "/run/fuselage-starts"
 
-/* Whether this start has its directories below /run. */
-bool procdir_is_below_run(const struct start *start);
+/* Whether such a start has its directories below /run. */
+bool procdir_is_below_run(const struct identity *identity);
 
 /*
  * Inside the namespace: mounts the tmpfs and makes the directories. They are root's in setuid-root
  * mode until procdir_hand_over.
  */
-int procdir_mount(struct start *start, struct failure *failure);
+int procdir_mount(struct procdir *procdir, const struct identity *identity, const char *home,
+		  struct failure *failure);
 
 /*
  * Without a namespace: makes the directories of this start on the host, in the home, mode 0700, and
- * locks them (start->lock) for as long as anybody of this start lives.
+ * locks them (procdir->lock) for as long as anybody of this start lives.
  */
-int procdir_make(struct start *start, struct failure *failure);
+int procdir_make(struct procdir *procdir, const struct identity *identity, char home[PATH_MAX],
+		 struct failure *failure);
 /* Takes them away again, while there is nothing in them. */
-void procdir_unmake(struct start *start);
+void procdir_unmake(struct procdir *procdir);
 
 /* Makes a directory, named relative to <procdir>, with root's rights. Returns 0, or -1 and errno. */
-int procdir_add(const struct start *start, const char *name, mode_t mode);
+int procdir_add(const struct procdir *procdir, const struct identity *identity, const char *name,
+		mode_t mode);
 /* Gives one to the caller; in setuid-root mode only, where it is root's. */
-int procdir_give(const struct start *start, const char *name);
+int procdir_give(const struct procdir *procdir, const struct identity *identity, const char *name);
 
 /* Everything is mounted: the directories become the caller's. */
-int procdir_hand_over(const struct start *start, struct failure *failure);
+int procdir_hand_over(const struct procdir *procdir, const struct identity *identity,
+		      struct failure *failure);
 
 /*
  * Keeps the names <home>/procdirs/<pid>, by which a start is documented, for one whose directories
  * are below /run: a link in the home. To be called when root has been given up.
  */
-void procdir_link(const struct start *start);
+void procdir_link(const struct procdir *procdir, const struct identity *identity, const char *home);
 
 #endif

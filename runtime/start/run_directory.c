@@ -12,22 +12,22 @@
 #include "base/owned.h"
 #include "kernel/mount_point.h"
 
-static bool wanted(const struct start *start)
+static bool wanted(const struct invocation *invocation)
 {
-	for (size_t i = 0; i < start->invocation.count; i++)
-		if (start->invocation.archives[i].fixed)
+	for (size_t i = 0; i < invocation->count; i++)
+		if (invocation->archives[i].fixed)
 			return true;
 	return false;
 }
 
-static int make_on_host(const struct start *start, int run, struct failure *failure)
+static int make_on_host(const struct invocation *invocation, int run, struct failure *failure)
 {
 	OWNED_FD base = open_root_directory(run, "fuselage");
 
 	if (base < 0)
 		return fail_errno(failure, FUSELAGE_E_FIXED_PATH, "%s", FIXED_DIRECTORY);
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
 		if (!archive->fixed)
 			continue;
 		OWNED_FD fd = open_root_directory(base, archive->name);
@@ -38,26 +38,27 @@ static int make_on_host(const struct start *start, int run, struct failure *fail
 	return 0;
 }
 
-int run_directory_prepare(const struct start *start, struct failure *failure)
+int run_directory_prepare(const struct invocation *invocation, const struct identity *identity,
+			  struct failure *failure)
 {
 	int result;
 
-	if (start->kind != NAMESPACE_PRIVILEGED || !wanted(start))
+	if (identity->kind != NAMESPACE_PRIVILEGED || !wanted(invocation))
 		return 0;
 	OWNED_FD run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	privileges_raise(&start->caller);
-	result = make_on_host(start, run, failure);
-	privileges_lower(&start->caller);
+	privileges_raise(&identity->caller);
+	result = make_on_host(invocation, run, failure);
+	privileges_lower(&identity->caller);
 	return result;
 }
 
-static bool all_there(const struct start *start)
+static bool all_there(const struct invocation *invocation)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
 		if (!archive->fixed)
 			continue;
 		snprintf(path, sizeof path, "%s/%s", FIXED_DIRECTORY, archive->name);
@@ -128,15 +129,15 @@ static int bind_entries(const char *directory, int to, const char *skip)
 	return result;
 }
 
-static int make_fixed(const struct start *start, int run)
+static int make_fixed(const struct invocation *invocation, int run)
 {
 	if (mkdirat(run, "fuselage", 0755) < 0)
 		return -1;
 	OWNED_FD base = openat(run, "fuselage", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (base < 0 || (bind_entries(FIXED_DIRECTORY, base, NULL) < 0 && errno != ENOENT))
 		return -1;
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
 		if (archive->fixed && mkdirat(base, archive->name, 0755) < 0 && errno != EEXIST)
 			return -1;
 	}
@@ -145,26 +146,28 @@ static int make_fixed(const struct start *start, int run)
 
 /* The new /run is put together aside and then moved over the old one, so that it is whole when it
  * is seen, and what it binds is still to be found. */
-static int cover(const struct start *start, const char *aside)
+static int cover(const struct invocation *invocation, const struct identity *identity,
+		 const char *aside)
 {
-	if (mkdir(aside, 0755) < 0 || mount_point_tmpfs(start, aside) < 0)
+	if (mkdir(aside, 0755) < 0 || mount_point_tmpfs(identity, aside) < 0)
 		return -1;
 	OWNED_FD run = open(aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (run < 0 || bind_entries("/run", run, "fuselage") < 0 || make_fixed(start, run) < 0)
+	if (run < 0 || bind_entries("/run", run, "fuselage") < 0 || make_fixed(invocation, run) < 0)
 		return -1;
 	if (mount(aside, "/run", NULL, MS_MOVE, NULL) < 0)
 		return -1;
 	return rmdir(aside);
 }
 
-int run_directory_cover(const struct start *start, struct failure *failure)
+int run_directory_cover(const struct invocation *invocation, const struct identity *identity,
+			const struct procdir *procdir, struct failure *failure)
 {
 	char aside[PATH_MAX + 8];
 
-	if (start->kind == NAMESPACE_PRIVILEGED || !wanted(start) || all_there(start))
+	if (identity->kind == NAMESPACE_PRIVILEGED || !wanted(invocation) || all_there(invocation))
 		return 0;
-	snprintf(aside, sizeof aside, "%s/run", start->procdir);
-	if (cover(start, aside) < 0)
+	snprintf(aside, sizeof aside, "%s/run", procdir->path);
+	if (cover(invocation, identity, aside) < 0)
 		return fail_errno(failure, FUSELAGE_E_FIXED_PATH,
 				  "%s: /run cannot be covered in this namespace", FIXED_DIRECTORY);
 	return 0;

@@ -184,6 +184,7 @@ function link(arch, objects, { start, linked, archives }, file, more = []) {
       "-O2",
       "-s",
       "--gc-sections",
+      "--icf=safe", // functions that are the same bytes, where nobody compares their addresses
       "-T",
       linkerScript,
       "-m",

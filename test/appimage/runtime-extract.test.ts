@@ -93,7 +93,7 @@ const patterns = [
 ];
 
 skipUnless("gcc")("patterns choose what fnmatch(3) chooses", async () => {
-  const oracle = compileHelper("appimage/fnmatch.c");
+  const oracle = compileHelper("support/fnmatch.c");
   const paths = below(appDir(tree));
   for (const pattern of patterns) {
     const chosen = execFileSync(oracle, [pattern, ...paths], { encoding: "utf8" })

@@ -24,7 +24,7 @@ beforeAll(async () => {
     { name: "other.AppImage", sections },
   );
   manifested = await appImage({ ...smallAppDir, which: "manifested\n" }, { manifest: {} });
-  if (missing("gcc") === undefined) launcher = compileHelper("appimage/launcher.c");
+  if (missing("gcc") === undefined) launcher = compileHelper("support/launcher.c");
 });
 
 const which = ["sh", "-c", 'cat "$APPDIR/which"'];
@@ -69,7 +69,11 @@ describe("TARGET_APPIMAGE", () => {
   test.each([
     ["is missing", () => "/nonexistent.AppImage", /\[E_APPIMAGE_TARGET\] TARGET_APPIMAGE=\/nonex/],
     ["is a folder", () => temporaryDirectory(), /\[E_ELF_MALFORMED\]/],
-    ["is no ELF file", () => path.join(import.meta.dirname, "launcher.c"), /\[E_ELF_MALFORMED\]/],
+    [
+      "is no ELF file",
+      () => path.join(import.meta.dirname, "../support/launcher.c"),
+      /\[E_ELF_MALFORMED\]/,
+    ],
     ["holds no image", () => runtimeFile, /\[E_IMAGE_MISSING\]/],
   ])("a file that %s: exit status 127, in words", async (_, make, words) => {
     const { status, stdout, stderr } = await ask(make(), which);

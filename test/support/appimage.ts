@@ -104,7 +104,7 @@ export function variables(text: string): Record<string, string> {
   );
 }
 
-/** Compiles a C program of this folder. @returns its path, where everyone may run it */
+/** Compiles a C program of test/. @returns its path, where everyone may run it */
 export function compileHelper(source: string): string {
   const output = path.join(temporaryDirectory(), path.basename(source, ".c"));
   execFileSync("cc", ["-Wall", "-Werror", "-o", output, path.join(root, "test", source)]);

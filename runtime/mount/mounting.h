@@ -1,0 +1,32 @@
+/* How a start mounts: what was asked for, what it has for it, and what came of it. */
+#ifndef MOUNTING_H
+#define MOUNTING_H
+
+#include <stdbool.h>
+
+#include "fuse/fuse_options.h"
+#include "kernel/identity.h"
+#include "kernel/policy.h"
+#include "share/share.h"
+
+struct mounting {
+	struct identity *identity;
+	const char *home; /* ~/.fuselage or what stands in for it */
+	const char *type; /* that is wanted: a strategy's name, or auto */
+	struct policy policy;
+	struct fuse_options fuse;
+	struct share share;
+	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
+	bool on_host; /* files are to be seen by others, or to stay: no namespace */
+	char refusal[512]; /* why there is no namespace */
+	int janitor; /* without a namespace: a socket to the process that cleans up */
+	const char *strategy; /* of the last image that was mounted */
+};
+
+/* What another start must have asked for to share a mount with this one. */
+static inline struct share_terms mounting_terms(const struct mounting *mounting)
+{
+	return (struct share_terms){ mounting->home, mounting->type, mounting->fuse.cache_bytes };
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* What one start is to do, from a command line or from a bundle's manifest. */
+#ifndef INVOCATION_H
+#define INVOCATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/archive.h"
+
+/* --mount and --mount-fd, in place of a command. */
+struct mount_request {
+	const char *file; /* archive to mount, or NULL */
+	const char *options; /* -o, or NULL */
+	bool handover; /* to the process at the other end of descriptor 3 */
+	bool foreground;
+};
+
+struct invocation {
+	struct archive *archives; /* in the order of the options */
+	size_t count;
+	bool cache_static; /* zip → squashfs, kept in <home>/cache */
+	bool map_root_user;
+	const char *mount_type; /* auto, loop, fuse, fusermount, extract */
+	const char *run; /* path searched for in the archives, or NULL */
+	char **command; /* NULL-terminated: the command, or the arguments of `run` */
+	struct mount_request mount;
+	/* What the option parser met instead of work to do. */
+	bool help;
+	bool version;
+	const char *doctor; /* "text" or "json": say which strategies work for the archives */
+};
+
+#endif

@@ -229,7 +229,7 @@ static bool listen_as_holder(const struct holder *holder)
 }
 
 /* What it is given. */
-struct estate {
+struct holding {
 	struct holder *holder;
 	const char *target;
 	int *descriptors;
@@ -237,10 +237,10 @@ struct estate {
 
 static int holder_main(void *argument)
 {
-	const struct estate *estate = argument;
-	struct holder *holder = estate->holder;
-	const char *target = estate->target;
-	int *descriptors = estate->descriptors;
+	const struct holding *holding = argument;
+	struct holder *holder = holding->holder;
+	const char *target = holding->target;
+	int *descriptors = holding->descriptors;
 
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_holder(holder))
@@ -287,7 +287,7 @@ void holder_start(struct share *share, const struct identity *identity, const ch
 	descriptors[FIRST_RUN] = self;
 	add_run(&holder, self < 0 ? -1 : FIRST_RUN);
 	linger(&holder);
-	child_leave(holder_main, &(struct estate){ &holder, target, descriptors });
+	child_leave(holder_main, &(struct holding){ &holder, target, descriptors });
 	/* Until it listens: a later start may come as soon as this one has ended, and would find
 	 * nobody who can show that it is the holder. */
 	close(steal_fd(&tells));

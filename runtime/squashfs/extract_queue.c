@@ -38,17 +38,17 @@ void extract_dir_release(struct extract_dir *dir)
 	free(dir);
 }
 
-static void note_failure(struct extract_queue *queue, uint64_t number, const struct extractor *x,
-			 const char *dir, const char *name)
+static void note_failure(struct extract_queue *queue, uint64_t number,
+			 const struct extractor *extractor, const char *dir, const char *name)
 {
 	struct extract_failure *failure = &queue->failure;
 
 	pthread_mutex_lock(&queue->lock);
 	if (number < queue->limit) {
 		queue->limit = number;
-		failure->error = x->error;
-		failure->system_error = x->system_error;
-		strcpy(failure->fault, sqfs_fault(x->reader));
+		failure->error = extractor->error;
+		failure->system_error = extractor->system_error;
+		strcpy(failure->fault, sqfs_fault(extractor->reader));
 		/* The walk has made sure that the path has room. */
 		strcpy(failure->path, dir);
 		if (*dir && name)
@@ -59,74 +59,79 @@ static void note_failure(struct extract_queue *queue, uint64_t number, const str
 	pthread_mutex_unlock(&queue->lock);
 }
 
-void extract_queue_fail(struct extract_queue *queue, const struct extractor *x, const char *path)
+void extract_queue_fail(struct extract_queue *queue, const struct extractor *extractor,
+			const char *path)
 {
-	note_failure(queue, queue->next, x, path, NULL);
+	note_failure(queue, queue->next, extractor, path, NULL);
 }
 
-int extract_big_release(struct extractor *x, struct extract_queue *queue, struct extract_big *big)
+int extract_big_release(struct extractor *extractor, struct extract_queue *queue,
+			struct extract_big *big)
 {
 	if (atomic_fetch_sub(&big->users, 1) > 1)
 		return 0;
 	bool whole = !extract_queue_failed(queue);
-	int result = extract_close_file(x, big->fd, &big->inode, whole ? 0 : -1);
+	int result = extract_close_file(extractor, big->fd, &big->inode, whole ? 0 : -1);
 	free(big);
 	return whole ? result : 0;
 }
 
-static int write_part(struct extract_queue *queue, struct extractor *x, struct extract_job *job)
+static int write_part(struct extract_queue *queue, struct extractor *extractor,
+		      struct extract_job *job)
 {
 	struct extract_big *big = job->big;
 	int result = 0;
 
 	if (job->number < atomic_load(&queue->limit))
-		result = extract_contents(x, big->fd, &big->inode, job->start, job->end);
+		result = extract_contents(extractor, big->fd, &big->inode, job->start, job->end);
 	if (result < 0) /* before the last of them looks */
-		note_failure(queue, job->number, x, job->dir->path, job->files[0].name);
-	return extract_big_release(x, queue, big);
+		note_failure(queue, job->number, extractor, job->dir->path, job->files[0].name);
+	return extract_big_release(extractor, queue, big);
 }
 
-static int make_file(struct extractor *x, struct extract_job *job, size_t at)
+static int make_file(struct extractor *extractor, struct extract_job *job, size_t at)
 {
 	const struct sqfs_inode *inode = &job->files[at].inode;
 	const char *name = job->files[at].name;
 
 	if (!job->files[at].made)
-		return extract_entry(x, job->dir->fd, name, inode);
-	int fd = extract_open_file(x, job->dir->fd, name, inode, true);
+		return extract_entry(extractor, job->dir->fd, name, inode);
+	int fd = extract_open_file(extractor, job->dir->fd, name, inode, true);
 	if (fd < 0)
 		return -1;
-	return extract_close_file(x, fd, inode, extract_contents(x, fd, inode, 0, inode->size));
+	return extract_close_file(extractor, fd, inode,
+				  extract_contents(extractor, fd, inode, 0, inode->size));
 }
 
-static void run_job(struct extract_queue *queue, struct extractor *x, struct extract_job *job)
+static void run_job(struct extract_queue *queue, struct extractor *extractor,
+		    struct extract_job *job)
 {
 	int result = 0;
 	size_t at = 0;
 
 	if (job->big)
-		result = write_part(queue, x, job);
+		result = write_part(queue, extractor, job);
 	while (!job->big && result == 0 && at < job->count &&
 	       job->number < atomic_load_explicit(&queue->limit, memory_order_relaxed)) {
-		result = extract_check_interrupted(x);
+		result = extract_check_interrupted(extractor);
 		if (result == 0)
-			result = make_file(x, job, at);
+			result = make_file(extractor, job, at);
 		if (result == 0)
 			at++;
 	}
 	if (result < 0)
-		note_failure(queue, job->number, x, job->dir->path, job->files[at].name);
+		note_failure(queue, job->number, extractor, job->dir->path, job->files[at].name);
 	extract_dir_release(job->dir);
 }
 
 /* Does the next job, if there is one. Called with the lock, which it gives up meanwhile. */
-static bool do_one(struct extract_queue *queue, struct extractor *x)
+static bool do_one(struct extract_queue *queue, struct extractor *extractor)
 {
 	if (queue->first == queue->next)
 		return false;
 	struct extract_job *job = &queue->jobs[queue->first++ % QUEUE_JOBS];
 	pthread_mutex_unlock(&queue->lock);
-	run_job(queue, x, job);
+	run_job(queue, extractor, job);
 	pthread_mutex_lock(&queue->lock);
 	job->done = true;
 	pthread_cond_signal(&queue->finished);
@@ -135,11 +140,11 @@ static bool do_one(struct extract_queue *queue, struct extractor *x)
 
 static void *worker_main(void *argument)
 {
-	struct extractor *x = argument;
-	struct extract_queue *queue = x->queue;
+	struct extractor *extractor = argument;
+	struct extract_queue *queue = extractor->queue;
 
 	pthread_mutex_lock(&queue->lock);
-	while (do_one(queue, x) || !queue->closed)
+	while (do_one(queue, extractor) || !queue->closed)
 		if (queue->first == queue->next && !queue->closed)
 			pthread_cond_wait(&queue->posted, &queue->lock);
 	pthread_mutex_unlock(&queue->lock);
@@ -155,19 +160,19 @@ static size_t count_processors(void)
 
 static bool start_worker(struct extract_queue *queue, const pthread_attr_t *attributes)
 {
-	struct extractor *x = &queue->workers[queue->threads];
+	struct extractor *extractor = &queue->workers[queue->threads];
 
-	x->queue = queue;
-	x->options = queue->own.options;
-	x->made = queue->own.made;
-	x->left_out = queue->own.left_out;
-	x->reader = sqfs_reader_share(sqfs_reader_fs(queue->own.reader), queue->cache);
-	if (x->reader &&
-	    pthread_create(&queue->ids[queue->threads], attributes, worker_main, x) == 0) {
+	extractor->queue = queue;
+	extractor->options = queue->own.options;
+	extractor->made = queue->own.made;
+	extractor->left_out = queue->own.left_out;
+	extractor->reader = sqfs_reader_share(sqfs_reader_fs(queue->own.reader), queue->cache);
+	if (extractor->reader &&
+	    pthread_create(&queue->ids[queue->threads], attributes, worker_main, extractor) == 0) {
 		queue->threads++;
 		return true;
 	}
-	sqfs_reader_free(x->reader);
+	sqfs_reader_free(extractor->reader);
 	return false;
 }
 
@@ -239,11 +244,11 @@ int extract_queue_finish(struct extract_queue *queue)
 	pthread_cond_broadcast(&queue->posted);
 	pthread_mutex_unlock(&queue->lock);
 	for (size_t i = 0; i < queue->threads; i++) {
-		struct extractor *x = &queue->workers[i];
+		struct extractor *extractor = &queue->workers[i];
 		pthread_join(queue->ids[i], NULL);
-		own->bytes += x->bytes;
-		sqfs_reader_free(x->reader);
-		free(x->attribute);
+		own->bytes += extractor->bytes;
+		sqfs_reader_free(extractor->reader);
+		free(extractor->attribute);
 	}
 	sqfs_reader_free(queue->shared);
 	sqfs_cache_free(queue->cache);

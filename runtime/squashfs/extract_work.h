@@ -31,33 +31,35 @@ struct extractor {
 };
 
 /* All of these return 0, or -1 with the extractor's error set. */
-int extract_image_failure(struct extractor *x, int error);
-int extract_system_failure(struct extractor *x);
-int extract_check_interrupted(struct extractor *x);
+int extract_image_failure(struct extractor *extractor, int error);
+int extract_system_failure(struct extractor *extractor);
+int extract_check_interrupted(struct extractor *extractor);
 
 /* Makes `name`, which is no directory, in `dir`. */
-int extract_entry(struct extractor *x, int dir, const char *name, const struct sqfs_inode *inode);
+int extract_entry(struct extractor *extractor, int dir, const char *name,
+		  const struct sqfs_inode *inode);
 /* Opens below `dir` without following anything. Returns a descriptor, or -1 and errno. */
 int extract_open(int dir, const char *name, int flags, mode_t mode);
 /* Whether a file does not belong by itself to whom it should. */
-bool extract_wants_owner(const struct extractor *x, const struct sqfs_inode *inode);
+bool extract_wants_owner(const struct extractor *extractor, const struct sqfs_inode *inode);
 /*
  * Takes out of an inode what nobody asked for, so that nothing behind this can make it. Counts that
  * if `first`, so once for each inode. Returns whether something is left to be made.
  */
-bool extract_filter(struct extractor *x, struct sqfs_inode *inode, bool first);
+bool extract_filter(struct extractor *extractor, struct sqfs_inode *inode, bool first);
 /* An empty file that extract_file is going to open instead of making it. */
-int extract_placeholder(struct extractor *x, int dir, const char *name);
+int extract_placeholder(struct extractor *extractor, int dir, const char *name);
 /* Returns a descriptor, or -1. */
-int extract_open_file(struct extractor *x, int dir, const char *name,
+int extract_open_file(struct extractor *extractor, int dir, const char *name,
 		      const struct sqfs_inode *inode, bool made);
 /* Writes the blocks of [start, end), which begins with one. */
-int extract_contents(struct extractor *x, int fd, const struct sqfs_inode *inode, uint64_t start,
-		     uint64_t end);
+int extract_contents(struct extractor *extractor, int fd, const struct sqfs_inode *inode,
+		     uint64_t start, uint64_t end);
 /* Closes the file, complete by now, in any case. */
-int extract_close_file(struct extractor *x, int fd, const struct sqfs_inode *inode, int result);
-int extract_attributes(struct extractor *x, int fd, const struct sqfs_inode *inode, bool set_owner,
-		       bool set_mode);
+int extract_close_file(struct extractor *extractor, int fd, const struct sqfs_inode *inode,
+		       int result);
+int extract_attributes(struct extractor *extractor, int fd, const struct sqfs_inode *inode,
+		       bool set_owner, bool set_mode);
 
 /* A directory for as long as entries are made in it. */
 struct extract_dir {
@@ -120,14 +122,16 @@ void extract_queue_init(struct extract_queue *queue, const struct extractor *own
 struct extract_job *extract_queue_place(struct extract_queue *queue);
 void extract_queue_post(struct extract_queue *queue);
 /* Something failed that comes behind all that was posted. */
-void extract_queue_fail(struct extract_queue *queue, const struct extractor *x, const char *path);
+void extract_queue_fail(struct extract_queue *queue, const struct extractor *extractor,
+			const char *path);
 /* What comes next is not worth making. */
 static inline bool extract_queue_failed(struct extract_queue *queue)
 {
 	return atomic_load_explicit(&queue->limit, memory_order_relaxed) != UINT64_MAX;
 }
 /* The last one to call it completes the file, unless something failed. */
-int extract_big_release(struct extractor *x, struct extract_queue *queue, struct extract_big *big);
+int extract_big_release(struct extractor *extractor, struct extract_queue *queue,
+			struct extract_big *big);
 /* Returns when every job is done. 0, or -1 and the queue's failure is set. */
 int extract_queue_finish(struct extract_queue *queue);
 

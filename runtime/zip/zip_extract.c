@@ -23,11 +23,12 @@ struct extraction {
 	size_t depth;
 };
 
-typedef int visitor(struct extraction *x, const struct zip_entry *entry, int dir, const char *name);
+typedef int visitor(struct extraction *extraction, const struct zip_entry *entry, int dir,
+		    const char *name);
 
-static int refuse(struct extraction *x, const struct zip_entry *entry)
+static int refuse(struct extraction *extraction, const struct zip_entry *entry)
 {
-	return zip_fail_at(x->zip, entry, x->failure,
+	return zip_fail_at(extraction->zip, entry, extraction->failure,
 			   errno == ENOMEM ? FUSELAGE_E_OUT_OF_MEMORY : FUSELAGE_E_EXTRACT_FAILED,
 			   "cannot be written: %s", strerror(errno));
 }
@@ -39,7 +40,7 @@ static void get_times(const struct zip_entry *entry, struct timespec times[2])
 }
 
 struct file {
-	struct extraction *x;
+	struct extraction *extraction;
 	const struct zip_entry *entry;
 	int fd;
 };
@@ -49,129 +50,131 @@ static int write_part(void *context, const uint8_t *data, size_t size, struct fa
 	const struct file *file = context;
 
 	(void)failure;
-	return write_full(file->fd, data, size) < 0 ? refuse(file->x, file->entry) : 0;
+	return write_full(file->fd, data, size) < 0 ? refuse(file->extraction, file->entry) : 0;
 }
 
-static int make_file(struct extraction *x, const struct zip_entry *entry, int dir, const char *name)
+static int make_file(struct extraction *extraction, const struct zip_entry *entry, int dir,
+		     const char *name)
 {
-	struct file file = { x, entry, -1 };
+	struct file file = { extraction, entry, -1 };
 	struct timespec times[2];
 	int result;
 
 	get_times(entry, times);
 	file.fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (file.fd < 0)
-		return refuse(x, entry);
-	result = zip_read(x->zip, entry, write_part, &file, x->failure);
+		return refuse(extraction, entry);
+	result = zip_read(extraction->zip, entry, write_part, &file, extraction->failure);
 	if (result == 0 &&
 	    (fchmod(file.fd, entry->mode & 0777) < 0 || futimens(file.fd, times) < 0))
-		result = refuse(x, entry);
+		result = refuse(extraction, entry);
 	if (close(file.fd) < 0 && result == 0)
-		result = refuse(x, entry);
+		result = refuse(extraction, entry);
 	return result;
 }
 
-static int make_symlink(struct extraction *x, const struct zip_entry *entry, int dir,
+static int make_symlink(struct extraction *extraction, const struct zip_entry *entry, int dir,
 			const char *name)
 {
 	struct timespec times[2];
 	char target[PATH_MAX];
 
 	get_times(entry, times);
-	if (zip_readlink(x->zip, entry, target, x->failure) < 0)
+	if (zip_readlink(extraction->zip, entry, target, extraction->failure) < 0)
 		return -1;
 	if (symlinkat(target, dir, name) < 0 ||
 	    utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return refuse(x, entry);
+		return refuse(extraction, entry);
 	return 0;
 }
 
-static int visit_first(struct extraction *x, const struct zip_entry *entry, int dir,
+static int visit_first(struct extraction *extraction, const struct zip_entry *entry, int dir,
 		       const char *name)
 {
 	switch (zip_type(entry)) {
 	case S_IFDIR:
-		return mkdirat(dir, name, 0700) < 0 ? refuse(x, entry) : 0;
+		return mkdirat(dir, name, 0700) < 0 ? refuse(extraction, entry) : 0;
 	case S_IFLNK:
 		return 0; /* in the second walk */
 	default:
-		return make_file(x, entry, dir, name);
+		return make_file(extraction, entry, dir, name);
 	}
 }
 
-static int visit_second(struct extraction *x, const struct zip_entry *entry, int dir,
+static int visit_second(struct extraction *extraction, const struct zip_entry *entry, int dir,
 			const char *name)
 {
-	return zip_type(entry) == S_IFLNK ? make_symlink(x, entry, dir, name) : 0;
+	return zip_type(entry) == S_IFLNK ? make_symlink(extraction, entry, dir, name) : 0;
 }
 
-static int enter(struct extraction *x, uint32_t index, int dir, const char *name)
+static int enter(struct extraction *extraction, uint32_t index, int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
-		return refuse(x, &x->zip->entries[index]);
-	x->open[x->depth] = index;
-	x->fds[x->depth++] = fd;
+		return refuse(extraction, &extraction->zip->entries[index]);
+	extraction->open[extraction->depth] = index;
+	extraction->fds[extraction->depth++] = fd;
 	return 0;
 }
 
-static int leave(struct extraction *x, bool finish)
+static int leave(struct extraction *extraction, bool finish)
 {
-	const struct zip_entry *entry = &x->zip->entries[x->open[--x->depth]];
-	int fd = x->fds[x->depth];
+	const struct zip_entry *entry =
+		&extraction->zip->entries[extraction->open[--extraction->depth]];
+	int fd = extraction->fds[extraction->depth];
 	struct timespec times[2];
 	int result = 0;
 
 	get_times(entry, times);
 	if (finish && (futimens(fd, times) < 0 || fchmod(fd, entry->mode & 0777) < 0))
-		result = refuse(x, entry);
+		result = refuse(extraction, entry);
 	close(fd);
 	return result;
 }
 
-static int walk_entries(struct extraction *x, visitor *visit, bool finish)
+static int walk_entries(struct extraction *extraction, visitor *visit, bool finish)
 {
-	struct zip *zip = x->zip;
+	struct zip *zip = extraction->zip;
 
 	for (uint32_t i = 1; i < zip->count; i++) {
 		const struct zip_entry *entry = &zip->entries[i];
 		char name[NAME_MAX + 1];
 		size_t size;
-		while (x->open[x->depth - 1] != entry->parent)
-			if (leave(x, finish) < 0)
+		while (extraction->open[extraction->depth - 1] != entry->parent)
+			if (leave(extraction, finish) < 0)
 				return -1;
 		const char *base = zip_base(zip, entry, &size);
 		memcpy(name, base, size);
 		name[size] = 0;
-		int dir = x->fds[x->depth - 1];
-		if (visit(x, entry, dir, name) < 0)
+		int dir = extraction->fds[extraction->depth - 1];
+		if (visit(extraction, entry, dir, name) < 0)
 			return -1;
-		if (zip_type(entry) == S_IFDIR && enter(x, i, dir, name) < 0)
+		if (zip_type(entry) == S_IFDIR && enter(extraction, i, dir, name) < 0)
 			return -1;
 	}
-	while (x->depth > 1)
-		if (leave(x, finish) < 0)
+	while (extraction->depth > 1)
+		if (leave(extraction, finish) < 0)
 			return -1;
 	return 0;
 }
 
-static int walk(struct extraction *x, int dir_fd, visitor *visit, bool finish)
+static int walk(struct extraction *extraction, int dir_fd, visitor *visit, bool finish)
 {
-	x->open[0] = 0;
-	x->fds[0] = dir_fd;
-	x->depth = 1;
-	int result = walk_entries(x, visit, finish);
-	while (x->depth > 1)
-		leave(x, false);
+	extraction->open[0] = 0;
+	extraction->fds[0] = dir_fd;
+	extraction->depth = 1;
+	int result = walk_entries(extraction, visit, finish);
+	while (extraction->depth > 1)
+		leave(extraction, false);
 	return result;
 }
 
 int zip_extract(struct zip *zip, int dir_fd, struct failure *failure)
 {
-	struct extraction x = { .zip = zip, .failure = failure };
+	struct extraction extraction = { .zip = zip, .failure = failure };
 
-	if (walk(&x, dir_fd, visit_first, false) < 0)
+	if (walk(&extraction, dir_fd, visit_first, false) < 0)
 		return -1;
-	return walk(&x, dir_fd, visit_second, true);
+	return walk(&extraction, dir_fd, visit_second, true);
 }

@@ -11,13 +11,14 @@ async function build(option: string): Promise<void> {
 }
 
 /**
- * With ASan and UBSan. @returns paths of the runtime, of the reader's fuzz target and of the program
- * that makes requests to the FUSE server
+ * With ASan and UBSan. @returns paths of the runtime, of the reader's fuzz target, of the program
+ * that makes requests to the FUSE server, and of the one that calls single functions
  */
 export async function buildSanitized(): Promise<{
   runtime: string;
   fuzzReader: string;
   requests: string;
+  units: string;
 }> {
   await build("--sanitize");
   const sanitized = path.join(dir, "sanitize");
@@ -25,6 +26,7 @@ export async function buildSanitized(): Promise<{
     runtime: path.join(sanitized, "fuselage"),
     fuzzReader: path.join(sanitized, "fuzz-reader"),
     requests: path.join(sanitized, "fuse-requests"),
+    units: path.join(sanitized, "units"),
   };
 }
 

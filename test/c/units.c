@@ -1,0 +1,171 @@
+/*
+ * Single functions of the runtime, for tests that compare them with others that do the same.
+ *
+ *   units base64                 decodes standard input
+ *   units sha256 SIZE            of standard input, given in pieces of SIZE bytes
+ *   units sort SIZE              records of SIZE bytes from standard input, by their bytes
+ *   units merge FROM TO          moves what is in one directory into the other
+ *   units remove NAME            a tree
+ *   units manifest FILE AT SIZE  what is recorded there, a line each
+ *   units elf FILE SECTION       image, end, position and size of the section
+ *
+ * A failure of the function is printed on standard error; the exit status is then 1.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fail.h"
+#include "base/merge.h"
+#include "base/remove.h"
+#include "bundle/elf_layout.h"
+#include "bundle/manifest.h"
+#include "libc/base64.h"
+#include "libc/sha256.h"
+#include "libc/sort.h"
+
+#define INPUT_MAX (1u << 22)
+
+static unsigned char input[INPUT_MAX];
+
+static size_t read_input(void)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, input + used, INPUT_MAX - used)) > 0)
+		used += (size_t)n;
+	return used;
+}
+
+static int report(const struct failure *failure)
+{
+	fprintf(stderr, "%s\n", failure->text);
+	return 1;
+}
+
+static int run_base64(void)
+{
+	if (base64_decode(STDIN_FILENO, STDOUT_FILENO) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", strerror(errno));
+	return 1;
+}
+
+static int run_sha256(size_t piece)
+{
+	char text[SHA256_TEXT];
+	struct sha256 hash;
+	size_t size = read_input();
+
+	sha256_init(&hash);
+	for (size_t at = 0; at < size; at += piece)
+		sha256_update(&hash, input + at, size - at < piece ? size - at : piece);
+	sha256_text(&hash, text);
+	puts(text);
+	return 0;
+}
+
+static size_t record;
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, record);
+}
+
+static int run_sort(size_t size)
+{
+	size_t used = read_input();
+
+	record = size;
+	sort(input, used / size, size, compare);
+	return write_full(STDOUT_FILENO, input, used) < 0;
+}
+
+static int run_merge(const char *from, const char *to)
+{
+	char name[256] = "";
+	int source = open(from, O_RDONLY | O_DIRECTORY);
+	int target = open(to, O_RDONLY | O_DIRECTORY);
+
+	if (merge_directory(source, target, name, sizeof name) == 0)
+		return 0;
+	fprintf(stderr, "%s: %s\n", name, strerror(errno));
+	return 1;
+}
+
+static void print_list(const char *name, const char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("%s=%s\n", name, list[i]);
+	if (list[count])
+		printf("%s: the list does not end\n", name);
+}
+
+static int run_manifest(const char *file, uint64_t position, uint64_t size)
+{
+	struct manifest manifest = { 0 };
+	struct failure failure = { 0 };
+	int found = manifest_read(open(file, O_RDONLY), file, position, size, &manifest, &failure);
+
+	if (found < 0)
+		return report(&failure);
+	if (found == 0) {
+		puts("none");
+		return 0;
+	}
+	printf("name=%s\n", manifest.name);
+	if (manifest.entry)
+		printf("entry=%s\n", manifest.entry);
+	if (manifest.mount_at)
+		printf("mountAt=%s\n", manifest.mount_at);
+	print_list("arg", manifest.args, manifest.arg_count);
+	print_list("env", manifest.env, manifest.env_count);
+	print_list("unset", manifest.unset, manifest.unset_count);
+	if (manifest.invocation)
+		print_list("invocation", manifest.invocation, manifest.invocation_count);
+	printf("imageSize=%" PRIu64 "\n", manifest.image_size);
+	return 0;
+}
+
+static int run_elf(const char *file, const char *section)
+{
+	struct elf_layout layout;
+	struct failure failure = { 0 };
+
+	if (elf_read_layout(open(file, O_RDONLY), file, section, &layout, &failure) < 0)
+		return report(&failure);
+	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", layout.image, layout.end,
+	       layout.section, layout.section_size);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *unit = argc > 1 ? argv[1] : "";
+
+	if (strcmp(unit, "base64") == 0)
+		return run_base64();
+	if (strcmp(unit, "sha256") == 0 && argc == 3)
+		return run_sha256(strtoul(argv[2], NULL, 10));
+	if (strcmp(unit, "sort") == 0 && argc == 3)
+		return run_sort(strtoul(argv[2], NULL, 10));
+	if (strcmp(unit, "merge") == 0 && argc == 4)
+		return run_merge(argv[2], argv[3]);
+	if (strcmp(unit, "remove") == 0 && argc == 3) {
+		remove_tree(AT_FDCWD, argv[2]);
+		return 0;
+	}
+	if (strcmp(unit, "manifest") == 0 && argc == 5)
+		return run_manifest(argv[2], strtoull(argv[3], NULL, 10),
+				    strtoull(argv[4], NULL, 10));
+	if (strcmp(unit, "elf") == 0 && argc == 4)
+		return run_elf(argv[2], argv[3]);
+	fprintf(stderr, "units: there is no \"%s\" with %d arguments\n", unit, argc - 2);
+	return 2;
+}

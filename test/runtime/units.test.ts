@@ -1,0 +1,242 @@
+/** Functions of the runtime that others have too, against those: byte for byte, with sanitizers. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { beforeAll, describe, expect } from "vitest";
+import { readElf } from "../../builder/elf/read.ts";
+import { encodeManifest } from "../../builder/manifest/encode.ts";
+import type { Manifest } from "../../builder/manifest/manifest.ts";
+import { missing, skipUnless } from "../support/needs.ts";
+import { fuselage } from "../support/process.ts";
+import { type Random, trials } from "../support/random.ts";
+import { buildSanitized } from "../support/sanitized.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+let program: string;
+beforeAll(async () => {
+  if (missing("gcc") === undefined) program = (await buildSanitized()).units;
+}, 600_000);
+
+/** Runs one of them. @returns its exit status and what it printed, one character for each byte */
+function unit(args: readonly (string | number)[], input: Buffer = Buffer.alloc(0)) {
+  const { status, stdout, stderr } = spawnSync(program, args.map(String), {
+    input,
+    encoding: "latin1",
+    maxBuffer: 1 << 24,
+    // What a start has read it keeps until the app takes its place.
+    env: { ...process.env, ASAN_OPTIONS: "detect_leaks=0" },
+  });
+  return { status, stdout, stderr };
+}
+
+const check = skipUnless("gcc");
+const good = (stdout: string) => ({ status: 0, stdout, stderr: "" });
+
+describe("base64", () => {
+  /** In a file: it is read by position. */
+  function decode(text: string) {
+    const file = path.join(temporaryDirectory(), "text");
+    writeFileSync(file, text);
+    const { status, stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", '"$0" base64 < "$1"', program, file],
+      {
+        encoding: "latin1",
+      },
+    );
+    return { status, stdout, stderr };
+  }
+
+  check("gives back what Node encoded, whatever its length and the width of its lines", () => {
+    for (const [index, random] of trials(200)) {
+      const bytes = random.bytes(1 + (index % 130));
+      const text = bytes.toString("base64");
+      const width = random.below(80) + 1;
+      const lines = text.replace(new RegExp(`.{1,${width}}`, "g"), "$&\n");
+      expect({ index, ...decode(lines) }).toEqual({ index, ...good(bytes.toString("latin1")) });
+      expect({ index, ...decode(`#!/bin/x\n${text}`) }).toMatchObject({ index, status: 0 });
+    }
+  });
+
+  check("refuses what no encoder writes", () => {
+    for (const text of [
+      "",
+      "\n",
+      "# only words\n",
+      "AAA",
+      "AAAAA",
+      "AA=A",
+      "A===",
+      "AAA=AAAA",
+      "AA-_",
+      "A\0AA",
+    ]) {
+      expect({ text, ...decode(text) }).toMatchObject({ text, status: 1 });
+    }
+  });
+});
+
+check("sha256 is OpenSSL's, in pieces of any size", () => {
+  for (const [index, random] of trials(150)) {
+    const bytes = random.bytes(index < 130 ? index : random.below(100_000));
+    const size = random.below(200) + 1;
+    const wanted = createHash("sha256").update(bytes).digest("hex");
+    expect({ index, ...unit(["sha256", size], bytes) }).toEqual({ index, ...good(`${wanted}\n`) });
+  }
+});
+
+check("sort orders records of any size and number, equal ones and sorted ones too", () => {
+  for (const [index, random] of trials(150)) {
+    const size = random.below(40) + 1;
+    const count = index < 20 ? index : random.below(2000);
+    // Few different values, so that many are equal.
+    const values = index % 3 === 0 ? 3 : 256;
+    const bytes = Buffer.from(random.bytes(size * count).map((byte) => byte % values));
+    const records = Array.from({ length: count }, (_, at) =>
+      Buffer.from(bytes.subarray(at * size, (at + 1) * size)),
+    );
+    const sorted = Buffer.concat(records.sort(Buffer.compare));
+    if (index % 5 === 1) sorted.copy(bytes);
+    const result = unit(["sort", size], Buffer.from(bytes));
+    expect({ index, ...result }).toEqual({ index, ...good(sorted.toString("latin1")) });
+  }
+});
+
+describe("a directory that is merged into another one", () => {
+  /** What is below a directory: paths, what files hold, where links lead. */
+  function tree(dir: string): string[] {
+    return readdirSync(dir, { recursive: true, withFileTypes: true })
+      .map((entry) => {
+        const full = path.join(entry.parentPath, entry.name);
+        const what = entry.isFile() ? readFileSync(full, "utf8") : entry.isDirectory() ? "/" : "@";
+        return `${path.relative(dir, full)} ${what}`;
+      })
+      .sort();
+  }
+
+  check("leaves what only one of them had, and takes the new one's where both had it", () => {
+    const [from, to, outside] = [1, 2, 3].map(() => temporaryDirectory()) as [
+      string,
+      string,
+      string,
+    ];
+    for (const dir of [from, to]) mkdirSync(path.join(dir, "both/deep"), { recursive: true });
+    writeFileSync(path.join(from, "both/deep/file"), "new");
+    writeFileSync(path.join(to, "both/deep/file"), "old");
+    writeFileSync(path.join(to, "both/kept"), "kept");
+    writeFileSync(path.join(from, "alone"), "new");
+    // A link of the target's is replaced, never followed.
+    writeFileSync(path.join(from, "link"), "new");
+    writeFileSync(path.join(outside, "victim"), "untouched");
+    symlinkSync(path.join(outside, "victim"), path.join(to, "link"));
+    expect(unit(["merge", from, to])).toEqual(good(""));
+    expect(tree(to)).toEqual([
+      "alone new",
+      "both /",
+      "both/deep /",
+      "both/deep/file new",
+      "both/kept kept",
+      "link new",
+    ]);
+    expect(readFileSync(path.join(outside, "victim"), "utf8")).toBe("untouched");
+  });
+
+  check("puts no directory in the place of a file, nor through a link to one", () => {
+    for (const kind of ["file", "link"] as const) {
+      const [from, to, outside] = [1, 2, 3].map(() => temporaryDirectory()) as [
+        string,
+        string,
+        string,
+      ];
+      mkdirSync(path.join(from, "name"));
+      writeFileSync(path.join(from, "name/inner"), "new");
+      if (kind === "file") writeFileSync(path.join(to, "name"), "old");
+      else symlinkSync(outside, path.join(to, "name"));
+      expect({ kind, ...unit(["merge", from, to]) }).toMatchObject({ kind, status: 1 });
+      expect({ kind, there: readdirSync(outside) }).toEqual({ kind, there: [] });
+    }
+  });
+});
+
+check("a tree that forbids it is removed, and what its links lead to stays", () => {
+  const [dir, outside] = [1, 2].map(() => temporaryDirectory()) as [string, string];
+  const tree = path.join(dir, "tree");
+  mkdirSync(path.join(tree, "a/b/c"), { recursive: true });
+  writeFileSync(path.join(tree, "a/b/file"), "");
+  writeFileSync(path.join(outside, "victim"), "");
+  symlinkSync(outside, path.join(tree, "a/link"));
+  for (const name of ["a/b/c", "a/b", "a", ""]) chmodSync(path.join(tree, name), 0o000);
+  expect(unit(["remove", tree])).toEqual(good(""));
+  expect(existsSync(tree)).toBe(false);
+  expect(existsSync(path.join(outside, "victim"))).toBe(true);
+});
+
+describe("a manifest of the builder's", () => {
+  const text = (random: Random, most: number) =>
+    random
+      .bytes(random.below(most))
+      .toString("latin1")
+      .replace(/[\0\n]/g, "A");
+
+  check("says the same to the runtime", () => {
+    for (const [index, random] of trials(100)) {
+      const list = (make: () => string) => Array.from({ length: random.below(6) }, make);
+      const manifest: Manifest = {
+        name: `n${text(random, 20).replaceAll("/", "-")}`,
+        entry: `bin/p${index}`,
+        args: list(() => text(random, 300)),
+        unset: list(() => `U${random.below(99)}`),
+        env: list(() => `E${random.below(99)}=${text(random, 50)}`),
+        ...(index % 2 ? { mountAt: `/run/fuselage/n${index}` } : {}),
+        imageSize: 4096 * (1 + random.below(1000)),
+        noRuntimeOptions: false,
+        version: "0.1.0",
+        arch: "x86_64",
+      };
+      const file = path.join(temporaryDirectory(), "manifest");
+      const bytes = encodeManifest(manifest);
+      writeFileSync(file, Buffer.concat([Buffer.alloc(index), bytes]));
+      const wanted = [
+        `name=${manifest.name}`,
+        `entry=${manifest.entry}`,
+        ...(manifest.mountAt ? [`mountAt=${manifest.mountAt}`] : []),
+        ...manifest.args.map((arg) => `arg=${arg}`),
+        ...manifest.env.map((variable) => `env=${variable}`),
+        ...(manifest.unset ?? []).map((name) => `unset=${name}`),
+        `imageSize=${manifest.imageSize}`,
+      ];
+      const result = unit(["manifest", file, index, bytes.length]);
+      expect({ index, ...result }).toEqual({ index, ...good(`${wanted.join("\n")}\n`) });
+    }
+  });
+});
+
+check("the ELF reader of the builder and the runtime's find the same", async () => {
+  for (const file of [fuselage, process.execPath, "/bin/sh"]) {
+    const handle = await open(file);
+    const elf = await readElf(handle, file);
+    await handle.close();
+    for (const name of [".fuselage", ".text", ".dynstr", ".nothing"]) {
+      const section = elf.sections.find((one) => one.name === name);
+      const [, end, at, size] = unit(["elf", file, name]).stdout.trim().split(" ").map(Number);
+      const wanted = {
+        file,
+        name,
+        at: section?.offset ?? 0,
+        size: section?.size ?? 0,
+        end: elf.endOffset,
+      };
+      expect({ file, name, at: section ? at : 0, size, end }).toEqual(wanted);
+    }
+  }
+});

@@ -232,13 +232,3 @@ int manifest_read(int fd, const char *file, uint64_t position, uint64_t size,
 		return malformed(failure, file, "its section is shorter than its header");
 	return parse(manifest, file, size, failure);
 }
-
-void manifest_free(struct manifest *manifest)
-{
-	free(manifest->args);
-	free(manifest->env);
-	free(manifest->unset);
-	free(manifest->invocation);
-	free(manifest->bytes);
-	*manifest = (struct manifest){ 0 };
-}

@@ -35,6 +35,5 @@ struct manifest {
  */
 int manifest_read(int fd, const char *file, uint64_t position, uint64_t size,
 		  struct manifest *manifest, struct failure *failure);
-void manifest_free(struct manifest *manifest);
 
 #endif

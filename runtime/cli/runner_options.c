@@ -269,11 +269,3 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 	invocation->command = argv;
 	return check_whole(invocation, failure);
 }
-
-void invocation_free(struct invocation *invocation)
-{
-	for (size_t i = 0; i < invocation->count; i++)
-		archive_close(&invocation->archives[i]);
-	free(invocation->archives);
-	*invocation = (struct invocation){ 0 };
-}

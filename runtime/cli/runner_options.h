@@ -14,6 +14,5 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 			 struct failure *failure);
 /* Fails when `value` is no mount type; `name` is where it came from. */
 int runner_options_check_mount_type(const char *name, const char *value, struct failure *failure);
-void invocation_free(struct invocation *invocation);
 
 #endif

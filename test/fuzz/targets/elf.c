@@ -3,6 +3,7 @@
 
 #include "bundle/elf_layout.h"
 #include "bundle/manifest.h"
+#include "free_manifest.h"
 #include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -22,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(offset == layout.end || offset == layout.image);
 	if (manifest_read(fd, "f", layout.section, layout.section_size, &manifest, &failure) < 0)
 		require(failure.code != FUSELAGE_OK);
-	manifest_free(&manifest);
+	free_manifest(&manifest);
 	return 0;
 }

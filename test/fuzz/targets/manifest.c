@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "free_manifest.h"
 #include "target.h"
 
 #define CHECKSUM_AT 20
@@ -66,6 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require((found < 0) == (failure.code != FUSELAGE_OK));
 	if (found == 1)
 		check(&manifest);
-	manifest_free(&manifest);
+	free_manifest(&manifest);
 	return 0;
 }

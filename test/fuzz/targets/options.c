@@ -103,7 +103,9 @@ static void runner(struct failure *failure)
 		require(invocation.run || *invocation.command || invocation.help ||
 			invocation.version || invocation.doctor || invocation.mount.file);
 	}
-	invocation_free(&invocation);
+	for (size_t i = 0; i < invocation.count; i++)
+		archive_close(&invocation.archives[i]);
+	free(invocation.archives);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

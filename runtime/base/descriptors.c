@@ -79,11 +79,16 @@ int receive_descriptor(int socket)
 	return -1;
 }
 
+void descriptor_link(char *link, size_t size, int fd, const char *name)
+{
+	snprintf(link, size, "/proc/self/fd/%d%s%s", fd, name ? "/" : "", name ? name : "");
+}
+
 int descriptor_path(int fd, char *path, size_t size)
 {
 	char link[32];
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	descriptor_link(link, sizeof link, fd, NULL);
 	ssize_t n = readlink(link, path, size - 1);
 	path[n > 0 ? n : 0] = 0;
 	return n > 0 ? 0 : -1;

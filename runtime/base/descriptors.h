@@ -19,6 +19,9 @@ int send_message(int socket, const void *data, size_t size, int fd);
 int send_descriptor(int socket, int fd);
 /* Returns the descriptor (close-on-exec), or -1 when the other side ended without sending one. */
 int receive_descriptor(int socket);
+/* The file that is open as `fd`, or `name` in that directory, as a path: for calls that take nothing
+ * else. */
+void descriptor_link(char *link, size_t size, int fd, const char *name);
 /* What the kernel calls it, as a text of less than `size` bytes; -1 and "" when it cannot tell. */
 int descriptor_path(int fd, char *path, size_t size);
 /* Closes everything from `first` on. */

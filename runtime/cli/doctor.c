@@ -12,22 +12,12 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/owned.h"
+#include "libc/find_words.h"
 #include "start/home.h"
 #include "cli/kernel_config.h"
 #include "start/mount_archives.h"
 
 static const char *const strategies[] = { "loop", "fuse", "fusermount", "extract" };
-
-/* strstr(3); the libc's is made for long texts, and twenty times as large. */
-static const char *find_words(const char *text, const char *words)
-{
-	size_t length = strlen(words);
-
-	for (; *text; text++)
-		if (strncmp(text, words, length) == 0)
-			return text;
-	return NULL;
-}
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 #define REASON_MAX 800

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
+#include "libc/find_words.h"
 #include "squashfs/squashfs.h"
 
 #define TEXT_MAX (1u << 20) /* several times what any distribution has */
@@ -41,7 +42,7 @@ static size_t read_compressed(const char *path, uint8_t *text)
 
 int kernel_has_codec(unsigned compressor, char *option)
 {
-	OWNED uint8_t *text = malloc(TEXT_MAX);
+	OWNED uint8_t *text = malloc(TEXT_MAX + 1);
 	const char *name = sqfs_compressor_name(compressor);
 	char path[16 + sizeof((struct utsname *)0)->release], line[32];
 	struct utsname system;
@@ -55,10 +56,9 @@ int kernel_has_codec(unsigned compressor, char *option)
 	size_t size = read_compressed("/proc/config.gz", text);
 	if (!size)
 		size = read_all(path, text);
-	n = snprintf(line, sizeof line, "\n%s=y", option);
-	/* Not memmem(3), which would be larger than all of this. */
-	for (size_t at = 0; at + (size_t)n <= size; at++)
-		if (memcmp(text + at, line, (size_t)n) == 0)
-			return 1;
+	text[size] = 0;
+	snprintf(line, sizeof line, "\n%s=y", option);
+	if (find_words((const char *)text, line))
+		return 1;
 	return size ? 0 : -1;
 }

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "squashfs/squashfs.h"
 
 #define EVERY_ONE 16u
@@ -15,7 +16,6 @@
 void fuse_log_open(struct fuse_log *log, int image)
 {
 	const struct sockaddr_un address = { AF_UNIX, "/dev/log" };
-	char link[32];
 
 	log->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (log->socket < 0)
@@ -25,9 +25,7 @@ void fuse_log_open(struct fuse_log *log, int image)
 		log->socket = -1;
 		return;
 	}
-	snprintf(link, sizeof link, "/proc/self/fd/%d", image);
-	ssize_t n = readlink(link, log->image, sizeof log->image - 1);
-	log->image[n < 0 ? 0 : n] = 0;
+	descriptor_path(image, log->image, sizeof log->image);
 	log->process = (int)getpid(); /* the sandbox has no such call */
 }
 

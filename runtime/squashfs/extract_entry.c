@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "squashfs/extract_work.h"
 
 const char *const extract_words[EXTRACT_COUNTS] = { "set-id", "devices", "owners",
@@ -44,7 +44,7 @@ static int set_xattr(int fd, const char *name, const char *attribute, const void
 
 	if (!name)
 		return fsetxattr(fd, attribute, value, size, 0);
-	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+	descriptor_link(path, sizeof path, fd, name);
 	return lsetxattr(path, attribute, value, size, 0);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "kernel/mount_point.h"
 
@@ -98,8 +99,8 @@ static int bind_entry(int from, int to, const char *name)
 			return -1;
 		close(fd);
 	}
-	snprintf(source, sizeof source, "/proc/self/fd/%d/%s", from, name);
-	snprintf(target, sizeof target, "/proc/self/fd/%d/%s", to, name);
+	descriptor_link(source, sizeof source, from, name);
+	descriptor_link(target, sizeof target, to, name);
 	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) == 0)
 		return 0;
 	if (errno != ENOENT)

@@ -76,6 +76,7 @@ export async function compileNative(arch) {
   const reader = [
     ...(await sources("runtime/squashfs", ".c")),
     path.join(root, "runtime/base/bytes.c"),
+    path.join(root, "runtime/base/descriptors.c"),
   ];
   const readerFlags = [...flags, ...(await runtimeFlags(libraries))];
   const addon = await sources("native", ".cc");

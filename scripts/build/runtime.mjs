@@ -313,6 +313,7 @@ export async function buildThreads() {
     ...programs.map((name) => path.join(root, `test/c/${name}_threads.c`)),
     ...(await cFiles(path.join(root, "runtime/squashfs"))),
     path.join(root, "runtime/base/bytes.c"),
+    path.join(root, "runtime/base/descriptors.c"),
   ];
   const { objects } = await compile({
     units: await units(await decoders(), sources, flags),

@@ -23,6 +23,7 @@
 #include "base/protect.h"
 #include "base/remove.h"
 #include "libc/sha256.h"
+#include "cache/file_state.h"
 #include "cache/zip_images.h"
 #include "cache/store.h"
 
@@ -30,7 +31,6 @@
 #define FILES "files"
 #define DAY 86400
 #define DIGITS (SHA256_TEXT - 1)
-#define SETTLED 2 /* seconds: no file system's clock is coarser */
 
 struct disk_tree {
 	const struct caller *caller;
@@ -39,45 +39,19 @@ struct disk_tree {
 	char base[PATH_MAX]; /* that holds the cache */
 	bool temporary; /* where cleaners remove single files */
 	int cache;
-	struct stat st; /* of the archive's file, from before anything of it was read */
+	struct stat state; /* of the archive's file, from before anything of it was read */
 	char digest[SHA256_TEXT];
 };
 
-/*
- * The kernel sets the change time, nobody else can; a change after it was read shows, unless both
- * are within one step of the file system's clock. A file system that keeps none of its own
- * (squashfs, FAT) has whole seconds there, and a file without a name is not found again by it.
- */
-static bool is_settled(const struct stat *st)
-{
-	time_t age = time(NULL) - st->st_ctim.tv_sec;
-
-	return S_ISREG(st->st_mode) && st->st_nlink && st->st_ctim.tv_nsec && age > SETTLED;
-}
-
-/* All that the kernel says of the file, but what changes by reading and by being written back. */
+/* The archive by its file, not by what is in it. */
 static void identify(const struct disk_tree *tree, char id[SHA256_TEXT])
 {
-	struct stat st = tree->st;
 	struct sha256 hash;
 
-	memset(&st.st_atim, 0, sizeof st.st_atim);
-	st.st_blocks = 0;
 	sha256_init(&hash);
-	sha256_update(&hash, &st, sizeof st);
+	sha256_update(&hash, &tree->state, sizeof tree->state);
 	sha256_update(&hash, &tree->archive->offset, sizeof tree->archive->offset);
 	sha256_text(&hash, id);
-}
-
-/*
- * Somebody else's file, or one that others can write to, may have been another one when it was
- * digested than when it is extracted: it has a tree that no other file shares.
- */
-static bool is_foreign(const struct disk_tree *tree)
-{
-	uid_t owner = tree->st.st_uid;
-
-	return (owner != 0 && owner != tree->caller->uid) || tree->st.st_mode & 022;
 }
 
 static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT],
@@ -87,7 +61,7 @@ static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT]
 	uint64_t at = archive->format == ARCHIVE_ZIP ? 0 : archive->offset;
 	uint64_t end = archive->format == ARCHIVE_ZIP ? archive->size :
 							at + archive->fs.super.bytes_used;
-	const uint64_t place[] = { tree->st.st_dev, tree->st.st_ino };
+	const uint64_t place[] = { tree->state.st_dev, tree->state.st_ino };
 	OWNED uint8_t *buffer = malloc(READ_BYTES);
 	struct sha256 hash;
 
@@ -100,7 +74,8 @@ static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT]
 		sha256_update(&hash, buffer, part);
 		at += part;
 	}
-	if (is_foreign(tree))
+	/* It may be another one now than when it is extracted: its tree is of no other file. */
+	if (file_state_is_foreign(&tree->state, tree->start->caller.uid))
 		sha256_update(&hash, place, sizeof place);
 	sha256_text(&hash, digest);
 	return buffer ? 0 : fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "digest");
@@ -128,18 +103,9 @@ static void note(const struct disk_tree *tree, const char *name, const char *id)
 	(void)!symlinkat(text, tree->cache, name);
 }
 
-static bool is_unchanged(const struct disk_tree *tree)
-{
-	struct stat now;
-
-	return fstat(tree->archive->fd, &now) == 0 && now.st_size == tree->st.st_size &&
-	       now.st_ctim.tv_sec == tree->st.st_ctim.tv_sec &&
-	       now.st_ctim.tv_nsec == tree->st.st_ctim.tv_nsec;
-}
-
 static int find_digest(struct disk_tree *tree, struct failure *failure)
 {
-	bool settled = is_settled(&tree->st);
+	bool settled = file_state_has_settled(&tree->state, FILE_STATE_NOTED);
 	char name[CACHE_NAME_MAX], id[SHA256_TEXT];
 
 	identify(tree, id);
@@ -148,7 +114,7 @@ static int find_digest(struct disk_tree *tree, struct failure *failure)
 		return 0;
 	if (digest_archive(tree, tree->digest, failure) < 0)
 		return -1;
-	if (settled && is_unchanged(tree))
+	if (settled && file_state_is(tree->archive->fd, &tree->state))
 		note(tree, name, id);
 	return 0;
 }
@@ -157,9 +123,9 @@ static int find_digest(struct disk_tree *tree, struct failure *failure)
 static int verify(const struct disk_tree *tree, struct failure *failure)
 {
 	char digest[SHA256_TEXT];
-	bool same = is_unchanged(tree);
+	bool same = file_state_is(tree->archive->fd, &tree->state);
 
-	if (same && !is_settled(&tree->st)) {
+	if (same && !file_state_has_settled(&tree->state, FILE_STATE_NOTED)) {
 		if (digest_archive(tree, digest, failure) < 0)
 			return -1;
 		same = memcmp(digest, tree->digest, sizeof digest) == 0;
@@ -293,7 +259,7 @@ static int open_or_make(void *context, struct failure *failure)
 	if (cache < 0)
 		return -1;
 	tree->cache = cache;
-	if (fstat(tree->archive->fd, &tree->st) < 0)
+	if (!file_state_read(tree->archive->fd, &tree->state))
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s", tree->archive->file);
 	if (find_digest(tree, failure) < 0)
 		return -1;

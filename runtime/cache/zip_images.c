@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "libc/sha256.h"
+#include "cache/file_state.h"
 #include "cache/store.h"
 #include "squashfs/squashfs.h"
 #include "zip/zip.h"
@@ -111,12 +112,12 @@ static int use(const struct cache *cache)
 static int snapshot(const struct cache *cache, int *copy)
 {
 	char digits[DIGITS + 1];
-	struct stat st;
+	struct stat state;
 
 	*copy = -1;
-	if (fstat(cache->zip_fd, &st) < 0)
+	if (!file_state_read(cache->zip_fd, &state))
 		return refuse(cache, cache->file);
-	if ((st.st_uid == cache->caller->uid || st.st_uid == 0) && !(st.st_mode & 022))
+	if (!file_state_is_foreign(&state, cache->caller->uid))
 		return 0;
 	OWNED_FD fd = openat(cache->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0) /* not every file system can; then it has to be in memory */

@@ -13,13 +13,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/inherited.h"
 #include "base/owned.h"
+#include "cache/file_state.h"
 #include "process/sandbox.h"
 #include "archive/archive.h"
 #include "kernel/identity.h"
@@ -68,7 +69,7 @@ struct holder {
 	int handed; /* without a user namespace one less */
 	const unsigned char *mark;
 	struct stat image;
-	time_t end; /* of the linger, by the monotonic clock */
+	double end; /* of the linger, by clock_milliseconds */
 	nfds_t count;
 	nfds_t most;
 	/* The listener, the server; then the processes of runs. */
@@ -80,18 +81,10 @@ const char *holder_strategy(char byte)
 	return byte == 'l' ? "loop" : byte == 'f' ? "fuse" : NULL;
 }
 
-static time_t seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* The linger starts anew with every start, and with the end of the last run. */
 static void linger(struct holder *holder)
 {
-	holder->end = seconds() + holder->linger + 1; /* this second has begun already */
+	holder->end = clock_milliseconds() + holder->linger * 1000.0;
 }
 
 static void add_run(struct holder *holder, int process)
@@ -115,12 +108,11 @@ static void give(struct holder *holder, int socket, const void *name)
 	pid_t pid = proof_peer(socket, holder->uid);
 	/* Before the lock is looked at, so that it is the process that holds it. */
 	OWNED_FD process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	struct stat image;
 
 	if (!proof_given(LOCK, PROOF_START, name, pid))
 		return;
 	/* What the kernel has cached may not be what is in the file any more. */
-	if (!share_file_state(IMAGE, &image) || memcmp(&image, &holder->image, sizeof image) != 0)
+	if (!file_state_is(IMAGE, &holder->image))
 		_exit(0);
 	handed[HANDED_MOUNT] =
 		(int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
@@ -167,10 +159,10 @@ static _Noreturn void keep(struct holder *holder)
 
 	for (;;) {
 		bool runs = holder->count > AT_RUNS;
-		time_t left = holder->end - seconds();
+		double left = holder->end - clock_milliseconds();
 		if (!runs && left <= 0)
 			_exit(0);
-		int n = poll(polled, holder->count, runs ? -1 : (int)left * 1000);
+		int n = poll(polled, holder->count, runs ? -1 : (int)left + 1);
 		if (n < 0 && errno != EINTR)
 			_exit(0);
 		if (n <= 0)
@@ -248,7 +240,7 @@ static int holder_main(void *argument)
 	prctl(PR_SET_NAME, "fuselage-holder", 0, 0, 0);
 	setsid();
 	inherited_reset_signals(); /* any of them ends it */
-	if (!leave_all_but(target) || !share_file_state(IMAGE, &holder->image))
+	if (!leave_all_but(target) || !file_state_read(IMAGE, &holder->image))
 		_exit(0);
 	unsigned most = sandbox_holder(DESCRIPTORS + FOR_START + RUNS_MAX);
 	holder->most =

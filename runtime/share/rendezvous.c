@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "cache/file_state.h"
 #include "libc/sha256.h"
 #include "archive/archive.h"
 #include "kernel/identity.h"
@@ -15,35 +15,10 @@
 /* Change it with anything that the two sides say to each other. */
 #define PROTOCOL FUSELAGE_VERSION " 2"
 
-/* Ages in ns: time stamps are of a clock that ticks 100 times a second at least, or of seconds. */
-#define TICK INT64_C(20000000)
-#define COARSE INT64_C(2000000000)
-
 /* Who nobody in particular is, and everybody whom a user namespace does not map. */
 #define OVERFLOW_ID 65534
 
 #define CGROUP_MAX 4096
-
-bool share_file_state(int file, struct stat *state)
-{
-	/* Also what lies between the fields: states are compared and hashed as bytes. */
-	memset(state, 0, sizeof *state);
-	if (fstat(file, state) < 0)
-		return false;
-	memset(&state->st_atim, 0, sizeof state->st_atim);
-	return true;
-}
-
-/* A second change within the same tick would leave the time as it is. */
-static bool has_settled(const struct stat *image)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	int64_t age = (int64_t)(now.tv_sec - image->st_ctim.tv_sec) * 1000000000 + now.tv_nsec -
-		      image->st_ctim.tv_nsec;
-	return age > (image->st_ctim.tv_nsec ? TICK : COARSE);
-}
 
 /* In them the server might be stopped by what it did for others. */
 static bool is_limited(void)
@@ -87,8 +62,8 @@ static bool describe(const struct share *share, const struct archive *archive,
 	struct stat st;
 
 	memset(common, 0, sizeof *common);
-	if (!share_file_state(archive->fd, &common->image) || !S_ISREG(common->image.st_mode) ||
-	    common->image.st_nlink == 0 || !has_settled(&common->image) ||
+	if (!file_state_read(archive->fd, &common->image) ||
+	    !file_state_has_settled(&common->image, FILE_STATE_SHARED) ||
 	    fstat(share->lock, &st) < 0)
 		return false;
 	memcpy(common->protocol, PROTOCOL, sizeof PROTOCOL);

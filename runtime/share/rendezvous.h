@@ -3,15 +3,11 @@
 #define SHARE_RENDEZVOUS_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 struct archive;
 struct identity;
 struct share;
 struct share_terms;
-
-/* What changes with every change of the file, for memcmp. */
-bool share_file_state(int file, struct stat *state);
 
 /*
  * Finds share->address, a digest of

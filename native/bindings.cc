@@ -26,6 +26,27 @@ const char *kind_name(Failure::Kind kind)
 	return "internal";
 }
 
+const char *class_name(int error)
+{
+	if (error == 0)
+		return "";
+	switch (sqfs_error_class(error)) {
+	case SQFS_CLASS_UNREADABLE:
+		return "unreadable";
+	case SQFS_CLASS_TRUNCATED:
+		return "truncated";
+	case SQFS_CLASS_MISSING:
+		return "missing";
+	case SQFS_CLASS_UNSUPPORTED:
+		return "unsupported";
+	case SQFS_CLASS_MEMORY:
+		return "memory";
+	case SQFS_CLASS_CORRUPT:
+		break;
+	}
+	return "corrupt";
+}
+
 } // namespace
 
 Napi::String byte_string(Napi::Env env, const std::string &bytes)
@@ -62,7 +83,7 @@ Napi::Error error_from(Napi::Env env, const ImageFailure &failure)
 {
 	Napi::Error error = Napi::Error::New(env, failure.error ? sqfs_strerror(failure.error) :
 								  strerror(failure.system_error));
-	error.Set("imageError", Napi::Number::New(env, failure.error));
+	error.Set("imageError", Napi::String::New(env, class_name(failure.error)));
 	error.Set("errno", Napi::Number::New(env, failure.system_error));
 	error.Set("fault", byte_string(env, failure.fault));
 	error.Set("path", byte_string(env, failure.path));

@@ -105,21 +105,10 @@ export interface ContentsWriter {
   abort(): void;
 }
 
-/** SQFS_E* of runtime/squashfs/squashfs.h, as far as they are told apart here. */
-export const IMAGE_ERRORS = {
-  io: -1,
-  truncated: -2,
-  magic: -3,
-  version: -4,
-  bigEndian: -5,
-  codec: -7,
-  memory: -15,
-} as const;
-
 /** What functions of NativeImage throw and reject with. */
 export interface NativeImageFailure extends Error {
-  /** One of SQFS_E*, or 0 where `errno` says what failed at the destination. */
-  imageError: number;
+  /** Its class, as runtime/squashfs has it; "" where `errno` says what failed at the destination. */
+  imageError: "" | "corrupt" | "unreadable" | "truncated" | "missing" | "unsupported" | "memory";
   errno: number;
   /** Which place of the image is at fault; may be empty. */
   fault: string;

@@ -6,7 +6,7 @@ import {
   type Cancellation,
   cancellable,
   EXTRACT_KINDS,
-  IMAGE_ERRORS,
+  fromNative,
   type NativeEntry,
   type NativeImage,
   type NativeImageFailure,
@@ -187,7 +187,7 @@ function isImageFailure(thrown: unknown): thrown is NativeImageFailure {
 
 /** The error for what the destination refused; undefined where the image is at fault. */
 function extractionError(thrown: unknown, directory: string): unknown {
-  if (!isImageFailure(thrown) || thrown.imageError !== 0) return undefined;
+  if (!isImageFailure(thrown) || thrown.imageError !== "") return undefined;
   const path = displayPath(thrown.path);
   const cause = withCode(thrown);
   const what = `cannot be extracted: ${errors.systemReason(cause)}`;
@@ -195,22 +195,20 @@ function extractionError(thrown: unknown, directory: string): unknown {
 }
 
 function readerError(thrown: unknown, shown: string, offset: number): unknown {
-  if (!isImageFailure(thrown)) return thrown;
+  if (!isImageFailure(thrown)) return fromNative(thrown);
   const { message, fault } = thrown;
   const path = displayPath(thrown.path);
   const details = { ...(fault !== "" && { actual: displayPath(fault) }), cause: thrown };
   switch (thrown.imageError) {
-    case IMAGE_ERRORS.io:
+    case "unreadable":
       return errors.fileUnreadable(shown, withCode(thrown));
-    case IMAGE_ERRORS.truncated:
+    case "truncated":
       return errors.imageCut(shown, message, details);
-    case IMAGE_ERRORS.magic:
+    case "missing":
       return errors.imageMissing(shown, offset, details);
-    case IMAGE_ERRORS.version:
-    case IMAGE_ERRORS.bigEndian:
-    case IMAGE_ERRORS.codec:
+    case "unsupported":
       return errors.imageUnsupported(shown, message, details);
-    case IMAGE_ERRORS.memory:
+    case "memory":
       return errors.outOfMemory(`to read ${shown}`);
     default:
       return errors.imageCorrupt(shown, path === "" ? message : `${message} (${path})`, details);

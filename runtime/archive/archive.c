@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/image_failure.h"
 #include "libc/base64.h"
 #include "base/bytes.h"
 #include "base/owned.h"
@@ -151,15 +152,11 @@ static int open_squashfs(struct archive *archive, struct failure *failure)
 	int error = sqfs_open(&archive->fs, archive->fd, archive->offset, 0, fault);
 
 	archive->format = ARCHIVE_SQUASHFS;
+	if (error == SQFS_EMAGIC)
+		return fail(failure, FUSELAGE_E_ARCHIVE_FORMAT, "%s: %s (%s)", archive->file,
+			    sqfs_strerror(error), fault);
 	if (error)
-		return fail(failure,
-			    error == SQFS_EMAGIC     ? FUSELAGE_E_ARCHIVE_FORMAT :
-			    error == SQFS_ETRUNCATED ? FUSELAGE_E_IMAGE_TRUNCATED :
-			    error == SQFS_ECODEC || error == SQFS_EVERSION ||
-					    error == SQFS_EBIGENDIAN ?
-						       FUSELAGE_E_IMAGE_UNSUPPORTED :
-						       FUSELAGE_E_IMAGE_CORRUPT,
-			    "%s: %s (%s)", archive->file, sqfs_strerror(error), fault);
+		return fail_sqfs(failure, error, fault, archive->file, NULL);
 	archive->reader = sqfs_reader_new(&archive->fs, 0);
 	if (!archive->reader)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: reader", archive->file);
@@ -180,10 +177,8 @@ int archive_check(void *context, struct failure *failure)
 		error = sqfs_dir_next(archive->reader, &root, 0, &entry);
 	if (error == 1)
 		error = sqfs_inode_read(archive->reader, entry.ref, &first);
-	if (error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s (%s)", archive->file,
-			    sqfs_strerror(error), sqfs_fault(archive->reader));
-	return 0;
+	return error ? fail_sqfs(failure, error, sqfs_fault(archive->reader), archive->file, NULL) :
+		       0;
 }
 
 static int extract_zip(const struct archive *archive, int dir, struct failure *failure)
@@ -207,10 +202,11 @@ int archive_extract(const struct archive *archive, int dir, struct failure *fail
 	if (extract_tree(archive->reader, dir, &options, &report) == 0)
 		return 0;
 	if (report.error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%s: %s (%s)", archive->file,
-			    report.path, sqfs_strerror(report.error), sqfs_fault(archive->reader));
-	return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "/%s: %s after %" PRIu64 " bytes",
-		    report.path, strerror(report.system_error), report.bytes);
+		return fail_sqfs(failure, report.error, sqfs_fault(archive->reader), archive->file,
+				 report.path);
+	errno = report.system_error;
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "/%.300s: after %" PRIu64 " bytes",
+			  report.path, report.bytes);
 }
 
 /* The text must decode to an archive, or the file is of no format that is known. */

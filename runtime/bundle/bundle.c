@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/image_failure.h"
 #include "bundle/appimage.h"
 #include "bundle/elf_layout.h"
 
@@ -21,20 +22,6 @@ static int open_self(struct bundle *bundle, struct failure *failure)
 	if (bundle->file < 0)
 		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "%s", bundle->path);
 	return 0;
-}
-
-static int image_failure(const struct bundle *bundle, int error, const char *fault,
-			 struct failure *failure)
-{
-	enum fuselage_code code = FUSELAGE_E_IMAGE_CORRUPT;
-
-	if (error == SQFS_ETRUNCATED)
-		code = FUSELAGE_E_IMAGE_TRUNCATED;
-	else if (error == SQFS_ECODEC || error == SQFS_EVERSION || error == SQFS_EBIGENDIAN)
-		code = FUSELAGE_E_IMAGE_UNSUPPORTED;
-	else if (error == SQFS_ENOMEM)
-		code = FUSELAGE_E_OUT_OF_MEMORY;
-	return fail(failure, code, "%s: %s (%s)", bundle->path, sqfs_strerror(error), fault);
 }
 
 /* The file must reach as far as the manifest says: a cut copy is told apart from a changed one. */
@@ -80,7 +67,7 @@ static int open_image(struct bundle *bundle, struct failure *failure)
 		return -1;
 	int error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset, length, fault);
 	if (error)
-		return image_failure(bundle, error, fault, failure);
+		return fail_sqfs(failure, error, fault, bundle->path, NULL);
 	bundle->reader = sqfs_reader_new(&bundle->fs, 0);
 	if (!bundle->reader)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: reader", bundle->path);
@@ -96,7 +83,7 @@ int bundle_check_entry(const struct bundle *bundle, struct failure *failure)
 		return fail(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s: not in the image",
 			    bundle->path, bundle->manifest.entry);
 	if (error)
-		return image_failure(bundle, error, sqfs_fault(bundle->reader), failure);
+		return fail_sqfs(failure, error, sqfs_fault(bundle->reader), bundle->path, NULL);
 	return 0;
 }
 
@@ -117,8 +104,7 @@ int bundle_explain_io_error(const struct bundle *bundle, struct failure *failure
 	}
 	if (!error)
 		return fail_errno(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s", bundle->path, entry);
-	return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s: %s (%s)", bundle->path, entry,
-		    sqfs_strerror(error), sqfs_fault(bundle->reader));
+	return fail_sqfs(failure, error, sqfs_fault(bundle->reader), bundle->path, entry);
 }
 
 int bundle_open(struct bundle *bundle, const char *target, struct failure *failure)

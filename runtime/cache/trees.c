@@ -75,7 +75,7 @@ static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT]
 		at += part;
 	}
 	/* It may be another one now than when it is extracted: its tree is of no other file. */
-	if (file_state_is_foreign(&tree->state, tree->start->caller.uid))
+	if (file_state_is_foreign(&tree->state, tree->caller->uid))
 		sha256_update(&hash, place, sizeof place);
 	sha256_text(&hash, digest);
 	return buffer ? 0 : fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "digest");

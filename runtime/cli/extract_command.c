@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/image_failure.h"
 #include "base/inherited.h"
 #include "libc/match.h"
 #include "base/owned.h"
@@ -89,8 +90,8 @@ static int describe(const struct bundle *bundle, const char *target,
 		return fail(failure, FUSELAGE_E_EXTRACT_FAILED, "%s: interrupted, nothing is left",
 			    target);
 	if (report->error)
-		return fail(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: /%.200s: %s (%s)", bundle->path,
-			    report->path, sqfs_strerror(report->error), sqfs_fault(bundle->reader));
+		return fail_sqfs(failure, report->error, sqfs_fault(bundle->reader), bundle->path,
+				 report->path);
 	errno = report->system_error;
 	return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%.300s", target, report->path);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "archive/image_failure.h"
 #include "base/owned.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"
@@ -243,7 +244,7 @@ int image_mount_attach(struct mounting *mounting, struct image_mount *image, con
 			return 0;
 		}
 		/* The same for all of them; the next would only hide it. */
-		if (reason.code == FUSELAGE_E_IMAGE_CORRUPT)
+		if (is_image_failure(&reason))
 			return fail(failure, reason.code, "%s", reason.text);
 		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %s",
 				 strategy->name, reason.text);

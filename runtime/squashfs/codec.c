@@ -58,7 +58,10 @@ static ssize_t gzip_decompress(z_stream *stream, const void *source, size_t sour
 	stream->avail_in = (uInt)source_size;
 	stream->next_out = out;
 	stream->avail_out = (uInt)out_size;
-	if (inflate(stream, Z_FINISH) != Z_STREAM_END)
+	int result = inflate(stream, Z_FINISH);
+	if (result == Z_MEM_ERROR)
+		return SQFS_ENOMEM;
+	if (result != Z_STREAM_END)
 		return SQFS_EDECOMPRESS;
 	return (ssize_t)(out_size - stream->avail_out);
 }

@@ -52,6 +52,26 @@ const char *sqfs_strerror(int error)
 	}
 }
 
+enum sqfs_error_class sqfs_error_class(int error)
+{
+	switch (error) {
+	case SQFS_EIO:
+		return SQFS_CLASS_UNREADABLE;
+	case SQFS_ETRUNCATED:
+		return SQFS_CLASS_TRUNCATED;
+	case SQFS_EMAGIC:
+		return SQFS_CLASS_MISSING;
+	case SQFS_EVERSION:
+	case SQFS_EBIGENDIAN:
+	case SQFS_ECODEC:
+		return SQFS_CLASS_UNSUPPORTED;
+	case SQFS_ENOMEM:
+		return SQFS_CLASS_MEMORY;
+	default:
+		return SQFS_CLASS_CORRUPT;
+	}
+}
+
 int sqfs_errno(int error)
 {
 	switch (error) {

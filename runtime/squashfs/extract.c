@@ -110,7 +110,10 @@ static int add_big_file(struct extraction *walk, struct extract_dir *dir, const 
 	if (fd < 0)
 		return -1;
 	if (!big || ftruncate(fd, (off_t)inode->size) < 0) {
-		extract_system_failure(&walk->own);
+		if (big)
+			extract_system_failure(&walk->own);
+		else
+			extract_image_failure(&walk->own, SQFS_ENOMEM);
 		free(big);
 		close(fd);
 		return -1;

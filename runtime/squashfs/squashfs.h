@@ -159,6 +159,18 @@ struct sqfs_cache;
 int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, uint64_t length, char *fault);
 
 const char *sqfs_strerror(int error);
+
+/* What callers tell apart: whose fault it is, and what can be done. */
+enum sqfs_error_class {
+	SQFS_CLASS_CORRUPT,
+	SQFS_CLASS_UNREADABLE, /* the file, by the system */
+	SQFS_CLASS_TRUNCATED,
+	SQFS_CLASS_MISSING, /* there is no image */
+	SQFS_CLASS_UNSUPPORTED,
+	SQFS_CLASS_MEMORY, /* nobody's: the image may be sound */
+};
+
+enum sqfs_error_class sqfs_error_class(int error);
 /* errno that a file system would give for it */
 int sqfs_errno(int error);
 const char *sqfs_compressor_name(unsigned compressor); /* "zstd", ...; NULL: unknown */

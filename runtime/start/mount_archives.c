@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "archive/image_failure.h"
 #include "base/owned.h"
 #include "cache/zip_images.h"
 #include "start/run_directory.h"
@@ -127,7 +128,7 @@ static int place_dynamic(struct start *start, struct archive *archive, struct im
 	if (strcmp(start->mounting.type, "extract") != 0) {
 		if (place_overlay(start, image, number, &refused) == 0)
 			return 0;
-		if (refused.code == FUSELAGE_E_IMAGE_CORRUPT)
+		if (is_image_failure(&refused))
 			return fail(failure, refused.code, "%s", refused.text);
 	}
 	fuse_mount_close(&image->server);

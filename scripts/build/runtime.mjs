@@ -3,8 +3,8 @@
 //   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--sandbox]
 //
 // Output: dist/runtime/<arch>/fuselage.
-// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,units}, for this
-// machine, by the system's C compiler, because AddressSanitizer wants a dynamic program and its own
+// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,out-of-memory,units}, for
+// this machine, by the system's C compiler, because AddressSanitizer wants a dynamic program and its own
 // runtime library.
 // With --threads: build/runtime/threads/{cache,extract}-threads, the same way with ThreadSanitizer.
 // With --sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
@@ -256,9 +256,9 @@ export async function buildRuntime(arch) {
 
 /**
  * Builds the runtime, the fuzz target of its reader, the program that makes requests to its FUSE
- * server, and the one that calls single functions, with ASan and UBSan, for this machine.
+ * server, the one that takes memory from its reader, and the one that calls single functions, with ASan and UBSan, for this machine.
  *
- * @returns {Promise<{runtime: string, fuzzReader: string, requests: string, units: string}>} their paths
+ * @returns {Promise<Record<"runtime" | "fuzzReader" | "requests" | "outOfMemory" | "units", string>>} their paths
  */
 export async function buildSanitized() {
   const flags = [
@@ -271,7 +271,14 @@ export async function buildSanitized() {
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
   const sources = await cFiles(path.join(root, "runtime"));
-  const tests = ["fuzz/reader", "fuzz/walk", "fuzz/fields", "support/fuse-requests", "c/units"];
+  const tests = [
+    "fuzz/reader",
+    "fuzz/walk",
+    "fuzz/fields",
+    "support/fuse-requests",
+    "c/out_of_memory",
+    "c/units",
+  ];
   const { objects } = await compile({
     units: await units(
       libraries,
@@ -295,7 +302,12 @@ export async function buildSanitized() {
     runtime: await link("fuselage", shared),
     fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
     requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
-    units: await link("units", [driving[4], ...parts]),
+    units: await link("units", [driving[5], ...parts]),
+    outOfMemory: await link("out-of-memory", [
+      "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc",
+      driving[4],
+      ...parts,
+    ]),
   };
 }
 

@@ -12,13 +12,15 @@ async function build(option: string): Promise<void> {
 
 /**
  * With ASan and UBSan. @returns paths of the runtime, of the reader's fuzz target, of the program
- * that makes requests to the FUSE server, and of the one that calls single functions
+ * that makes requests to the FUSE server, of the one that takes memory from the reader, and of the one
+ * that calls single functions
  */
 export async function buildSanitized(): Promise<{
   runtime: string;
   fuzzReader: string;
   requests: string;
   units: string;
+  outOfMemory: string;
 }> {
   await build("--sanitize");
   const sanitized = path.join(dir, "sanitize");
@@ -27,6 +29,7 @@ export async function buildSanitized(): Promise<{
     fuzzReader: path.join(sanitized, "fuzz-reader"),
     requests: path.join(sanitized, "fuse-requests"),
     units: path.join(sanitized, "units"),
+    outOfMemory: path.join(sanitized, "out-of-memory"),
   };
 }
 

@@ -3,12 +3,13 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import type { Strategy } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { pack } from "./pack.ts";
 
 export interface Finding {
-  strategy: "loop" | "fuse" | "fusermount" | "extract";
+  strategy: Strategy;
   works: boolean;
   /** Milliseconds to the mounted image, or to the refusal. */
   milliseconds: number;

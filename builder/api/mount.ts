@@ -1,6 +1,7 @@
 /** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
 import { spawn } from "node:child_process";
 import * as errors from "../errors.ts";
+import type { hostMountTypes } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 
 export interface MountOptions {
@@ -11,7 +12,7 @@ export interface MountOptions {
   /** As `bundle mount -o` takes them: "cache=64M", "noexec". */
   options?: readonly string[];
   /** Default: the first that works. */
-  type?: "auto" | "loop" | "fuse" | "fusermount";
+  type?: (typeof hostMountTypes)[number];
   /** Resolve only when it is unmounted again; aborting `signal` unmounts it. */
   foreground?: boolean;
   signal?: AbortSignal;

@@ -7,7 +7,7 @@
  */
 import { statSync } from "node:fs";
 import * as errors from "../errors.ts";
-import { runnerOptions } from "../generated/spec.ts";
+import { mountTypes, runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
@@ -40,7 +40,7 @@ interface RunnerOption {
 
 const options: readonly RunnerOption[] = runnerOptions;
 const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
-const MOUNT_TYPES = ["auto", "loop", "fuse", "fusermount", "extract"];
+const MOUNT_TYPES: readonly string[] = mountTypes;
 
 /** Behind --run PATH these, and whatever is no option, are the program's own. */
 const OF_THE_PROGRAM = ["run", "help", "version", "mount", "mount-fd", "options", "foreground"];

@@ -17,7 +17,8 @@
 #include "cli/kernel_config.h"
 #include "start/mount_archives.h"
 
-static const char *const strategies[] = { "loop", "fuse", "fusermount", "extract" };
+#define NAME(name, shared, host) #name,
+static const char *const strategies[] = { FUSELAGE_STRATEGIES(NAME) };
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 #define REASON_MAX 800

@@ -107,13 +107,15 @@ static int add_archive(struct invocation *invocation, enum archive_use use, cons
 
 int runner_options_check_mount_type(const char *name, const char *value, struct failure *failure)
 {
-	static const char *const types[] = { "auto", "loop", "fuse", "fusermount", "extract" };
+#define NAME(name, shared, host) #name,
+	static const char *const types[] = { "auto", FUSELAGE_STRATEGIES(NAME) };
+#undef NAME
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (strcmp(value, types[i]) == 0)
 			return 0;
-	return fail(failure, FUSELAGE_E_MOUNT_OPTION,
-		    "%s=%.80s: expected auto, loop, fuse, fusermount or extract", name, value);
+	return fail(failure, FUSELAGE_E_MOUNT_OPTION, "%s=%.80s: expected " FUSELAGE_MOUNT_TYPES,
+		    name, value);
 }
 
 static int take_once(const char **place, const char *name, const char *value,

@@ -190,10 +190,9 @@ static const struct strategy {
 	int (*try)(struct attempt *attempt, struct failure *failure);
 	bool shared; /* with later starts */
 } strategies[] = {
-	{ "loop", try_loop, true },
-	{ "fuse", try_fuse, true },
-	{ "fusermount", try_fusermount, false },
-	{ "extract", try_extract, false },
+#define ROW(name, shared, host) { #name, try_##name, shared },
+	FUSELAGE_STRATEGIES(ROW)
+#undef ROW
 };
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)

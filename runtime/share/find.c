@@ -119,10 +119,12 @@ static bool take_handed(struct share *share, const struct identity *identity)
 	bool user = identity->kind == NAMESPACE_USER;
 	share->strategy = holder_strategy(strategy);
 	/* To change the namespace is the last thing that may fail. */
-	bool taken = count == (user ? HANDED_COUNT : HANDED_COUNT - 1) && share->strategy &&
-		     is_of_type(handed[HANDED_MOUNT],
-				strategy == 'l' ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC, MOUNT_FLAGS) &&
-		     (!user || enter(identity, handed[HANDED_USERS]));
+	bool taken =
+		count == (user ? HANDED_COUNT : HANDED_COUNT - 1) && share->strategy &&
+		is_of_type(handed[HANDED_MOUNT],
+			   strcmp(share->strategy, "loop") == 0 ? SQUASHFS_MAGIC : FUSE_SUPER_MAGIC,
+			   MOUNT_FLAGS) &&
+		(!user || enter(identity, handed[HANDED_USERS]));
 	if (taken)
 		share->mount = steal_fd(&handed[HANDED_MOUNT]);
 	share->joined = taken;

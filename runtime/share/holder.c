@@ -78,7 +78,12 @@ struct holder {
 
 const char *holder_strategy(char byte)
 {
-	return byte == 'l' ? "loop" : byte == 'f' ? "fuse" : NULL;
+#define IS(name, shared, host)          \
+	if (shared && byte == #name[0]) \
+		return #name;
+	FUSELAGE_STRATEGIES(IS)
+#undef IS
+	return NULL;
 }
 
 /* The linger starts anew with every start, and with the end of the last run. */

@@ -23,7 +23,7 @@ enum handed {
 	HANDED_COUNT
 };
 
-/* "loop" or "fuse" for the byte that comes with what is handed over; NULL for any other. */
+/* The strategy that the byte stands for which comes with what is handed over; NULL: none. */
 const char *holder_strategy(char byte);
 
 /*

@@ -20,7 +20,7 @@ struct invocation {
 	size_t count;
 	bool cache_static; /* zip → squashfs, kept in <home>/cache */
 	bool map_root_user;
-	const char *mount_type; /* auto, loop, fuse, fusermount, extract */
+	const char *mount_type; /* "auto", or the name of a strategy */
 	const char *run; /* path searched for in the archives, or NULL */
 	char **command; /* NULL-terminated: the command, or the arguments of `run` */
 	struct mount_request mount;

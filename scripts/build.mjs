@@ -23,11 +23,12 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { progress } from "./build/jobs.mjs";
-import { generate, readSpec } from "./generate.mjs";
+import { completions } from "./generate/completions.mjs";
+import { configSchema } from "./generate/config-schema.mjs";
+import { manPages } from "./generate/man.mjs";
+import { readSpec } from "./generate/spec.mjs";
+import { generate } from "./generate.mjs";
 import { during } from "./setup/progress.mjs";
-import { completions } from "./spec/completions.mjs";
-import { configSchema } from "./spec/config-schema.mjs";
-import { manPages } from "./spec/man.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
 /** Machines as `uname -m` and as Node call them. */
@@ -82,6 +83,7 @@ export const parts = [
       "builder",
       "scripts/build.mjs",
       "scripts/generate.mjs",
+      "scripts/generate",
       "scripts/spec",
       "tsconfig.json",
       "package.json",
@@ -98,7 +100,7 @@ export const parts = [
   },
   {
     name: "types",
-    inputs: ["builder", "scripts/spec", "tsconfig.json", "tsconfig.build.json"],
+    inputs: ["builder", "scripts/generate", "scripts/spec", "tsconfig.json", "tsconfig.build.json"],
     outputs: ["dist/index.d.ts"],
     build: buildTypes,
   },

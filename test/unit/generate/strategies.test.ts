@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { root } from "../../support/process.ts";
 
 const { checkStrategies, parseWithStrategies } = await import(
-  path.join(root, "scripts/spec/strategies.mjs")
+  path.join(root, "scripts/generate/strategies.mjs")
 );
 
 const strategy = (name: string, shared = false, host = true) => ({ name, shared, host });

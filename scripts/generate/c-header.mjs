@@ -1,0 +1,97 @@
+// runtime/generated/spec.h: what the runtime shares with the builder and the docs.
+
+import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
+import { defaultExit, notice } from "./spec.mjs";
+import { strategiesC } from "./strategies.mjs";
+
+const cString = (text) => JSON.stringify(text).replaceAll("\\u001b", "\\033");
+
+export function cHeader({ version, errors, manifest, options, strategies }) {
+  const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
+  const define = (name, value) => `#define ${name} ${value}`;
+  /** A text as one C string literal a line. */
+  const cLines = (text) =>
+    text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => `\t${cString(`${line}\n`)}`);
+  return `/* ${notice} */
+#ifndef GENERATED_SPEC_H
+#define GENERATED_SPEC_H
+
+${define("FUSELAGE_VERSION", cString(version))}
+
+/* The manifest: docs/format.md. Numbers are bytes unless they count records. */
+${[
+  define("FUSELAGE_MANIFEST_SECTION", cString(manifest.section)),
+  define("FUSELAGE_MANIFEST_MAGIC", `${cString(manifest.magic)} /* 8 bytes, no NUL */`),
+  define("FUSELAGE_MANIFEST_MAJOR", `${manifest.major}u`),
+  define("FUSELAGE_MANIFEST_MINOR", `${manifest.minor}u`),
+  define("FUSELAGE_MANIFEST_HEADER_SIZE", `${manifest.headerBytes}u`),
+  define("FUSELAGE_MANIFEST_RECORD_HEADER_SIZE", `${manifest.recordHeaderBytes}u`),
+  define("FUSELAGE_MANIFEST_RECORD_ALIGNMENT", `${manifest.recordAlignment}u`),
+  define("FUSELAGE_MANIFEST_MAX_SIZE", `${manifest.maxBytes}u`),
+  define("FUSELAGE_MANIFEST_MAX_RECORDS", `${manifest.maxRecords}u`),
+  define("FUSELAGE_IMAGE_ALIGNMENT", `${manifest.imageAlignment}u`),
+].join("\n")}
+
+enum fuselage_manifest_tag {
+${manifest.tags
+  .map((tag) => `\tFUSELAGE_MANIFEST_${tag.name} = ${tag.value}, /* ${tag.summary} */`)
+  .join("\n")}
+};
+
+enum fuselage_manifest_flag {
+${manifest.recordFlags
+  .map((flag) => `\tFUSELAGE_MANIFEST_${flag.name} = ${flag.value}, /* ${flag.summary} */`)
+  .join("\n")}
+};
+
+/* Words of FUSELAGE_MANIFEST_OPTIONS. */
+${manifest.optionWords
+  .map((word) => define(`FUSELAGE_MANIFEST_WORD_${word.name}`, cString(word.value)))
+  .join("\n")}
+
+${strategiesC(strategies)}
+/* Every failure of the runtime: X(code, exit status, hint). docs/errors.md has the prose. */
+#define FUSELAGE_ERRORS(X) \\
+${runtimeErrors
+  .map(
+    ({ code, exit, hint, runtimeHint }) =>
+      `\tX(${code}, ${exit?.runtime ?? defaultExit.runtime}, ${cString(runtimeHint ?? hint)})`,
+  )
+  .join(" \\\n")}
+
+/* FUSELAGE_E_SELF_OPEN and so on; FUSELAGE_OK is 0. */
+enum fuselage_code {
+	FUSELAGE_OK,
+#define FUSELAGE_ENUM(code, status, hint) FUSELAGE_##code,
+	FUSELAGE_ERRORS(FUSELAGE_ENUM)
+#undef FUSELAGE_ENUM
+	FUSELAGE_CODE_COUNT,
+};
+
+struct fuselage_failure {
+	const char *code; /* "E_SELF_OPEN" */
+	const char *hint; /* what to do next, one line, no newline */
+	int status; /* exit status */
+};
+
+/* Indexed by enum fuselage_code; entry 0 is empty. */
+extern const struct fuselage_failure fuselage_failures[FUSELAGE_CODE_COUNT];
+
+/* What --bundle-help prints after the usage line; ends with a newline. */
+#define FUSELAGE_RUNTIME_HELP \\
+${cLines(runtimeHelp(options)).join(" \\\n")}
+
+/* What --appimage-help prints after the usage. */
+#define FUSELAGE_APPIMAGE_HELP \\
+${cLines(appimageHelp(options)).join(" \\\n")}
+
+/* What fuselage --help prints. */
+#define FUSELAGE_RUNNER_HELP \\
+${cLines(runnerHelp(options)).join(" \\\n")}
+
+#endif
+`;
+}

@@ -1,0 +1,100 @@
+// The tables and texts in docs/ that stand between marks in hand-written pages.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { configKeys } from "./config-schema.mjs";
+import {
+  aliasHelp,
+  appimageHelp,
+  commandHelp,
+  programHelp,
+  runnerHelp,
+  runtimeHelp,
+} from "./help.mjs";
+import { defaultExit, root } from "./spec.mjs";
+
+function errorTable({ errors }) {
+  const rows = errors.map(({ code, raisedBy, exit, summary, hint }) => {
+    const status = raisedBy.map((who) => exit?.[who] ?? defaultExit[who]).join(", ");
+    return `| \`${code}\` | ${raisedBy.join(", ")} | ${status} | ${summary} | ${hint} |`;
+  });
+  const head = "| code | raised by | exit status | what happened | what to do |";
+  return [head, "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+function tagTable({ manifest }) {
+  const yes = (value) => (value ? "yes" : "no");
+  const rows = manifest.tags.map(
+    ({ value, name, critical, repeated, summary }) =>
+      `| ${value} | ${name} | ${yes(critical)} | ${yes(repeated)} | ${summary} |`,
+  );
+  const head = "| tag | name | critical | repeated | value |";
+  return [head, "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+function libraryTable({ hostLibraries }) {
+  const rows = hostLibraries.map(
+    ({ names, reason }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${reason} |`,
+  );
+  return ["| library | why it is the target's |", "|---|---|", ...rows].join("\n");
+}
+
+function configTable({ options }) {
+  const type = (schema) => {
+    if (schema.enum) return schema.enum.map((one) => `\`${JSON.stringify(one)}\``).join(", ");
+    if (schema.type === "array") return `list of ${schema.items.type}s`;
+    if (schema.type !== "integer") return schema.type;
+    return `integer, ${schema.minimum} to ${schema.maximum}`;
+  };
+  const rows = Object.entries(configKeys(options).properties).map(
+    ([key, schema]) => `| \`${key}\` | ${type(schema)} | ${schema.description} |`,
+  );
+  return ["| key | value | meaning |", "|---|---|---|", ...rows].join("\n");
+}
+
+function cliReference({ options }) {
+  const block = (text) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
+  const environment = options.environment.map(
+    ({ name, scope, summary }) => `| \`${name}\` | ${scope} | ${summary} |`,
+  );
+  return [
+    "## bundle",
+    block(programHelp(options)),
+    ...options.commands.flatMap((c) => [`## bundle ${c.name}`, block(commandHelp(options, c))]),
+    `## ${options.alias.name}`,
+    options.alias.summary,
+    block(aliasHelp(options)),
+    `## ${options.runner.name}`,
+    "The runtime without an image. `bundle runtime -o fuselage` copies it; nothing else is needed to run it.",
+    block(runnerHelp(options)),
+    "## Options of a bundle",
+    "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`. `--bundle-extract` takes `--set-id`, `--devices`, `--owners` and `--privileged-xattrs`, as `bundle extract` does.",
+    block(runtimeHelp(options)),
+    "## Options of an AppImage",
+    "They count only as the first argument of a file that is an AppImage, beside those of a bundle.",
+    block(appimageHelp(options)),
+    "## Environment variables",
+    ["| name | scope | meaning |", "|---|---|---|", ...environment].join("\n"),
+  ].join("\n\n");
+}
+
+function spliceTable(file, table) {
+  const text = readFileSync(path.join(root, file), "utf8");
+  const begin = "<!-- generated: begin -->";
+  const end = "<!-- generated: end -->";
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`${file}: the marks "${begin}", "${end}" are missing`);
+  return `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`;
+}
+
+/** The pages with what is generated in them. @returns {[file: string, text: string][]} */
+export function pages(spec) {
+  return Object.entries({
+    "docs/errors.md": errorTable(spec),
+    "docs/cli.md": cliReference(spec),
+    "docs/format.md": tagTable(spec),
+    "docs/libraries.md": libraryTable(spec),
+    "docs/config.md": configTable(spec),
+  }).map(([file, table]) => [file, spliceTable(file, table)]);
+}

@@ -1,0 +1,62 @@
+// builder/generated/spec.ts: what the builder shares with the runtime, the docs and the help texts.
+
+import { configKeys } from "./config-schema.mjs";
+import { aliasHelp, commandHelp, programHelp } from "./help.mjs";
+import { defaultExit, notice } from "./spec.mjs";
+import { mountTypes } from "./strategies.mjs";
+
+export function typescript({ version, errors, manifest, options, hostLibraries, strategies }) {
+  const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
+  const value = (name, data) =>
+    `export const ${name} = ${JSON.stringify(data, null, 2)} as const;\n`;
+  const catalogue = Object.fromEntries(
+    errors
+      .filter((error) => error.raisedBy.includes("builder"))
+      .map(({ code, exit, summary, hint }) => [
+        code,
+        { exit: exit?.builder ?? defaultExit.builder, summary, hint },
+      ]),
+  );
+  const { tags, recordFlags, optionWords, ...numbers } = manifest;
+  return [
+    `// ${notice}\n`,
+    value("version", version),
+    "/** Failures of the builder by code; `exit` is the exit status of `bundle`. */\n" +
+      value("errorCatalogue", catalogue),
+    "export type ErrorCode = keyof typeof errorCatalogue;\n",
+    value("manifestFormat", numbers),
+    value("manifestTags", byName(tags)),
+    value(
+      "criticalTags",
+      tags.filter((tag) => tag.critical).map((tag) => tag.value),
+    ),
+    value(
+      "repeatedTags",
+      tags.filter((tag) => tag.repeated).map((tag) => tag.value),
+    ),
+    value("manifestFlags", byName(recordFlags)),
+    value("optionWords", byName(optionWords)),
+    "/** Ways to make an image visible, in the order in which they are tried. */\n" +
+      value(
+        "strategies",
+        strategies.map(({ name }) => name),
+      ),
+    "export type Strategy = (typeof strategies)[number];\n",
+    ...Object.entries(mountTypes(strategies)).map(([name, types]) => value(name, types)),
+    "/** Libraries that are never packed; docs/libraries.md lists them. */\n" +
+      value("hostLibraries", hostLibraries),
+    "/** Keys of bundle.config.*, with their JSON schema, and those whose values are paths. */\n" +
+      value("configKeys", configKeys(options)),
+    value("program", options.program),
+    value("globalOptions", options.global),
+    value("commands", options.commands),
+    value("alias", options.alias),
+    value("runnerOptions", options.runner.options),
+    value("programHelp", programHelp(options)),
+    value("aliasHelp", aliasHelp(options)),
+    value(
+      "commandHelp",
+      Object.fromEntries(options.commands.map((c) => [c.name, commandHelp(options, c)])),
+    ),
+  ].join("\n");
+}

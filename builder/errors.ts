@@ -4,7 +4,7 @@
  * Codes, hints and exit statuses stand in scripts/spec/errors.json; docs/errors.md lists them.
  * Paths in here are what a person should read: names inside a tree go through `displayPath` first.
  */
-import { type ErrorCode, errorCatalogue } from "./generated/spec.ts";
+import { type ErrorCode, errorCatalogue, machines } from "./generated/spec.ts";
 
 export type { ErrorCode } from "./generated/spec.ts";
 
@@ -216,7 +216,7 @@ export function doctor(path: string, words: string): BundleError {
 
 /** @param expected machine of the bundle @param actual machine of its program */
 export function elfMachine(path: string, expected: string, actual: string): BundleError {
-  const known = actual === "x86_64" || actual === "aarch64";
+  const known = machines.some(({ name }) => name === actual);
   const hint = known
     ? `Build with --arch ${actual}, or pack a program for ${expected}.`
     : undefined;

@@ -23,6 +23,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { progress } from "./build/jobs.mjs";
+import { architectures, isHost, machineOf } from "./build/machines.mjs";
 import { completions } from "./generate/completions.mjs";
 import { configSchema } from "./generate/config-schema.mjs";
 import { manPages } from "./generate/man.mjs";
@@ -31,16 +32,12 @@ import { generate } from "./generate.mjs";
 import { during } from "./setup/progress.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
-/** Machines as `uname -m` and as Node call them. */
-const machines = { x86_64: "x64", aarch64: "arm64" };
-const architectures = Object.keys(machines);
 
 /**
  * A part of what is published.
  * @typedef {{name: string, inputs: string[], outputs: string[], build: () => Promise<void>}} Part
  */
 
-const isHost = (arch) => machines[arch] === process.arch;
 const isOther = (arch) => !isHost(arch);
 
 /** @returns {Part} the runtime for the architectures that are wanted */
@@ -48,7 +45,7 @@ function runtimePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
   return {
     name,
-    inputs: ["runtime", "scripts/build", "package-lock.json"],
+    inputs: ["runtime", "scripts/build", "scripts/spec/machines.json", "package-lock.json"],
     outputs: wantedOnes.map((arch) => `dist/runtime/${arch}/fuselage`),
     async build() {
       const { buildRuntime } = await import("./build/runtime.mjs");
@@ -62,8 +59,15 @@ function nativePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
   return {
     name,
-    inputs: ["native", "runtime/base", "runtime/squashfs", "scripts/build", "package-lock.json"],
-    outputs: wantedOnes.map((arch) => `dist/native/linux-${machines[arch]}.node`),
+    inputs: [
+      "native",
+      "runtime/base",
+      "runtime/squashfs",
+      "scripts/build",
+      "scripts/spec/machines.json",
+      "package-lock.json",
+    ],
+    outputs: wantedOnes.map((arch) => `dist/native/linux-${machineOf(arch).node}.node`),
     async build() {
       const { buildNative } = await import("./build/native.mjs");
       await Promise.all(wantedOnes.map(buildNative));

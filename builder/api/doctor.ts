@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import type { Strategy } from "../generated/spec.ts";
+import { machines, type Strategy } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { pack } from "./pack.ts";
@@ -58,7 +58,7 @@ async function withSmallImage<Result>(use: (image: string) => Promise<Result>): 
  * @throws E_DOCTOR with the runtime's words, when it cannot even try
  */
 export async function doctor(file?: string): Promise<Finding[]> {
-  const runtime = runtimePath(hostArchitecture() ?? "x86_64");
+  const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
   const { stdout, stderr } =
     file === undefined
       ? await withSmallImage((image) => ask(runtime, image))

@@ -1,7 +1,7 @@
 /** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
 import { spawn } from "node:child_process";
 import * as errors from "../errors.ts";
-import type { hostMountTypes } from "../generated/spec.ts";
+import { type hostMountTypes, machines } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 
 export interface MountOptions {
@@ -29,7 +29,7 @@ export async function mount(options: MountOptions): Promise<void> {
   if (type !== undefined) args.push(`--mount-type=${type}`);
   if (words.length > 0) args.push(`--options=${words.join(",")}`);
   if (foreground) args.push("--foreground");
-  const runtime = runtimePath(hostArchitecture() ?? "x86_64");
+  const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
   const { status, stderr } = await run(runtime, [...args, "--", directory], signal);
   if (status !== 0) throw errors.mountRefused(file, stderr);
 }

@@ -2,6 +2,7 @@
 import type { KindName } from "../app/kind.ts";
 import { kindNames } from "../app/kinds.ts";
 import * as errors from "../errors.ts";
+import { machines } from "../generated/spec.ts";
 import { type Architecture, architectures } from "../host/paths.ts";
 import { type Compression, LEVELS } from "../squashfs/squashfs-options.ts";
 
@@ -50,26 +51,22 @@ export function parseThreads(text: string): number {
 
 /** An architecture by the name that `uname -m` gives it, or by Node's or Debian's. */
 export function parseArch(text: string): Architecture {
-  const aliases: Record<string, Architecture> = {
-    x64: "x86_64",
-    amd64: "x86_64",
-    arm64: "aarch64",
-  };
-  const arch = architectures.find((name) => name === text) ?? aliases[text];
-  if (arch === undefined) {
+  const named = (names: readonly string[]) => names.includes(text);
+  const machine = machines.find(({ name, aliases }) => named([name, ...aliases]));
+  if (machine === undefined) {
     throw errors.optionValue("--arch", architectures.join(" or "), `"${text}"`);
   }
-  return arch;
+  return machine.name;
 }
 
 /** What Node calls the machine: linux-x64, linux-arm64. */
 export function parseTarget(text: string): Architecture {
-  const known: Record<string, Architecture> = { "linux-x64": "x86_64", "linux-arm64": "aarch64" };
-  const arch = known[text];
-  if (arch === undefined) {
-    throw errors.optionValue("--target", Object.keys(known).join(" or "), `"${text}"`);
+  const machine = machines.find(({ node }) => text === `linux-${node}`);
+  if (machine === undefined) {
+    const known = machines.map(({ node }) => `linux-${node}`);
+    throw errors.optionValue("--target", known.join(" or "), `"${text}"`);
   }
-  return arch;
+  return machine.name;
 }
 
 /** A C library. */

@@ -7,7 +7,7 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import { manifestFormat } from "../generated/spec.ts";
+import { machines, manifestFormat, otherMachines } from "../generated/spec.ts";
 
 export interface Section {
   name: string;
@@ -37,7 +37,7 @@ export interface ElfFile {
   type: number;
   /** Bits of the class: word size of the file's machine. */
   bits: 32 | 64;
-  /** e_machine: 62 x86_64, 183 aarch64, 3 i386, 40 arm. */
+  /** e_machine; `machineName` has its name. */
   machine: number;
   /** EI_OSABI. */
   osabi: number;
@@ -106,8 +106,8 @@ const layouts = {
 
 /** Machines by e_machine, as `uname -m` calls them. */
 export function machineName(machine: number): string {
-  const names: Record<number, string> = { 3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64" };
-  return names[machine] ?? `machine ${machine}`;
+  const known = [...machines, ...otherMachines].find(({ elfMachine }) => elfMachine === machine);
+  return known?.name ?? `machine ${machine}`;
 }
 
 /** First multiple of 4096 that is not below `offset`: where an image may start. */

@@ -4,11 +4,18 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as errors from "../errors.ts";
+import { machines } from "../generated/spec.ts";
+
+export type Machine = (typeof machines)[number];
+
+export type Architecture = Machine["name"];
+
+const machineByName = Object.fromEntries(
+  machines.map((machine) => [machine.name, machine]),
+) as Record<Architecture, Machine>;
 
 /** Machines that a bundle can be built for, as `uname -m` calls them. */
-export const architectures = ["x86_64", "aarch64"] as const;
-
-export type Architecture = (typeof architectures)[number];
+export const architectures: readonly Architecture[] = machines.map(({ name }) => name);
 
 /**
  * The folder that holds package.json. Sources and the built files lie at different depths, so it
@@ -24,10 +31,14 @@ export function packageRoot(): string {
   return dir;
 }
 
+/** What is known of a machine. */
+export function machineOf(arch: Architecture): Machine {
+  return machineByName[arch];
+}
+
 /** The architecture of this machine, or undefined where no runtime is made for it. */
 export function hostArchitecture(): Architecture | undefined {
-  const byNodeName: Partial<Record<string, Architecture>> = { x64: "x86_64", arm64: "aarch64" };
-  return byNodeName[process.arch];
+  return machines.find(({ node }) => node === process.arch)?.name;
 }
 
 /**

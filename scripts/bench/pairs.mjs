@@ -1,10 +1,11 @@
 // What the benchmarks share: medians, static helper programs, and two commands timed in turn.
 
 import path from "node:path";
+import { hostMachine } from "../build/machines.mjs";
 import { root, run, zigEnv, zigPath } from "../build/toolchain.mjs";
 
 /** This machine's architecture as runtimes call it. */
-export const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+export const machine = hostMachine?.name;
 
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);

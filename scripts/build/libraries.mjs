@@ -10,6 +10,7 @@ import { mkdir, rename } from "node:fs/promises";
 import path from "node:path";
 import { job } from "./jobs.mjs";
 import { OwnFault } from "./link.mjs";
+import { machineOf } from "./machines.mjs";
 import { compilePackage } from "./toolchain.mjs";
 import { packageDir, packageVersion, root, zig } from "./zig.mjs";
 
@@ -107,8 +108,8 @@ export async function zigArchives(arch) {
     ...["-static", "-target", `${arch}-linux-musl`, "-OReleaseSmall", "-fstrip"],
     ...["-fno-stack-check", "-fno-stack-protector", "-fno-builtin", "-fno-unwind-tables"],
     ...["-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer", "-fno-compiler-rt"],
+    ...machineOf(arch).compilerFlags,
   ];
-  if (arch === "x86_64") flags.push("-mcpu=x86_64");
   const build = async (source, name, more) => {
     const file = path.join(dir, `lib${name}.a`);
     if (existsSync(file)) return file;

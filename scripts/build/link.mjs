@@ -3,10 +3,8 @@
 import { accessSync, constants } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { isHost } from "./machines.mjs";
 import { root, run } from "./zig.mjs";
-
-const nodeNames = { x86_64: "x64", aarch64: "arm64" };
-const isHost = (arch) => nodeNames[arch] === process.arch;
 
 function emulator(arch) {
   for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {

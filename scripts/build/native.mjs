@@ -13,14 +13,11 @@ import { parseArgs } from "node:util";
 import { job } from "./jobs.mjs";
 import { compileList, kindOf, readList } from "./libraries.mjs";
 import { linkAndTest, testAddon } from "./link.mjs";
+import { architectures, machineOf } from "./machines.mjs";
 import { precompile } from "./precompiled.mjs";
 import { compileLibrary, runtimeFlags } from "./runtime.mjs";
 import { codecs } from "./third-party.mjs";
 import { compile, packageDir, packageVersion, root, zig } from "./toolchain.mjs";
-
-const nodeNames = { x86_64: "x64", aarch64: "arm64" };
-
-export const architectures = Object.keys(nodeNames);
 
 const glibc = "2.28";
 
@@ -68,8 +65,8 @@ export async function compileNative(arch) {
     "-ffunction-sections",
     "-fdata-sections",
     "-fno-sanitize=all",
+    ...machineOf(arch).compilerFlags,
   ];
-  if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
   const outDir = path.join(root, "build/native", arch);
   const libraries = await codecs();
   const ours = [...flags, ...nativeFlags(libraries)];
@@ -159,7 +156,7 @@ export async function buildNative(arch) {
   const library = libraryByList(arch);
   library.catch(() => {}); // It is waited for below.
   const [{ objects, compiled }] = await Promise.all([compileNative(arch), linkNothing(arch)]);
-  const file = path.join(root, "dist/native", `linux-${nodeNames[arch]}.node`);
+  const file = path.join(root, "dist/native", `linux-${machineOf(arch).node}.node`);
   await mkdir(path.dirname(file), { recursive: true });
   await linkAndTest(file, (made) => testAddon(arch, made), {
     byList: async (staging) => linkByList(arch, [...objects, ...(await library)], staging),

@@ -11,6 +11,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { allOfMusl, kindOf, writeList } from "./libraries.mjs";
+import { architectures } from "./machines.mjs";
 import * as native from "./native.mjs";
 import * as runtime from "./runtime.mjs";
 import { packageDir, packageVersion, root, zig, zigEnv } from "./zig.mjs";
@@ -117,7 +118,7 @@ async function renewLibcxx(arch) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
-    options: { arch: { type: "string", multiple: true, default: runtime.architectures } },
+    options: { arch: { type: "string", multiple: true, default: architectures } },
   });
   for (const arch of values.arch) {
     for (const renew of [renewMusl, renewLibcxx]) {

@@ -16,10 +16,9 @@ import { parseArgs } from "node:util";
 import { job } from "./jobs.mjs";
 import { allOfMusl, compileList, readList, renewList, zigArchives } from "./libraries.mjs";
 import { linkAndTest, OwnFault, testRuntime } from "./link.mjs";
+import { architectures, hostMachine, machineOf } from "./machines.mjs";
 import { decoders } from "./third-party.mjs";
 import { compile, compilePackage, root, run, zig, zigEnv, zigPath } from "./toolchain.mjs";
-
-export const architectures = ["x86_64", "aarch64"];
 
 const warnings = [
   "-Wall",
@@ -136,8 +135,8 @@ export async function compileRuntime(arch) {
     "-fno-asynchronous-unwind-tables",
     "-fstack-protector-strong",
     "-fno-sanitize=all",
+    ...machineOf(arch).compilerFlags,
   ];
-  if (arch === "x86_64") flags.push("-mcpu=x86_64"); // Any 64-bit x86, not this machine's model.
   const libraries = await decoders();
   const ours = await cFiles(path.join(root, "runtime"));
   const gone = hotFiles.filter((file) => !ours.includes(file));
@@ -159,9 +158,6 @@ export async function compileRuntime(arch) {
 }
 
 const linkerScript = path.join(root, "scripts/build/runtime.ld");
-const emulation = { x86_64: "elf_x86_64", aarch64: "aarch64linux" };
-/** Bytes; 64 KiB is the largest page that an arm64 kernel may use. */
-const pageSize = { x86_64: 4096, aarch64: 65536 };
 
 /** What is linked beside our own objects, from the list of zig's libc. */
 async function libcByList(arch) {
@@ -177,6 +173,7 @@ async function libcByList(arch) {
 
 /** Links with `linked` of the libc, as `zig cc` does. @returns what the linker prints */
 function link(arch, objects, { start, linked, archives }, file, more = []) {
+  const { emulation, pageBytes } = machineOf(arch);
   const args = [
     ...[
       "ld.lld",
@@ -188,9 +185,9 @@ function link(arch, objects, { start, linked, archives }, file, more = []) {
       "-T",
       linkerScript,
       "-m",
-      emulation[arch],
+      emulation,
     ],
-    ...["-z", "now", "-z", "relro", "-z", "noexecstack", "-z", `max-page-size=${pageSize[arch]}`],
+    ...["-z", "now", "-z", "relro", "-z", "noexecstack", "-z", `max-page-size=${pageBytes}`],
     ...["-z", "stack-size=16777216", "--image-base=16777216", "--build-id=none"],
     ...["--eh-frame-hdr", "--entry", "_start", "--error-limit=0"],
   ];
@@ -235,7 +232,7 @@ export function linkArguments(arch, objects) {
     "-Wl,-z,noexecstack",
     "-Wl,-z,relro,-z,now",
     "-Wl,--build-id=none",
-    `-Wl,-z,max-page-size=${pageSize[arch]}`,
+    `-Wl,-z,max-page-size=${machineOf(arch).pageBytes}`,
     ...objects,
   ];
 }
@@ -352,12 +349,11 @@ export async function buildThreads() {
  * @returns {Promise<string>} its path
  */
 export async function buildSandbox() {
-  const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
   const file = path.join(root, "build/runtime/sandbox/sandbox");
   const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
     (name) => path.join(root, name),
   );
-  const flags = ["-target", `${arch}-linux-musl`, "-static", "-Os", "-s"];
+  const flags = [...runtimeTarget(hostMachine.name), "-static", "-Os", "-s"];
   await mkdir(path.dirname(file), { recursive: true });
   const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
   await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { hostMachine } from "./machines.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
@@ -25,9 +26,8 @@ export function packageVersion(name) {
 
 /** Path of the zig binary that npm delivered for this machine. */
 export function zigPath() {
-  const arch = { x64: "x64", arm64: "arm64" }[process.arch];
-  if (!arch) throw new Error(`no zig compiler package for ${process.arch}`);
-  return path.join(packageDir(`@zigc/linux-${arch}`), "bin/zig");
+  if (!hostMachine) throw new Error(`no zig compiler package for ${process.arch}`);
+  return path.join(packageDir(`@zigc/linux-${hostMachine.node}`), "bin/zig");
 }
 
 /**

@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { hostMachine } from "../build/machines.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -86,9 +87,8 @@ function codeProblems(spec) {
 
 /** How the commands beside `bundle` are asked for their help. */
 function otherPrograms() {
-  const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
   return {
-    fuselage: [path.join(root, "dist/runtime", machine, "fuselage"), ["--help"]],
+    fuselage: [path.join(root, "dist/runtime", hostMachine.name, "fuselage"), ["--help"]],
     "fuselage-bundle": [path.join(root, "dist/cli/fuselage-bundle.js"), ["--help"]],
   };
 }

@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import path from "node:path";
+import { hostMachine } from "../build/machines.mjs";
 import { cFiles, units } from "../build/runtime.mjs";
 import { decoders } from "../build/third-party.mjs";
 import { compile, root, run } from "../build/toolchain.mjs";
@@ -38,8 +39,7 @@ const special = {
 /** Why the targets cannot be built here, or undefined. */
 export function missing() {
   try {
-    const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch];
-    const library = `libclang_rt.fuzzer-${arch}.a`;
+    const library = `libclang_rt.fuzzer-${hostMachine.name}.a`;
     const found = execFileSync(CLANG, [`-print-file-name=${library}`], { encoding: "utf8" }).trim();
     return existsSync(found) ? undefined : "libclang-rt-19-dev is not installed";
   } catch {

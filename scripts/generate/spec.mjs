@@ -25,6 +25,7 @@ export function readSpec() {
     manifest: readJson("scripts/spec/manifest.json"),
     options: parseWithStrategies(readText("scripts/spec/options.json"), strategies),
     hostLibraries: readJson("scripts/spec/host-libraries.json"),
+    machines: readJson("scripts/spec/machines.json"),
   };
   const codes = spec.errors.map((error) => error.code);
   const sorted = [...codes].sort();

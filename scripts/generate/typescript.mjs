@@ -5,7 +5,15 @@ import { aliasHelp, commandHelp, programHelp } from "./help.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { mountTypes } from "./strategies.mjs";
 
-export function typescript({ version, errors, manifest, options, hostLibraries, strategies }) {
+export function typescript({
+  version,
+  errors,
+  manifest,
+  options,
+  hostLibraries,
+  strategies,
+  machines,
+}) {
   const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
   const value = (name, data) =>
     `export const ${name} = ${JSON.stringify(data, null, 2)} as const;\n`;
@@ -45,6 +53,17 @@ export function typescript({ version, errors, manifest, options, hostLibraries, 
     ...Object.entries(mountTypes(strategies)).map(([name, types]) => value(name, types)),
     "/** Libraries that are never packed; docs/libraries.md lists them. */\n" +
       value("hostLibraries", hostLibraries),
+    "/** Machines that bundles are made for: names, e_machine. */\n" +
+      value(
+        "machines",
+        machines.built.map(({ name, aliases, node, elfMachine }) => ({
+          name,
+          aliases,
+          node,
+          elfMachine,
+        })),
+      ),
+    "/** Machines that are only known by name. */\n" + value("otherMachines", machines.others),
     "/** Keys of bundle.config.*, with their JSON schema, and those whose values are paths. */\n" +
       value("configKeys", configKeys(options)),
     value("program", options.program),

@@ -27,20 +27,21 @@ import {
   publishedVersions,
 } from "../../builder/app/node/registry.ts";
 import { targetFor } from "../../builder/app/node/target.ts";
+import { hostArchitecture } from "../../builder/host/paths.ts";
 import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
 import { fileNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
-import { bundleCommand, ordinaryUser, root, run } from "../support/process.ts";
+import { bundleCommand, fuselage, ordinaryUser, run } from "../support/process.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const VERSION = "24.20.0";
-/** A program for this machine, which is never started: any will do for a Node. */
-const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+const machine = hostArchitecture() ?? "x86_64";
 const name = `node-linux-${process.arch}`;
-const program = readFileSync(path.join(root, `dist/runtime/${machine}/fuselage`));
+/** Never started: any program for this machine will do for a Node. */
+const program = readFileSync(fuselage);
 /** Of one registry, told apart from others by its last bytes, which are not stripped. */
 const nodeOf = (who: string) => {
   const bytes = Buffer.from(program);

@@ -19,7 +19,7 @@ import { beforeAll, describe, expect } from "vitest";
 import { appImage, variables } from "../support/appimage.ts";
 import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
-import { ordinaryUser, type RunOptions, root, run } from "../support/process.ts";
+import { fuselage, ordinaryUser, type RunOptions, run } from "../support/process.ts";
 import { ask, asRoot, checkOf, homeOf, refused, start, ways } from "../support/runner.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { makeZip } from "../support/zip.ts";
@@ -208,18 +208,11 @@ describe("root with the environment of a user", () => {
   /** A copy of the runner that everybody may start. */
   function fileOf(): string {
     const file = inside("fuselage");
-    copyFileSync(runnerFile, file);
+    copyFileSync(fuselage, file);
     chmodSync(file, 0o755);
     return file;
   }
 });
-
-const runnerFile = path.join(
-  root,
-  "dist/runtime",
-  process.arch === "arm64" ? "aarch64" : "x86_64",
-  "fuselage",
-);
 
 describe("files that are extracted to disk", () => {
   let app: string;

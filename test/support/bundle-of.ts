@@ -3,16 +3,11 @@ import { copyFileSync, mkdirSync, readFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { readRuntime, writeRun } from "../../builder/output/write-bundle.ts";
-import { type Outcome, root, run } from "./process.ts";
+import { fuselage, type Outcome, root, run } from "./process.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 /** The runtime as it is shipped, for this machine. */
-export const runtimeFile = path.join(
-  root,
-  "dist/runtime",
-  process.arch === "arm64" ? "aarch64" : "x86_64",
-  "fuselage",
-);
+export const runtimeFile = fuselage;
 
 /** An entrypoint that runs its arguments, so that one bundle serves any question. */
 export const runArguments = '#!/bin/sh\nexec "$@"\n';

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
+import { hostArchitecture } from "../../builder/host/paths.ts";
 import { isRoot, ordinaryUser } from "./process.ts";
 
 function tool(name: string): string | undefined {
@@ -75,8 +76,7 @@ const probes = {
   strace: () => tool("strace"),
   strip: () => tool("strip"),
   libfuzzer: () => {
-    const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
-    const name = `-print-file-name=libclang_rt.fuzzer-${arch}.a`;
+    const name = `-print-file-name=libclang_rt.fuzzer-${hostArchitecture()}.a`;
     const { status, stdout } = spawnSync("clang-19", [name], { encoding: "utf8" });
     if (status !== 0) return "clang-19 is not installed";
     return stdout.startsWith("/") ? undefined : "libclang-rt-19-dev is not installed";

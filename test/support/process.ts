@@ -1,6 +1,7 @@
 /** Runs commands, as whoever tests or as an ordinary user. */
 import { spawn } from "node:child_process";
 import path from "node:path";
+import { hostArchitecture } from "../../builder/host/paths.ts";
 
 export const root = path.resolve(import.meta.dirname, "../..");
 
@@ -76,12 +77,7 @@ export const bundleCommand = path.join(root, "dist/cli/main.js");
 export const aliasCommand = path.join(root, "dist/cli/fuselage-bundle.js");
 
 /** The runner, for this machine. */
-export const fuselage = path.join(
-  root,
-  "dist/runtime",
-  process.arch === "arm64" ? "aarch64" : "x86_64",
-  "fuselage",
-);
+export const fuselage = path.join(root, "dist/runtime", hostArchitecture() ?? "", "fuselage");
 
 /** Runs `bundle`. */
 export function bundle(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

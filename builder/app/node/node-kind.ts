@@ -1,6 +1,6 @@
 /** A project for Node: packed with its interpreter, its packages, and its own code bundled. */
 import path from "node:path";
-import { cacheDirectory } from "../../host/paths.ts";
+import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { renderTemplate } from "../../host/template.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
@@ -145,8 +145,7 @@ async function addCompileCache(
   if (options.writable) return "none with --writable";
   const refusal = cacheRefusal(interpreter.version);
   if (refusal !== undefined) return `none, ${refusal}`;
-  const here = targetFor(process.arch === "arm64" ? "aarch64" : "x86_64", "glibc").arch;
-  if (targetFor(options.arch, "glibc").arch !== here) return "none, that Node does not run here";
+  if (options.arch !== hostArchitecture()) return "none, that Node does not run here";
   const files = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
   try {
     const { name } = options;

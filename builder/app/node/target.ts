@@ -1,11 +1,11 @@
 /** The machine that an app is packed for, as npm and Node call it. */
-import type { Architecture } from "../../host/paths.ts";
+import { type Architecture, type Machine, machineOf } from "../../host/paths.ts";
 import type { PackageJson } from "./package.ts";
 
 export type Libc = "glibc" | "musl" | "static";
 
 export interface Target {
-  arch: "x64" | "arm64";
+  arch: Machine["node"];
   /** e_machine of its ELF files. */
   machine: number;
   libc: Libc;
@@ -15,9 +15,8 @@ export interface Target {
 const ABI: Readonly<Record<number, number>> = { 18: 108, 20: 115, 22: 127, 24: 137, 26: 147 };
 
 export function targetFor(arch: Architecture, libc: Libc): Target {
-  return arch === "x86_64"
-    ? { arch: "x64", machine: 62, libc }
-    : { arch: "arm64", machine: 183, libc };
+  const { node, elfMachine } = machineOf(arch);
+  return { arch: node, machine: elfMachine, libc };
 }
 
 /** "linux-arm64 (musl)" */

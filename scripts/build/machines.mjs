@@ -1,0 +1,37 @@
+// The machines that are built for: scripts/spec/machines.json.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+const file = path.resolve(import.meta.dirname, "../spec/machines.json");
+
+/**
+ * A machine by the name that `uname -m` gives it, which is also the one of the compiler's targets and of
+ * qemu's programs.
+ *
+ * `aliases`: other names that people know it by. `node`: its name in Node's `process.arch`.
+ * `elfMachine`: e_machine of its ELF files. `pageBytes`: the largest page that its kernel may use.
+ * `emulation`: the linker's name. `compilerFlags`: what makes programs for every such machine, not for
+ * this one's model.
+ *
+ * @typedef {{name: string, aliases: string[], node: string, elfMachine: number, pageBytes: number,
+ *   emulation: string, compilerFlags: string[]}} Machine
+ */
+
+/** @type {Machine[]} */
+export const machines = JSON.parse(readFileSync(file, "utf8")).built;
+
+/** Names of the machines. */
+export const architectures = machines.map(({ name }) => name);
+
+/** The machine that this is; undefined when nothing is built for it. */
+export const hostMachine = machines.find(({ node }) => node === process.arch);
+
+/** @returns {Machine} */
+export function machineOf(name) {
+  const found = machines.find((machine) => machine.name === name);
+  if (!found) throw new Error(`machines.json: there is no ${name}`);
+  return found;
+}
+
+export const isHost = (name) => name === hostMachine?.name;

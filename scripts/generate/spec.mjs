@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { expandOptions } from "./options.mjs";
 import { checkStrategies, parseWithStrategies } from "./strategies.mjs";
 
 export const root = path.resolve(import.meta.dirname, "../..");
@@ -18,14 +19,18 @@ const readJson = (file) => JSON.parse(readText(file));
 /** Everything in scripts/spec/, validated, plus the package's version. */
 export function readSpec() {
   const strategies = readJson("scripts/spec/strategies.json");
+  const machines = readJson("scripts/spec/machines.json");
   const spec = {
     strategies,
     version: readJson("package.json").version,
     errors: parseWithStrategies(readText("scripts/spec/errors.json"), strategies),
     manifest: readJson("scripts/spec/manifest.json"),
-    options: parseWithStrategies(readText("scripts/spec/options.json"), strategies),
+    options: expandOptions(
+      parseWithStrategies(readText("scripts/spec/options.json"), strategies),
+      machines,
+    ),
     hostLibraries: readJson("scripts/spec/host-libraries.json"),
-    machines: readJson("scripts/spec/machines.json"),
+    machines,
   };
   const codes = spec.errors.map((error) => error.code);
   const sorted = [...codes].sort();

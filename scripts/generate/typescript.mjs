@@ -66,6 +66,8 @@ export function typescript({
     "/** Machines that are only known by name. */\n" + value("otherMachines", machines.others),
     "/** Keys of bundle.config.*, with their JSON schema, and those whose values are paths. */\n" +
       value("configKeys", configKeys(options)),
+    "/** What values may be that several commands take; rows of `commands` hold it too. */\n" +
+      value("valueRules", options.rules),
     value("program", options.program),
     value("globalOptions", options.global),
     value("commands", options.commands),

@@ -1,13 +1,13 @@
 /**
  * A command line of the runner, checked before it is recorded in a bundle.
  *
- * runtime/cli/runner_options.c reads it again at each start, by the same rules and from the same table
+ * runtime/cli/runner_options.c reads it again at each start, by the same rules and the same table
  * (scripts/spec/options.json, `runner`). What it would refuse is refused here, where the one who
  * can mend it looks on.
  */
 import { statSync } from "node:fs";
 import * as errors from "../errors.ts";
-import { mountTypes, runnerOptions } from "../generated/spec.ts";
+import { runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
@@ -36,14 +36,13 @@ interface RunnerOption {
   readonly name: string;
   readonly short?: string;
   readonly type: "string" | "boolean";
+  /** Whether it counts behind --run PATH too, where other options are the program's own. */
+  readonly behindRun?: boolean;
+  readonly choices?: readonly string[];
 }
 
 const options: readonly RunnerOption[] = runnerOptions;
 const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
-const MOUNT_TYPES: readonly string[] = mountTypes;
-
-/** Behind --run PATH these, and whatever is no option, are the program's own. */
-const OF_THE_PROGRAM = ["run", "help", "version", "mount", "mount-fd", "options", "foreground"];
 
 /**
  * Reads the arguments as the runner would.
@@ -61,8 +60,8 @@ export function parseInvocation(args: readonly string[]): Invocation {
       break;
     }
     const found = findOption(argument);
-    const ownToProgram = found === undefined || OF_THE_PROGRAM.includes(found.option.name);
-    if (invocation.run !== undefined && ownToProgram) break;
+    const isOwn = found?.option.behindRun && found.option.name !== "run";
+    if (invocation.run !== undefined && !isOwn) break;
     if (found === undefined) throw usage(`"${argument}": there is no such option`);
     const { option } = found;
     if (option.type === "boolean" && found.attached !== undefined) {
@@ -72,7 +71,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
       throw usage(`"${argument}": expected a value behind it`);
     }
     const value = option.type === "boolean" ? "" : (found.attached ?? args[++at] ?? "");
-    apply(invocation, option.name, value);
+    apply(invocation, option, value);
   }
   invocation.command = args.slice(at);
   checkWhole(invocation);
@@ -100,7 +99,7 @@ function usage(what: string): errors.BundleError {
   return errors.invocation("E_USAGE", what);
 }
 
-function apply(invocation: Invocation, name: string, value: string): void {
+function apply(invocation: Invocation, { name, choices = [] }: RunnerOption, value: string): void {
   switch (name) {
     case "static":
     case "dynamic":
@@ -112,8 +111,8 @@ function apply(invocation: Invocation, name: string, value: string): void {
       invocation.run = value;
       return;
     case "mount-type":
-      if (!MOUNT_TYPES.includes(value)) {
-        const what = `"--mount-type=${value}": expected ${MOUNT_TYPES.join(", ")}`;
+      if (!choices.includes(value)) {
+        const what = `"--mount-type=${value}": expected ${choices.join(", ")}`;
         throw errors.invocation(
           "E_MOUNT_OPTION",
           what,

@@ -1,45 +1,26 @@
-/* Options of the runner: a table, and one pass over argv. */
+/* Options of the runner: a table (scripts/spec/options.json), and one pass over argv. */
 #include "cli/runner_options.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "generated/runner_options.h"
+
 enum option {
-	OPTION_STATIC,
-	OPTION_DYNAMIC,
-	OPTION_DYNAMIC_EMPTY,
-	OPTION_CACHE_STATIC,
-	OPTION_RUN,
-	OPTION_MAP_ROOT_USER,
-	OPTION_MOUNT_TYPE,
-	OPTION_DOCTOR,
-	OPTION_MOUNT,
-	OPTION_MOUNT_FD,
-	OPTION_OPTIONS,
-	OPTION_FOREGROUND,
-	OPTION_HELP,
-	OPTION_VERSION,
+#define OPTION_ENUM(name, text, letter, value, behind_run) OPTION_##name,
+	RUNNER_OPTIONS(OPTION_ENUM)
+#undef OPTION_ENUM
 };
 
 static const struct {
 	const char *name;
-	const char *letter;
+	char letter; /* 0: none */
 	bool value;
+	bool behind_run;
 } options[] = {
-	[OPTION_STATIC] = { "--static", "-s", true },
-	[OPTION_DYNAMIC] = { "--dynamic", "-d", true },
-	[OPTION_DYNAMIC_EMPTY] = { "--dynamic-empty", NULL, true },
-	[OPTION_CACHE_STATIC] = { "--cache-static", NULL, false },
-	[OPTION_RUN] = { "--run", NULL, true },
-	[OPTION_MAP_ROOT_USER] = { "--map-root-user", NULL, false },
-	[OPTION_MOUNT_TYPE] = { "--mount-type", NULL, true },
-	[OPTION_DOCTOR] = { "--doctor", NULL, true },
-	[OPTION_MOUNT] = { "--mount", NULL, true },
-	[OPTION_MOUNT_FD] = { "--mount-fd", NULL, true },
-	[OPTION_OPTIONS] = { "--options", "-o", true },
-	[OPTION_FOREGROUND] = { "--foreground", NULL, false },
-	[OPTION_HELP] = { "--help", "-h", false },
-	[OPTION_VERSION] = { "--version", NULL, false },
+#define OPTION_ROW(name, text, letter, value, behind_run) { text, letter, value, behind_run },
+	RUNNER_OPTIONS(OPTION_ROW)
+#undef OPTION_ROW
 };
 
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -59,7 +40,7 @@ static int find_option(const char *argument, const char **attached)
 			*attached = argument + length + 1;
 			return (int)i;
 		}
-		if (options[i].letter && strncmp(argument, options[i].letter, 2) == 0) {
+		if (argument[0] == '-' && argument[1] && argument[1] == options[i].letter) {
 			if (argument[2] == 0)
 				return (int)i;
 			if (options[i].value) {
@@ -72,15 +53,13 @@ static int find_option(const char *argument, const char **attached)
 }
 
 /*
- * What stands behind the archives in the table is for a line that runs nothing, and an app has
- * options of those names too.
- *
  * Behind --run PATH come the program's own arguments, but archives may still follow: a text file
- * that is its own archive starts with "#!/usr/bin/env -S fuselage --run PATH --static".
+ * that is its own archive starts with "#!/usr/bin/env -S fuselage --run PATH --static". What is for
+ * a line that runs nothing is the program's there: an app has options of those names too.
  */
 static bool belongs_to_program(int option)
 {
-	return option < 0 || option >= OPTION_MOUNT;
+	return option < 0 || !options[option].behind_run;
 }
 
 static int add_archive(struct invocation *invocation, enum archive_use use, const char *option,
@@ -105,16 +84,20 @@ static int add_archive(struct invocation *invocation, enum archive_use use, cons
 	return 0;
 }
 
+/* `choices` are strings one after the other, and an empty one at the end. */
+static bool is_choice(const char *value, const char *choices)
+{
+	for (; *choices; choices += strlen(choices) + 1)
+		if (strcmp(value, choices) == 0)
+			return true;
+	return false;
+}
+
 int runner_options_check_mount_type(const char *name, const char *value, struct failure *failure)
 {
-#define NAME(name, shared, host) #name,
-	static const char *const types[] = { "auto", FUSELAGE_STRATEGIES(NAME) };
-#undef NAME
-
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (strcmp(value, types[i]) == 0)
-			return 0;
-	return fail(failure, FUSELAGE_E_MOUNT_OPTION, "%s=%.80s: expected " FUSELAGE_MOUNT_TYPES,
+	if (is_choice(value, RUNNER_MOUNT_TYPE_CHOICES))
+		return 0;
+	return fail(failure, FUSELAGE_E_MOUNT_OPTION, "%s=%.80s: expected " RUNNER_MOUNT_TYPE_WORDS,
 		    name, value);
 }
 
@@ -177,10 +160,10 @@ static int apply(struct invocation *invocation, enum option option, const char *
 		return 0;
 	case OPTION_DOCTOR:
 		invocation->doctor = value;
-		if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
+		if (is_choice(value, RUNNER_DOCTOR_CHOICES))
 			return 0;
-		return fail(failure, FUSELAGE_E_USAGE, "--doctor=%.80s: expected text or json",
-			    value);
+		return fail(failure, FUSELAGE_E_USAGE,
+			    "--doctor=%.80s: expected " RUNNER_DOCTOR_WORDS, value);
 	}
 	return 0;
 }

@@ -1,14 +1,12 @@
 // runtime/generated/spec.h: what the runtime shares with the builder and the docs.
 
+import { cString, define } from "./c-text.mjs";
 import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { strategiesC } from "./strategies.mjs";
 
-const cString = (text) => JSON.stringify(text).replaceAll("\\u001b", "\\033");
-
 export function cHeader({ version, errors, manifest, options, strategies }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
-  const define = (name, value) => `#define ${name} ${value}`;
   /** A text as one C string literal a line. */
   const cLines = (text) =>
     text

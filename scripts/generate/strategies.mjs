@@ -66,7 +66,6 @@ export function strategiesC(strategies) {
 #define FUSELAGE_STRATEGIES(X) \\
 ${rows.join(" \\\n")}
 
-#define FUSELAGE_MOUNT_TYPES ${JSON.stringify(inWords(types.mountTypes))}
 #define FUSELAGE_HOST_MOUNT_TYPES ${JSON.stringify(inWords(types.hostMountTypes))}
 `;
 }

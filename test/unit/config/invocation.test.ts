@@ -1,10 +1,7 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseInvocation } from "../../../builder/config/invocation.ts";
-import { runnerOptions } from "../../../builder/generated/spec.ts";
 import { writeFiles } from "../../support/case.ts";
-import { root } from "../../support/process.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 test("archives, --run and the program's arguments are told apart", () => {
@@ -106,22 +103,4 @@ describe("what the runner would refuse is refused, and named:", () => {
     const wanted = expect.objectContaining({ code, message, exitStatus: 2 });
     expect(() => parseInvocation(args)).toThrow(wanted);
   });
-});
-
-test("the runtime knows the same options", () => {
-  const source = readFileSync(path.join(root, "runtime/cli/runner_options.c"), "utf8");
-  const known = [...source.matchAll(/= \{ "--([a-z-]+)", (?:"-([a-z])"|NULL), (true|false) \}/g)];
-  const ofRuntime = known.map(([, name, short, value]) => [name, short, value === "true"]);
-  const table: readonly { name: string; short?: string; type: string }[] = runnerOptions;
-  const ofTable = table.map(({ name, short, type }) => [name, short, type === "string"]);
-  expect(ofRuntime).toEqual(ofTable);
-});
-
-test("the runtime knows the same mount types", () => {
-  const source = readFileSync(path.join(root, "runtime/cli/runner_options.c"), "utf8");
-  const [, list = ""] = /types\[\] = \{([^}]*)\}/.exec(source) ?? [];
-  const option = runnerOptions.find(({ name }) => name === "mount-type");
-  expect([...list.matchAll(/"([a-z]+)"/g)].map(([, type]) => type)).toEqual(
-    option && "choices" in option ? [...option.choices] : [],
-  );
 });

@@ -1,0 +1,36 @@
+// runtime/generated/runner_options.h: the options of `fuselage`, as its parser reads them.
+
+import { constantName, cString, define, header, xMacro } from "./c-text.mjs";
+
+/** The values that an option may have, as a list of strings and in words. */
+function choices({ name, choices }) {
+  const words = choices.join(", ").replace(/, ([^,]*)$/, " or $1");
+  const list = choices.map((choice) => `${cString(choice)} "\\0"`).join(" ");
+  return [
+    define(`RUNNER_${constantName(name)}_CHOICES`, list),
+    define(`RUNNER_${constantName(name)}_WORDS`, cString(words)),
+  ].join("\n");
+}
+
+export function cRunnerOptions({ options }) {
+  const rows = options.runner.options;
+  return header("runner_options", [
+    "/* X(name, as it is written, its letter or 0, whether it has a value, whether it counts behind\n" +
+      " * --run PATH too, where other options are the program's own) */\n" +
+      xMacro(
+        "RUNNER_OPTIONS",
+        rows.map(({ name, short, type, behindRun = false }) => [
+          constantName(name),
+          cString(`--${name}`),
+          short ? `'${short}'` : "0",
+          `${type === "string"}`,
+          `${behindRun}`,
+        ]),
+      ),
+    "/* Values that an option may have: strings one after the other, an empty one at the end. */\n" +
+      rows
+        .filter(({ choices }) => choices)
+        .map(choices)
+        .join("\n"),
+  ]);
+}

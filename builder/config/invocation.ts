@@ -60,8 +60,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
       break;
     }
     const found = findOption(argument);
-    const isOwn = found?.option.behindRun && found.option.name !== "run";
-    if (invocation.run !== undefined && !isOwn) break;
+    if (invocation.run !== undefined && !found?.option.behindRun) break;
     if (found === undefined) throw usage(`"${argument}": there is no such option`);
     const { option } = found;
     if (option.type === "boolean" && found.attached !== undefined) {
@@ -107,6 +106,9 @@ function apply(invocation: Invocation, { name, choices = [] }: RunnerOption, val
       addArchive(invocation.archives, `--${name}`, value);
       return;
     case "run":
+      if (invocation.run !== undefined) {
+        throw usage(`--run=${value}: given twice; write -- before the program's own`);
+      }
       if (value === "") throw usage("--run: expected a path, found none");
       invocation.run = value;
       return;

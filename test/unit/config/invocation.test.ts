@@ -31,7 +31,6 @@ test.each<[string, string[], string[]]>([
   ["an empty argument", ["", "x"], ["", "x"]],
   ["--", ["--", "--static", "--"], ["--static", "--"]],
   ["what is the program's, behind --run", ["-sa", "--run", "x", "--port", "80"], ["--port", "80"]],
-  ["a second --run", ["-sa", "--run", "x", "--run", "y"], ["--run", "y"]],
   ["--help behind --run", ["-sa", "--run", "x", "--help"], ["--help"]],
   ["-- behind --run", ["-sa", "--run", "x", "--", "-s"], ["-s"]],
 ])("options end at %s", (_, args, command) => {
@@ -81,6 +80,8 @@ describe("what the runner would refuse is refused, and named:", () => {
     [["-d"], "E_USAGE", '"-d": expected a value'],
     [["--map-root-user=1", "true"], "E_USAGE", "takes no value"],
     [["--run="], "E_USAGE", "expected a path"],
+    [["-sa", "--run", "x", "--run", "y"], "E_USAGE", "--run=y: given twice"],
+    [["-sa", "--run", "x", "-db", "--run=y"], "E_USAGE", "--run=y: given twice"],
     [["--run", "x"], "E_USAGE", "--run=x: expected at least one archive"],
     [["--help"], "E_USAGE", "would start nothing"],
     [["--version"], "E_USAGE", "would start nothing"],

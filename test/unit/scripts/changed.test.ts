@@ -48,7 +48,7 @@ test("a test that changed is run, however long it takes; others end after a minu
   // How many depends on the machine that measured them: as many as there is time for.
   expect(files.length + left.length).toBeGreaterThan(20);
   const spent = files.reduce((sum, file) => sum + expected(file), 0);
-  expect(spent).toBeLessThanOrEqual(45);
+  expect(spent).toBeLessThan(45.001); // sums of fractions
   for (const file of left) expect(spent + expected(file), file).toBeGreaterThan(45);
 });
 

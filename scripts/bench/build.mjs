@@ -26,8 +26,8 @@ const wanted = { wall: 1.2, size: 1.01 };
 
 /** What our side runs: an image of several directories, as mksquashfs makes one of several sources. */
 const script = `
-import { treeFromDirectory } from "./builder/input/directory.ts";
-import { writeSquashfs } from "./builder/squashfs/index.ts";
+import { treeFromDirectory } from "./builder/input/add-directory.ts";
+import { writeSquashfs } from "./builder/squashfs/squashfs.ts";
 import { Tree } from "./builder/tree/tree.ts";
 
 const [output, compression, level, ...inputs] = process.argv.slice(2);

@@ -29,7 +29,7 @@ import { configSchema } from "./generate/config-schema.mjs";
 import { manPages } from "./generate/man.mjs";
 import { readSpec } from "./generate/spec.mjs";
 import { generate } from "./generate.mjs";
-import { during } from "./setup/progress.mjs";
+import { during } from "./progress.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
 

@@ -8,8 +8,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { during, say } from "./progress.mjs";
 import { packSelf } from "./self.mjs";
-import { during, say } from "./setup/progress.mjs";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");

@@ -1,6 +1,6 @@
 // Everything that can be said about the sources without running them.
 //
-//   node scripts/check.mjs [--fix] [types|lint|format|generated|docs|tree|analysis]...
+//   node scripts/check.mjs [--fix] [types|lint|format|floors|generated|docs|tree|analysis]...
 //
 // Prints one line for each check; fails when one of them does. With --fix what a tool can put right
 // by itself is put right first.
@@ -10,6 +10,7 @@ import path from "node:path";
 import { run } from "./build/toolchain.mjs";
 import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
+import { floorProblems } from "./check/floors.mjs";
 import { treeProblems } from "./check/tree.mjs";
 import { generate, staleFiles } from "./generate.mjs";
 
@@ -47,6 +48,9 @@ const checks = {
     const tool = process.arch === "x64" ? bin("clang-format") : "clang-format";
     await run(tool, ["--style=file", ...(fix ? ["-i"] : ["--dry-run", "-Werror"]), ...cSources()]);
     return [];
+  },
+  async floors() {
+    return floorProblems();
   },
   async generated() {
     if (fix) generate();

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "libc/base64.h"
 #include "base/bytes.h"
 #include "base/owned.h"

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "bundle/appimage.h"
 #include "bundle/elf_layout.h"
 

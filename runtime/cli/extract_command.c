@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "base/inherited.h"
 #include "libc/match.h"
 #include "base/owned.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "base/owned.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "base/owned.h"
 #include "cache/zip_images.h"
 #include "start/run_directory.h"

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { configKeys } from "./config-schema.mjs";
+import { floorTables } from "./floors.mjs";
 import {
   aliasHelp,
   appimageHelp,
@@ -96,5 +97,6 @@ export function pages(spec) {
     "docs/format.md": tagTable(spec),
     "docs/libraries.md": libraryTable(spec),
     "docs/config.md": configTable(spec),
+    "docs/ARCHITECTURE.md": floorTables(),
   }).map(([file, table]) => [file, spliceTable(file, table)]);
 }

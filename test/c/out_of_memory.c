@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "archive/archive.h"
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 #include "base/remove.h"
 #include "bundle/bundle.h"
 #include "cli/extract_command.h"

@@ -1,4 +1,4 @@
-#include "archive/image_failure.h"
+#include "bundle/image_failure.h"
 
 #include <errno.h>
 

@@ -21,10 +21,15 @@ export interface ErrorDetails {
 
 /** A failure with a stable code. `message` is what happened, without path, expectation and hint. */
 export class BundleError extends Error {
+  /** Stays the same from version to version. */
   readonly code: ErrorCode;
+  /** File or folder at fault. */
   readonly path?: string;
+  /** What would have been right. */
   readonly expected?: string;
+  /** What was there instead. */
   readonly actual?: string;
+  /** What to do next. */
   readonly hint: string;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

@@ -5,12 +5,13 @@ export { type BuildResult, build, type Explanation, explain } from "./api/build.
 export type { TakenImage } from "./api/convert.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";
-export { type Inspection, inspect } from "./api/inspect.ts";
+export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";
 export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
 export type { KindName } from "./app/kind.ts";
+export type { OutputFormat } from "./config/appimage-options.ts";
 export type { AssembleOptions } from "./config/assemble-options.ts";
 export type { BuildOptions } from "./config/build-options.ts";
 export {
@@ -20,8 +21,9 @@ export {
   type LoadedConfig,
   loadConfig,
 } from "./config/config-file.ts";
+export type { ArchiveFormat } from "./config/pack-options.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";
-export { version } from "./generated/spec.ts";
+export { type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
 export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs.ts";

@@ -56,7 +56,7 @@ const checks = {
     if (fix) generate();
     return staleFiles().map((file) => `${file} is stale; run: node scripts/generate.mjs`);
   },
-  docs: docsProblems,
+  docs: () => docsProblems(fix),
   tree: treeProblems,
   analysis: analysisProblems,
 };

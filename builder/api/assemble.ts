@@ -15,6 +15,7 @@ import { byteString } from "../tree/path.ts";
 /** Bytes that are copied at once. */
 const CHUNK = 1 << 20;
 
+/** The image that was appended: what its superblock says, and its sizes. */
 export interface AppendedImage extends SuperblockFacts {
   /** Bytes of the archive file. */
   fileBytes: number;
@@ -22,6 +23,7 @@ export interface AppendedImage extends SuperblockFacts {
   paddedBytes: number;
 }
 
+/** The bundle that was made. */
 export interface AssembleResult extends RunFile<AppendedImage> {
   /** Absolute path of the bundle. */
   output: string;
@@ -33,6 +35,20 @@ export interface AssembleResult extends RunFile<AppendedImage> {
  * before all has succeeded.
  *
  * @throws BundleError; docs/errors.md lists the codes
+ *
+ * @example
+ * ```js
+ * import { assembleBundle, pack } from "fuselage-bundle";
+ *
+ * await pack({ input: "hello", output: "hello.sfs" });
+ * const { manifest } = await assembleBundle({
+ *   archive: "hello.sfs",
+ *   output: "greet.run",
+ *   // The image appears as $FUSELAGE_STATIC/app, and a program of it is run.
+ *   invocation: ["--static=app:/proc/self/exe", "--run", "app/bin/hello"],
+ * });
+ * console.log(manifest.name); // greet
+ * ```
  */
 export async function assembleBundle(given: AssembleOptions): Promise<AssembleResult> {
   const options = resolveAssembleOptions(given);

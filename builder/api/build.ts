@@ -22,6 +22,7 @@ import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
 
+/** The bundle that was made. */
 export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
   /** Absolute path of the bundle. */
   output: string;
@@ -41,16 +42,19 @@ export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
 
 /** What a build would pack. */
 export interface Explanation {
+  /** As a build would say it. */
   kind: BuildResult["kind"];
   /** One line: what the app is and why. */
   summary: string;
   /** What goes into the file and why, one line each. */
   lines: readonly string[];
+  /** What may go wrong on other machines, one line each. */
   warnings: readonly string[];
   /** Program that is started: path below the root of the image. */
   entry: string;
-  /** Regular files, and the bytes of their contents before compression. */
+  /** Regular files, a hard-linked one counted once. */
   files: number;
+  /** Bytes of them before compression. */
   contentBytes: number;
 }
 
@@ -59,6 +63,16 @@ export interface Explanation {
  * succeeded.
  *
  * @throws BundleError; docs/errors.md lists the codes
+ *
+ * @example
+ * ```js
+ * import { execFileSync } from "node:child_process";
+ * import { build } from "fuselage-bundle";
+ *
+ * const { kind, warnings } = await build({ input: "hello", output: "hello.run", env: ["LANG=de"] });
+ * console.log(kind, warnings.length); // plain 0
+ * console.log(execFileSync("./hello.run", ["you"], { encoding: "utf8" }).trim()); // Hallo, you!
+ * ```
  */
 export async function build(given: BuildOptions): Promise<BuildResult> {
   const resolved = resolveBuildOptions(given);
@@ -161,6 +175,14 @@ async function writeZsync(
  * Prepares an app as `build` does and says what would go into the file; nothing is written.
  *
  * @throws as `build`
+ *
+ * @example
+ * ```js
+ * import { explain } from "fuselage-bundle";
+ *
+ * const { kind, entry, files } = await explain({ input: "hello" });
+ * console.log(kind, entry, files); // plain bin/hello 2
+ * ```
  */
 export async function explain(
   given: Omit<BuildOptions, "output"> & { output?: string },

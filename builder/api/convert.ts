@@ -29,8 +29,9 @@ import { type Inspection, withImage } from "./inspect.ts";
 export interface TakenImage extends SuperblockFacts {
   /** Bytes with padding, a multiple of 4096. */
   paddedBytes: number;
-  /** Regular files, a hard-linked one counted once, and the bytes of all of them. */
+  /** Regular files, a hard-linked one counted once. */
   files: number;
+  /** Bytes of them. */
   contentBytes: number;
 }
 

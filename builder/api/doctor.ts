@@ -8,8 +8,11 @@ import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { pack } from "./pack.ts";
 
+/** What became of one way to mount. */
 export interface Finding {
+  /** Name of the way. */
   strategy: Strategy;
+  /** Whether the files of the image could be read. */
   works: boolean;
   /** Milliseconds to the mounted image, or to the refusal. */
   milliseconds: number;
@@ -54,8 +57,19 @@ async function withSmallImage<Result>(use: (image: string) => Promise<Result>): 
 /**
  * Tries every strategy with an image, or with a small one.
  *
- * @param file bundle, other ELF with a squashfs image, or squashfs image
+ * @param file - bundle, other ELF with a squashfs image, or squashfs image
  * @throws E_DOCTOR with the runtime's words, when it cannot even try
+ *
+ * @example
+ * ```js
+ * import { doctor } from "fuselage-bundle";
+ *
+ * const findings = await doctor();
+ * for (const { strategy, works, advice } of findings) {
+ *   if (!works) console.error(`${strategy}: ${advice}`);
+ * }
+ * console.log(findings.map(({ strategy }) => strategy).join(", ")); // loop, fuse, fusermount, extract
+ * ```
  */
 export async function doctor(file?: string): Promise<Finding[]> {
   const runtime = runtimePath(hostArchitecture() ?? machines[0].name);

@@ -9,39 +9,52 @@ import { type DumpEntry, types } from "../dump/dump-entry.ts";
 import { imageEntries } from "../dump/dump-image.ts";
 import { withImage } from "./inspect.ts";
 
+/** What is listed, and which columns it has. */
 export interface DumpOptions {
   /** Bundle, AppImage, other ELF with a squashfs image, squashfs image, or a directory. */
   input: string;
-  /** What is not the same by every way to a tree may be left out. Default: everything is in. */
+  /** User and group of each file. Default true. */
   owners?: boolean;
+  /** Time of the last change of each file. Default true. */
   times?: boolean;
-  /** Block and character devices. */
+  /** Block and character devices. Default true. */
   devices?: boolean;
+  /** SHA-256 of each file's contents. Default true. */
   digests?: boolean;
   /** Extended attributes: all, those that any user may see, or none. Default "all". */
   xattrs?: "all" | "user" | "none";
 }
 
-/** One name. Text is escaped as `escapeBytes` has it. */
+/**
+ * One name. Texts are escaped: each byte that is not printable ASCII, a space and a backslash too, is
+ * \xNN.
+ */
 export interface DumpRecord {
   /** Starts with a slash, which alone is the root. */
   path: string;
-  type: (typeof types)[keyof typeof types];
+  /** What kind of file it is. */
+  type: "dir" | "file" | "link" | "block" | "char" | "fifo" | "socket";
   /** Octal, 4 digits. */
   mode: string;
+  /** User that owns it. */
   uid?: number;
+  /** Group that owns it. */
   gid?: number;
   /** Of a file, bytes. */
   size?: number;
   /** Seconds since 1970. */
   mtime?: number;
+  /** Of a symbolic link. */
   target?: string;
+  /** Of a device, MAJOR:MINOR. */
   device?: string;
   /** Of a file, hexadecimal. */
   sha256?: string;
-  /** Names of the inode, when there is more than one, and the first of them. */
+  /** How many names the inode has, when there is more than one. */
   links?: number;
+  /** The first of these names. */
   first?: string;
+  /** Extended attributes by their names. */
   xattrs?: Record<string, string>;
 }
 
@@ -60,6 +73,18 @@ export function escapeBytes(bytes: string): string {
  * Yields a record for each name. Contents are read in stretches; the names are all held at once.
  *
  * @throws E_INPUT_*, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
+ *
+ * @example
+ * ```js
+ * import { build, dump } from "fuselage-bundle";
+ *
+ * await build({ input: "hello", output: "hello.run" });
+ * await dump({ input: "hello.run" }, ({ type, path, mode }) => {
+ *   if (type === "file") console.log(path, mode);
+ * });
+ * // /bin/hello 0755
+ * // /share/greetings.txt 0644
+ * ```
  */
 export async function dump(
   options: DumpOptions,
@@ -156,6 +181,16 @@ function recordOf(
 /**
  * A record as one line without its newline: path, type, mode, owner, size and time, `-` where there
  * is none, then KEY=VALUE.
+ *
+ * @example
+ * ```js
+ * import { dump, dumpLine } from "fuselage-bundle";
+ *
+ * const columns = { owners: false, times: false, digests: false, xattrs: "none" };
+ * await dump({ input: "hello", ...columns }, (record) => {
+ *   if (record.path === "/bin") console.log(dumpLine(record)); // /bin dir 0755 - - -
+ * });
+ * ```
  */
 export function dumpLine(record: DumpRecord): string {
   const { path, type, mode, uid, gid, size = "-", mtime = "-", xattrs = {}, ...rest } = record;

@@ -10,6 +10,7 @@ import { decodeManifest } from "../manifest/decode.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { type ImageReader, openImage } from "../squashfs/image-reader.ts";
 
+/** What a file says about itself. */
 export interface Inspection {
   /** A bundle has a manifest, an AppImage its mark, an "elf" neither; an "image" has no program. */
   kind: "bundle" | "appimage" | "elf" | "image";
@@ -17,6 +18,7 @@ export interface Inspection {
   size: number;
   /** Machine of the program, as `uname -m` says it; undefined for a plain image. */
   arch: string | undefined;
+  /** What a bundle starts; undefined for other files. */
   manifest: Manifest | undefined;
   /** What an AppImage says about itself, whoever made it. */
   appImage: AppImageFacts | undefined;
@@ -26,10 +28,11 @@ export interface Inspection {
   imageOffset: number;
 }
 
+/** What an AppImage says about itself. */
 export interface AppImageFacts {
-  /** 1 or 2. */
+  /** Type of the AppImage, 1 or 2. */
   type: number;
-  /** "" when there is none. */
+  /** Where newer versions are, "" when it does not say. */
   updateInfo: string;
 }
 
@@ -56,7 +59,17 @@ export function withImage<T>(
 /**
  * Reads what a bundle, another ELF with a squashfs image, or a plain image says about itself.
  *
- * @throws as `withImage`
+ * @throws E_INPUT_MISSING, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
+ *
+ * @example
+ * ```js
+ * import { build, inspect } from "fuselage-bundle";
+ *
+ * await build({ input: "hello", output: "hello.run", args: ["--quiet"] });
+ * const { kind, signed, manifest } = await inspect("hello.run");
+ * console.log(kind, signed); // bundle false
+ * console.log(manifest.entry, manifest.args); // bin/hello [ '--quiet' ]
+ * ```
  */
 export function inspect(file: string): Promise<Inspection> {
   return withImage(file, (inspection) => inspection);

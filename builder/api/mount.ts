@@ -4,6 +4,7 @@ import * as errors from "../errors.ts";
 import { type hostMountTypes, machines } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 
+/** What is mounted where. */
 export interface MountOptions {
   /** Bundle, other ELF with a squashfs image, squashfs image, zip file or base64 text. */
   file: string;
@@ -15,13 +16,27 @@ export interface MountOptions {
   type?: (typeof hostMountTypes)[number];
   /** Resolve only when it is unmounted again; aborting `signal` unmounts it. */
   foreground?: boolean;
+  /** Ends it: while it mounts, or what `foreground` waits for. */
   signal?: AbortSignal;
 }
 
 /**
- * Resolves when the files can be read; what serves them goes on without this process.
+ * Mounts an image for every program of the machine. Resolves when its files can be read; what
+ * serves them goes on without this process, until `umount`.
  *
  * @throws E_MOUNT_POINT, E_MOUNT_REFUSED, E_FUSE_OPTION, E_ARCHIVE_*, E_IMAGE_*
+ *
+ * @example
+ * ```js
+ * import { mkdirSync, readdirSync } from "node:fs";
+ * import { build, mount, umount } from "fuselage-bundle";
+ *
+ * await build({ input: "hello", output: "hello.run" });
+ * mkdirSync("files");
+ * await mount({ file: "hello.run", directory: "files" });
+ * console.log(readdirSync("files").join(" ")); // bin share
+ * umount("files");
+ * ```
  */
 export async function mount(options: MountOptions): Promise<void> {
   const { file, directory, options: words = [], type, foreground = false, signal } = options;

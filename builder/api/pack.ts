@@ -20,9 +20,11 @@ import type { Tree } from "../tree/tree.ts";
 
 export type { PackOptions } from "../config/pack-options.ts";
 
+/** The archive that was made. */
 export interface PackResult {
   /** Absolute path of the archive. */
   output: string;
+  /** What the archive is. */
   format: ArchiveFormat;
   /** Bytes of the archive. */
   size: number;
@@ -44,6 +46,14 @@ const DEFLATE_LEVEL = 6;
  * succeeded.
  *
  * @throws BundleError; docs/errors.md lists the codes
+ *
+ * @example
+ * ```js
+ * import { pack } from "fuselage-bundle";
+ *
+ * const { format, files, contentBytes } = await pack({ input: "hello", output: "hello.zip" });
+ * console.log(format, files, contentBytes > 0); // zip 2 true
+ * ```
  */
 export async function pack(given: PackOptions): Promise<PackResult> {
   const options = resolvePackOptions(given);

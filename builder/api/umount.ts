@@ -6,6 +6,7 @@ import { type Mounted, mountedAt } from "../host/mount-table.ts";
 import { addon, errnoError } from "../native/addon.ts";
 import { displayPath } from "../tree/path.ts";
 
+/** How a mount is ended. */
 export interface UmountOptions {
   /** Also when files of it are in use: it goes when the last one is closed. */
   lazy?: boolean;
@@ -29,9 +30,20 @@ function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
 }
 
 /**
- * Unmounts `directory`.
+ * Unmounts what `mount` mounted at `directory`, and nothing else.
  *
  * @throws E_UMOUNT when nothing of ours is there or it is another user's, E_UMOUNT_BUSY
+ *
+ * @example
+ * ```js
+ * import { umount } from "fuselage-bundle";
+ *
+ * try {
+ *   umount("hello");
+ * } catch (error) {
+ *   console.log(error.code, error.message); // E_UMOUNT nothing is mounted there
+ * }
+ * ```
  */
 export function umount(directory: string, { lazy = false }: UmountOptions = {}): void {
   const target = resolve(directory);

@@ -11,6 +11,7 @@ import { runTool } from "../host/command.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { withFile } from "../input/add-file.ts";
 
+/** A signature that is good. */
 export interface Verification {
   /** Of the key that signed; its primary key's, 40 or 64 hexadecimal digits. */
   fingerprint: string;
@@ -24,6 +25,7 @@ export interface Verification {
   digest: string;
 }
 
+/** Whose signature is wanted. */
 export interface VerifyOptions {
   /** Fingerprint of the key that must have signed; then no keyring is asked. */
   key?: string | undefined;
@@ -36,6 +38,19 @@ export interface VerifyOptions {
  *
  * @throws E_SIGNATURE_MISSING, E_SIGNATURE_BAD, E_SIGNATURE_KEY_UNKNOWN, E_SIGNATURE_EXPIRED,
  *   E_SIGNATURE_REVOKED, E_GPG_MISSING, and what reading an ELF file throws
+ *
+ * @example
+ * ```js
+ * import { build, verify } from "fuselage-bundle";
+ *
+ * await build({ input: "hello", output: "hello.run" });
+ * try {
+ *   const { signer } = await verify("hello.run");
+ *   console.log(`signed by ${signer}`);
+ * } catch (error) {
+ *   console.log(error.code); // E_SIGNATURE_MISSING
+ * }
+ * ```
  */
 export async function verify(file: string, options: VerifyOptions = {}): Promise<Verification> {
   const wanted = options.key === undefined ? undefined : fingerprintOf(options.key);

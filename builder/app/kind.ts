@@ -5,6 +5,7 @@
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { Tree } from "../tree/tree.ts";
 
+/** Kinds of app. */
 export type KindName = "node" | "elf" | "plain";
 
 /** The input as it is on disk. What is read is kept, so that detection costs little. */

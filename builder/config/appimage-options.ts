@@ -5,10 +5,11 @@ import * as errors from "../errors.ts";
 /** A bundle, or one that is an AppImage too. */
 export const outputFormats = ["run", "appimage"] as const;
 
+/** A bundle, or one that is an AppImage too. */
 export type OutputFormat = (typeof outputFormats)[number];
 
 export interface AppImageChoices {
-  /** Default: "appimage" for an output that ends in .AppImage, else "run". */
+  /** What the file is. Default: "appimage" for an output that ends in .AppImage, else "run". */
   format?: OutputFormat | undefined;
   /** Desktop entry of the app. Default: the one in the folder, else one is made. */
   desktop?: string | undefined;

@@ -5,6 +5,7 @@ import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { checkedArch, checkedName, checkNoNul } from "./build-options.ts";
 import { parseInvocation } from "./invocation.ts";
 
+/** What an assembly takes. */
 export interface AssembleOptions {
   /** Squashfs image to append, which stays as it is. */
   archive: string;

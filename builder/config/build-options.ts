@@ -13,6 +13,7 @@ import {
 } from "./appimage-options.ts";
 import { type ImageChoices, imageKeys } from "./image-options.ts";
 
+/** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
   input: string;
@@ -20,7 +21,7 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   output: string;
   /** What kind of app it is. Default "auto": found. */
   kind?: KindName | "auto" | undefined;
-  /** Program to start, relative to `input`. Default: found, see `chooseEntry`. */
+  /** Program to start, relative to `input`. Default: `AppRun`, then `bin/NAME`, then the only executable file. */
   entry?: string | undefined;
   /** Default: the name of the folder, or of the file without the ending of a script. */
   name?: string | undefined;

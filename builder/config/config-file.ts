@@ -15,11 +15,22 @@ import { nearest } from "./nearest-name.ts";
 
 /** What a configuration file may hold: all options of a build but callbacks. */
 export type BundleConfig = Partial<Omit<BuildOptions, "onProgress" | "onReport" | "signal">> & {
-  /** Ignored: the schema, for editors. */
+  /** Not looked at: the schema, for editors. */
   $schema?: string;
 };
 
-/** Gives a configuration file its types. */
+/**
+ * Gives a configuration file its types.
+ *
+ * @example
+ * ```js
+ * import { defineConfig } from "fuselage-bundle";
+ *
+ * // In bundle.config.mjs or bundle.config.ts this is the default export.
+ * const config = defineConfig({ name: "greet", exclude: ["*.map"], compression: "gzip" });
+ * console.log(config.name); // greet
+ * ```
+ */
 export function defineConfig(config: BundleConfig): BundleConfig {
   return config;
 }
@@ -27,9 +38,11 @@ export function defineConfig(config: BundleConfig): BundleConfig {
 /** Names that are looked for in the folder that is packed. */
 const NAMES = ["bundle.config.json", "bundle.config.ts", "bundle.config.mjs"];
 
+/** A configuration file that was read. */
 export interface LoadedConfig {
   /** Absolute path of the file. */
   file: string;
+  /** What it holds; paths are absolute. */
   options: BundleConfig;
 }
 
@@ -38,6 +51,16 @@ export interface LoadedConfig {
  *
  * @returns its path, or undefined when there is none, or `dir` is no folder
  * @throws E_CONFIG_INVALID when there are several
+ *
+ * @example
+ * ```js
+ * import { writeFileSync } from "node:fs";
+ * import { findConfig } from "fuselage-bundle";
+ *
+ * console.log(await findConfig("hello")); // undefined
+ * writeFileSync("hello/bundle.config.json", "{}");
+ * console.log(await findConfig("hello")); // hello/bundle.config.json
+ * ```
  */
 export async function findConfig(dir: string): Promise<string | undefined> {
   const found: string[] = [];
@@ -57,6 +80,17 @@ export async function findConfig(dir: string): Promise<string | undefined> {
  * Reads a configuration file. Relative paths in it become absolute ones.
  *
  * @throws E_CONFIG_INVALID, E_CONFIG_KEY, E_CONFIG_VALUE
+ *
+ * @example
+ * ```js
+ * import { writeFileSync } from "node:fs";
+ * import { build, loadConfig } from "fuselage-bundle";
+ *
+ * writeFileSync("hello/bundle.config.json", '{ "name": "greet", "level": 3 }');
+ * const { options } = await loadConfig("hello/bundle.config.json");
+ * const { manifest } = await build({ input: "hello", output: "greet.run", ...options });
+ * console.log(manifest.name); // greet
+ * ```
  */
 export async function loadConfig(file: string): Promise<LoadedConfig> {
   const full = path.resolve(file);

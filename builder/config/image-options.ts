@@ -1,24 +1,27 @@
 /** What a caller chooses about an image, wherever it goes. */
 import type { Compression, Progress, WriteOptions } from "../squashfs/squashfs-options.ts";
 
+/** Choices about an image. */
 export interface ImageChoices {
-  /** Default "zstd". */
+  /** Codec of the image. Default "zstd". */
   compression?: Compression | undefined;
-  /** zstd 1..22, gzip 1..9; default 15 and 9. */
+  /** Level of the codec: zstd 1..22, default 15; gzip 1..9, default 9. */
   level?: number | undefined;
-  /** Bytes, a power of two, 4096..1048576. Default 131072. */
+  /** Bytes of a block: a power of two, 4096..1048576. Default 131072. */
   blockSize?: number | undefined;
   /** Globs of paths to leave out, relative to the input. */
   exclude?: readonly string[] | undefined;
-  /** Default false: one time for all files. */
+  /** Whether files keep their times. Default false: one time for all files. */
   keepMtimes?: boolean | undefined;
-  /** Default false: 0:0. */
+  /** Whether files keep their owners. Default false: all are 0:0. */
   keepOwners?: boolean | undefined;
-  /** Default true. */
+  /** Whether extended attributes are packed. Default true. */
   xattrs?: boolean | undefined;
-  /** 1..256. Default: the processors that may be used. */
+  /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number | undefined;
+  /** Is called a few times a second, and once at the end. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Ends the work; nothing is left behind. */
   signal?: AbortSignal | undefined;
 }
 

@@ -6,8 +6,10 @@ import { type ImageChoices, imageKeys } from "./image-options.ts";
 /** Squashfs image; zip; the image as base64 text. */
 export const formats = ["sfs", "zip", "b64"] as const;
 
+/** Squashfs image; zip; the image as base64 text. */
 export type ArchiveFormat = (typeof formats)[number];
 
+/** What packing an archive takes. */
 export interface PackOptions extends ImageChoices {
   /** Folder to pack. */
   input: string;
@@ -15,7 +17,7 @@ export interface PackOptions extends ImageChoices {
   output: string;
   /** Pack devices and fifos too, not into a zip file. Default false: they are an error. */
   devices?: boolean | undefined;
-  /** Default: by the ending of `output`. */
+  /** What the archive is. Default: by the ending of `output`, `.sfs`, `.squashfs`, `.zip` or `.b64`. */
   format?: ArchiveFormat | undefined;
   /** b64: what follows `#!` in a first line of its own; the file is then executable. */
   shebang?: string | undefined;

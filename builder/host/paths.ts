@@ -6,9 +6,11 @@ import { fileURLToPath } from "node:url";
 import * as errors from "../errors.ts";
 import { machines } from "../generated/spec.ts";
 
+/** What there is to say of a machine. */
 export type Machine = (typeof machines)[number];
 
-export type Architecture = Machine["name"];
+/** A machine, as `uname -m` calls it. */
+export type Architecture = (typeof machines)[number]["name"];
 
 const machineByName = Object.fromEntries(
   machines.map((machine) => [machine.name, machine]),
@@ -42,9 +44,19 @@ export function hostArchitecture(): Architecture | undefined {
 }
 
 /**
- * Path of the runtime ELF.
+ * Path of the runtime, the program that stands at the front of a bundle and is `fuselage` by itself.
  *
  * @throws E_RUNTIME_MISSING
+ *
+ * @example
+ * ```js
+ * import { execFileSync } from "node:child_process";
+ * import { runtimePath } from "fuselage-bundle";
+ *
+ * const machine = process.arch === "x64" ? "x86_64" : "aarch64";
+ * const help = execFileSync(runtimePath(machine), ["--help"], { encoding: "utf8" });
+ * console.log(help.includes("--static")); // true
+ * ```
  */
 export function runtimePath(arch: Architecture): string {
   const file = path.join(packageRoot(), "dist", "runtime", arch, "fuselage");

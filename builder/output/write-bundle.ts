@@ -18,7 +18,9 @@ export interface RunFile<Image extends WrittenImage> {
   size: number;
   /** Bytes before the image. */
   imageOffset: number;
+  /** What the bundle knows about itself. */
   manifest: Manifest;
+  /** What is known of its image. */
   image: Image;
 }
 

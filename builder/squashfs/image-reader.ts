@@ -17,6 +17,7 @@ import { byteString, displayPath } from "../tree/path.ts";
 
 /** What the superblock says. */
 export interface SuperblockFacts {
+  /** Name of the codec. */
   compression: string;
   /** Bytes. */
   blockSize: number;
@@ -24,10 +25,15 @@ export interface SuperblockFacts {
   bytes: number;
   /** Seconds since 1970. */
   mtime: number;
+  /** Files of every type, folders too, each counted once. */
   inodes: number;
+  /** Blocks that the ends of several files share. */
   fragments: number;
+  /** Different owners and groups. */
   ids: number;
+  /** Whether it has the table by which NFS finds files. */
   exportable: boolean;
+  /** Whether it may hold extended attributes. */
   xattrs: boolean;
 }
 

@@ -2,13 +2,18 @@
 
 import { optionValue } from "../errors.ts";
 
+/** Codecs of an image. */
 export type Compression = "zstd" | "gzip" | "none";
 
+/** How far the packing is. */
 export interface Progress {
   /** Bytes of file contents that are in the image or found to be duplicates. */
   bytes: number;
+  /** Bytes of all file contents. */
   totalBytes: number;
+  /** Files that are done. */
   files: number;
+  /** All files. */
   totalFiles: number;
 }
 
@@ -49,25 +54,33 @@ export interface ImageFacts {
   bytes: number;
   /** Bytes with padding, a multiple of 4096. */
   paddedBytes: number;
+  /** Codec of the image. */
   compression: Compression;
   /** undefined for "none". */
   level: number | undefined;
+  /** Bytes. */
   blockSize: number;
+  /** Seconds since 1970. */
   mtime: number;
+  /** Files of every type, folders too, each counted once. */
   inodes: number;
+  /** Folders, the root too. */
   directories: number;
   /** Regular files, a hard-linked one counted once. */
   files: number;
   /** Bytes of all regular files, a hard-linked one counted once. */
   contentBytes: number;
-  /** Data blocks and fragment blocks that were written. */
+  /** Data blocks that were written. */
   blocks: number;
+  /** Blocks that the ends of several files share. */
   fragments: number;
   /** Files whose contents were already in the image. */
   duplicates: number;
   /** Bytes that blocks of zeros did not take. */
   sparseBytes: number;
+  /** Different owners and groups. */
   ids: number;
+  /** Different sets of extended attributes. */
   xattrSets: number;
 }
 

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { hostMachine } from "../build/machines.mjs";
+import { apiFileProblems } from "../generate/api.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -136,9 +137,11 @@ function environmentProblems(spec) {
   return problems;
 }
 
-export async function docsProblems() {
+/** @param {boolean} fix whether what is made of the sources is made anew */
+export async function docsProblems(fix) {
   const spec = readSpec();
   return [
+    ...apiFileProblems(fix),
     ...documents().flatMap((file) => {
       const text = read(file);
       return [

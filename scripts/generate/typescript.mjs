@@ -28,10 +28,10 @@ export function typescript({
   const { tags, recordFlags, optionWords, ...numbers } = manifest;
   return [
     `// ${notice}\n`,
-    value("version", version),
+    `/** Version of this package. */\n${value("version", version)}`,
     "/** Failures of the builder by code; `exit` is the exit status of `bundle`. */\n" +
       value("errorCatalogue", catalogue),
-    "export type ErrorCode = keyof typeof errorCatalogue;\n",
+    "/** Codes of failures: docs/errors.md. */\nexport type ErrorCode = keyof typeof errorCatalogue;\n",
     value("manifestFormat", numbers),
     value("manifestTags", byName(tags)),
     value(
@@ -49,7 +49,7 @@ export function typescript({
         "strategies",
         strategies.map(({ name }) => name),
       ),
-    "export type Strategy = (typeof strategies)[number];\n",
+    "/** One of them. */\nexport type Strategy = (typeof strategies)[number];\n",
     ...Object.entries(mountTypes(strategies)).map(([name, types]) => value(name, types)),
     "/** Libraries that are never packed; docs/libraries.md lists them. */\n" +
       value("hostLibraries", hostLibraries),

@@ -38,9 +38,15 @@ const root = path.resolve(import.meta.dirname, "..");
  * @typedef {{name: string, inputs: string[], outputs: string[], build: () => Promise<void>}} Part
  */
 
-const isOther = (arch) => !isHost(arch);
+const isOther = (/** @type {string} */ arch) => !isHost(arch);
 
-/** @returns {Part} the runtime for the architectures that are wanted */
+/**
+ * The runtime for the machines that are wanted.
+ *
+ * @param {string} name
+ * @param {(arch: string) => boolean} wanted
+ * @returns {Part}
+ */
 function runtimePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
   return {
@@ -54,7 +60,13 @@ function runtimePart(name, wanted) {
   };
 }
 
-/** @returns {Part} the addon for the architectures that are wanted */
+/**
+ * The addon for the machines that are wanted.
+ *
+ * @param {string} name
+ * @param {(arch: string) => boolean} wanted
+ * @returns {Part}
+ */
 function nativePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
   return {
@@ -111,7 +123,7 @@ export const parts = [
 ];
 
 /** Files below the inputs, sorted; a file stands for itself. */
-async function inputFiles(inputs) {
+async function inputFiles(/** @type {string[]} */ inputs) {
   const found = [];
   for (const input of inputs) {
     const full = path.join(root, input);
@@ -127,7 +139,7 @@ async function inputFiles(inputs) {
   return found.sort();
 }
 
-async function fingerprint(inputs) {
+async function fingerprint(/** @type {string[]} */ inputs) {
   const hash = createHash("sha256");
   for (const file of await inputFiles(inputs)) {
     const bytes = await readFile(file);
@@ -136,9 +148,9 @@ async function fingerprint(inputs) {
   return hash.digest("hex");
 }
 
-const stampFile = ({ name }) => path.join(root, "build/stamps", name);
+const stampFile = (/** @type {Part} */ { name }) => path.join(root, "build/stamps", name);
 
-async function isFresh(part, current) {
+async function isFresh(/** @type {Part} */ part, /** @type {string} */ current) {
   if (!part.outputs.every((file) => existsSync(path.join(root, file)))) return false;
   return current === (await readFile(stampFile(part), "utf8").catch(() => ""));
 }
@@ -195,7 +207,7 @@ async function buildTypes() {
   }
 }
 
-async function buildPart(part, current) {
+async function buildPart(/** @type {Part} */ part, /** @type {string} */ current) {
   await rm(stampFile(part), { force: true });
   await part.build();
   await mkdir(path.dirname(stampFile(part)), { recursive: true });
@@ -210,6 +222,7 @@ async function buildPart(part, current) {
  */
 export async function buildStale({ only, force = false } = {}) {
   const built = generate().length > 0 ? ["generated sources"] : [];
+  /** @type {{part: Part, current: string}[]} */
   const stale = [];
   for (const part of parts) {
     if (only && !only.includes(part.name)) continue;

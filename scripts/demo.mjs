@@ -8,15 +8,21 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { messageOf } from "./build/link.mjs";
 import { during, say } from "./progress.mjs";
 import { packSelf } from "./self.mjs";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
-const isRoot = process.getuid() === 0;
+const isRoot = process.getuid?.() === 0;
 const typescript = "const n: number = 6 * 7; console.log(n);\n";
 
-/** What is packed, and what its runs must answer. */
+/**
+ * What is packed, and what its runs must answer.
+ * @typedef {{args: string[], input?: string, expected: RegExp}} Run
+ * @typedef {{name: string, dir: string, entry?: string, runs: Run[]}} App
+ * @type {App[]}
+ */
 const apps = [
   {
     name: "hello",
@@ -43,15 +49,15 @@ const apps = [
   },
 ];
 
-function size(bytes) {
+function size(/** @type {number} */ bytes) {
   if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(1)} KiB`;
   return `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 }
 
 /** Rows as columns of equal width, the first row underlined. */
-function table(rows) {
+function table(/** @type {string[][]} */ rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row) =>
+  const line = (/** @type {string[]} */ row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]))
       .join("  ")
@@ -60,7 +66,14 @@ function table(rows) {
   return [head, widths.map((width) => "-".repeat(width)).join("  "), ...body].join("\n");
 }
 
-/** Who runs the bundles: the user of the demo, and an ordinary one when that is root. */
+/** @typedef {{who: string, home: string, uid?: number, gid?: number}} User */
+
+/**
+ * Who runs the bundles: the user of the demo, and an ordinary one when that is root.
+ *
+ * @param {string} dir
+ * @returns {User[]}
+ */
 function users(dir) {
   const self = { who: isRoot ? "root" : os.userInfo().username, home: path.join(dir, "home") };
   mkdirSync(self.home);
@@ -71,7 +84,14 @@ function users(dir) {
   return [self, other];
 }
 
-/** Runs a bundle once. @returns what it printed, how it was mounted and how long all took (ms) */
+/**
+ * Runs a bundle once.
+ *
+ * @param {string} file
+ * @param {Run} run
+ * @param {User} user
+ * @returns what it printed, how it was mounted and how long all took (ms)
+ */
 function start(file, { args, input, expected }, { home, uid, gid, who }) {
   const env = { ...process.env, HOME: home, FUSELAGE_DEBUG: "1", LANG: "C", LC_ALL: "C" };
   const started = performance.now();
@@ -86,7 +106,14 @@ function start(file, { args, input, expected }, { home, uid, gid, who }) {
   return { said: stdout.trim(), strategy: strategy ?? "?", mounted: time ?? "?", wall };
 }
 
-/** Builds with a builder, a command line. @returns what it says of the result */
+/**
+ * Builds with a builder, a command line.
+ *
+ * @param {string[]} builder
+ * @param {App} app
+ * @param {string} output
+ * @returns {Promise<import("../builder/index.ts").BuildResult>} what it says of the result
+ */
 function pack(builder, { dir, entry, name }, output) {
   const [command, ...args] = [...builder, "build", dir, "-o", output, "--name", name, "--json"];
   if (entry !== undefined) args.push("--entry", entry);
@@ -108,7 +135,15 @@ function pack(builder, { dir, entry, name }, output) {
   });
 }
 
-/** Packs an app and runs it as everyone. @returns rows of the table */
+/**
+ * Packs an app and runs it as everyone.
+ *
+ * @param {string[]} builder
+ * @param {App} app
+ * @param {string} dir
+ * @param {User[]} everyone
+ * @returns rows of the table
+ */
 async function show(builder, app, dir, everyone) {
   const { name, runs } = app;
   const output = path.join(dir, `${name}.run`);
@@ -129,7 +164,7 @@ async function show(builder, app, dir, everyone) {
   return rows;
 }
 
-async function demo(dir) {
+async function demo(/** @type {string} */ dir) {
   const everyone = users(dir);
   const rows = [["bundle", "as", "mounted by", "mounted in", "whole run", "command and answer"]];
   const [first, ...others] = apps;
@@ -156,13 +191,13 @@ async function demo(dir) {
   console.log(`\n${table(rows)}`);
 }
 
-await setup();
+await setup({});
 const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-demo-"));
 chmodSync(dir, 0o755);
 try {
   await demo(dir);
 } catch (error) {
-  console.error(`demo: ${error.message}`);
+  console.error(`demo: ${messageOf(error)}`);
   process.exitCode = 1;
 } finally {
   rmSync(dir, { recursive: true, force: true });

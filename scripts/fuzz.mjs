@@ -20,7 +20,10 @@ import { buildTargets, missing } from "./fuzz/build.mjs";
 import { fuzzReader } from "./fuzz/changes.mjs";
 import { makeSeeds } from "./fuzz/seeds.mjs";
 
-/** Bytes of an input at most, and what else libFuzzer is told. */
+/**
+ * Bytes of an input at most, and what else libFuzzer is told.
+ * @type {Record<string, {most: number, more?: string[]}>}
+ */
 const targets = {
   elf: { most: 65_536 },
   manifest: { most: 65_536 },
@@ -35,7 +38,8 @@ const targets = {
 
 const names = Object.keys(targets);
 
-function usage(text) {
+/** @returns {never} */
+function usage(/** @type {string} */ text) {
   console.error(`fuzz: ${text}; targets: reader, ${names.join(", ")}`);
   process.exit(2);
 }
@@ -68,7 +72,14 @@ function parse() {
   return { target, minutes, jobs, seed, input, runs };
 }
 
-/** Runs a target of libFuzzer. @returns {Promise<boolean>} whether nothing was found */
+/**
+ * Runs a target of libFuzzer.
+ *
+ * @param {string} program
+ * @param {string} target
+ * @param {string[]} args
+ * @returns {Promise<boolean>} whether nothing was found
+ */
 async function fuzzTarget(program, target, args) {
   const dir = path.join(root, "build/fuzz", target);
   const env = {
@@ -92,6 +103,7 @@ async function fuzzTarget(program, target, args) {
   return new Promise((resolve) => child.on("close", (code) => resolve(code === 0)));
 }
 
+/** @param {ReturnType<typeof parse>} asked @returns {Promise<boolean>} */
 async function fuzz({ target, minutes, jobs, seed, input, runs }) {
   if (target === "reader") return fuzzReader({ minutes, jobs, seed });
   const reason = missing();

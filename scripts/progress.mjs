@@ -4,14 +4,17 @@
 const MOVE = 100;
 const TELL = 15_000;
 
-/** Steps that are under way. */
+/** @typedef {{label: string, count: () => string, started: number, told: number}} Step */
+
+/** Steps that are under way. @type {Set<Step>} */
 const steps = new Set();
+/** @type {NodeJS.Timeout | undefined} */
 let timer;
 
 const out = process.stdout;
-const seconds = (since) => ((performance.now() - since) / 1000).toFixed(1);
+const seconds = (/** @type {number} */ since) => ((performance.now() - since) / 1000).toFixed(1);
 
-function describe({ label, count, started }) {
+function describe(/** @type {Step} */ { label, count, started }) {
   const counted = count();
   return `${label}${counted ? ` ${counted}` : ""} (${Math.floor((performance.now() - started) / 1000)} s)`;
 }
@@ -34,13 +37,13 @@ function tell() {
   }
 }
 
-function begin(step) {
+function begin(/** @type {Step} */ step) {
   steps.add(step);
   if (!out.isTTY) out.write(`${step.label} ...\n`);
   timer ??= setInterval(out.isTTY ? draw : tell, MOVE);
 }
 
-function end(step, text) {
+function end(/** @type {Step} */ step, /** @type {string} */ text) {
   steps.delete(step);
   clear();
   out.write(`${text}\n`);
@@ -50,7 +53,7 @@ function end(step, text) {
 }
 
 /** Prints a line between those that move. */
-export function say(text) {
+export function say(/** @type {string} */ text) {
   clear();
   out.write(`${text}\n`);
 }

@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:f
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { builtPackage } from "./build/dist.mjs";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -29,11 +30,11 @@ const unpublished = [
 
 /**
  * @param {string} output file to write, in the checkout too
- * @param {{onProgress?: (progress: object) => void}} options as `build` takes them
+ * @param {{onProgress?: (progress: import("../builder/index.ts").Progress) => void}} options as `build` takes them
  * @returns what `build` of the package returns
  */
 export async function packSelf(output, { onProgress } = {}) {
-  const { build } = await import("../dist/index.js");
+  const { build } = await builtPackage();
   // A bundle is never written into the folder that is packed.
   const work = mkdtempSync(path.join(os.tmpdir(), "fuselage-self-"));
   try {

@@ -25,7 +25,10 @@ import { during, say } from "./progress.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Debian packages by the command of theirs that the tests, or the checks, call. */
+/**
+ * Debian packages by the command of theirs that the tests, or the checks, call.
+ * @type {Record<string, string>}
+ */
 const testTools = {
   mksquashfs: "squashfs-tools",
   unsquashfs: "squashfs-tools",
@@ -69,8 +72,10 @@ async function lock() {
   const name = createHash("sha256").update(realpathSync(root)).digest("hex").slice(0, 32);
   const address = `\0fuselage-bundle-setup-${name}`;
   for (;;) {
+    /** @type {Set<net.Socket>} */
     const waiters = new Set();
     const server = net.createServer((socket) => waiters.add(socket.on("error", () => {})));
+    /** @type {NodeJS.ErrnoException | undefined} */
     const error = await new Promise((resolve) => {
       server.once("error", resolve);
       server.listen(address, () => resolve(undefined));
@@ -82,7 +87,7 @@ async function lock() {
       };
     }
     if (error.code !== "EADDRINUSE") throw error;
-    await new Promise((resolve) => {
+    await new Promise((/** @type {(value: void) => void} */ resolve) => {
       const waiting = net.connect(address);
       waiting.on("error", () => resolve());
       waiting.on("close", () => resolve());
@@ -91,19 +96,29 @@ async function lock() {
   }
 }
 
-/** Runs a command quietly; what it printed is the error's text. `onText` is given that as it comes. */
-function run(command, args, { env = {}, onText = () => {} } = {}) {
+/**
+ * Runs a command quietly; what it printed is the error's text. `onText` is given that as it comes.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{env?: NodeJS.ProcessEnv, onText?: (text: string) => void}} options
+ * @returns {Promise<void>}
+ */
+function run(command, args, { env = {}, onText } = {}) {
   return new Promise((resolve, reject) => {
-    const stdio = ["ignore", "pipe", "pipe"];
-    const child = spawn(command, args, { cwd: root, stdio, env: { ...process.env, ...env } });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (chunk) => {
+      stream.setEncoding("utf8").on("data", (/** @type {string} */ chunk) => {
         output += chunk;
-        onText(chunk);
+        onText?.(chunk);
       });
     }
-    child.on("error", (error) => {
+    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
       reject(error.code === "ENOENT" ? new Error(`${command} is not installed`) : error);
     });
     child.on("close", (code, signal) => {
@@ -113,14 +128,18 @@ function run(command, args, { env = {}, onText = () => {} } = {}) {
   });
 }
 
-const readPackages = (file) => JSON.parse(readFileSync(path.join(root, file), "utf8")).packages;
+/** @typedef {{version: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[]}} Locked */
+
+/** @returns {Record<string, Locked>} packages by their folders */
+const readPackages = (/** @type {string} */ file) =>
+  JSON.parse(readFileSync(path.join(root, file), "utf8")).packages;
 
 /** True when what npm says it installed is what package-lock.json asks for. */
 function packagesAreFresh() {
   if (!existsSync(path.join(root, "node_modules/.package-lock.json"))) return false;
   const wanted = readPackages("package-lock.json");
   const installed = readPackages("node_modules/.package-lock.json");
-  const same = (name) => installed[name]?.version === wanted[name]?.version;
+  const same = (/** @type {string} */ name) => installed[name]?.version === wanted[name]?.version;
   // Packages for other machines are optional and are not installed.
   const needed = Object.keys(wanted).filter((name) => name !== "" && !wanted[name].optional);
   return needed.every(same) && Object.keys(installed).every(same);
@@ -128,8 +147,12 @@ function packagesAreFresh() {
 
 /** Packages that npm will install here, by their folders. */
 function wantedPackages() {
-  const libc = process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
-  const fits = (list, own) => list === undefined || list.includes(own);
+  const { header } = /** @type {{header: {glibcVersionRuntime?: string}}} */ (
+    process.report.getReport()
+  );
+  const libc = header.glibcVersionRuntime ? "glibc" : "musl";
+  const fits = (/** @type {string[] | undefined} */ list, /** @type {string} */ own) =>
+    list === undefined || list.includes(own);
   return Object.entries(readPackages("package-lock.json"))
     .filter(([name]) => name !== "")
     .filter(([, wanted]) => fits(wanted.os, process.platform) && fits(wanted.cpu, process.arch))
@@ -152,12 +175,12 @@ async function installPackages() {
   );
 }
 
-async function build(only) {
+async function build(/** @type {string[]} */ only) {
   const { buildStale } = await import("./build.mjs");
   return (await buildStale({ only })).length;
 }
 
-function inPath(command) {
+function inPath(/** @type {string} */ command) {
   for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {
     try {
       accessSync(path.join(dir, command), constants.X_OK);
@@ -170,11 +193,11 @@ function inPath(command) {
 }
 
 /** Installs packages of Debian; each is unpacked and then set up. */
-async function installTools(packages) {
+async function installTools(/** @type {string[]} */ packages) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   let total = 0;
   let done = 0;
-  const onText = (text) => {
+  const onText = (/** @type {string} */ text) => {
     const [, count] = /(\d+) newly installed/.exec(text) ?? [];
     total += Number(count ?? 0) * 2;
     done += (text.match(/^(Unpacking|Setting up) /gm) ?? []).length;
@@ -213,18 +236,19 @@ export async function setup(options) {
   try {
     await setUp(options);
   } catch (error) {
-    console.error(`setup: ${error.message}`);
+    console.error(`setup: ${error instanceof Error ? error.message : error}`);
     process.exit(1);
   }
 }
 
-async function setUp({ test = false, other = test } = {}) {
+/** @param {Parameters<typeof setup>[0]} options */
+async function setUp({ test = false, other }) {
   checkNode();
   const started = Date.now();
   const release = await lock();
   try {
     await installPackages();
-    const parts = ["runtime", "native", "dist", ...(other ? ["runtime-other"] : [])];
+    const parts = ["runtime", "native", "dist", ...((other ?? test) ? ["runtime-other"] : [])];
     const [built] = await Promise.all([build(parts), test && prepareTests()]);
     const what = built > 0 ? "ready" : "everything is up to date";
     say(`setup: ${what} (${((Date.now() - started) / 1000).toFixed(1)} s)`);

@@ -15,12 +15,12 @@ const root = path.resolve(import.meta.dirname, "..");
 
 /** Every test file, by its path from the root. */
 function allTests() {
-  return readdirSync(path.join(root, "test"), { recursive: true })
+  return readdirSync(path.join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => path.join("test", name));
 }
 
-function announce(files) {
+function announce(/** @type {string[]} */ files) {
   const times = measured();
   const seconds = files.reduce((sum, file) => sum + expected(file, times), 0);
   const long =
@@ -30,7 +30,12 @@ function announce(files) {
   console.log(`test: ${files.length} files, about ${long}, ${by}`);
 }
 
-/** Runs vitest. @returns its exit status */
+/**
+ * Runs vitest.
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} its exit status
+ */
 function vitest(args) {
   return new Promise((resolve, reject) => {
     const program = path.join(root, "node_modules/vitest/vitest.mjs");
@@ -46,7 +51,12 @@ function vitest(args) {
   });
 }
 
-/** Runs the tests of what was changed. @returns exit status */
+/**
+ * Runs the tests of what was changed.
+ *
+ * @param {string | undefined} ref
+ * @returns exit status
+ */
 async function testChanged(ref) {
   const { files, left, cases } = testsOf(changedFiles(ref));
   if (files.length + cases.length === 0) {

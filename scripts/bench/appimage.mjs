@@ -19,7 +19,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { root, run } from "../build/toolchain.mjs";
-import { compileStatic, machine, ms, timePairs } from "./pairs.mjs";
+import { compileStatic, machine, ms, ownUid, timePairs } from "./pairs.mjs";
 
 /** How many times each pair is run; BENCH_PAIRS for a try. */
 const pairs = Number(process.env.BENCH_PAIRS ?? 200);
@@ -28,14 +28,23 @@ const MAGIC = Buffer.from([0x41, 0x49, 0x02]);
 const MAGIC_POSITION = 8;
 
 /** A runtime and an image as one file. */
-function assemble(runtime, image, output) {
+function assemble(
+  /** @type {string} */ runtime,
+  /** @type {string} */ image,
+  /** @type {string} */ output,
+) {
   const bytes = Buffer.concat([readFileSync(runtime), readFileSync(image)]);
   MAGIC.copy(bytes, MAGIC_POSITION);
   writeFileSync(output, bytes);
   chmodSync(output, 0o755);
 }
 
-const row = (what, ratio, most, detail) => ({
+const row = (
+  /** @type {string} */ what,
+  /** @type {number} */ ratio,
+  /** @type {number} */ most,
+  /** @type {string} */ detail,
+) => ({
   what,
   measured: `${ratio.toFixed(3)}× (${detail})`,
   wanted: `≤ ${most.toFixed(2)}×`,
@@ -43,7 +52,7 @@ const row = (what, ratio, most, detail) => ({
 });
 
 /** An AppDir of a static hello, and for extraction some files beside it. */
-async function makeImage(dir) {
+async function makeImage(/** @type {string} */ dir) {
   const app = path.join(dir, "app");
   mkdirSync(path.join(app, "usr/lib"), { recursive: true });
   await compileStatic("scripts/bench/hello.c", path.join(app, "usr/hello"));
@@ -55,7 +64,7 @@ async function makeImage(dir) {
   return image;
 }
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
   const other = process.env.BENCH_APPIMAGE_RUNTIME;
   if (!other) {
@@ -73,12 +82,12 @@ export async function bench() {
     const image = await makeImage(dir);
     assemble(own, image, ours);
     assemble(other, image, theirs);
-    const uid = process.getuid() === 0 ? 1000 : process.getuid();
+    const uid = ownUid === 0 ? 1000 : ownUid;
     const home = path.join(dir, "home");
     mkdirSync(home);
-    if (process.getuid() === 0) chownSync(home, uid, uid);
+    if (ownUid === 0) chownSync(home, uid, uid);
     const env = { ...process.env, HOME: home, TMPDIR: home };
-    const compare = async (args, count) => {
+    const compare = async (/** @type {string[]} */ args, /** @type {number} */ count) => {
       const job = { first: [theirs, ...args], second: [ours, ...args], uid, env, pairs: count };
       const { first, second } = await timePairs(pair, job);
       return { ratio: second / first, detail: `${ms(second)} against ${ms(first)}` };

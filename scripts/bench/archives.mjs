@@ -9,14 +9,15 @@ import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } fr
 import { open } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { builtPackage } from "../build/dist.mjs";
 import { root } from "../build/toolchain.mjs";
-import { compileStatic, machine, ms, timePairs } from "./pairs.mjs";
+import { compileStatic, machine, ms, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = 150;
 const MB = 1e6;
 
 /** Files of 10 MB of random bytes, so that the archive has tables to speak of too. */
-async function fill(dir, bytes) {
+async function fill(/** @type {string} */ dir, /** @type {number} */ bytes) {
   const chunk = Buffer.alloc(Math.min(bytes, 10 * MB));
   for (let written = 0; written < bytes; written += chunk.length) {
     const handle = await open(path.join(dir, `data-${written}`), "w");
@@ -25,8 +26,9 @@ async function fill(dir, bytes) {
   }
 }
 
+/** @param {string} dir @param {string} name @param {number} bytes @param {string} hello */
 async function makeArchive(dir, name, bytes, hello) {
-  const { pack } = await import("../../dist/index.js");
+  const { pack } = await builtPackage();
   const input = path.join(dir, name);
   mkdirSync(input);
   copyFileSync(hello, path.join(input, "hello"));
@@ -38,7 +40,7 @@ async function makeArchive(dir, name, bytes, hello) {
 }
 
 function whoStarts() {
-  const uid = process.getuid();
+  const uid = ownUid;
   if (uid !== 0) return [{ who: "as a user", uid, strategy: "fuse" }];
   return [
     { who: "as a user", uid: 1000, strategy: "fuse" },
@@ -46,7 +48,7 @@ function whoStarts() {
   ];
 }
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   chmodSync(dir, 0o755);
@@ -63,9 +65,14 @@ export async function bench() {
     for (const { who, uid, strategy } of whoStarts()) {
       const home = path.join(dir, `home-${uid}`);
       mkdirSync(home);
-      if (process.getuid() === 0) chownSync(home, uid, uid);
+      if (ownUid === 0) chownSync(home, uid, uid);
       const env = { ...process.env, HOME: home, FUSELAGE_MOUNT: strategy };
-      const command = (option, archive) => [fuselage, `${option}=a:${archive}`, "--run", "hello"];
+      const command = (/** @type {string} */ option, /** @type {string} */ archive) => [
+        fuselage,
+        `${option}=a:${archive}`,
+        "--run",
+        "hello",
+      ];
       for (const option of ["--static", "--dynamic"]) {
         const job = { first: command(option, small), second: command(option, large) };
         const times = await timePairs(pair, { ...job, uid, env, pairs });

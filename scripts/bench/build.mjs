@@ -50,7 +50,7 @@ async function compileScript() {
 }
 
 /** Seconds that a command takes: wall, and of processors. */
-async function timed(command, args) {
+async function timed(/** @type {string} */ command, /** @type {string[]} */ args) {
   const measured = [
     "-c",
     'TIMEFORMAT="times %R %U %S"; time "$0" "$@" >/dev/null',
@@ -58,10 +58,8 @@ async function timed(command, args) {
     ...args,
   ];
   const output = await run("bash", measured, { env: { ...process.env, LC_ALL: "C" } });
-  const [wall, user, system] = output
-    .match(/times ([\d.]+) ([\d.]+) ([\d.]+)/)
-    .slice(1)
-    .map(Number);
+  const found = /times ([\d.]+) ([\d.]+) ([\d.]+)/.exec(output) ?? [];
+  const [wall, user, system] = found.slice(1).map(Number);
   return { wall, processor: user + system };
 }
 
@@ -77,11 +75,13 @@ export async function benchBuild({ runs }) {
   const [ours, peer] = ["ours", "peer"].map((name) => path.join(dir, name));
   const peerFlags = ["-all-root", "-no-progress", "-quiet", "-no-xattrs", "-noappend"];
   try {
+    /** @type {Awaited<ReturnType<typeof benchBuild>>} */
     const rows = [];
     for (const { codec, level } of settings) {
       const compression = ["-comp", codec, "-Xcompression-level", `${level}`];
       const more = ["-b", `${blockSize}`, "-processors", `${threads}`, ...peerFlags];
       const node = [image, ours, codec, `${level}`, ...inputs];
+      /** @type {Record<"ours" | "peer", {wall: number, processor: number}>[]} */
       const pairs = [];
       for (let i = 0; i < runs; i++) {
         pairs.push({
@@ -89,7 +89,12 @@ export async function benchBuild({ runs }) {
           peer: await timed("mksquashfs", [...inputs, peer, ...compression, ...more]),
         });
       }
-      const row = (name, target, unit, of) => {
+      const row = (
+        /** @type {string} */ name,
+        /** @type {number} */ target,
+        /** @type {string} */ unit,
+        /** @type {(who: "ours" | "peer") => number} */ of,
+      ) => {
         const figures = { ours: of("ours"), peer: of("peer") };
         const ratio = figures.ours / figures.peer;
         rows.push({ name: `${codec} ${level}, ${name}`, ...figures, ratio, target, unit });
@@ -107,10 +112,10 @@ export async function benchBuild({ runs }) {
   }
 }
 
-const shown = (value, unit) =>
+const shown = (/** @type {number} */ value, /** @type {string} */ unit) =>
   unit === "s" ? `${value.toFixed(1)} s` : `${(value / 1e6).toFixed(1)} MB`;
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench({ runs = 3 } = {}) {
   const rows = await benchBuild({ runs });
   return rows.map(({ name, ours, peer, ratio, target, unit }) => ({

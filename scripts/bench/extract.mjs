@@ -13,14 +13,19 @@ import os from "node:os";
 import path from "node:path";
 import { root } from "../build/toolchain.mjs";
 import { images } from "./mount.mjs";
-import { median } from "./pairs.mjs";
+import { median, ownUid } from "./pairs.mjs";
 
 const rounds = Number(process.env.BENCH_EXTRACT_ROUNDS ?? 5);
 const GiB = 2 ** 30;
 
 const bundle = path.join(root, "dist/cli/main.js");
 
-/** Each extracts an image, or the bundle around it, into `target`, which does not exist. */
+/** @typedef {{image: string, file: string}} Subject an image and the bundle around it */
+
+/**
+ * Each extracts an image, or the bundle around it, into `target`, which does not exist.
+ * @type {Record<string, (subject: Subject, target: string) => string[]>}
+ */
 const peers = {
   "unsquashfs -p 2": ({ image }, target) => [
     "unsquashfs",
@@ -44,7 +49,7 @@ const peers = {
 };
 
 /** A bundle around an image. */
-function bundleOf(dir, image) {
+function bundleOf(/** @type {string} */ dir, /** @type {string} */ image) {
   const file = path.join(dir, `${path.basename(image)}.run`);
   const args = ["assemble", `--archive=${image}`, `--output=${file}`];
   execFileSync(process.execPath, [
@@ -58,7 +63,13 @@ function bundleOf(dir, image) {
   return { image, file };
 }
 
-/** Seconds that a command takes in a new file system. */
+/**
+ * Seconds that a command takes in a new file system.
+ *
+ * @param {string} dir
+ * @param {Subject} subject
+ * @param {string} peer
+ */
 function timed(dir, subject, peer) {
   const disk = path.join(dir, "disk");
   const target = path.join(dir, "mnt");
@@ -79,21 +90,22 @@ function timed(dir, subject, peer) {
   }
 }
 
-const seconds = (value) => `${value.toFixed(2)} s`;
+const seconds = (/** @type {number} */ value) => `${value.toFixed(2)} s`;
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
-  if (process.getuid() !== 0) return []; // loop devices and dropping caches
+  if (ownUid !== 0) return []; // loop devices and dropping caches
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   try {
     mkdirSync(path.join(dir, "mnt"));
     const made = await images(process.env.BENCH_MOUNT_IMAGES ?? path.join(root, "build/bench"));
     const rows = [];
-    for (const [image, title, least] of [
-      [made.tree, "extract all of a tree", 1.2],
-      [made.random, "extract one text of 100 MB"],
+    for (const { image, title, least } of [
+      { image: made.tree, title: "extract all of a tree", least: 1.2 },
+      { image: made.random, title: "extract one text of 100 MB", least: undefined },
     ]) {
       const subject = bundleOf(dir, image);
+      /** @type {Record<string, number[]>} */
       const seen = Object.fromEntries(Object.keys(peers).map((name) => [name, []]));
       for (let round = 0; round < rounds; round++) {
         for (const name of Object.keys(peers)) seen[name].push(timed(dir, subject, name));

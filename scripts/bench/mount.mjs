@@ -25,13 +25,13 @@ import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { root, run } from "../build/toolchain.mjs";
-import { compileStatic, machine, median } from "./pairs.mjs";
+import { compileStatic, machine, median, ownUid } from "./pairs.mjs";
 
 const rounds = Number(process.env.BENCH_MOUNT_ROUNDS ?? 5);
 const user = 1000;
 const textBytes = 100e6;
 
-async function makeImage(image, inputs) {
+async function makeImage(/** @type {string} */ image, /** @type {string[]} */ inputs) {
   if (existsSync(image)) return;
   const options = ["-comp", "zstd", "-Xcompression-level", "15", "-b", "128K", "-quiet"];
   await run("mksquashfs", [...inputs, `${image}.new`, "-no-progress", ...options]);
@@ -39,13 +39,13 @@ async function makeImage(image, inputs) {
 }
 
 /** Words of a small vocabulary, the frequent ones far more often, from a fixed seed. */
-function text(bytes) {
+function text(/** @type {number} */ bytes) {
   let seed = 12345;
   const random = () => {
     seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
     return seed / 0x7fffffff;
   };
-  const letters = (n) =>
+  const letters = (/** @type {number} */ n) =>
     Array.from({ length: n }, () => String.fromCharCode(97 + Math.floor(random() * 26))).join("");
   const words = Array.from({ length: 5000 }, () => letters(3 + Math.floor(random() * 9)));
   const parts = [];
@@ -58,7 +58,7 @@ function text(bytes) {
 }
 
 /** Both images, made once for a checkout. */
-export async function images(dir) {
+export async function images(/** @type {string} */ dir) {
   mkdirSync(dir, { recursive: true });
   const tree = path.join(dir, "tree.sfs");
   await makeImage(tree, ["/usr/share", realpathSync(path.join(root, "node_modules"))]);
@@ -72,7 +72,17 @@ export async function images(dir) {
   return { tree, random };
 }
 
-/** Each starts the reader on a mounted image and returns the child and how to unmount. */
+/**
+ * What all measurements have in common: folders, programs, images, and more of the environment.
+ * @typedef {{dir: string, reader: string, home: string, fuselage: string, env: NodeJS.ProcessEnv,
+ *   images: Record<string, string>}} Setup
+ */
+
+/**
+ * Each starts the reader on a mounted image and returns the child and how to unmount.
+ * @type {Record<string, (image: string, setup: Setup) =>
+ *   {child: import("node:child_process").ChildProcessWithoutNullStreams, end: () => void}>}
+ */
 const peers = {
   kernel(image, { dir, reader }) {
     const target = mkdtempSync(path.join(dir, "mnt-"));
@@ -97,7 +107,7 @@ const peers = {
   },
 };
 
-function command(name, args) {
+function command(/** @type {string} */ name, /** @type {string[]} */ args) {
   const { status, stderr } = spawnSync(name, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${name} ${args.join(" ")}: ${stderr}`);
 }
@@ -117,13 +127,21 @@ export function serverResident() {
   return Math.max(0, ...sizes);
 }
 
-/** Runs commands on one mount; the ones that begin with "cold " after dropping all caches. */
+/**
+ * Runs commands on one mount; the ones that begin with "cold " after dropping all caches.
+ *
+ * @param {string} peer
+ * @param {string} image
+ * @param {Setup} setup
+ * @param {string[]} commands
+ */
 async function session(peer, image, setup, commands) {
   const { child, end } = peers[peer](image, setup);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   child.stderr.pipe(process.stderr);
   const closed = new Promise((resolve) => child.on("close", resolve));
   await lines.next();
+  /** @type {Record<string, number>} */
   const times = {};
   for (const name of commands) {
     if (name.startsWith("cold ")) {
@@ -142,9 +160,13 @@ async function session(peer, image, setup, commands) {
   return { times, resident };
 }
 
-const seconds = (value) => `${value.toFixed(value < 1 ? 3 : 2)} s`;
+const seconds = (/** @type {number} */ value) => `${value.toFixed(value < 1 ? 3 : 2)} s`;
 
-/** What is measured: commands on one mount, and which of them is compared with whom. */
+/**
+ * What is measured: commands on one mount, and which of them is compared with whom.
+ * @typedef {{image: string, commands: string[], rows: [string, string, Record<string, number>][]}} Plan
+ * @type {Plan[]}
+ */
 export const plans = [
   {
     image: "tree",
@@ -181,7 +203,9 @@ export const plans = [
   },
 ];
 
+/** @param {Plan} plan @param {Setup} setup @param {string[]} names peers */
 async function measure(plan, setup, names) {
+  /** @type {Record<string, Record<string, number>[]>} */
   const seen = Object.fromEntries(names.map((name) => [name, []]));
   let resident = 0;
   for (let round = 0; round < rounds; round++) {
@@ -191,7 +215,8 @@ async function measure(plan, setup, names) {
       resident = Math.max(resident, result.resident);
     }
   }
-  const medianOf = (name, what) => median(seen[name].map((times) => times[what]));
+  const medianOf = (/** @type {string} */ name, /** @type {string} */ what) =>
+    median(seen[name].map((times) => times[what]));
   const rows = [];
   for (const [what, title, wanted] of plan.rows) {
     const ours = medianOf("ours", what);
@@ -209,9 +234,9 @@ async function measure(plan, setup, names) {
   return { rows, resident };
 }
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
-  if (process.getuid() !== 0) return []; // loop devices and dropping caches
+  if (ownUid !== 0) return []; // loop devices and dropping caches
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   chmodSync(dir, 0o755);
   try {

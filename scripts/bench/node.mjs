@@ -21,15 +21,19 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { builtPackage } from "../build/dist.mjs";
 import { root } from "../build/toolchain.mjs";
-import { compileStatic, median, ms, timePairs } from "./pairs.mjs";
+import { compileStatic, median, ms, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = Number(process.env.BENCH_NODE_PAIRS ?? 40);
-const isRoot = process.getuid() === 0;
-const uid = isRoot ? 1000 : process.getuid();
-const home = (dir) => path.join(dir, "home");
+const isRoot = ownUid === 0;
+const uid = isRoot ? 1000 : ownUid;
+const home = (/** @type {string} */ dir) => path.join(dir, "home");
 
-/** Peers, and packages of the programs. */
+/**
+ * Peers, and packages of the programs.
+ * @type {Record<string, string>}
+ */
 const packages = {
   "@oven/bun-linux-x64": "1.4.4",
   caxa: "3.0.1",
@@ -38,6 +42,7 @@ const packages = {
   typescript: "5.9.3",
 };
 
+/** Programs by their names. @type {Record<string, string>} */
 const sources = {
   hello: 'console.log("hello");\n',
   // The command tsc loads one file of six megabytes, the library one of nine.
@@ -45,7 +50,7 @@ const sources = {
   library: 'console.log(require("typescript").version);\n',
 };
 
-const mb = (file) => statSync(file).size / 1e6;
+const mb = (/** @type {string} */ file) => statSync(file).size / 1e6;
 
 function installPackages() {
   const dir = path.join(root, "build/bench/node");
@@ -57,7 +62,14 @@ function installPackages() {
   return path.join(dir, "node_modules");
 }
 
-/** Makes the folder of a program, with the packages that it imports. */
+/**
+ * Makes the folder of a program, with the packages that it imports.
+ *
+ * @param {string} dir
+ * @param {string} name
+ * @param {string} modules
+ * @param {string[]} wanted
+ */
 function makeApp(dir, name, modules, wanted) {
   const app = path.join(dir, name);
   mkdirSync(path.join(app, "node_modules"), { recursive: true });
@@ -71,8 +83,8 @@ function makeApp(dir, name, modules, wanted) {
 }
 
 /** A bundle, and the folder that holds what is in it. */
-async function makeBundle(dir, app) {
-  const { build } = await import("../../dist/index.js");
+async function makeBundle(/** @type {string} */ dir, /** @type {string} */ app) {
+  const { build } = await builtPackage();
   const bundle = `${app}.run`;
   await build({ input: app, output: bundle });
   const folder = `${app}.folder`;
@@ -81,19 +93,25 @@ async function makeBundle(dir, app) {
   return { bundle, plain };
 }
 
+/** @param {string} dir @param {NodeJS.ProcessEnv} more @returns {NodeJS.ProcessEnv} */
 function environment(dir, more = {}) {
   const { PATH } = process.env;
   return { PATH, HOME: home(dir), ...more };
 }
 
+/** @type {(what: string, measured: string, wanted: string, met: boolean) => import("./pairs.mjs").Row} */
 const row = (what, measured, wanted, met) => ({ what, measured, wanted, met });
 
+/** @param {string} what @param {{first: number, second: number}} times ms @param {number} limit */
 function ratioRow(what, times, limit) {
   const ratio = times.second / times.first;
   const measured = `${ms(times.second)} / ${ms(times.first)} = ${ratio.toFixed(3)}×`;
   return row(what, measured, `≤ ${limit.toFixed(2)}×`, ratio <= limit);
 }
 
+/** @typedef {{name: string, args: string[], bundle: string, plain: string[]}} Program */
+
+/** @param {string} dir @param {string} pair @param {Program} program */
 async function startRows(dir, pair, { name, bundle, plain, args }) {
   const job = { first: [...plain, ...args], second: [bundle, ...args], uid, pairs };
   const env = environment(dir, { FUSELAGE_LINGER: "20", NODE_DISABLE_COMPILE_CACHE: "1" });
@@ -106,7 +124,13 @@ async function startRows(dir, pair, { name, bundle, plain, args }) {
   ];
 }
 
-/** With the code that was compiled at build time and without, both through the bundle. */
+/**
+ * With the code that was compiled at build time and without, both through the bundle.
+ *
+ * @param {string} dir
+ * @param {string} pair
+ * @param {Pick<Program, "name" | "bundle" | "args">} program
+ */
 async function cacheRow(dir, pair, { name, bundle, args }) {
   const env = environment(dir, { FUSELAGE_LINGER: "20" });
   const first = ["/usr/bin/env", "NODE_DISABLE_COMPILE_CACHE=1", bundle, ...args];
@@ -116,13 +140,18 @@ async function cacheRow(dir, pair, { name, bundle, args }) {
 }
 
 /** Single executable application: the blob goes into a copy of the interpreter. */
-function makeSea(dir, modules, node) {
+function makeSea(
+  /** @type {string} */ dir,
+  /** @type {string} */ modules,
+  /** @type {string} */ node,
+) {
   const work = path.join(dir, "sea");
   mkdirSync(work);
   writeFileSync(path.join(work, "main.js"), sources.hello);
   const config = { main: "main.js", output: "blob", disableExperimentalSEAWarning: true };
   writeFileSync(path.join(work, "sea.json"), JSON.stringify(config));
-  const run = (...args) => execFileSync(node, args, { cwd: work, stdio: "pipe" });
+  const run = (/** @type {string[]} */ ...args) =>
+    execFileSync(node, args, { cwd: work, stdio: "pipe" });
   run("--experimental-sea-config", "sea.json");
   const file = path.join(dir, "hello.sea");
   copyFileSync(node, file);
@@ -133,7 +162,7 @@ function makeSea(dir, modules, node) {
   return file;
 }
 
-function makeBun(dir, modules) {
+function makeBun(/** @type {string} */ dir, /** @type {string} */ modules) {
   const bun = path.join(modules, "@oven/bun-linux-x64/bin/bun");
   const file = path.join(dir, "hello.bun");
   chmodSync(bun, 0o755);
@@ -144,7 +173,11 @@ function makeBun(dir, modules) {
 }
 
 /** caxa packs the Node that it runs in. */
-function makeCaxa(dir, modules, node) {
+function makeCaxa(
+  /** @type {string} */ dir,
+  /** @type {string} */ modules,
+  /** @type {string} */ node,
+) {
   const file = path.join(dir, "hello.caxa");
   const command = ["{{caxa}}/node_modules/.bin/node", "{{caxa}}/main.js"];
   const input = ["--input", path.join(dir, "hello"), "--output", file, "--no-dedupe"];
@@ -157,7 +190,13 @@ function makeCaxa(dir, modules, node) {
   return file;
 }
 
-/** Milliseconds of whole runs; `before` is not counted. */
+/**
+ * Milliseconds of whole runs; `before` is not counted.
+ *
+ * @param {string} command
+ * @param {number} count
+ * @param {NodeJS.ProcessEnv} env
+ */
 function timeRuns(command, count, env, before = () => {}) {
   const times = [];
   for (let i = 0; i < count; i++) {
@@ -170,23 +209,32 @@ function timeRuns(command, count, env, before = () => {}) {
   return median(times);
 }
 
-/** A peer that cannot be made here is a line of its own, not a reason to stop. */
+/**
+ * A peer that cannot be made here is a line of its own, not a reason to stop.
+ *
+ * @param {string} name
+ * @param {() => string} make
+ * @returns {{file: string, refusal?: undefined} | {file?: undefined, refusal: string}}
+ */
 function tried(name, make) {
   try {
     return { file: make() };
   } catch (error) {
-    const reason = `${error.stderr ?? ""}`.trim() || error.message;
+    const { stderr = "", message } = /** @type {{stderr?: Buffer, message: string}} */ (error);
+    const reason = `${stderr}`.trim() || message;
     return { refusal: `cannot be made here: ${name}: ${reason.split("\n").at(-1)}` };
   }
 }
 
+/** @param {string} dir @param {string} modules @param {string} pair @param {Program} program */
 async function peerRows(dir, modules, pair, { bundle, plain }) {
   const rows = [];
   const [node] = plain;
   const sea = tried("SEA", () => makeSea(dir, modules, node));
   const bun = tried("bun", () => makeBun(dir, modules));
   const caxa = tried("caxa", () => makeCaxa(dir, modules, node));
-  const shown = ({ file, refusal }) => (file ? `${mb(file).toFixed(1)} MB` : refusal);
+  const shown = (/** @type {ReturnType<typeof tried>} */ { file, refusal }) =>
+    file ? `${mb(file).toFixed(1)} MB` : refusal;
   const size = mb(bundle);
   const others = `SEA ${shown(sea)}, bun ${shown(bun)}, caxa ${shown(caxa)}`;
   rows.push(row("hello: size", `${size.toFixed(1)} MB (${others})`, "≤ 38 MB", size <= 38));
@@ -194,14 +242,15 @@ async function peerRows(dir, modules, pair, { bundle, plain }) {
   const count = Math.ceil(pairs / 4);
   for (const [name, { file, refusal }] of Object.entries({ SEA: sea, bun })) {
     const what = `hello: later starts, bundle / ${name}`;
-    if (refusal) rows.push(row(what, refusal, "report", true));
+    if (file === undefined) rows.push(row(what, refusal, "report", true));
     else {
       const times = await timePairs(pair, { first: [file], second: [bundle], uid, env, pairs });
       rows.push({ ...ratioRow(what, times, 1), wanted: "report", met: true });
     }
   }
-  if (caxa.refusal) rows.push(row("hello: bundle / caxa", caxa.refusal, "report", true));
-  else {
+  if (caxa.file === undefined) {
+    rows.push(row("hello: bundle / caxa", caxa.refusal, "report", true));
+  } else {
     const forget = () => rmSync(path.join(home(dir), "caxa"), { recursive: true, force: true });
     const first = {
       first: timeRuns(caxa.file, count, env, forget),
@@ -216,7 +265,7 @@ async function peerRows(dir, modules, pair, { bundle, plain }) {
 }
 
 /** The whole command, with the interpreter and its blocks in the cache. */
-function buildRow(dir, modules) {
+function buildRow(/** @type {string} */ dir, /** @type {string} */ modules) {
   const app = path.join(dir, "server");
   mkdirSync(app);
   const main = 'const app = require("fastify")();\napp.get("/", async () => "hello");\n';
@@ -235,7 +284,7 @@ function buildRow(dir, modules) {
   return row("build of a Fastify app", `${seconds.toFixed(2)} s`, "≤ 1.50 s", seconds <= 1.5);
 }
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
   // It costs every Node tens of milliseconds, and is set on some machines only.
   delete process.env.NODE_EXTRA_CA_CERTS;
@@ -247,23 +296,22 @@ export async function bench() {
     if (isRoot) chownSync(home(dir), uid, uid);
     const pair = path.join(dir, "pair");
     await compileStatic("scripts/bench/pair.c", pair);
-    const made = {};
-    for (const [name, wanted, args] of [
-      ["hello", [], []],
-      ["tsc", ["typescript"], ["--version"]],
-      ["library", ["typescript"], []],
-    ]) {
-      const app = makeApp(dir, name, modules, wanted);
-      made[name] = { name, args, ...(await makeBundle(dir, app)) };
-    }
+    const make = async (
+      /** @type {string} */ name,
+      /** @type {string[]} */ wanted,
+      /** @type {string[]} */ args,
+    ) => ({ name, args, ...(await makeBundle(dir, makeApp(dir, name, modules, wanted))) });
+    const hello = await make("hello", [], []);
+    const tsc = await make("tsc", ["typescript"], ["--version"]);
+    const library = await make("library", ["typescript"], []);
     if (isRoot) execFileSync("chown", ["-R", `${uid}:${uid}`, home(dir)]);
-    if (!existsSync(made.hello.bundle)) throw new Error("hello was not built");
+    if (!existsSync(hello.bundle)) throw new Error("hello was not built");
     return [
-      ...(await startRows(dir, pair, made.hello)),
-      ...(await startRows(dir, pair, made.tsc)),
-      await cacheRow(dir, pair, { ...made.tsc, name: "tsc --version (6 MB)" }),
-      await cacheRow(dir, pair, { ...made.library, name: "typescript.js (9 MB)" }),
-      ...(await peerRows(dir, modules, pair, made.hello)),
+      ...(await startRows(dir, pair, hello)),
+      ...(await startRows(dir, pair, tsc)),
+      await cacheRow(dir, pair, { ...tsc, name: "tsc --version (6 MB)" }),
+      await cacheRow(dir, pair, { ...library, name: "typescript.js (9 MB)" }),
+      ...(await peerRows(dir, modules, pair, hello)),
       buildRow(dir, modules),
     ];
   } finally {

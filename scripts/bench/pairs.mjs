@@ -1,20 +1,28 @@
 // What the benchmarks share: medians, static helper programs, and two commands timed in turn.
 
 import path from "node:path";
-import { hostMachine } from "../build/machines.mjs";
+import { machineName } from "../build/machines.mjs";
 import { root, run, zigEnv, zigPath } from "../build/toolchain.mjs";
 
-/** This machine's architecture as runtimes call it. */
-export const machine = hostMachine?.name;
+/**
+ * One line of the table in docs/benchmarks.md.
+ * @typedef {{what: string, measured: string, wanted: string, met: boolean}} Row
+ */
 
-export function median(values) {
+/** Who runs the benchmarks: root can do more. */
+export const ownUid = process.getuid?.() ?? 0;
+
+/** This machine's architecture as runtimes call it. */
+export const machine = machineName();
+
+export function median(/** @type {number[]} */ values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Compiles one C file of the checkout into a static program. */
-export async function compileStatic(source, output) {
+export async function compileStatic(/** @type {string} */ source, /** @type {string} */ output) {
   const flags = ["-target", `${machine}-linux-musl`, "-static", "-O2", "-s"];
   await run(zigPath(), ["cc", ...flags, path.join(root, source), "-o", output], { env: zigEnv() });
 }
@@ -23,7 +31,7 @@ export async function compileStatic(source, output) {
  * Runs two commands in turn (scripts/bench/pair.c).
  *
  * @param {string} pair the compiled pair.c
- * @param {{first: string[], second: string[], uid: number, env: object, pairs: number,
+ * @param {{first: string[], second: string[], uid: number, env: NodeJS.ProcessEnv, pairs: number,
  *   warmUp?: number}} job `warmUp`: pairs before those that count
  * @returns {Promise<{first: number, second: number, difference: number}>} medians in milliseconds;
  *   `difference` is the median of second - first
@@ -39,4 +47,4 @@ export async function timePairs(pair, { first, second, uid, env, pairs, warmUp =
   };
 }
 
-export const ms = (value) => `${value.toFixed(2)} ms`;
+export const ms = (/** @type {number} */ value) => `${value.toFixed(2)} ms`;

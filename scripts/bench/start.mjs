@@ -15,14 +15,15 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { builtPackage } from "../build/dist.mjs";
 import { root } from "../build/toolchain.mjs";
-import { compileStatic, machine, ms, timePairs } from "./pairs.mjs";
+import { compileStatic, machine, ms, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = 300;
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
-  const { build } = await import("../../dist/index.js");
+  const { build } = await builtPackage();
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   chmodSync(dir, 0o755);
   try {
@@ -34,17 +35,17 @@ export async function bench() {
     copyFileSync(direct, path.join(app, "hello"));
     await build({ input: app, output: bundle });
     const runners =
-      process.getuid() === 0
+      ownUid === 0
         ? [
             { strategy: "fuse", who: "as a user by fuse", uid: 1000, limit: 1 },
             { strategy: "loop", who: "as root by loop", uid: 0, limit: 1.5 },
           ]
-        : [{ strategy: "fuse", who: "as a user by fuse", uid: process.getuid(), limit: 1 }];
+        : [{ strategy: "fuse", who: "as a user by fuse", uid: ownUid, limit: 1 }];
     const rows = [];
     for (const { strategy, who, uid, limit } of runners) {
       const home = path.join(dir, `home-${uid}`);
       mkdirSync(home);
-      if (process.getuid() === 0) chownSync(home, uid, uid);
+      if (ownUid === 0) chownSync(home, uid, uid);
       for (const [which, linger] of [
         ["first start", "0"],
         ["later start", "5"],

@@ -23,16 +23,17 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { builtPackage } from "../build/dist.mjs";
 import { run } from "../build/toolchain.mjs";
-import { compileStatic, median, ms, timePairs } from "./pairs.mjs";
+import { compileStatic, median, ms, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = Number(process.env.BENCH_WARM_PAIRS ?? 40);
 const rounds = Number(process.env.BENCH_WARM_ROUNDS ?? 3);
 const concurrent = 20;
-const isRoot = process.getuid() === 0;
-const uid = isRoot ? 1000 : process.getuid();
+const isRoot = ownUid === 0;
+const uid = isRoot ? 1000 : ownUid;
 
-function read(file) {
+function read(/** @type {string} */ file) {
   try {
     return readFileSync(file, "utf8");
   } catch {
@@ -40,16 +41,23 @@ function read(file) {
   }
 }
 
-const kib = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+const kib = (/** @type {string} */ text, /** @type {string} */ name) =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 
 /** Processes whose command line begins with one of these files: the apps, servers and holders. */
-function processesOf(files) {
+function processesOf(/** @type {string[]} */ files) {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => files.includes(read(`/proc/${pid}/cmdline`).split("\0")[0]));
 }
 
-/** MiB that many of them take at once: their own, by share, and the pages of files. */
+/**
+ * MiB that many of them take at once: their own, by share, and the pages of files.
+ *
+ * @param {string} command
+ * @param {string[]} files
+ * @param {NodeJS.ProcessEnv} env
+ */
 async function memoryOf(command, files, env) {
   spawnSync("sync");
   writeFileSync("/proc/sys/vm/drop_caches", "3");
@@ -71,7 +79,9 @@ async function memoryOf(command, files, env) {
   return (own.reduce((sum, size) => sum + size, 0) + cached) / 1024;
 }
 
+/** @param {string} plain @param {string} bundle @param {NodeJS.ProcessEnv} env */
 async function memoryRow(plain, bundle, env) {
+  /** @type {{plain: number[], bundle: number[]}} */
   const seen = { plain: [], bundle: [] };
   for (let round = 0; round < rounds; round++) {
     seen.plain.push(await memoryOf(plain, [], env));
@@ -87,6 +97,9 @@ async function memoryRow(plain, bundle, env) {
   };
 }
 
+/** @typedef {Parameters<typeof timePairs>[1]} Job */
+
+/** @param {string} what @param {number} limit @param {string} pair @param {Job} job */
 async function startRow(what, limit, pair, job) {
   const { first, second } = await timePairs(pair, job);
   return {
@@ -97,8 +110,15 @@ async function startRow(what, limit, pair, job) {
   };
 }
 
-/** A copy of the file for each, so that none finds a mount; its pages are in memory. */
+/**
+ * A copy of the file for each, so that none finds a mount; its pages are in memory.
+ *
+ * @param {string} dir
+ * @param {string} pair
+ * @param {Omit<Job, "pairs">} job
+ */
 async function firstStarts(dir, pair, { first, second: [bundle, ...args], ...job }) {
+  /** @type {{first: number[], second: number[]}} */
   const seen = { first: [], second: [] };
   for (let i = 0; i < Math.ceil(pairs / 4); i++) {
     const copy = path.join(dir, `copy-${i}.run`);
@@ -120,9 +140,9 @@ async function firstStarts(dir, pair, { first, second: [bundle, ...args], ...job
   };
 }
 
-/** @returns {Promise<{what: string, measured: string, wanted: string, met: boolean}[]>} */
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
-  const { build } = await import("../../dist/index.js");
+  const { build } = await builtPackage();
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   chmodSync(dir, 0o755);
   try {

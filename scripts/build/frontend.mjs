@@ -12,11 +12,27 @@ import path from "node:path";
 import { job } from "./jobs.mjs";
 import { root, zig } from "./zig.mjs";
 
+/** @type {Record<string, string>} */
 const languages = { ".c": "c", ".cc": "c++", ".cpp": "c++" };
 
-/** Arguments of the compiler proper by the driver's. */
+/**
+ * Files of one language to be compiled with the same flags.
+ * @typedef {{driver: string, flags: string[], files: {source: string, object: string,
+ *   size: number}[]}} Batch
+ */
+
+/**
+ * Arguments of the compiler proper by the driver's.
+ * @type {Map<string, Promise<string[] | undefined>>}
+ */
 const asked = new Map();
 
+/**
+ * @param {string} driver
+ * @param {string} language
+ * @param {string[]} flags
+ * @returns {Promise<string[] | undefined>}
+ */
 async function ask(driver, language, flags) {
   const dir = path.join(root, "build/frontend");
   const name = createHash("sha256").update(flags.join("\n")).digest("hex").slice(0, 16);
@@ -24,17 +40,19 @@ async function ask(driver, language, flags) {
   await mkdir(dir, { recursive: true });
   await writeFile(probe, "");
   const said = await zig([driver, "-###", ...flags, "-c", probe, "-o", `${probe}.o`]);
-  const line = said.split("\n").find((text) => text.includes(' "-cc1" '));
+  const line = said.split("\n").find((/** @type {string} */ text) => text.includes(' "-cc1" '));
   const words = [...(line ?? "").matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) =>
     word.replace(/\\(.)/g, "$1"),
   );
   const args = words.slice(1); // behind the program's own path
   // What is of the one file; and memory is given back, for many files are compiled in one process.
-  for (const [option, count] of [
+  /** @type {[string, number][]} */
+  const ofOneFile = [
     ["-main-file-name", 2],
     ["-o", 2],
     ["-disable-free", 1],
-  ]) {
+  ];
+  for (const [option, count] of ofOneFile) {
     const at = args.indexOf(option);
     if (at < 0 && count === 2) return undefined;
     if (at >= 0) args.splice(at, count);
@@ -45,20 +63,22 @@ async function ask(driver, language, flags) {
 /**
  * @param {string} driver `cc`, `c++` or `clang`, for flags as zig's own libraries have them
  * @param {string} language `c` or `c++`
+ * @param {string[]} flags
  * @returns {Promise<string[] | undefined>} arguments behind `zig clang`, input and output left out
  */
 export function frontend(driver, language, flags) {
   const key = [driver, language, ...flags].join("\n");
-  if (!asked.has(key)) {
-    asked.set(
-      key,
-      ask(driver, language, flags).catch(() => undefined),
-    );
-  }
-  return asked.get(key);
+  const answer = asked.get(key) ?? ask(driver, language, flags).catch(() => undefined);
+  asked.set(key, answer);
+  return answer;
 }
 
-/** Compiles one file; `headers` are precompiled ones. */
+/**
+ * Compiles one file; `headers` are precompiled ones.
+ *
+ * @param {{driver: string, source: string, flags: string[], object: string, depfile?: string,
+ *   headers?: string}} given
+ */
 export async function compileFile({ driver, source, flags, object, depfile, headers }) {
   const language = languages[path.extname(source)];
   const args = language && (await frontend(driver, language, flags));
@@ -80,8 +100,9 @@ export async function compileFile({ driver, source, flags, object, depfile, head
 const BATCH_BYTES = 600_000;
 const FILE_BYTES = 20_000;
 
-/** @param {{source: string, size: number}[]} files */
+/** @param {Batch["files"]} files */
 function batches(files) {
+  /** @type {Batch["files"][]} */
   const made = [];
   let room = 0;
   for (const file of files) {
@@ -89,7 +110,7 @@ function batches(files) {
       made.push([]);
       room = BATCH_BYTES;
     }
-    made.at(-1).push(file);
+    made[made.length - 1].push(file);
     room -= file.size + FILE_BYTES;
   }
   return made;
@@ -98,15 +119,14 @@ function batches(files) {
 /**
  * Compiles files of one language with the same flags, several in one process.
  *
- * @param {{driver: string, flags: string[], files: {source: string, object: string,
- *   size: number}[]}} given
+ * @param {Batch} given
  */
 export async function compileFiles({ driver, flags, files }) {
   if (files.length === 0) return;
   const extension = path.extname(files[0].source);
   const language = languages[extension];
   const args = language && (await frontend(driver, language, flags));
-  const oneByOne = (list) =>
+  const oneByOne = (/** @type {Batch["files"]} */ list) =>
     Promise.all(
       list.map(({ source, object }) => job(() => compileFile({ driver, source, flags, object }))),
     );

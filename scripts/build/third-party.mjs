@@ -28,7 +28,8 @@ const decoderFilters = ["X86", "ARM", "ARMTHUMB", "POWERPC", "IA64", "SPARC"];
  *   defines: string[]}} Library
  */
 
-const under = (dir, names) => names.map((name) => path.join(dir, name));
+const under = (/** @type {string} */ dir, /** @type {string[]} */ names) =>
+  names.map((name) => path.join(dir, name));
 
 /** What a runtime leaves out of zstd, at the price that was measured with /usr/share and node. */
 const smallDecoder = [
@@ -41,7 +42,12 @@ const smallDecoder = [
   "DYNAMIC_BMI2=0",
 ];
 
-/** zstd; `encoder` adds the compressor (single-threaded: callers bring their own threads). */
+/**
+ * zstd; `encoder` adds the compressor (single-threaded: callers bring their own threads).
+ *
+ * @param {{encoder: boolean}} wanted
+ * @returns {Library}
+ */
 function zstd({ encoder }) {
   const lib = path.join(packageDir("zstd-napi"), "deps/zstd/lib");
   const common = ["entropy_common", "error_private", "fse_decompress", "xxhash", "zstd_common"];
@@ -61,7 +67,7 @@ function zstd({ encoder }) {
     "zstd_opt",
     "zstd_preSplit",
   ];
-  const c = (dir, names) =>
+  const c = (/** @type {string} */ dir, /** @type {string[]} */ names) =>
     under(
       path.join(lib, dir),
       names.map((n) => `${n}.c`),
@@ -88,6 +94,7 @@ function zstd({ encoder }) {
   };
 }
 
+/** @param {{encoder: boolean}} wanted @returns {Library} */
 function zlib({ encoder }) {
   const dir = path.join(packageDir("zlib-sync"), "deps/zlib");
   const decode = ["adler32.c", "crc32.c", "inffast.c", "inflate.c", "inftrees.c", "zutil.c"];
@@ -113,7 +120,10 @@ function lz4() {
   };
 }
 
-/** The folder of its sources; both machines may be built at once. */
+/**
+ * The folder of its sources; both machines may be built at once.
+ * @type {Promise<string> | undefined}
+ */
 let xz;
 
 function unpackedXz() {
@@ -200,7 +210,7 @@ export async function decoders() {
   return [zstd({ encoder: false }), zlib({ encoder: false }), lz4(), await liblzma()];
 }
 
-/** All four decoders plus the zstd and zlib encoders: what the addon links. */
+/** All four decoders plus the zstd and zlib encoders: what the addon links. @returns {Promise<Library[]>} */
 export async function codecs() {
   return [zstd({ encoder: true }), zlib({ encoder: true }), lz4(), await liblzma()];
 }

@@ -7,12 +7,23 @@ import { compileFile, compileFiles } from "./frontend.mjs";
 import { job } from "./jobs.mjs";
 import { packageVersion, root, run, zigPath } from "./zig.mjs";
 
-export { packageDir, packageVersion, root, run, zig, zigEnv, zigPath } from "./zig.mjs";
+export {
+  packageDir,
+  packageVersion,
+  root,
+  run,
+  zig,
+  zigEnv,
+  zigPath,
+} from "./zig.mjs";
 
 /**
  * True when an object was made with these flags, and no file that its depfile names is newer.
  *
+ * @param {string} object
+ * @param {string} depfile
  * @param {string} fingerprintFile holds what the object was made with
+ * @param {string} fingerprint
  * @param {string} [headers] one more file that must not be newer
  */
 export async function isFresh(object, depfile, fingerprintFile, fingerprint, headers) {
@@ -44,7 +55,7 @@ export async function isFresh(object, depfile, fingerprintFile, fingerprint, hea
  * @typedef {{source: string, flags: string[], headers?: string}} Unit
  */
 
-function objectName(source) {
+function objectName(/** @type {string} */ source) {
   const hash = createHash("sha256").update(source).digest("hex").slice(0, 8);
   return `${path.parse(source).name}.${hash}.o`;
 }
@@ -60,18 +71,18 @@ export async function compile({ units, outDir, compiler }) {
   await mkdir(outDir, { recursive: true });
   const command = compiler ?? zigPath();
   let compiled = 0;
-  const compileUnit = async ({ source, flags, headers }) => {
+  const compileUnit = async (/** @type {Unit} */ { source, flags, headers }) => {
     const driver = source.endsWith(".c") ? "cc" : "c++";
     const fingerprint = [command, ...(compiler ? [] : [driver]), source, ...flags].join("\n");
     const object = path.join(outDir, objectName(source));
     const depfile = `${object}.d`;
     if (await isFresh(object, depfile, `${object}.flags`, fingerprint, headers)) return object;
     const staging = `${object}.${process.pid}`;
-    await job(() =>
-      compiler
-        ? run(compiler, [...flags, "-MD", "-MF", depfile, "-c", source, "-o", staging])
-        : compileFile({ driver, source, flags, headers, object: staging, depfile }),
-    );
+    await job(async () => {
+      if (!compiler) {
+        await compileFile({ driver, source, flags, headers, object: staging, depfile });
+      } else await run(compiler, [...flags, "-MD", "-MF", depfile, "-c", source, "-o", staging]);
+    });
     await rename(staging, object);
     await writeFile(`${object}.flags`, fingerprint);
     compiled++;
@@ -101,12 +112,14 @@ export async function compilePackage({ units, outDir, version, driver = "cc" }) 
   }
   await rm(stamp, { force: true }); // Objects of two sets of flags are not to be taken for one.
   await mkdir(outDir, { recursive: true });
+  /** @type {Map<string, import("./frontend.mjs").Batch>} */
   const groups = new Map();
   for (const [index, { source, flags }] of units.entries()) {
     const key = [path.extname(source), ...flags].join("\n");
-    if (!groups.has(key)) groups.set(key, { driver, flags, files: [] });
+    const group = groups.get(key) ?? { driver, flags, files: [] };
+    groups.set(key, group);
     const { size } = await stat(source);
-    groups.get(key).files.push({ source, object: objects[index], size });
+    group.files.push({ source, object: objects[index], size });
   }
   await Promise.all([...groups.values()].map(compileFiles));
   await writeFile(stamp, fingerprint);

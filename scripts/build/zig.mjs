@@ -5,13 +5,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { hostMachine } from "./machines.mjs";
+import { machineName, machineOf } from "./machines.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
 
 /** The folder of an installed package, found by Node's own resolution rules. */
-export function packageDir(name) {
+export function packageDir(/** @type {string} */ name) {
   for (const base of require.resolve.paths(name) ?? []) {
     const dir = path.join(base, name);
     if (existsSync(path.join(dir, "package.json"))) return dir;
@@ -19,15 +19,14 @@ export function packageDir(name) {
   throw new Error(`package ${name} is not installed; run: node scripts/setup.mjs`);
 }
 
-/** The version of an installed package. */
-export function packageVersion(name) {
+/** The version of an installed package. @returns {string} */
+export function packageVersion(/** @type {string} */ name) {
   return JSON.parse(readFileSync(path.join(packageDir(name), "package.json"), "utf8")).version;
 }
 
 /** Path of the zig binary that npm delivered for this machine. */
 export function zigPath() {
-  if (!hostMachine) throw new Error(`no zig compiler package for ${process.arch}`);
-  return path.join(packageDir(`@zigc/linux-${hostMachine.node}`), "bin/zig");
+  return path.join(packageDir(`@zigc/linux-${machineOf(machineName()).node}`), "bin/zig");
 }
 
 /**
@@ -43,7 +42,14 @@ export function zigEnv() {
   };
 }
 
-/** Runs a command; resolves to its output, rejects with everything it printed. */
+/**
+ * Runs a command; resolves to its output, rejects with everything it printed.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnOptions} options
+ * @returns {Promise<string>}
+ */
 export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -67,7 +73,12 @@ export function run(command, args, options = {}) {
   });
 }
 
-/** Runs zig; as `run`. */
+/**
+ * Runs zig; as `run`.
+ *
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnOptions} options
+ */
 export function zig(args, options = {}) {
   return run(zigPath(), args, { env: zigEnv(), ...options });
 }

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { messageOf } from "../build/link.mjs";
 import { nativeFlags } from "../build/native.mjs";
 import { runtimeFlags } from "../build/runtime.mjs";
 import { codecs, decoders } from "../build/third-party.mjs";
@@ -84,10 +85,15 @@ const places = [
   },
 ];
 
-/** A tool's arguments for a file. */
+/**
+ * A tool's arguments for a file.
+ * @typedef {{tool: string, file: string, args: string[]}} Job
+ */
+
+/** @returns {Promise<Job[]>} */
 async function jobs() {
-  const files = (dir, extension) =>
-    readdirSync(path.join(root, dir), { recursive: true })
+  const files = (/** @type {string} */ dir, /** @type {string} */ extension) =>
+    readdirSync(path.join(root, dir), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(extension))
       .map((name) => path.join(dir, name))
       .sort();
@@ -95,7 +101,7 @@ async function jobs() {
   const c = (await runtimeFlags(await decoders())).filter((flag) => flag !== "-Werror");
   const cxx = nativeFlags(await codecs()).filter((flag) => flag !== "-Werror");
   const clang = ["--analyze", "-Xclang", "-analyzer-output=text", "-Wno-everything"];
-  const known = (file) => {
+  const known = (/** @type {string} */ file) => {
     const folder = path.basename(path.dirname(file));
     const name = path.parse(file).name;
     const tell = path.join(root, "scripts/check/analysis.h");
@@ -119,7 +125,12 @@ async function jobs() {
 const cache = path.join(root, "build/analysis");
 const plain = { env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 28 };
 
-/** @returns {Promise<string[]>} lines such as "12:3: warning: leak of 'x' [-Wanalyzer-malloc-leak]" */
+/**
+ * @param {Job} job
+ * @param {string} version
+ * @param {Set<string>} used names of files in the cache
+ * @returns {Promise<string[]>} lines such as "12:3: warning: leak of 'x' [-Wanalyzer-malloc-leak]"
+ */
 async function analyse({ tool, file, args }, version, used) {
   const input = await run(tool, [...args, "-E", file], plain);
   const key = createHash("sha256")
@@ -130,9 +141,7 @@ async function analyse({ tool, file, args }, version, used) {
   used.add(key);
   if (existsSync(kept)) return JSON.parse(readFileSync(kept, "utf8"));
   // With errors the command fails, and they are in what it printed.
-  const output = await run(tool, [...args, file, "-o", "/dev/null"], plain).catch(
-    (error) => error.message,
-  );
+  const output = await run(tool, [...args, file, "-o", "/dev/null"], plain).catch(messageOf);
   const findings = output
     .split("\n")
     .filter((line) => /: error: |: warning: .*\[(-Wanalyzer|[a-z])/.test(line))
@@ -141,6 +150,7 @@ async function analyse({ tool, file, args }, version, used) {
   return findings;
 }
 
+/** @param {Job} job @param {string} finding @param {Set<(typeof places)[number]>} needed */
 function isAccepted({ tool, file }, finding, needed) {
   const words = finding.replace(/^.*?: warning: /, "");
   const place = places.find((p) => p.tool === tool && p.file === file && p.finding.test(words));
@@ -175,6 +185,7 @@ export async function analysisProblems() {
     [CLANG, "gcc"].map((tool) => [tool, execFileSync(tool, ["--version"], plain).toString()]),
   );
   const waiting = await jobs();
+  /** @type {string[]} */
   const problems = [];
   const used = new Set();
   const needed = new Set();

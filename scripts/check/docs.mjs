@@ -3,15 +3,15 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { hostMachine } from "../build/machines.mjs";
+import { machineName } from "../build/machines.mjs";
 import { apiFileProblems } from "../generate/api.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const read = (file) => readFileSync(path.join(root, file), "utf8");
+const read = (/** @type {string} */ file) => readFileSync(path.join(root, file), "utf8");
 
-function filesBelow(dir, pattern) {
-  return readdirSync(path.join(root, dir), { recursive: true })
+function filesBelow(/** @type {string} */ dir, /** @type {RegExp} */ pattern) {
+  return readdirSync(path.join(root, dir), { recursive: true, encoding: "utf8" })
     .filter((name) => pattern.test(name) && !name.startsWith("generated/"))
     .map((name) => path.join(dir, name));
 }
@@ -19,7 +19,7 @@ function filesBelow(dir, pattern) {
 const documents = () => ["README.md", "CHANGELOG.md", ...filesBelow("docs", /\.md$/)];
 
 /** GitHub's anchors of a document's headings. */
-function anchors(text) {
+function anchors(/** @type {string} */ text) {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading
       .toLowerCase()
@@ -29,7 +29,7 @@ function anchors(text) {
 }
 
 /** Relative links lead to files, and their anchors to headings. */
-function linkProblems(file, text) {
+function linkProblems(/** @type {string} */ file, /** @type {string} */ text) {
   const problems = [];
   for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^[a-z]+:/.test(link)) continue;
@@ -44,7 +44,7 @@ function linkProblems(file, text) {
 }
 
 /** Folders and files of the project in `code`, when they are not made by a build. */
-function pathProblems(file, text) {
+function pathProblems(/** @type {string} */ file, /** @type {string} */ text) {
   const top = ["builder", "runtime", "native", "scripts", "test", "examples", "docs", "templates"];
   const named = [...text.matchAll(/`([A-Za-z0-9_.\-/]+)`/g)].map(([, name]) => name);
   return named
@@ -53,7 +53,7 @@ function pathProblems(file, text) {
     .map((name) => `${file}: ${name} does not exist`);
 }
 
-function commandProblems(file, text) {
+function commandProblems(/** @type {string} */ file, /** @type {string} */ text) {
   const { scripts } = JSON.parse(read("package.json"));
   const problems = [];
   for (const [, name] of text.matchAll(/npm run ([a-z][a-z:-]*)/g)) {
@@ -65,8 +65,14 @@ function commandProblems(file, text) {
   return problems;
 }
 
+/**
+ * What is looked at of scripts/spec.
+ * @typedef {{errors: {code: string, raisedBy: string[]}[], options: {environment: {name: string}[],
+ *   commands: {name: string, options: {name: string}[]}[]}}} Spec
+ */
+
 /** A code that is documented is raised, a code that is raised is documented. */
-function codeProblems(spec) {
+function codeProblems(/** @type {Spec} */ spec) {
   const known = new Set(spec.errors.map(({ code }) => code));
   const builder = filesBelow("builder", /\.ts$/).map(read).join("\n");
   const runtime = filesBelow("runtime", /\.[ch]$/)
@@ -74,6 +80,7 @@ function codeProblems(spec) {
     .join("\n");
   const problems = [];
   for (const { code, raisedBy } of spec.errors) {
+    /** @type {Record<string, boolean>} */
     const raised = { builder: builder.includes(`"${code}"`), runtime: runtime.includes(code) };
     for (const who of raisedBy.filter((name) => !raised[name])) {
       problems.push(`scripts/spec/errors.json: the ${who} never raises ${code}`);
@@ -86,20 +93,24 @@ function codeProblems(spec) {
   return problems;
 }
 
-/** How the commands beside `bundle` are asked for their help. */
+/**
+ * How the commands beside `bundle` are asked for their help.
+ * @returns {Record<string, [string, string[]]>}
+ */
 function otherPrograms() {
   return {
-    fuselage: [path.join(root, "dist/runtime", hostMachine.name, "fuselage"), ["--help"]],
+    fuselage: [path.join(root, "dist/runtime", machineName(), "fuselage"), ["--help"]],
     "fuselage-bundle": [path.join(root, "dist/cli/fuselage-bundle.js"), ["--help"]],
   };
 }
 
 /** `--help` of the built command says what docs/cli.md says, and both have every option. */
-function helpProblems(spec) {
+function helpProblems(/** @type {Spec} */ spec) {
   const main = path.join(root, "dist/cli/main.js");
   if (!existsSync(main)) return ["dist/cli/main.js is not built; run: npm run build"];
   const reference = read("docs/cli.md");
-  const help = (...args) => execFileSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  const help = (/** @type {string[]} */ ...args) =>
+    execFileSync(process.execPath, [main, ...args], { encoding: "utf8" });
   const problems = [];
   for (const { name, options } of spec.options.commands) {
     const text = help(name, "--help");
@@ -116,7 +127,9 @@ function helpProblems(spec) {
   for (const [name, command] of Object.entries(otherPrograms())) {
     if (!existsSync(command[0])) {
       problems.push(`${path.relative(root, command[0])} is not built; run: npm run build`);
-    } else if (!reference.includes(execFileSync(...command, { encoding: "utf8" }).trimEnd())) {
+    } else if (
+      !reference.includes(execFileSync(command[0], command[1], { encoding: "utf8" }).trimEnd())
+    ) {
       problems.push(`docs/cli.md: not what \`${name} --help\` prints`);
     }
   }
@@ -124,7 +137,7 @@ function helpProblems(spec) {
 }
 
 /** Environment variables of ours in the sources are in the table, and the other way round. */
-function environmentProblems(spec) {
+function environmentProblems(/** @type {Spec} */ spec) {
   const sources = [...filesBelow("builder", /\.ts$/), ...filesBelow("runtime", /\.[ch]$/)];
   const text = sources.map(read).join("\n");
   const known = spec.options.environment.map(({ name }) => name);
@@ -139,7 +152,7 @@ function environmentProblems(spec) {
 
 /** @param {boolean} fix whether what is made of the sources is made anew */
 export async function docsProblems(fix) {
-  const spec = readSpec();
+  const spec = /** @type {Spec} */ (/** @type {unknown} */ (readSpec()));
   return [
     ...apiFileProblems(fix),
     ...documents().flatMap((file) => {

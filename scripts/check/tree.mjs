@@ -18,7 +18,7 @@ function candidates() {
 const licence =
   /\b(SPDX-License-Identifier|GNU (Lesser )?General Public License|Licensed under the)\b/;
 
-function fileProblems(file) {
+function fileProblems(/** @type {string} */ file) {
   const full = path.join(root, file);
   const stats = statSync(full, { throwIfNoEntry: false });
   if (stats === undefined || !stats.isFile()) return [];

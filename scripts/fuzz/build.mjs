@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import path from "node:path";
-import { hostMachine } from "../build/machines.mjs";
+import { machineName } from "../build/machines.mjs";
 import { cFiles, units } from "../build/runtime.mjs";
 import { decoders } from "../build/third-party.mjs";
 import { compile, root, run } from "../build/toolchain.mjs";
@@ -39,7 +39,7 @@ const special = {
 /** Why the targets cannot be built here, or undefined. */
 export function missing() {
   try {
-    const library = `libclang_rt.fuzzer-${hostMachine.name}.a`;
+    const library = `libclang_rt.fuzzer-${machineName()}.a`;
     const found = execFileSync(CLANG, [`-print-file-name=${library}`], { encoding: "utf8" }).trim();
     return existsSync(found) ? undefined : "libclang-rt-19-dev is not installed";
   } catch {
@@ -48,9 +48,9 @@ export function missing() {
 }
 
 /** @returns {Promise<Record<string, string>>} the programs by the names of the targets */
-export async function buildTargets(names) {
+export async function buildTargets(/** @type {string[]} */ names) {
   const flags = ["-fsanitize=address,undefined,fuzzer-no-link", ...sanitizers];
-  const absolute = (name) => path.join(root, name);
+  const absolute = (/** @type {string} */ name) => path.join(root, name);
   const runtime = (await cFiles(absolute("runtime"))).filter(
     (file) => file !== absolute("runtime/main.c"),
   );
@@ -62,7 +62,7 @@ export async function buildTargets(names) {
     outDir: path.join(dir, "objects"),
     compiler: CLANG,
   });
-  const link = async (name, index) => {
+  const link = async (/** @type {string} */ name, /** @type {number} */ index) => {
     const { wrap = [], includes = [] } = special[name] ?? {};
     const without = includes.map((file) => objects[ours.indexOf(absolute(file))]);
     const rest = objects.slice(targets.length).filter((object) => !without.includes(object));

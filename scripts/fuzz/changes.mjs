@@ -14,7 +14,7 @@ import { root } from "../build/toolchain.mjs";
 const ROUNDS = 500;
 
 /** Images by mksquashfs. @returns their paths */
-function makeImages(dir) {
+function makeImages(/** @type {string} */ dir) {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(path.join(dir, "tree/many"), { recursive: true });
   for (let i = 0; i < 400; i++) writeFileSync(path.join(dir, `tree/many/f${i}`), `file ${i}\n`);
@@ -46,7 +46,10 @@ function makeImages(dir) {
   });
 }
 
-/** @returns {Promise<boolean>} whether nothing was found */
+/**
+ * @param {{minutes: number, jobs: number, seed: number}} asked
+ * @returns {Promise<boolean>} whether nothing was found
+ */
 export async function fuzzReader({ minutes, jobs, seed }) {
   const dir = path.join(root, "build/fuzz/reader");
   const images = makeImages(dir);

@@ -5,22 +5,33 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
+import { builtPackage } from "../build/dist.mjs";
 
-const bytes = (...parts) => Buffer.concat(parts.map((part) => Buffer.from(part)));
-const number = (value, width) => {
+/** @typedef {string | Uint8Array | number[]} Bytes */
+
+const bytes = (/** @type {Bytes[]} */ ...parts) =>
+  Buffer.concat(
+    parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Uint8Array.from(part))),
+  );
+const number = (/** @type {number} */ value, /** @type {number} */ width) => {
   const out = Buffer.alloc(8);
   out.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
   return out.subarray(0, width);
 };
 /** Numbers as `[value, width]`, one after the other. */
-const struct = (...fields) => Buffer.concat(fields.map(([value, width]) => number(value, width)));
+const struct = (/** @type {number[][]} */ ...fields) =>
+  Buffer.concat(fields.map(([value, width]) => number(value, width)));
 
-/** A small ELF file of either class with a segment and the sections given, contents by name. */
+/**
+ * A small ELF file of either class with a segment and the sections given, contents by name.
+ *
+ * @param {{wide?: boolean, sections?: Record<string, Buffer>, segment?: number}} wanted
+ */
 export function elf({ wide = true, sections = {}, segment = 64 }) {
   const word = wide ? 8 : 4;
   const header = wide ? 64 : 52;
   const names = bytes("\0", ...Object.keys(sections).map((name) => `${name}\0`), ".shstrtab\0");
-  const all = [...Object.entries(sections), [".shstrtab", names]];
+  const all = Object.entries({ ...sections, ".shstrtab": names });
   const programHeader = wide ? 56 : 32;
   let at = header + programHeader;
   const tables = [Buffer.alloc(wide ? 64 : 40)];
@@ -66,9 +77,9 @@ export function elf({ wide = true, sections = {}, segment = 64 }) {
 }
 
 /** The contents of a section of a 64-bit ELF file. */
-function sectionOf(file, wanted) {
+function sectionOf(/** @type {Buffer} */ file, /** @type {string} */ wanted) {
   const table = Number(file.readBigUInt64LE(40));
-  const section = (index) => {
+  const section = (/** @type {number} */ index) => {
     const at = table + index * file.readUInt16LE(58);
     const offset = Number(file.readBigUInt64LE(at + 24));
     return {
@@ -85,7 +96,7 @@ function sectionOf(file, wanted) {
 }
 
 /** A tree with something of each kind, small enough for an image that is changed all over. */
-function makeTree(dir) {
+function makeTree(/** @type {string} */ dir) {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(path.join(dir, "a/b/c"), { recursive: true });
   mkdirSync(path.join(dir, "many"));
@@ -109,7 +120,7 @@ function makeTree(dir) {
 }
 
 /** Images by mksquashfs, each with other tables and codecs. @returns their paths */
-function otherImages(tree, dir) {
+function otherImages(/** @type {string} */ tree, /** @type {string} */ dir) {
   const kinds = {
     "stored.sfs": ["-noI", "-noD", "-noF", "-noX", "-b", "4K"],
     "gzip.sfs": ["-comp", "gzip", "-b", "8K"],
@@ -125,7 +136,7 @@ function otherImages(tree, dir) {
 }
 
 /** Zip64 records of an archive without a comment, in place of its end record alone. */
-function zip64(zip) {
+function zip64(/** @type {Buffer} */ zip) {
   const end = zip.length - 22;
   const count = zip.readUInt16LE(end + 10);
   const size = zip.readUInt32LE(end + 12);
@@ -176,26 +187,37 @@ function zipWithDescriptor() {
   return bytes("#!/something else\n", local, central, end);
 }
 
-/** What test/fuzz/targets/fuse.c takes: an image, then requests as [opcode's index, node, body]. */
+/** A request: index of its opcode, node, body. @typedef {[number, number, Bytes?]} Request */
+
+/**
+ * What test/fuzz/targets/fuse.c takes: an image, then requests.
+ *
+ * @param {number} image
+ * @param {Request[]} list
+ */
 function requests(image, ...list) {
-  const one = ([opcode, node, body = ""]) =>
-    bytes([opcode, node], number(Buffer.from(body).length, 2), body);
+  const one = (/** @type {Request} */ [opcode, node, body = ""]) =>
+    bytes([opcode, node], number(bytes(body).length, 2), body);
   return bytes([image], ...list.map(one));
 }
 
 const [LOOKUP, GETATTR, READLINK, , READ, STATFS, , GETXATTR, LISTXATTR, , READDIR, READDIRPLUS] =
   Array.from({ length: 12 }, (_, index) => index);
 const INIT = 13;
-const readIn = (offset, size) => struct([0, 8], [offset, 8], [size, 4], [0, 4], [0, 8], [0, 8]);
+const readIn = (/** @type {number} */ offset, /** @type {number} */ size) =>
+  struct([0, 8], [offset, 8], [size, 4], [0, 4], [0, 8], [0, 8]);
 
 function fuseSequences() {
+  /** @type {Request} */
   const init = [
     INIT,
     0,
     struct([7, 4], [45, 4], [131072, 4], [-1, 4], [-1, 4], ...Array(11).fill([0, 4])),
   ];
+  /** @type {Request} */
   const list = [READDIRPLUS, 0, readIn(0, 65536)];
   const some = Array.from({ length: 8 }, (_, node) => node);
+  /** @type {Request[]} */
   const walk = some.flatMap((node) => [
     [GETATTR, node],
     [READDIRPLUS, node, readIn(0, 4096)],
@@ -204,12 +226,16 @@ function fuseSequences() {
     [LISTXATTR, node, struct([0, 4], [0, 4])],
     [GETXATTR, node, bytes(struct([256, 4], [0, 4]), "user.key\0")],
   ]);
+  /** @type {Request[]} */
   const handles = some.flatMap((node) => [
     [LOOKUP, node, ".\0"],
     [LOOKUP, node, "..\0"],
   ]);
+  /** @type {Request[]} */
   const offsets = [1, 2, 3, 515, 1025, 2 ** 20, -1].map((at) => [READDIR, 0, readIn(at, 4096)]);
+  /** @type {Request[]} */
   const paths = ["a\0", "many\0", "nothing\0"].map((name) => [LOOKUP, 0, name]);
+  /** @type {Request[]} */
   const inOrder = Array.from({ length: 6 }, (_, i) => [READ, 3, readIn(i * 4096, 4096)]);
   return [0, 1, 2, 3, 4].flatMap((image) => [
     requests(image, init, list, [STATFS, 0], ...walk),
@@ -219,7 +245,7 @@ function fuseSequences() {
   ]);
 }
 
-const lines = (which, ...list) =>
+const lines = (/** @type {number} */ which, /** @type {string[][]} */ ...list) =>
   list.map((args) => bytes([which], ...args.map((arg) => `${arg}\0`)));
 
 function commandLines() {
@@ -244,9 +270,15 @@ function commandLines() {
   ];
 }
 
+/**
+ * @param {string} tree
+ * @param {string} scratch
+ * @param {Awaited<ReturnType<typeof builtPackage>>} api
+ */
 async function manifests(tree, scratch, { build, assembleBundle }) {
   const output = path.join(scratch, "bundle");
   const image = path.join(scratch, "images/stored.sfs");
+  /** @type {import("../../builder/index.ts").BuildOptions} */
   const common = { input: tree, entry: "run", output, compression: "none", devices: true };
   const made = [];
   for (const options of [
@@ -282,15 +314,19 @@ function state() {
 export async function makeSeeds(dir) {
   const made = path.join(dir, "made-of");
   if (existsSync(made) && readFileSync(made, "utf8") === state()) return;
-  const { pack, build, assembleBundle } = await import("../../dist/index.js");
+  const api = await builtPackage();
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(path.join(dir, "images"), { recursive: true });
   const tree = path.join(dir, "tree");
   makeTree(tree);
   const images = otherImages(tree, path.join(dir, "images"));
-  const packed = async (name, options = {}, exclude = []) => {
+  const packed = async (
+    /** @type {string} */ name,
+    /** @type {Partial<import("../../builder/index.ts").PackOptions>} */ options = {},
+    /** @type {string[]} */ exclude = [],
+  ) => {
     const output = path.join(dir, name);
-    await pack({ input: tree, output, exclude: ["a/fifo", ...exclude], ...options });
+    await api.pack({ input: tree, output, exclude: ["a/fifo", ...exclude], ...options });
     return readFileSync(output);
   };
   const large = ["many", "a/hole", "a/hard"];
@@ -300,7 +336,7 @@ export async function makeSeeds(dir) {
   ];
   await packed("images/ours.sfs", { blockSize: 4096 });
   const text = await packed("text.b64", { shebang: "/usr/bin/env -S fuselage --static" });
-  const own = await manifests(tree, dir, { build, assembleBundle });
+  const own = await manifests(tree, dir, api);
   const sections = { ".fuselage": own[1], ".upd_info": Buffer.from("zsync|x") };
   const seeds = {
     elf: [

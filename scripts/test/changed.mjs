@@ -13,6 +13,7 @@ const SECONDS = 45;
 /**
  * Tests by the folder or file that they try, for what no import leads to. The longest name that fits
  * decides.
+ * @type {Record<string, string[]>}
  */
 export const belongs = {
   runtime: [
@@ -44,7 +45,8 @@ export const belongs = {
 
 /** Paths that differ from a commit, or are not in git yet. */
 export function changedFiles(ref = "HEAD") {
-  const git = (...args) => execFileSync("git", args, { cwd: root, encoding: "utf8" });
+  const git = (/** @type {string[]} */ ...args) =>
+    execFileSync("git", args, { cwd: root, encoding: "utf8" });
   const lists = [
     git("diff", "--name-only", "-z", "--merge-base", ref, "--"),
     git("ls-files", "--others", "--exclude-standard", "-z"),
@@ -53,8 +55,8 @@ export function changedFiles(ref = "HEAD") {
 }
 
 /** TypeScript below a folder, by paths from the root. */
-function sources(dir) {
-  return readdirSync(path.join(root, dir), { recursive: true })
+function sources(/** @type {string} */ dir) {
+  return readdirSync(path.join(root, dir), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
     .map((name) => path.join(dir, name));
 }
@@ -72,9 +74,14 @@ function importers() {
   return found;
 }
 
-const isTest = (file) => file.endsWith(".test.ts");
+const isTest = (/** @type {string} */ file) => file.endsWith(".test.ts");
 
-/** Tests that import a file, by the number of imports between; whole programs are tried elsewhere. */
+/**
+ * Tests that import a file, by the number of imports between; whole programs are tried elsewhere.
+ *
+ * @param {string[]} changed
+ * @param {Map<string, string[]>} graph
+ */
 function byImports(changed, graph) {
   const distances = new Map(changed.map((file) => [file, 0]));
   for (const [file, distance] of distances) {
@@ -86,12 +93,12 @@ function byImports(changed, graph) {
 }
 
 /** Test files in a folder, or the one that is named. */
-function testsIn(name) {
+function testsIn(/** @type {string} */ name) {
   if (!statSync(path.join(root, name)).isDirectory()) return [name];
   return sources(name).filter(isTest);
 }
 
-function byFolder(file) {
+function byFolder(/** @type {string} */ file) {
   const fits = Object.keys(belongs).filter((name) => file === name || file.startsWith(`${name}/`));
   // A header goes with its source.
   const source = file.replace(/\.h$/, ".c");
@@ -101,10 +108,11 @@ function byFolder(file) {
 }
 
 /** `test/unit` mirrors the builder. */
-const mirrorOf = (file) => file.replace(/^builder\/(.*)\.ts$/, "test/unit/$1.test.ts");
+const mirrorOf = (/** @type {string} */ file) =>
+  file.replace(/^builder\/(.*)\.ts$/, "test/unit/$1.test.ts");
 
 /** `test/cases/NAME/...` is the test of that name. */
-function caseOf(file) {
+function caseOf(/** @type {string} */ file) {
   const [, index, name] = /^(test\/cases(?:\/apps)?)\/([^/.]+)\/./.exec(file) ?? [];
   return index && name !== "apps" ? { file: `${index}/index.test.ts`, name } : undefined;
 }
@@ -115,7 +123,7 @@ function caseOf(file) {
  *   the closest first; tests for which the time is too short; single cases
  */
 export function testsOf(changed) {
-  const cases = changed.map(caseOf).filter(Boolean);
+  const cases = changed.flatMap((file) => caseOf(file) ?? []);
   const others = changed.filter((file) => !caseOf(file));
   const distances = new Map(byImports(others, importers()));
   for (const file of [...others.flatMap(byFolder), ...others.map(mirrorOf)]) distances.set(file, 0);

@@ -29,12 +29,12 @@ export function measured() {
 }
 
 /** Place of a test file's kind in the order; what is of no kind comes last. */
-export function rank(file) {
+export function rank(/** @type {string} */ file) {
   const index = kinds.findIndex(({ dir }) => file.startsWith(dir));
   return index < 0 ? kinds.length : index;
 }
 
 /** Seconds that a test file will take. */
-export function expected(file, times = measured()) {
+export function expected(/** @type {string} */ file, times = measured()) {
   return times[file] ?? kinds[rank(file)]?.seconds ?? 10;
 }

@@ -7,13 +7,20 @@ import { BaseSequencer } from "vitest/node";
 import { expected, measured, rank, timesFile } from "./kinds.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const nameOf = (file) => path.relative(root, file);
+const nameOf = (/** @type {string} */ file) => path.relative(root, file);
 
 /** Quick kinds first, and quick files first among those of a kind. */
 export class QuickFirst extends BaseSequencer {
+  /**
+   * @override
+   * @param {import("vitest/node").TestSpecification[]} files
+   */
   async sort(files) {
     const times = measured();
-    const key = ({ moduleId }) => [rank(nameOf(moduleId)), expected(nameOf(moduleId), times)];
+    const key = (/** @type {{moduleId: string}} */ { moduleId }) => [
+      rank(nameOf(moduleId)),
+      expected(nameOf(moduleId), times),
+    ];
     return [...files]
       .map((file) => ({ file, key: key(file) }))
       .sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1])
@@ -21,8 +28,14 @@ export class QuickFirst extends BaseSequencer {
   }
 }
 
-/** Writes down how long each file took, for the next run to say how long it will take. */
+/** @typedef {import("vitest/node").Reporter} Reporter */
+
+/**
+ * Writes down how long each file took, for the next run to say how long it will take.
+ * @implements {Reporter}
+ */
 export class TimesReporter {
+  /** @param {readonly import("vitest/node").TestModule[]} modules */
   onTestRunEnd(modules) {
     const times = measured();
     for (const module of modules) {

@@ -1,27 +1,12 @@
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { apiExamples, apiProblems, apiReference, readApi } from "../../../scripts/generate/api.mjs";
 import { missing, type Need, skipUnless } from "../../support/needs.ts";
 import { root, run } from "../../support/process.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
-interface Entry {
-  name: string;
-  sort: "function" | "type" | "value";
-  declaration: string;
-  about: string;
-  tags: { name: string; text: string }[];
-  properties: { name: string; optional: boolean; type: string; about: string }[];
-}
-
-const { apiExamples, apiProblems, apiReference, readApi } = (await import(
-  path.join(root, "scripts/generate/api.mjs")
-)) as {
-  readApi: () => Entry[];
-  apiExamples: (entries: Entry[]) => { name: string; code: string }[];
-  apiProblems: (entries: Entry[]) => string[];
-  apiReference: (entries: Entry[]) => string;
-};
+type Entry = ReturnType<typeof readApi>[number];
 
 const entries = readApi();
 

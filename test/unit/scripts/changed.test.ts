@@ -1,22 +1,9 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { belongs, changedFiles, testsOf } from "../../../scripts/test/changed.mjs";
+import { expected } from "../../../scripts/test/kinds.mjs";
 import { root } from "../../support/process.ts";
-
-const { belongs, changedFiles, testsOf } = (await import(
-  path.join(root, "scripts/test/changed.mjs")
-)) as {
-  belongs: Record<string, string[]>;
-  changedFiles: (ref?: string) => string[];
-  testsOf: (changed: string[]) => {
-    files: string[];
-    left: string[];
-    cases: { file: string; name: string }[];
-  };
-};
-const { expected } = (await import(path.join(root, "scripts/test/kinds.mjs"))) as {
-  expected: (file: string) => number;
-};
 
 test("what the map names is there", () => {
   for (const [source, tests] of Object.entries(belongs)) {

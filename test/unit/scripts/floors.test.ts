@@ -2,12 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { root } from "../../support/process.ts";
-
-const { circle, floorProblems } = (await import(path.join(root, "scripts/check/floors.mjs"))) as {
-  circle: (edges: Iterable<[string, string]>) => string[] | undefined;
-  floorProblems: (root?: string) => string[];
-};
+import { circle, floorProblems } from "../../../scripts/check/floors.mjs";
 
 let house: string;
 

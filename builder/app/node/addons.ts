@@ -7,7 +7,7 @@ import path from "node:path";
 import { machineName } from "../../elf/read.ts";
 import { type Closure, findPackage } from "./installed.ts";
 import * as errors from "./node-errors.ts";
-import { type PackageJson, readPackage } from "./package.ts";
+import type { PackageJson, PackageReader } from "./package.ts";
 import { abiOf, nodeWithAbi, packageFits, showTarget, type Target } from "./target.ts";
 
 /** Sources and intermediate files of node-gyp, which no program opens. */
@@ -37,8 +37,8 @@ export interface PackageAddons {
  *
  * @param dir of the package
  */
-export async function addonReason(dir: string): Promise<string | undefined> {
-  const json = (await readPackage(dir)) ?? {};
+export async function addonReason(reader: PackageReader, dir: string): Promise<string | undefined> {
+  const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return "its optional dependencies are compiled";
   const files = await addonFiles(dir);
   if (files.length > 0) return `it has ${files[0]}`;
@@ -75,15 +75,16 @@ export type Addons = Map<string, PackageAddons>;
  * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
  */
 export async function inspectAddons(
+  reader: PackageReader,
   closure: Closure,
   target: Target,
   node: string | undefined,
 ): Promise<Addons> {
-  await checkPlatformPackages(closure, target);
+  await checkPlatformPackages(reader, closure, target);
   const addons: Addons = new Map();
   for (const dir of [...closure.packages].sort()) {
-    const found = await checkAddons(dir, target, node);
-    if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(dir, target);
+    const found = await checkAddons(reader, dir, target, node);
+    if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(reader, dir, target);
     if (found.kept.length + found.foreign.length > 0) addons.set(dir, found);
   }
   return addons;
@@ -96,11 +97,12 @@ export async function inspectAddons(
  * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
  */
 async function checkAddons(
+  reader: PackageReader,
   dir: string,
   target: Target,
   node: string | undefined,
 ): Promise<PackageAddons> {
-  const name = (await readPackage(dir))?.name ?? path.basename(dir);
+  const name = (await reader.read(dir))?.name ?? path.basename(dir);
   const result: PackageAddons = { name, foreign: [], kept: [] };
   const others = new Set<string>();
   for (const file of await addonFiles(dir)) {
@@ -124,9 +126,9 @@ async function checkAddons(
  *
  * @throws E_NODE_ADDON_TARGET
  */
-async function checkBuilt(dir: string, target: Target): Promise<void> {
+async function checkBuilt(reader: PackageReader, dir: string, target: Target): Promise<void> {
   if (!(await readdir(dir)).includes("binding.gyp")) return;
-  const json = (await readPackage(dir)) ?? {};
+  const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return;
   const name = json.name ?? path.basename(dir);
   const hint = `Run \`npm rebuild ${name}\` where it is installed.`;
@@ -222,9 +224,13 @@ async function abiOfAddon(file: string): Promise<number | "any" | undefined> {
  *
  * @throws E_NODE_ADDON_TARGET
  */
-async function checkPlatformPackages(closure: Closure, target: Target): Promise<void> {
+async function checkPlatformPackages(
+  reader: PackageReader,
+  closure: Closure,
+  target: Target,
+): Promise<void> {
   for (const dir of closure.packages) {
-    const json = await readPackage(dir);
+    const json = await reader.read(dir);
     if (json === undefined) continue;
     const wanted = platformPackages(json);
     if (wanted.length === 0) continue;
@@ -234,7 +240,7 @@ async function checkPlatformPackages(closure: Closure, target: Target): Promise<
       const found = findPackage(dir, name);
       if (found === undefined) continue;
       installed.push(name);
-      fits ||= packageFits((await readPackage(found.dir)) ?? {}, target);
+      fits ||= packageFits((await reader.read(found.dir)) ?? {}, target);
     }
     // None at all is a choice: some only make things faster, or have a part in JavaScript too.
     if (fits || installed.length === 0) continue;

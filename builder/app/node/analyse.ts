@@ -10,7 +10,7 @@ import path from "node:path";
 import type { BuildFailure, BuildOptions, BuildResult, Message } from "esbuild";
 import { findPackage, wantedNames } from "./installed.ts";
 import * as errors from "./node-errors.ts";
-import { installedPackage, packageName, readPackage } from "./package.ts";
+import { installedPackage, type PackageReader, packageName } from "./package.ts";
 
 export interface Analysis {
   /** Files that were read, absolute; those of the app and those of packages. */
@@ -64,6 +64,7 @@ export function commonOptions(dir: string, node: string | undefined): BuildOptio
  * @throws E_NODE_BUNDLE, E_NODE_DEPENDENCY
  */
 export async function analyse(
+  reader: PackageReader,
   dir: string,
   file: string,
   node: string | undefined,
@@ -72,7 +73,7 @@ export async function analyse(
   for (let round = 0; ; round++) {
     const result = await attempt(dir, file, node, [...missing.keys()]);
     if ("metafile" in result) return describe(dir, file, result, missing);
-    const found = await tolerated(dir, file, result.errors);
+    const found = await tolerated(reader, dir, file, result.errors);
     const before = missing.size;
     for (const [name, importer] of found) missing.set(name, importer);
     if (missing.size === before || round === MAX_ROUNDS) throw bundleFailure(file, result.errors);
@@ -129,6 +130,7 @@ export function bundleFailure(entry: string, messages: readonly Message[]): Erro
  * @throws E_NODE_DEPENDENCY for one that must be there
  */
 async function tolerated(
+  reader: PackageReader,
   dir: string,
   entry: string,
   messages: Message[],
@@ -141,7 +143,7 @@ async function tolerated(
     const owner = installedPackage(importer);
     const name = packageName(specifier);
     if (findPackage(path.dirname(importer), name) !== undefined) continue; // Installed, but without that file.
-    const wanted = owner === undefined ? undefined : wantedNames((await readPackage(owner)) ?? {});
+    const wanted = owner === undefined ? undefined : wantedNames((await reader.read(owner)) ?? {});
     if (wanted === undefined || wanted.get(name)?.optional === false) {
       const shown = owner === undefined ? path.relative(dir, importer) : path.basename(owner);
       throw errors.dependencyMissing(dir, name, shown);

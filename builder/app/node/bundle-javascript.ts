@@ -5,7 +5,7 @@ import type { Loader, Plugin } from "esbuild";
 import { renderTemplate } from "../../host/template.ts";
 import { bundleFailure, commonOptions, messagesOf } from "./analyse.ts";
 import { type External, externalSpecifier, shownPackage } from "./external.ts";
-import { installedPackage, packageAbove, readPackage } from "./package.ts";
+import { installedPackage, type PackageReader } from "./package.ts";
 
 export interface Program {
   /** Absolute path of the source. */
@@ -39,13 +39,14 @@ const PLACES = {
  * @param name the name that others start it by: it stays, and decides
  */
 export async function programFor(
+  reader: PackageReader,
   source: string,
   isModule: boolean,
   name?: string,
 ): Promise<Program> {
   const { ext, name: stem, dir } = path.parse(source);
-  const above = await packageAbove(dir);
-  const inModule = above !== undefined && (await readPackage(above))?.type === "module";
+  const above = await reader.above(dir);
+  const inModule = above !== undefined && (await reader.read(above))?.type === "module";
   if (name !== undefined && !/ts$/.test(name)) {
     const ending = path.extname(name);
     return { source, output: name, isModule: ending === ".js" ? inModule : ending === ".mjs" };

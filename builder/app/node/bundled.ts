@@ -7,7 +7,7 @@ import type { Compiled } from "./compile-cache.ts";
 import { addExternal, chooseExternal, type External, explainExternal } from "./external.ts";
 import type { AppImage } from "./node-app-tree.ts";
 import type { Prepared, Sources } from "./node-kind.ts";
-import { installedPackage, packageAbove } from "./package.ts";
+import { installedPackage, type PackageReader } from "./package.ts";
 import { type Traced, trace } from "./trace.ts";
 import { importedFiles, prepareKept } from "./unbundled.ts";
 
@@ -23,7 +23,7 @@ interface Unit {
  * @throws E_NODE_BUNDLE, E_NODE_DEPENDENCY
  */
 export async function prepareBundled(sources: Sources): Promise<Prepared> {
-  const { entry, target, node, request } = sources;
+  const { entry, target, node, request, reader } = sources;
   const { dir, file } = entry;
   // Its own files are those of a package then, which nothing above tells from others.
   if (installedPackage(file) !== undefined) return prepareKept(sources, "it is installed by npm");
@@ -33,14 +33,14 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
     const [name, why] = unseen;
     return prepareKept(sources, `${path.relative(dir, name)}: ${why}`, merged);
   }
-  const external = await chooseExternal(dir, merged, target);
+  const external = await chooseExternal(reader, dir, merged, target);
   for (const owner of traced.packages) {
-    await addExternal(external, owner, "the app asks where it lies", target);
+    await addExternal(reader, external, owner, "the app asks where it lies", target);
   }
   const located = ownFiles(merged.located.keys());
   const programs = await Promise.all(
     units.map(async ({ source, name, analysis }) => {
-      const program = await programFor(source, analysis.isModule, name);
+      const program = await programFor(reader, source, analysis.isModule, name);
       const unresolved = [...merged.missing.keys()];
       return {
         ...program,
@@ -50,7 +50,7 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
   );
   const addons = ownFiles(merged.files).filter((name) => name.endsWith(".node"));
   for (const addon of addons) await checkAddonFile(addon, dir, target, node);
-  const files = new Set([...traced.assets, ...addons, ...(await manifestsOf(units))]);
+  const files = new Set([...traced.assets, ...addons, ...(await manifestsOf(reader, units))]);
   const start = programs[0]?.output ?? file;
   return {
     paths: [
@@ -95,7 +95,7 @@ function ownFiles(files: Iterable<string>): string[] {
 }
 
 /** The entry and all programs that it and they start, with what all of them import. */
-async function findUnits({ entry, node }: Sources): Promise<{
+async function findUnits({ entry, node, reader }: Sources): Promise<{
   units: Unit[];
   traced: Traced;
   merged: Analysis;
@@ -107,7 +107,7 @@ async function findUnits({ entry, node }: Sources): Promise<{
   for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
     const [source, name] = next;
     if (units.some((unit) => unit.source === source)) continue;
-    const analysis = await analyse(dir, source, node);
+    const analysis = await analyse(reader, dir, source, node);
     units.push({ source, name, analysis });
     const located = ownFiles(analysis.located.keys());
     const found = await trace(dir, located, new Set(analysis.files));
@@ -136,8 +136,8 @@ function merge(units: readonly Unit[]): Analysis {
 }
 
 /** package.json of every program: it says what a file is, and programs read their version in it. */
-async function manifestsOf(units: readonly Unit[]): Promise<string[]> {
-  const dirs = await Promise.all(units.map(({ source }) => packageAbove(path.dirname(source))));
+async function manifestsOf(reader: PackageReader, units: readonly Unit[]): Promise<string[]> {
+  const dirs = await Promise.all(units.map(({ source }) => reader.above(path.dirname(source))));
   return [...new Set(dirs)].flatMap((dir) =>
     dir === undefined ? [] : [path.join(dir, "package.json")],
   );

@@ -3,7 +3,7 @@ import path from "node:path";
 import { addonReason } from "./addons.ts";
 import type { Analysis } from "./analyse.ts";
 import { addClosure, type Closure, emptyClosure, findPackage } from "./installed.ts";
-import { installedPackage, packageName, readPackage } from "./package.ts";
+import { installedPackage, type PackageReader, packageName } from "./package.ts";
 import type { Target } from "./target.ts";
 
 export interface External extends Closure {
@@ -18,6 +18,7 @@ export interface External extends Closure {
  * @param dir of the project
  */
 export async function chooseExternal(
+  reader: PackageReader,
   dir: string,
   analysis: Analysis,
   target: Target,
@@ -32,13 +33,13 @@ export async function chooseExternal(
     if (reason !== undefined && !external.reasons.has(owner)) external.reasons.set(owner, reason);
   }
   for (const owner of packages) {
-    const reason = await addonReason(owner);
+    const reason = await addonReason(reader, owner);
     if (reason !== undefined) external.reasons.set(owner, reason);
   }
-  if (external.reasons.size > 0) await addUnseen(dir, packages, external);
+  if (external.reasons.size > 0) await addUnseen(reader, dir, packages, external);
   for (const owner of external.reasons.keys()) {
     external.required.add(owner);
-    await addClosure(external, owner, target);
+    await addClosure(reader, external, owner, target);
   }
   return external;
 }
@@ -49,21 +50,27 @@ export async function chooseExternal(
  * @param owner folder of the package, links followed
  */
 export async function addExternal(
+  reader: PackageReader,
   external: External,
   owner: string,
   reason: string,
   target: Target,
 ): Promise<void> {
   if (!external.packages.has(owner)) external.reasons.set(owner, reason);
-  await addClosure(external, owner, target);
+  await addClosure(reader, external, owner, target);
 }
 
 /**
  * Dependencies that the app names and nobody imports by name may be loaded by a package that stays:
  * view engines, database drivers, log transports. Types and the like have nothing to load.
  */
-async function addUnseen(dir: string, seen: Set<string>, external: External): Promise<void> {
-  const json = (await readPackage(dir)) ?? {};
+async function addUnseen(
+  reader: PackageReader,
+  dir: string,
+  seen: Set<string>,
+  external: External,
+): Promise<void> {
+  const json = (await reader.read(dir)) ?? {};
   for (const name of Object.keys(json.dependencies ?? {})) {
     if (name.startsWith("@types/")) continue;
     const found = findPackage(dir, name);

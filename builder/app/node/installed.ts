@@ -2,7 +2,7 @@
 import { lstatSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "./node-errors.ts";
-import { type PackageJson, readPackage } from "./package.ts";
+import type { PackageJson, PackageReader } from "./package.ts";
 import { packageFits, type Target } from "./target.ts";
 
 /** Installed packages that belong together. */
@@ -59,14 +59,19 @@ export function wantedNames(json: PackageJson): Map<string, { optional: boolean 
  * @param dir of the package, links followed
  * @throws E_NODE_PACKAGE
  */
-export async function addClosure(closure: Closure, dir: string, target: Target): Promise<void> {
+export async function addClosure(
+  reader: PackageReader,
+  closure: Closure,
+  dir: string,
+  target: Target,
+): Promise<void> {
   const pending = [dir];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     if (closure.packages.has(at)) continue;
     closure.packages.add(at);
-    const json = (await readPackage(at)) ?? {};
+    const json = (await reader.read(at)) ?? {};
     for (const [name, { optional }] of wantedNames(json)) {
-      const next = await addDependency(closure, at, name, target);
+      const next = await addDependency(reader, closure, at, name, target);
       if (next === undefined) continue;
       if (!optional) closure.required.add(next);
       pending.push(next);
@@ -76,6 +81,7 @@ export async function addClosure(closure: Closure, dir: string, target: Target):
 
 /** Notes the link to a dependency. @returns its folder, when it is installed and fits */
 async function addDependency(
+  reader: PackageReader,
   closure: Closure,
   from: string,
   name: string,
@@ -83,7 +89,7 @@ async function addDependency(
 ): Promise<string | undefined> {
   const found = findPackage(from, name);
   if (found === undefined) return undefined;
-  const json = await readPackage(found.dir);
+  const json = await reader.read(found.dir);
   if (json !== undefined && !packageFits(json, target)) return undefined;
   if (lstatSync(found.place).isSymbolicLink()) closure.links.set(found.place, found.dir);
   return found.dir;
@@ -95,19 +101,23 @@ async function addDependency(
  * @param dir of the app
  * @throws E_NODE_DEPENDENCY when one that the app names itself is not installed
  */
-export async function productionClosure(dir: string, target: Target): Promise<Closure> {
+export async function productionClosure(
+  reader: PackageReader,
+  dir: string,
+  target: Target,
+): Promise<Closure> {
   const closure = emptyClosure();
-  const json = (await readPackage(dir)) ?? {};
+  const json = (await reader.read(dir)) ?? {};
   for (const [name, { optional }] of wantedNames(json)) {
     const found = findPackage(dir, name);
     if (found === undefined) {
       if (optional) continue;
       throw errors.dependencyMissing(dir, name, json.name ?? "the app");
     }
-    const next = await addDependency(closure, dir, name, target);
+    const next = await addDependency(reader, closure, dir, name, target);
     if (next === undefined) continue;
     if (!optional) closure.required.add(next);
-    await addClosure(closure, next, target);
+    await addClosure(reader, closure, next, target);
   }
   return closure;
 }

@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import type { DetectInput } from "../kind.ts";
 import * as errors from "./node-errors.ts";
-import { type PackageJson, packageAbove, readPackage } from "./package.ts";
+import { type PackageJson, PackageReader } from "./package.ts";
 
 export interface NodeEntry {
   /** The project: the folder given, or for a file the folder of its package.json. */
@@ -25,17 +25,17 @@ const INDEXES = ["js", "mjs", "cjs", "ts", "mts", "cts"].map((ending) => `index.
  *
  * @throws E_ENTRY_AMBIGUOUS, E_ENTRY_MISSING, E_ENTRY_NONE, E_NODE_PACKAGE
  */
-export async function findEntry(input: DetectInput): Promise<NodeEntry> {
+export async function findEntry(reader: PackageReader, input: DetectInput): Promise<NodeEntry> {
   if (!input.isDirectory) {
     const file = realpathSync(input.path);
-    const dir = (await packageAbove(path.dirname(file))) ?? path.dirname(file);
+    const dir = (await reader.above(path.dirname(file))) ?? path.dirname(file);
     return { dir, file, why: "the file given" };
   }
   const dir = realpathSync(input.path);
   if (input.entry !== undefined) {
     return { dir, file: resolveFile(dir, input.entry, input.shown), why: "--entry" };
   }
-  const found = candidates((await readPackage(dir)) ?? {});
+  const found = candidates((await reader.read(dir)) ?? {});
   for (const { names, why, strict } of found) {
     if (names.length > 1) throw errors.entryAmbiguous(input.shown, names);
     const [name] = names;
@@ -119,7 +119,7 @@ export async function looksLikeNode(input: DetectInput): Promise<string | undefi
     return undefined;
   }
   if ((await input.head("AppRun")) !== undefined) return undefined;
-  const json = await readPackage(input.path);
+  const json = await new PackageReader().read(input.path);
   const programs = candidates(json ?? {})
     .filter(({ strict }) => strict)
     .flatMap(({ names }) => names);

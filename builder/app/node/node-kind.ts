@@ -10,7 +10,7 @@ import type { Closure } from "./installed.ts";
 import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
 import { AppImage, NODE_DIR } from "./node-app-tree.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
-import { forgetPackages } from "./package.ts";
+import { PackageReader } from "./package.ts";
 import { type Target, targetFor } from "./target.ts";
 import { prepareKept } from "./unbundled.ts";
 
@@ -21,6 +21,7 @@ export interface Sources {
   /** Version of Node that will run it, when it is known. */
   node: string | undefined;
   request: AppRequest;
+  reader: PackageReader;
 }
 
 /** The sources, ready to be put into an image. */
@@ -54,17 +55,17 @@ export const node: Kind = {
 };
 
 async function prepare(request: AppRequest): Promise<App> {
-  forgetPackages();
+  const reader = new PackageReader();
   const { options, source } = request;
-  const entry = await findEntry(source);
+  const entry = await findEntry(reader, source);
   const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
   const interpreter = await chooseInterpreter(request, target);
-  const sources: Sources = { entry, target, node: interpreter?.version, request };
+  const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
   const prepared =
     options.bundle === false
       ? await prepareKept(sources, "--no-bundle")
       : await prepareBundled(sources);
-  const addons = await inspectAddons(prepared.closure, target, interpreter?.version);
+  const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
   const image = new AppImage([entry.dir, ...prepared.paths]);
   await prepared.fill(image);
   await image.addPackages(prepared.closure, addons, options.exclude ?? []);

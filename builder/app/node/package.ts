@@ -24,26 +24,34 @@ export interface PackageJson {
   libc?: string[];
 }
 
-const read = new Map<string, Promise<PackageJson | undefined>>();
-
 /**
- * The package.json in `dir`, or undefined where there is none. Read once: a build asks for the same
- * ones again and again.
- *
- * @throws E_NODE_PACKAGE, E_FILE_UNREADABLE
+ * Reads each package.json once, because a build asks for the same ones again and again. Every build
+ * has a reader of its own: it sees the files as they are when it starts, and one version of each.
  */
-export function readPackage(dir: string): Promise<PackageJson | undefined> {
-  let found = read.get(dir);
-  if (found === undefined) {
-    found = parsePackage(path.join(dir, "package.json"));
-    read.set(dir, found);
-  }
-  return found;
-}
+export class PackageReader {
+  readonly #found = new Map<string, Promise<PackageJson | undefined>>();
 
-/** Forgets what was read; a new build looks again. */
-export function forgetPackages(): void {
-  read.clear();
+  /**
+   * The package.json in `dir`, or undefined where there is none.
+   *
+   * @throws E_NODE_PACKAGE, E_FILE_UNREADABLE
+   */
+  read(dir: string): Promise<PackageJson | undefined> {
+    let found = this.#found.get(dir);
+    if (found === undefined) {
+      found = parsePackage(path.join(dir, "package.json"));
+      this.#found.set(dir, found);
+    }
+    return found;
+  }
+
+  /** The nearest folder upwards from `dir` that has a package.json, or undefined. */
+  async above(dir: string): Promise<string | undefined> {
+    for (let at = dir; ; at = path.dirname(at)) {
+      if ((await this.read(at)) !== undefined) return at;
+      if (path.dirname(at) === at) return undefined;
+    }
+  }
 }
 
 async function parsePackage(file: string): Promise<PackageJson | undefined> {
@@ -63,14 +71,6 @@ async function parsePackage(file: string): Promise<PackageJson | undefined> {
     return value as PackageJson;
   } catch (cause) {
     throw errors.packageMalformed(file, cause);
-  }
-}
-
-/** The nearest folder upwards from `dir` that has a package.json, or undefined. */
-export async function packageAbove(dir: string): Promise<string | undefined> {
-  for (let at = dir; ; at = path.dirname(at)) {
-    if ((await readPackage(at)) !== undefined) return at;
-    if (path.dirname(at) === at) return undefined;
   }
 }
 

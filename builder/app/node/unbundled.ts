@@ -18,15 +18,15 @@ const STRIPS_TYPES = "22.18.0";
  * @param known what the program imports, when that has been looked at
  */
 export async function prepareKept(
-  { entry, target, node, request }: Sources,
+  { entry, target, node, request, reader }: Sources,
   why: string,
   known?: Analysis,
 ): Promise<Prepared> {
   const { options } = request;
   const { dir, file } = entry;
-  const closure = await productionClosure(dir, target);
+  const closure = await productionClosure(reader, dir, target);
   // Only for the compile cache here: what esbuild does not understand is Node's to judge.
-  const analysis = known ?? (await analyse(dir, file, node).catch(() => undefined));
+  const analysis = known ?? (await analyse(reader, dir, file, node).catch(() => undefined));
   const exclude = options.exclude ?? [];
   const warnings: string[] = [];
   if (/ts$/.test(file) && node !== undefined && semver.lt(node, STRIPS_TYPES)) {

@@ -4,13 +4,12 @@ import { describe, expect, test } from "vitest";
 import { analyse } from "../../../../builder/app/node/analyse.ts";
 import { declarePlace, programFor } from "../../../../builder/app/node/bundle-javascript.ts";
 import { chooseExternal, externalSpecifier } from "../../../../builder/app/node/external.ts";
-import { forgetPackages } from "../../../../builder/app/node/package.ts";
+import { PackageReader } from "../../../../builder/app/node/package.ts";
 import { targetFor } from "../../../../builder/app/node/target.ts";
 import { type Files, writeFiles } from "../../../support/case.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
 function project(files: Files): string {
-  forgetPackages();
   const dir = realpathSync(temporaryDirectory());
   writeFiles(dir, { "package.json": "{}", ...files });
   return dir;
@@ -20,8 +19,9 @@ const target = targetFor("x86_64", "glibc");
 
 async function reasons(files: Files): Promise<Record<string, string>> {
   const dir = project(files);
-  const analysis = await analyse(dir, path.join(dir, "main.js"), undefined);
-  const external = await chooseExternal(dir, analysis, target);
+  const reader = new PackageReader();
+  const analysis = await analyse(reader, dir, path.join(dir, "main.js"), undefined);
+  const external = await chooseExternal(reader, dir, analysis, target);
   const named = [...external.packages].map((owner) => [
     path.relative(`${dir}/node_modules`, owner),
     external.reasons.get(owner) ?? "depended on",
@@ -122,7 +122,7 @@ describe("programFor", () => {
   ])("%s, a module: %s, asked for as %s → %s", async (source, isModule, name, output) => {
     const dir = project({ "module/package.json": '{ "type": "module" }' });
     const asked = name === undefined ? undefined : path.join(dir, name);
-    const program = await programFor(path.join(dir, source), isModule, asked);
+    const program = await programFor(new PackageReader(), path.join(dir, source), isModule, asked);
     expect(path.relative(dir, program.output)).toBe(output);
     // A name that others ask for decides, and worker.js is no module in this package.
     expect(program.isModule).toBe(name === undefined && isModule);

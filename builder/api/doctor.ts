@@ -1,9 +1,9 @@
 /** Which ways to mount an image work on this machine: asked of the runtime, which really tries. */
-import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { machines, type Strategy } from "../generated/spec.ts";
+import { runCommand } from "../host/command.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { pack } from "./pack.ts";
@@ -23,21 +23,13 @@ export interface Finding {
 }
 
 /** What the runtime prints; it exits with 125 when no strategy works, and has said so by then. */
-function ask(runtime: string, image: string): Promise<{ stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const args = ["--doctor=json", `--static=image:${image}`];
-    const child = spawn(runtime, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      stdout += chunk;
-    });
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      stderr += chunk;
-    });
-    child.on("error", (cause) => reject(errors.fileUnreadable(runtime, cause)));
-    child.on("close", () => resolve({ stdout, stderr }));
-  });
+async function ask(runtime: string, image: string): Promise<{ stdout: string; stderr: string }> {
+  const args = ["--doctor=json", `--static=image:${image}`];
+  try {
+    return await runCommand(runtime, args, { outlives: true });
+  } catch (cause) {
+    throw errors.fileUnreadable(runtime, cause);
+  }
 }
 
 async function withSmallImage<Result>(use: (image: string) => Promise<Result>): Promise<Result> {

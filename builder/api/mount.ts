@@ -1,7 +1,7 @@
 /** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
-import { spawn } from "node:child_process";
 import * as errors from "../errors.ts";
 import { type hostMountTypes, machines } from "../generated/spec.ts";
+import { runCommand } from "../host/command.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 
 /** What is mounted where. */
@@ -45,27 +45,12 @@ export async function mount(options: MountOptions): Promise<void> {
   if (words.length > 0) args.push(`--options=${words.join(",")}`);
   if (foreground) args.push("--foreground");
   const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
-  const { status, stderr } = await run(runtime, [...args, "--", directory], signal);
-  if (status !== 0) throw errors.mountRefused(file, stderr);
-}
-
-function run(
-  runtime: string,
-  args: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<{ status: number | null; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(runtime, args, { stdio: ["ignore", "ignore", "pipe"] });
-    let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      stderr += chunk;
-    });
-    const end = () => child.kill("SIGTERM");
-    signal?.addEventListener("abort", end, { once: true });
-    child.on("error", (cause) => reject(errors.fileUnreadable(runtime, cause)));
-    child.on("close", (status) => {
-      signal?.removeEventListener("abort", end);
-      resolve({ status, stderr });
-    });
+  const { status, stderr } = await runCommand(runtime, [...args, "--", directory], {
+    stdout: "ignore",
+    signal,
+    outlives: true,
+  }).catch((cause: unknown) => {
+    throw errors.fileUnreadable(runtime, cause);
   });
+  if (status !== 0) throw errors.mountRefused(file, stderr);
 }

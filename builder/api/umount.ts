@@ -1,7 +1,7 @@
 /** Unmounts what `mount` mounted, and nothing else. */
-import { spawnSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import * as errors from "../errors.ts";
+import { runCommandSync } from "../host/command.ts";
 import { type Mounted, mountedAt } from "../host/mount-table.ts";
 import { addon, errnoError } from "../native/addon.ts";
 import { displayPath } from "../tree/path.ts";
@@ -85,11 +85,22 @@ function resolve(directory: string): string {
 function unmountByHelper(directory: string, lazy: boolean): void {
   const args = [lazy ? "-uz" : "-u", "--", directory];
   for (const helper of ["fusermount3", "fusermount"]) {
-    const { error, status, stderr } = spawnSync(helper, args, { encoding: "utf8" });
-    if (errors.errnoCode(error) === "ENOENT") continue;
+    const result = answerOf(directory, helper, args);
+    if (result === undefined) continue;
+    const { status, stderr } = result;
     if (status === 0) return;
     if (/busy/i.test(stderr)) throw errors.umountBusy(directory);
-    throw errors.umount(directory, `${helper}: ${error?.message ?? stderr.trim().split("\n")[0]}`);
+    throw errors.umount(directory, `${helper}: ${stderr.trim().split("\n")[0]}`);
   }
   throw errors.umount(directory, "fusermount3 is not installed (package fuse3)");
+}
+
+/** @returns undefined when the helper is not installed */
+function answerOf(directory: string, helper: string, args: readonly string[]) {
+  try {
+    return runCommandSync(helper, args);
+  } catch (cause) {
+    if (errors.errnoCode(cause) === "ENOENT") return undefined;
+    throw errors.umount(directory, `${helper}: ${errors.systemReason(cause)}`, { cause });
+  }
 }

@@ -7,8 +7,8 @@ import { type GpgResult, gpg, gpgWords, statusOf } from "../appimage/gpg.ts";
 import { findSection, KEY, readText, SIGNATURE, signedDigest } from "../appimage/sections.ts";
 import { readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
-import { runTool } from "../host/command.ts";
-import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { runCommandSync } from "../host/command.ts";
+import { beforeRemoval, removeTemporary, workFolder } from "../host/temporary.ts";
 import { withFile } from "../input/add-file.ts";
 
 /** A signature that is good. */
@@ -56,6 +56,7 @@ export async function verify(file: string, options: VerifyOptions = {}): Promise
   const wanted = options.key === undefined ? undefined : fingerprintOf(options.key);
   const { digest, signature, key } = await readSigned(file);
   const dir = workFolder();
+  beforeRemoval(dir, () => stopAgents(dir));
   try {
     const check = new Check(file, dir, digest, signature);
     // The caller's own copy of a key knows of its renewal or revocation, the file's does not.
@@ -68,7 +69,6 @@ export async function verify(file: string, options: VerifyOptions = {}): Promise
     if (verified.fingerprint !== wanted) throw check.unknown(carried, wanted);
     return verified;
   } finally {
-    await stopAgents(dir);
     removeTemporary(dir);
   }
 }
@@ -104,8 +104,12 @@ async function importKey(dir: string, key: string): Promise<string> {
 }
 
 /** gpg starts a daemon for a home folder; it must not outlive the folder. */
-async function stopAgents(dir: string): Promise<void> {
-  await runTool("gpgconf", ["--homedir", dir, "--kill", "all"]);
+function stopAgents(dir: string): void {
+  try {
+    runCommandSync("gpgconf", ["--homedir", dir, "--kill", "all"]);
+  } catch {
+    // Where there is no gpgconf there is no gpg that starts one.
+  }
 }
 
 class Check {

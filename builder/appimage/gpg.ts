@@ -1,6 +1,6 @@
 /** GnuPG, by its machine interface (doc/DETAILS of GnuPG: "Format of the --status-fd output"). */
 import * as errors from "../errors.ts";
-import { runTool, type ToolOptions } from "../host/command.ts";
+import { type CommandOptions, runTool } from "../host/command.ts";
 
 /** A line `[GNUPG:] KEYWORD ARG...`. */
 export interface Status {
@@ -23,7 +23,7 @@ export interface GpgResult {
  */
 export async function gpg(
   args: readonly string[],
-  options: ToolOptions & { home?: string } = {},
+  options: CommandOptions & { home?: string } = {},
 ): Promise<GpgResult> {
   const { home, ...rest } = options;
   const where = home === undefined ? [] : ["--homedir", home];

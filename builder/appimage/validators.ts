@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { runTool, type ToolResult } from "../host/command.ts";
+import { type CommandResult, runTool } from "../host/command.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 
 /** Runs a checker on a copy, which has the file's own name: checkers look at names too. */
@@ -11,7 +11,7 @@ async function check(
   args: readonly string[],
   bytes: Uint8Array,
   name: string,
-): Promise<ToolResult | undefined> {
+): Promise<CommandResult | undefined> {
   const dir = workFolder();
   try {
     await writeFile(path.join(dir, path.basename(name)), bytes);

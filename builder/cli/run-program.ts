@@ -1,5 +1,6 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
 import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
+import { endCommands } from "../host/command.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
 import { printError } from "./print.ts";
@@ -7,9 +8,13 @@ import { printError } from "./print.ts";
 /** How long the threads of the addon may take to stop, ms: they look at it all the time. */
 const PATIENCE = 1000;
 
-/** What an end at any moment leaves to be done: nobody writes any more, temporary files go. */
+/**
+ * What an end at any moment leaves to be done: nobody writes any more, neither a thread nor a program
+ * that was started, and temporary files go.
+ */
 function abandon(): void {
   cancelJobs(PATIENCE);
+  endCommands();
   removeTemporaries();
 }
 
@@ -49,6 +54,8 @@ export async function runProgram(
   main: (argv: readonly string[]) => Promise<void>,
 ): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, endBySignal);
+  // An exception that nobody caught ends the process too.
+  process.on("exit", abandon);
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (cause) => onOutputError(name, stream, cause));
   const argv = process.argv.slice(2);

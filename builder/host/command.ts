@@ -1,56 +1,122 @@
-/** Programs of the host that are asked for their opinion or their work. */
-import { spawn } from "node:child_process";
+/** Programs that a build starts: tools of the host, our own runtime, the Node that is packed. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { errnoCode } from "../errors.ts";
 
-export interface ToolResult {
+export interface CommandResult {
   /** null after a signal. */
   status: number | null;
+  /** What ended it, when it did not end by itself. */
+  signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
   /** What was written to descriptor 3. */
   status3: string;
 }
 
-export interface ToolOptions {
+export interface CommandOptions {
+  /** For its standard input, which is empty without. */
   input?: string | Uint8Array;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   /** Open descriptor 3 for the program to write to. */
   statusPipe?: boolean;
+  /** "ignore" for a program that leaves a server behind: a pipe would stay open as long as that. */
+  stdout?: "pipe" | "ignore";
+  /** Milliseconds, then it gets SIGKILL. Default: as long as it takes. */
+  timeout?: number;
+  /** Aborting ends it with SIGTERM. */
+  signal?: AbortSignal | undefined;
+  /** Leave it alone when this process is ended: it cleans up behind itself. Default false. */
+  outlives?: boolean;
 }
 
+/** Those that end with this process; a process gets its signals as a whole, so the list is one too. */
+const running = new Set<ChildProcess>();
+
 /**
- * Runs a program to its end.
+ * Runs a program to its end, whatever that is.
  *
- * @returns undefined when it is not installed
+ * @throws what the system says when it cannot be started
  */
-export function runTool(
+export function runCommand(
   command: string,
   args: readonly string[],
-  { input = "", cwd, env, statusPipe = false }: ToolOptions = {},
-): Promise<ToolResult | undefined> {
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { input, cwd, env, statusPipe = false, stdout = "pipe" } = options;
+  const { timeout, signal, outlives = false } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       ...(cwd !== undefined && { cwd }),
       ...(env && { env }),
-      stdio: ["pipe", "pipe", "pipe", statusPipe ? "pipe" : "ignore"],
+      ...(timeout !== undefined && { timeout, killSignal: "SIGKILL" as const }),
+      stdio: [
+        input === undefined ? "ignore" : "pipe",
+        stdout,
+        "pipe",
+        ...(statusPipe ? ["pipe" as const] : []),
+      ],
     });
+    if (!outlives) running.add(child);
     const texts = ["", "", "", ""];
     for (const index of [1, 2, 3]) {
-      const stream = child.stdio[index] as NodeJS.ReadableStream | null;
+      const stream = child.stdio[index] as NodeJS.ReadableStream | null | undefined;
       stream?.setEncoding("utf8").on("data", (part: string) => {
         texts[index] += part;
       });
     }
-    child.on("error", (cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT" || cause.code === "EACCES") resolve(undefined);
-      else reject(cause);
+    const end = () => child.kill("SIGTERM");
+    signal?.addEventListener("abort", end, { once: true });
+    const ended = () => {
+      running.delete(child);
+      signal?.removeEventListener("abort", end);
+    };
+    child.on("error", (cause) => {
+      ended();
+      reject(cause);
     });
-    child.on("close", (status) => {
-      const [, stdout = "", stderr = "", status3 = ""] = texts;
-      resolve({ status, stdout, stderr, status3 });
+    child.on("close", (status, by) => {
+      ended();
+      const [, out = "", stderr = "", status3 = ""] = texts;
+      resolve({ status, signal: by, stdout: out, stderr, status3 });
     });
     // It may end without reading.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });
+}
+
+/** `runCommand` for a tool that need not be installed: then the result is undefined. */
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult | undefined> {
+  try {
+    return await runCommand(command, args, options);
+  } catch (cause) {
+    const code = errnoCode(cause);
+    if (code === "ENOENT" || code === "EACCES") return undefined;
+    throw cause;
+  }
+}
+
+/**
+ * Runs a program while nothing else goes on.
+ *
+ * @throws what the system says when it cannot be started
+ */
+export function runCommandSync(
+  command: string,
+  args: readonly string[],
+): Pick<CommandResult, "status" | "stdout" | "stderr"> {
+  const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}
+
+/** Ends what runs for this process and would be left alone by its end. */
+export function endCommands(): void {
+  for (const child of running) child.kill("SIGTERM");
+  running.clear();
 }

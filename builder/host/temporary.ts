@@ -25,20 +25,29 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { trustedFolder } from "./trusted.ts";
 
-/** By name; of a folder that `temporaryFolder` made, its descriptor. */
-const live = new Map<string, number | "file" | undefined>();
+interface Temporary {
+  /** Of a folder that `temporaryFolder` made. */
+  fd?: number;
+  /** Whoever puts a folder in the place of a file keeps it. */
+  isFile?: boolean;
+  /** What has to be done before it can go. */
+  before?: () => void;
+}
+
+/** By name. The names are random, so builds of one process have nothing to do with each other. */
+const live = new Map<string, Temporary>();
 
 /** A new name in `dir`: short whatever the output's name is, because names have at most 255 bytes. */
 export function temporaryName(dir: string): string {
   const name = path.join(dir, `.bundle-${randomBytes(8).toString("hex")}.tmp`);
-  live.set(name, undefined);
+  live.set(name, {});
   return name;
 }
 
 /** The same for a file: whoever puts a folder there keeps it. */
 export function temporaryFile(dir: string): string {
   const name = temporaryName(dir);
-  live.set(name, "file");
+  live.set(name, { isFile: true });
   return name;
 }
 
@@ -66,7 +75,7 @@ export function temporaryFolder(dir: string): TemporaryFolder {
       const message = `EPERM: another folder was put in its place, mkdir '${name}'`;
       throw Object.assign(new Error(message), { code: "EPERM" });
     }
-    live.set(name, fd);
+    live.set(name, { fd });
     return { name, held };
   } catch (cause) {
     removeEmpty(name);
@@ -110,9 +119,18 @@ export function workFolder(): string {
 
 /** Takes a name off the list, because it was published. */
 export function keepTemporary(name: string): void {
-  const fd = live.get(name);
-  if (typeof fd === "number") closeSync(fd);
+  const fd = live.get(name)?.fd;
+  if (fd !== undefined) closeSync(fd);
   live.delete(name);
+}
+
+/**
+ * Has something done before a temporary folder is removed, once: end a daemon that works in it. It
+ * is done in a signal handler too, so it must not wait for anything of this process.
+ */
+export function beforeRemoval(name: string, action: () => void): void {
+  const temporary = live.get(name);
+  if (temporary !== undefined) temporary.before = action;
 }
 
 /** Rounds in which a folder is removed that a thread is still writing into. */
@@ -126,11 +144,12 @@ const MAX_ROUNDS = 200;
  * under it, so removing again wins the race.
  */
 export function removeTemporary(name: string): void {
-  const fd = live.get(name);
-  const held = typeof fd === "number" ? `/proc/self/fd/${fd}` : undefined;
+  const { fd, isFile, before } = live.get(name) ?? {};
+  const held = fd === undefined ? undefined : `/proc/self/fd/${fd}`;
+  before?.();
   for (let round = 1; ; round++) {
     try {
-      if (fd === "file") removeFile(name);
+      if (isFile) removeFile(name);
       else if (held === undefined) rmSync(name, { recursive: true, force: true });
       else removeFolder(name, held);
       keepTemporary(name);
@@ -182,9 +201,22 @@ function openFolders(top: string): void {
   }
 }
 
-/** Removes all that are left. Synchronous, for signal handlers. */
+/**
+ * Removes all that are left. Synchronous, for signal handlers.
+ *
+ * @throws the first failure, when all others are removed
+ */
 export function removeTemporaries(): void {
-  for (const name of live.keys()) removeTemporary(name);
+  const failures: unknown[] = [];
+  for (const name of [...live.keys()]) {
+    try {
+      removeTemporary(name);
+    } catch (cause) {
+      keepTemporary(name);
+      failures.push(cause);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Makes a rename in `dir` last through a power cut. */

@@ -1,5 +1,6 @@
 /** The builder's folders for temporary files: whose they are, where, and that none is left. */
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -117,44 +118,88 @@ async function withSignature(): Promise<string> {
   return appImage(smallAppDir, { sections: { ".sha256_sig": armour, ".sig_key": armour } });
 }
 
-describe("a signal leaves nothing in TMPDIR", () => {
+describe("a signal leaves nothing: no file, no program that works in one,", () => {
   const waiting = 'echo "$$" >>"$SEEN"; exec sleep 30\n';
-  const commands: [string, () => Promise<string[]>, Record<string, string>][] = [
-    ["bundle verify", async () => ["verify", await withSignature()], { gpg: waiting, gpgconf: "" }],
-    [
-      "bundle build, in a checker",
-      async () => [
-        "build",
-        open,
-        "--format",
-        "appimage",
-        "--exclude",
-        "nothing",
-        "-o",
-        path.join(temporaryDirectory(), "o"),
-      ],
-      { "desktop-file-validate": waiting },
-    ],
+  const image = () => [
+    ...["build", open, "--format", "appimage", "--exclude", "nothing"],
+    ...["-o", "out"],
   ];
-  for (const [title, command, tools] of commands) {
+  /** What is typed in a folder of its own, and the tools that it waits for. */
+  const commands: Record<
+    string,
+    { args: () => string[] | Promise<string[]>; tools?: Record<string, string> }
+  > = {
+    "bundle verify": {
+      args: async () => ["verify", await withSignature()],
+      tools: { gpg: waiting, gpgconf: "" },
+    },
+    "bundle verify, with a daemon that works in its keyring": {
+      args: async () => ["verify", await withSignature()],
+      tools: {
+        gpg: `touch "$2/daemon"; tail -f "$2/daemon" & echo $! >"$2/daemon"\n${waiting}`,
+        gpgconf: 'kill "$(cat "$2/daemon")"\n',
+      },
+    },
+    "bundle build, in a checker of desktop entries": {
+      args: image,
+      tools: { "desktop-file-validate": waiting },
+    },
+    "bundle build, in a checker of metadata": {
+      args: () => [...image(), "--app-id", "org.example.App"],
+      tools: { "desktop-file-validate": "", appstreamcli: waiting },
+    },
+    "bundle build, in gpg": {
+      args: () => [...image(), "--sign"],
+      tools: { "desktop-file-validate": "", gpg: waiting },
+    },
+    "bundle doctor": { args: () => ["doctor"] },
+    "bundle pack": {
+      args: () => {
+        const dir = temporaryDirectory();
+        writeFiles(dir, { noise: randomBytes(8 << 20) });
+        return ["pack", dir, "-o", "out.b64"];
+      },
+    },
+  };
+  for (const [title, { args, tools = {} }] of Object.entries(commands)) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       test(`${title}, ${signal}`, async () => {
         const { env, seen } = environment(tools);
-        const child = spawn(process.execPath, [bundleCommand, ...(await command())], {
-          env: { ...process.env, ...env },
+        const cwd = temporaryDirectory();
+        const all = { ...process.env, ...env, GNUPGHOME: path.join(cwd, "none") };
+        const child = spawn(process.execPath, [bundleCommand, ...(await args())], {
+          cwd,
+          env: all,
           stdio: "ignore",
         });
-        for (let i = 0; i < 2000 && !existsSync(seen); i++) await sleep(10);
-        expect(readdirSync(env.TMPDIR).length).toBeGreaterThan(0);
+        const there = () => [env.TMPDIR, cwd].flatMap((dir) => readdirSync(dir));
+        const waits = Object.keys(tools).length > 0 ? () => existsSync(seen) : () => there()[0];
+        for (let i = 0; i < 20_000 && child.exitCode === null && !waits(); i++) await sleep(1);
+        expect(there().length).toBeGreaterThan(0);
         child.kill(signal);
         const [, by] = await once(child, "exit");
-        process.kill(Number(readFileSync(seen, "utf8")), "SIGKILL");
         expect(by).toBe(signal);
-        expect(readdirSync(env.TMPDIR)).toEqual([]);
+        expect(there()).toEqual([]);
+        const tool = existsSync(seen) ? Number(readFileSync(seen, "utf8")) : undefined;
+        for (let i = 0; i < 100 && workers(env.TMPDIR, tool).length > 0; i++) await sleep(20);
+        expect(workers(env.TMPDIR, tool)).toEqual([]);
       });
     }
   }
 });
+
+/** Command lines of the process `tool` and of all that name a folder. */
+function workers(dir: string, tool: number | undefined): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      return Number(pid) === tool || line.includes(dir) ? [line] : [];
+    } catch {
+      return []; // It has ended meanwhile.
+    }
+  });
+}
 
 describe("a TMPDIR that others can change is passed over:", () => {
   function folder(dir: string, owner: number, mode: number): string {

@@ -13,7 +13,7 @@ import path from "node:path";
 import semver from "semver";
 import { templatesPath } from "../../host/paths.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { run } from "./node-command.ts";
+import { runNode } from "./run-node.ts";
 
 /** From this version on the folder of a cache may move. */
 const FIRST = "24.12.0";
@@ -72,7 +72,7 @@ export async function makeCompileCache({
     .map(({ place, role }) => `${role}:${path.join(base, image, place)}`);
   const seeds = ["--hash-seed=1", "--random-seed=1", "--preserve-symlinks"];
   const script = path.join(templatesPath(), "node/warm.mjs");
-  await run(interpreter.file, [...seeds, script, `${base}/tmp/node`, ...programs], {
+  await runNode(interpreter.file, [...seeds, script, `${base}/tmp/node`, ...programs], {
     cwd: work,
     env: { HOME: work, PATH: "/usr/bin:/bin", ...variables(interpreter.env) },
     timeout: TIMEOUT,

@@ -8,7 +8,6 @@ import { machineName } from "../../elf/read.ts";
 import { BundleError, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { type Facts, InterpreterCache, type Kept, type Wanted } from "./interpreter-cache.ts";
-import { run } from "./node-command.ts";
 import * as errors from "./node-errors.ts";
 import {
   configuredRegistry,
@@ -17,6 +16,7 @@ import {
   publishedVersions,
   type Registry,
 } from "./registry.ts";
+import { runNode } from "./run-node.ts";
 import { stripElf } from "./strip-interpreter.ts";
 import type { Target } from "./target.ts";
 
@@ -108,7 +108,7 @@ async function localInterpreter(
     const hint = `Pack a Node of one piece: --node ${DEFAULT_NODE}`;
     throw errors.interpreter("most of this Node is in libnode.so", { path: file, hint });
   }
-  const asked = await run(file, ["-p", "process.versions.node"], {}).catch(() => undefined);
+  const asked = await runNode(file, ["-p", "process.versions.node"]).catch(() => undefined);
   const out = path.join(workspace, "node");
   writeFileSync(out, stripped, { mode: 0o755 });
   const licences = [path.join(path.dirname(file), "../LICENSE"), "/usr/share/doc/nodejs/copyright"];
@@ -117,7 +117,7 @@ async function localInterpreter(
     digest: createHash("sha256").update(stripped).digest("hex"),
     licence: licences.find((name) => existsSync(name)),
     facts: undefined,
-    version: semver.valid(asked?.stdout.trim()) ?? undefined,
+    version: semver.valid(asked?.trim()) ?? undefined,
     source: file,
     env: [],
   };

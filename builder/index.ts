@@ -26,4 +26,4 @@ export { BundleError, type ErrorCode } from "./errors.ts";
 export { type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
-export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs.ts";
+export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs-options.ts";

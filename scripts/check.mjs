@@ -1,6 +1,6 @@
 // Everything that can be said about the sources without running them.
 //
-//   node scripts/check.mjs [--fix] [types|lint|format|floors|generated|docs|tree|analysis]...
+//   node scripts/check.mjs [--fix] [types|lint|format|floors|generated|docs|tree|unused|analysis]...
 //
 // Prints one line for each check; fails when one of them does. With --fix what a tool can put right
 // by itself is put right first.
@@ -13,6 +13,7 @@ import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
 import { floorProblems } from "./check/floors.mjs";
 import { treeProblems } from "./check/tree.mjs";
+import { unusedProblems } from "./check/unused.mjs";
 import { generate, staleFiles } from "./generate.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -64,6 +65,7 @@ const checks = {
   },
   docs: () => docsProblems(fix),
   tree: treeProblems,
+  unused: unusedProblems,
   analysis: analysisProblems,
 };
 

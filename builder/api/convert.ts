@@ -213,16 +213,12 @@ async function outline(entries: readonly ImageEntry[], signal?: AbortSignal): Pr
     if (kind === "directory") tree.add(path, directoryNode({ mode }));
     else if (kind === "symlink") tree.add(path, symlinkNode(target ?? ""));
     else if (kind === "file") {
-      const file = files.get(inode) ?? fileNode({ from: "stream", size, open: unread }, { mode });
+      const file = files.get(inode) ?? fileNode({ from: "image", size }, { mode });
       files.set(inode, file);
       tree.add(path, file);
     }
   }
   return tree;
-}
-
-function unread(): never {
-  throw new Error("the image is taken over, not read");
 }
 
 /** Bytes that are copied at once. */

@@ -61,6 +61,8 @@ export interface DumpRecord {
 /**
  * Bytes as text that no other bytes have: printable ASCII is itself, all else, space and backslash
  * too, is \xNN.
+ *
+ * @internal
  */
 export function escapeBytes(bytes: string): string {
   return bytes.replace(

@@ -15,7 +15,8 @@ import * as errors from "../errors.ts";
 import { removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
-import { defaultMtime, type ImageFacts, writeSquashfs } from "../squashfs/squashfs.ts";
+import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
+import { writeSquashfs } from "../squashfs/writer.ts";
 import type { Tree } from "../tree/tree.ts";
 
 export type { PackOptions } from "../config/pack-options.ts";

@@ -6,7 +6,7 @@ import { node } from "./node/node-kind.ts";
 import { plain } from "./plain/plain-kind.ts";
 
 /** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
-export const kinds: readonly Kind[] = [node, elf, plain];
+const kinds: readonly Kind[] = [node, elf, plain];
 
 /** What --kind takes. */
 export const kindNames: readonly KindName[] = kinds.map(({ name }) => name);

@@ -106,7 +106,7 @@ function reportsLibraries(app: App, { withLibs, libs }: ResolvedBuildOptions): b
 }
 
 /** Name of files and of the icon: the application's id, else one made of its name. */
-export function fileId({ appId, name }: { appId?: string | undefined; name: string }): string {
+function fileId({ appId, name }: { appId?: string | undefined; name: string }): string {
   if (appId !== undefined) return appId;
   const id = name
     .normalize("NFKD")

@@ -2,7 +2,7 @@
 import type { Resvg, ResvgRenderOptions } from "@resvg/resvg-js";
 import * as errors from "../errors.ts";
 
-export type IconFormat = "png" | "svg" | "xpm" | "jpeg" | "gif" | "webp";
+type IconFormat = "png" | "svg" | "xpm" | "jpeg" | "gif" | "webp";
 
 export interface Icon {
   format: IconFormat;

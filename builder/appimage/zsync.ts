@@ -26,7 +26,7 @@ export interface ZsyncOptions {
 }
 
 /** What is kept of the checksums of a block. */
-export interface Lengths {
+interface Lengths {
   blockSize: number;
   /** Blocks that must match in a row before the client computes an MD4. */
   sequence: number;
@@ -34,7 +34,11 @@ export interface Lengths {
   strong: number;
 }
 
-/** The sizes for a file of `length` bytes: enough that a false match is unlikely in all of it. */
+/**
+ * The sizes for a file of `length` bytes: enough that a false match is unlikely in all of it.
+ *
+ * @internal
+ */
 export function lengthsFor(length: number): Lengths {
   const blockSize = length < 100_000_000 ? 2048 : 4096;
   const sequence = length > blockSize ? 2 : 1;

@@ -18,8 +18,8 @@ const SMALL = 1 << 16;
  */
 export async function* readContents(contents: Contents): AsyncGenerator<Uint8Array> {
   if (contents.from === "memory") yield contents.bytes;
-  else if (contents.from === "stream") yield* contents.open();
-  else yield* readFromDisk(contents);
+  else if (contents.from === "disk") yield* readFromDisk(contents);
+  else throw new TypeError("contents of an image that is taken over are not read");
 }
 
 // Not through a link, and without waiting: a fifo may stand there by now.

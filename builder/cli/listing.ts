@@ -12,7 +12,11 @@ const typeLetters: Record<ImageEntry["kind"], string> = {
   socket: "s",
 };
 
-/** 0o4755 → "rwsr-xr-x" */
+/**
+ * 0o4755 → "rwsr-xr-x"
+ *
+ * @internal
+ */
 export function permissionLetters(mode: number): string {
   const special = [
     { bit: 0o4000, letter: "s", place: 2 },

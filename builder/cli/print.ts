@@ -29,6 +29,7 @@ export function printJson(value: unknown): void {
  * `bundle: [CODE] PATH: what happened: expected X, found Y` and the hint on a line of its own.
  *
  * @param program the name that the command was called by
+ * @internal
  */
 export function formatError(error: BundleError, program = "bundle"): string {
   const { code, path, message, expected, actual, hint } = error;

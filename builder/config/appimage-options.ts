@@ -3,7 +3,7 @@ import { checkCategories } from "../appimage/desktop.ts";
 import * as errors from "../errors.ts";
 
 /** A bundle, or one that is an AppImage too. */
-export const outputFormats = ["run", "appimage"] as const;
+const outputFormats = ["run", "appimage"] as const;
 
 /** A bundle, or one that is an AppImage too. */
 export type OutputFormat = (typeof outputFormats)[number];

@@ -11,9 +11,9 @@ import { runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
-export const SELF = "/proc/self/exe";
+const SELF = "/proc/self/exe";
 
-export interface InvocationArchive {
+interface InvocationArchive {
   /** As given: "--static". */
   option: string;
   /** One path component. */

@@ -4,7 +4,7 @@ import { checkNoNul } from "./build-options.ts";
 import { type ImageChoices, imageKeys } from "./image-options.ts";
 
 /** Squashfs image; zip; the image as base64 text. */
-export const formats = ["sfs", "zip", "b64"] as const;
+const formats = ["sfs", "zip", "b64"] as const;
 
 /** Squashfs image; zip; the image as base64 text. */
 export type ArchiveFormat = (typeof formats)[number];

@@ -23,7 +23,7 @@ export const DT = {
 } as const;
 
 /** A version of a library's symbols, as `GLIBC_2.34` of `libc.so.6`. */
-export interface NeededVersion {
+interface NeededVersion {
   library: string;
   version: string;
 }

@@ -22,6 +22,8 @@ export const architectures: readonly Architecture[] = machines.map(({ name }) =>
 /**
  * The folder that holds package.json. Sources and the built files lie at different depths, so it
  * is searched for upwards from this file.
+ *
+ * @internal
  */
 export function packageRoot(): string {
   let dir = path.dirname(fileURLToPath(import.meta.url));

@@ -31,7 +31,11 @@ export function renderTemplate(name: string, values: Readonly<Record<string, str
   return fillTemplate(text, values, name);
 }
 
-/** `renderTemplate` for a text; `name` is for messages. */
+/**
+ * `renderTemplate` for a text; `name` is for messages.
+ *
+ * @internal
+ */
 export function fillTemplate(
   text: string,
   values: Readonly<Record<string, string>>,

@@ -1,10 +1,9 @@
-/** Files and folders of the host put anywhere into a tree. Contents stay on disk. */
+/** Files of the host put anywhere into a tree. Contents stay on disk. */
 import { stat } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { type Contents, type FileNode, fileNode } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
-import { addEntry, type Tree } from "../tree/tree.ts";
-import { type DirectoryOptions, treeFromDirectory } from "./add-directory.ts";
+import type { Tree } from "../tree/tree.ts";
 
 /**
  * Adds the file `file` of the host at `path`, following symbolic links of the host. Its time and
@@ -53,21 +52,4 @@ async function examine(file: string) {
     identity: { dev, ino, mtimeNs, ctimeNs },
   };
   return { contents, stats };
-}
-
-/**
- * Adds the folder `directory` of the host with all that is in it at `path`, which must be free.
- *
- * @param path below the root, byte string; "" puts the entries into the root itself
- * @throws what `treeFromDirectory` throws, E_PATH_INVALID when a name is taken
- */
-export async function addDirectory(
-  tree: Tree,
-  path: string,
-  directory: string,
-  options: DirectoryOptions = {},
-): Promise<void> {
-  const { root } = await treeFromDirectory(directory, options);
-  if (path !== "") tree.add(path, root);
-  else for (const [name, node] of root.entries) addEntry(tree.root, name, node, name);
 }

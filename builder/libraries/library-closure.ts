@@ -12,7 +12,7 @@ export const LIBRARY_FOLDER = "lib/bundled";
 const NEVER_PACKED = ["libc", "nss"];
 
 /** A library of this machine under the name that it is asked for. */
-export interface PackedLibrary {
+interface PackedLibrary {
   name: string;
   /** Where it goes: `LIBRARY_FOLDER`, or one below it where that name is another library already. */
   folder: string;
@@ -29,7 +29,7 @@ export interface OpenedLibrary {
 /** Who needs such a library, in messages. */
 export const OPENED = "--lib";
 
-export interface MissingLibrary {
+interface MissingLibrary {
   name: string;
   neededBy: string;
   /** Folders that were searched. */

@@ -35,7 +35,7 @@ export interface ScannedDirectory {
 }
 
 /** What the addon throws and rejects with. */
-export interface NativeFailure extends Error {
+interface NativeFailure extends Error {
   kind: "read" | "changed" | "write" | "aborted" | "memory" | "internal";
   /** 0 where no system call failed. */
   errno: number;
@@ -45,7 +45,7 @@ export interface NativeFailure extends Error {
   path: string;
 }
 
-export type NativeCodec = "zstd" | "gzip" | "none";
+type NativeCodec = "zstd" | "gzip" | "none";
 
 /** Columns of a row of `ContentsJob.identities`. */
 export const IDENTITY_COLUMNS = 5;
@@ -139,7 +139,7 @@ export interface NativeEntry {
 }
 
 /** Some entries of a walk over an image. */
-export interface NativeWalkPart {
+interface NativeWalkPart {
   /** None at the end. */
   entries: NativeEntry[];
   /** Sets of extended attributes that are new. */

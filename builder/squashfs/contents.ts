@@ -92,7 +92,7 @@ function sources(
       paths.push(contents.path);
       identities.set([dev, ino, mtimeNs, ctimeNs], row + 1);
     } else {
-      throw new TypeError("streams are spooled before contents are written");
+      throw new TypeError("contents of an image that is taken over are not written");
     }
   });
   return { paths, identities, memory };

@@ -19,7 +19,7 @@ export interface ListedEntry {
   position: MetadataPosition;
 }
 
-export interface IndexEntry {
+interface IndexEntry {
   /** Of a header, bytes from the start of the listing. */
   listingOffset: number;
   /** Metadata block in which the header starts, from the start of the directory table. */

@@ -64,7 +64,7 @@ export interface ImageEntry {
  * What an image holds may give rights to those who did not ask for it, or to others. It is left out
  * and counted, for root too, unless it is asked for. Default of all but `xattrs`: false.
  */
-export interface ExtractOptions {
+interface ExtractOptions {
   /** Keep set-user-ID and set-group-ID bits. Sticky bits of directories stay in any case. */
   setId?: boolean;
   /** Make device nodes; needs root. */

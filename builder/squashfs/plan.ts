@@ -27,7 +27,7 @@ export interface PlannedFile {
   readonly contents: Contents;
 }
 
-export interface PlannedDirectory {
+interface PlannedDirectory {
   readonly node: DirectoryNode;
   readonly path: string;
   /** In byte order of the names. */

@@ -120,7 +120,7 @@ export const LEVELS = {
   gzip: { min: 1, max: 9, default: 9 },
 } as const;
 
-export const DEFAULT_BLOCK_SIZE = 131072;
+const DEFAULT_BLOCK_SIZE = 131072;
 
 function checkInteger(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;

@@ -6,7 +6,7 @@ import type { Compression } from "./squashfs-options.ts";
 export const SUPERBLOCK_SIZE = 96;
 
 /** In place of the offset of a table that is not there. */
-export const NO_TABLE = 0xffffffffffffffffn;
+const NO_TABLE = 0xffffffffffffffffn;
 
 /** Images are padded to this, so that a loop device sees whole blocks. Bytes. */
 export const IMAGE_ALIGNMENT = 4096;

@@ -18,7 +18,6 @@ import { IdTable } from "./ids.ts";
 import { encodeInodeTables, type InodeTables } from "./inode-table.ts";
 import type { Compress } from "./metadata.ts";
 import { type Plan, planTree } from "./plan.ts";
-import { Spool } from "./spool.ts";
 import {
   type Destination,
   type ImageFacts,
@@ -76,7 +75,7 @@ async function writeImage(
   const plan = planTree(tree);
   const compressorOptions = encodeCompressorOptions(resolved.compression, resolved.level);
   const dataOffset = SUPERBLOCK_SIZE + (compressorOptions?.length ?? 0);
-  const contents = await writeSpooled(plan, { ...place, dataOffset }, resolved, options);
+  const contents = await writeContents(plan.files, { ...place, dataOffset }, resolved, options);
   options.signal?.throwIfAborted();
   const tables = encodeTables(plan, contents, resolved);
   const output = new TableOutput(place, contents.end);
@@ -86,20 +85,6 @@ async function writeImage(
   const superblock = encodeSuperblock({ ...tables.superblock, flags });
   await output.writeStart(Buffer.concat([superblock, compressorOptions ?? Buffer.alloc(0)]));
   return facts(plan, contents, tables, resolved);
-}
-
-async function writeSpooled(
-  plan: Plan,
-  place: ContentsPlace,
-  resolved: ResolvedOptions,
-  options: WriteOptions,
-): Promise<Contents> {
-  const spool = new Spool();
-  try {
-    return await writeContents(await spool.settle(plan.files), place, resolved, options);
-  } finally {
-    await spool.close();
-  }
 }
 
 interface Tables {

@@ -38,12 +38,8 @@ export type Contents =
       readonly digest?: string;
     }
   | { readonly from: "memory"; readonly bytes: Uint8Array }
-  /** Read once, into a temporary file, when the image is written (an archive member, say). */
-  | {
-      readonly from: "stream";
-      readonly size: number;
-      open(): AsyncIterable<Uint8Array>;
-    };
+  /** They stay in an image that is taken over as it is, so nobody reads them. */
+  | { readonly from: "image"; readonly size: number };
 
 export interface DirectoryNode extends Attributes {
   readonly kind: "directory";
@@ -69,7 +65,7 @@ export interface DeviceNode extends Attributes {
   readonly minor: number;
 }
 
-export interface SpecialNode extends Attributes {
+interface SpecialNode extends Attributes {
   readonly kind: "fifo" | "socket";
 }
 

@@ -6,10 +6,10 @@
 import { pathInvalid } from "../errors.ts";
 
 /** Longest name of a directory entry, bytes (squashfs stores its length minus one in 8 useful bits). */
-export const NAME_MAX = 255;
+const NAME_MAX = 255;
 
 /** Longest target of a symbolic link, bytes: PATH_MAX without its final NUL. */
-export const TARGET_MAX = 4095;
+const TARGET_MAX = 4095;
 
 /** The byte string of text typed by a person or kept in a JSON file: its UTF-8. */
 export function byteString(text: string): string {
@@ -51,7 +51,11 @@ export function displayPath(byteString: string): string {
   }
 }
 
-/** Why `name` cannot be the name of a directory entry, or undefined when it can. */
+/**
+ * Why `name` cannot be the name of a directory entry, or undefined when it can.
+ *
+ * @internal
+ */
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "the name is empty";
   if (name === "." || name === "..") return `the name "${name}" is reserved`;

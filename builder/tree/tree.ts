@@ -68,7 +68,7 @@ export class Tree {
  * Levels of directories below the root. Extraction, here and in the runtime, keeps one directory
  * open for each and ends at 256.
  */
-export const DEPTH_MAX = 250;
+const DEPTH_MAX = 250;
 
 /** Adds one checked entry to a directory; `path` is where it stands. Throws E_PATH_INVALID, E_TREE_DEPTH. */
 export function addEntry(parent: DirectoryNode, name: string, node: Node, path: string): void {

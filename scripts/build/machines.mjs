@@ -19,13 +19,13 @@ const file = path.resolve(import.meta.dirname, "../spec/machines.json");
  */
 
 /** @type {Machine[]} */
-export const machines = JSON.parse(readFileSync(file, "utf8")).built;
+const machines = JSON.parse(readFileSync(file, "utf8")).built;
 
 /** Names of the machines. */
 export const architectures = machines.map(({ name }) => name);
 
 /** The machine that this is; undefined when nothing is built for it. */
-export const hostMachine = machines.find(({ node }) => node === process.arch);
+const hostMachine = machines.find(({ node }) => node === process.arch);
 
 /** This machine, as `uname -m` calls it. */
 export function machineName() {

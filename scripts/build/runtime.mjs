@@ -63,7 +63,7 @@ export async function runtimeFlags(/** @type {Library[]} */ libraries) {
  * @param {MoreFlags} more
  * @returns {Unit[]}
  */
-export function libraryUnits(library, flags, more = () => []) {
+function libraryUnits(library, flags, more = () => []) {
   const own = [
     ...[library.api, ...library.includes].map((dir) => `-I${dir}`),
     ...library.defines.map((define) => `-D${define}`),
@@ -361,6 +361,7 @@ export async function buildSanitized() {
  * Builds the programs that drive the reader's shared cache and the extraction with threads, with
  * ThreadSanitizer.
  *
+ * @public for tests, which import it by its path
  * @returns {Promise<{cache: string, extract: string}>} their paths
  */
 export async function buildThreads() {
@@ -395,6 +396,7 @@ export async function buildThreads() {
  * Builds the program that tries what the server's sandbox forbids, with the libc of the runtime: the
  * sandbox is made for what that one needs.
  *
+ * @public for tests, which import it by its path
  * @returns {Promise<string>} its path
  */
 export async function buildSandbox() {

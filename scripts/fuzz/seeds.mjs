@@ -27,7 +27,7 @@ const struct = (/** @type {number[][]} */ ...fields) =>
  *
  * @param {{wide?: boolean, sections?: Record<string, Buffer>, segment?: number}} wanted
  */
-export function elf({ wide = true, sections = {}, segment = 64 }) {
+function elf({ wide = true, sections = {}, segment = 64 }) {
   const word = wide ? 8 : 4;
   const header = wide ? 64 : 52;
   const names = bytes("\0", ...Object.keys(sections).map((name) => `${name}\0`), ".shstrtab\0");

@@ -28,7 +28,7 @@ import { API, NodeBuilderFlags, SymbolFlags } from "typescript/unstable/sync";
 /** @typedef {{name: string, optional: boolean, type: string, about: string}} Property */
 
 const root = path.resolve(import.meta.dirname, "../..");
-export const API_FILE = "docs/api.md";
+const API_FILE = "docs/api.md";
 
 const INTRO = `# API
 

@@ -14,6 +14,8 @@ const SECONDS = 45;
  * Tests by the folder or file that they try, for what no import leads to. The longest name that fits
  * decides.
  * @type {Record<string, string[]>}
+ *
+ * @public for its test, which imports it by its path
  */
 export const belongs = {
   runtime: [

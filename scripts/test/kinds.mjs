@@ -9,7 +9,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 export const timesFile = path.join(root, "build/test-times.json");
 
 /** Folders in the order of their running; `seconds` that a file of them takes, as a rule. */
-export const kinds = [
+const kinds = [
   { dir: "test/unit/", seconds: 0.7 },
   { dir: "test/interop/", seconds: 10 },
   { dir: "test/security/", seconds: 5 },

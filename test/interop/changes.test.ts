@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
-import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
+import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { isRoot } from "../support/process.ts";

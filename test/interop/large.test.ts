@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { expect } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
-import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
+import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { fileNode, symlinkNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { noise, prose, withMounted } from "../support/image.ts";

@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
-import { openImage, writeSquashfs } from "../../builder/squashfs/squashfs.ts";
+import { openImage } from "../../builder/squashfs/image-reader.ts";
+import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import {
   freshName,
   makeSampleTree,

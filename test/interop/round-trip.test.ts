@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
-import { openImage, type WriteOptions, writeSquashfs } from "../../builder/squashfs/squashfs.ts";
+import { openImage } from "../../builder/squashfs/image-reader.ts";
+import type { WriteOptions } from "../../builder/squashfs/squashfs-options.ts";
+import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import {
   freshName,
   makeSampleTree,

@@ -28,7 +28,7 @@ import {
 } from "../../builder/app/node/registry.ts";
 import { targetFor } from "../../builder/app/node/target.ts";
 import { hostArchitecture } from "../../builder/host/paths.ts";
-import { writeSquashfs } from "../../builder/squashfs/squashfs.ts";
+import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { fileNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { writeFiles } from "../support/case.ts";

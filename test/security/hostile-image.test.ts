@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ImageReader, openImage } from "../../builder/squashfs/squashfs.ts";
+import { type ImageReader, openImage } from "../../builder/squashfs/image-reader.ts";
 import { bundleOf } from "../support/bundle-of.ts";
 import {
   type Crafted,

@@ -21,7 +21,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pack } from "../../builder/api/pack.ts";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
-import { openImage } from "../../builder/squashfs/squashfs.ts";
+import { openImage } from "../../builder/squashfs/image-reader.ts";
 import { craftImage } from "../support/crafted-image.ts";
 import { leftovers } from "../support/leftovers.ts";
 import { missing, skipUnless } from "../support/needs.ts";

@@ -29,7 +29,7 @@ export const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 32">
 export const png = await renderIcon(Buffer.from(svg), "sample.svg", 128);
 
 /** All that an AppDir must have. */
-export const sampleFiles: Files = {
+const sampleFiles: Files = {
   "Sample.AppDir/AppRun": '#!/bin/sh\necho "sample: $*"\n',
   "Sample.AppDir/sample.desktop": desktopEntry,
   "Sample.AppDir/sample.png": png,

@@ -5,7 +5,7 @@ import { pack } from "../../builder/api/pack.ts";
 import { type Files, writeFiles } from "./case.ts";
 
 /** A program that prints its arguments, one a line. */
-export const printer = '#!/bin/sh\nfor argument; do echo "$argument"; done\n';
+const printer = '#!/bin/sh\nfor argument; do echo "$argument"; done\n';
 
 /** An app with the program, which an archive is made of. */
 export const printerApp: Files = { "app/bin/app": printer };

@@ -41,7 +41,7 @@ const LISTING_EXTRA = 3;
 const TYPES = { directory: 1, file: 2, symlink: 3 };
 
 /** Where a position of uncompressed metadata is, when blocks are stored. */
-export function metaPlace(position: number): { block: number; offset: number } {
+function metaPlace(position: number): { block: number; offset: number } {
   return { block: Math.floor(position / META) * (META + 2), offset: position % META };
 }
 

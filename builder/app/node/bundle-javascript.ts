@@ -159,6 +159,8 @@ function placePlugin(program: Program, located: ReadonlySet<string>): Plugin {
 /**
  * The text with its place declared in front, on its first line. A directive must stay the first
  * statement, and a line "#!" is no JavaScript anywhere else.
+ *
+ * @internal
  */
 export function declarePlace(text: string, relative: string, isEntry: boolean): string {
   const place = JSON.stringify(relative);

@@ -22,7 +22,11 @@ export function parseShebang(head: Buffer): Shebang | undefined {
   return { interpreter, argument: argument || undefined, carriageReturn };
 }
 
-/** The program that `env` is told to look for, or undefined when it is not env that runs this. */
+/**
+ * The program that `env` is told to look for, or undefined when it is not env that runs this.
+ *
+ * @internal
+ */
 export function envProgram({ interpreter, argument }: Shebang): string | undefined {
   if (path.basename(interpreter) !== "env" || argument === undefined) return undefined;
   const words = argument.split(/[ \t]+/).map((word) => word.replace(/^(-S|--split-string=?)/, ""));

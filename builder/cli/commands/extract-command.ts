@@ -3,7 +3,7 @@
 import { withImage } from "../../api/inspect.ts";
 import * as errors from "../../errors.ts";
 import { publishDirectory } from "../../output/output-directory.ts";
-import type { ExtractReport } from "../../squashfs/squashfs.ts";
+import type { ExtractReport } from "../../squashfs/image-reader.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 

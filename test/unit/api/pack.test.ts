@@ -2,11 +2,12 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { pack } from "../../../builder/api/pack.ts";
-import { formats } from "../../../builder/config/pack-options.ts";
 import type { Progress } from "../../../builder/squashfs/squashfs-options.ts";
 import { smallApp, writeFiles } from "../../support/case.ts";
 import { noise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
+
+const formats = ["sfs", "zip", "b64"] as const;
 
 function folder(): string {
   const dir = temporaryDirectory();

@@ -29,13 +29,9 @@ async function all(from: Contents): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test("contents come from disk, from memory and from a stream", async () => {
+test("contents come from disk and from memory", async () => {
   expect((await all(contents)).equals(bytes)).toBe(true);
   expect((await all({ from: "memory", bytes })).equals(bytes)).toBe(true);
-  async function* open() {
-    yield bytes;
-  }
-  expect((await all({ from: "stream", size: bytes.length, open })).equals(bytes)).toBe(true);
 });
 
 test.each<[string, () => void, string]>([

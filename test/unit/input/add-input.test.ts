@@ -1,9 +1,8 @@
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { addDirectory, addFile, diskContents } from "../../../builder/input/add-input.ts";
+import { addFile, diskContents } from "../../../builder/input/add-input.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
-import { writeFiles } from "../../support/case.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 describe("a file of the host", () => {
@@ -29,27 +28,5 @@ describe("a file of the host", () => {
     await expect(add(path.join(dir, "gone"))).rejects.toMatchObject({ code: "E_FILE_UNREADABLE" });
     await expect(add(dir)).rejects.toMatchObject({ code: "E_FILE_KIND", path: dir });
     await expect(diskContents("/dev/null")).rejects.toMatchObject({ code: "E_FILE_KIND" });
-  });
-});
-
-describe("a folder of the host", () => {
-  test("is put below a path or into the root", async () => {
-    const dir = temporaryDirectory();
-    writeFiles(dir, { "one/two": "x", three: "y" });
-    const tree = new Tree();
-    await addDirectory(tree, "deep/er", dir, { exclude: ["three"] });
-    await addDirectory(tree, "", dir);
-    const paths = [...tree.walk()].map(({ path: at }) => at);
-    expect(paths).toEqual([
-      "",
-      "deep",
-      "deep/er",
-      "deep/er/one",
-      "deep/er/one/two",
-      "one",
-      "one/two",
-      "three",
-    ]);
-    await expect(addDirectory(tree, "", dir)).rejects.toMatchObject({ code: "E_PATH_INVALID" });
   });
 });

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { writeSquashfs } from "../../../builder/squashfs/squashfs.ts";
+import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { fileNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";

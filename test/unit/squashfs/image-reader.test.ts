@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type ImageReader, openImage, writeSquashfs } from "../../../builder/squashfs/squashfs.ts";
+import { type ImageReader, openImage } from "../../../builder/squashfs/image-reader.ts";
+import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { fileNode, symlinkNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { prose } from "../../support/image.ts";

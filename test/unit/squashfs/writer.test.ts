@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { openImage, writeSquashfs } from "../../../builder/squashfs/squashfs.ts";
+import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { fileNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { noise } from "../../support/image.ts";
@@ -79,25 +79,6 @@ test("attributes can be left out", async () => {
   tree.add("f", fileNode("x", { xattrs: [{ name: "user.a", value: Buffer.from("1") }] }));
   expect((await writeSquashfs(tree, { path: temporary() })).xattrSets).toBe(1);
   expect((await writeSquashfs(tree, { path: temporary() }, { xattrs: false })).xattrSets).toBe(0);
-});
-
-test("contents may come as a stream", async () => {
-  const path = temporary();
-  const tree = new Tree();
-  const open = async function* () {
-    yield Buffer.from("stre");
-    yield Buffer.from("amed");
-  };
-  tree.add("file", fileNode({ from: "stream", size: 8, open }));
-  await writeSquashfs(tree, { path });
-  const fd = openSync(path, "r");
-  const image = openImage(fd, 0, path);
-  expect((await image.list()).map((entry) => [entry.path, entry.size])).toEqual([
-    ["", 0],
-    ["file", 8],
-  ]);
-  image.close();
-  closeSync(fd);
 });
 
 test("failures of the output name it", async () => {

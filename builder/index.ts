@@ -10,7 +10,6 @@ export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
-export type { KindName } from "./app/kind.ts";
 export type { OutputFormat } from "./config/appimage-options.ts";
 export type { AssembleOptions } from "./config/assemble-options.ts";
 export type { BuildOptions } from "./config/build-options.ts";
@@ -21,6 +20,7 @@ export {
   type LoadedConfig,
   loadConfig,
 } from "./config/config-file.ts";
+export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
 export { BundleError, type ErrorCode } from "./errors.ts";
 export { type Strategy, version } from "./generated/spec.ts";

@@ -1,7 +1,7 @@
 /** App → bundle. The phases in order. */
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { App, KindName } from "../app/kind.ts";
+import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
 import { type Finished, finisher } from "../appimage/finish.ts";
@@ -11,6 +11,7 @@ import {
   resolveBuildOptions,
 } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
+import type { KindName } from "../config/kind-names.ts";
 import { version } from "../generated/spec.ts";
 import { cacheDirectory, runtimePath } from "../host/paths.ts";
 import type { Manifest } from "../manifest/manifest.ts";

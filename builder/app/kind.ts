@@ -3,10 +3,8 @@
  * invocation of them. One file or folder for each kind; app/kinds.ts lists them.
  */
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import type { KindName } from "../config/kind-names.ts";
 import type { Tree } from "../tree/tree.ts";
-
-/** Kinds of app. */
-export type KindName = "node" | "elf" | "plain";
 
 /** The input as it is on disk. What is read is kept, so that detection costs little. */
 export interface DetectInput {

@@ -1,7 +1,8 @@
 /** All kinds of app, and which one an input is of. */
+import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { elf } from "./elf/elf-kind.ts";
-import type { DetectInput, Kind, KindName } from "./kind.ts";
+import type { DetectInput, Kind } from "./kind.ts";
 import { node } from "./node/node-kind.ts";
 import { plain } from "./plain/plain-kind.ts";
 

@@ -6,6 +6,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { checkCategories } from "../config/categories.ts";
 import * as errors from "../errors.ts";
 import { renderTemplate } from "../host/template.ts";
 import { addFile } from "../input/add-input.ts";
@@ -17,7 +18,7 @@ import { checkAppRun, checkMachines } from "./appdir-programs.ts";
 import { missingLibraries } from "./appimage-libraries.ts";
 import { appRunCommand } from "./apprun.ts";
 import { addMetainfo, checkMetainfo } from "./appstream.ts";
-import { checkCategories, type DesktopEntry, programOf, readDesktopEntry } from "./desktop.ts";
+import { type DesktopEntry, programOf, readDesktopEntry } from "./desktop.ts";
 import { completeIcons } from "./icons.ts";
 import { validateDesktopFile } from "./validators.ts";
 

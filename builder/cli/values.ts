@@ -1,6 +1,6 @@
 /** Texts of the command line → values of options. */
-import type { KindName } from "../app/kind.ts";
 import { kindNames } from "../app/kinds.ts";
+import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { machines } from "../generated/spec.ts";
 import { type Architecture, architectures } from "../host/paths.ts";

@@ -1,6 +1,6 @@
 /** What a caller chooses about an AppImage. */
-import { checkCategories } from "../appimage/desktop.ts";
 import * as errors from "../errors.ts";
+import { checkCategories } from "./categories.ts";
 
 /** A bundle, or one that is an AppImage too. */
 const outputFormats = ["run", "appimage"] as const;

@@ -1,7 +1,6 @@
 /** What a build takes, and the check of it at the edge. */
 import { statSync } from "node:fs";
 import path from "node:path";
-import type { KindName } from "../app/kind.ts";
 import * as errors from "../errors.ts";
 import { type Architecture, architectures, hostArchitecture } from "../host/paths.ts";
 import { FIXED_DIRECTORY, isFixedPath } from "../manifest/fixed-path.ts";
@@ -12,6 +11,7 @@ import {
   resolveFormat,
 } from "./appimage-options.ts";
 import { type ImageChoices, imageKeys } from "./image-options.ts";
+import type { KindChoice } from "./kind-names.ts";
 
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
@@ -20,7 +20,7 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** File to write. */
   output: string;
   /** What kind of app it is. Default "auto": found. */
-  kind?: KindName | "auto" | undefined;
+  kind?: KindChoice | undefined;
   /** Program to start, relative to `input`. Default: `AppRun`, then `bin/NAME`, then the only executable file. */
   entry?: string | undefined;
   /** Default: the name of the folder, or of the file without the ending of a script. */

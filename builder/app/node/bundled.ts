@@ -6,8 +6,8 @@ import { type BundledProgram, bundleProgram, programFor } from "./bundle-javascr
 import type { Compiled } from "./compile-cache.ts";
 import { addExternal, chooseExternal, type External, explainExternal } from "./external.ts";
 import type { AppImage } from "./node-app-tree.ts";
-import type { Prepared, Sources } from "./node-kind.ts";
 import { installedPackage, type PackageReader } from "./package.ts";
+import type { Prepared, Sources } from "./prepared.ts";
 import { type Traced, trace } from "./trace.ts";
 import { importedFiles, prepareKept } from "./unbundled.ts";
 

@@ -5,41 +5,14 @@ import { renderTemplate } from "../../host/template.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
-import { type Compiled, cacheRefusal, makeCompileCache } from "./compile-cache.ts";
-import type { Closure } from "./installed.ts";
+import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
 import { AppImage, NODE_DIR } from "./node-app-tree.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
+import type { Prepared, Sources } from "./prepared.ts";
 import { type Target, targetFor } from "./target.ts";
 import { prepareKept } from "./unbundled.ts";
-
-/** What every way of preparing the sources is told. */
-export interface Sources {
-  entry: NodeEntry;
-  target: Target;
-  /** Version of Node that will run it, when it is known. */
-  node: string | undefined;
-  request: AppRequest;
-  reader: PackageReader;
-}
-
-/** The sources, ready to be put into an image. */
-export interface Prepared {
-  /** All paths that will be in the image: absolute, of the host. */
-  paths: string[];
-  closure: Closure;
-  /** The file that Node starts: absolute, as if it stood on the host. */
-  start: string;
-  /** One word on how: "bundled". */
-  how: string;
-  explain: string[];
-  warnings: string[];
-  /** Puts all but installed packages into the image. */
-  fill(image: AppImage): Promise<void>;
-  /** Programs and what they import, for the compile cache; places are of the host. */
-  compiled: Compiled[];
-}
 
 /** What the caller's environment must not change in the app. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_PATH"];

@@ -7,8 +7,8 @@ import { type Analysis, analyse } from "./analyse.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { productionClosure } from "./installed.ts";
 import type { AppImage } from "./node-app-tree.ts";
-import type { Prepared, Sources } from "./node-kind.ts";
 import { installedPackage } from "./package.ts";
+import type { Prepared, Sources } from "./prepared.ts";
 
 /** First version that runs TypeScript without a word. */
 const STRIPS_TYPES = "22.18.0";

@@ -1,0 +1,35 @@
+/** Sources of a Node app, before and after they are prepared for an image: bundled.ts, unbundled.ts. */
+import type { AppRequest } from "../kind.ts";
+import type { Compiled } from "./compile-cache.ts";
+import type { Closure } from "./installed.ts";
+import type { AppImage } from "./node-app-tree.ts";
+import type { NodeEntry } from "./node-entry.ts";
+import type { PackageReader } from "./package.ts";
+import type { Target } from "./target.ts";
+
+/** What every way of preparing the sources is told. */
+export interface Sources {
+  entry: NodeEntry;
+  target: Target;
+  /** Version of Node that will run it, when it is known. */
+  node: string | undefined;
+  request: AppRequest;
+  reader: PackageReader;
+}
+
+/** The sources, ready to be put into an image. */
+export interface Prepared {
+  /** All paths that will be in the image: absolute, of the host. */
+  paths: string[];
+  closure: Closure;
+  /** The file that Node starts: absolute, as if it stood on the host. */
+  start: string;
+  /** One word on how: "bundled". */
+  how: string;
+  explain: string[];
+  warnings: string[];
+  /** Puts all but installed packages into the image. */
+  fill(image: AppImage): Promise<void>;
+  /** Programs and what they import, for the compile cache; places are of the host. */
+  compiled: Compiled[];
+}

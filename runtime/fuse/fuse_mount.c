@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +17,6 @@
 #include "process/empty_namespace.h"
 #include "process/sandbox.h"
 #include "fuse/threads.h"
-#include "kernel/mount_point.h"
 
 /* The only descriptors that a server starts with. */
 #define SERVER_SOCKET 0
@@ -178,27 +176,6 @@ int fuse_mount_serve(struct fuse_mount *fuse, int device, struct failure *failur
 	errno = send_descriptor(fuse->socket, device) < 0 ? errno : await_ready(fuse->socket);
 	if (errno)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE server did not start");
-	return 0;
-}
-
-int fuse_mount_attach(const struct identity *identity, struct fuse_mount *fuse, const char *target,
-		      struct failure *failure)
-{
-	char options[128];
-	struct mount_call call = { "fuselage", "fuse.fuselage", MS_RDONLY, options };
-	/* Opened here: the kernel wants it from the user namespace that mounts. */
-	OWNED_FD device = fuse_open_device(failure);
-
-	if (device < 0)
-		return -1;
-	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device, (unsigned)identity->uid,
-		 (unsigned)identity->gid);
-	if (mount_point_mount(identity, target, &call) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s", target);
-	if (fuse_mount_serve(fuse, device, failure) < 0) {
-		mount_point_unmount(identity, target);
-		return -1;
-	}
 	return 0;
 }
 

@@ -38,17 +38,13 @@ struct fuse_service {
 int fuse_server_start(const struct identity *identity, const struct fuse_service *service,
 		      struct fuse_mount *mount, struct failure *failure);
 
-/*
- * Mounts at `target`, in the namespace that this process is in now, and hands the device to the
- * server. Returns when the server has answered the kernel's INIT.
- */
-int fuse_mount_attach(const struct identity *identity, struct fuse_mount *mount, const char *target,
-		      struct failure *failure);
-
 /* Opens /dev/fuse; the failure says which of the usual reasons it is. */
 int fuse_open_device(struct failure *failure);
 
-/* The second half of it, for a device that is mounted already. */
+/*
+ * Hands the device, which is mounted, to the server. Returns when the server has answered the kernel's
+ * INIT.
+ */
 int fuse_mount_serve(struct fuse_mount *mount, int device, struct failure *failure);
 
 /* Closes the socket; a server that got no device ends. While it is open, it is at its end when the

@@ -16,7 +16,7 @@
 
 /*
  * `mounting` holds who the caller is (identity->caller, not setuid, and identity->kind), the way
- * (type: auto, loop, fuse or fusermount) and the options (fuse).
+ * (mounting->type: auto, loop, fuse or fusermount) and the options (mounting->fuse).
  * The archive is opened, and a squashfs image.
  *
  *   loop        CAP_SYS_ADMIN in the initial user namespace; the kernel's squashfs
@@ -28,7 +28,7 @@
  */
 
 /* Mounts at `target`, an absolute path. Returns 0 when it can be used, or -1. */
-int host_mount(struct mounting *mounting, const struct archive *archive, const char *target,
+int host_mount(struct mounting *mounting, struct archive *archive, const char *target,
 	       struct failure *failure);
 
 /*
@@ -36,7 +36,7 @@ int host_mount(struct mounting *mounting, const struct archive *archive, const c
  * ends when the descriptor is closed, unless it was moved somewhere by then. Linux 5.2; loop and
  * fuse only.
  */
-int host_mount_detached(struct mounting *mounting, const struct archive *archive,
+int host_mount_detached(struct mounting *mounting, struct archive *archive,
 			struct failure *failure);
 
 /* Unmounts what host_mount mounted; what is in use goes with its last user. Returns 0 or -1. */

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "bundle/image_failure.h"
 #include "base/owned.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"
+#include "kernel/detached_mount.h"
 #include "kernel/loop.h"
 #include "kernel/namespace.h"
 #include "kernel/mount_point.h"
@@ -18,11 +20,30 @@
 struct attempt {
 	struct mounting *mounting;
 	struct image_mount *image;
-	const char *target;
+	const char *target; /* NULL: detached */
 };
 
-int image_loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
-		      struct failure *failure)
+/* The mount itself, which is the same by every strategy. Returns 0, or -1 and errno. */
+static int carry_out(struct attempt *attempt, struct mount_call *call, struct failure *failure)
+{
+	if (attempt->mounting->fuse.noexec)
+		call->flags |= MS_NOEXEC;
+	if (attempt->target)
+		return mount_point_mount(attempt->mounting->identity, attempt->target, call);
+	attempt->image->detached = detached_mount(call, failure);
+	return attempt->image->detached < 0 ? -1 : 0;
+}
+
+static void undo(struct attempt *attempt)
+{
+	if (attempt->target)
+		mount_point_unmount(attempt->mounting->identity, attempt->target);
+	else
+		close(steal_fd(&attempt->image->detached));
+}
+
+static int loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
+		       struct failure *failure)
 {
 	const struct sqfs_super *super = &archive->fs.super;
 
@@ -50,27 +71,28 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	struct mounting *mounting = attempt->mounting;
 	const struct archive *archive = attempt->image->archive;
 	char path[LOOP_PATH_MAX];
+	struct mount_call call = { path, "squashfs", MS_RDONLY, NULL };
 
 	if (mounting->identity->caller.setuid && !mounting->policy.loop)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "/etc/fuselage.conf says loop = never");
-	if (mounting->identity->kind == NAMESPACE_PRIVILEGED && attempt->image->one_owner)
+	if (attempt->image->one_owner)
 		return fail(
 			failure, FUSELAGE_E_MOUNT_REFUSED,
-			"the kernel shows the image's owners, a writable copy needs the caller's");
-	OWNED_FD device = image_loop_device(mounting, archive, path, failure);
+			"the kernel shows the image's owners: uid= and gid= are for fuse, and so "
+			"are writable copies");
+	OWNED_FD device = loop_device(mounting, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (mount_point_mount(mounting->identity, attempt->target,
-			      &(struct mount_call){ path, "squashfs", MS_RDONLY, NULL }) < 0)
+	if (carry_out(attempt, &call, failure) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
 				  sqfs_compressor_name(archive->fs.super.compressor));
 	return 0;
 }
 
-static int start_server(const struct mounting *mounting, struct image_mount *image, bool one_owner,
-			int host_namespace, struct failure *failure)
+static int fork_server(const struct mounting *mounting, struct image_mount *image, bool one_owner,
+		       int host_namespace, struct failure *failure)
 {
 	const struct fuse_service service = { &image->archive->fs, mounting->fuse.cache_bytes,
 					      one_owner, host_namespace };
@@ -78,55 +100,113 @@ static int start_server(const struct mounting *mounting, struct image_mount *ima
 	return fuse_server_start(mounting->identity, &service, &image->server, failure);
 }
 
-static int try_fuse(struct attempt *attempt, struct failure *failure)
+/* A user's is there already, unless a mount was to be shared and is not. */
+static int start_server(struct attempt *attempt, struct failure *failure)
 {
 	struct mounting *mounting = attempt->mounting;
 	struct image_mount *image = attempt->image;
-	int result;
+	bool user = mounting->identity->kind == NAMESPACE_USER;
+	int where = FUSE_SERVER_EMPTY_NAMESPACE;
 
 	if (mounting->identity->kind == NAMESPACE_NONE)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", mounting->refusal);
-	if (image->server.socket < 0) {
-		/* A user's is there already, unless a mount was to be shared and is not: then this
-		 * process cannot go back to where it would have been started. */
-		bool user = mounting->identity->kind == NAMESPACE_USER;
-		int where = user ? FUSE_SERVER_EMPTY_NAMESPACE : mounting->host_namespace;
-		if (where == FUSE_SERVER_STAYS)
-			return fail(
-				failure, FUSELAGE_E_MOUNT_REFUSED,
-				"the host's mount namespace cannot be kept open for the server");
-		if (start_server(mounting, image,
-				 image->one_owner || mounting->identity->caller.setuid || user,
-				 where, failure) < 0)
-			return -1;
+	if (image->destination != MOUNT_IN_START && user)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "needs CAP_SYS_ADMIN (running as uid %u without it); fusermount does "
+			    "not",
+			    (unsigned)mounting->identity->caller.uid);
+	if (image->server.socket >= 0)
+		return 0;
+	/* In a user namespace there is no way back to where it would have been started. */
+	if (image->destination == MOUNT_IN_START && !user)
+		where = mounting->host_namespace;
+	if (where == FUSE_SERVER_STAYS)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "the host's mount namespace cannot be kept open for the server");
+	return fork_server(mounting, image,
+			   image->one_owner || mounting->identity->caller.setuid || user, where,
+			   failure);
+}
+
+static int mount_and_serve(struct attempt *attempt, int device, struct failure *failure)
+{
+	struct mounting *mounting = attempt->mounting;
+	struct image_mount *image = attempt->image;
+	bool in_start = image->destination == MOUNT_IN_START;
+	char options[128];
+	struct mount_call call = { image->source, "fuse.fuselage", MS_RDONLY, options };
+
+	/* The caller, as this namespace has him; what root mounts is there for everyone. */
+	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device,
+		 (unsigned)(in_start ? mounting->identity->uid : mounting->identity->caller.uid),
+		 (unsigned)(in_start ? mounting->identity->gid : mounting->identity->caller.gid));
+	if (carry_out(attempt, &call, failure) < 0)
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s",
+				  attempt->target);
+	if (fuse_mount_serve(&image->server, device, failure) == 0)
+		return 0;
+	undo(attempt);
+	return -1;
+}
+
+static int try_fuse(struct attempt *attempt, struct failure *failure)
+{
+	if (start_server(attempt, failure) < 0)
+		return -1;
+	/* Opened here: the kernel wants it from the user namespace that mounts. */
+	OWNED_FD device = fuse_open_device(failure);
+	if (device >= 0 && mount_and_serve(attempt, device, failure) == 0)
+		return 0;
+	fuse_mount_close(&attempt->image->server);
+	return -1;
+}
+
+/* The list for fusermount3, in which a comma and a backslash in the name of the file count. */
+static void fusermount_options(const struct attempt *attempt, char *options)
+{
+	const struct fuse_options *chosen = &attempt->mounting->fuse;
+	char *out = options + snprintf(options, sizeof FUSERMOUNT_OPTIONS + 32,
+				       FUSERMOUNT_OPTIONS "%s%s,fsname=",
+				       chosen->allow_other ? ",allow_other" : "",
+				       chosen->noexec ? ",noexec" : "");
+
+	for (const char *in = attempt->image->source; *in; in++) {
+		if (*in == ',' || *in == '\\')
+			*out++ = '\\';
+		*out++ = *in;
 	}
-	result = fuse_mount_attach(mounting->identity, &image->server, attempt->target, failure);
-	if (result < 0)
-		fuse_mount_close(&image->server);
-	return result;
+	*out = 0;
 }
 
 /* The setuid helper of libfuse: on the host, where the others are refused. */
 static int try_fusermount(struct attempt *attempt, struct failure *failure)
 {
 	struct mounting *mounting = attempt->mounting;
-	struct fuse_mount *server = &attempt->image->server;
+	struct image_mount *image = attempt->image;
+	char options[sizeof FUSERMOUNT_OPTIONS + 32 + 2 * PATH_MAX];
 	char message[FUSERMOUNT_MESSAGE_MAX];
 	int result = -1;
 
-	if (mounting->identity->kind != NAMESPACE_NONE)
+	if (image->destination == MOUNT_IN_START && mounting->identity->kind != NAMESPACE_NONE)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "cannot mount into a private namespace");
-	if (start_server(mounting, attempt->image, true, FUSE_SERVER_STAYS, failure) < 0)
+	if (!attempt->target)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "makes no detached mounts");
+	fuse_mount_close(&image->server); /* one that would not be where this process is */
+	/* A user could not read what only the image's owner may. */
+	if (fork_server(mounting, image,
+			image->one_owner || mounting->identity->kind != NAMESPACE_PRIVILEGED,
+			FUSE_SERVER_STAYS, failure) < 0)
 		return -1;
-	OWNED_FD device = fusermount_mount(&mounting->identity->caller, attempt->target,
-					   FUSERMOUNT_OPTIONS ",fsname=fuselage", failure);
+	fusermount_options(attempt, options);
+	OWNED_FD device =
+		fusermount_mount(&mounting->identity->caller, attempt->target, options, failure);
 	if (device >= 0) {
-		result = fuse_mount_serve(server, device, failure);
+		result = fuse_mount_serve(&image->server, device, failure);
 		if (result < 0)
-			fusermount_unmount(attempt->target, false, message);
+			fusermount_unmount(attempt->target, true, message);
 	}
-	fuse_mount_close(server);
+	fuse_mount_close(&image->server);
 	return result;
 }
 
@@ -136,11 +216,12 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
  */
 static int try_extract(struct attempt *attempt, struct failure *failure)
 {
+	struct archive *archive = attempt->image->archive;
+
 	fuse_mount_close(&attempt->image->server);
 	if (attempt->mounting->identity->kind == NAMESPACE_NONE)
-		return image_on_disk(attempt->mounting, attempt->image->archive, failure);
-	return image_extract(attempt->mounting, attempt->image->archive, attempt->target,
-			     !attempt->image->writable_copy, failure);
+		return image_on_disk(attempt->mounting, archive, failure);
+	return image_extract(attempt->mounting, archive, attempt->target, true, failure);
 }
 
 struct extraction_job {
@@ -189,8 +270,9 @@ static const struct strategy {
 	const char *name;
 	int (*try)(struct attempt *attempt, struct failure *failure);
 	bool shared; /* with later starts */
+	bool host; /* can leave a mount */
 } strategies[] = {
-#define ROW(name, shared, host) { #name, try_##name, shared },
+#define ROW(name, shared, host) { #name, try_##name, shared, host },
 	FUSELAGE_STRATEGIES(ROW)
 #undef ROW
 };
@@ -204,14 +286,44 @@ static bool is_wanted(const struct mounting *mounting, const char *strategy)
 	return strcmp(wanted, "auto") == 0 || strcmp(wanted, strategy) == 0;
 }
 
+void image_mount_init(struct image_mount *image, struct archive *archive,
+		      enum mount_destination destination)
+{
+	*image = (struct image_mount){
+		.archive = archive,
+		.destination = destination,
+		.source = "fuselage",
+		.server.socket = -1,
+		.detached = -1,
+	};
+}
+
 int image_mount_prepare(const struct mounting *mounting, struct image_mount *image,
 			struct failure *failure)
 {
-	image->server.socket = -1;
 	if (mounting->identity->kind != NAMESPACE_USER || mounting->share.joined ||
 	    mounting->on_host || !is_wanted(mounting, "fuse"))
 		return 0;
-	return start_server(mounting, image, true, FUSE_SERVER_STAYS, failure);
+	return fork_server(mounting, image, true, FUSE_SERVER_STAYS, failure);
+}
+
+/* By one strategy. The start and its share know afterwards. */
+static int attach_by(const struct strategy *strategy, struct attempt *attempt,
+		     struct failure *failure)
+{
+	struct mounting *mounting = attempt->mounting;
+	struct image_mount *image = attempt->image;
+
+	if (!strategy->shared)
+		share_close(&mounting->share);
+	if (strategy->try(attempt, failure) < 0)
+		return -1;
+	mounting->strategy = strategy->name;
+	if (mounting->share.listener >= 0)
+		holder_start(&mounting->share, mounting->identity, strategy->name, image->archive,
+			     attempt->target, image->server.socket);
+	fuse_mount_close(&image->server);
+	return 0;
 }
 
 int image_mount_attach(struct mounting *mounting, struct image_mount *image, const char *target,
@@ -230,27 +342,23 @@ int image_mount_attach(struct mounting *mounting, struct image_mount *image, con
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];
 		struct failure reason = { 0 };
-		if (!is_wanted(mounting, strategy->name))
+		if (!is_wanted(mounting, strategy->name) ||
+		    (image->destination != MOUNT_IN_START && !strategy->host))
 			continue;
-		if (!strategy->shared)
-			share_close(&mounting->share);
-		if (strategy->try(&attempt, &reason) == 0) {
-			mounting->strategy = strategy->name;
-			if (mounting->share.listener >= 0)
-				holder_start(&mounting->share, mounting->identity, strategy->name,
-					     image->archive, target, image->server.socket);
-			fuse_mount_close(&image->server);
+		if (attach_by(strategy, &attempt, &reason) == 0)
 			return 0;
-		}
 		/* The same for all of them; the next would only hide it. */
 		if (is_image_failure(&reason))
 			return fail(failure, reason.code, "%s", reason.text);
-		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %s",
+		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %.300s",
 				 strategy->name, reason.text);
 		if (n > 0 && (size_t)n < sizeof reasons - used)
 			used += (size_t)n;
 	}
+	if (!used) /* not E_MOUNT_REFUSED: the word is at fault, not the machine */
+		return fail(failure, FUSELAGE_E_MOUNT_OPTION,
+			    "%s leaves no mount: expected " FUSELAGE_HOST_MOUNT_TYPES, wanted);
 	return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-		    "%s: the image cannot be mounted here (%s)%s", image->archive->file, wanted,
+		    "%.300s: the image cannot be mounted here (%s)%s", image->archive->file, wanted,
 		    reasons);
 }

@@ -6,12 +6,24 @@
 #include "archive/archive.h"
 #include "mount/mounting.h"
 
+enum mount_destination {
+	MOUNT_IN_START, /* in the namespace of this start; without one on the host, for it alone */
+	MOUNT_ON_HOST, /* where this process is, for whoever looks there */
+	MOUNT_DETACHED, /* nowhere yet */
+};
+
 struct image_mount {
 	struct archive *archive;
+	enum mount_destination destination;
+	const char *source; /* what the table of mounts calls it */
 	bool one_owner; /* every file must be the caller's, whoever the image says */
-	bool writable_copy; /* an extraction stays writable */
-	struct fuse_mount server; /* forked before the namespace was entered */
+	struct fuse_mount server; /* when it was forked before the namespace was entered */
+	int detached; /* made by MOUNT_DETACHED */
 };
+
+/* An image that is to be mounted, and for which nothing has been done yet. */
+void image_mount_init(struct image_mount *image, struct archive *archive,
+		      enum mount_destination destination);
 
 /*
  * What has to be done while the host's namespace is still around: without privileges, the server
@@ -21,18 +33,12 @@ int image_mount_prepare(const struct mounting *mounting, struct image_mount *ima
 			struct failure *failure);
 
 /*
- * Mounts the image at `target` by the strategy that mounting->type names, or for
- * "auto" by the first that works. When none does, the failure lists each with its reason.
+ * Mounts the image at `target`, NULL for MOUNT_DETACHED, by the strategy that
+ * mounting->type names, or for "auto" by the first that works. When none does, the
+ * failure lists each with its reason.
  */
 int image_mount_attach(struct mounting *mounting, struct image_mount *image, const char *target,
 		       struct failure *failure);
-
-/*
- * A loop device on the image, for the kernel's own squashfs; `path` takes LOOP_PATH_MAX bytes.
- * Returns its descriptor, or -1 with the reason.
- */
-int image_loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
-		      struct failure *failure);
 
 /* The last strategy on its own: everything into a tmpfs at `target`. */
 int image_extract(struct mounting *mounting, const struct archive *archive, const char *target,

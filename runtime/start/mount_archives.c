@@ -212,8 +212,7 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 {
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		struct archive *archive = &start->invocation.archives[i];
-		images[i].archive = archive;
-		images[i].server.socket = -1;
+		image_mount_init(&images[i], archive, MOUNT_IN_START);
 		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC &&
 				      start->identity.caller.setuid;
 		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_ZIP &&

@@ -27,6 +27,7 @@
 #include "cli/bundle_options.h"
 #include "start/mount_archives.h"
 #include "kernel/policy.h"
+#include "generated/names.h"
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
@@ -57,9 +58,9 @@ static int settle(struct start *start, struct failure *failure)
 
 	start->identity.kind = namespace_kind(&start->identity.caller);
 	fuse_options_init(&start->mounting.fuse);
-	if (fuse_options_parse(&start->mounting.fuse, FUSE_OPTIONS_VARIABLE,
-			       getenv("FUSELAGE_FUSE"), failure) < 0 ||
-	    share_parse(&start->mounting.share, getenv("FUSELAGE_LINGER"), failure) < 0)
+	if (fuse_options_parse(&start->mounting.fuse, ENV_FUSELAGE_FUSE, getenv(ENV_FUSELAGE_FUSE),
+			       failure) < 0 ||
+	    share_parse(&start->mounting.share, getenv(ENV_FUSELAGE_LINGER), failure) < 0)
 		return -1;
 	if (start->identity.caller.setuid && check_fixed(start, failure) < 0)
 		return -1;
@@ -73,7 +74,7 @@ static int settle(struct start *start, struct failure *failure)
 /* Everything from opened archives to mounted ones. */
 static int prepare(struct start *start, struct failure *failure)
 {
-	const char *debug = getenv("FUSELAGE_DEBUG");
+	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
 	double began = debug && *debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 ||
@@ -172,10 +173,10 @@ static int take_bundle(struct start *start, struct bundle *bundle, struct failur
 
 static int take_mount_type(struct start *start, struct failure *failure)
 {
-	const char *wanted = getenv("FUSELAGE_MOUNT");
+	const char *wanted = getenv(ENV_FUSELAGE_MOUNT);
 
 	start->mounting.type = wanted && *wanted ? wanted : "auto";
-	return runner_options_check_mount_type("FUSELAGE_MOUNT", start->mounting.type, failure);
+	return runner_options_check_mount_type(ENV_FUSELAGE_MOUNT, start->mounting.type, failure);
 }
 
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,
@@ -236,8 +237,9 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	char **args = argv[0] ? argv + 1 : argv;
 
 	bundle->argv0 = argv[0] ? argv[0] : "";
-	found = bundle_open(
-		bundle, start->identity.caller.setuid ? NULL : getenv("TARGET_APPIMAGE"), failure);
+	found = bundle_open(bundle,
+			    start->identity.caller.setuid ? NULL : getenv(ENV_TARGET_APPIMAGE),
+			    failure);
 	if (found < 0)
 		return -1;
 	if (found == 0)

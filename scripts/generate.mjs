@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { cHeader } from "./generate/c-header.mjs";
+import { cNames } from "./generate/c-names.mjs";
 import { cRunnerOptions } from "./generate/c-runner-options.mjs";
 import { cSource } from "./generate/c-source.mjs";
 import { pages } from "./generate/docs.mjs";
@@ -23,6 +24,7 @@ function outputs(spec) {
     ["builder/generated/spec.ts", typescript(spec)],
     ["runtime/generated/spec.h", cHeader(spec)],
     ["runtime/generated/spec.c", cSource()],
+    ["runtime/generated/names.h", cNames(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
   ];
   return [

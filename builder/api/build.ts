@@ -12,9 +12,9 @@ import {
 } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
-import { version } from "../generated/spec.ts";
+import { outputEndings, version } from "../generated/spec.ts";
 import { cacheDirectory, runtimePath } from "../host/paths.ts";
-import type { Manifest } from "../manifest/manifest.ts";
+import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
 import type { ImageFacts } from "../squashfs/squashfs-options.ts";
@@ -129,10 +129,10 @@ async function write(
   const runtime = await readRuntime(runtimePath(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
   const updates = finished.updateInfo !== undefined;
-  const control = updates ? await resolveOutput(`${output}.zsync`) : undefined;
+  const control = updates ? await resolveOutput(`${output}${outputEndings.updates}`) : undefined;
   const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
-  const stale = !updates && appDir !== undefined && existsSync(`${output}.zsync`);
+  const stale = !updates && appDir !== undefined && existsSync(`${output}${outputEndings.updates}`);
   const warnings = [
     ...app.warnings,
     ...(appDir?.warnings ?? []),
@@ -209,7 +209,7 @@ function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "
     name: byteString(options.name),
     entry: app.entry,
     args: args.map(byteString),
-    ...(args.some((arg) => arg.includes("${FUSELAGE_BUNDLE_DIR}")) && { expandArgs: true }),
+    ...(args.some((arg) => arg.includes(BUNDLE_DIR)) && { expandArgs: true }),
     ...(unset.length > 0 && { unset: unset.map(byteString) }),
     env: [...app.env, ...options.env].map(byteString),
     ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),

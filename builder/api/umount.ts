@@ -1,6 +1,7 @@
 /** Unmounts what `mount` mounted, and nothing else. */
 import { readFileSync, realpathSync } from "node:fs";
 import * as errors from "../errors.ts";
+import { paths } from "../generated/spec.ts";
 import { runCommandSync } from "../host/command.ts";
 import { type Mounted, mountedAt } from "../host/mount-table.ts";
 import { addon, errnoError } from "../native/addon.ts";
@@ -25,7 +26,7 @@ function mayUnmount(): boolean {
 
 /** Others mount squashfs too; only who may unmount it can see whose the device is. */
 function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
-  if (type === "fuse.fuselage") return true;
+  if (type === paths.fuseType) return true;
   return type === "squashfs" && (!privileged || addon().loopLabel(source) === LOOP_LABEL);
 }
 

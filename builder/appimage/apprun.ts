@@ -1,16 +1,14 @@
 /** The AppRun that an app without one gets. */
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
-import { fromBytes } from "../manifest/manifest.ts";
-
-const DIRECTORY = "${FUSELAGE_BUNDLE_DIR}";
+import { BUNDLE_DIR, fromBytes } from "../manifest/manifest.ts";
 
 /** One word for sh, in which the folder of the app is the only thing that is expanded. */
 function word(text: string): string {
-  const parts = text.split(DIRECTORY).map((part) => {
+  const parts = text.split(BUNDLE_DIR).map((part) => {
     return part === "" ? "" : `'${part.replaceAll("'", `'\\''`)}'`;
   });
-  return parts.join(`"${DIRECTORY}"`) || "''";
+  return parts.join(`"${BUNDLE_DIR}"`) || "''";
 }
 
 /**
@@ -27,7 +25,7 @@ export function appRunCommand(
   const words = [
     // Only where it is needed: env is one more program that a small system may lack.
     ...(environment.length > 0 ? ["env", ...environment.map(word)] : []),
-    word(`${DIRECTORY}/${fromBytes(app.entry)}`),
+    word(`${BUNDLE_DIR}/${fromBytes(app.entry)}`),
     ...[...app.args, ...options.args].map(word),
   ];
   return { name: options.name, command: words.join(" ") };

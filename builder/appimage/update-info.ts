@@ -3,6 +3,7 @@
  * Format: the AppImage specification, "Update information"; what AppImageUpdate takes is checked.
  */
 import * as errors from "../errors.ts";
+import { outputEndings } from "../generated/spec.ts";
 
 /** Word that asks for a guess from the variables of GitHub's or GitLab's CI. */
 export const GUESS = "guess";
@@ -51,7 +52,7 @@ export function checkUpdateInfo(text: string, limit: number): string {
     throw errors.updateInfo("it holds spaces or control characters", example, quoted);
   }
   if (scheme === "zsync") checkUrl(values[0] ?? "", quoted);
-  else if (!(values.at(-1) ?? "").endsWith(".zsync")) {
+  else if (!(values.at(-1) ?? "").endsWith(outputEndings.updates)) {
     throw errors.updateInfo("FILE does not end in .zsync", example, quoted);
   }
   const size = Buffer.byteLength(text);
@@ -98,7 +99,7 @@ export function guessUpdateInfo(
       GITHUB_REPOSITORY === undefined ? TRAVIS_TAG : tagOf(GITHUB_REF_TYPE, GITHUB_REF_NAME);
     const release =
       tag === undefined || tag === "" || tag === "continuous" ? "continuous" : "latest";
-    const pattern = `${app.replaceAll(" ", "_")}*-${arch}.AppImage.zsync`;
+    const pattern = `${app.replaceAll(" ", "_")}*-${arch}${outputEndings.appImage}${outputEndings.updates}`;
     return ["gh-releases-zsync", ...slug.split("/", 2), release, pattern].join("|");
   }
   if (CI_PROJECT_URL && CI_COMMIT_REF_NAME && CI_JOB_NAME) {

@@ -1,5 +1,6 @@
 /** A progress bar for work that turns out to be long, on a terminal only. */
 import { Presets, SingleBar } from "cli-progress";
+import { environment } from "../generated/spec.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
 import { formatBytes } from "./print.ts";
 
@@ -25,8 +26,8 @@ export interface ProgressBar {
 
 /** A bar is for people: not in a pipe or a log, nor in CI. */
 function wanted(): boolean {
-  const { CI, TERM } = process.env;
-  return process.stderr.isTTY === true && !CI && TERM !== "dumb";
+  const { [environment.CI]: ci, TERM } = process.env;
+  return process.stderr.isTTY === true && !ci && TERM !== "dumb";
 }
 
 /** Starts to watch; nothing is shown before `PATIENCE` is over. */

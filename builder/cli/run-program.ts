@@ -1,5 +1,6 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
 import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
+import { environment } from "../generated/spec.ts";
 import { endCommands } from "../host/command.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
@@ -63,7 +64,7 @@ export async function runProgram(
     await main(argv);
   } catch (cause) {
     const error = cause instanceof BundleError ? cause : internal(cause);
-    const debug = process.env["FUSELAGE_DEBUG"] === "1";
+    const debug = process.env[environment.FUSELAGE_DEBUG] === "1";
     printError(error, { json: wantsJson(argv), debug, program: name });
     process.exitCode = error.exitStatus;
   }

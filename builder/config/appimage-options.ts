@@ -1,5 +1,6 @@
 /** What a caller chooses about an AppImage. */
 import * as errors from "../errors.ts";
+import { outputEndings } from "../generated/spec.ts";
 import { checkCategories } from "./categories.ts";
 
 /** A bundle, or one that is an AppImage too. */
@@ -67,7 +68,7 @@ export function resolveFormat(choices: AppImageChoices, output: string): OutputF
   if (format !== undefined && known === undefined) {
     throw errors.optionValue("--format", outputFormats.join(" or "), `"${format}"`);
   }
-  const resolved = known ?? (output.endsWith(".AppImage") ? "appimage" : "run");
+  const resolved = known ?? (output.endsWith(outputEndings.appImage) ? "appimage" : "run");
   if (resolved === "run") {
     for (const [key, flag] of Object.entries(flags)) {
       const value = choices[key as keyof typeof flags];

@@ -1,6 +1,7 @@
 /** What an assembly takes, and the check of it at the edge. */
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { outputEndings } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { checkedArch, checkedName, checkNoNul } from "./build-options.ts";
 import { parseInvocation } from "./invocation.ts";
@@ -61,5 +62,8 @@ export function resolveAssembleOptions(options: AssembleOptions): ResolvedAssemb
 
 function defaultName(output: string): string {
   const base = path.basename(output);
-  return base.length > ".run".length && base.endsWith(".run") ? base.slice(0, -4) : base;
+  const { bundle } = outputEndings;
+  return base.length > bundle.length && base.endsWith(bundle)
+    ? base.slice(0, -bundle.length)
+    : base;
 }

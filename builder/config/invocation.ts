@@ -7,11 +7,11 @@
  */
 import { statSync } from "node:fs";
 import * as errors from "../errors.ts";
-import { runnerOptions } from "../generated/spec.ts";
+import { archiveEndings, paths, runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
-const SELF = "/proc/self/exe";
+const SELF = paths.selfFile;
 
 interface InvocationArchive {
   /** As given: "--static". */
@@ -42,7 +42,6 @@ interface RunnerOption {
 }
 
 const options: readonly RunnerOption[] = runnerOptions;
-const ENDINGS = [".sfs", ".squashfs", ".zip", ".b64"];
 
 /**
  * Reads the arguments as the runner would.
@@ -179,8 +178,9 @@ function parseName(given: string, text: string): { name: string; fixed: boolean 
 
 function nameOfFile(file: string): string {
   const base = file.slice(file.lastIndexOf("/") + 1);
-  const ending = ENDINGS.find((text) => base.length > text.length && base.endsWith(text));
-  return ending === undefined ? base : base.slice(0, -ending.length);
+  const isEnding = (text: string) => base.length > text.length && base.endsWith(text);
+  const found = archiveEndings.find(({ ending }) => isEnding(ending));
+  return found === undefined ? base : base.slice(0, -found.ending.length);
 }
 
 function isFile(path: string): boolean {

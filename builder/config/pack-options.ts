@@ -1,5 +1,6 @@
 /** What packing an archive takes, and the check of it at the edge. */
 import * as errors from "../errors.ts";
+import { archiveEndings } from "../generated/spec.ts";
 import { checkNoNul } from "./build-options.ts";
 import { type ImageChoices, imageKeys } from "./image-options.ts";
 
@@ -36,13 +37,6 @@ const keys: Record<keyof PackOptions, true> = {
   shebang: true,
 };
 
-const endings: Record<string, ArchiveFormat> = {
-  ".sfs": "sfs",
-  ".squashfs": "sfs",
-  ".zip": "zip",
-  ".b64": "b64",
-};
-
 /** Options that say something about an image only; a zip file has no place for it. */
 const imageOnly = {
   blockSize: "--block-size",
@@ -75,10 +69,9 @@ export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
 
 function formatOf({ format, output }: PackOptions): ArchiveFormat {
   if (format === undefined) {
-    const ending = Object.keys(endings).find((text) => output.endsWith(text));
-    const found = ending === undefined ? undefined : endings[ending];
-    if (found !== undefined) return found;
-    const known = Object.keys(endings).join(", ");
+    const found = archiveEndings.find(({ ending }) => output.endsWith(ending));
+    if (found !== undefined) return found.format;
+    const known = archiveEndings.map(({ ending }) => ending).join(", ");
     throw errors.optionMissing("--format FORMAT", `"${output}" ends in none of ${known}`);
   }
   const known = formats.find((name) => name === format);

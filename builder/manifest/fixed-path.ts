@@ -1,7 +1,8 @@
 /** Paths that are the same at every start: `/run/fuselage/NAME`, one component below the folder. */
+import { paths } from "../generated/spec.ts";
 
 /** With its final slash. */
-export const FIXED_DIRECTORY = "/run/fuselage/";
+export const FIXED_DIRECTORY = `${paths.fixedDirectory}/`;
 
 const NAME_MAX = 255;
 

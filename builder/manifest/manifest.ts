@@ -1,3 +1,8 @@
+import { environment } from "../generated/spec.ts";
+
+/** In arguments and variables, what becomes the app's folder at start. */
+export const BUNDLE_DIR = `\${${environment.FUSELAGE_BUNDLE_DIR}}` as const;
+
 /**
  * What a bundle knows about itself, as it stands in section .fuselage of its ELF. It has either an
  * entry or an invocation.

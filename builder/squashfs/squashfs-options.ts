@@ -1,6 +1,7 @@
 // What a caller chooses about an image, and the defaults.
 
 import { optionValue } from "../errors.ts";
+import { environment } from "../generated/spec.ts";
 
 /** Codecs of an image. */
 export type Compression = "zstd" | "gzip" | "none";
@@ -90,13 +91,13 @@ const FIXED_MTIME = 315532800;
 const MAX_U32 = 0xffffffff;
 
 /** The time that all files get by default: SOURCE_DATE_EPOCH, else 1980-01-01. Seconds since 1970. */
-export function defaultMtime(environment: NodeJS.ProcessEnv = process.env): number {
-  const text = environment["SOURCE_DATE_EPOCH"];
+export function defaultMtime(variables: NodeJS.ProcessEnv = process.env): number {
+  const text = variables[environment.SOURCE_DATE_EPOCH];
   if (text === undefined || text === "") return FIXED_MTIME;
   const seconds = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds <= MAX_U32)) {
     throw optionValue(
-      "SOURCE_DATE_EPOCH",
+      environment.SOURCE_DATE_EPOCH,
       `a number of seconds, 0..${MAX_U32}`,
       JSON.stringify(text),
     );

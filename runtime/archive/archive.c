@@ -18,8 +18,7 @@
 #include "bundle/elf_layout.h"
 #include "squashfs/extract.h"
 #include "zip/zip.h"
-
-#define SELF "/proc/self/exe"
+#include "generated/names.h"
 
 static bool is_file(const char *path)
 {
@@ -62,15 +61,14 @@ static int take_name(struct archive *archive, const char *name, size_t length, c
 
 static int name_from_file(struct archive *archive, const char *value, struct failure *failure)
 {
-	static const char *const endings[] = { ".sfs", ".squashfs", ".zip", ".b64" };
 	const char *slash = strrchr(archive->file, '/');
 	const char *base = slash ? slash + 1 : archive->file;
 	size_t length = strlen(base);
 
-	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-		size_t ending = strlen(endings[i]);
-		if (length > ending && strcmp(base + length - ending, endings[i]) == 0) {
-			length -= ending;
+	for (const char *ending = ARCHIVE_ENDINGS; *ending; ending += strlen(ending) + 1) {
+		size_t size = strlen(ending);
+		if (length > size && strcmp(base + length - size, ending) == 0) {
+			length -= size;
 			break;
 		}
 	}
@@ -99,7 +97,7 @@ int archive_parse(struct archive *archive, enum archive_use use, const char *opt
 	if (*archive->file == 0)
 		return fail(failure, FUSELAGE_E_ARCHIVE_OPEN, "%s=%.300s: no file is named", option,
 			    value);
-	if (self && strcmp(archive->file, SELF) == 0)
+	if (self && strcmp(archive->file, SELF_FILE) == 0)
 		archive->file = self;
 	return 0;
 }

@@ -8,8 +8,7 @@
 
 #include "base/fail.h"
 #include "squashfs/squashfs.h"
-
-#define FIXED_DIRECTORY "/run/fuselage"
+#include "generated/names.h"
 
 enum archive_use {
 	ARCHIVE_STATIC, /* read-only */

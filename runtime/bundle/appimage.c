@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "generated/names.h"
 
 #define MAGIC_POSITION 8
 static const char magic[] = { 'A', 'I', 2 };
@@ -52,8 +53,8 @@ static int open_target(struct bundle *bundle, const char *target, struct failure
 	OWNED_FD fd = open(target, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || descriptor_path(fd, bundle->path, sizeof bundle->path) < 0)
-		return fail_errno(failure, FUSELAGE_E_APPIMAGE_TARGET, "TARGET_APPIMAGE=%.600s",
-				  target);
+		return fail_errno(failure, FUSELAGE_E_APPIMAGE_TARGET,
+				  ENV_TARGET_APPIMAGE "=%.600s", target);
 	close(bundle->file);
 	bundle->file = steal_fd(&fd);
 	bundle->argv0 = target;

@@ -9,16 +9,17 @@
 #include "bundle/image_failure.h"
 #include "bundle/appimage.h"
 #include "bundle/elf_layout.h"
+#include "generated/names.h"
 
 static int open_self(struct bundle *bundle, struct failure *failure)
 {
-	ssize_t n = readlink("/proc/self/exe", bundle->path, sizeof bundle->path - 1);
+	ssize_t n = readlink(SELF_FILE, bundle->path, sizeof bundle->path - 1);
 
 	if (n < 0)
-		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "/proc/self/exe");
+		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, SELF_FILE);
 	bundle->path[n] = 0;
 	/* Not by its path, which may name another file by now. */
-	bundle->file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	bundle->file = open(SELF_FILE, O_RDONLY | O_CLOEXEC);
 	if (bundle->file < 0)
 		return fail_errno(failure, FUSELAGE_E_SELF_OPEN, "%s", bundle->path);
 	return 0;

@@ -11,7 +11,6 @@
 #include "squashfs/squashfs.h"
 
 /* What the file calls itself; the image is then found in it, wherever it is. */
-#define BUNDLE_SELF "/proc/self/exe"
 
 struct bundle {
 	int file; /* open for reading */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "generated/names.h"
 
 #define HEADER_SIZE FUSELAGE_MANIFEST_HEADER_SIZE
 #define RECORD_SIZE FUSELAGE_MANIFEST_RECORD_HEADER_SIZE
@@ -108,7 +109,7 @@ static bool is_component(const char *name)
 static int take(struct manifest *manifest, const char *file, const struct record *record,
 		struct failure *failure)
 {
-	static const char fixed[] = "/run/fuselage/";
+	static const char fixed[] = FIXED_DIRECTORY "/";
 
 	switch (record->tag) {
 	case FUSELAGE_MANIFEST_NAME:
@@ -142,7 +143,7 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		if (strncmp(record->value, fixed, sizeof fixed - 1) != 0 ||
 		    !is_component(record->value + sizeof fixed - 1))
 			return malformed(failure, file,
-					 "the mount point is not /run/fuselage/NAME");
+					 "the mount point is not " FIXED_DIRECTORY "/NAME");
 		manifest->mount_at = record->value;
 		return 0;
 	case FUSELAGE_MANIFEST_IMAGE_SIZE:

@@ -19,6 +19,7 @@
 #include "base/remove.h"
 #include "cache/zip_images.h"
 #include "cache/store.h"
+#include "generated/names.h"
 
 #define DAY 86400
 #define HOUR 3600
@@ -36,7 +37,7 @@ struct reaper {
 /* Returns seconds, 0 for never. */
 static time_t max_age(void)
 {
-	const char *text = getenv("FUSELAGE_CACHE_MAX_AGE_DAYS");
+	const char *text = getenv(ENV_FUSELAGE_CACHE_MAX_AGE_DAYS);
 	char *end;
 
 	if (!text || !isdigit((unsigned char)*text))

@@ -26,6 +26,7 @@
 #include "cache/file_state.h"
 #include "cache/zip_images.h"
 #include "cache/store.h"
+#include "generated/names.h"
 
 #define READ_BYTES (1u << 16)
 #define FILES "files"
@@ -228,8 +229,8 @@ static int open_cache(struct disk_tree *tree, struct failure *failure)
 
 static int find_cache(struct disk_tree *tree, struct failure *failure)
 {
-	const char *forced = getenv("FUSELAGE_HOME");
-	const char *const others[] = { getenv("TMPDIR"), "/tmp", "/dev/shm", "/var/tmp",
+	const char *forced = getenv(ENV_FUSELAGE_HOME);
+	const char *const others[] = { getenv(ENV_TMPDIR), "/tmp", "/dev/shm", "/var/tmp",
 				       getenv("XDG_RUNTIME_DIR") };
 
 	snprintf(tree->base, sizeof tree->base, "%s", tree->home);

@@ -16,6 +16,7 @@
 #include "start/home.h"
 #include "cli/kernel_config.h"
 #include "start/mount_archives.h"
+#include "generated/names.h"
 
 #define NAME(name, shared, host) #name,
 static const char *const strategies[] = { FUSELAGE_STRATEGIES(NAME) };
@@ -84,10 +85,10 @@ static const char *advise_fuse(void)
 {
 	struct stat st;
 
-	if (stat("/dev/fuse", &st) < 0)
-		return "modprobe fuse; in a container: --device /dev/fuse";
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return "chmod 0666 /dev/fuse, as distributions have it";
+	if (stat(FUSE_DEVICE, &st) < 0)
+		return "modprobe fuse; in a container: --device " FUSE_DEVICE;
+	if (access(FUSE_DEVICE, R_OK | W_OK) < 0)
+		return "chmod 0666 " FUSE_DEVICE ", as distributions have it";
 	return NULL;
 }
 

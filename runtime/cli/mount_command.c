@@ -21,12 +21,13 @@
 #include "mount/handover.h"
 #include "kernel/trusted_path.h"
 #include "squashfs_writer/zip_squashfs.h"
+#include "generated/names.h"
 
 /* In TMPDIR, which others must not be able to change: they could exchange what is mounted on. */
 static int make_private(const struct caller *caller, const char *name, char target[PATH_MAX],
 			struct failure *failure)
 {
-	const char *base = getenv("TMPDIR");
+	const char *base = getenv(ENV_TMPDIR);
 	char made[NAME_MAX + 1] = "";
 	OWNED_FD parent = trusted_open(AT_FDCWD, base && *base ? base : "/tmp", caller, TRUSTED_ANY,
 				       FUSELAGE_E_MOUNT_POINT, failure);

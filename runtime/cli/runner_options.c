@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "generated/runner_options.h"
+#include "generated/names.h"
 
 enum option {
 #define OPTION_ENUM(name, text, letter, value, behind_run) OPTION_##name,
@@ -211,7 +212,7 @@ static int check_whole(const struct invocation *invocation, struct failure *fail
 int runner_options_parse(struct invocation *invocation, char **argv, const char *self,
 			 struct failure *failure)
 {
-	const char *mount_type = getenv("FUSELAGE_MOUNT");
+	const char *mount_type = getenv(ENV_FUSELAGE_MOUNT);
 	size_t arguments = 0;
 
 	while (argv[arguments])
@@ -219,7 +220,8 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 	*invocation = (struct invocation){
 		.mount_type = mount_type && *mount_type ? mount_type : "auto",
 	};
-	if (runner_options_check_mount_type("FUSELAGE_MOUNT", invocation->mount_type, failure) < 0)
+	if (runner_options_check_mount_type(ENV_FUSELAGE_MOUNT, invocation->mount_type, failure) <
+	    0)
 		return -1;
 	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
 	if (!invocation->archives)

@@ -17,6 +17,7 @@
 #include "process/empty_namespace.h"
 #include "process/sandbox.h"
 #include "fuse/threads.h"
+#include "generated/names.h"
 
 /* The only descriptors that a server starts with. */
 #define SERVER_SOCKET 0
@@ -141,22 +142,22 @@ int fuse_server_start(const struct identity *identity, const struct fuse_service
 
 int fuse_open_device(struct failure *failure)
 {
-	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int device = open(FUSE_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (device >= 0)
 		return device;
 	if (errno == ENOENT)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "/dev/fuse does not exist (the fuse module is not loaded, or this "
-			    "container was given no such device)");
+			    FUSE_DEVICE " does not exist (the fuse module is not loaded, or this "
+					"container was given no such device)");
 	if (errno == EACCES)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "/dev/fuse is not readable and writable for this user (mode 0666 is "
-			    "usual)");
+			    FUSE_DEVICE " is not readable and writable for this user (mode 0666 is "
+					"usual)");
 	if (errno == EPERM)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "/dev/fuse is refused by this container's device policy");
-	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "/dev/fuse");
+			    FUSE_DEVICE " is refused by this container's device policy");
+	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, FUSE_DEVICE);
 }
 
 /* The server's word that it serves: 0, or an errno. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "generated/names.h"
+
 #define CACHE_DEFAULT (16ull << 20)
 #define CACHE_LEAST (1ull << 20)
 #define CACHE_MOST (1ull << 40)
@@ -79,7 +81,7 @@ static int apply(struct fuse_options *options, struct token *token, struct failu
 	enum word word = find_word(token);
 	uint64_t value;
 
-	if (strcmp(token->where, FUSE_OPTIONS_VARIABLE) == 0 && word != WORD_CACHE)
+	if (strcmp(token->where, ENV_FUSELAGE_FUSE) == 0 && word != WORD_CACHE)
 		return refuse(token, "cache=SIZE", failure);
 	switch (word) {
 	case WORD_CACHE:

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 #include "base/fail.h"
+#include "generated/names.h"
 
-#define FUSE_OPTIONS_VARIABLE "FUSELAGE_FUSE"
 #define FUSE_OPTIONS_MOUNT "-o"
 
 struct fuse_options {
@@ -26,7 +26,7 @@ struct fuse_options {
 void fuse_options_init(struct fuse_options *options);
 
 /*
- * Reads a list on top of what is there. `where` it comes from is FUSE_OPTIONS_VARIABLE or
+ * Reads a list on top of what is there. `where` it comes from is ENV_FUSELAGE_FUSE or
  * FUSE_OPTIONS_MOUNT; `text` may be NULL. Unknown words are errors that name them, and so are
  * values out of range: sizes below 1 MiB or above 1 TiB.
  */

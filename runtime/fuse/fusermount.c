@@ -13,6 +13,7 @@
 #include "base/descriptors.h"
 #include "base/inherited.h"
 #include "base/owned.h"
+#include "generated/names.h"
 
 struct helper {
 	const struct caller *caller; /* whose rights it has; NULL: this process's */
@@ -28,7 +29,7 @@ struct helper {
 static int execute(void *argument)
 {
 	char **argv = argument;
-	const char *chosen = getenv("FUSERMOUNT_PROG");
+	const char *chosen = getenv(ENV_FUSERMOUNT_PROG);
 
 	if (chosen && *chosen) {
 		argv[0] = (char *)(uintptr_t)chosen;

@@ -12,8 +12,8 @@
 #include "base/owned.h"
 #include "libc/sha256.h"
 #include "kernel/trusted_path.h"
+#include "generated/names.h"
 
-#define POLICY_FILE "/etc/fuselage.conf"
 #define COPY_BYTES 8192u
 
 static char *trim(char *text)

@@ -16,6 +16,7 @@
 #include "kernel/namespace.h"
 #include "kernel/mount_point.h"
 #include "share/holder.h"
+#include "generated/names.h"
 
 struct attempt {
 	struct mounting *mounting;
@@ -134,7 +135,7 @@ static int mount_and_serve(struct attempt *attempt, int device, struct failure *
 	struct image_mount *image = attempt->image;
 	bool in_start = image->destination == MOUNT_IN_START;
 	char options[128];
-	struct mount_call call = { image->source, "fuse.fuselage", MS_RDONLY, options };
+	struct mount_call call = { image->source, FUSE_TYPE, MS_RDONLY, options };
 
 	/* The caller, as this namespace has him; what root mounts is there for everyone. */
 	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device,

@@ -23,6 +23,7 @@
 #include "share/share.h"
 #include "share/rendezvous.h"
 #include "share/holder.h"
+#include "generated/names.h"
 
 /* For a first start that is still at work; one that is stopped must not stop the others. */
 #define PATIENCE_MS 1000
@@ -56,7 +57,7 @@ int share_parse(struct share *share, const char *text, struct failure *failure)
 	unsigned long seconds = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || seconds > LINGER_MAX)
 		return fail(failure, FUSELAGE_E_LINGER,
-			    "FUSELAGE_LINGER=%.80s: expected seconds from 0 to %d", text,
+			    ENV_FUSELAGE_LINGER "=%.80s: expected seconds from 0 to %d", text,
 			    LINGER_MAX);
 	share->linger = (unsigned)seconds;
 	return 0;

@@ -10,14 +10,15 @@
 
 #include "base/owned.h"
 #include "kernel/trusted_path.h"
+#include "generated/names.h"
 
 void appimage_choose(struct mounting *mounting, const struct bundle *bundle)
 {
 	if (!bundle->extract_and_run &&
-	    (mounting->identity->caller.setuid || !getenv("APPIMAGE_EXTRACT_AND_RUN")))
+	    (mounting->identity->caller.setuid || !getenv(ENV_APPIMAGE_EXTRACT_AND_RUN)))
 		return;
 	mounting->type = "extract";
-	mounting->on_host = !mounting->identity->caller.setuid && getenv("NO_CLEANUP");
+	mounting->on_host = !mounting->identity->caller.setuid && getenv(ENV_NO_CLEANUP);
 }
 
 static const char *const beside[][2] = {
@@ -54,14 +55,14 @@ int appimage_set_environment(const struct bundle *bundle, const char *root)
 	char directory[PATH_MAX + 16];
 	int failed = 0;
 
-	failed |= setenv("APPIMAGE", bundle->path, 1);
-	failed |= setenv("APPDIR", root, 1);
-	failed |= setenv("ARGV0", bundle->argv0, 1);
+	failed |= setenv(ENV_APPIMAGE, bundle->path, 1);
+	failed |= setenv(ENV_APPDIR, root, 1);
+	failed |= setenv(ENV_ARGV0, bundle->argv0, 1);
 	failed |= syscall(SYS_getcwd, directory, sizeof directory) > 0 ?
-			  setenv("OWD", directory, 1) :
-			  unsetenv("OWD");
+			  setenv(ENV_OWD, directory, 1) :
+			  unsetenv(ENV_OWD);
 	/* Meant for this start; another AppImage that the app starts must not take it for its own. */
-	failed |= unsetenv("TARGET_APPIMAGE");
+	failed |= unsetenv(ENV_TARGET_APPIMAGE);
 	for (int i = 0; i < 2; i++) {
 		portable_path(bundle, i, directory);
 		failed |= bundle->portable[i] && setenv(beside[i][1], directory, 1);

@@ -11,8 +11,9 @@
 #include "base/owned.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
+#include "generated/names.h"
 
-static const char variable[] = "${FUSELAGE_BUNDLE_DIR}";
+static const char variable[] = "${" ENV_FUSELAGE_BUNDLE_DIR "}";
 
 /*
  * Copies `value` with every ${FUSELAGE_BUNDLE_DIR} replaced by `directory`, or as it is where that
@@ -49,11 +50,11 @@ static int set_places(const struct invocation *invocation, const char *procdir)
 		any_dynamic |= !archive->fixed && archive->use != ARCHIVE_STATIC;
 	}
 	snprintf(directory, sizeof directory, "%s/tmp", procdir);
-	failed |= setenv("FUSELAGE_TMPDIR", directory, 1);
+	failed |= setenv(ENV_FUSELAGE_TMPDIR, directory, 1);
 	snprintf(directory, sizeof directory, "%s/static", procdir);
-	failed |= any_static && setenv("FUSELAGE_STATIC", directory, 1);
+	failed |= any_static && setenv(ENV_FUSELAGE_STATIC, directory, 1);
 	snprintf(directory, sizeof directory, "%s/dynamic", procdir);
-	failed |= any_dynamic && setenv("FUSELAGE_DYNAMIC", directory, 1);
+	failed |= any_dynamic && setenv(ENV_FUSELAGE_DYNAMIC, directory, 1);
 	return failed;
 }
 
@@ -97,9 +98,9 @@ static int set_environment(const struct start *start, const struct bundle *bundl
 	if (bundle && bundle->appimage)
 		failed |= appimage_set_environment(bundle, root ? root : "");
 	if (bundle && ours)
-		failed |= setenv("FUSELAGE_BUNDLE", bundle->path, 1);
+		failed |= setenv(ENV_FUSELAGE_BUNDLE, bundle->path, 1);
 	if (root && ours)
-		failed |= setenv("FUSELAGE_BUNDLE_DIR", root, 1);
+		failed |= setenv(ENV_FUSELAGE_BUNDLE_DIR, root, 1);
 	if (bundle)
 		failed |= set_recorded(&bundle->manifest, root);
 	return failed ? fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "environment") : 0;

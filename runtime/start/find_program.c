@@ -11,6 +11,7 @@
 
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "generated/names.h"
 
 /* Opens `path` with the archive's root as the root of every link; -1 and errno. */
 static int open_inside(const char *root, const char *path)

@@ -13,6 +13,7 @@
 #include "base/owned.h"
 #include "start/procdir.h"
 #include "kernel/trusted_path.h"
+#include "generated/names.h"
 
 __attribute__((format(printf, 2, 3))) static int format_path(char *path, const char *format, ...)
 {
@@ -32,10 +33,10 @@ __attribute__((format(printf, 2, 3))) static int format_path(char *path, const c
 static void forget_link(int home)
 {
 	char target[sizeof STARTS_DIRECTORY];
-	ssize_t n = readlinkat(home, "procdirs", target, sizeof target);
+	ssize_t n = readlinkat(home, PROCDIRS, target, sizeof target);
 
 	if (n == sizeof target - 1 && memcmp(target, STARTS_DIRECTORY, (size_t)n) == 0)
-		unlinkat(home, "procdirs", 0);
+		unlinkat(home, PROCDIRS, 0);
 }
 
 int home_open_procdirs(const char *path)
@@ -43,8 +44,8 @@ int home_open_procdirs(const char *path)
 	OWNED_FD home = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	forget_link(home);
-	mkdirat(home, "procdirs", 0700); /* of root, for whom home_prepare made none */
-	return openat(home, "procdirs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	mkdirat(home, PROCDIRS, 0700); /* of root, for whom home_prepare made none */
+	return openat(home, PROCDIRS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* EPERM (another owner) and EEXIST (a symlink, a file) are for the user to look into. */
@@ -63,7 +64,7 @@ static int use_place(char path[PATH_MAX], const struct identity *identity, const
 		return 0;
 	forget_link(home);
 	OWNED_FD procdirs =
-		trusted_open(home, "procdirs", &identity->caller, TRUSTED_MAKE, code, failure);
+		trusted_open(home, PROCDIRS, &identity->caller, TRUSTED_MAKE, code, failure);
 	if (procdirs < 0)
 		return -1;
 	if (writable && syscall(SYS_faccessat, procdirs, ".", W_OK) < 0)
@@ -75,10 +76,10 @@ int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writ
 		 struct failure *failure)
 {
 	char last[32];
-	const char *forced = getenv("FUSELAGE_HOME");
+	const char *forced = getenv(ENV_FUSELAGE_HOME);
 	/* Root often has a user's HOME and XDG_RUNTIME_DIR. */
 	const char *const places[][2] = {
-		{ getenv("HOME"), "/.fuselage" },
+		{ getenv(ENV_HOME), "/.fuselage" },
 		{ getenv("XDG_RUNTIME_DIR"), "/fuselage" },
 		{ identity->caller.uid ? NULL : "/var/cache", "/fuselage" },
 		{ "/tmp", last },

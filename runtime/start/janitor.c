@@ -22,6 +22,7 @@
 #include "base/owned.h"
 #include "base/remove.h"
 #include "fuse/fusermount.h"
+#include "generated/names.h"
 
 static void pause_for(long milliseconds)
 {
@@ -153,7 +154,7 @@ void janitor_sweep(const char *home)
 	char base[PATH_MAX + 16], path[PATH_MAX + 300];
 	DIR *dir;
 
-	snprintf(base, sizeof base, "%s/procdirs", home);
+	snprintf(base, sizeof base, "%s/" PROCDIRS, home);
 	dir = opendir(base);
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);

@@ -20,6 +20,7 @@
 #include "kernel/namespace.h"
 #include "kernel/mount_point.h"
 #include "start/procdir.h"
+#include "generated/names.h"
 
 static int make_target(const struct start *start, struct archive *archive, struct failure *failure)
 {

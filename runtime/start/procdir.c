@@ -12,6 +12,7 @@
 #include "base/remove.h"
 #include "start/home.h"
 #include "kernel/mount_point.h"
+#include "generated/names.h"
 
 #define NESTED_MAX 1000
 #define STARTS_NAME (&STARTS_DIRECTORY[sizeof "/run"])
@@ -102,7 +103,7 @@ static int cover_home(struct procdir *procdir, const struct identity *identity,
 	OWNED_FD home = open(home_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	OWNED_FD base = home_open_procdirs(home_path);
 
-	return home < 0 || base < 0 ? -1 : cover(procdir, identity, home, "procdirs", &base, path);
+	return home < 0 || base < 0 ? -1 : cover(procdir, identity, home, PROCDIRS, &base, path);
 }
 
 int procdir_add(const struct procdir *procdir, const struct identity *identity, const char *name,
@@ -161,7 +162,7 @@ int procdir_mount(struct procdir *procdir, const struct identity *identity, cons
 		result = cover_run(procdir, identity);
 	/* Root's own home will do where /run is read-only; a caller's never. */
 	if (result == 1 && !identity->caller.setuid) {
-		snprintf(path, sizeof path, "%s/procdirs", home);
+		snprintf(path, sizeof path, "%s/" PROCDIRS, home);
 		result = cover_home(procdir, identity, home, path);
 	}
 	if (result != 0)
@@ -178,7 +179,7 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, char 
 	/* A tmpfs would have covered one that is there and cannot be written to. */
 	if (home_prepare(home, identity, true, failure) < 0)
 		return -1;
-	snprintf(path, sizeof path, "%s/procdirs", home);
+	snprintf(path, sizeof path, "%s/" PROCDIRS, home);
 	OWNED_FD base = home_open_procdirs(home);
 	procdir->lock = base < 0 ? -1 : make_procdir(procdir, base, path, 0700);
 	/* Somebody who sweeps may have it for a moment. */
@@ -206,5 +207,5 @@ void procdir_link(const struct procdir *procdir, const struct identity *identity
 				-1;
 
 	if (home >= 0 && strncmp(procdir->path, STARTS_DIRECTORY, strlen(STARTS_DIRECTORY)) == 0)
-		(void)symlinkat(STARTS_DIRECTORY, home, "procdirs");
+		(void)symlinkat(STARTS_DIRECTORY, home, PROCDIRS);
 }

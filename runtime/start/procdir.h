@@ -17,14 +17,13 @@
 
 #include "base/fail.h"
 #include "kernel/identity.h"
+#include "generated/names.h"
 
 struct procdir {
 	char path[PATH_MAX];
 	int fd; /* of it, or -1 */
 	int lock; /* on it, when the host sees it, or -1 */
 };
-
-#define STARTS_DIRECTORY "/run/fuselage-starts"
 
 /* Whether such a start has its directories below /run. */
 bool procdir_is_below_run(const struct identity *identity);

@@ -12,6 +12,7 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "kernel/mount_point.h"
+#include "generated/names.h"
 
 static bool wanted(const struct invocation *invocation)
 {

@@ -67,7 +67,7 @@ function commandProblems(/** @type {string} */ file, /** @type {string} */ text)
 
 /**
  * What is looked at of scripts/spec.
- * @typedef {{errors: {code: string, raisedBy: string[]}[], options: {environment: {name: string}[],
+ * @typedef {{errors: {code: string, raisedBy: string[]}[], options: {environment: {name: string, sources: ('builder' | 'runtime')[]}[],
  *   commands: {name: string, options: {name: string}[]}[]}}} Spec
  */
 
@@ -138,14 +138,22 @@ function helpProblems(/** @type {Spec} */ spec) {
 
 /** Environment variables of ours in the sources are in the table, and the other way round. */
 function environmentProblems(/** @type {Spec} */ spec) {
-  const sources = [...filesBelow("builder", /\.ts$/), ...filesBelow("runtime", /\.[ch]$/)];
-  const text = sources.map(read).join("\n");
-  const known = spec.options.environment.map(({ name }) => name);
-  const problems = known
-    .filter((name) => !text.includes(name))
-    .map((name) => `scripts/spec/options.json: no source knows ${name}`);
-  for (const [, name] of text.matchAll(/getenv\("(FUSELAGE_[A-Z_]+)"\)/g)) {
-    if (!known.includes(name)) problems.push(`${name} is not in scripts/spec/options.json`);
+  const text = {
+    builder: filesBelow("builder", /\.ts$/).map(read).join("\n"),
+    runtime: filesBelow("runtime", /\.[ch]$/)
+      .map(read)
+      .join("\n"),
+  };
+  const inSources = { builder: "environment.", runtime: "ENV_" };
+  const problems = spec.options.environment.flatMap(({ name, sources }) =>
+    sources
+      .filter((who) => !new RegExp(`\\b${inSources[who]}${name}\\b`).test(text[who]))
+      .map((who) => `scripts/spec/options.json: the ${who} does not know ${name}`),
+  );
+  for (const [, name] of text.runtime.matchAll(/(?:get|set|unset)env\("(\w+)"/g)) {
+    if (name.startsWith("FUSELAGE_") || spec.options.environment.some((row) => row.name === name)) {
+      problems.push(`runtime: "${name}" is written by hand: use ENV_${name} of generated/names.h`);
+    }
   }
   return problems;
 }

@@ -31,6 +31,7 @@ export function readSpec() {
     ),
     hostLibraries: readJson("scripts/spec/host-libraries.json"),
     machines,
+    names: readJson("scripts/spec/names.json"),
   };
   const codes = spec.errors.map((error) => error.code);
   const sorted = [...codes].sort();

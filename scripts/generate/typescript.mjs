@@ -13,6 +13,7 @@ export function typescript({
   hostLibraries,
   strategies,
   machines,
+  names,
 }) {
   const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
   const value = (name, data) =>
@@ -68,6 +69,19 @@ export function typescript({
       value("configKeys", configKeys(options)),
     "/** What values may be that several commands take; rows of `commands` hold it too. */\n" +
       value("valueRules", options.rules),
+    "/** Well-known paths, ours and the system's. */\n" + value("paths", byName(names.paths)),
+    "/** Endings of archives' names, and what such a file holds. */\n" +
+      value("archiveEndings", names.archiveEndings),
+    value("outputEndings", names.outputEndings),
+    "/** Environment variables that the builder reads, sets or names. */\n" +
+      value(
+        "environment",
+        Object.fromEntries(
+          options.environment
+            .filter(({ sources }) => sources.includes("builder"))
+            .map(({ name }) => [name, name]),
+        ),
+      ),
     value("program", options.program),
     value("globalOptions", options.global),
     value("commands", options.commands),

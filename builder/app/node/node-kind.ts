@@ -2,6 +2,7 @@
 import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { renderTemplate } from "../../host/template.ts";
+import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
@@ -92,10 +93,13 @@ function summary(
 
 async function startPacked(image: AppImage, interpreter: Interpreter, start: string) {
   await image.addInterpreter(interpreter);
-  const dir = "${FUSELAGE_BUNDLE_DIR}";
   return {
     entry: `${NODE_DIR}/bin/node`,
-    args: ["--require", `${dir}/${NODE_DIR}/start.cjs`, `${dir}/${image.place(start)}`],
+    args: [
+      "--require",
+      `${BUNDLE_DIR}/${NODE_DIR}/start.cjs`,
+      `${BUNDLE_DIR}/${image.place(start)}`,
+    ],
   };
 }
 

@@ -3,6 +3,7 @@ import { type BuildResult, build, type Explanation, explain } from "../../api/bu
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
+import { outputEndings } from "../../generated/spec.ts";
 import { displayPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, note, print, printable, printJson } from "../print.ts";
@@ -59,7 +60,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
     print(`AppImage: ${printable(appImage.name)}, ${printable(appImage.desktopFile)}\n`);
   if (signedBy !== undefined) print(`signed by ${signedBy}\n`);
   if (zsyncFile !== undefined)
-    print(`${printable(`${options.output}.zsync`)}: for updates by zsync\n`);
+    print(`${printable(`${options.output}${outputEndings.updates}`)}: for updates by zsync\n`);
 }
 
 function appImageChoices(args: Arguments): AppImageChoices {

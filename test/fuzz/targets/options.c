@@ -15,6 +15,7 @@
 #include "cli/bundle_options.h"
 #include "target.h"
 #include "cli/extract_command.h"
+#include "generated/names.h"
 
 #define ARGUMENTS_MAX 64
 #define TEXT_MAX 4096
@@ -78,7 +79,7 @@ static void split(const uint8_t *data, size_t size)
 static void mount_options(struct failure *failure)
 {
 	struct fuse_options options;
-	const char *where = arguments[0] && arguments[1] ? FUSE_OPTIONS_VARIABLE :
+	const char *where = arguments[0] && arguments[1] ? ENV_FUSELAGE_FUSE :
 							   FUSE_OPTIONS_MOUNT;
 
 	fuse_options_init(&options);

@@ -1,0 +1,23 @@
+// runtime/generated/names.h: what the runtime calls things that others know by the same name.
+
+import { constantName, cString, define, header } from "./c-text.mjs";
+
+/** Strings one after the other, an empty one at the end. */
+const list = (texts) => texts.map((text) => `${cString(text)} "\\0"`).join(" ");
+
+export function cNames({ names, options }) {
+  const variables = options.environment.filter(({ sources }) => sources.includes("runtime"));
+  return header("names", [
+    names.paths
+      .map(
+        ({ name, value, summary }) =>
+          `${define(constantName(name), cString(value))} /* ${summary} */`,
+      )
+      .join("\n"),
+    "/* Endings that are no part of an archive's name: strings one after the other, an empty one at\n" +
+      " * the end. */\n" +
+      define("ARCHIVE_ENDINGS", list(names.archiveEndings.map(({ ending }) => ending))),
+    "/* Environment variables; docs/cli.md says what they do. */\n" +
+      variables.map(({ name }) => define(`ENV_${name}`, cString(name))).join("\n"),
+  ]);
+}

@@ -15,7 +15,6 @@ namespace
 
 Napi::Object to_js(Napi::Env env, const struct sqfs_super &super)
 {
-	constexpr uint16_t exportable = 0x80;
 	const char *compression = sqfs_compressor_name(super.compressor);
 	Napi::Object facts = Napi::Object::New(env);
 	facts.Set("compression", compression ? compression : "unknown");
@@ -25,7 +24,7 @@ Napi::Object to_js(Napi::Env env, const struct sqfs_super &super)
 	facts.Set("inodes", super.inode_count);
 	facts.Set("fragments", super.fragment_count);
 	facts.Set("ids", static_cast<uint32_t>(super.id_count));
-	facts.Set("exportable", Napi::Boolean::New(env, (super.flags & exportable) != 0));
+	facts.Set("exportable", Napi::Boolean::New(env, (super.flags & SQFS_FLAG_EXPORTABLE) != 0));
 	facts.Set("xattrs", Napi::Boolean::New(env, super.xattr_table != SQFS_NO_TABLE));
 	return facts;
 }

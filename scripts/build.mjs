@@ -74,6 +74,7 @@ function nativePart(name, wanted) {
     inputs: [
       "native",
       "runtime/base",
+      "runtime/generated/squashfs.h",
       "runtime/squashfs",
       "scripts/build",
       "scripts/spec/machines.json",

@@ -13,7 +13,9 @@ import { pathToFileURL } from "node:url";
 import { cHeader } from "./generate/c-header.mjs";
 import { cNames } from "./generate/c-names.mjs";
 import { cRunnerOptions } from "./generate/c-runner-options.mjs";
+import { cSections } from "./generate/c-sections.mjs";
 import { cSource } from "./generate/c-source.mjs";
+import { cSquashfs } from "./generate/c-squashfs.mjs";
 import { pages } from "./generate/docs.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
@@ -26,6 +28,8 @@ function outputs(spec) {
     ["runtime/generated/spec.c", cSource()],
     ["runtime/generated/names.h", cNames(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
+    ["runtime/generated/sections.h", cSections(spec)],
+    ["runtime/generated/squashfs.h", cSquashfs(spec)],
   ];
   return [
     ...ignored.map(([file, text]) => ({ file, text, committed: false })),

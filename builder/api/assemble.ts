@@ -1,9 +1,9 @@
 /** Squashfs image + recorded invocation → bundle. The image is appended as it is. */
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { type AssembleOptions, resolveAssembleOptions } from "../config/assemble-options.ts";
-import { alignImage } from "../elf/read.ts";
+import { alignImage, hasElfMagic } from "../elf/read.ts";
 import * as errors from "../errors.ts";
-import { version } from "../generated/spec.ts";
+import { squashfsFormat, version } from "../generated/spec.ts";
 import { runtimePath } from "../host/paths.ts";
 import { checkComplete } from "../image/locate.ts";
 import { kindOf, resolveOutput } from "../output/atomic.ts";
@@ -98,13 +98,13 @@ async function checkedImage(
   const head = Buffer.alloc(4);
   await source.read(head, 0, 4, 0);
   const magic = head.toString("latin1");
-  if (magic === "sqsh") {
+  if (magic === squashfsFormat.bigEndianMagic) {
     throw errors.imageUnsupported(file, "this is a big-endian squashfs image", {
       expected: "squashfs 4.0, which is little-endian",
       hint: "Unpack it and pack it again: bundle pack, or mksquashfs.",
     });
   }
-  if (magic !== "hsqs") throw errors.archiveFormat(file, formatOf(magic, stats.size));
+  if (magic !== squashfsFormat.magic) throw errors.archiveFormat(file, formatOf(magic, stats.size));
   await checkComplete(source, file, 0);
   const image = openImage(source.fd, 0, file);
   image.close();
@@ -114,7 +114,7 @@ async function checkedImage(
 /** What a file is instead of a squashfs image, by its first four bytes. */
 function formatOf(magic: string, size: number): string {
   if (size === 0) return "an empty file";
-  if (magic === "\x7fELF") return "an ELF file";
+  if (hasElfMagic(Buffer.from(magic, "latin1"))) return "an ELF file";
   if (magic.startsWith("PK")) return "a zip file";
   return `a file that starts with bytes ${Buffer.from(magic, "latin1").toString("hex")}`;
 }

@@ -12,7 +12,7 @@ import { readText } from "../appimage/sections.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { alignImage, hasElfMagic, readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
-import { manifestFormat } from "../generated/spec.ts";
+import { manifestFormat, squashfsFormat } from "../generated/spec.ts";
 import { Breath } from "../host/breath.ts";
 import { architectures } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
@@ -56,7 +56,7 @@ export async function holdsImage(file: string): Promise<boolean> {
     if (!(await handle.stat()).isFile()) return false;
     const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
     const magic = buffer.toString("latin1");
-    if (magic === "hsqs" || magic === "sqsh") return true;
+    if (magic === squashfsFormat.magic || magic === squashfsFormat.bigEndianMagic) return true;
     return hasElfMagic(buffer) && (await hasImageBehind(handle, file));
   } finally {
     await handle.close();

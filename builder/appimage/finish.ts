@@ -3,15 +3,14 @@ import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { RuntimeElf } from "../elf/put-manifest.ts";
+import { appimageFormat } from "../generated/spec.ts";
 import type { Finish } from "../output/write-bundle.ts";
 import { paddedText, requireSection, UPDATE_INFO } from "./sections.ts";
 import { signFile } from "./sign.ts";
 import { checkUpdateInfo, GUESS, guessUpdateInfo } from "./update-info.ts";
 import { zsyncOf } from "./zsync.ts";
 
-/** Bytes 8 to 10 of an AppImage of type 2. */
-const MAGIC = Buffer.from([0x41, 0x49, 0x02]);
-const MAGIC_OFFSET = 8;
+const MAGIC = Buffer.from([...Buffer.from(appimageFormat.magic), appimageFormat.type]);
 
 export interface Finished {
   updateInfo: string | undefined;
@@ -40,7 +39,7 @@ export function finisher(
   const finish: Finish = {
     front(bytes) {
       if (!isAppImage) return;
-      MAGIC.copy(bytes, MAGIC_OFFSET);
+      MAGIC.copy(bytes, appimageFormat.magicOffset);
       const section = requireSection(runtime.elf, UPDATE_INFO, runtime.file);
       if (updateInfo !== undefined) paddedText(updateInfo, section).copy(bytes, section.offset);
     },

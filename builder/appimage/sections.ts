@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { ElfFile, Section } from "../elf/read.ts";
 import * as errors from "../errors.ts";
+import { appimageFormat } from "../generated/spec.ts";
 
 /** Update information: text, NUL padded. */
-export const UPDATE_INFO = ".upd_info";
+export const UPDATE_INFO = appimageFormat.sections.updateInfo;
 /** Armored OpenPGP signature, NUL padded. */
-export const SIGNATURE = ".sha256_sig";
+export const SIGNATURE = appimageFormat.sections.signature;
 /** Armored OpenPGP public key, NUL padded. */
-export const KEY = ".sig_key";
+export const KEY = appimageFormat.sections.key;
 
 const CHUNK = 1 << 20;
 

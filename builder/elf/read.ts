@@ -7,7 +7,7 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import { machines, manifestFormat, otherMachines } from "../generated/spec.ts";
+import { appimageFormat, machines, manifestFormat, otherMachines } from "../generated/spec.ts";
 
 export interface Section {
   name: string;
@@ -41,7 +41,7 @@ export interface ElfFile {
   machine: number;
   /** EI_OSABI. */
   osabi: number;
-  /** Bytes 8..10, which are "AI" and the type in an AppImage. */
+  /** Of an AppImage; undefined in other files. */
   appImageType: number | undefined;
   /** Section header table: bytes from the start of the file, of one entry, and number of them. */
   sectionTable: { offset: number; entryBytes: number; count: number };
@@ -116,6 +116,13 @@ export function alignImage(offset: number): number {
   return Math.ceil(offset / step) * step;
 }
 
+/** The type that the magic of an AppImage names; undefined without it. */
+function appImageType(ident: Buffer): number | undefined {
+  const { magic, magicOffset } = appimageFormat;
+  const end = magicOffset + magic.length;
+  return ident.toString("latin1", magicOffset, end) === magic ? ident[end] : undefined;
+}
+
 /** True when the file starts as an ELF file does. */
 export function hasElfMagic(head: Uint8Array): boolean {
   return head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
@@ -187,7 +194,7 @@ class ElfReader {
       bits,
       machine: ident.readUInt16LE(18),
       osabi: ident.readUInt8(7),
-      appImageType: ident[8] === 0x41 && ident[9] === 0x49 ? ident[10] : undefined,
+      appImageType: appImageType(ident),
       sectionTable: { offset: shoff, entryBytes: shentsize, count: shnum },
       sections,
       programTable: { offset: phoff, entryBytes: phentsize },

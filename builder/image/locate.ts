@@ -2,10 +2,10 @@
 import type { FileHandle } from "node:fs/promises";
 import { alignImage, type ElfFile, hasElfMagic, readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
+import { squashfsFormat } from "../generated/spec.ts";
 
-/** Bytes "hsqs", the magic of a little-endian squashfs image. */
-const MAGIC = Buffer.from("hsqs", "latin1");
-const BIG_ENDIAN_MAGIC = Buffer.from("sqsh", "latin1");
+const MAGIC = Buffer.from(squashfsFormat.magic, "latin1");
+const BIG_ENDIAN_MAGIC = Buffer.from(squashfsFormat.bigEndianMagic, "latin1");
 
 export interface LocatedImage {
   /** Bytes from the start of the file. */
@@ -54,8 +54,7 @@ export async function locateImage(handle: FileHandle, file: string): Promise<Loc
   return { offset, available: size - offset, elf };
 }
 
-/** Superblock of squashfs 4: its size, and where version and bytes_used stand in it. Bytes. */
-const SUPERBLOCK = { size: 96, major: 28, bytesUsed: 40 };
+const SUPERBLOCK = squashfsFormat.superblock;
 
 /**
  * Checks that the file reaches as far as the image's superblock says, so that a copy that was cut
@@ -74,7 +73,7 @@ export async function checkComplete(
   if (superblock.length < SUPERBLOCK.size) {
     throw errors.imageTruncated(file, offset + SUPERBLOCK.size, size);
   }
-  if (superblock.readUInt16LE(SUPERBLOCK.major) !== 4) return;
+  if (superblock.readUInt16LE(SUPERBLOCK.major) !== squashfsFormat.major) return;
   const end = offset + Number(superblock.readBigUInt64LE(SUPERBLOCK.bytesUsed));
   if (end > size) throw errors.imageTruncated(file, end, size);
 }

@@ -4,6 +4,8 @@ import * as errors from "../errors.ts";
 import {
   manifestFlags,
   manifestFormat,
+  manifestHeader,
+  manifestRecord,
   manifestTags,
   optionWords,
   repeatedTags,
@@ -23,7 +25,7 @@ const repeated = new Set<number>(repeatedTags);
  */
 export function decodeManifest(bytes: Buffer, file: string): Manifest | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
-  const values = records(checkedBody(bytes, file), bytes.readUInt32LE(16), file);
+  const values = records(checkedBody(bytes, file), bytes.readUInt32LE(manifestHeader.count), file);
   const one = (tag: number) => values.get(tag)?.[0];
   const required = (tag: number, name: string) => {
     const value = one(tag);
@@ -76,22 +78,27 @@ function checkedBody(bytes: Buffer, file: string): Buffer {
   if (bytes.length < headerBytes) {
     throw malformed("the section is too small", `at least ${headerBytes} bytes`, bytes.length);
   }
-  if (bytes.toString("latin1", 0, 8) !== magic) {
-    const found = JSON.stringify(bytes.toString("latin1", 0, 8));
+  const start = bytes.toString("latin1", manifestHeader.magic, magic.length);
+  if (start !== magic) {
+    const found = JSON.stringify(start);
     throw malformed("it does not start with its magic", JSON.stringify(magic), found);
   }
-  if (bytes.readUInt16LE(8) !== major) {
-    throw errors.manifestVersion(file, `${major}.x`, `${bytes.readUInt16LE(8)}.x`);
+  if (bytes.readUInt16LE(manifestHeader.major) !== major) {
+    throw errors.manifestVersion(
+      file,
+      `${major}.x`,
+      `${bytes.readUInt16LE(manifestHeader.major)}.x`,
+    );
   }
-  const total = bytes.readUInt32LE(12);
+  const total = bytes.readUInt32LE(manifestHeader.total);
   if (total < headerBytes || total > maxBytes || total > bytes.length) {
     const limit = Math.min(maxBytes, bytes.length);
     throw malformed("its size is out of range", `${headerBytes} to ${limit} bytes`, total);
   }
-  const count = bytes.readUInt32LE(16);
+  const count = bytes.readUInt32LE(manifestHeader.count);
   if (count > maxRecords) throw malformed("it has too many records", `${maxRecords}`, count);
   const body = bytes.subarray(headerBytes, total);
-  const [expected, actual] = [bytes.readUInt32LE(20), crc32(body)];
+  const [expected, actual] = [bytes.readUInt32LE(manifestHeader.checksum), crc32(body)];
   if (expected !== actual) {
     throw malformed("its checksum is wrong", expected.toString(16), actual.toString(16));
   }
@@ -107,9 +114,9 @@ function records(body: Buffer, count: number, file: string): Map<number, string[
     if (at + recordHeaderBytes > body.length) {
       throw errors.manifestMalformed(file, `record ${index} is cut short`);
     }
-    const tag = body.readUInt16LE(at);
-    const flags = body.readUInt16LE(at + 2);
-    const length = body.readUInt32LE(at + 4);
+    const tag = body.readUInt16LE(at + manifestRecord.tag);
+    const flags = body.readUInt16LE(at + manifestRecord.flags);
+    const length = body.readUInt32LE(at + manifestRecord.length);
     const start = at + recordHeaderBytes;
     if (length === 0 || length > body.length - start) {
       throw errors.manifestMalformed(file, `record ${index} ends outside the manifest`);

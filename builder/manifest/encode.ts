@@ -5,6 +5,8 @@ import {
   criticalTags,
   manifestFlags,
   manifestFormat,
+  manifestHeader,
+  manifestRecord,
   manifestTags,
   optionWords,
 } from "../generated/spec.ts";
@@ -22,9 +24,9 @@ function record(tag: Tag, value: string): Buffer {
   const unpadded = recordHeaderBytes + bytes.length + 1;
   const out = Buffer.alloc(Math.ceil(unpadded / recordAlignment) * recordAlignment);
   const critical = (criticalTags as readonly number[]).includes(tag);
-  out.writeUInt16LE(tag, 0);
-  out.writeUInt16LE(critical ? manifestFlags.CRITICAL : 0, 2);
-  out.writeUInt32LE(bytes.length + 1, 4);
+  out.writeUInt16LE(tag, manifestRecord.tag);
+  out.writeUInt16LE(critical ? manifestFlags.CRITICAL : 0, manifestRecord.flags);
+  out.writeUInt32LE(bytes.length + 1, manifestRecord.length);
   bytes.copy(out, recordHeaderBytes);
   return out;
 }
@@ -73,12 +75,12 @@ export function encodeManifest(manifest: Manifest): Buffer {
     );
   }
   const header = Buffer.alloc(headerBytes);
-  header.write(magic, "latin1");
-  header.writeUInt16LE(major, 8);
-  header.writeUInt16LE(minor, 10);
-  header.writeUInt32LE(total, 12);
-  header.writeUInt32LE(records.length, 16);
-  header.writeUInt32LE(crc32(body), 20);
+  header.write(magic, manifestHeader.magic, "latin1");
+  header.writeUInt16LE(major, manifestHeader.major);
+  header.writeUInt16LE(minor, manifestHeader.minor);
+  header.writeUInt32LE(total, manifestHeader.total);
+  header.writeUInt32LE(records.length, manifestHeader.count);
+  header.writeUInt32LE(crc32(body), manifestHeader.checksum);
   return Buffer.concat([header, body]);
 }
 

@@ -1,6 +1,7 @@
 // Images that come from anyone, read by the C reader that the runtime has too.
 
 import * as errors from "../errors.ts";
+import { squashfsFormat } from "../generated/spec.ts";
 import {
   addon,
   type Cancellation,
@@ -221,19 +222,14 @@ function readerError(thrown: unknown, shown: string, offset: number): unknown {
   }
 }
 
-const KINDS: Record<number, Node["kind"]> = {
-  1: "directory",
-  2: "file",
-  3: "symlink",
-  4: "block-device",
-  5: "character-device",
-  6: "fifo",
-  7: "socket",
-};
+/** Kinds by the type of their inodes. */
+const KINDS = new Map<number, Node["kind"]>(
+  Object.entries(squashfsFormat.inodeTypes).map(([kind, type]) => [type, kind as Node["kind"]]),
+);
 
 function entryFrom(native: NativeEntry, sets: readonly (readonly Xattr[])[]): ImageEntry {
   const { type, rdev, target, xattrs, ...rest } = native;
-  const kind = KINDS[type] as Node["kind"];
+  const kind = KINDS.get(type) as Node["kind"];
   const isDevice = kind === "block-device" || kind === "character-device";
   return {
     ...rest,

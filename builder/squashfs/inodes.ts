@@ -2,6 +2,7 @@
 // has no room for what must be said.
 // Format: https://dr-emann.github.io/squashfs/squashfs.html#_inode_table
 
+import { squashfsFormat } from "../generated/spec.ts";
 import { NONE } from "../native/addon.ts";
 import type { DeviceNode, Node } from "../tree/node.ts";
 import { bytesOf } from "../tree/path.ts";
@@ -9,17 +10,9 @@ import type { Listing } from "./image-listing.ts";
 import { NO_XATTRS } from "./xattrs.ts";
 
 /** Types as a directory entry and a basic inode have them; an extended inode has 7 more. */
-export const INODE_TYPES = {
-  directory: 1,
-  file: 2,
-  symlink: 3,
-  "block-device": 4,
-  "character-device": 5,
-  fifo: 6,
-  socket: 7,
-} as const satisfies Record<Node["kind"], number>;
+export const INODE_TYPES = squashfsFormat.inodeTypes satisfies Record<Node["kind"], number>;
 
-const EXTENDED = 7;
+const EXTENDED = squashfsFormat.extendedType;
 const HEADER_SIZE = 16;
 const MAX_U16 = 0xffff;
 const MAX_U32 = 0xffffffff;

@@ -1,7 +1,9 @@
 // Metadata: a stream cut into blocks of 8 KiB, each compressed for itself behind a 2-byte header.
 
+import { squashfsFormat } from "../generated/spec.ts";
+
 /** Bytes of an uncompressed metadata block; only the last of a stream may be shorter. */
-export const METADATA_SIZE = 8192;
+export const METADATA_SIZE = squashfsFormat.metadataBytes;
 
 /** In a block's header: what follows is not compressed. */
 export const METADATA_STORED = 0x8000;

@@ -1,9 +1,13 @@
 // The superblock: 96 bytes at the start of an image, little endian.
 // Format: https://dr-emann.github.io/squashfs/squashfs.html and the kernel's fs/squashfs.
 
+import { squashfsFormat } from "../generated/spec.ts";
 import type { Compression } from "./squashfs-options.ts";
 
-export const SUPERBLOCK_SIZE = 96;
+/** Where its fields are, bytes from its start. */
+const at = squashfsFormat.superblock;
+
+export const SUPERBLOCK_SIZE = at.size;
 
 /** In place of the offset of a table that is not there. */
 const NO_TABLE = 0xffffffffffffffffn;
@@ -11,30 +15,12 @@ const NO_TABLE = 0xffffffffffffffffn;
 /** Images are padded to this, so that a loop device sees whole blocks. Bytes. */
 export const IMAGE_ALIGNMENT = 4096;
 
-const MAGIC = 0x73717368; // "hsqs"
-const MAJOR = 4;
-const MINOR = 0;
-
 /** Of what the image is made, for whoever reads it; the kernel looks only at OPTIONS. */
-export const FLAGS = {
-  uncompressedInodes: 0x0001,
-  uncompressedData: 0x0002,
-  uncompressedFragments: 0x0008,
-  noFragments: 0x0010,
-  deduplicated: 0x0040,
-  exportable: 0x0080,
-  uncompressedXattrs: 0x0100,
-  noXattrs: 0x0200,
-  options: 0x0400,
-  uncompressedIds: 0x0800,
-} as const;
-
-const COMPRESSOR_GZIP = 1;
-const COMPRESSOR_ZSTD = 6;
+export const FLAGS = squashfsFormat.flags;
 
 /** An image in which nothing is compressed says gzip: every kernel that mounts squashfs has it. */
 export function compressorId(compression: Compression): number {
-  return compression === "zstd" ? COMPRESSOR_ZSTD : COMPRESSOR_GZIP;
+  return squashfsFormat.compressors[compression === "zstd" ? "zstd" : "gzip"];
 }
 
 export interface Superblock {
@@ -63,24 +49,24 @@ export interface Superblock {
 export function encodeSuperblock(superblock: Superblock): Buffer {
   const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
   const offset = (table: number | undefined) => (table === undefined ? NO_TABLE : BigInt(table));
-  bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt32LE(superblock.inodeCount, 4);
-  bytes.writeUInt32LE(superblock.mtime, 8);
-  bytes.writeUInt32LE(superblock.blockSize, 12);
-  bytes.writeUInt32LE(superblock.fragmentCount, 16);
-  bytes.writeUInt16LE(superblock.compressor, 20);
-  bytes.writeUInt16LE(Math.log2(superblock.blockSize), 22);
-  bytes.writeUInt16LE(superblock.flags, 24);
-  bytes.writeUInt16LE(superblock.idCount, 26);
-  bytes.writeUInt16LE(MAJOR, 28);
-  bytes.writeUInt16LE(MINOR, 30);
-  bytes.writeBigUInt64LE(superblock.root, 32);
-  bytes.writeBigUInt64LE(BigInt(superblock.bytesUsed), 40);
-  bytes.writeBigUInt64LE(BigInt(superblock.idTable), 48);
-  bytes.writeBigUInt64LE(offset(superblock.xattrTable), 56);
-  bytes.writeBigUInt64LE(BigInt(superblock.inodeTable), 64);
-  bytes.writeBigUInt64LE(BigInt(superblock.directoryTable), 72);
-  bytes.writeBigUInt64LE(offset(superblock.fragmentTable), 80);
-  bytes.writeBigUInt64LE(BigInt(superblock.exportTable), 88);
+  bytes.write(squashfsFormat.magic, at.magic, "latin1");
+  bytes.writeUInt32LE(superblock.inodeCount, at.inodeCount);
+  bytes.writeUInt32LE(superblock.mtime, at.mtime);
+  bytes.writeUInt32LE(superblock.blockSize, at.blockSize);
+  bytes.writeUInt32LE(superblock.fragmentCount, at.fragmentCount);
+  bytes.writeUInt16LE(superblock.compressor, at.compressor);
+  bytes.writeUInt16LE(Math.log2(superblock.blockSize), at.blockLog);
+  bytes.writeUInt16LE(superblock.flags, at.flags);
+  bytes.writeUInt16LE(superblock.idCount, at.idCount);
+  bytes.writeUInt16LE(squashfsFormat.major, at.major);
+  bytes.writeUInt16LE(squashfsFormat.minor, at.minor);
+  bytes.writeBigUInt64LE(superblock.root, at.root);
+  bytes.writeBigUInt64LE(BigInt(superblock.bytesUsed), at.bytesUsed);
+  bytes.writeBigUInt64LE(BigInt(superblock.idTable), at.idTable);
+  bytes.writeBigUInt64LE(offset(superblock.xattrTable), at.xattrTable);
+  bytes.writeBigUInt64LE(BigInt(superblock.inodeTable), at.inodeTable);
+  bytes.writeBigUInt64LE(BigInt(superblock.directoryTable), at.directoryTable);
+  bytes.writeBigUInt64LE(offset(superblock.fragmentTable), at.fragmentTable);
+  bytes.writeBigUInt64LE(BigInt(superblock.exportTable), at.exportTable);
   return bytes;
 }

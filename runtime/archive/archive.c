@@ -1,5 +1,6 @@
 #include "archive/archive.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -239,13 +240,13 @@ static int open_by_magic(struct archive *archive, bool elf_too, struct failure *
 
 	if (n < 0)
 		return fail_errno(failure, FUSELAGE_E_ARCHIVE_OPEN, "%s", archive->file);
-	if (memcmp(magic, "PK\3\4", 4) == 0 || memcmp(magic, "PK\5\6", 4) == 0) {
+	if (le32(magic) == ZIP_LOCAL_MAGIC || le32(magic) == ZIP_END_MAGIC) {
 		archive->format = ARCHIVE_ZIP;
 		return 1;
 	}
-	if (memcmp(magic, "hsqs", 4) == 0 || memcmp(magic, "sqsh", 4) == 0)
+	if (le32(magic) == SQFS_MAGIC || le32(magic) == SQFS_MAGIC_BIG_ENDIAN)
 		return open_squashfs(archive, failure) < 0 ? -1 : 1;
-	if (!elf_too || memcmp(magic, "\177ELF", 4) != 0)
+	if (!elf_too || memcmp(magic, ELFMAG, SELFMAG) != 0)
 		return 0;
 	if (elf_read_layout(archive->fd, archive->file, FUSELAGE_MANIFEST_SECTION, &layout,
 			    failure) < 0)

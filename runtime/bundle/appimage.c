@@ -13,9 +13,9 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
+#include "generated/sections.h"
 
-#define MAGIC_POSITION 8
-static const char magic[] = { 'A', 'I', 2 };
+#define MAGIC_SIZE (sizeof APPIMAGE_MAGIC - 1)
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -24,10 +24,10 @@ static bool starts_with(const char *text, const char *prefix)
 
 static bool has_magic(int fd)
 {
-	char found[sizeof magic];
+	char found[MAGIC_SIZE];
 
-	return pread_full(fd, found, sizeof found, MAGIC_POSITION) == sizeof found &&
-	       memcmp(found, magic, sizeof magic) == 0;
+	return pread_full(fd, found, sizeof found, APPIMAGE_MAGIC_OFFSET) == sizeof found &&
+	       memcmp(found, APPIMAGE_MAGIC, MAGIC_SIZE) == 0;
 }
 
 /* Where memfd_create and shm_open have their files. */

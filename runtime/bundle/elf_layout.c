@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
+#include "generated/squashfs.h"
 
 #define TABLE_MAX 65536 /* bytes of a header table that is read at once */
 #define NAMES_MAX 65536
@@ -188,8 +189,8 @@ int elf_read_layout(int fd, const char *name, const char *section, struct elf_la
 
 uint64_t elf_image_offset(int fd, const struct elf_layout *layout)
 {
-	char magic[4];
+	uint8_t magic[4];
 	ssize_t n = pread_full(fd, magic, sizeof magic, layout->end);
 
-	return n == sizeof magic && memcmp(magic, "hsqs", 4) == 0 ? layout->end : layout->image;
+	return n == sizeof magic && le32(magic) == SQFS_MAGIC ? layout->end : layout->image;
 }

@@ -25,25 +25,25 @@ static int malformed(struct failure *failure, const char *file, const char *what
 static long check_header(const char *file, const uint8_t *raw, uint64_t size,
 			 struct failure *failure)
 {
-	uint32_t total = le32(raw + 12);
-	uint32_t count = le32(raw + 16);
+	uint32_t total = le32(raw + FUSELAGE_MANIFEST_AT_TOTAL);
+	uint32_t count = le32(raw + FUSELAGE_MANIFEST_AT_COUNT);
 
-	if (memcmp(raw, FUSELAGE_MANIFEST_MAGIC, 8) != 0)
+	if (memcmp(raw + FUSELAGE_MANIFEST_AT_MAGIC, FUSELAGE_MANIFEST_MAGIC, 8) != 0)
 		return malformed(failure, file, "expected the magic FUSELAGE at its start");
-	if (le16(raw + 8) != FUSELAGE_MANIFEST_MAJOR)
+	if (le16(raw + FUSELAGE_MANIFEST_AT_MAJOR) != FUSELAGE_MANIFEST_MAJOR)
 		return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
 			    "%s: manifest: expected format %u, found %u", file,
-			    FUSELAGE_MANIFEST_MAJOR, le16(raw + 8));
+			    FUSELAGE_MANIFEST_MAJOR, le16(raw + FUSELAGE_MANIFEST_AT_MAJOR));
 	if (total < HEADER_SIZE || total > size || count > FUSELAGE_MANIFEST_MAX_RECORDS)
 		return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED,
 			    "%s: manifest: %" PRIu32 " bytes and %" PRIu32
 			    " records in a section of %" PRIu64 " bytes",
 			    file, total, count, size);
 	uint32_t sum = lzma_crc32(raw + HEADER_SIZE, total - HEADER_SIZE, 0);
-	if (sum != le32(raw + 20))
+	if (sum != le32(raw + FUSELAGE_MANIFEST_AT_CHECKSUM))
 		return fail(failure, FUSELAGE_E_MANIFEST_MALFORMED,
 			    "%s: manifest: expected checksum %08" PRIx32 ", found %08" PRIx32, file,
-			    le32(raw + 20), sum);
+			    le32(raw + FUSELAGE_MANIFEST_AT_CHECKSUM), sum);
 	return (long)count;
 }
 
@@ -52,10 +52,10 @@ static int next_record(const uint8_t **at, const uint8_t *end, struct record *re
 	if ((size_t)(end - *at) < RECORD_SIZE)
 		return -1;
 
-	uint32_t length = le32(*at + 4);
+	uint32_t length = le32(*at + FUSELAGE_RECORD_AT_LENGTH);
 	size_t room = (size_t)(end - *at) - RECORD_SIZE;
-	record->tag = le16(*at);
-	record->flags = le16(*at + 2);
+	record->tag = le16(*at + FUSELAGE_RECORD_AT_TAG);
+	record->flags = le16(*at + FUSELAGE_RECORD_AT_FLAGS);
 	record->value = (const char *)*at + RECORD_SIZE;
 	/* The value ends with the only NUL in it. */
 	if (length == 0 || length > room || strnlen(record->value, length) != length - 1)
@@ -183,7 +183,7 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;
-	const uint8_t *end = raw + le32(raw + 12);
+	const uint8_t *end = raw + le32(raw + FUSELAGE_MANIFEST_AT_TOTAL);
 	for (long i = 0; i < count; i++) {
 		struct record record;
 		if (next_record(&at, end, &record) < 0)

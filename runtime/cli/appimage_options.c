@@ -17,6 +17,7 @@
 #include "start/janitor.h"
 #include "cli/bundle_options.h"
 #include "cli/extract_command.h"
+#include "generated/sections.h"
 
 #define PREFIX "--appimage-"
 #define SECTION_MAX 65536
@@ -97,9 +98,9 @@ static int dispatch(const struct bundle *bundle, const char *option, struct fail
 	if (strcmp(option, "portable-home") == 0 || strcmp(option, "portable-config") == 0)
 		return make_portable(bundle, option + sizeof "portable", failure);
 	if (strcmp(option, "signature") == 0)
-		return print_section(bundle, ".sha256_sig", failure);
+		return print_section(bundle, SECTION_SIGNATURE, failure);
 	if (strcmp(option, "updateinfo") == 0 || strcmp(option, "updateinformation") == 0)
-		return print_section(bundle, ".upd_info", failure);
+		return print_section(bundle, SECTION_UPDATE_INFO, failure);
 	if (strcmp(option, "version") == 0) {
 		fputs("AppImage runtime version: fuselage " FUSELAGE_VERSION "\n", stderr);
 		return 1;

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "squashfs/reader.h"
 
-#define EXTENDED 7
 #define TAIL_MAX 40 /* longest fixed part behind the head: an extended file */
 
 static const mode_t type_bits[] = {
@@ -28,13 +27,13 @@ static const uint8_t fixed_size[] = {
 	[SQFS_CHARACTER_DEVICE] = 8,
 	[SQFS_FIFO] = 4,
 	[SQFS_SOCKET] = 4,
-	[SQFS_DIR + EXTENDED] = 24,
-	[SQFS_FILE + EXTENDED] = 40,
-	[SQFS_SYMLINK + EXTENDED] = 8,
-	[SQFS_BLOCK_DEVICE + EXTENDED] = 12,
-	[SQFS_CHARACTER_DEVICE + EXTENDED] = 12,
-	[SQFS_FIFO + EXTENDED] = 8,
-	[SQFS_SOCKET + EXTENDED] = 8,
+	[SQFS_DIR + SQFS_EXTENDED] = 24,
+	[SQFS_FILE + SQFS_EXTENDED] = 40,
+	[SQFS_SYMLINK + SQFS_EXTENDED] = 8,
+	[SQFS_BLOCK_DEVICE + SQFS_EXTENDED] = 12,
+	[SQFS_CHARACTER_DEVICE + SQFS_EXTENDED] = 12,
+	[SQFS_FIFO + SQFS_EXTENDED] = 8,
+	[SQFS_SOCKET + SQFS_EXTENDED] = 8,
 };
 
 static int owner(struct sqfs_reader *reader, unsigned index, uint32_t *id)
@@ -198,13 +197,13 @@ int sqfs_inode_read(struct sqfs_reader *reader, uint64_t ref, struct sqfs_inode 
 		return error;
 
 	unsigned stored = le16(head);
-	if (stored == 0 || stored > SQFS_SOCKET + EXTENDED)
+	if (stored == 0 || stored > SQFS_SOCKET + SQFS_EXTENDED)
 		return sqfs_fail(reader, SQFS_EINODE,
 				 "inode at %" PRIu64 ":%u: type %u, expected 1 to 14", ref >> 16,
 				 (unsigned)(ref & 0xffff), stored);
 	bool extended = stored > SQFS_SOCKET;
 	inode->extended = extended;
-	inode->type = (uint16_t)(extended ? stored - EXTENDED : stored);
+	inode->type = (uint16_t)(extended ? stored - SQFS_EXTENDED : stored);
 	inode->mode = (uint16_t)((le16(head + 2) & 07777) | type_bits[inode->type]);
 	inode->mtime = le32(head + 8);
 	inode->number = le32(head + 12);

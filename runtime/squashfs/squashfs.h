@@ -21,56 +21,12 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define SQFS_MAGIC 0x73717368u
-#define SQFS_META_SIZE 8192u
+#include "generated/squashfs.h" /* numbers of the format, enum sqfs_error and what it means */
+
 #define SQFS_NAME_MAX 256u
 #define SQFS_XATTR_MAX 65536u /* bytes of a value, as XATTR_SIZE_MAX of the kernel */
 #define SQFS_NO_ENTRY 0xffffffffu
 #define SQFS_NO_TABLE UINT64_MAX
-
-enum sqfs_error {
-	SQFS_EIO = -1, /* the file could not be read */
-	SQFS_ETRUNCATED = -2, /* the file ends inside the image */
-	SQFS_EMAGIC = -3, /* no squashfs superblock here */
-	SQFS_EVERSION = -4, /* not version 4.0 */
-	SQFS_EBIGENDIAN = -5, /* a big-endian (squashfs 1-3) image */
-	SQFS_ESUPER = -6, /* a superblock field contradicts the format */
-	SQFS_ECODEC = -7, /* a compressor this reader does not have */
-	SQFS_ETABLE = -8, /* a table lies outside the image or out of order */
-	SQFS_EMETADATA = -9, /* a metadata block is malformed */
-	SQFS_EDECOMPRESS = -10, /* a block does not decompress to what was claimed */
-	SQFS_EINODE = -11, /* an inode is malformed */
-	SQFS_EDIRECTORY = -12, /* a directory is malformed or a name is not allowed */
-	SQFS_EFRAGMENT = -13, /* a fragment reference is out of range */
-	SQFS_EXATTR = -14, /* an extended attribute is malformed */
-	SQFS_ENOMEM = -15, /* out of memory */
-	SQFS_ENOENT = -16, /* no such name */
-	SQFS_ENOTDIR = -17, /* not a directory */
-	SQFS_ELOOP = -18, /* too many symbolic links, or a directory inside itself */
-	SQFS_ERANGE = -19, /* the caller's buffer is too small */
-	SQFS_ECHANGED = -20, /* the file was written to since it was opened */
-};
-
-enum sqfs_compressor {
-	SQFS_GZIP = 1,
-	SQFS_LZMA = 2,
-	SQFS_LZO = 3,
-	SQFS_XZ = 4,
-	SQFS_LZ4 = 5,
-	SQFS_ZSTD = 6,
-};
-
-/* Kinds of inode as they stand in an inode and, basic ones only, in a directory entry. */
-enum sqfs_type {
-	SQFS_DIR = 1,
-	SQFS_FILE,
-	SQFS_SYMLINK,
-	SQFS_BLOCK_DEVICE,
-	SQFS_CHARACTER_DEVICE,
-	SQFS_FIFO,
-	SQFS_SOCKET,
-	/* extended: the same + 7 */
-};
 
 struct sqfs_super {
 	uint32_t inode_count;

@@ -7,9 +7,6 @@
 #include "base/bytes.h"
 #include "squashfs/reader.h"
 
-#define SUPER_SIZE 96
-#define MAGIC_BIG_ENDIAN 0x68737173u
-
 __attribute__((format(printf, 3, 4))) static int refuse(char *fault, int error, const char *format,
 							...)
 {
@@ -26,22 +23,22 @@ __attribute__((format(printf, 3, 4))) static int refuse(char *fault, int error, 
 static void decode(struct sqfs_super *super, const uint8_t *raw)
 {
 	*super = (struct sqfs_super){
-		.inode_count = le32(raw + 4),
-		.mtime = le32(raw + 8),
-		.block_size = le32(raw + 12),
-		.fragment_count = le32(raw + 16),
-		.compressor = le16(raw + 20),
-		.block_log = le16(raw + 22),
-		.flags = le16(raw + 24),
-		.id_count = le16(raw + 26),
-		.root_ref = le64(raw + 32),
-		.bytes_used = le64(raw + 40),
-		.id_table = le64(raw + 48),
-		.xattr_table = le64(raw + 56),
-		.inode_table = le64(raw + 64),
-		.directory_table = le64(raw + 72),
-		.fragment_table = le64(raw + 80),
-		.export_table = le64(raw + 88),
+		.inode_count = le32(raw + SQFS_SUPER_INODE_COUNT),
+		.mtime = le32(raw + SQFS_SUPER_MTIME),
+		.block_size = le32(raw + SQFS_SUPER_BLOCK_SIZE),
+		.fragment_count = le32(raw + SQFS_SUPER_FRAGMENT_COUNT),
+		.compressor = le16(raw + SQFS_SUPER_COMPRESSOR),
+		.block_log = le16(raw + SQFS_SUPER_BLOCK_LOG),
+		.flags = le16(raw + SQFS_SUPER_FLAGS),
+		.id_count = le16(raw + SQFS_SUPER_ID_COUNT),
+		.root_ref = le64(raw + SQFS_SUPER_ROOT),
+		.bytes_used = le64(raw + SQFS_SUPER_BYTES_USED),
+		.id_table = le64(raw + SQFS_SUPER_ID_TABLE),
+		.xattr_table = le64(raw + SQFS_SUPER_XATTR_TABLE),
+		.inode_table = le64(raw + SQFS_SUPER_INODE_TABLE),
+		.directory_table = le64(raw + SQFS_SUPER_DIRECTORY_TABLE),
+		.fragment_table = le64(raw + SQFS_SUPER_FRAGMENT_TABLE),
+		.export_table = le64(raw + SQFS_SUPER_EXPORT_TABLE),
 	};
 	/* Writers differ in what they put here when there are no fragments. */
 	if (super->fragment_count == 0)
@@ -67,7 +64,7 @@ static int check_tables(const struct sqfs_super *super, char *fault)
 		  (((uint64_t)super->id_count * 4 + SQFS_META_SIZE - 1) / SQFS_META_SIZE) * 8 },
 		{ "xattr", super->xattr_table, 16 },
 	};
-	uint64_t previous = SUPER_SIZE;
+	uint64_t previous = SQFS_SUPER_SIZE;
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
 		bool optional = i == 2 || i == 3 || i == 5;
@@ -88,10 +85,10 @@ static int check_tables(const struct sqfs_super *super, char *fault)
 
 static int check(const struct sqfs_super *super, const uint8_t *raw, char *fault)
 {
-	unsigned major = le16(raw + 28);
-	unsigned minor = le16(raw + 30);
+	unsigned major = le16(raw + SQFS_SUPER_MAJOR);
+	unsigned minor = le16(raw + SQFS_SUPER_MINOR);
 
-	if (major != 4 || minor != 0)
+	if (major != SQFS_MAJOR || minor != SQFS_MINOR)
 		return refuse(fault, SQFS_EVERSION, "superblock: version %u.%u, expected 4.0",
 			      major, minor);
 	if (super->block_log < 12 || super->block_log > 20 ||
@@ -146,7 +143,7 @@ static int open_xattrs(struct sqfs *fs, char *fault)
 
 int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, uint64_t length, char *fault)
 {
-	uint8_t raw[SUPER_SIZE];
+	uint8_t raw[SQFS_SUPER_SIZE];
 	struct stat st;
 	int error;
 
@@ -159,16 +156,16 @@ int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, uint64_t length, char *f
 	ssize_t n = pread_full(fd, raw, sizeof raw, offset);
 	if (n < 0)
 		return refuse(fault, SQFS_EIO, "superblock at %" PRIu64 ": cannot be read", offset);
-	if (n >= 4 && le32(raw) == MAGIC_BIG_ENDIAN)
+	if (n >= 4 && le32(raw) == SQFS_MAGIC_BIG_ENDIAN)
 		return refuse(fault, SQFS_EBIGENDIAN, "superblock: magic sqsh, expected hsqs");
 	if (n >= 4 && le32(raw) != SQFS_MAGIC)
 		return refuse(fault, SQFS_EMAGIC,
 			      "bytes at %" PRIu64 ": magic 0x%08" PRIx32 ", expected 0x%08x",
 			      offset, le32(raw), SQFS_MAGIC);
-	if (n < SUPER_SIZE)
+	if (n < SQFS_SUPER_SIZE)
 		return refuse(fault, SQFS_ETRUNCATED,
 			      "superblock at %" PRIu64 ": %zd bytes, expected %d", offset, n,
-			      SUPER_SIZE);
+			      SQFS_SUPER_SIZE);
 	decode(&fs->super, raw);
 	error = check(&fs->super, raw, fault);
 	if (error)
@@ -177,7 +174,7 @@ int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, uint64_t length, char *f
 	/* A block device has no size here; reading tells. */
 	uint64_t there = S_ISREG(st.st_mode) ? (uint64_t)st.st_size - offset : UINT64_MAX - offset;
 	uint64_t room = length && length < there ? length : there;
-	if (fs->super.bytes_used < SUPER_SIZE || fs->super.bytes_used > INT64_MAX - offset)
+	if (fs->super.bytes_used < SQFS_SUPER_SIZE || fs->super.bytes_used > INT64_MAX - offset)
 		return refuse(fault, SQFS_ESUPER, "superblock: image of %" PRIu64 " bytes",
 			      fs->super.bytes_used);
 	if (fs->super.bytes_used > room)

@@ -8,7 +8,6 @@
 #define IMAGE_BLOCK_BYTES ZIP_OUTPUT_BYTES
 #define IMAGE_BLOCK_LOG 17
 #define IMAGE_STORED (UINT32_C(1) << 24) /* in a size word: not compressed */
-#define IMAGE_EXTENDED 7 /* added to a basic inode type */
 
 /*
  * A table in memory. Stored metadata blocks all hold 8 KiB behind a header of two bytes, so the

@@ -116,7 +116,7 @@ static int add_inode(struct listing *listing, uint32_t index)
 	uint8_t raw[40];
 
 	image->inodes[index] = (uint32_t)image->inode_table.used;
-	image_inode_head(image, index, extended ? SQFS_DIR + IMAGE_EXTENDED : SQFS_DIR, raw);
+	image_inode_head(image, index, extended ? SQFS_DIR + SQFS_EXTENDED : SQFS_DIR, raw);
 	if (!extended) {
 		put32(raw + 16, image_meta_block(listing->start));
 		put32(raw + 20, listing->directories + 2);

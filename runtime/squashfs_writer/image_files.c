@@ -66,7 +66,7 @@ static int add_extended(struct image *image, uint32_t index, uint64_t start, uin
 {
 	uint8_t raw[56];
 
-	image_inode_head(image, index, SQFS_FILE + IMAGE_EXTENDED, raw);
+	image_inode_head(image, index, SQFS_FILE + SQFS_EXTENDED, raw);
 	put64(raw + 16, start);
 	put64(raw + 24, image->zip->entries[index].size);
 	put64(raw + 32, sparse);

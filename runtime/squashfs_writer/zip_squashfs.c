@@ -14,13 +14,15 @@
 #include "squashfs_writer/image.h"
 #include "squashfs_writer/put.h"
 
-#define SUPER_BYTES 96
 #define BUFFER_BYTES (1u << 20)
 #define PADDED_BYTES 4096
 #define META_STORED 0x8000
 
 /* Inodes, data, fragments and ids are stored; there are no fragments and no attributes. */
-#define FLAGS (0x0001 | 0x0002 | 0x0008 | 0x0010 | 0x0200 | 0x0800)
+#define FLAGS                                                                              \
+	(SQFS_FLAG_UNCOMPRESSED_INODES | SQFS_FLAG_UNCOMPRESSED_DATA |                     \
+	 SQFS_FLAG_UNCOMPRESSED_FRAGMENTS | SQFS_FLAG_NO_FRAGMENTS | SQFS_FLAG_NO_XATTRS | \
+	 SQFS_FLAG_UNCOMPRESSED_IDS)
 
 static int refuse(struct image *image)
 {
@@ -113,51 +115,53 @@ static int write_ids(struct image *image, const uint32_t ids[2], size_t count, u
 	return image_write(image, place, sizeof place);
 }
 
-static int write_tables(struct image *image, uint8_t super[SUPER_BYTES], const uint32_t ids[2],
+static int write_tables(struct image *image, uint8_t super[SQFS_SUPER_SIZE], const uint32_t ids[2],
 			size_t id_count)
 {
 	uint32_t root = image->inodes[0];
 	uint64_t ids_at;
 
-	put64(super + 32, (uint64_t)image_meta_block(root) << 16 | image_meta_offset(root));
-	put64(super + 64, image->position);
+	put64(super + SQFS_SUPER_ROOT,
+	      (uint64_t)image_meta_block(root) << 16 | image_meta_offset(root));
+	put64(super + SQFS_SUPER_INODE_TABLE, image->position);
 	if (write_table(image, image->inode_table.bytes, image->inode_table.used) < 0)
 		return -1;
-	put64(super + 72, image->position);
+	put64(super + SQFS_SUPER_DIRECTORY_TABLE, image->position);
 	if (write_table(image, image->directory_table.bytes, image->directory_table.used) < 0 ||
 	    write_ids(image, ids, id_count, &ids_at) < 0)
 		return -1;
-	put64(super + 40, image->position);
-	put64(super + 48, ids_at);
+	put64(super + SQFS_SUPER_BYTES_USED, image->position);
+	put64(super + SQFS_SUPER_ID_TABLE, ids_at);
 	return 0;
 }
 
-static void start_super(const struct image *image, uint8_t super[SUPER_BYTES], size_t id_count)
+static void start_super(const struct image *image, uint8_t super[SQFS_SUPER_SIZE], size_t id_count)
 {
 	uint8_t root[16];
 
 	image_inode_head(image, 0, SQFS_DIR, root);
-	put32(super, SQFS_MAGIC);
-	put32(super + 4, (uint32_t)image->zip->count);
-	memcpy(super + 8, root + 8, 4); /* the root's time */
-	put32(super + 12, IMAGE_BLOCK_BYTES);
-	put32(super + 16, 0); /* fragments */
-	put16(super + 20, SQFS_ZSTD); /* of nothing: every kernel and tool since 2017 knows it */
-	put16(super + 22, IMAGE_BLOCK_LOG);
-	put16(super + 24, FLAGS);
-	put16(super + 26, (uint16_t)id_count);
-	put16(super + 28, 4); /* version 4.0 */
-	put16(super + 30, 0);
-	put64(super + 56, SQFS_NO_TABLE); /* extended attributes */
-	put64(super + 80, SQFS_NO_TABLE); /* fragments */
-	put64(super + 88, SQFS_NO_TABLE); /* export */
+	put32(super + SQFS_SUPER_MAGIC, SQFS_MAGIC);
+	put32(super + SQFS_SUPER_INODE_COUNT, (uint32_t)image->zip->count);
+	memcpy(super + SQFS_SUPER_MTIME, root + 8, 4); /* the root's time */
+	put32(super + SQFS_SUPER_BLOCK_SIZE, IMAGE_BLOCK_BYTES);
+	put32(super + SQFS_SUPER_FRAGMENT_COUNT, 0); /* fragments */
+	put16(super + SQFS_SUPER_COMPRESSOR,
+	      SQFS_ZSTD); /* of nothing: every kernel and tool since 2017 knows it */
+	put16(super + SQFS_SUPER_BLOCK_LOG, IMAGE_BLOCK_LOG);
+	put16(super + SQFS_SUPER_FLAGS, FLAGS);
+	put16(super + SQFS_SUPER_ID_COUNT, (uint16_t)id_count);
+	put16(super + SQFS_SUPER_MAJOR, SQFS_MAJOR);
+	put16(super + SQFS_SUPER_MINOR, SQFS_MINOR);
+	put64(super + SQFS_SUPER_XATTR_TABLE, SQFS_NO_TABLE); /* extended attributes */
+	put64(super + SQFS_SUPER_FRAGMENT_TABLE, SQFS_NO_TABLE); /* fragments */
+	put64(super + SQFS_SUPER_EXPORT_TABLE, SQFS_NO_TABLE); /* export */
 }
 
 static int write_image(struct image *image, uid_t uid, gid_t gid)
 {
 	uint32_t ids[2] = { uid, gid };
 	size_t id_count = uid == gid ? 1 : 2;
-	uint8_t super[SUPER_BYTES] = { 0 };
+	uint8_t super[SQFS_SUPER_SIZE] = { 0 };
 	static uint8_t zeros[PADDED_BYTES]; /* not const: that would take 4 KiB of the file */
 
 	image->gid_index = (uint16_t)(id_count - 1);

@@ -12,7 +12,6 @@
 #include "base/owned.h"
 #include "zip/zip_reader.h"
 
-#define CENTRAL_MAGIC 0x02014b50u
 #define SIGNATURE_MAGIC 0x05054b50u /* a digital signature behind the headers; not looked at */
 #define CENTRAL_SIZE 46
 #define BUFFER_BYTES (1u << 18) /* more than a header with three fields of 64 KiB */
@@ -293,11 +292,11 @@ int zip_read_central(struct zip *zip, const struct zip_end *end, struct failure 
 		if (need(zip, &window, CENTRAL_SIZE, failure) < 0)
 			return -1;
 		const uint8_t *raw = window.bytes + window.at;
-		if (le32(raw) != CENTRAL_MAGIC)
+		if (le32(raw) != ZIP_CENTRAL_MAGIC)
 			return zip_fail(zip, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
 					"entry %" PRIu64
 					": expected magic 0x%08x, found 0x%08" PRIx32,
-					i, CENTRAL_MAGIC, le32(raw));
+					i, ZIP_CENTRAL_MAGIC, le32(raw));
 		size_t size =
 			CENTRAL_SIZE + (size_t)le16(raw + 28) + le16(raw + 30) + le16(raw + 32);
 		if (need(zip, &window, size, failure) < 0)

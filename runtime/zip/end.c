@@ -10,14 +10,12 @@
 #include "base/owned.h"
 #include "zip/zip_reader.h"
 
-#define END_MAGIC 0x06054b50u
 #define END_SIZE 22
 #define COMMENT_MAX 65535
 #define LOCATOR_MAGIC 0x07064b50u
 #define LOCATOR_SIZE 20
 #define END64_MAGIC 0x06064b50u
 #define END64_SIZE 56 /* without the extensible data that may follow */
-#define CENTRAL_MAGIC 0x02014b50u
 
 /*
  * Takes the last record whose comment ends with the file; a comment may hold
@@ -31,7 +29,7 @@ static const uint8_t *search(const uint8_t *tail, size_t size)
 	if (size < END_SIZE)
 		return NULL;
 	for (size_t at = size - END_SIZE + 1; at-- > 0;) {
-		if (tail[at] != 'P' || le32(tail + at) != END_MAGIC)
+		if (tail[at] != 'P' || le32(tail + at) != ZIP_END_MAGIC)
 			continue;
 		size_t comment = le16(tail + at + 20);
 		size_t behind = size - at - END_SIZE;
@@ -107,7 +105,7 @@ static int set_base(const struct zip *zip, struct zip_end *end, uint64_t limit,
 		if (zip_pread(zip, magic, sizeof magic, end->base + end->directory,
 			      "central directory", failure) < 0)
 			return -1;
-		if (le32(magic) != CENTRAL_MAGIC)
+		if (le32(magic) != ZIP_CENTRAL_MAGIC)
 			end->base = 0;
 	}
 	end->directory += end->base;

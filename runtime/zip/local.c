@@ -11,7 +11,6 @@
 #include "libc/sort.h"
 #include "zip/zip_reader.h"
 
-#define LOCAL_MAGIC 0x04034b50u
 #define LOCAL_SIZE 30
 #define FLAG_ENCRYPTED 0x0001u
 
@@ -30,11 +29,11 @@ static int check_header(const struct zip *zip, struct zip_entry *entry, struct f
 	if (zip_pread(zip, raw, LOCAL_SIZE + (size_t)entry->name_size, entry->header,
 		      "local header", failure) < 0)
 		return -1;
-	if (le32(raw) != LOCAL_MAGIC)
+	if (le32(raw) != ZIP_LOCAL_MAGIC)
 		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
 				   "local header at %" PRIu64
 				   ": expected magic 0x%08x, found 0x%08" PRIx32,
-				   entry->header, LOCAL_MAGIC, le32(raw));
+				   entry->header, ZIP_LOCAL_MAGIC, le32(raw));
 	if (le16(raw + 6) & FLAG_ENCRYPTED)
 		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSUPPORTED,
 				   "contents: expected them unencrypted, found encryption");

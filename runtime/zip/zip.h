@@ -11,6 +11,11 @@
 
 #include "base/fail.h"
 
+/* What the records of a zip file start with: of a file, of its entry in the directory, at the end. */
+#define ZIP_LOCAL_MAGIC 0x04034b50u
+#define ZIP_CENTRAL_MAGIC 0x02014b50u
+#define ZIP_END_MAGIC 0x06054b50u
+
 struct zip; /* opened: entries validated, sorted so that a directory precedes
                what is in it */
 

@@ -1,9 +1,18 @@
 // runtime/generated/spec.h: what the runtime shares with the builder and the docs.
 
-import { cString, define } from "./c-text.mjs";
+import { constantName, cString, define, enumeration } from "./c-text.mjs";
 import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
+import { layoutOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { strategiesC } from "./strategies.mjs";
+
+/** Rows of an enumeration: where each field is. */
+const placed = (prefix, fields) =>
+  layoutOf(fields).fields.map(({ name, offset, bytes }) => [
+    `${prefix}_${constantName(name)}`,
+    offset,
+    `${bytes} bytes`,
+  ]);
 
 export function cHeader({ version, errors, manifest, options, strategies }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
@@ -25,13 +34,19 @@ ${[
   define("FUSELAGE_MANIFEST_MAGIC", `${cString(manifest.magic)} /* 8 bytes, no NUL */`),
   define("FUSELAGE_MANIFEST_MAJOR", `${manifest.major}u`),
   define("FUSELAGE_MANIFEST_MINOR", `${manifest.minor}u`),
-  define("FUSELAGE_MANIFEST_HEADER_SIZE", `${manifest.headerBytes}u`),
-  define("FUSELAGE_MANIFEST_RECORD_HEADER_SIZE", `${manifest.recordHeaderBytes}u`),
+  define("FUSELAGE_MANIFEST_HEADER_SIZE", `${layoutOf(manifest.header).size}u`),
+  define("FUSELAGE_MANIFEST_RECORD_HEADER_SIZE", `${layoutOf(manifest.recordHeader).size}u`),
   define("FUSELAGE_MANIFEST_RECORD_ALIGNMENT", `${manifest.recordAlignment}u`),
   define("FUSELAGE_MANIFEST_MAX_SIZE", `${manifest.maxBytes}u`),
   define("FUSELAGE_MANIFEST_MAX_RECORDS", `${manifest.maxRecords}u`),
   define("FUSELAGE_IMAGE_ALIGNMENT", `${manifest.imageAlignment}u`),
 ].join("\n")}
+
+/* Where the fields are: bytes from the start of the manifest, and of a record. */
+${enumeration("fuselage_manifest_field", [
+  ...placed("FUSELAGE_MANIFEST_AT", manifest.header),
+  ...placed("FUSELAGE_RECORD_AT", manifest.recordHeader),
+])}
 
 enum fuselage_manifest_tag {
 ${manifest.tags

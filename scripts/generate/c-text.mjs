@@ -18,6 +18,15 @@ export const constantName = (name) =>
 export const xMacro = (name, rows) =>
   `#define ${name}(X) \\\n${rows.map((row) => `\tX(${row.join(", ")})`).join(" \\\n")}`;
 
+/** An enumeration of [name, value, comment] rows. */
+export function enumeration(name, rows) {
+  const lines = rows.map(
+    ([constant, value, comment]) =>
+      `\t${constant} = ${value},${comment ? ` /* ${comment} */` : ""}`,
+  );
+  return `enum ${name} {\n${lines.join("\n")}\n};`;
+}
+
 /** A whole header; `name` is that of its file without the ending. */
 export function header(name, body) {
   const guard = `GENERATED_${constantName(name)}_H`;

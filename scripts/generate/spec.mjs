@@ -32,6 +32,8 @@ export function readSpec() {
     hostLibraries: readJson("scripts/spec/host-libraries.json"),
     machines,
     names: readJson("scripts/spec/names.json"),
+    squashfs: readJson("scripts/spec/squashfs.json"),
+    appimage: readJson("scripts/spec/appimage.json"),
   };
   const codes = spec.errors.map((error) => error.code);
   const sorted = [...codes].sort();

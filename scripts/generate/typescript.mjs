@@ -2,6 +2,7 @@
 
 import { configKeys } from "./config-schema.mjs";
 import { aliasHelp, commandHelp, programHelp } from "./help.mjs";
+import { layoutOf, offsetsOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { mountTypes } from "./strategies.mjs";
 
@@ -14,6 +15,8 @@ export function typescript({
   strategies,
   machines,
   names,
+  squashfs,
+  appimage,
 }) {
   const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
   const value = (name, data) =>
@@ -26,14 +29,21 @@ export function typescript({
         { exit: exit?.builder ?? defaultExit.builder, summary, hint },
       ]),
   );
-  const { tags, recordFlags, optionWords, ...numbers } = manifest;
+  const { tags, recordFlags, optionWords, header, recordHeader, ...numbers } = manifest;
   return [
     `// ${notice}\n`,
     `/** Version of this package. */\n${value("version", version)}`,
     "/** Failures of the builder by code; `exit` is the exit status of `bundle`. */\n" +
       value("errorCatalogue", catalogue),
     "/** Codes of failures: docs/errors.md. */\nexport type ErrorCode = keyof typeof errorCatalogue;\n",
-    value("manifestFormat", numbers),
+    value("manifestFormat", {
+      ...numbers,
+      headerBytes: layoutOf(header).size,
+      recordHeaderBytes: layoutOf(recordHeader).size,
+    }),
+    "/** Where the fields are: bytes from the start of the manifest, and of a record. */\n" +
+      value("manifestHeader", offsetsOf(header)),
+    value("manifestRecord", offsetsOf(recordHeader)),
     value("manifestTags", byName(tags)),
     value(
       "criticalTags",
@@ -54,6 +64,26 @@ export function typescript({
     ...Object.entries(mountTypes(strategies)).map(([name, types]) => value(name, types)),
     "/** Libraries that are never packed; docs/libraries.md lists them. */\n" +
       value("hostLibraries", hostLibraries),
+    "/** The squashfs format; `superblock` has offsets of fields, bytes. */\n" +
+      value("squashfsFormat", {
+        magic: squashfs.magic,
+        bigEndianMagic: squashfs.bigEndianMagic,
+        major: squashfs.major,
+        minor: squashfs.minor,
+        metadataBytes: squashfs.metadataBytes,
+        superblock: offsetsOf(squashfs.superblock),
+        flags: byName(squashfs.flags),
+        compressors: byName(squashfs.compressors),
+        inodeTypes: byName(squashfs.inodeTypes),
+        extendedType: squashfs.extendedType,
+      }),
+    "/** What of an AppImage stands in its ELF file. */\n" +
+      value("appimageFormat", {
+        magic: appimage.magic,
+        type: appimage.type,
+        magicOffset: appimage.magicOffset,
+        sections: Object.fromEntries(appimage.sections.map(({ name, section }) => [name, section])),
+      }),
     "/** Machines that bundles are made for: names, e_machine. */\n" +
       value(
         "machines",

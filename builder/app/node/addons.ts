@@ -4,7 +4,7 @@
  */
 import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { machineName } from "../../elf/read.ts";
+import { hasElfMagic, machineName } from "../../elf/read.ts";
 import { type Closure, findPackage } from "./installed.ts";
 import * as errors from "./node-errors.ts";
 import type { PackageJson, PackageReader } from "./package.ts";
@@ -168,7 +168,7 @@ async function machineOf(file: string): Promise<number | undefined> {
   const handle = await open(file);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
-    const isElf = bytesRead === 20 && buffer.readUInt32BE(0) === 0x7f454c46;
+    const isElf = bytesRead === 20 && hasElfMagic(buffer);
     return isElf && buffer[5] === 1 ? buffer.readUInt16LE(18) : undefined;
   } finally {
     await handle.close();

@@ -6,6 +6,7 @@
  * and a new section header table follows. Loaded sections keep their numbers, because symbols of
  * .dynsym name sections by number: a section that goes in front of a kept one becomes empty instead.
  */
+import { hasElfMagic } from "../../elf/read.ts";
 import { elfMalformed, elfUnsupported } from "../../errors.ts";
 
 const SHT_NULL = 0;
@@ -26,11 +27,7 @@ const field = { name: 0, type: 4, flags: 8, offset: 24, size: 32, link: 40, alig
  * @throws E_ELF_UNSUPPORTED, E_ELF_MALFORMED
  */
 export function stripElf(bytes: Buffer, file: string): Buffer {
-  if (
-    bytes.length < HEADER ||
-    bytes.readUInt32BE(0) !== 0x7f454c46 ||
-    bytes.readUInt16LE(4) !== 0x102
-  ) {
+  if (bytes.length < HEADER || !hasElfMagic(bytes) || bytes.readUInt16LE(4) !== 0x102) {
     throw elfUnsupported(file, "this is not a 64-bit little-endian ELF file");
   }
   const table = Number(bytes.readBigUInt64LE(40));

@@ -10,6 +10,7 @@
 //                  dist/bundle.config.schema.json  what editors know of its configuration
 //                  dist/man, dist/completions      its man pages and completions
 //   types          dist/**/*.d.ts                  its declarations; only publishing needs them
+//   commands       compile_commands.json           for editors: how each file of C and C++ is compiled
 //
 // All of them when none is named. What is stale is built at once, by as many compilers as there are
 // processors.
@@ -120,6 +121,15 @@ export const parts = [
     inputs: ["builder", "scripts/generate", "scripts/spec", "tsconfig.json", "tsconfig.build.json"],
     outputs: ["dist/index.d.ts"],
     build: buildTypes,
+  },
+  {
+    name: "commands",
+    inputs: ["runtime", "native", "scripts/build", "package-lock.json"],
+    outputs: ["compile_commands.json"],
+    async build() {
+      const { writeCompileCommands } = await import("./build/compile-commands.mjs");
+      await writeCompileCommands();
+    },
   },
 ];
 

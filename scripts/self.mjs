@@ -18,6 +18,7 @@ const unpublished = [
   "biome.json",
   "build",
   "builder",
+  "compile_commands.json",
   "dist/**/*.d.ts",
   "examples",
   "native",

@@ -248,7 +248,13 @@ async function setUp({ test = false, other }) {
   const release = await lock();
   try {
     await installPackages();
-    const parts = ["runtime", "native", "dist", ...((other ?? test) ? ["runtime-other"] : [])];
+    const parts = [
+      "runtime",
+      "native",
+      "dist",
+      "commands",
+      ...((other ?? test) ? ["runtime-other"] : []),
+    ];
     const [built] = await Promise.all([build(parts), test && prepareTests()]);
     const what = built > 0 ? "ready" : "everything is up to date";
     say(`setup: ${what} (${((Date.now() - started) / 1000).toFixed(1)} s)`);

@@ -23,7 +23,7 @@ import { compile, packageDir, packageVersion, root, zig } from "./toolchain.mjs"
 
 const glibc = "2.28";
 
-async function sources(/** @type {string} */ dir, /** @type {string} */ extension) {
+export async function sources(/** @type {string} */ dir, /** @type {string} */ extension) {
   const names = await readdir(path.join(root, dir));
   return names
     .filter((name) => name.endsWith(extension))
@@ -55,7 +55,7 @@ export function nativeFlags(/** @type {Library[]} */ libraries) {
   ];
 }
 
-const target = (/** @type {string} */ arch) => ["-target", `${arch}-linux-gnu.${glibc}`];
+export const target = (/** @type {string} */ arch) => ["-target", `${arch}-linux-gnu.${glibc}`];
 
 /** Compiles what is stale for one machine. @returns {ReturnType<typeof compile>} */
 export async function compileNative(/** @type {string} */ arch) {

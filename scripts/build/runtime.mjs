@@ -144,7 +144,7 @@ export async function units(libraries, ours, flags, more = () => []) {
   ];
 }
 
-function runtimeTarget(/** @type {string} */ arch) {
+export function runtimeTarget(/** @type {string} */ arch) {
   return ["-target", `${arch}-linux-musl`];
 }
 

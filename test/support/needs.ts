@@ -67,6 +67,7 @@ const probes = {
   bwrap: () => tool("bwrap"),
   unzip: () => tool("unzip"),
   gcc: () => tool("gcc"),
+  clang19: () => tool("clang-19"),
   gpg: () => tool("gpg"),
   zsync: () => tool("zsync") ?? tool("zsyncmake"),
   desktopFileValidate: () => tool("desktop-file-validate"),

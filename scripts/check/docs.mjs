@@ -16,7 +16,11 @@ function filesBelow(/** @type {string} */ dir, /** @type {RegExp} */ pattern) {
     .map((name) => path.join(dir, name));
 }
 
-const documents = () => ["README.md", "CHANGELOG.md", ...filesBelow("docs", /\.md$/)];
+const documents = () => [
+  ...readdirSync(root).filter((name) => name.endsWith(".md")),
+  ...filesBelow("docs", /\.md$/),
+  ".github/pull_request_template.md",
+];
 
 /** GitHub's anchors of a document's headings. */
 function anchors(/** @type {string} */ text) {

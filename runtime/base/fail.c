@@ -5,11 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
 
 static void record(struct failure *failure, enum fuselage_code code, const char *format,
 		   va_list arguments)
 {
 	failure->code = code;
+	failure->cause = FUSELAGE_CAUSE_NONE;
+	failure->error = 0;
 	vsnprintf(failure->text, sizeof failure->text, format, arguments);
 }
 
@@ -55,6 +60,7 @@ int fail_errno(struct failure *failure, enum fuselage_code code, const char *for
 		va_start(arguments, format);
 		record(failure, limit ? FUSELAGE_E_LIMIT : code, format, arguments);
 		va_end(arguments);
+		failure->error = error;
 		size_t used = strlen(failure->text);
 		snprintf(failure->text + used, sizeof failure->text - used,
 			 limit ? ": %s (ulimit -%c)" : ": %s", strerror(error), limit);
@@ -63,8 +69,36 @@ int fail_errno(struct failure *failure, enum fuselage_code code, const char *for
 	return -1;
 }
 
+int fail_as(struct failure *failure, const struct failure *other)
+{
+	if (failure->code == FUSELAGE_OK)
+		*failure = *other;
+	return -1;
+}
+
+int fail_cause(struct failure *failure, enum fuselage_cause cause)
+{
+	if (failure->cause == FUSELAGE_CAUSE_NONE)
+		failure->cause = cause;
+	return -1;
+}
+
+int failure_send(int out, const struct failure *failure)
+{
+	return write_full(out, failure, sizeof *failure);
+}
+
+bool failure_receive(int in, struct failure *failure)
+{
+	bool whole = read(in, failure, sizeof *failure) == sizeof *failure &&
+		     failure->code > FUSELAGE_OK && failure->code < FUSELAGE_CODE_COUNT &&
+		     failure->cause < FUSELAGE_CAUSE_COUNT;
+
+	failure->text[sizeof failure->text - 1] = 0;
+	return whole;
+}
+
 void failure_clear(struct failure *failure)
 {
-	failure->code = FUSELAGE_OK;
-	failure->text[0] = 0;
+	*failure = (struct failure){ 0 };
 }

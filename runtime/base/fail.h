@@ -1,16 +1,19 @@
 /*
- * Failures of the runtime: a stable code and the words that go with it. Everything below main.c
- * returns them; only main.c prints.
+ * Failures of the runtime: a stable code, what it comes from, and words for people, by which nothing
+ * here goes. Everything below main.c returns them; only main.c prints.
  */
 #ifndef BASE_FAIL_H
 #define BASE_FAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "generated/spec.h"
 
 struct failure {
 	enum fuselage_code code;
+	enum fuselage_cause cause;
+	int error; /* errno, or 0 */
 	char text[1024]; /* "WHAT: what happened: expected X, found Y" */
 };
 
@@ -20,6 +23,15 @@ __attribute__((format(printf, 3, 4))) int fail(struct failure *failure, enum fus
 /* The same, with ": " and errno's words behind it. */
 __attribute__((format(printf, 3, 4))) int
 fail_errno(struct failure *failure, enum fuselage_code code, const char *format, ...);
+/* The same failure as another one. */
+int fail_as(struct failure *failure, const struct failure *other);
+/* Says where the one that is recorded comes from, unless that is known already. Returns -1. */
+int fail_cause(struct failure *failure, enum fuselage_cause cause);
 void failure_clear(struct failure *failure);
+
+/* From one process of ours to another that has just been started by it, or started it. */
+int failure_send(int out, const struct failure *failure);
+/* Returns false for what is no failure: an end, or anything else from a process that was taken over. */
+bool failure_receive(int in, struct failure *failure);
 
 #endif

@@ -220,11 +220,11 @@ static int open_cache(struct disk_tree *tree, struct failure *failure)
 	if (fstatfs(cache, &fs) < 0 || syscall(SYS_faccessat, cache, ".", W_OK) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 	errno = ENOEXEC;
-	if (fs.f_flags & ST_NOEXEC)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "%.200s/cache: is mounted noexec, no program starts from there",
-			    tree->base);
-	return steal_fd(&cache);
+	if (!(fs.f_flags & ST_NOEXEC))
+		return steal_fd(&cache);
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+	     "%.200s/cache: is mounted noexec, no program starts from there", tree->base);
+	return fail_cause(failure, FUSELAGE_CAUSE_NOEXEC);
 }
 
 static int find_cache(struct disk_tree *tree, struct failure *failure)
@@ -289,7 +289,7 @@ int cache_tree_place(struct archive *archive, const struct caller *caller, const
 	OWNED_FD tree = privileges_isolated(caller, open_or_make, &job, failure);
 
 	if (tree < 0)
-		return -1;
+		return fail_cause(failure, FUSELAGE_CAUSE_EXTRACTION);
 	if (descriptor_path(tree, path, sizeof path - sizeof FILES) == 0) {
 		stpcpy(path + strlen(path), "/" FILES);
 		/*
@@ -302,5 +302,6 @@ int cache_tree_place(struct archive *archive, const struct caller *caller, const
 			return 0;
 		}
 	}
-	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", archive->target);
+	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", archive->target);
+	return fail_cause(failure, FUSELAGE_CAUSE_EXTRACTION);
 }

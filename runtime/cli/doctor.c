@@ -22,13 +22,11 @@
 static const char *const strategies[] = { FUSELAGE_STRATEGIES(NAME) };
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
-#define REASON_MAX 800
 
 /* What one attempt told. */
 struct finding {
-	bool works;
 	double milliseconds;
-	char reason[REASON_MAX]; /* in words; empty when it works */
+	struct failure failure; /* none when it works */
 	const char *advice;
 };
 
@@ -81,19 +79,8 @@ static const char *advise_namespace(void)
 	return "ask the administrator to allow user namespaces, or install fuse3 for fusermount3";
 }
 
-static const char *advise_fuse(void)
-{
-	struct stat st;
-
-	if (stat(FUSE_DEVICE, &st) < 0)
-		return "modprobe fuse; in a container: --device " FUSE_DEVICE;
-	if (access(FUSE_DEVICE, R_OK | W_OK) < 0)
-		return "chmod 0666 " FUSE_DEVICE ", as distributions have it";
-	return NULL;
-}
-
 /* The kernel refused to mount an image that our own reader finds sound. */
-static const char *advise_squashfs(const struct start *start, const char *reason)
+static const char *advise_squashfs(const struct start *start, int error)
 {
 	static char advice[160];
 	unsigned compressor = start->invocation.archives[0].fs.super.compressor;
@@ -101,7 +88,7 @@ static const char *advise_squashfs(const struct start *start, const char *reason
 
 	if (!file_has("/proc/filesystems", "\tsquashfs\n"))
 		return "modprobe squashfs: the kernel has it neither built in nor loaded";
-	int has = find_words(reason, strerror(EINVAL)) ? kernel_has_codec(compressor, option) : 1;
+	int has = error == EINVAL ? kernel_has_codec(compressor, option) : 1;
 	if (has > 0)
 		return "see the kernel's log: dmesg | grep -i squashfs";
 	snprintf(advice, sizeof advice,
@@ -110,52 +97,35 @@ static const char *advise_squashfs(const struct start *start, const char *reason
 	return advice;
 }
 
-static const char *advise_loop(const struct start *start, const char *reason)
+/* Also of the folder for mount points; a limit of namespaces has the same errno. */
+static bool is_disk_full(const struct failure *failure)
 {
-	if (find_words(reason, "CAP_SYS_ADMIN"))
-		return "run as root, or install the program setuid-root";
-	if (find_words(reason, "squashfs ("))
-		return advise_squashfs(start, reason);
-	if (find_words(reason, "/dev/loop"))
-		return access("/sys/devices/virtual/misc/loop-control", F_OK) < 0 ?
-			       "modprobe loop: the kernel has no loop devices" :
-			       "in a container: --privileged, or --device for /dev/loop-control "
-			       "and "
-			       "each /dev/loopN";
-	return "another strategy is taken";
-}
-
-static const char *advise_extract(const char *reason)
-{
-	if (find_words(reason, "noexec"))
-		return "set FUSELAGE_HOME to a folder of a file system that is not mounted noexec";
-	if (find_words(reason, strerror(ENOSPC)) || find_words(reason, strerror(EDQUOT)))
-		return "make room, or set FUSELAGE_HOME to a folder of another file system";
-	if (find_words(reason, strerror(EFBIG)))
-		return "ulimit -f unlimited";
-	return "set FUSELAGE_HOME to a folder of your own that you can write to";
+	return (failure->error == ENOSPC || failure->error == EDQUOT) &&
+	       (failure->cause == FUSELAGE_CAUSE_NONE ||
+		failure->cause == FUSELAGE_CAUSE_EXTRACTION);
 }
 
 /* What the user, or whoever runs the machine, can do about it. */
-static const char *advise(const struct start *start, const char *strategy, const char *reason)
+static const char *advise(const struct start *start, const struct failure *failure)
 {
-	const char *fuse = advise_fuse();
-
-	if (strcmp(strategy, "loop") == 0)
-		return advise_loop(start, reason);
-	if (strcmp(strategy, "fusermount") == 0) {
-		if (find_words(reason, "not installed"))
-			return "install fuse3";
-		if (status_says("NoNewPrivs:\t1"))
-			return "no_new_privs is set: a setuid helper has no effect here";
-		return fuse ? fuse :
-			      "fusermount3 has to be setuid-root, and not on a nosuid file system";
-	}
-	if (find_words(reason, "namespace"))
+	if (is_disk_full(failure))
+		return "make room, or set FUSELAGE_HOME to a folder of another file system";
+	/* Not refused, but at fault for another reason, and its code says what to do. */
+	if (failure->code != FUSELAGE_E_MOUNT_REFUSED && failure->code != FUSELAGE_E_NAMESPACE)
+		return fuselage_failures[failure->code].hint;
+	switch (failure->cause) {
+#define ADVICE(name, advice)        \
+	case FUSELAGE_CAUSE_##name: \
+		return advice;
+		FUSELAGE_ADVICES(ADVICE)
+	case FUSELAGE_CAUSE_NAMESPACE:
 		return advise_namespace();
-	if (strcmp(strategy, "extract") == 0)
-		return advise_extract(reason);
-	return fuse ? fuse : "see the reason";
+	case FUSELAGE_CAUSE_KERNEL_SQUASHFS:
+		return advise_squashfs(start, failure->error);
+	case FUSELAGE_CAUSE_COUNT:
+		break;
+	}
+	return NULL;
 }
 
 struct attempt {
@@ -175,37 +145,26 @@ static int attempt_main(void *argument)
 	if (home_prepare(start->home, &start->identity, false, &failure) == 0 &&
 	    mount_archives(start, &failure) == 0)
 		return 0;
-	(void)write_full(attempt->out, failure.text, strlen(failure.text));
+	/* What the strategy itself said, without what a start adds for those who asked for it. */
+	(void)failure_send(attempt->out,
+			   start->mounting.refused.code ? &start->mounting.refused : &failure);
 	return 1;
-}
-
-/* The strategy's own words stand behind its name, "NAME: " or "--mount-type=NAME: ". */
-static void keep_own_words(char *reason, const char *strategy)
-{
-	char label[32];
-	const char *own;
-
-	snprintf(label, sizeof label, "%s: ", strategy);
-	own = find_words(reason, label);
-	if (own)
-		memmove(reason, own + strlen(label), strlen(own + strlen(label)) + 1);
-	for (char *c = reason; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
 }
 
 static int examine(struct start *start, const char *strategy, struct finding *finding,
 		   struct failure *failure)
 {
 	double began = clock_milliseconds();
+	struct failure *refusal = &finding->failure;
 	int ends[2];
 
 	*finding = (struct finding){ 0 };
 	if (start->identity.kind == NAMESPACE_USER && strcmp(strategy, "loop") == 0) {
-		snprintf(finding->reason, sizeof finding->reason,
-			 "needs CAP_SYS_ADMIN (running as uid %u without it)",
-			 (unsigned)start->identity.caller.uid);
-		finding->advice = advise(start, strategy, finding->reason);
+		fail(refusal, FUSELAGE_E_MOUNT_REFUSED,
+		     "needs CAP_SYS_ADMIN (running as uid %u without it)",
+		     (unsigned)start->identity.caller.uid);
+		fail_cause(refusal, FUSELAGE_CAUSE_ADMIN);
+		finding->advice = advise(start, refusal);
 		return 0;
 	}
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -217,13 +176,13 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "fork");
 	close(steal_fd(&out));
 	finding->milliseconds = clock_milliseconds() - began;
-	finding->works = status == 0;
-	if (finding->works)
+	if (status == 0)
 		return 0;
-	ssize_t n = read(in, finding->reason, sizeof finding->reason - 1);
-	finding->reason[n > 0 ? n : 0] = 0;
-	keep_own_words(finding->reason, strategy);
-	finding->advice = advise(start, strategy, finding->reason);
+	if (!failure_receive(in, refusal)) {
+		failure_clear(refusal);
+		fail(refusal, FUSELAGE_E_MOUNT_REFUSED, "the attempt ended with status %d", status);
+	}
+	finding->advice = advise(start, refusal);
 	return 0;
 }
 
@@ -243,11 +202,13 @@ static void print_json_string(const char *text)
 
 static void print_json(const char *strategy, const struct finding *finding, bool last)
 {
+	bool works = finding->failure.code == FUSELAGE_OK;
+
 	printf("  { \"strategy\": \"%s\", \"works\": %s, \"milliseconds\": %.2f", strategy,
-	       finding->works ? "true" : "false", finding->milliseconds);
-	if (!finding->works) {
+	       works ? "true" : "false", finding->milliseconds);
+	if (!works) {
 		printf(", \"reason\": ");
-		print_json_string(finding->reason);
+		print_json_string(finding->failure.text);
 		printf(", \"advice\": ");
 		print_json_string(finding->advice);
 	}
@@ -256,11 +217,11 @@ static void print_json(const char *strategy, const struct finding *finding, bool
 
 static void print_line(const char *strategy, const struct finding *finding)
 {
-	if (finding->works)
+	if (finding->failure.code == FUSELAGE_OK)
 		printf("%-11s works (%.1f ms)\n", strategy, finding->milliseconds);
 	else
-		printf("%-11s refused: %s\n%-11s   to do: %s\n", strategy, finding->reason, "",
-		       finding->advice);
+		printf("%-11s refused: %s\n%-11s   to do: %s\n", strategy, finding->failure.text,
+		       "", finding->advice);
 }
 
 int doctor_run(struct start *start, bool json, struct failure *failure)
@@ -274,7 +235,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 		struct finding finding;
 		if (examine(start, strategies[i], &finding, failure) < 0)
 			return -1;
-		any |= finding.works;
+		any |= finding.failure.code == FUSELAGE_OK;
 		if (json)
 			print_json(strategies[i], &finding, i + 1 == STRATEGY_COUNT);
 		else

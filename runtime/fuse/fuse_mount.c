@@ -140,23 +140,34 @@ int fuse_server_start(const struct identity *identity, const struct fuse_service
 	return 0;
 }
 
+/* What usually keeps /dev/fuse from being opened. */
+static const struct {
+	int error;
+	enum fuselage_cause cause;
+	const char *words;
+} refusals[] = {
+	{ ENOENT, FUSELAGE_CAUSE_FUSE_MISSING,
+	  "does not exist (the fuse module is not loaded, or this container was given no such "
+	  "device)" },
+	{ EACCES, FUSELAGE_CAUSE_FUSE_CLOSED,
+	  "is not readable and writable for this user (mode 0666 is usual)" },
+	{ EPERM, FUSELAGE_CAUSE_FUSE_POLICY, "is refused by this container's device policy" },
+};
+
 int fuse_open_device(struct failure *failure)
 {
 	int device = open(FUSE_DEVICE, O_RDWR | O_CLOEXEC);
+	int error = errno;
 
 	if (device >= 0)
 		return device;
-	if (errno == ENOENT)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    FUSE_DEVICE " does not exist (the fuse module is not loaded, or this "
-					"container was given no such device)");
-	if (errno == EACCES)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    FUSE_DEVICE " is not readable and writable for this user (mode 0666 is "
-					"usual)");
-	if (errno == EPERM)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    FUSE_DEVICE " is refused by this container's device policy");
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (refusals[i].error != error)
+			continue;
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED, FUSE_DEVICE " %s", refusals[i].words);
+		failure->error = error;
+		return fail_cause(failure, refusals[i].cause);
+	}
 	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, FUSE_DEVICE);
 }
 

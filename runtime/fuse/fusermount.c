@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct helper {
 	char *argv[6]; /* the first is chosen here */
 	int socket; /* where it sends the device, or -1 */
 	int words;
+	bool missing; /* there is no such program */
 };
 
 /*
@@ -79,12 +81,26 @@ static int run_helper(struct helper *helper, char message[FUSERMOUNT_MESSAGE_MAX
 	}
 	if (status < 0)
 		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX, "%s", strerror(errno));
-	if (status == 127 && n <= 0) /* the loader of a program says the same, in words */
+	helper->missing = status == 127 && n <= 0; /* a program's loader says the same, in words */
+	if (helper->missing)
 		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX,
 			     "fusermount3 is not installed (package fuse3)");
 	message[n > 0 ? n : 0] = 0;
 	message[strcspn(message, "\n")] = 0;
 	return status;
+}
+
+/* It says little itself, and in words of its own. */
+static enum fuselage_cause cause_of(const struct helper *helper)
+{
+	if (helper->missing)
+		return FUSELAGE_CAUSE_FUSERMOUNT_MISSING;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0)
+		return FUSELAGE_CAUSE_NO_NEW_PRIVS;
+	if (access(FUSE_DEVICE, F_OK) < 0)
+		return FUSELAGE_CAUSE_FUSE_MISSING;
+	return access(FUSE_DEVICE, R_OK | W_OK) < 0 ? FUSELAGE_CAUSE_FUSE_CLOSED :
+						      FUSELAGE_CAUSE_FUSERMOUNT_REFUSED;
 }
 
 int fusermount_mount(const struct caller *caller, const char *target, const char *options,
@@ -98,19 +114,19 @@ int fusermount_mount(const struct caller *caller, const char *target, const char
 	OWNED_FD ours = sockets[0], theirs = sockets[1];
 	struct helper helper = {
 		caller,
-		{ NULL, (char *)"-o", (char *)(uintptr_t)options, (char *)"--",
-		  (char *)(uintptr_t)target },
+		{ NULL, (char *)"-o", (char *)(uintptr_t)options, (char *)"--", (char *)(uintptr_t)target },
 		theirs,
 		-1,
+		false,
 	};
 	int status = run_helper(&helper, message);
 	close(steal_fd(&theirs));
 	OWNED_FD device = receive_descriptor(ours);
-	if (device < 0 || status != 0)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s%s",
-			    status == 127 ? "" : "fusermount3 failed: ",
-			    *message ? message : "no reason given");
-	return steal_fd(&device);
+	if (device >= 0 && status == 0)
+		return steal_fd(&device);
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s%s",
+	     status == 127 ? "" : "fusermount3 failed: ", *message ? message : "no reason given");
+	return fail_cause(failure, cause_of(&helper));
 }
 
 int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX])
@@ -120,6 +136,7 @@ int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_ME
 		{ NULL, (char *)(lazy ? "-uz" : "-u"), (char *)"--", (char *)(uintptr_t)target },
 		-1,
 		-1,
+		false,
 	};
 
 	return run_helper(&helper, message) == 0 ? 0 : -1;

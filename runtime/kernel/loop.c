@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/owned.h"
 
@@ -31,7 +32,7 @@ static int configure(int device, int file, const struct loop_info64 *info)
 	return 0;
 }
 
-int loop_attach(int file, uint64_t offset, uint64_t size, char *path, struct failure *failure)
+static int attach(int file, uint64_t offset, uint64_t size, char *path, struct failure *failure)
 {
 	OWNED_FD control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	struct loop_info64 info = {
@@ -63,4 +64,15 @@ int loop_attach(int file, uint64_t offset, uint64_t size, char *path, struct fai
 	}
 	return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: no free loop device after %d tries",
 		    path, TRIES);
+}
+
+int loop_attach(int file, uint64_t offset, uint64_t size, char *path, struct failure *failure)
+{
+	int device = attach(file, offset, size, path, failure);
+
+	if (device >= 0)
+		return device;
+	return fail_cause(failure, access("/sys/devices/virtual/misc/loop-control", F_OK) < 0 ?
+					   FUSELAGE_CAUSE_LOOP_MISSING :
+					   FUSELAGE_CAUSE_LOOP_REFUSED);
 }

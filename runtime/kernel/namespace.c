@@ -158,14 +158,17 @@ int namespace_enter(const struct identity *identity, bool joined, int *cwd, stru
 {
 	int result;
 
-	if (leave_host(identity, joined, failure) < 0 || keep_directory(cwd, failure) < 0)
+	if (leave_host(identity, joined, failure) < 0)
+		return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
+	if (keep_directory(cwd, failure) < 0)
 		return -1;
 	result = chdir("/");
 	privileges_raise(&identity->caller);
 	if (result == 0)
 		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
 	privileges_lower(&identity->caller);
-	return result == 0 ? 0 :
-			     fail_errno(failure, FUSELAGE_E_NAMESPACE,
-					"/: propagation cannot be set to slave");
+	if (result == 0)
+		return 0;
+	fail_errno(failure, FUSELAGE_E_NAMESPACE, "/: propagation cannot be set to slave");
+	return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
 }

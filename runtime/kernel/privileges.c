@@ -123,7 +123,7 @@ static int isolated_main(void *argument)
 		fd = fail_errno(&failure, FUSELAGE_E_PRIVILEGES, "result of an isolated process");
 	if (fd >= 0)
 		return fd > STDERR_FILENO;
-	return write_full(job->socket, &failure, sizeof failure) < 0 ? 3 : 2;
+	return failure_send(job->socket, &failure) < 0 ? 3 : 2;
 }
 
 int privileges_isolated(const struct caller *caller, int (*work)(void *, struct failure *),
@@ -146,9 +146,8 @@ int privileges_isolated(const struct caller *caller, int (*work)(void *, struct 
 	close(steal_fd(&other));
 	if (status == 1)
 		return receive_descriptor(ours);
-	if (read(ours, &theirs, sizeof theirs) == sizeof theirs && theirs.code > FUSELAGE_OK &&
-	    theirs.code < FUSELAGE_CODE_COUNT)
-		return fail(failure, theirs.code, "%.*s", (int)sizeof theirs.text - 1, theirs.text);
+	if (failure_receive(ours, &theirs))
+		return fail_as(failure, &theirs);
 	return fail(failure, FUSELAGE_E_PRIVILEGES, "an isolated process ended with status %d",
 		    status);
 }

@@ -31,12 +31,12 @@ int handover_socket(struct failure *failure)
 }
 
 /* The nearest errno; the text says it exactly. */
-static int32_t error_number(const struct failure *failure, int error)
+static int32_t error_number(const struct failure *failure)
 {
 	switch (failure->code) {
 	case FUSELAGE_E_MOUNT_REFUSED:
 	case FUSELAGE_E_ARCHIVE_OPEN:
-		return error ? error : EPERM;
+		return failure->error ? failure->error : EPERM;
 	case FUSELAGE_E_OUT_OF_MEMORY:
 		return ENOMEM;
 	case FUSELAGE_E_FUSE_OPTION:
@@ -52,7 +52,7 @@ int handover_send(int socket, int mount, const char *strategy, struct failure *f
 	struct {
 		int32_t error;
 		char text[HANDOVER_TEXT_MAX];
-	} answer = { mount < 0 ? error_number(failure, errno) : 0, "" };
+	} answer = { mount < 0 ? error_number(failure) : 0, "" };
 
 	if (mount < 0)
 		snprintf(answer.text, sizeof answer.text, "[%s] %.950s",

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/fail.h"
 #include "fuse/fuse_options.h"
 #include "kernel/identity.h"
 #include "kernel/policy.h"
@@ -18,7 +19,8 @@ struct mounting {
 	struct share share;
 	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
 	bool on_host; /* files are to be seen by others, or to stay: no namespace */
-	char refusal[512]; /* why there is no namespace */
+	struct failure refusal; /* why there is no namespace */
+	struct failure refused; /* by the last strategy that was tried, in its own words */
 	int janitor; /* without a namespace: a socket to the process that cleans up */
 	const char *strategy; /* of the last image that was mounted */
 };

@@ -43,22 +43,36 @@ static void undo(struct attempt *attempt)
 		close(steal_fd(&attempt->image->detached));
 }
 
+/* What the strategy is not for. */
+static int refuse(struct failure *failure, const char *why)
+{
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s", why);
+	return fail_cause(failure, FUSELAGE_CAUSE_UNSUITABLE);
+}
+
+static int refuse_user(const struct mounting *mounting, const char *more, struct failure *failure)
+{
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+	     "needs CAP_SYS_ADMIN (running as uid %u without it)%s",
+	     (unsigned)mounting->identity->caller.uid, more);
+	return fail_cause(failure, FUSELAGE_CAUSE_ADMIN);
+}
+
 static int loop_device(const struct mounting *mounting, const struct archive *archive, char *path,
 		       struct failure *failure)
 {
 	const struct sqfs_super *super = &archive->fs.super;
 
 	if (mounting->identity->kind != NAMESPACE_PRIVILEGED)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "needs CAP_SYS_ADMIN (running as uid %u without it)",
-			    (unsigned)mounting->identity->caller.uid);
-	if (!namespace_is_initial(&mounting->identity->caller))
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "needs CAP_SYS_ADMIN in the initial user namespace");
+		return refuse_user(mounting, "", failure);
+	if (!namespace_is_initial(&mounting->identity->caller)) {
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		     "needs CAP_SYS_ADMIN in the initial user namespace");
+		return fail_cause(failure, FUSELAGE_CAUSE_ADMIN);
+	}
 	/* The device is as long as whole sectors of it; an unpadded image would lose its end. */
 	if (((archive->size - archive->offset) & ~UINT64_C(511)) < super->bytes_used)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "the image is not padded to whole 512-byte sectors");
+		return refuse(failure, "the image is not padded to whole 512-byte sectors");
 	uint64_t size = (super->bytes_used + 4095) & ~UINT64_C(4095);
 	privileges_raise(&mounting->identity->caller);
 	int device = loop_attach(archive->fd, archive->offset, size, path, failure);
@@ -85,11 +99,12 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	OWNED_FD device = loop_device(mounting, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (carry_out(attempt, &call, failure) < 0)
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
-				  "%s: squashfs (%s) cannot be mounted by this kernel", path,
-				  sqfs_compressor_name(archive->fs.super.compressor));
-	return 0;
+	if (carry_out(attempt, &call, failure) == 0)
+		return 0;
+	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
+		   "%s: squashfs (%s) cannot be mounted by this kernel", path,
+		   sqfs_compressor_name(archive->fs.super.compressor));
+	return fail_cause(failure, FUSELAGE_CAUSE_KERNEL_SQUASHFS);
 }
 
 static int fork_server(const struct mounting *mounting, struct image_mount *image, bool one_owner,
@@ -110,12 +125,9 @@ static int start_server(struct attempt *attempt, struct failure *failure)
 	int where = FUSE_SERVER_EMPTY_NAMESPACE;
 
 	if (mounting->identity->kind == NAMESPACE_NONE)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", mounting->refusal);
+		return fail_as(failure, &mounting->refusal);
 	if (image->destination != MOUNT_IN_START && user)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "needs CAP_SYS_ADMIN (running as uid %u without it); fusermount does "
-			    "not",
-			    (unsigned)mounting->identity->caller.uid);
+		return refuse_user(mounting, "; fusermount does not", failure);
 	if (image->server.socket >= 0)
 		return 0;
 	/* In a user namespace there is no way back to where it would have been started. */
@@ -189,10 +201,9 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 	int result = -1;
 
 	if (image->destination == MOUNT_IN_START && mounting->identity->kind != NAMESPACE_NONE)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "cannot mount into a private namespace");
+		return refuse(failure, "cannot mount into a private namespace");
 	if (!attempt->target)
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "makes no detached mounts");
+		return refuse(failure, "makes no detached mounts");
 	fuse_mount_close(&image->server); /* one that would not be where this process is */
 	/* A user could not read what only the image's owner may. */
 	if (fork_server(mounting, image,
@@ -253,7 +264,7 @@ int image_extract(struct mounting *mounting, const struct archive *archive, cons
 				  target);
 	if (privileges_isolated(&mounting->identity->caller, extract_into, &job, failure) < 0) {
 		mount_point_unmount(mounting->identity, target);
-		return -1;
+		return fail_cause(failure, FUSELAGE_CAUSE_EXTRACTION);
 	}
 	if (read_only && mount_point_read_only(mounting->identity, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
@@ -332,8 +343,10 @@ int image_mount_attach(struct mounting *mounting, struct image_mount *image, con
 {
 	struct attempt attempt = { mounting, image, target };
 	const char *wanted = mounting->type;
+	struct failure *reason = &mounting->refused;
 	char reasons[sizeof failure->text] = "";
 	size_t used = 0;
+	int error = 0;
 
 	if (mounting->share.mount >= 0 &&
 	    share_attach(&mounting->share, mounting->identity, target) == 0) {
@@ -342,24 +355,27 @@ int image_mount_attach(struct mounting *mounting, struct image_mount *image, con
 	}
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];
-		struct failure reason = { 0 };
 		if (!is_wanted(mounting, strategy->name) ||
 		    (image->destination != MOUNT_IN_START && !strategy->host))
 			continue;
-		if (attach_by(strategy, &attempt, &reason) == 0)
+		failure_clear(reason);
+		if (attach_by(strategy, &attempt, reason) == 0)
 			return 0;
 		/* The same for all of them; the next would only hide it. */
-		if (is_image_failure(&reason))
-			return fail(failure, reason.code, "%s", reason.text);
+		if (is_image_failure(reason))
+			return fail_as(failure, reason);
+		if (reason->error)
+			error = reason->error;
 		int n = snprintf(reasons + used, sizeof reasons - used, "\n  %s: %.300s",
-				 strategy->name, reason.text);
+				 strategy->name, reason->text);
 		if (n > 0 && (size_t)n < sizeof reasons - used)
 			used += (size_t)n;
 	}
 	if (!used) /* not E_MOUNT_REFUSED: the word is at fault, not the machine */
 		return fail(failure, FUSELAGE_E_MOUNT_OPTION,
 			    "%s leaves no mount: expected " FUSELAGE_HOST_MOUNT_TYPES, wanted);
-	return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-		    "%.300s: the image cannot be mounted here (%s)%s", image->archive->file, wanted,
-		    reasons);
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s: the image cannot be mounted here (%s)%s",
+	     image->archive->file, wanted, reasons);
+	failure->error = error;
+	return -1;
 }

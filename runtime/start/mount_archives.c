@@ -130,7 +130,7 @@ static int place_dynamic(struct start *start, struct archive *archive, struct im
 		if (place_overlay(start, image, number, &refused) == 0)
 			return 0;
 		if (is_image_failure(&refused))
-			return fail(failure, refused.code, "%s", refused.text);
+			return fail_as(failure, &refused);
 	}
 	fuse_mount_close(&image->server);
 	share_close(&start->mounting.share);
@@ -237,18 +237,19 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 static int check_host(const struct start *start, struct failure *failure)
 {
 	if (start->invocation.count == 0)
-		return fail(failure, FUSELAGE_E_NAMESPACE, "%.400s", start->mounting.refusal);
+		return fail_as(failure, &start->mounting.refusal);
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		const struct archive *archive = &start->invocation.archives[i];
 		bool wanted = archive->format == ARCHIVE_SQUASHFS ||
 			      strcmp(start->mounting.type, "fusermount") != 0;
 		if (archive->use == ARCHIVE_STATIC && wanted && !archive->fixed)
 			continue;
-		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			    "%s: without a namespace there are only read-only %s, and none at %s/ "
-			    "(%.300s)",
-			    archive->name, wanted ? "archives" : "squashfs images", FIXED_DIRECTORY,
-			    start->mounting.refusal);
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		     "%s: without a namespace there are only read-only %s, and none at %s/ "
+		     "(%.300s)",
+		     archive->name, wanted ? "archives" : "squashfs images", FIXED_DIRECTORY,
+		     start->mounting.refusal.text);
+		return fail_cause(failure, start->mounting.refusal.cause);
 	}
 	return 0;
 }
@@ -277,16 +278,15 @@ static int enter(struct start *start, struct failure *failure)
 {
 	const char *type = start->mounting.type;
 	bool automatic = strcmp(type, "auto") == 0 || strcmp(type, "extract") == 0;
-	struct failure refused = { 0 };
+	const char *unwanted = NULL;
 
-	if (start->mounting.on_host) {
-		snprintf(start->mounting.refusal, sizeof start->mounting.refusal,
-			 "a namespace is not wanted");
-		return stay_on_host(start, failure);
-	}
-	if (strcmp(start->mounting.type, "fusermount") == 0) {
-		snprintf(start->mounting.refusal, sizeof start->mounting.refusal,
-			 "fusermount3 mounts on the host, not in a namespace");
+	failure_clear(&start->mounting.refusal);
+	if (start->mounting.on_host)
+		unwanted = "a namespace is not wanted";
+	else if (strcmp(type, "fusermount") == 0)
+		unwanted = "fusermount3 mounts on the host, not in a namespace";
+	if (unwanted) {
+		fail(&start->mounting.refusal, FUSELAGE_E_NAMESPACE, "%s", unwanted);
 		return stay_on_host(start, failure);
 	}
 	if (start->identity.kind == NAMESPACE_PRIVILEGED) {
@@ -294,14 +294,14 @@ static int enter(struct start *start, struct failure *failure)
 		start->mounting.host_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 		privileges_lower(&start->identity.caller);
 	}
-	if (namespace_enter(&start->identity, start->mounting.share.joined, &start->cwd, &refused) <
-	    0) {
-		snprintf(start->mounting.refusal, sizeof start->mounting.refusal, "%.500s",
-			 refused.text);
-		if (!automatic || refused.code != FUSELAGE_E_NAMESPACE)
-			return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %s",
-				    start->mounting.type, refused.text);
-		return stay_on_host(start, failure);
+	if (namespace_enter(&start->identity, start->mounting.share.joined, &start->cwd,
+			    &start->mounting.refusal) < 0) {
+		if (automatic && start->mounting.refusal.code == FUSELAGE_E_NAMESPACE)
+			return stay_on_host(start, failure);
+		start->mounting.refused = start->mounting.refusal;
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %.900s", type,
+		     start->mounting.refusal.text);
+		return fail_cause(failure, start->mounting.refusal.cause);
 	}
 	if (procdir_mount(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;

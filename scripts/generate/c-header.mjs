@@ -1,6 +1,7 @@
 // runtime/generated/spec.h: what the runtime shares with the builder and the docs.
 
 import { constantName, cString, define, enumeration } from "./c-text.mjs";
+import { causesC } from "./causes.mjs";
 import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
 import { layoutOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
@@ -14,7 +15,7 @@ const placed = (prefix, fields) =>
     `${bytes} bytes`,
   ]);
 
-export function cHeader({ version, errors, manifest, options, strategies }) {
+export function cHeader({ version, errors, causes, manifest, options, strategies }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
   /** A text as one C string literal a line. */
   const cLines = (text) =>
@@ -84,6 +85,7 @@ enum fuselage_code {
 	FUSELAGE_CODE_COUNT,
 };
 
+${causesC(causes)}
 struct fuselage_failure {
 	const char *code; /* "E_SELF_OPEN" */
 	const char *hint; /* what to do next, one line, no newline */

@@ -22,6 +22,7 @@ export function readSpec() {
   const machines = readJson("scripts/spec/machines.json");
   const spec = {
     strategies,
+    causes: readJson("scripts/spec/causes.json"),
     version: readJson("package.json").version,
     errors: parseWithStrategies(readText("scripts/spec/errors.json"), strategies),
     manifest: readJson("scripts/spec/manifest.json"),

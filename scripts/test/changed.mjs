@@ -26,6 +26,8 @@ export const belongs = {
   "runtime/base": ["test/runtime/print.test.ts", "test/runner/usage.test.ts"],
   "runtime/fuse": ["test/runtime/sandbox.test.ts", "test/runtime/start.test.ts"],
   "runtime/squashfs": ["test/unit/squashfs/image-reader.test.ts", "test/runtime/changed.test.ts"],
+  "runtime/archive": ["test/runner/formats.test.ts", "test/runtime/out-of-memory.test.ts"],
+  "runtime/mount": ["test/runtime/refusal.test.ts", "test/runtime/mount.test.ts"],
   "runtime/share": ["test/runner/linger.test.ts", "test/runtime/share.test.ts"],
   "runtime/zip": ["test/runner/archives.test.ts", "test/runner/formats.test.ts"],
   "runtime/kernel/privileges.c": ["test/runner/privileges.test.ts", "test/runner/policy.test.ts"],

@@ -1,6 +1,6 @@
 /** --bundle-doctor tries every strategy, and says why one is refused and what to do. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect } from "vitest";
@@ -79,6 +79,10 @@ skipUnless(
     advice: "a seccomp profile of this container that allows unshare and mount",
   });
   expect(of("fusermount")).toMatchObject({ advice: "install fuse3" });
+  expect(of("extract")).toMatchObject({
+    reason: expect.stringMatching(/File too large \(ulimit -f\)/),
+    advice: expect.stringMatching(/^Raise the limit/),
+  });
   // A process of its own cleans up, when the attempt has ended.
   await expect.poll(() => readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
 });
@@ -96,6 +100,23 @@ skipUnless("root", "userns")("a device that is missing or closed is named", asyn
   expect(await ask("mount -t tmpfs none /dev")).toMatch(
     /^fuse +refused: \/dev\/fuse does not exist.*\n.*modprobe fuse/m,
   );
+});
+
+skipUnless("root", "fusermount")("what keeps fusermount3 from mounting is named", async () => {
+  const { uid, gid } = ordinaryUser();
+  const ask = async (change: string, more = "") => {
+    const who = `--reuid ${uid} --regid ${gid} --clear-groups ${more}`;
+    const script = `${change} && exec setpriv ${who} "$0" --bundle-doctor`;
+    const env = { HOME: userDirectory() };
+    return (await run("unshare", ["-m", "sh", "-c", script, file], { env })).stdout;
+  };
+  const advice = async (change: string, more?: string) =>
+    /^fusermount +refused: .*\n +to do: (.*)$/m.exec(await ask(change, more))?.[1];
+  expect(await advice("true", "--no-new-privs")).toMatch(/^no_new_privs is set/);
+  expect(await advice("mount -t tmpfs none /dev")).toMatch(/^modprobe fuse; in a container/);
+  const nosuid =
+    'mount -o remount,bind,nosuid "$(findmnt -no TARGET -T "$(command -v fusermount3)")"';
+  expect(await advice(nosuid)).toMatch(/^fusermount3 has to be setuid-root/);
 });
 
 describe("the kernel's squashfs", () => {
@@ -161,8 +182,9 @@ describe("the kernel's squashfs", () => {
 
 describe("extraction without a namespace", () => {
   const { uid, gid } = ordinaryUser();
-  const ask = async (mount: string) => {
-    const home = userDirectory();
+  const ask = async (mount: string, name = "home") => {
+    const home = path.join(userDirectory(), name);
+    mkdirSync(home);
     const refuse = path.join(temporaryDirectory(), "refuse-unshare");
     execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
     const script = `mount -t tmpfs -o mode=700,uid=${uid},gid=${gid},${mount} none "$0" && exec "$@"`;
@@ -179,9 +201,29 @@ describe("extraction without a namespace", () => {
     );
   });
 
+  check("words in a path are no cause", async () => {
+    const said = await ask("size=4k,nr_inodes=9", "noexec namespace, not installed");
+    expect(said).toMatch(/^extract +refused: .*namespace.*\n +to do: make room/m);
+  });
+
   check("a full disk is named", async () => {
     expect(await ask("size=4k,nr_inodes=9")).toMatch(/^extract +refused: .*\n +to do: make room/m);
   });
+});
+
+skipUnless("userns")("what keeps every strategy from starting has its own advice", async () => {
+  const home = path.join(userDirectory(), "file");
+  writeFileSync(home, "");
+  const env = { FUSELAGE_HOME: home };
+  const { status, stdout } = await asUser(file, ["--bundle-doctor"], userDirectory(), { env });
+  expect(status).toBe(125);
+  for (const strategy of ["fuse", "fusermount", "extract"]) {
+    const says = new RegExp(
+      `^${strategy} +refused: .*\\n +to do: Set FUSELAGE_HOME to a folder`,
+      "m",
+    );
+    expect(stdout).toMatch(says);
+  }
 });
 
 skipUnless("userns")("an argument that it does not know is refused", async () => {

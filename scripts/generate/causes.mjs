@@ -1,0 +1,17 @@
+// What a failure of the runtime comes from (causes.json): for the doctor, which gives advice by it.
+// `advice` is what to do; where it takes a look at the machine, runtime/cli/doctor.c has it.
+
+/** Of the generated header. */
+export function causesC(causes) {
+  const advised = causes.filter(({ advice }) => advice !== undefined);
+  return `/* What a failure comes from; FUSELAGE_CAUSE_NONE is 0. */
+enum fuselage_cause {
+${causes.map(({ name, summary }) => `\tFUSELAGE_CAUSE_${name}, /* ${summary} */`).join("\n")}
+\tFUSELAGE_CAUSE_COUNT,
+};
+
+/* X(name, advice) of those for which it is the same on every machine. */
+#define FUSELAGE_ADVICES(X) \\
+${advised.map(({ name, advice }) => `\tX(${name}, ${JSON.stringify(advice)})`).join(" \\\n")}
+`;
+}

@@ -31,7 +31,7 @@
 #define LINGER_DEFAULT 5
 #define LINGER_MAX 86400
 
-void share_reset(struct share *share)
+static void reset(struct share *share)
 {
 	share->lock = share->socket = share->listener = share->mount = -1;
 	share->joined = false;
@@ -50,7 +50,7 @@ int share_parse(struct share *share, const char *text, struct failure *failure)
 {
 	char *end;
 
-	share_reset(share);
+	reset(share);
 	share->linger = LINGER_DEFAULT;
 	if (!text || !*text)
 		return 0;

@@ -51,10 +51,7 @@ struct share_terms {
 	size_t cache_bytes; /* of a FUSE server */
 };
 
-/* Nothing is shared so far. */
-void share_reset(struct share *share);
-
-/* Reads FUSELAGE_LINGER. */
+/* Reads FUSELAGE_LINGER; nothing is shared so far. */
 int share_parse(struct share *share, const char *text, struct failure *failure);
 
 /*

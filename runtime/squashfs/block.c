@@ -53,7 +53,7 @@ static void announce(struct sqfs_reader *reader, uint64_t position)
 		reader->before_load(reader->before_load_argument);
 }
 
-void block_let_go(struct sqfs_reader *reader)
+static void block_let_go(struct sqfs_reader *reader)
 {
 	if (reader->data)
 		block_release(&reader->cache->data, reader->data);

@@ -7,7 +7,8 @@
 #define NONE 0u
 #define META_LEAST 64
 
-bool block_cache_init(struct block_cache *cache, size_t count, size_t block_bytes)
+/* `count` must exceed the pins that all threads hold together while one of them takes a block. */
+static bool init(struct block_cache *cache, size_t count, size_t block_bytes)
 {
 	size_t buckets = 16;
 
@@ -25,7 +26,7 @@ bool block_cache_init(struct block_cache *cache, size_t count, size_t block_byte
 	return cache->buckets && cache->blocks;
 }
 
-void block_cache_free(struct block_cache *cache)
+static void clear(struct block_cache *cache)
 {
 	for (size_t i = 0; cache->blocks && i < cache->used; i++)
 		free(cache->blocks[i].data);
@@ -225,8 +226,8 @@ struct sqfs_cache *sqfs_cache_new(const struct sqfs *fs, size_t bytes, unsigned 
 		blocks = readers;
 	if (metas < META_LEAST + readers * READER_META)
 		metas = META_LEAST + readers * READER_META;
-	if (block_cache_init(&cache->meta, metas, SQFS_META_SIZE) &&
-	    block_cache_init(&cache->data, blocks, fs->super.block_size))
+	if (init(&cache->meta, metas, SQFS_META_SIZE) &&
+	    init(&cache->data, blocks, fs->super.block_size))
 		return cache;
 	sqfs_cache_free(cache);
 	return NULL;
@@ -236,8 +237,8 @@ void sqfs_cache_free(struct sqfs_cache *cache)
 {
 	if (!cache)
 		return;
-	block_cache_free(&cache->meta);
-	block_cache_free(&cache->data);
+	clear(&cache->meta);
+	clear(&cache->data);
 	free(cache);
 }
 

@@ -44,10 +44,6 @@ struct block_cache {
 	struct block *blocks;
 };
 
-/* `count` must exceed the pins that all threads hold together while one of them takes a block. */
-bool block_cache_init(struct block_cache *cache, size_t count, size_t block_bytes);
-void block_cache_free(struct block_cache *cache);
-
 /*
  * Pins the block at `position`. With *load the caller fills block->data and calls block_loaded or
  * block_abandoned. NULL: no memory.

@@ -120,7 +120,6 @@ int block_load(struct sqfs_reader *reader, uint64_t position, uint32_t word, uin
 	       bool exact, const uint8_t **data);
 /* Into the cache, unless it is there or another thread is about to put it there. */
 int block_prefetch(struct sqfs_reader *reader, uint64_t position, uint32_t word);
-void block_let_go(struct sqfs_reader *reader);
 /* The first `tail` bytes of the file's share of its fragment. */
 int tail_load(struct sqfs_reader *reader, const struct sqfs_inode *inode, uint32_t tail,
 	      const uint8_t **data);

@@ -34,7 +34,6 @@ struct image {
 };
 
 int image_write(struct image *image, const void *data, size_t size);
-int image_flush(struct image *image);
 /* Appends to a table of at most 4 GiB. */
 int image_append(struct image *image, struct image_table *table, const void *data, size_t size);
 

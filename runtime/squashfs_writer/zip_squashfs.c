@@ -30,7 +30,7 @@ static int refuse(struct image *image)
 			"squashfs image of it: %s", strerror(errno));
 }
 
-int image_flush(struct image *image)
+static int image_flush(struct image *image)
 {
 	size_t held = image->held;
 

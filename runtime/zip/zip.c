@@ -104,7 +104,7 @@ char *zip_add_name(struct zip *zip, size_t size)
 	return name;
 }
 
-void zip_free_names(struct zip *zip)
+static void free_names(struct zip *zip)
 {
 	while (zip->names) {
 		struct zip_names *next = zip->names->next;
@@ -149,7 +149,7 @@ void zip_free(struct zip *zip)
 		return;
 	if (zip->inflating)
 		inflateEnd(&zip->inflate);
-	zip_free_names(zip);
+	free_names(zip);
 	free(zip->entries);
 	free(zip);
 }

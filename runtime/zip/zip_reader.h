@@ -86,7 +86,6 @@ int zip_read_central(struct zip *zip, const struct zip_end *end, struct failure 
 struct zip_entry *zip_add_entry(struct zip *zip, const struct zip_entry *entry);
 /* Room for a name of `size` bytes, or NULL. */
 char *zip_add_name(struct zip *zip, size_t size);
-void zip_free_names(struct zip *zip);
 /* Compares every local header with its entry and refuses those that overlap;
  * sets `data`. */
 int zip_check_local(struct zip *zip, const struct zip_end *end, struct failure *failure);

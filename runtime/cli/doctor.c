@@ -97,11 +97,11 @@ static const char *advise_squashfs(const struct start *start, int error)
 	return advice;
 }
 
-/* Also of the folder for mount points; a limit of namespaces has the same errno. */
+/* The limits of namespaces and of mounts have the same errno. */
 static bool is_disk_full(const struct failure *failure)
 {
 	return (failure->error == ENOSPC || failure->error == EDQUOT) &&
-	       (failure->cause == FUSELAGE_CAUSE_NONE ||
+	       (failure->code == FUSELAGE_E_HOME_UNUSABLE ||
 		failure->cause == FUSELAGE_CAUSE_EXTRACTION);
 }
 
@@ -110,7 +110,7 @@ static const char *advise(const struct start *start, const struct failure *failu
 {
 	if (is_disk_full(failure))
 		return "make room, or set FUSELAGE_HOME to a folder of another file system";
-	/* Not refused, but at fault for another reason, and its code says what to do. */
+	/* No strategy was refused: the code says what to do, whichever is taken. */
 	if (failure->code != FUSELAGE_E_MOUNT_REFUSED && failure->code != FUSELAGE_E_NAMESPACE)
 		return fuselage_failures[failure->code].hint;
 	switch (failure->cause) {
@@ -122,10 +122,11 @@ static const char *advise(const struct start *start, const struct failure *failu
 		return advise_namespace();
 	case FUSELAGE_CAUSE_KERNEL_SQUASHFS:
 		return advise_squashfs(start, failure->error);
+	case FUSELAGE_CAUSE_NONE:
 	case FUSELAGE_CAUSE_COUNT:
 		break;
 	}
-	return NULL;
+	return "see the reason";
 }
 
 struct attempt {

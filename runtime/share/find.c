@@ -159,10 +159,19 @@ static enum meeting join(struct share *share, const struct identity *identity)
 }
 
 /* A mount of the host, or one that is made in seconds, is nobody's to share. */
+static bool is_shared(const char *type)
+{
+#define IS_NOT(name, shared, host)               \
+	if (!shared && strcmp(type, #name) == 0) \
+		return false;
+	FUSELAGE_STRATEGIES(IS_NOT)
+#undef IS_NOT
+	return true;
+}
+
 static bool is_wanted(const struct share *share, const struct identity *identity, const char *type)
 {
-	return share->linger > 0 && !identity->caller.setuid && strcmp(type, "fusermount") != 0 &&
-	       strcmp(type, "extract") != 0;
+	return share->linger > 0 && !identity->caller.setuid && is_shared(type);
 }
 
 static int new_socket(void)

@@ -1,5 +1,6 @@
 // What a failure of the runtime comes from (causes.json): for the doctor, which gives advice by it.
-// `advice` is what to do; where it takes a look at the machine, runtime/cli/doctor.c has it.
+// `advice` is what to do. Without it runtime/cli/doctor.c takes a look at the machine, and does not
+// compile where it has forgotten one.
 
 /** Of the generated header. */
 export function causesC(causes) {

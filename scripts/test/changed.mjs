@@ -35,6 +35,7 @@ export const belongs = {
   "runtime/cache/trees.c": ["test/runtime/trees.test.ts"],
   "runtime/start/run_directory.c": ["test/runner/fixed.test.ts"],
   "runtime/start/home.c": ["test/runner/home.test.ts"],
+  "runtime/cache/file_state.c": ["test/runtime/file-state.test.ts", "test/runtime/trees.test.ts"],
   "runtime/cache/zip_images.c": ["test/runner/cache.test.ts"],
   "runtime/bundle/appimage.c": ["test/appimage/runtime-start.test.ts"],
   "runtime/cli/appimage_options.c": ["test/appimage/runtime-options.test.ts"],

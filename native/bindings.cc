@@ -7,25 +7,6 @@ namespace native
 namespace
 {
 
-const char *kind_name(Failure::Kind kind)
-{
-	switch (kind) {
-	case Failure::Kind::read:
-		return "read";
-	case Failure::Kind::changed:
-		return "changed";
-	case Failure::Kind::write:
-		return "write";
-	case Failure::Kind::aborted:
-		return "aborted";
-	case Failure::Kind::memory:
-		return "memory";
-	case Failure::Kind::internal:
-		break;
-	}
-	return "internal";
-}
-
 const char *class_name(int error)
 {
 	if (error == 0)
@@ -72,7 +53,7 @@ Napi::Error error_from(Napi::Env env, const Failure &failure)
 	if (failure.error != 0)
 		message += std::string(": ") + strerror(failure.error);
 	Napi::Error error = Napi::Error::New(env, message);
-	error.Set("kind", Napi::String::New(env, kind_name(failure.kind)));
+	error.Set("kind", Napi::String::New(env, failure_names[static_cast<size_t>(failure.kind)]));
 	error.Set("errno", Napi::Number::New(env, failure.error));
 	error.Set("step", Napi::String::New(env, failure.what));
 	error.Set("path", byte_string(env, failure.path));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "generated/addon.h"
 #include "pool.h"
 #include "source.h"
 
@@ -12,7 +13,7 @@ namespace native
 {
 
 // A file that is the first of its contents.
-constexpr uint32_t no_duplicate = UINT32_MAX;
+constexpr uint32_t no_duplicate = none;
 
 uint64_t content_hash(const uint8_t *data, size_t size);
 

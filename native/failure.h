@@ -4,18 +4,13 @@
 
 #include <string>
 
+#include "generated/addon.h"
+
 namespace native
 {
 
 struct Failure {
-	enum class Kind {
-		read, // a system call on an input failed
-		changed, // an input is no longer what was scanned
-		write, // a system call on the output failed
-		aborted, // the caller asked to stop
-		memory,
-		internal,
-	};
+	using Kind = FailureKind;
 
 	Kind kind;
 	int error = 0; // errno, where a system call failed

@@ -16,12 +16,13 @@
 
 #include "cancellation.h"
 #include "codec.h"
+#include "generated/addon.h"
 #include "source.h"
 
 namespace native
 {
 
-constexpr uint32_t no_fragment = UINT32_MAX;
+constexpr uint32_t no_fragment = none;
 
 struct WriteJob {
 	std::vector<FileSpec> files; // in the order in which they are laid out
@@ -48,7 +49,7 @@ struct FileResult {
 	uint64_t sparse = 0; // bytes that are in no block because they are zero
 	uint32_t fragment = no_fragment;
 	uint32_t fragment_offset = 0;
-	uint32_t duplicate_of = UINT32_MAX; // an earlier file, or no_duplicate
+	uint32_t duplicate_of = none; // an earlier file, or no_duplicate
 };
 
 struct FragmentResult {

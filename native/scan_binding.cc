@@ -1,5 +1,6 @@
 // scanDirectory(path, userXattrs, cancellation) → { names, status, targets, xattrs, failures }
 
+#include "generated/addon.h"
 #include "job.h"
 #include "scan.h"
 #include "source.h"
@@ -9,20 +10,18 @@ namespace native
 namespace
 {
 
-constexpr size_t columns = 10; // STATUS in builder/native/addon.ts names them
-
 void fill(int64_t *row, const struct stat &status)
 {
-	row[0] = status.st_mode;
-	row[1] = static_cast<int64_t>(status.st_nlink);
-	row[2] = status.st_uid;
-	row[3] = status.st_gid;
-	row[4] = static_cast<int64_t>(status.st_rdev);
-	row[5] = status.st_size;
-	row[6] = static_cast<int64_t>(status.st_dev);
-	row[7] = static_cast<int64_t>(status.st_ino);
-	row[8] = nanoseconds(status.st_mtim);
-	row[9] = nanoseconds(status.st_ctim);
+	row[status_row::mode] = status.st_mode;
+	row[status_row::nlink] = static_cast<int64_t>(status.st_nlink);
+	row[status_row::uid] = status.st_uid;
+	row[status_row::gid] = status.st_gid;
+	row[status_row::rdev] = static_cast<int64_t>(status.st_rdev);
+	row[status_row::size] = status.st_size;
+	row[status_row::dev] = static_cast<int64_t>(status.st_dev);
+	row[status_row::ino] = static_cast<int64_t>(status.st_ino);
+	row[status_row::mtime_ns] = nanoseconds(status.st_mtim);
+	row[status_row::ctime_ns] = nanoseconds(status.st_ctim);
 }
 
 Napi::Value xattrs_of(Napi::Env env, const ScannedEntry &entry)
@@ -41,14 +40,15 @@ Napi::Value xattrs_of(Napi::Env env, const ScannedEntry &entry)
 Napi::Value to_js(Napi::Env env, const std::vector<ScannedEntry> &entries)
 {
 	Napi::Array names = Napi::Array::New(env, entries.size());
-	Napi::BigInt64Array status = Napi::BigInt64Array::New(env, entries.size() * columns);
+	Napi::BigInt64Array status =
+		Napi::BigInt64Array::New(env, entries.size() * status_row::columns);
 	Napi::Object targets = Napi::Object::New(env);
 	Napi::Object xattrs = Napi::Object::New(env);
 	Napi::Object failures = Napi::Object::New(env);
 	for (uint32_t i = 0; i < entries.size(); i++) {
 		const ScannedEntry &entry = entries[i];
 		names.Set(i, byte_string(env, entry.name));
-		fill(status.Data() + i * columns, entry.status);
+		fill(status.Data() + i * status_row::columns, entry.status);
 		if (!entry.target.empty())
 			targets.Set(i, byte_string(env, entry.target));
 		if (!entry.xattrs.empty())

@@ -11,9 +11,6 @@ namespace native
 namespace
 {
 
-constexpr size_t identity_columns = 5; // size, dev, ino, mtimeNs, ctimeNs
-constexpr size_t result_columns = 7;
-
 Codec codec_of(Napi::Value value)
 {
 	std::string name = bytes_of(value);
@@ -42,13 +39,13 @@ WriteJob job_from(Napi::Object from)
 	job.files.resize(paths.Length());
 	for (uint32_t i = 0; i < job.files.size(); i++) {
 		FileSpec &file = job.files[i];
-		const int64_t *row = identities.Data() + i * identity_columns;
+		const int64_t *row = identities.Data() + i * identity_row::columns;
 		file.path = bytes_of(paths.Get(i));
-		file.size = static_cast<uint64_t>(row[0]);
-		file.dev = static_cast<uint64_t>(row[1]);
-		file.ino = static_cast<uint64_t>(row[2]);
-		file.mtime_ns = row[3];
-		file.ctime_ns = row[4];
+		file.size = static_cast<uint64_t>(row[identity_row::size]);
+		file.dev = static_cast<uint64_t>(row[identity_row::dev]);
+		file.ino = static_cast<uint64_t>(row[identity_row::ino]);
+		file.mtime_ns = row[identity_row::mtime_ns];
+		file.ctime_ns = row[identity_row::ctime_ns];
 	}
 	Napi::Array in_memory = memory.GetPropertyNames();
 	for (uint32_t k = 0; k < in_memory.Length(); k++) {
@@ -73,24 +70,26 @@ WriteJob job_from(Napi::Object from)
 Napi::Value to_js(Napi::Env env, const Result &result)
 {
 	Napi::Object object = Napi::Object::New(env);
-	auto files = Napi::Float64Array::New(env, result.files.size() * result_columns);
+	auto files = Napi::Float64Array::New(env, result.files.size() * written_row::columns);
 	for (size_t i = 0; i < result.files.size(); i++) {
 		const FileResult &file = result.files[i];
-		double *row = files.Data() + i * result_columns;
-		row[0] = static_cast<double>(file.start);
-		row[1] = static_cast<double>(file.first_block);
-		row[2] = static_cast<double>(file.block_count);
-		row[3] = static_cast<double>(file.sparse);
-		row[4] = file.fragment;
-		row[5] = file.fragment_offset;
-		row[6] = file.duplicate_of;
+		double *row = files.Data() + i * written_row::columns;
+		row[written_row::start] = static_cast<double>(file.start);
+		row[written_row::first_block] = static_cast<double>(file.first_block);
+		row[written_row::block_count] = static_cast<double>(file.block_count);
+		row[written_row::sparse] = static_cast<double>(file.sparse);
+		row[written_row::fragment] = file.fragment;
+		row[written_row::fragment_offset] = file.fragment_offset;
+		row[written_row::duplicate_of] = file.duplicate_of;
 	}
 	auto sizes = Napi::Uint32Array::New(env, result.block_sizes.size());
 	std::copy(result.block_sizes.begin(), result.block_sizes.end(), sizes.Data());
-	auto fragments = Napi::Float64Array::New(env, result.fragments.size() * 2);
+	auto fragments =
+		Napi::Float64Array::New(env, result.fragments.size() * fragment_row::columns);
 	for (size_t i = 0; i < result.fragments.size(); i++) {
-		fragments.Data()[i * 2] = static_cast<double>(result.fragments[i].start);
-		fragments.Data()[i * 2 + 1] = result.fragments[i].size;
+		double *row = fragments.Data() + i * fragment_row::columns;
+		row[fragment_row::start] = static_cast<double>(result.fragments[i].start);
+		row[fragment_row::size] = result.fragments[i].size;
 	}
 	object.Set("files", files);
 	object.Set("blockSizes", sizes);

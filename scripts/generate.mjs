@@ -1,8 +1,8 @@
 // Makes what TypeScript, C and the docs share from the descriptions in scripts/spec/. Each target has a
 // file in scripts/generate/.
 //
-//   node scripts/generate.mjs            writes builder/generated/, runtime/generated/ and the
-//                                        marked tables in docs/
+//   node scripts/generate.mjs            writes builder/generated/, native/generated/,
+//                                        runtime/generated/ and the marked tables in docs/
 //   node scripts/generate.mjs --check    writes nothing; fails when a committed table is stale
 //
 // Files are replaced only when their content changes, so that nothing is recompiled in vain.
@@ -16,6 +16,7 @@ import { cRunnerOptions } from "./generate/c-runner-options.mjs";
 import { cSections } from "./generate/c-sections.mjs";
 import { cSource } from "./generate/c-source.mjs";
 import { cSquashfs } from "./generate/c-squashfs.mjs";
+import { cppAddon } from "./generate/cpp-addon.mjs";
 import { pages } from "./generate/docs.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
@@ -24,6 +25,7 @@ import { typescript } from "./generate/typescript.mjs";
 function outputs(spec) {
   const ignored = [
     ["builder/generated/spec.ts", typescript(spec)],
+    ["native/generated/addon.h", cppAddon(spec)],
     ["runtime/generated/spec.h", cHeader(spec)],
     ["runtime/generated/spec.c", cSource()],
     ["runtime/generated/names.h", cNames(spec)],

@@ -4,23 +4,12 @@
 import { createRequire } from "node:module";
 import { getSystemErrorMap } from "node:util";
 import * as errors from "../errors.ts";
+import { type addonFailures, addonNone, addonRows } from "../generated/spec.ts";
 import { addonPath } from "../host/paths.ts";
 import { displayPath } from "../tree/path.ts";
 
-/** Columns of a row of `ScannedDirectory.status`, as native/scan_binding.cc fills them. */
-export const STATUS = {
-  mode: 0,
-  nlink: 1,
-  uid: 2,
-  gid: 3,
-  rdev: 4,
-  size: 5,
-  dev: 6,
-  ino: 7,
-  mtimeNs: 8,
-  ctimeNs: 9,
-  columns: 10,
-} as const;
+/** Columns of a row of `ScannedDirectory.status`. */
+export const STATUS = addonRows.status;
 
 /** One directory. Row 0 is the directory itself; the order of the others is the file system's. */
 export interface ScannedDirectory {
@@ -36,7 +25,7 @@ export interface ScannedDirectory {
 
 /** What the addon throws and rejects with. */
 interface NativeFailure extends Error {
-  kind: "read" | "changed" | "write" | "aborted" | "memory" | "internal";
+  kind: (typeof addonFailures)[number];
   /** 0 where no system call failed. */
   errno: number;
   /** The system call, or how the file changed. */
@@ -48,7 +37,7 @@ interface NativeFailure extends Error {
 type NativeCodec = "zstd" | "gzip" | "none";
 
 /** Columns of a row of `ContentsJob.identities`. */
-export const IDENTITY_COLUMNS = 5;
+export const IDENTITY = addonRows.identity;
 
 export interface ContentsJob {
   codec: NativeCodec;
@@ -63,7 +52,7 @@ export interface ContentsJob {
   dataOffset: number;
   /** Byte strings, in the order in which the contents are laid out. */
   paths: string[];
-  /** Rows of size, dev, ino, mtimeNs, ctimeNs; contents in memory have their size alone. */
+  /** Rows of IDENTITY; contents in memory have their size alone. */
   identities: BigInt64Array;
   /** By index: contents that are in memory. */
   memory: Record<number, Uint8Array>;
@@ -72,25 +61,19 @@ export interface ContentsJob {
 }
 
 /** Columns of a row of `WrittenContents.files`. */
-export const WRITTEN = {
-  start: 0,
-  firstBlock: 1,
-  blockCount: 2,
-  sparse: 3,
-  fragment: 4,
-  fragmentOffset: 5,
-  duplicateOf: 6,
-  columns: 7,
-} as const;
+export const WRITTEN = addonRows.written;
+
+/** Columns of a row of `WrittenContents.fragments`. */
+export const FRAGMENT = addonRows.fragment;
 
 /** In the columns fragment and duplicateOf: none. */
-export const NONE = 0xffffffff;
+export const NONE = addonNone;
 
 export interface WrittenContents {
   files: Float64Array;
   /** Bytes on disk, bit 24 set when stored uncompressed, 0 for a hole. */
   blockSizes: Uint32Array;
-  /** Rows of start and size word. */
+  /** Rows of FRAGMENT. */
   fragments: Float64Array;
   /** Data and fragment blocks in the image. */
   blocks: number;
@@ -146,9 +129,6 @@ interface NativeWalkPart {
   attributes: { name: string; value: Uint8Array }[][];
 }
 
-/** What extraction leaves out unless it is asked for: enum extract_kind. */
-export const EXTRACT_KINDS = ["setId", "devices", "owners", "privilegedXattrs"] as const;
-
 export interface NativeImage {
   facts: {
     compression: string;
@@ -172,8 +152,8 @@ export interface NativeImage {
   ): Promise<number>;
   /**
    * @param directory byte string
-   * @param options `keep`: bits by the place in EXTRACT_KINDS
-   * @returns what was left out, by the place there; behind it, attributes that were refused
+   * @param options `keep`: bits by the place in `extractKinds`
+   * @returns what was left out, by the places in `extractCounts`
    */
   extract(
     directory: string,

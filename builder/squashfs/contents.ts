@@ -4,8 +4,9 @@ import {
   addon,
   type ContentsJob,
   type ContentsWriter,
+  FRAGMENT,
   fromNative,
-  IDENTITY_COLUMNS,
+  IDENTITY,
   NONE,
   WRITTEN,
   type WrittenContents,
@@ -79,18 +80,21 @@ function sources(
   files: readonly PlannedFile[],
 ): Pick<ContentsJob, "paths" | "identities" | "memory"> {
   const paths: string[] = [];
-  const identities = new BigInt64Array(files.length * IDENTITY_COLUMNS);
+  const identities = new BigInt64Array(files.length * IDENTITY.columns);
   const memory: Record<number, Uint8Array> = {};
   files.forEach(({ contents }, i) => {
-    const row = i * IDENTITY_COLUMNS;
-    identities[row] = BigInt(contentSize(contents));
+    const row = i * IDENTITY.columns;
+    identities[row + IDENTITY.size] = BigInt(contentSize(contents));
     if (contents.from === "memory") {
       paths.push("");
       memory[i] = contents.bytes;
     } else if (contents.from === "disk") {
       const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
       paths.push(contents.path);
-      identities.set([dev, ino, mtimeNs, ctimeNs], row + 1);
+      identities[row + IDENTITY.dev] = dev;
+      identities[row + IDENTITY.ino] = ino;
+      identities[row + IDENTITY.mtimeNs] = mtimeNs;
+      identities[row + IDENTITY.ctimeNs] = ctimeNs;
     } else {
       throw new TypeError("contents of an image that is taken over are not written");
     }
@@ -148,7 +152,7 @@ function collect(
   return {
     layouts,
     fragments: encodeFragments(written.fragments),
-    fragmentCount: written.fragments.length / 2,
+    fragmentCount: written.fragments.length / FRAGMENT.columns,
     sparseBytes,
     duplicates,
     blocks: written.blocks,
@@ -158,10 +162,12 @@ function collect(
 
 /** The fragment table: place and size word of every fragment, and 4 unused bytes. */
 function encodeFragments(rows: Float64Array): Buffer {
-  const bytes = Buffer.alloc((rows.length / 2) * 16);
-  for (let i = 0; i < rows.length; i += 2) {
-    bytes.writeBigUInt64LE(BigInt(rows[i] as number), i * 8);
-    bytes.writeUInt32LE(rows[i + 1] as number, i * 8 + 8);
+  const count = rows.length / FRAGMENT.columns;
+  const bytes = Buffer.alloc(count * 16);
+  for (let i = 0; i < count; i++) {
+    const row = i * FRAGMENT.columns;
+    bytes.writeBigUInt64LE(BigInt(rows[row + FRAGMENT.start] as number), i * 16);
+    bytes.writeUInt32LE(rows[row + FRAGMENT.size] as number, i * 16 + 8);
   }
   return bytes;
 }

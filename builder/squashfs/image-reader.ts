@@ -1,12 +1,11 @@
 // Images that come from anyone, read by the C reader that the runtime has too.
 
 import * as errors from "../errors.ts";
-import { squashfsFormat } from "../generated/spec.ts";
+import { extractCounts, extractKinds, squashfsFormat } from "../generated/spec.ts";
 import {
   addon,
   type Cancellation,
   cancellable,
-  EXTRACT_KINDS,
   fromNative,
   type NativeEntry,
   type NativeImage,
@@ -172,19 +171,18 @@ async function extract(
   options: ExtractOptions,
 ): Promise<ExtractReport> {
   const { xattrs = true, signal } = options;
-  const keep = EXTRACT_KINDS.reduce((bits, kind, i) => bits | (options[kind] ? 1 << i : 0), 0);
+  const keep = extractKinds.reduce((bits, kind, i) => bits | (options[kind] ? 1 << i : 0), 0);
   const { leftOut, ...made } = await cancellable(signal, (cancellation) =>
     image.extract(byteString(directory), { keep, xattrs }, cancellation),
   );
-  const [skippedSetId = 0, skippedDevices = 0, skippedOwners = 0, ...attributes] = leftOut;
-  const [skippedPrivilegedXattrs = 0, skippedXattrs = 0] = attributes;
+  const count = (kind: keyof typeof extractCounts) => leftOut[extractCounts[kind]] ?? 0;
   return {
     ...made,
-    skippedSetId,
-    skippedDevices,
-    skippedOwners,
-    skippedPrivilegedXattrs,
-    skippedXattrs,
+    skippedSetId: count("setId"),
+    skippedDevices: count("devices"),
+    skippedOwners: count("owners"),
+    skippedPrivilegedXattrs: count("privilegedXattrs"),
+    skippedXattrs: count("refusedXattrs"),
   };
 }
 

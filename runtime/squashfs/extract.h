@@ -10,18 +10,10 @@
 #include "squashfs/squashfs.h"
 
 /*
- * What may give rights to those who did not ask for it, or to others than whoever extracts. It is left out and
- * counted, for root too, unless its bit (1 << kind) is in extract_options.keep.
+ * What may give rights to those who did not ask for it, or to others than whoever extracts (enum
+ * extract_kind of generated/squashfs.h) is left out and counted, for root too, unless its bit
+ * (1 << kind) is in extract_options.keep.
  */
-enum extract_kind {
-	EXTRACT_SET_ID, /* set-user-ID and set-group-ID bits, of directories too; sticky ones stay */
-	EXTRACT_DEVICES, /* device nodes */
-	EXTRACT_OWNERS, /* what belongs to somebody else becomes the caller's */
-	EXTRACT_PRIVILEGED_XATTRS, /* all but user.*: file capabilities */
-	EXTRACT_KINDS,
-	EXTRACT_REFUSED_XATTRS = EXTRACT_KINDS, /* the destination does not take them */
-	EXTRACT_COUNTS
-};
 
 /* How options and reports call each. */
 extern const char *const extract_words[EXTRACT_COUNTS];

@@ -12,8 +12,11 @@
 #include "base/descriptors.h"
 #include "squashfs/extract_work.h"
 
-const char *const extract_words[EXTRACT_COUNTS] = { "set-id", "devices", "owners",
-						    "privileged-xattrs", "refused-xattrs" };
+const char *const extract_words[EXTRACT_COUNTS] = {
+#define WORD(kind, word) [kind] = word,
+	EXTRACT_WORDS(WORD)
+#undef WORD
+};
 
 int extract_image_failure(struct extractor *extractor, int error)
 {

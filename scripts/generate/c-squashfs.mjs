@@ -13,7 +13,9 @@ const errorName = ({ name }) => `SQFS_E${name.toUpperCase()}`;
 
 export function cSquashfs({ squashfs }) {
   const { fields, size } = layoutOf(squashfs.superblock);
-  const { compressors, errors, flags, inodeTypes } = squashfs;
+  const { compressors, errors, extractKinds, flags, inodeTypes, refusedXattrs } = squashfs;
+  const counted = [...extractKinds, refusedXattrs];
+  const kindName = ({ name }) => `EXTRACT_${constantName(name)}`;
   return header("squashfs", [
     [
       define("SQFS_MAGIC", `${littleEndian(squashfs.magic)} /* ${cString(squashfs.magic)} */`),
@@ -67,6 +69,17 @@ export function cSquashfs({ squashfs }) {
       xMacro(
         "SQFS_ERROR_NUMBERS",
         errors.filter(({ errno }) => errno).map((error) => [errorName(error), error.errno]),
+      ),
+    "/* What extraction leaves out and counts: kinds that can be asked for, and refused attributes. */\n" +
+      enumeration("extract_kind", [
+        ...counted.map((kind, index) => [kindName(kind), index, kind.summary]),
+        ["EXTRACT_KINDS", extractKinds.length],
+        ["EXTRACT_COUNTS", counted.length],
+      ]),
+    "/* X(name, how options and reports call it) */\n" +
+      xMacro(
+        "EXTRACT_WORDS",
+        counted.map((kind) => [kindName(kind), cString(kind.word)]),
       ),
   ]);
 }

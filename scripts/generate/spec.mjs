@@ -34,6 +34,7 @@ export function readSpec() {
     machines,
     names: readJson("scripts/spec/names.json"),
     squashfs: readJson("scripts/spec/squashfs.json"),
+    addon: readJson("scripts/spec/addon.json"),
     appimage: readJson("scripts/spec/appimage.json"),
   };
   const codes = spec.errors.map((error) => error.code);

@@ -17,6 +17,7 @@ export function typescript({
   names,
   squashfs,
   appimage,
+  addon,
 }) {
   const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
   const value = (name, data) =>
@@ -77,6 +78,35 @@ export function typescript({
         inodeTypes: byName(squashfs.inodeTypes),
         extendedType: squashfs.extendedType,
       }),
+    "/** What extraction leaves out unless it is asked for, and where reports count it. */\n" +
+      value(
+        "extractKinds",
+        squashfs.extractKinds.map(({ name }) => name),
+      ),
+    value(
+      "extractCounts",
+      Object.fromEntries(
+        [...squashfs.extractKinds, squashfs.refusedXattrs].map(({ name }, index) => [name, index]),
+      ),
+    ),
+    "/** Rows that cross the border to the addon: columns by name, and how many there are. */\n" +
+      value(
+        "addonRows",
+        Object.fromEntries(
+          addon.rows.map(({ name, columns }) => [
+            name,
+            {
+              ...Object.fromEntries(columns.map((column, index) => [column, index])),
+              columns: columns.length,
+            },
+          ]),
+        ),
+      ),
+    "/** In a column of such a row: none. */\n" + value("addonNone", addon.none),
+    value(
+      "addonFailures",
+      addon.failures.map(({ name }) => name),
+    ),
     "/** What of an AppImage stands in its ELF file. */\n" +
       value("appimageFormat", {
         magic: appimage.magic,

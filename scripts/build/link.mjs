@@ -64,7 +64,7 @@ export class OwnFault extends Error {}
  *
  * @param {string} file
  * @param {(made: string) => Promise<void>} test
- * @param {{byList: (made: string) => Promise<void>, byZig: (made: string) => Promise<unknown>}} ways
+ * @param {{byList: (made: string) => Promise<void>, byZig: (made: string) => Promise<unknown>}} links
  *   with the listed files of zig's libraries; with all of them, which zig takes minutes to compile
  */
 export async function linkAndTest(file, test, { byList, byZig }) {

@@ -47,6 +47,15 @@ function linkProblems(/** @type {string} */ file, /** @type {string} */ text) {
   return problems;
 }
 
+/** A link whose words are a path leads to that path, and not to where it was once. */
+export function linkTextProblems(/** @type {string} */ file, /** @type {string} */ text) {
+  return [...text.matchAll(/\[([\w.-]+\/[\w./-]+)\]\((?![a-z]+:)([^)\s#]+)[^)]*\)/g)]
+    .map(([, words, link]) => ({ words, target: path.join(path.dirname(file), link) }))
+    .filter(({ words, target }) => !`/${target}/`.includes(`/${words.replace(/\/$/, "")}/`))
+    .filter(({ words, target }) => !`/${target.replace(/\.\w+$/, "")}/`.includes(`/${words}`))
+    .map(({ words, target }) => `${file}: [${words}] leads to ${target}`);
+}
+
 /** Folders and files of the project in `code`, when they are not made by a build. */
 function pathProblems(/** @type {string} */ file, /** @type {string} */ text) {
   const top = ["builder", "runtime", "native", "scripts", "test", "examples", "docs", "templates"];
@@ -171,6 +180,7 @@ export async function docsProblems(fix) {
       const text = read(file);
       return [
         ...linkProblems(file, text),
+        ...linkTextProblems(file, text),
         ...pathProblems(file, text),
         ...commandProblems(file, text),
       ];

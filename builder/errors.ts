@@ -4,22 +4,40 @@
  * Codes, hints and exit statuses stand in scripts/spec/errors.json; docs/errors.md lists them.
  * Paths in here are what a person should read: names inside a tree go through `displayPath` first.
  */
-import { type ErrorCode, errorCatalogue, machines } from "./generated/spec.ts";
+import { type ErrorCode, errorCatalogue, machines, optionRules } from "./generated/spec.ts";
 
 export type { ErrorCode } from "./generated/spec.ts";
+
+/**
+ * How an option is called where a failure is read: `blockSize` in the library, `--block-size` on a
+ * command line. With a value: `node: "24"` and `--node 24`.
+ */
+export type OptionNames = (key: string, value?: string | boolean) => string;
+
+/** A text of a failure. One that names options says how it reads for any way to call them. */
+export type FailureText = string | ((name: OptionNames) => string);
+
+const keyNames: OptionNames = (key, value) =>
+  value === undefined ? key : `${key}: ${JSON.stringify(value)}`;
+
+const worded = (text: FailureText, name: OptionNames) =>
+  typeof text === "string" ? text : text(name);
 
 /** What a failure may say beyond its code and message. */
 export interface ErrorDetails {
   /** File or folder at fault. */
   path?: string | undefined;
-  expected?: string | undefined;
+  expected?: FailureText | undefined;
   actual?: string | undefined;
   /** What to do next, when that differs from the code's general hint. */
-  hint?: string | undefined;
+  hint?: FailureText | undefined;
   cause?: unknown;
 }
 
-/** A failure with a stable code. `message` is what happened, without path, expectation and hint. */
+/**
+ * A failure with a stable code. `message` is what happened, without path, expectation and hint.
+ * Options have the names of the library's keys in it; `wordsFor` gives the same with others.
+ */
 export class BundleError extends Error {
   /** Stays the same from version to version. */
   readonly code: ErrorCode;
@@ -31,21 +49,64 @@ export class BundleError extends Error {
   readonly actual?: string;
   /** What to do next. */
   readonly hint: string;
+  readonly #texts: { message: FailureText; expected: FailureText | undefined; hint: FailureText };
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: ErrorCode, message: FailureText, details: ErrorDetails = {}) {
+    const cause = details.cause === undefined ? undefined : { cause: details.cause };
+    super(worded(message, keyNames), cause);
+    const hint = details.hint ?? hintOf(code);
+    this.#texts = { message, expected: details.expected, hint };
     this.name = "BundleError";
     this.code = code;
-    this.hint = details.hint ?? errorCatalogue[code].hint;
+    this.hint = worded(hint, keyNames);
     if (details.path !== undefined) this.path = details.path;
-    if (details.expected !== undefined) this.expected = details.expected;
+    if (details.expected !== undefined) this.expected = worded(details.expected, keyNames);
     if (details.actual !== undefined) this.actual = details.actual;
+  }
+
+  /** Its texts with the names that options have elsewhere. */
+  wordsFor(name: OptionNames): { message: string; expected: string | undefined; hint: string } {
+    const { message, expected, hint } = this.#texts;
+    return {
+      message: worded(message, name),
+      expected: expected === undefined ? undefined : worded(expected, name),
+      hint: worded(hint, name),
+    };
+  }
+
+  /** The same failure of another path. */
+  withPath(path: string): BundleError {
+    const { message, expected, hint } = this.#texts;
+    const { actual, cause } = this;
+    return new BundleError(this.code, message, { path, expected, actual, hint, cause });
   }
 
   /** Exit status that `bundle` ends with: 1, or 2 for a wrong command line. */
   get exitStatus(): number {
     return errorCatalogue[this.code].exit;
   }
+}
+
+type Named = Readonly<Record<string, { readonly type: string; readonly flag?: string }>>;
+
+/** What a flag says in the library: a key, and the value of one that is true or false. */
+function keyOfFlag(wanted: string): [string, boolean | undefined] | undefined {
+  const tables: Readonly<Record<string, Named>> = optionRules;
+  for (const [key, { type, flag }] of Object.values(tables).flatMap((one) => Object.entries(one))) {
+    if (flag === wanted) return [key, type === "boolean" ? !flag.startsWith("--no-") : undefined];
+  }
+  return undefined;
+}
+
+/** The catalogue's hint. It is written for people at a command line, with flags. */
+function hintOf(code: ErrorCode): FailureText {
+  const { hint } = errorCatalogue[code];
+  // What stands in `...` is a command, whoever reads it.
+  return (name) =>
+    hint.replace(/`[^`]*`|--[a-z-]+/g, (found) => {
+      const option = keyOfFlag(found);
+      return option === undefined ? found : name(...option);
+    });
 }
 
 /** errno's words for the failures that people meet, else what Node says. */
@@ -95,7 +156,7 @@ export function appDirArch(program: string, arch: string, machine: string): Bund
     path: program,
     expected: arch,
     actual: machine,
-    hint: `For an AppImage of such programs: --arch ${machine}`,
+    hint: (name) => `For an AppImage of such programs: ${name("arch", machine)}`,
   });
 }
 
@@ -105,7 +166,7 @@ export function appRunArch(path: string, arch: string, machine: string): BundleE
     path,
     expected: arch,
     actual: machine,
-    hint: `For an AppImage of such programs: --arch ${machine}`,
+    hint: (name) => `For an AppImage of such programs: ${name("arch", machine)}`,
   });
 }
 
@@ -132,7 +193,8 @@ export function appstreamInvalid(path: string, what: string): BundleError {
 
 /** @param actual what the file is instead */
 export function archiveFormat(path: string, actual: string): BundleError {
-  const hint = "--archive takes a squashfs image, as `bundle pack` and mksquashfs make it.";
+  const hint: FailureText = (name) =>
+    `${name("archive")} takes a squashfs image, as \`bundle pack\` and mksquashfs make it.`;
   const expected = "a squashfs image";
   return new BundleError("E_ARCHIVE_FORMAT", "cannot be appended", {
     path,
@@ -162,19 +224,6 @@ export function configKey(path: string, key: string, nearest: string | undefined
   return new BundleError("E_CONFIG_KEY", `there is no option ${quote(key)}`, { path, hint });
 }
 
-export function configValue(
-  path: string,
-  key: string,
-  expected: string,
-  actual: string,
-): BundleError {
-  return new BundleError("E_CONFIG_VALUE", `${quote(key)} does not take this value`, {
-    path,
-    expected,
-    actual,
-  });
-}
-
 /** @param files names of the desktop entries */
 export function desktopAmbiguous(dir: string, files: readonly string[]): BundleError {
   return new BundleError("E_DESKTOP_AMBIGUOUS", `there are ${files.length} desktop entries`, {
@@ -184,9 +233,17 @@ export function desktopAmbiguous(dir: string, files: readonly string[]): BundleE
   });
 }
 
-/** @param file the desktop entry, or the option with the categories */
-export function desktopCategory(file: string, expected: string, actual: string): BundleError {
-  return new BundleError("E_DESKTOP_CATEGORY", "its categories are not those of a menu", {
+/** @param file the desktop entry; undefined for the option with the categories */
+export function desktopCategory(
+  file: string | undefined,
+  expected: string,
+  actual: string,
+): BundleError {
+  const message: FailureText =
+    file === undefined
+      ? (name) => `${name("categories")}: these are not the categories of a menu`
+      : "its categories are not those of a menu";
+  return new BundleError("E_DESKTOP_CATEGORY", message, {
     path: file,
     expected,
     actual: quote(actual),
@@ -222,8 +279,8 @@ export function doctor(path: string, words: string): BundleError {
 /** @param expected machine of the bundle @param actual machine of its program */
 export function elfMachine(path: string, expected: string, actual: string): BundleError {
   const known = machines.some(({ name }) => name === actual);
-  const hint = known
-    ? `Build with --arch ${actual}, or pack a program for ${expected}.`
+  const hint: FailureText | undefined = known
+    ? (name) => `Build with ${name("arch", actual)}, or pack a program for ${expected}.`
     : undefined;
   return new BundleError("E_ELF_MACHINE", "the program is for another machine than the bundle", {
     path,
@@ -252,11 +309,11 @@ export function entryAmbiguous(dir: string, candidates: readonly string[]): Bund
   return new BundleError(
     "E_ENTRY_AMBIGUOUS",
     `${candidates.length} programs could be the entrypoint: ${shown}${rest}`,
-    { path: dir, hint: `Say which one, for example: --entry ${candidates[0]}` },
+    { path: dir, hint: (name) => `Say which one, for example: ${name("entry", candidates[0])}` },
   );
 }
 
-export function entryMissing(dir: string, entry: string, hint?: string): BundleError {
+export function entryMissing(dir: string, entry: string, hint?: FailureText): BundleError {
   return new BundleError("E_ENTRY_MISSING", `the entrypoint ${quote(entry)} does not exist`, {
     path: dir,
     hint,
@@ -314,7 +371,7 @@ export function fileChanged(path: string, what: string): BundleError {
 }
 
 /** @param kind "socket", "block device", "character device" or "fifo" */
-export function fileKind(path: string, kind: string, hint?: string): BundleError {
+export function fileKind(path: string, kind: string, hint?: FailureText): BundleError {
   return new BundleError("E_FILE_KIND", `a ${kind} is not packed`, { path, hint });
 }
 
@@ -451,14 +508,14 @@ export function libraryHost(name: string, reason: string): BundleError {
  */
 export function libraryMissing(
   name: string,
-  neededBy: string,
+  neededBy: FailureText,
   looked: string,
   others: readonly string[] = [],
 ): BundleError {
   const more = others.length > 0 ? `; missing too: ${others.join(", ")}` : "";
   return new BundleError("E_LIBRARY_MISSING", `a library is not on this machine${more}`, {
     path: name,
-    expected: `it for ${neededBy} in ${looked}`,
+    expected: (option) => `it for ${worded(neededBy, option)} in ${looked}`,
     actual: "nothing there for this architecture",
   });
 }
@@ -517,13 +574,13 @@ export function mountRefused(path: string, stderr: string): BundleError {
   return new BundleError("E_MOUNT_REFUSED", words.replaceAll("\n  ", "; "), { hint });
 }
 
-export function optionConflict(what: string): BundleError {
+export function optionConflict(what: FailureText): BundleError {
   return new BundleError("E_OPTION_CONFLICT", what);
 }
 
-/** @param usage the option with its value, for example "-o OUT" */
-export function optionMissing(usage: string, meaning: string): BundleError {
-  return new BundleError("E_OPTION_MISSING", `${usage} is missing: ${meaning}`);
+/** @param key of the option @param meaning what it says, or why it is needed */
+export function optionMissing(key: string, meaning: string): BundleError {
+  return new BundleError("E_OPTION_MISSING", (name) => `${name(key)} is missing: ${meaning}`);
 }
 
 export function optionUnknown(option: string, nearest: string | undefined): BundleError {
@@ -531,11 +588,19 @@ export function optionUnknown(option: string, nearest: string | undefined): Bund
   return new BundleError("E_OPTION_UNKNOWN", `there is no option ${quote(option)}`, { hint });
 }
 
-export function optionValue(option: string, expected: string, actual: string): BundleError {
-  return new BundleError("E_OPTION_VALUE", `${option} does not take this value`, {
-    expected,
-    actual,
-  });
+/**
+ * @param key of the option, or the name of what else has a value
+ * @param file the configuration file that says so: options have their keys there
+ */
+export function optionValue(
+  key: string,
+  expected: FailureText,
+  actual: string,
+  file?: string,
+): BundleError {
+  const words = (name: string) => `${name} does not take this value`;
+  const message: FailureText = file === undefined ? (name) => words(name(key)) : words(key);
+  return new BundleError("E_OPTION_VALUE", message, { path: file, expected, actual });
 }
 
 export function outputDirectory(path: string): BundleError {
@@ -620,7 +685,8 @@ export function signatureKeyUnknown(
     expected: wanted ?? "a key of your keyring",
     actual: key?.fingerprint ?? "a key that is nowhere",
     ...(key && {
-      hint: `When the author confirms this fingerprint: bundle verify FILE --key ${key.fingerprint}`,
+      hint: (name: OptionNames) =>
+        `When the author confirms this fingerprint, say that it must have signed: ${name("key", key.fingerprint)}`,
     }),
   });
 }

@@ -22,7 +22,7 @@ export {
 } from "./config/config-file.ts";
 export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
-export { BundleError, type ErrorCode } from "./errors.ts";
+export { BundleError, type ErrorCode, type FailureText, type OptionNames } from "./errors.ts";
 export { type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";

@@ -54,7 +54,9 @@ export async function assembleBundle(given: AssembleOptions): Promise<AssembleRe
   const options = resolveAssembleOptions(given);
   const output = await resolveOutput(options.output);
   if ((await realpath(options.archive).catch(() => undefined)) === output) {
-    throw errors.optionConflict("--archive and --output name the same file");
+    throw errors.optionConflict(
+      (name) => `${name("archive")} and ${name("output")} name the same file`,
+    );
   }
   const runtime = await readRuntime(runtimePath(options.arch));
   const source = await open(options.archive).catch((cause: unknown) => {

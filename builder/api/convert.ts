@@ -128,7 +128,9 @@ async function prepare(
     ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
     : chooseEntry(tree, question(options));
   if (isAppImage && options.entry !== undefined && entry !== "AppRun" && tree.get("AppRun")) {
-    throw errors.optionConflict("--entry, while the image has an AppRun, which starts the app");
+    throw errors.optionConflict(
+      (name) => `${name("entry")}, while the image has an AppRun, which starts the app`,
+    );
   }
   const app = appOf(tree, entry, inspection);
   const before = isAppImage ? new Map(paths(tree)) : undefined;
@@ -149,12 +151,15 @@ async function prepare(
 /** @throws E_OPTION_CONFLICT for options that say how an app is made */
 function checkOptions({ kind, withLibs, libs }: ResolvedBuildOptions): void {
   const given = {
-    "--kind": kind !== undefined && kind !== "auto",
-    "--with-libs": withLibs === true,
-    "--lib": (libs ?? []).length > 0,
+    kind: kind !== undefined && kind !== "auto",
+    withLibs: withLibs === true,
+    libs: (libs ?? []).length > 0,
   };
-  for (const [flag, isGiven] of Object.entries(given)) {
-    if (isGiven) throw errors.optionConflict(`${flag}, while APP holds a finished image`);
+  for (const [key, isGiven] of Object.entries(given)) {
+    if (!isGiven) continue;
+    throw errors.optionConflict(
+      (name) => `${name(key)}, while ${name("input")} holds a finished image`,
+    );
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
+import { checkOptions } from "../config/validate.ts";
 import { directoryEntries } from "../dump/dump-directory.ts";
 import { type DumpEntry, types } from "../dump/dump-entry.ts";
 import { imageEntries } from "../dump/dump-image.ts";
@@ -74,7 +75,7 @@ export function escapeBytes(bytes: string): string {
 /**
  * Yields a record for each name. Contents are read in stretches; the names are all held at once.
  *
- * @throws E_INPUT_*, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
+ * @throws E_OPTION_*, E_INPUT_*, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
  *
  * @example
  * ```js
@@ -92,6 +93,7 @@ export async function dump(
   options: DumpOptions,
   use: (record: DumpRecord) => void | Promise<void>,
 ): Promise<void> {
+  checkOptions("dump", options);
   const isDirectory = await stat(options.input).then(
     (status) => status.isDirectory(),
     () => false, // whoever opens it says why

@@ -1,4 +1,5 @@
 /** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
+import { checkOptions } from "../config/validate.ts";
 import * as errors from "../errors.ts";
 import { type hostMountTypes, machines } from "../generated/spec.ts";
 import { runCommand } from "../host/command.ts";
@@ -24,7 +25,7 @@ export interface MountOptions {
  * Mounts an image for every program of the machine. Resolves when its files can be read; what
  * serves them goes on without this process, until `umount`.
  *
- * @throws E_MOUNT_POINT, E_MOUNT_REFUSED, E_FUSE_OPTION, E_ARCHIVE_*, E_IMAGE_*
+ * @throws E_OPTION_*, E_MOUNT_POINT, E_MOUNT_REFUSED, E_FUSE_OPTION, E_ARCHIVE_*, E_IMAGE_*
  *
  * @example
  * ```js
@@ -39,6 +40,7 @@ export interface MountOptions {
  * ```
  */
 export async function mount(options: MountOptions): Promise<void> {
+  checkOptions("mount", options, ["signal"]);
   const { file, directory, options: words = [], type, foreground = false, signal } = options;
   const args = [`--mount=${file}`];
   if (type !== undefined) args.push(`--mount-type=${type}`);

@@ -1,5 +1,6 @@
 /** Unmounts what `mount` mounted, and nothing else. */
 import { readFileSync, realpathSync } from "node:fs";
+import { checkOptions } from "../config/validate.ts";
 import * as errors from "../errors.ts";
 import { paths } from "../generated/spec.ts";
 import { runCommandSync } from "../host/command.ts";
@@ -33,7 +34,7 @@ function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
 /**
  * Unmounts what `mount` mounted at `directory`, and nothing else.
  *
- * @throws E_UMOUNT when nothing of ours is there or it is another user's, E_UMOUNT_BUSY
+ * @throws E_OPTION_*, E_UMOUNT when nothing of ours is there or it is another user's, E_UMOUNT_BUSY
  *
  * @example
  * ```js
@@ -46,7 +47,9 @@ function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
  * }
  * ```
  */
-export function umount(directory: string, { lazy = false }: UmountOptions = {}): void {
+export function umount(directory: string, options: UmountOptions = {}): void {
+  checkOptions("umount", { directory, ...options });
+  const { lazy = false } = options;
   const target = resolve(directory);
   const mounted = mountedAt(target);
   if (mounted === undefined) throw errors.umount(directory, "nothing is mounted there");

@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { type GpgResult, gpg, gpgWords, statusOf } from "../appimage/gpg.ts";
 import { findSection, KEY, readText, SIGNATURE, signedDigest } from "../appimage/sections.ts";
+import { checkOptions } from "../config/validate.ts";
 import { readElf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import { runCommandSync } from "../host/command.ts";
@@ -53,6 +54,7 @@ export interface VerifyOptions {
  * ```
  */
 export async function verify(file: string, options: VerifyOptions = {}): Promise<Verification> {
+  checkOptions("verify", { file, ...options });
   const wanted = options.key === undefined ? undefined : fingerprintOf(options.key);
   const { digest, signature, key } = await readSigned(file);
   const dir = workFolder();
@@ -78,7 +80,7 @@ function fingerprintOf(text: string): string {
   const digits = text.replace(/^0x|[\s:]/gi, "").toUpperCase();
   if (/^([0-9A-F]{40}|[0-9A-F]{64})$/.test(digits)) return digits;
   const expected = "a whole fingerprint, 40 hexadecimal digits";
-  throw errors.optionValue("--key", expected, `"${text}"`);
+  throw errors.optionValue("key", expected, `"${text}"`);
 }
 
 /** Signature, key and digest of a file. */

@@ -56,13 +56,13 @@ function checkedEntry(tree: Tree, dir: string, entry: string): string {
 }
 
 /** The likely mistake: a path from the current folder, with DIR in it. */
-function missingHint(tree: Tree, dir: string, entry: string): string | undefined {
+function missingHint(tree: Tree, dir: string, entry: string): errors.FailureText | undefined {
   const names = entry.split("/").filter((part) => part !== "" && part !== ".");
   const base = byteString(dir).split("/").filter(Boolean).at(-1);
   const position = base === undefined ? -1 : names.indexOf(base);
   const rest = names.slice(position + 1).join("/");
   if (position < 0 || executable(tree, rest) === undefined) return undefined;
-  return `The path is relative to the folder: --entry ${displayPath(rest)}`;
+  return (name) => `The path is relative to the folder: ${name("entry", displayPath(rest))}`;
 }
 
 function isExecutable(node: FileNode): boolean {

@@ -35,7 +35,7 @@ export interface AppRequest {
   input: string;
   /** The same, with what detection has read already. */
   source: DetectInput;
-  /** Why the input is of this kind, in a few words: "--kind node", "it starts with #!". */
+  /** Why the input is of this kind, in a few words: "as asked for", "it starts with #!". */
   why: string;
   options: ResolvedBuildOptions;
   /** Says what takes time, one line each. */

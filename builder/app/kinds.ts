@@ -1,5 +1,5 @@
 /** All kinds of app, and which one an input is of. */
-import type { KindName } from "../config/kind-names.ts";
+import type { KindChoice } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { elf } from "./elf/elf-kind.ts";
 import type { DetectInput, Kind } from "./kind.ts";
@@ -9,25 +9,20 @@ import { plain } from "./plain/plain-kind.ts";
 /** Asked in this order: the first that recognises an input takes it. The last takes any folder. */
 const kinds: readonly Kind[] = [node, elf, plain];
 
-/** What --kind takes. */
-export const kindNames: readonly KindName[] = kinds.map(({ name }) => name);
-
 /**
  * The kind of an input.
  *
- * @param wanted --kind; "auto" and undefined: found
- * @throws E_KIND_UNKNOWN when no kind recognises a file, E_OPTION_VALUE
+ * @param wanted as it was asked for; "auto" and undefined: found
+ * @throws E_KIND_UNKNOWN when no kind recognises a file
  */
 export async function chooseKind(
-  wanted: string | undefined,
+  wanted: KindChoice | undefined,
   input: DetectInput,
 ): Promise<{ kind: Kind; why: string }> {
   if (wanted !== undefined && wanted !== "auto") {
     const kind = kinds.find(({ name }) => name === wanted);
-    if (kind === undefined) {
-      throw errors.optionValue("--kind", ["auto", ...kindNames].join(", "), `"${wanted}"`);
-    }
-    return { kind, why: `--kind ${wanted}` };
+    if (kind === undefined) throw errors.internal(new Error(`there is no kind ${wanted}`));
+    return { kind, why: "as asked for" };
   }
   for (const kind of kinds) {
     const why = await kind.detect(input);

@@ -27,7 +27,7 @@ export interface SourceOptions {
  * Looks at the input.
  *
  * @throws E_INPUT_MISSING, E_INPUT_NOT_DIRECTORY (neither folder nor file), E_FILE_UNREADABLE,
- *   E_OPTION_CONFLICT (--entry for a file)
+ *   E_OPTION_CONFLICT (an entry of a file)
  */
 export async function openSource(options: SourceOptions): Promise<DetectInput> {
   const stats = await stat(options.input).catch((cause: unknown) => {
@@ -39,7 +39,9 @@ export async function openSource(options: SourceOptions): Promise<DetectInput> {
     throw errors.inputNotDirectory(options.input, `a ${kindOf(stats)}`);
   }
   if (stats.isFile() && options.entry !== undefined) {
-    throw errors.optionConflict("--entry is for folders, and a file is its own entry");
+    throw errors.optionConflict(
+      (name) => `${name("entry")} is for folders, and a file is its own entry`,
+    );
   }
   return new Source(options, stats.isDirectory());
 }

@@ -46,7 +46,9 @@ export async function appDirEntry(
   const names: string[] = await readdir(input).catch(() => []);
   if (names.includes("AppRun")) {
     if (entry !== undefined && path.normalize(entry) !== "AppRun") {
-      throw errors.optionConflict("--entry, while the folder has an AppRun, which starts the app");
+      throw errors.optionConflict(
+        (name) => `${name("entry")}, while the folder has an AppRun, which starts the app`,
+      );
     }
     const stats = await stat(path.join(input, "AppRun")).catch(() => undefined);
     if (stats === undefined) throw errors.appRunMissing(input, "AppRun is a link to nothing");
@@ -130,12 +132,14 @@ async function findDesktopFile(
   const [only] = inRoot;
   if (options.desktop !== undefined) {
     if (only !== undefined) {
-      throw errors.optionConflict(`--desktop, while the folder has ${displayPath(only)}`);
+      throw errors.optionConflict(
+        (name) => `${name("desktop")}, while the folder has ${displayPath(only)}`,
+      );
     }
     const name = byteString(path.basename(options.desktop));
     if (!DESKTOP.test(name)) {
       throw errors.optionValue(
-        "--desktop",
+        "desktop",
         "a file whose name ends in .desktop",
         `"${options.desktop}"`,
       );
@@ -161,7 +165,7 @@ async function findDesktopFile(
 
 function addDesktopFile(tree: Tree, options: ResolvedBuildOptions): string {
   const categories = options.categories ?? ["Utility"];
-  checkCategories(categories, "--categories");
+  checkCategories(categories);
   const id = fileId(options);
   const text = renderTemplate("appdir/app.desktop", {
     name: options.name,

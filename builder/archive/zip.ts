@@ -26,8 +26,8 @@ const S_IFREG = 0o100000;
 const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
 
-const DEVICE_HINT =
-  "A zip file has no place for it: pack it as .sfs with --devices, or --exclude it.";
+const DEVICE_HINT: errors.FailureText = (name) =>
+  `A zip file has no place for it: pack it as .sfs with ${name("devices", true)}, or leave it out with ${name("exclude")}.`;
 
 /** Written at once, bytes. */
 const BATCH = 1 << 20;

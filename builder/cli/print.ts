@@ -1,5 +1,5 @@
 /** The one place that prints: results to stdout, errors to stderr. */
-import type { BundleError } from "../errors.ts";
+import type { BundleError, OptionNames } from "../errors.ts";
 
 /**
  * Text that came from outside, safe for a terminal: control characters and the marks that turn the
@@ -25,14 +25,22 @@ export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
+/** Where a failure is shown. */
+export interface ErrorPlace {
+  /** The name that the command was called by. */
+  program: string;
+  /** How options are called there. */
+  names: OptionNames;
+}
+
 /**
  * `bundle: [CODE] PATH: what happened: expected X, found Y` and the hint on a line of its own.
  *
- * @param program the name that the command was called by
  * @internal
  */
-export function formatError(error: BundleError, program = "bundle"): string {
-  const { code, path, message, expected, actual, hint } = error;
+export function formatError(error: BundleError, { program, names }: ErrorPlace): string {
+  const { code, path, actual } = error;
+  const { message, expected, hint } = error.wordsFor(names);
   const details = [
     ...(expected === undefined ? [] : [`expected ${expected}`]),
     ...(actual === undefined ? [] : [`found ${actual}`]),
@@ -48,12 +56,13 @@ export function formatError(error: BundleError, program = "bundle"): string {
  */
 export function printError(
   error: BundleError,
-  { json, debug, program }: { json: boolean; debug: boolean; program?: string },
+  { json, debug, ...place }: ErrorPlace & { json: boolean; debug: boolean },
 ): void {
-  process.stderr.write(formatError(error, program));
+  process.stderr.write(formatError(error, place));
   if (debug) process.stderr.write(`${error.stack}\n${causeText(error)}`);
   if (!json) return;
-  const { code, message, path, expected, actual, hint } = error;
+  const { code, path, actual } = error;
+  const { message, expected, hint } = error.wordsFor(place.names);
   printJson({ error: { code, message, path, expected, actual, hint } });
 }
 

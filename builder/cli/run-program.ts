@@ -4,6 +4,7 @@ import { environment } from "../generated/spec.ts";
 import { endCommands } from "../host/command.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
+import { flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
 
 /** How long the threads of the addon may take to stop, ms: they look at it all the time. */
@@ -36,7 +37,8 @@ function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error
   if (errnoCode(cause) === "EPIPE") process.exit(0);
   if (stream === process.stderr) process.exit(1);
   const error = outputFailed("standard output", "write", cause);
-  printError(error, { json: false, debug: false, program });
+  const names = flagNames([], program);
+  printError(error, { json: false, debug: false, program, names });
   process.exit(error.exitStatus);
 }
 
@@ -65,7 +67,8 @@ export async function runProgram(
   } catch (cause) {
     const error = cause instanceof BundleError ? cause : internal(cause);
     const debug = process.env[environment.FUSELAGE_DEBUG] === "1";
-    printError(error, { json: wantsJson(argv), debug, program: name });
+    const names = flagNames(argv, name);
+    printError(error, { json: wantsJson(argv), debug, program: name, names });
     process.exitCode = error.exitStatus;
   }
 }

@@ -1,13 +1,10 @@
 /** What a caller chooses about an AppImage. */
 import * as errors from "../errors.ts";
-import { outputEndings } from "../generated/spec.ts";
+import { type configKeys, outputEndings } from "../generated/spec.ts";
 import { checkCategories } from "./categories.ts";
 
 /** A bundle, or one that is an AppImage too. */
-const outputFormats = ["run", "appimage"] as const;
-
-/** A bundle, or one that is an AppImage too. */
-export type OutputFormat = (typeof outputFormats)[number];
+export type OutputFormat = (typeof configKeys.properties.format.enum)[number];
 
 export interface AppImageChoices {
   /** What the file is. Default: "appimage" for an output that ends in .AppImage, else "run". */
@@ -32,60 +29,34 @@ export interface AppImageChoices {
   signKey?: string | undefined;
 }
 
-/** The keys of `AppImageChoices`, for the check that all keys are known. */
-export const appImageKeys: Record<keyof AppImageChoices, true> = {
-  format: true,
-  desktop: true,
-  icon: true,
-  categories: true,
-  terminal: true,
-  appId: true,
-  summary: true,
-  updateInfo: true,
-  sign: true,
-  signKey: true,
-};
-
-/** Choices that say nothing about a plain bundle, by their flags. */
-const flags = {
-  desktop: "--desktop",
-  icon: "--icon",
-  categories: "--categories",
-  terminal: "--terminal",
-  appId: "--app-id",
-  summary: "--summary",
-  updateInfo: "--update-info",
-} as const;
+/** Choices that say nothing about a plain bundle. */
+const appImageOnly = [
+  "desktop",
+  "icon",
+  "categories",
+  "terminal",
+  "appId",
+  "summary",
+  "updateInfo",
+] as const satisfies (keyof AppImageChoices)[];
 
 /**
- * Checks the choices and finds the format.
+ * Finds the format, and checks what has to do with it.
  *
- * @throws E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY
+ * @throws E_OPTION_CONFLICT, E_DESKTOP_CATEGORY
  */
 export function resolveFormat(choices: AppImageChoices, output: string): OutputFormat {
-  const { format, categories, appId } = choices;
-  const known = outputFormats.find((name) => name === format);
-  if (format !== undefined && known === undefined) {
-    throw errors.optionValue("--format", outputFormats.join(" or "), `"${format}"`);
-  }
-  const resolved = known ?? (output.endsWith(outputEndings.appImage) ? "appimage" : "run");
-  if (resolved === "run") {
-    for (const [key, flag] of Object.entries(flags)) {
-      const value = choices[key as keyof typeof flags];
-      if (value === undefined || value === false) continue;
-      throw errors.optionConflict(`${flag} without --format appimage or an OUT in .AppImage`);
+  const { format = output.endsWith(outputEndings.appImage) ? "appimage" : "run", categories } =
+    choices;
+  if (format === "run") {
+    for (const key of appImageOnly) {
+      if (choices[key] === undefined || choices[key] === false) continue;
+      throw errors.optionConflict((name) => {
+        const how = `${name("format", "appimage")} or a name of the output in .AppImage`;
+        return `${name(key)} without ${how}`;
+      });
     }
   }
-  if (categories !== undefined) checkCategories(categories, "--categories");
-  if (appId !== undefined && !/^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*){2,}$/.test(appId)) {
-    const expected = "a reverse domain name of three parts or more, org.example.App";
-    throw errors.optionValue("--app-id", expected, `"${appId}"`);
-  }
-  if (/[\p{Cc}]/u.test(choices.summary ?? "")) {
-    throw errors.optionValue("--summary", "one line of text", JSON.stringify(choices.summary));
-  }
-  if (choices.signKey === "") {
-    throw errors.optionValue("--sign", "the name of a key, or --sign alone", "nothing");
-  }
-  return resolved;
+  if (categories !== undefined) checkCategories(categories);
+  return format;
 }

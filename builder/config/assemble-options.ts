@@ -1,10 +1,11 @@
 /** What an assembly takes, and the check of it at the edge. */
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { outputEndings } from "../generated/spec.ts";
-import { type Architecture, hostArchitecture } from "../host/paths.ts";
-import { checkedArch, checkedName, checkNoNul } from "./build-options.ts";
+import { optionRules, outputEndings } from "../generated/spec.ts";
+import type { Architecture } from "../host/paths.ts";
+import { checkedArch, checkedName } from "./build-options.ts";
 import { parseInvocation } from "./invocation.ts";
+import { checkOptions } from "./validate.ts";
 
 /** What an assembly takes. */
 export interface AssembleOptions {
@@ -27,14 +28,8 @@ export interface ResolvedAssembleOptions extends AssembleOptions {
   arch: Architecture;
 }
 
-const keys: Record<keyof AssembleOptions, true> = {
-  archive: true,
-  output: true,
-  invocation: true,
-  name: true,
-  arch: true,
-  runtimeOptions: true,
-};
+/** The types and the table name the same keys, or this does not compile. */
+optionRules.assemble satisfies Record<keyof AssembleOptions, object>;
 
 /**
  * Checks the options, the invocation as the runner would at start, and fills in defaults.
@@ -42,21 +37,15 @@ const keys: Record<keyof AssembleOptions, true> = {
  * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, and what `parseInvocation` throws
  */
 export function resolveAssembleOptions(options: AssembleOptions): ResolvedAssembleOptions {
-  for (const key of Object.keys(options)) {
-    if (!Object.hasOwn(keys, key)) throw errors.optionUnknown(key, undefined);
-  }
   const { archive, output, invocation } = options;
-  if (!archive) throw errors.optionMissing("--archive FILE", "the squashfs image to append");
-  if (!output) throw errors.optionMissing("--output FILE", "the file to write");
-  const texts = { archive: [archive], output: [output], invocation };
-  for (const [key, list] of Object.entries(texts)) {
-    for (const value of list) checkNoNul(key, value);
-  }
+  if (!archive) throw errors.optionMissing("archive", "the squashfs image to append");
+  if (!output) throw errors.optionMissing("output", "the file to write");
+  checkOptions("assemble", options);
   parseInvocation(invocation);
   return {
     ...options,
-    name: checkedName(options.name ?? defaultName(output)),
-    arch: checkedArch(options.arch ?? hostArchitecture() ?? process.arch),
+    name: checkedName("assemble", options.name ?? defaultName(output)),
+    arch: checkedArch("assemble", options.arch),
   };
 }
 

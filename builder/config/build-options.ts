@@ -2,16 +2,12 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { type Architecture, architectures, hostArchitecture } from "../host/paths.ts";
-import { FIXED_DIRECTORY, isFixedPath } from "../manifest/fixed-path.ts";
-import {
-  type AppImageChoices,
-  appImageKeys,
-  type OutputFormat,
-  resolveFormat,
-} from "./appimage-options.ts";
-import { type ImageChoices, imageKeys } from "./image-options.ts";
+import { optionRules } from "../generated/spec.ts";
+import { type Architecture, hostArchitecture } from "../host/paths.ts";
+import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
+import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
+import { type CommandName, checkLevel, checkOption, checkOptions } from "./validate.ts";
 
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
@@ -73,66 +69,29 @@ export interface ResolvedBuildOptions extends BuildOptions {
   format: OutputFormat;
 }
 
-const keys: Record<keyof BuildOptions, true> = {
-  ...imageKeys,
-  ...appImageKeys,
-  input: true,
-  output: true,
-  kind: true,
-  entry: true,
-  name: true,
-  args: true,
-  env: true,
-  unsetEnv: true,
-  withLibs: true,
-  libs: true,
-  sysroot: true,
-  devices: true,
-  arch: true,
-  writable: true,
-  mountAt: true,
-  runtimeOptions: true,
-  node: true,
-  nodeLibc: true,
-  bundle: true,
-  include: true,
-  compileCache: true,
-  inheritNodeOptions: true,
-  onReport: true,
-};
+/** The types and the table name the same keys, or this does not compile. */
+optionRules.build satisfies Record<
+  Exclude<keyof BuildOptions, "onProgress" | "onReport" | "signal">,
+  object
+>;
 
 /**
- * Checks the options that stand in a manifest and fills in what they default to. Options of the
- * image are checked by its writer.
+ * Checks the options and fills in what they default to.
  *
- * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE
+ * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY
  */
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
-  for (const key of Object.keys(options)) {
-    if (!Object.hasOwn(keys, key)) throw errors.optionUnknown(key, undefined);
-  }
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
-  if (!options.output) throw errors.optionMissing("-o OUT", "the file to write");
-  const values = { input: [options.input], output: [options.output], entry: [options.entry ?? ""] };
-  for (const [key, list] of Object.entries({ ...values, args: options.args ?? [] })) {
-    for (const value of list) checkNoNul(key, value);
-  }
-  if (options.entry === "") {
-    throw errors.optionValue("entry", "the path of a program", "nothing");
-  }
-  for (const variable of options.env ?? []) checkVariable(variable);
-  for (const name of options.unsetEnv ?? []) checkVariableName(name);
-  if (options.mountAt !== undefined && !isFixedPath(options.mountAt)) {
-    const expected = `${FIXED_DIRECTORY}NAME with a NAME of one component`;
-    throw errors.optionValue("--mount-at", expected, `"${options.mountAt}"`);
-  }
+  if (!options.output) throw errors.optionMissing("output", "the file to write");
+  checkOptions("build", options, ["onProgress", "onReport", "signal"]);
+  checkLevel(options.compression ?? "zstd", options.level);
   return {
     ...options,
-    name: checkedName(options.name ?? defaultName(options.input)),
+    name: checkedName("build", options.name ?? defaultName(options.input)),
     args: options.args ?? [],
     env: options.env ?? [],
     unsetEnv: options.unsetEnv ?? [],
-    arch: checkedArch(options.arch ?? hostArchitecture() ?? process.arch),
+    arch: checkedArch("build", options.arch),
     format: resolveFormat(options, options.output),
   };
 }
@@ -150,42 +109,19 @@ function defaultName(input: string): string {
   return name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, "");
 }
 
-/** @throws E_OPTION_VALUE when it cannot name a bundle */
-export function checkedName(name: string): string {
-  const expected = "1 to 255 bytes without a slash or control characters";
-  const size = Buffer.byteLength(name);
-  if (size === 0 || size > 255 || name === "." || name === ".." || /[/\p{Cc}]/u.test(name)) {
-    throw errors.optionValue("name", expected, `"${name}"`);
-  }
+/** @throws E_OPTION_VALUE when it cannot name a bundle: not every name of a file can */
+export function checkedName(command: CommandName, name: string): string {
+  checkOption(command, "name", name);
   return name;
 }
 
-function checkVariable(variable: string): void {
-  checkNoNul("env", variable);
-  if (variable.indexOf("=") < 1) {
-    throw errors.optionValue("env", "K=V with a name before the =", `"${variable}"`);
-  }
-}
-
-function checkVariableName(name: string): void {
-  checkNoNul("unset-env", name);
-  if (name === "" || name.includes("=")) {
-    throw errors.optionValue("unset-env", "the name of a variable", `"${name}"`);
-  }
-}
-
-/** @throws E_OPTION_VALUE */
-export function checkNoNul(key: string, value: string): void {
-  if (value.includes("\0")) {
-    throw errors.optionValue(key, "text without NUL", JSON.stringify(value));
-  }
-}
-
-/** @throws E_OPTION_VALUE when there is no runtime for it */
-export function checkedArch(arch: string): Architecture {
-  const known = architectures.find((name) => name === arch);
-  if (known === undefined) {
-    throw errors.optionValue("arch", architectures.join(" or "), `"${arch}"`);
-  }
-  return known;
+/**
+ * The machine that is asked for, else this one.
+ *
+ * @throws E_OPTION_VALUE when there is no runtime for it
+ */
+export function checkedArch(command: CommandName, asked: string | undefined): Architecture {
+  const arch = asked ?? hostArchitecture() ?? process.arch;
+  checkOption(command, "arch", arch);
+  return arch as Architecture;
 }

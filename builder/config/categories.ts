@@ -29,9 +29,10 @@ const registered = new Set([...mainCategories, ...words(ADDITIONAL)]);
 /**
  * Checks names of categories: each registered or `X-...`, one of them a main one.
  *
+ * @param file the desktop entry; undefined: they are those of an option
  * @throws E_DESKTOP_CATEGORY
  */
-export function checkCategories(categories: readonly string[], file: string): void {
+export function checkCategories(categories: readonly string[], file?: string): void {
   const unknown = categories.find((name) => !registered.has(name) && !/^X-\S/.test(name));
   if (unknown !== undefined) {
     throw errors.desktopCategory(

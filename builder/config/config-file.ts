@@ -1,5 +1,5 @@
 /**
- * bundle.config.json, .ts and .mjs: found, read, checked against the schema.
+ * bundle.config.json, .ts and .mjs: found, read, checked.
  *
  * TypeScript and JavaScript are bundled by esbuild and imported from memory: nothing is written
  * beside the file, and `fuselage-bundle` itself, whose `defineConfig` such files import, need not be
@@ -12,6 +12,7 @@ import * as errors from "../errors.ts";
 import { configKeys } from "../generated/spec.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { nearest } from "./nearest-name.ts";
+import { checkOption } from "./validate.ts";
 
 /** What a configuration file may hold: all options of a build but callbacks. */
 export type BundleConfig = Partial<Omit<BuildOptions, "onProgress" | "onReport" | "signal">> & {
@@ -70,7 +71,7 @@ export async function findConfig(dir: string): Promise<string | undefined> {
   }
   if (found.length > 1) {
     throw errors.configInvalid(dir, `there are several configuration files: ${found.join(", ")}`, {
-      hint: "Keep one of them, or name it by --config.",
+      hint: (name) => `Keep one of them, or name it by ${name("config")}.`,
     });
   }
   return found[0] && path.join(dir, found[0]);
@@ -79,7 +80,7 @@ export async function findConfig(dir: string): Promise<string | undefined> {
 /**
  * Reads a configuration file. Relative paths in it become absolute ones.
  *
- * @throws E_CONFIG_INVALID, E_CONFIG_KEY, E_CONFIG_VALUE
+ * @throws E_CONFIG_INVALID, E_CONFIG_KEY, E_OPTION_VALUE
  *
  * @example
  * ```js
@@ -198,67 +199,14 @@ interface EsbuildMessage {
   location: { file: string; line: number; column: number } | null;
 }
 
-/** The part of JSON schema that the schema of options uses. */
-interface ValueSchema {
-  type: string;
-  enum?: readonly (string | number)[];
-  minimum?: number;
-  maximum?: number;
-  minLength?: number;
-  pattern?: string;
-  items?: ValueSchema;
-}
-
-/** The types and the schema name the same keys, or this does not compile. */
-const schemas: Readonly<Record<string, ValueSchema>> = configKeys.properties satisfies Record<
-  Exclude<keyof BundleConfig, "$schema">,
-  ValueSchema
->;
+/** Key by key: the types and the table name the same ones, or this does not compile. */
+const known: readonly string[] = Object.keys(
+  configKeys.properties satisfies Record<Exclude<keyof BundleConfig, "$schema">, object>,
+);
 
 function checkEntry(file: string, key: string, value: unknown): void {
-  const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;
-  if (schema === undefined) throw errors.configKey(file, key, nearest(key, Object.keys(schemas)));
-  if (fits(schema, value)) return;
-  throw errors.configValue(file, key, expectation(schema), shownValue(value));
-}
-
-function fits(schema: ValueSchema, value: unknown): boolean {
-  if (schema.enum !== undefined) return schema.enum.some((one) => one === value);
-  const { minimum = -Infinity, maximum = Infinity, minLength = 0, pattern, items } = schema;
-  switch (schema.type) {
-    case "array":
-      return Array.isArray(value) && items !== undefined && value.every((one) => fits(items, one));
-    case "integer":
-      return Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum;
-    case "string":
-      if (typeof value !== "string" || value.length < minLength || value.includes("\0"))
-        return false;
-      return pattern === undefined || new RegExp(pattern).test(value);
-    default:
-      return typeof value === schema.type;
-  }
-}
-
-function expectation(schema: ValueSchema): string {
-  if (schema.enum !== undefined) return schema.enum.map((one) => JSON.stringify(one)).join(", ");
-  switch (schema.type) {
-    case "array":
-      return `a list, each ${schema.items === undefined ? "value" : expectation(schema.items)}`;
-    case "integer":
-      return `a whole number from ${schema.minimum} to ${schema.maximum}`;
-    case "boolean":
-      return "true or false";
-    default:
-      if (schema.pattern !== undefined) return `a string that matches ${schema.pattern}`;
-      return `a string${schema.minLength === undefined ? "" : " that is not empty"}`;
-  }
-}
-
-function shownValue(value: unknown): string {
-  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
-  return (
-    JSON.stringify(value, (_, one) => (typeof one === "bigint" ? `${one}n` : one)) ?? "nothing"
-  );
+  if (!known.includes(key)) throw errors.configKey(file, key, nearest(key, known));
+  checkOption("build", key, value, file);
 }
 
 function kindOfValue(value: unknown): string {

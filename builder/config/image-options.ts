@@ -25,21 +25,7 @@ export interface ImageChoices {
   signal?: AbortSignal | undefined;
 }
 
-/** The keys of `ImageChoices`, for the check that all keys are known. */
-export const imageKeys: Record<keyof ImageChoices, true> = {
-  compression: true,
-  level: true,
-  blockSize: true,
-  exclude: true,
-  keepMtimes: true,
-  keepOwners: true,
-  xattrs: true,
-  threads: true,
-  onProgress: true,
-  signal: true,
-};
-
-/** The choices as the image's writer takes them; it checks their values. */
+/** The choices as the image's writer takes them. */
 export function imageOptions(choices: ImageChoices): WriteOptions {
   const { compression, level, blockSize, threads, xattrs, onProgress, signal } = choices;
   return {

@@ -41,7 +41,8 @@ const S_IFBLK = 0o060000;
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 
-const SOCKET_HINT = "A socket has no content to pack: remove it, or leave it out with --exclude.";
+const SOCKET_HINT: errors.FailureText = (name) =>
+  `A socket has no content to pack: remove it, or leave it out with ${name("exclude")}.`;
 
 /** Directories that are read ahead, by the threads that libuv has. */
 const AHEAD = 4;

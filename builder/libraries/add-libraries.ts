@@ -60,7 +60,7 @@ async function checkedSysroot(sysroot: string | undefined): Promise<string> {
   if (sysroot === undefined) return "";
   const stats = await stat(sysroot).catch(() => undefined);
   if (stats?.isDirectory()) return path.resolve(sysroot);
-  throw errors.optionValue("--sysroot", "a folder that exists", `"${sysroot}"`);
+  throw errors.optionValue("sysroot", "a folder that exists", `"${sysroot}"`);
 }
 
 function requireAll({ missing }: Closure): void {

@@ -185,12 +185,13 @@ export async function openedLibraries(
     const found = given.includes("/")
       ? await linker.at(path.resolve(given))
       : await linker.find(given, program ? [program] : [], true);
-    if (found === undefined) throw errors.libraryMissing(given, OPENED, "that file");
+    if (found === undefined)
+      throw errors.libraryMissing(given, (name) => name("libs"), "that file");
     if (!("kind" in found)) opened.push({ name, object: found });
     else if (found.kind === "machine") {
       opened.push({ name, object: found.object });
     } else if (found.kind === "missing") {
-      throw errors.libraryMissing(given, OPENED, shownFolders(found.looked));
+      throw errors.libraryMissing(given, (name) => name("libs"), shownFolders(found.looked));
     }
   }
   return opened;

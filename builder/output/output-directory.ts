@@ -40,12 +40,7 @@ export async function publishDirectory<T>(
 /** The failure with the name that the user gave in place of one that nobody knows. */
 function withoutTemporary(cause: unknown, temporary: string, dir: string): unknown {
   if (!(cause instanceof errors.BundleError) || !cause.path?.startsWith(temporary)) return cause;
-  const { code, message, path: where } = cause;
-  return new errors.BundleError(code, message, {
-    ...cause,
-    path: dir + where.slice(temporary.length),
-    cause: cause.cause,
-  });
+  return cause.withPath(dir + cause.path.slice(temporary.length));
 }
 
 function makeFolder(dir: string, parent: string): TemporaryFolder {

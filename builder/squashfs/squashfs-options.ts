@@ -1,10 +1,10 @@
 // What a caller chooses about an image, and the defaults.
 
 import { optionValue } from "../errors.ts";
-import { environment } from "../generated/spec.ts";
+import { compressionLevels, type configKeys, environment } from "../generated/spec.ts";
 
 /** Codecs of an image. */
-export type Compression = "zstd" | "gzip" | "none";
+export type Compression = (typeof configKeys.properties.compression.enum)[number];
 
 /** How far the packing is. */
 export interface Progress {
@@ -116,38 +116,26 @@ export interface ResolvedOptions {
 }
 
 /** Ranges and defaults of the compression levels. */
-export const LEVELS = {
-  zstd: { min: 1, max: 22, default: 15 },
-  gzip: { min: 1, max: 9, default: 9 },
-} as const;
+export const LEVELS = compressionLevels;
 
 const DEFAULT_BLOCK_SIZE = 131072;
 
-function checkInteger(name: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
+/** More are of no use by default either. */
+const MAX_THREADS = 256;
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
   throw optionValue(name, `a whole number, ${min}..${max}`, String(value));
 }
 
-/** Checks every option and fills in the defaults. Throws E_OPTION_VALUE. */
+/**
+ * Fills in the defaults. What a caller chooses was checked where it came in (config/validate.ts).
+ *
+ * @throws E_OPTION_VALUE for times and owners that have no place in an image
+ */
 export function resolveOptions(options: WriteOptions, processors: number): ResolvedOptions {
   const compression = options.compression ?? "zstd";
-  if (compression !== "zstd" && compression !== "gzip" && compression !== "none") {
-    throw optionValue("compression", "zstd, gzip or none", String(compression));
-  }
-  let level: number | undefined;
-  if (compression === "none") {
-    if (options.level !== undefined) {
-      throw optionValue("level", 'no level with compression "none"', String(options.level));
-    }
-  } else {
-    const range = LEVELS[compression];
-    level = checkInteger("level", options.level ?? range.default, range.min, range.max);
-  }
-  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
-  checkInteger("block size", blockSize, 4096, 1048576);
-  if ((blockSize & (blockSize - 1)) !== 0) {
-    throw optionValue("block size", "a power of two", String(blockSize));
-  }
+  const level = compression === "none" ? undefined : (options.level ?? LEVELS[compression].default);
   const mtime = options.mtime ?? defaultMtime();
   if (mtime !== "keep") checkInteger("mtime", mtime, 0, MAX_U32);
   const owners = options.owners ?? { uid: 0, gid: 0 };
@@ -158,10 +146,10 @@ export function resolveOptions(options: WriteOptions, processors: number): Resol
   return {
     compression,
     level,
-    blockSize,
+    blockSize: options.blockSize ?? DEFAULT_BLOCK_SIZE,
     mtime,
     owners,
     xattrs: options.xattrs ?? true,
-    threads: checkInteger("threads", options.threads ?? Math.min(processors, 256), 1, 256),
+    threads: options.threads ?? Math.min(processors, MAX_THREADS),
   };
 }

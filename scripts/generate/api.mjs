@@ -89,7 +89,10 @@ function readProperties(/** @type {Checker} */ checker, /** @type {Symbol} */ sy
     `${first?.path === own ? "" : first?.path} ${String(first?.index).padStart(9, "0")}`;
   return checker
     .getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol))
-    .filter(({ declarations: [first] }) => first && !first.path.includes("/node_modules/"))
+    .filter(({ name, declarations: [first] }) => {
+      // The compiler calls a private field __#1@#name.
+      return first && !first.path.includes("/node_modules/") && !name.includes("@#");
+    })
     .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
     .map((property) => readProperty(checker, property));
 }

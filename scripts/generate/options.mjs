@@ -32,6 +32,20 @@ function choicesOf(choices, machines) {
   return machines.built.map((machine) => filled(choices.machines, machine));
 }
 
+/** One key of several: what stands there, and of its row the choices or the range of all levels. */
+function keyOf({ values, ...own }, row) {
+  const levels = Object.values(row.levels ?? {});
+  return {
+    ...own,
+    ...(own.description && { description: filled(own.description, row) }),
+    ...(values === "choices" && { choices: row.choices }),
+    ...(values === "levels" && {
+      min: Math.min(...levels.map(({ min }) => min)),
+      max: Math.max(...levels.map(({ max }) => max)),
+    }),
+  };
+}
+
 function rowOf(row, rules, machines) {
   const { rule: name, ...own } = row;
   if (name !== undefined && rules[name] === undefined) {
@@ -40,11 +54,9 @@ function rowOf(row, rules, machines) {
   const { choices: given, ...made } = { name: row.name, ...rules[name], ...own };
   const choices = choicesOf(given, machines);
   if (choices !== undefined) made.choices = choices;
-  const keys = Object.entries(made.keys ?? {}).map(([key, schema]) => [
-    key,
-    schema.description ? { ...schema, description: filled(schema.description, made) } : schema,
-  ]);
+  const keys = Object.entries(made.keys ?? {}).map(([key, own]) => [key, keyOf(own, made)]);
   if (keys.length > 0) made.keys = Object.fromEntries(keys);
+  if (made.expected !== undefined) made.expected = filled(made.expected, made);
   return { ...made, summary: filled(made.summary, made) };
 }
 

@@ -3,6 +3,7 @@
 import { configKeys } from "./config-schema.mjs";
 import { aliasHelp, commandHelp, programHelp } from "./help.mjs";
 import { layoutOf, offsetsOf } from "./layout.mjs";
+import { optionRules } from "./option-rules.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { mountTypes } from "./strategies.mjs";
 
@@ -127,8 +128,9 @@ export function typescript({
     "/** Machines that are only known by name. */\n" + value("otherMachines", machines.others),
     "/** Keys of bundle.config.*, with their JSON schema, and those whose values are paths. */\n" +
       value("configKeys", configKeys(options)),
-    "/** What values may be that several commands take; rows of `commands` hold it too. */\n" +
-      value("valueRules", options.rules),
+    "/** What each option of a command takes, by its key in the library. */\n" +
+      value("optionRules", optionRules(options)),
+    value("compressionLevels", options.rules.compression.levels),
     "/** Well-known paths, ours and the system's. */\n" + value("paths", byName(names.paths)),
     "/** Endings of archives' names, and what such a file holds. */\n" +
       value("archiveEndings", names.archiveEndings),

@@ -42,7 +42,7 @@ test("errno is read from failed system calls only", () => {
 });
 
 test("a hint of the failure's own stands before the code's", () => {
-  expect(errors.fileKind("x", "fifo").hint).toContain("--devices");
+  expect(errors.fileKind("x", "fifo").hint).toContain("devices: true");
   expect(errors.fileKind("x", "socket", "no content").hint).toBe("no content");
 });
 

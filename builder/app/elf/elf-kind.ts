@@ -36,7 +36,8 @@ export const elf: Kind = {
       const name = displayPath(entry);
       throw errors.elfUnsupported(source.shown, `the entrypoint "${name}" is no compiled program`, {
         expected: "an ELF program",
-        hint: "Name one by --entry, or build with --kind plain.",
+        hint: (option) =>
+          `Name one by ${option("entry")}, or build with ${option("kind", "plain")}.`,
       });
     }
     await checkMachine(entryFile(source, tree, entry), options.arch);

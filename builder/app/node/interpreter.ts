@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
 import { machineName } from "../../elf/read.ts";
-import { BundleError, fileUnreadable } from "../../errors.ts";
+import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { type Facts, InterpreterCache, type Kept, type Wanted } from "./interpreter-cache.ts";
 import * as errors from "./node-errors.ts";
@@ -77,7 +77,9 @@ export async function findInterpreter(request: InterpreterRequest): Promise<Inte
   const range = semver.validRange(wanted);
   if (range === null) {
     const hint = `Write a version (${DEFAULT_NODE}, 22), a path with a slash, host, or none.`;
-    throw errors.interpreter(`--node ${wanted} is no version and no path`, { hint });
+    throw errors.interpreter((name) => `${name("node", wanted)} is no version and no path`, {
+      hint,
+    });
   }
   if (target.libc !== "glibc") {
     const { fetchOtherLibc, PKG_FETCH_VARIABLE } = await import("./pkg-fetch.ts");
@@ -105,7 +107,7 @@ async function localInterpreter(
     throw errors.interpreter(what, { path: file });
   }
   if (bytes.length < 1 << 24 && bytes.includes("libnode.so")) {
-    const hint = `Pack a Node of one piece: --node ${DEFAULT_NODE}`;
+    const hint: FailureText = (name) => `Pack a Node of one piece: ${name("node", DEFAULT_NODE)}`;
     throw errors.interpreter("most of this Node is in libnode.so", { path: file, hint });
   }
   const asked = await runNode(file, ["-p", "process.versions.node"]).catch(() => undefined);
@@ -201,10 +203,10 @@ function unreachable(
 ): Error {
   const { cache, wanted, target } = request;
   const kept = keptIn(request).versions(name, registry);
-  const words =
+  const words: FailureText = (option) =>
     kept.length === 0
       ? `No Node for ${target.arch} is in the cache, ${cache}.`
-      : `In the cache, ${cache}, there is ${kept.join(", ")}: --node ${kept[0]}.`;
+      : `In the cache, ${cache}, there is ${kept.join(", ")}: ${option("node", kept[0])}.`;
   return errors.registry(url, `Node ${wanted} for ${target.arch}`, reasonOf(cause), words);
 }
 
@@ -291,8 +293,8 @@ async function fetchRelease(
 }
 
 function needsLibatomic(version: string): Error {
-  const hint =
-    `Pack Node 24 (--node ${DEFAULT_NODE}), or a Node 26 that was built without it: --node PATH. ` +
+  const hint: FailureText = (name) =>
+    `Pack Node 24 (${name("node", DEFAULT_NODE)}), or a Node 26 that was built without it, by its path. ` +
     "Many machines do not have libatomic.so.1, and the app would not start there.";
   return errors.interpreter(`Node ${version} of the registry needs libatomic.so.1`, { hint });
 }

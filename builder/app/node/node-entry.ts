@@ -1,6 +1,7 @@
 /** Which file of a Node project is started. */
 import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import type { FailureText } from "../../errors.ts";
 import type { DetectInput } from "../kind.ts";
 import * as errors from "./node-errors.ts";
 import { type PackageJson, PackageReader } from "./package.ts";
@@ -10,7 +11,7 @@ export interface NodeEntry {
   dir: string;
   /** Absolute, links followed. */
   file: string;
-  /** Where it was found: "--entry", "bin of package.json". */
+  /** Where it was found: "as asked for", "bin of package.json". */
   why: string;
 }
 
@@ -33,7 +34,7 @@ export async function findEntry(reader: PackageReader, input: DetectInput): Prom
   }
   const dir = realpathSync(input.path);
   if (input.entry !== undefined) {
-    return { dir, file: resolveFile(dir, input.entry, input.shown), why: "--entry" };
+    return { dir, file: resolveFile(dir, input.entry, input.shown), why: "as asked for" };
   }
   const found = candidates((await reader.read(dir)) ?? {});
   for (const { names, why, strict } of found) {
@@ -94,17 +95,18 @@ function resolveFile(dir: string, entry: string, shown: string): string {
   const file = existing(path.resolve(dir, entry));
   if (file === undefined) {
     const below = entry.split("/").slice(1).join("/");
-    const hint =
+    const hint: FailureText | undefined =
       below !== "" && existsSync(path.join(dir, below))
-        ? `The path is relative to the folder: --entry ${below}`
+        ? (name) => `The path is relative to the folder: ${name("entry", below)}`
         : undefined;
     throw errors.entryMissing(shown, entry, hint);
   }
   return realpathSync(file);
 }
 
-function unbuilt(name: string, why: string): string {
-  return `${why} says ${name}. Build the project first, or name its source: --entry src/main.ts`;
+function unbuilt(file: string, why: string): FailureText {
+  return (name) =>
+    `${why} says ${file}. Build the project first, or name its source: ${name("entry", "src/main.ts")}`;
 }
 
 /**

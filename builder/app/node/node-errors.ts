@@ -1,5 +1,12 @@
 /** Failures of Node apps, sorted by code. The catalogue is scripts/spec/errors.json. */
-import { BundleError, entryAmbiguous, entryMissing, systemReason } from "../../errors.ts";
+import {
+  BundleError,
+  entryAmbiguous,
+  entryMissing,
+  type FailureText,
+  type OptionNames,
+  systemReason,
+} from "../../errors.ts";
 
 export { entryAmbiguous, entryMissing };
 
@@ -11,12 +18,13 @@ export function addonAbi(
   found: { abi: number; node: string | undefined },
 ): BundleError {
   const { abi, node } = found;
-  const other = node === undefined ? "" : `, or pack Node ${node}: --node ${node}`;
+  const other = (option: OptionNames) =>
+    node === undefined ? "" : `, or pack Node ${node}: ${option("node", node)}`;
   return new BundleError("E_NODE_ADDON_ABI", `${name} has an addon for another Node`, {
     path: file,
     expected: wanted,
     actual: `NODE_MODULE_VERSION ${abi}${node === undefined ? "" : ` (Node ${node})`}`,
-    hint: `Install or rebuild ${name} with the Node that is packed${other}.`,
+    hint: (option) => `Install or rebuild ${name} with the Node that is packed${other(option)}.`,
   });
 }
 
@@ -56,8 +64,8 @@ export function dependencyMissing(dir: string, name: string, importer: string): 
 export function entryNone(dir: string): BundleError {
   return new BundleError("E_ENTRY_NONE", "package.json names no program to start", {
     path: dir,
-    expected: "bin, main, exports or index.js that exists; or --entry",
-    hint: "Say which file to start, for example: --entry src/server.js",
+    expected: (name) => `bin, main, exports or index.js that exists; or ${name("entry")}`,
+    hint: (name) => `Say which file to start, for example: ${name("entry", "src/server.js")}`,
   });
 }
 
@@ -70,7 +78,10 @@ export function integrity(source: string, expected: string, actual: string): Bun
   });
 }
 
-export function interpreter(what: string, details: { path?: string; hint?: string }): BundleError {
+export function interpreter(
+  what: FailureText,
+  details: { path?: string; hint?: FailureText },
+): BundleError {
   return new BundleError("E_NODE_INTERPRETER", what, details);
 }
 
@@ -82,11 +93,17 @@ export function packageMalformed(path: string, cause: unknown): BundleError {
 }
 
 /** @param what is not there: "Node 24.21.0 for x64" */
-export function registry(url: string, what: string, reason: string, cached: string): BundleError {
+export function registry(
+  url: string,
+  what: string,
+  reason: string,
+  cached: FailureText,
+): BundleError {
   return new BundleError("E_NODE_REGISTRY", `${what} cannot be downloaded: ${reason}`, {
     path: url,
-    hint:
-      `${cached} Check the network and the registry (npm config get registry), or pack a Node that ` +
-      "is here: --node /path/to/node, or --node host.",
+    hint: (name) =>
+      `${typeof cached === "string" ? cached : cached(name)} Check the network and the registry (npm ` +
+      `config get registry), or pack a Node that is here: ${name("node", "/path/to/node")}, or ` +
+      `${name("node", "host")}.`,
   });
 }

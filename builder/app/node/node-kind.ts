@@ -37,7 +37,7 @@ async function prepare(request: AppRequest): Promise<App> {
   const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
   const prepared =
     options.bundle === false
-      ? await prepareKept(sources, "--no-bundle")
+      ? await prepareKept(sources, "as asked for")
       : await prepareBundled(sources);
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
   const image = new AppImage([entry.dir, ...prepared.paths]);
@@ -119,8 +119,8 @@ async function addCompileCache(
 ): Promise<string> {
   if (options.compileCache === false) return "none, as asked for";
   if (interpreter === undefined) return "none, the Node of each machine is another";
-  if (options.mountAt !== undefined) return "none with --mount-at";
-  if (options.writable) return "none with --writable";
+  if (options.mountAt !== undefined) return "none at a path that is always the same";
+  if (options.writable) return "none in a writable copy";
   const refusal = cacheRefusal(interpreter.version);
   if (refusal !== undefined) return `none, ${refusal}`;
   if (options.arch !== hostArchitecture()) return "none, that Node does not run here";

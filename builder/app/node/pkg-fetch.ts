@@ -51,7 +51,7 @@ async function loadPkgFetch(): Promise<PkgFetch> {
     const hint = "Install it beside fuselage-bundle: npm install @yao-pkg/pkg-fetch@3.6.6";
     if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND"))
       throw cause;
-    throw errors.interpreter(`--node-libc needs ${name}`, { hint });
+    throw errors.interpreter((option) => `${option("nodeLibc")} needs ${name}`, { hint });
   }
   throw errors.interpreter(`${name} has no function need`, {});
 }

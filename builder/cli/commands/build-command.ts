@@ -1,6 +1,7 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
+import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
@@ -14,12 +15,10 @@ import {
   parseBlockSize,
   parseCompression,
   parsed,
-  parseKind,
-  parseLibc,
   parseList,
+  parseNumber,
   parseTarget,
-  parseThreads,
-  parseVariable,
+  unread,
 } from "../values.ts";
 
 export async function buildCommand(args: Arguments): Promise<void> {
@@ -65,8 +64,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
 
 function appImageChoices(args: Arguments): AppImageChoices {
   return {
-    // The check of its value is the library's.
-    format: args.text("format") as OutputFormat | undefined,
+    format: parsed(args.text("format"), unread<OutputFormat>),
     desktop: args.text("desktop"),
     icon: args.text("icon"),
     categories: parsed(args.text("categories"), parseList),
@@ -87,11 +85,11 @@ function givenOptions(args: Arguments): GivenOptions {
   return {
     input: args.positionals[0],
     output: args.text("output"),
-    kind: parsed(args.text("kind"), parseKind),
+    kind: parsed(args.text("kind"), unread<KindChoice>),
     entry: args.text("entry"),
     name: args.text("name"),
     args: list("arg"),
-    env: list("env")?.map(parseVariable),
+    env: list("env"),
     unsetEnv: list("unset-env"),
     withLibs: on("with-libs"),
     libs: list("lib"),
@@ -103,13 +101,13 @@ function givenOptions(args: Arguments): GivenOptions {
     keepOwners: on("keep-owners"),
     devices: on("devices"),
     xattrs: off("no-xattrs"),
-    threads: parsed(args.text("threads"), parseThreads),
+    threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     writable: on("writable"),
     mountAt: args.text("mount-at"),
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
-    nodeLibc: parsed(args.text("node-libc"), parseLibc),
+    nodeLibc: parsed(args.text("node-libc"), unread<"glibc">),
     bundle: off("no-bundle"),
     include: list("include"),
     compileCache: off("no-compile-cache"),

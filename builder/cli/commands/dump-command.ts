@@ -1,19 +1,8 @@
 /** `bundle dump FILE|DIR [OPTION]...` */
 import { once } from "node:events";
 import { type DumpOptions, dump, dumpLine } from "../../api/dump.ts";
-import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
-
-const attributeChoices = ["all", "user", "none"] as const;
-
-function attributes(args: Arguments): NonNullable<DumpOptions["xattrs"]> {
-  const given = args.text("xattrs") ?? "all";
-  const choice = attributeChoices.find((known) => known === given);
-  if (choice === undefined) {
-    throw errors.optionValue("--xattrs", "all, user or none", JSON.stringify(given));
-  }
-  return choice;
-}
+import { parsed, unread } from "../values.ts";
 
 export async function dumpCommand(args: Arguments): Promise<void> {
   const json = args.flag("json");
@@ -23,7 +12,7 @@ export async function dumpCommand(args: Arguments): Promise<void> {
     times: !args.flag("no-times"),
     devices: !args.flag("no-devices"),
     digests: !args.flag("no-digests"),
-    xattrs: attributes(args),
+    xattrs: parsed(args.text("xattrs"), unread<NonNullable<DumpOptions["xattrs"]>>) ?? "all",
   };
   await dump(options, async (record) => {
     const line = json ? JSON.stringify(record) : dumpLine(record);

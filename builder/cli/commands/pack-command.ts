@@ -5,7 +5,7 @@ import type { ArchiveFormat } from "../../config/pack-options.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar } from "../progress.ts";
-import { parseBlockSize, parseCompression, parsed, parseThreads } from "../values.ts";
+import { parseBlockSize, parseCompression, parsed, parseNumber, unread } from "../values.ts";
 
 export async function packCommand(args: Arguments): Promise<void> {
   const started = performance.now();
@@ -14,8 +14,7 @@ export async function packCommand(args: Arguments): Promise<void> {
   const result = await pack({
     input: args.positionals[0] ?? "",
     output,
-    // The check of its value is the library's.
-    format: args.text("format") as ArchiveFormat | undefined,
+    format: parsed(args.text("format"), unread<ArchiveFormat>),
     shebang: args.text("shebang"),
     ...parsed(args.text("compression"), parseCompression),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
@@ -24,7 +23,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     keepOwners: args.flag("keep-owners"),
     devices: args.flag("devices"),
     xattrs: !args.flag("no-xattrs"),
-    threads: parsed(args.text("threads"), parseThreads),
+    threads: parsed(args.text("threads"), parseNumber),
     onProgress: bar.update,
   }).finally(bar.stop);
 

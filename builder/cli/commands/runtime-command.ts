@@ -1,15 +1,16 @@
 /** `bundle runtime [--arch ARCH] [-o FILE]` */
 import { readFile } from "node:fs/promises";
+import { checkedArch } from "../../config/build-options.ts";
 import * as errors from "../../errors.ts";
 import { version } from "../../generated/spec.ts";
-import { hostArchitecture, runtimePath } from "../../host/paths.ts";
+import { runtimePath } from "../../host/paths.ts";
 import { resolveOutput, writeAtomically } from "../../output/atomic.ts";
 import type { Arguments } from "../parse.ts";
 import { print, printable, printJson } from "../print.ts";
-import { parseArch } from "../values.ts";
+import { parseArch, parsed } from "../values.ts";
 
 export async function runtimeCommand(args: Arguments): Promise<void> {
-  const arch = parseArch(args.text("arch") ?? hostArchitecture() ?? process.arch);
+  const arch = checkedArch("runtime", parsed(args.text("arch"), parseArch));
   const source = runtimePath(arch);
   const output = args.text("output");
   const target = output === undefined ? source : await resolveOutput(output);

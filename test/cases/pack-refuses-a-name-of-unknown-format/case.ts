@@ -5,5 +5,5 @@ export default {
   args: ["pack", "app", "-o", "out.tar"],
   code: "E_OPTION_MISSING",
   status: 2,
-  stderr: /--format FORMAT is missing: "out\.tar" ends in none of \.sfs/,
+  stderr: /--format is missing: "out\.tar" ends in none of \.sfs/,
 } satisfies Case;

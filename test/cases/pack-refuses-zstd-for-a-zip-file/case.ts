@@ -5,5 +5,5 @@ export default {
   args: ["pack", "app", "-o", "out.zip", "--compression", "zstd"],
   code: "E_OPTION_VALUE",
   status: 2,
-  stderr: /gzip\[:LEVEL\] or none for a zip file/,
+  stderr: /gzip or none for a zip file/,
 } satisfies Case;

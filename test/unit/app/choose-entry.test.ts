@@ -98,7 +98,7 @@ describe("--entry", () => {
 
   test("with the folder's name in it gets a hint", () => {
     expect(() => choose(app, "app/bin/app")).toThrow(
-      expect.objectContaining({ hint: expect.stringContaining("--entry bin/app") }),
+      expect.objectContaining({ hint: expect.stringContaining('entry: "bin/app"') }),
     );
   });
 

@@ -1,13 +1,15 @@
 import { expect, test } from "vitest";
+import { flagNames } from "../../../builder/cli/option-flags.ts";
 import { formatBytes, formatError, printable } from "../../../builder/cli/print.ts";
 import { BundleError } from "../../../builder/errors.ts";
 
 test("a failure is printed on one line, with its hint on the next", () => {
   const details = { path: "app/x", expected: "a file", actual: "a fifo", hint: "Do this." };
-  expect(formatError(new BundleError("E_FILE_KIND", "is not packed", details))).toBe(
+  const place = { program: "bundle", names: flagNames([], "bundle") };
+  expect(formatError(new BundleError("E_FILE_KIND", "is not packed", details), place)).toBe(
     "bundle: [E_FILE_KIND] app/x: is not packed: expected a file, found a fifo\n  Do this.\n",
   );
-  expect(formatError(new BundleError("E_FILE_KIND", "is not packed", { hint: "So." }))).toBe(
+  expect(formatError(new BundleError("E_FILE_KIND", "is not packed", { hint: "So." }), place)).toBe(
     "bundle: [E_FILE_KIND] is not packed\n  So.\n",
   );
 });

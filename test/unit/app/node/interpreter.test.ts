@@ -82,7 +82,7 @@ describe("findInterpreter", () => {
     await expect(findInterpreter(request("22"))).rejects.toMatchObject({
       code: "E_NODE_REGISTRY",
       path: `${registry.url}${name}`,
-      hint: expect.stringContaining("there is 24.90.1: --node 24.90.1"),
+      hint: expect.stringContaining('there is 24.90.1: node: "24.90.1"'),
     });
     // What another registry has sent is not for one that is away.
     vi.stubEnv("npm_config_registry", await awayUrl());

@@ -1,0 +1,148 @@
+/**
+ * What options take, for the command line, the configuration file and the library alike.
+ *
+ * The rules are data: rows of scripts/spec/options.json. A function of the library checks what it is
+ * given; the command line has only turned its texts into values by then, and leaves those that it
+ * cannot read as they are.
+ */
+import * as errors from "../errors.ts";
+import { optionRules } from "../generated/spec.ts";
+import { LEVELS } from "../squashfs/squashfs-options.ts";
+import { nearest } from "./nearest-name.ts";
+
+export type CommandName = keyof typeof optionRules;
+
+/** What one option takes. */
+interface Rule {
+  readonly type: "string" | "boolean" | "integer" | "list";
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly powerOfTwo?: boolean;
+  readonly pattern?: string;
+  readonly maxBytes?: number;
+  /** The same in words. */
+  readonly expected?: string;
+}
+
+/** What a library takes besides: it has no place in a file or on a command line. */
+const callbacks: Readonly<Record<string, { expected: string; fits(value: unknown): boolean }>> = {
+  onProgress: { expected: "a function", fits: (value) => typeof value === "function" },
+  onReport: { expected: "a function", fits: (value) => typeof value === "function" },
+  signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
+};
+
+/**
+ * Checks the options of a function by the rules of the command that it is. A value that is undefined
+ * was not given.
+ *
+ * @param more keys of callbacks that the function takes
+ * @throws E_OPTION_UNKNOWN, E_OPTION_VALUE
+ */
+export function checkOptions(
+  command: CommandName,
+  options: object,
+  more: readonly string[] = [],
+): void {
+  const rules: Readonly<Record<string, Rule>> = optionRules[command];
+  for (const [key, value] of Object.entries(options)) {
+    const callback = more.includes(key) ? callbacks[key] : undefined;
+    if (callback === undefined) {
+      if (!Object.hasOwn(rules, key)) {
+        throw errors.optionUnknown(key, nearest(key, Object.keys(rules)));
+      }
+      checkOption(command, key, value);
+    } else if (value !== undefined && !callback.fits(value)) {
+      throw errors.optionValue(key, callback.expected, shownValue(value));
+    }
+  }
+}
+
+/**
+ * Checks one value.
+ *
+ * @param file the configuration file that holds it
+ * @throws E_OPTION_VALUE
+ */
+export function checkOption(
+  command: CommandName,
+  key: string,
+  value: unknown,
+  file?: string,
+): void {
+  if (value === undefined) return;
+  const rules: Readonly<Record<string, Rule>> = optionRules[command];
+  const rule = rules[key];
+  if (rule === undefined) throw errors.internal(new Error(`${command} has no option ${key}`));
+  const refuse = (expected: string, actual: unknown) =>
+    errors.optionValue(key, expected, shownValue(actual), file);
+  if (rule.type !== "list") {
+    if (!fits(rule, value)) throw refuse(expectation(rule, value), value);
+    return;
+  }
+  if (!Array.isArray(value)) throw refuse("a list", value);
+  for (const item of value) {
+    if (!fits(rule, item)) throw refuse(expectation(rule, item), item);
+  }
+}
+
+/**
+ * Checks what codec and level have to do with each other.
+ *
+ * @throws E_OPTION_VALUE
+ */
+export function checkLevel(compression: keyof typeof LEVELS | "none", level?: number): void {
+  if (level === undefined) return;
+  if (compression === "none") {
+    throw errors.optionValue("level", "no level, because none compresses nothing", `${level}`);
+  }
+  const { min, max } = LEVELS[compression];
+  if (level >= min && level <= max) return;
+  throw errors.optionValue("level", `a level from ${min} to ${max} for ${compression}`, `${level}`);
+}
+
+function fits(rule: Rule, value: unknown): boolean {
+  if (rule.choices !== undefined) return rule.choices.some((one) => one === value);
+  if (rule.type === "boolean") return typeof value === "boolean";
+  return rule.type === "integer" ? fitsNumber(rule, value) : fitsText(rule, value);
+}
+
+function fitsNumber(
+  { min = -Infinity, max = Infinity, powerOfTwo }: Rule,
+  value: unknown,
+): boolean {
+  if (typeof value !== "number" || !Number.isSafeInteger(value)) return false;
+  return value >= min && value <= max && (!powerOfTwo || Number.isInteger(Math.log2(value)));
+}
+
+function fitsText({ type, pattern, maxBytes = Infinity }: Rule, value: unknown): boolean {
+  if (typeof value !== "string" || value.includes("\0")) return false;
+  if (Buffer.byteLength(value) > maxBytes) return false;
+  if (pattern !== undefined) return new RegExp(pattern, "u").test(value);
+  return type === "list" || value !== "";
+}
+
+function expectation(rule: Rule, value: unknown): string {
+  if (typeof value === "string" && value.includes("\0")) return "text without NUL";
+  if (rule.expected !== undefined) return rule.expected;
+  if (rule.choices !== undefined) return rule.choices.join(rule.choices.length > 2 ? ", " : " or ");
+  switch (rule.type) {
+    case "boolean":
+      return "true or false";
+    case "integer":
+      return `a whole number from ${rule.min} to ${rule.max}`;
+    case "list":
+      return "a list of texts";
+    default:
+      return "a text that is not empty";
+  }
+}
+
+/** A value in a message. */
+function shownValue(value: unknown): string {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  if (typeof value === "number") return `${value}`;
+  return (
+    JSON.stringify(value, (_, one) => (typeof one === "bigint" ? `${one}n` : one)) ?? "nothing"
+  );
+}

@@ -9,7 +9,7 @@
 
 #include "duplicates.h"
 #include "failure.h"
-#include "kept_blocks.h"
+#include "cached_blocks.h"
 #include "output.h"
 #include "pool.h"
 #include "tasks.h"
@@ -74,7 +74,7 @@ private:
 	// Issuing.
 	uint32_t next_file_ = 0;
 	std::shared_ptr<SharedSource> source_; // of the file whose blocks are being issued
-	std::shared_ptr<const KeptBlocks> kept_; // of the same, or null
+	std::shared_ptr<const CachedBlocks> cached_; // of the same, or null
 	uint32_t block_file_ = 0;
 	uint64_t next_block_ = 0, end_block_ = 0;
 	std::shared_ptr<ReadTask> read_; // open for more pieces
@@ -182,16 +182,16 @@ void Pipeline::issue_next_file()
 		issue_read();
 	uint64_t tasks = end_block_ + (spec.size % job_.block_size > 0);
 	source_ = std::make_shared<SharedSource>(spec, tasks);
-	kept_ = nullptr;
+	cached_ = nullptr;
 	if (!spec.blocks.empty() && !spec.keep_blocks)
-		kept_ = KeptBlocks::open(spec.blocks, end_block_, job_.block_size);
+		cached_ = CachedBlocks::open(spec.blocks, end_block_, job_.block_size);
 }
 
 void Pipeline::issue_block()
 {
 	uint64_t k = next_block_++;
 	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size, job_.block_size,
-						    kept_);
+						    cached_);
 	issued_.push_back(
 		{ task, nullptr, block_file_, result_.files[block_file_].first_block + k });
 	in_flight_ += job_.block_size;

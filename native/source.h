@@ -22,7 +22,7 @@ struct FileSpec {
 	int64_t ctime_ns = 0;
 	bool in_memory = false;
 	std::vector<uint8_t> memory;
-	// A file of kept blocks (kept_blocks.h): empty for none, else to be read or to be made.
+	// A file of cached blocks (cached_blocks.h): empty for none, else to be read or to be made.
 	std::string blocks;
 	bool keep_blocks = false;
 };

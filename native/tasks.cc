@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "duplicates.h"
-#include "kept_blocks.h"
+#include "cached_blocks.h"
 
 namespace native
 {
@@ -63,7 +63,7 @@ void FileBlockTask::run(Worker &worker)
 		uint8_t *data = worker.input.data();
 		source.read(offset_, data, size_);
 		if (!all_zero(data, size_) &&
-		    !(kept_ && kept_->take(offset_ / size_, size_, worker, block)))
+		    !(cached_ && cached_->take(offset_ / size_, size_, worker, block)))
 			encode(data, size_, worker);
 	}
 	source_->finished();

@@ -23,7 +23,7 @@ struct Block {
 	void settle(Codec codec, uint64_t start);
 };
 
-class KeptBlocks;
+class CachedBlocks;
 
 // A file that several tasks read: opened by the first of them, checked and closed by the last.
 class SharedSource
@@ -56,10 +56,10 @@ protected:
 class FileBlockTask : public BlockTask
 {
 public:
-	// `kept` may be null; else the block is taken from there if it is the right one.
+	// `cached` may be null; else the block is taken from there if it is the right one.
 	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
-		      std::shared_ptr<const KeptBlocks> kept)
-		: source_(std::move(source)), offset_(offset), size_(size), kept_(std::move(kept))
+		      std::shared_ptr<const CachedBlocks> cached)
+		: source_(std::move(source)), offset_(offset), size_(size), cached_(std::move(cached))
 	{
 	}
 	void run(Worker &worker) override;
@@ -68,7 +68,7 @@ private:
 	std::shared_ptr<SharedSource> source_;
 	uint64_t offset_;
 	uint32_t size_;
-	std::shared_ptr<const KeptBlocks> kept_;
+	std::shared_ptr<const CachedBlocks> cached_;
 };
 
 // A full fragment.

@@ -60,9 +60,9 @@ WriteJob job_from(Napi::Object from)
 	for (uint32_t k = 0; k < with_blocks.Length(); k++) {
 		Napi::Value key = with_blocks.Get(k);
 		FileSpec &file = job.files[key.ToNumber().Uint32Value()];
-		auto kept = blocks.Get(key).As<Napi::Object>();
-		file.blocks = bytes_of(kept.Get("path"));
-		file.keep_blocks = kept.Get("make").As<Napi::Boolean>();
+		auto cached = blocks.Get(key).As<Napi::Object>();
+		file.blocks = bytes_of(cached.Get("path"));
+		file.keep_blocks = cached.Get("make").As<Napi::Boolean>();
 	}
 	return job;
 }

@@ -56,7 +56,7 @@ export interface ContentsJob {
   identities: BigInt64Array;
   /** By index: contents that are in memory. */
   memory: Record<number, Uint8Array>;
-  /** By index: files of kept blocks (native/kept_blocks.h), to be read or to be made. */
+  /** By index: files of cached blocks (native/cached_blocks.h), to be read or to be made. */
   blocks: Record<number, { path: string; make: boolean }>;
 }
 

@@ -3,7 +3,7 @@
 // A file of blocks is found by the contents it was made of and by all that made it, the addon's own
 // bytes included. It ends with a sha256 of that key and of what it holds, so that neither one that is
 // damaged nor one in the place of another is taken; such a one is removed. Each block is compared
-// with the contents once more when it is used (native/kept_blocks.h). Where nothing can be kept,
+// with the contents once more when it is used (native/cached_blocks.h). Where nothing can be kept,
 // images are written without: the bytes are the same.
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 // In which order file contents go into the image.
 //
-// Small files share fragments, and a fragment is compressed and decompressed as one. Two wishes
+// Small files share fragments, and a fragment is compressed and decompressed as one. Two aims
 // pull apart: files that resemble each other should be neighbours, and files that are used
 // together should be. So the directory comes first and the kind of file second. Sorting a tree of
 // 77,000 files by kind alone would save another 0.1 % and spread each directory over the image,

@@ -5,11 +5,11 @@ import { type Analysis, analyse } from "./analyse.ts";
 import { type BundledProgram, bundleProgram, programFor } from "./bundle-javascript.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { addExternal, chooseExternal, type External, explainExternal } from "./external.ts";
-import type { AppImage } from "./node-app-tree.ts";
+import type { NodeAppTree } from "./node-app-tree.ts";
 import { installedPackage, type PackageReader } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 import { type Traced, trace } from "./trace.ts";
-import { importedFiles, prepareKept } from "./unbundled.ts";
+import { importedFiles, prepareUnbundled } from "./unbundled.ts";
 
 /** One program of the app: the entry, a worker, a child. */
 interface Unit {
@@ -26,12 +26,13 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
   const { entry, target, node, request, reader } = sources;
   const { dir, file } = entry;
   // Its own files are those of a package then, which nothing above tells from others.
-  if (installedPackage(file) !== undefined) return prepareKept(sources, "it is installed by npm");
+  if (installedPackage(file) !== undefined)
+    return prepareUnbundled(sources, "it is installed by npm");
   const { units, traced, merged } = await findUnits(sources);
   const unseen = [...merged.dynamic].find(([name]) => installedPackage(name) === undefined);
   if (unseen !== undefined) {
     const [name, why] = unseen;
-    return prepareKept(sources, `${path.relative(dir, name)}: ${why}`, merged);
+    return prepareUnbundled(sources, `${path.relative(dir, name)}: ${why}`, merged);
   }
   const external = await chooseExternal(reader, dir, merged, target);
   for (const owner of traced.packages) {
@@ -66,7 +67,7 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
     warnings: [...merged.missing].map(
       ([name, importer]) => `${importer} may ask for ${name}, which is not installed`,
     ),
-    async fill(image: AppImage): Promise<void> {
+    async fill(image: NodeAppTree): Promise<void> {
       for (const program of programs) addProgram(image, program);
       for (const name of [...files].sort()) await image.addHostFile(name);
       await image.addIncluded(dir, request.options.include ?? [], request.options.exclude ?? []);
@@ -85,7 +86,7 @@ function compiledProgram({ output, code, isModule }: BundledProgram): Compiled {
   return { place: output, contents: code, role: isModule ? "module" : "script" };
 }
 
-function addProgram(image: AppImage, { output, code, map }: BundledProgram): void {
+function addProgram(image: NodeAppTree, { output, code, map }: BundledProgram): void {
   image.addText(output, code, 0o755);
   image.addText(`${output}.map`, map);
 }

@@ -37,7 +37,7 @@ export interface Wanted {
   integrity?: string;
 }
 
-export interface Kept {
+export interface CacheEntry {
   /** Holds node, facts.json and, where there is one, LICENSE. */
   dir: string;
   facts: Facts;
@@ -68,7 +68,7 @@ export class InterpreterCache {
   }
 
   /** The entry that is wanted, whole and what it was when it was put there; or undefined. */
-  async take(wanted: Wanted): Promise<Kept | undefined> {
+  async take(wanted: Wanted): Promise<CacheEntry | undefined> {
     const { name, version, known, registry, integrity } = wanted;
     const source = known === undefined ? sourceOf(registry) : "known";
     for (const entry of this.#names().sort()) {
@@ -98,7 +98,7 @@ export class InterpreterCache {
   }
 
   /** Writes its facts into a complete folder and gives that its name below `parent`. */
-  put(parent: string, folder: string, wanted: Wanted, facts: Facts): Kept {
+  put(parent: string, folder: string, wanted: Wanted, facts: Facts): CacheEntry {
     writeFileSync(path.join(folder, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
     const { name, version, known, registry } = wanted;
     const source = known === undefined ? sourceOf(registry) : "known";

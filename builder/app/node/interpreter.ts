@@ -7,7 +7,7 @@ import semver from "semver";
 import { machineName } from "../../elf/read.ts";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
-import { type Facts, InterpreterCache, type Kept, type Wanted } from "./interpreter-cache.ts";
+import { type CacheEntry, type Facts, InterpreterCache, type Wanted } from "./interpreter-cache.ts";
 import * as errors from "./node-errors.ts";
 import {
   configuredRegistry,
@@ -241,7 +241,7 @@ async function ownInterpreter(
   }
 }
 
-function interpreterIn({ dir, facts }: Kept, name: string, version: string): Interpreter {
+function interpreterIn({ dir, facts }: CacheEntry, name: string, version: string): Interpreter {
   return {
     file: path.join(dir, "node"),
     digest: facts.sha256,

@@ -21,7 +21,7 @@ const APP_DIR = "app";
 /** Folders of a project that no program needs. */
 const NEVER = ["node_modules", "**/node_modules", ".git", ".hg", ".svn"];
 
-export class AppImage {
+export class NodeAppTree {
   readonly tree = new Tree();
   readonly #base: string;
 

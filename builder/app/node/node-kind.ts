@@ -8,12 +8,12 @@ import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
-import { AppImage, NODE_DIR } from "./node-app-tree.ts";
+import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 import { type Target, targetFor } from "./target.ts";
-import { prepareKept } from "./unbundled.ts";
+import { prepareUnbundled } from "./unbundled.ts";
 
 /** What the caller's environment must not change in the app. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_PATH"];
@@ -37,10 +37,10 @@ async function prepare(request: AppRequest): Promise<App> {
   const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
   const prepared =
     options.bundle === false
-      ? await prepareKept(sources, "as asked for")
+      ? await prepareUnbundled(sources, "as asked for")
       : await prepareBundled(sources);
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
-  const image = new AppImage([entry.dir, ...prepared.paths]);
+  const image = new NodeAppTree([entry.dir, ...prepared.paths]);
   await prepared.fill(image);
   await image.addPackages(prepared.closure, addons, options.exclude ?? []);
   await image.addStart();
@@ -91,7 +91,7 @@ function summary(
   return `node (${why}); ${name} ${how}, run by ${runs.trim()}`;
 }
 
-async function startPacked(image: AppImage, interpreter: Interpreter, start: string) {
+async function startPacked(image: NodeAppTree, interpreter: Interpreter, start: string) {
   await image.addInterpreter(interpreter);
   return {
     entry: `${NODE_DIR}/bin/node`,
@@ -103,7 +103,7 @@ async function startPacked(image: AppImage, interpreter: Interpreter, start: str
   };
 }
 
-function startWithHost(image: AppImage, name: string, start: string) {
+function startWithHost(image: NodeAppTree, name: string, start: string) {
   const entry = `${NODE_DIR}/host`;
   const text = renderTemplate("node/host.sh", { name, ...OLDEST, entry: image.place(start) });
   image.addProgram(entry, text);
@@ -113,7 +113,7 @@ function startWithHost(image: AppImage, name: string, start: string) {
 /** @returns what became of it, for --explain */
 async function addCompileCache(
   { options, workspace, report }: AppRequest,
-  image: AppImage,
+  image: NodeAppTree,
   interpreter: Interpreter | undefined,
   { compiled }: Prepared,
 ): Promise<string> {

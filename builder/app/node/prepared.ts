@@ -2,7 +2,7 @@
 import type { AppRequest } from "../kind.ts";
 import type { Compiled } from "./compile-cache.ts";
 import type { Closure } from "./installed.ts";
-import type { AppImage } from "./node-app-tree.ts";
+import type { NodeAppTree } from "./node-app-tree.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import type { PackageReader } from "./package.ts";
 import type { Target } from "./target.ts";
@@ -29,7 +29,7 @@ export interface Prepared {
   explain: string[];
   warnings: string[];
   /** Puts all but installed packages into the image. */
-  fill(image: AppImage): Promise<void>;
+  fill(image: NodeAppTree): Promise<void>;
   /** Programs and what they import, for the compile cache; places are of the host. */
   compiled: Compiled[];
 }

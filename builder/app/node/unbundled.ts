@@ -1,12 +1,12 @@
 /** A project as it is: its own files, and the packages that it needs in production. */
 
-import { readFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
 import { type Analysis, analyse } from "./analyse.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { productionClosure } from "./installed.ts";
-import type { AppImage } from "./node-app-tree.ts";
+import type { NodeAppTree } from "./node-app-tree.ts";
 import { installedPackage } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 
@@ -17,7 +17,7 @@ const STRIPS_TYPES = "22.18.0";
  * @param why nothing is bundled
  * @param known what the program imports, when that has been looked at
  */
-export async function prepareKept(
+export async function prepareUnbundled(
   { entry, target, node, request, reader }: Sources,
   why: string,
   known?: Analysis,
@@ -42,7 +42,7 @@ export async function prepareKept(
       `${closure.packages.size} packages that production needs; devDependencies are left out`,
     ],
     warnings,
-    fill: (image: AppImage) => image.addProject(dir, exclude, request.signal),
+    fill: (image: NodeAppTree) => image.addProject(dir, exclude, request.signal),
     compiled: analysis === undefined ? [] : importedFiles(analysis, file, closure.packages),
   };
 }
@@ -72,17 +72,8 @@ function manifests(files: readonly string[]): Compiled[] {
     for (let dir = path.dirname(file); dir !== path.dirname(dir); dir = path.dirname(dir)) {
       const name = path.join(dir, "package.json");
       if (found.has(name)) break;
-      if (exists(name)) found.add(name);
+      if (statSync(name, { throwIfNoEntry: false })?.isFile()) found.add(name);
     }
   }
   return [...found].map((place) => ({ place, contents: place, role: "imported" as const }));
-}
-
-function exists(file: string): boolean {
-  try {
-    readFileSync(file);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -7,9 +7,9 @@
 // an image gets the same bytes whether its blocks were kept or made. Who hands a file in has
 // checked that it is whole and that it belongs to the file, codec, level and block size. What a
 // block holds is compared with the file all the same: one that is anything else is made anew, and
-// the file of kept blocks is removed.
-#ifndef NATIVE_KEPT_BLOCKS_H
-#define NATIVE_KEPT_BLOCKS_H
+// the file of cached blocks is removed.
+#ifndef NATIVE_CACHED_BLOCKS_H
+#define NATIVE_CACHED_BLOCKS_H
 
 #include <cstdint>
 #include <memory>
@@ -22,23 +22,23 @@ namespace native
 {
 
 // Reading is safe from several threads.
-class KeptBlocks
+class CachedBlocks
 {
 public:
 	// A file of exactly `count` blocks; null, and the file is removed, when it is none.
-	static std::shared_ptr<const KeptBlocks> open(const std::string &path, uint64_t count,
+	static std::shared_ptr<const CachedBlocks> open(const std::string &path, uint64_t count,
 						      uint32_t block_size);
-	~KeptBlocks();
-	KeptBlocks(const KeptBlocks &) = delete;
-	KeptBlocks &operator=(const KeptBlocks &) = delete;
+	~CachedBlocks();
+	CachedBlocks(const CachedBlocks &) = delete;
+	CachedBlocks &operator=(const CachedBlocks &) = delete;
 
 	// Takes the block when it holds the `size` bytes of the file that are in the worker's
-	// input; else it is not touched, and the file of kept blocks is removed.
+	// input; else it is not touched, and the file of cached blocks is removed.
 	bool take(uint64_t index, size_t size, Worker &worker, Block &block) const;
 
 private:
 	// These throw Failure.
-	KeptBlocks(const std::string &path, uint64_t count, uint32_t block_size);
+	CachedBlocks(const std::string &path, uint64_t count, uint32_t block_size);
 	void read(uint64_t index, Block &block) const;
 	void read_all(uint8_t *buffer, size_t size, uint64_t offset) const;
 

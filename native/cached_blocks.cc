@@ -1,4 +1,4 @@
-#include "kept_blocks.h"
+#include "cached_blocks.h"
 
 #include <cerrno>
 #include <cstring>
@@ -26,18 +26,18 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 } // namespace
 
-std::shared_ptr<const KeptBlocks> KeptBlocks::open(const std::string &path, uint64_t count,
+std::shared_ptr<const CachedBlocks> CachedBlocks::open(const std::string &path, uint64_t count,
 						   uint32_t block_size)
 {
 	try {
-		return std::shared_ptr<const KeptBlocks>(new KeptBlocks(path, count, block_size));
+		return std::shared_ptr<const CachedBlocks>(new CachedBlocks(path, count, block_size));
 	} catch (const Failure &) {
 		unlink(path.c_str());
 		return nullptr;
 	}
 }
 
-KeptBlocks::KeptBlocks(const std::string &path, uint64_t count, uint32_t block_size)
+CachedBlocks::CachedBlocks(const std::string &path, uint64_t count, uint32_t block_size)
 	: path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)), words_(count),
 	  offsets_(count)
 {
@@ -63,19 +63,19 @@ KeptBlocks::KeptBlocks(const std::string &path, uint64_t count, uint32_t block_s
 	}
 }
 
-KeptBlocks::~KeptBlocks()
+CachedBlocks::~CachedBlocks()
 {
 	close(fd_);
 }
 
-void KeptBlocks::read(uint64_t index, Block &block) const
+void CachedBlocks::read(uint64_t index, Block &block) const
 {
 	block.size_word = words_[index];
 	block.bytes.resize(words_[index] & size_mask);
 	read_all(block.bytes.data(), block.bytes.size(), offsets_[index]);
 }
 
-bool KeptBlocks::take(uint64_t index, size_t size, Worker &worker, Block &block) const
+bool CachedBlocks::take(uint64_t index, size_t size, Worker &worker, Block &block) const
 {
 	const uint8_t *bytes = worker.input.data();
 	bool holds = false;
@@ -98,7 +98,7 @@ bool KeptBlocks::take(uint64_t index, size_t size, Worker &worker, Block &block)
 	return holds;
 }
 
-void KeptBlocks::read_all(uint8_t *buffer, size_t size, uint64_t offset) const
+void CachedBlocks::read_all(uint8_t *buffer, size_t size, uint64_t offset) const
 {
 	while (size > 0) {
 		ssize_t got = pread(fd_, buffer, size, static_cast<off_t>(offset));

@@ -27,10 +27,11 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 } // namespace
 
 std::shared_ptr<const CachedBlocks> CachedBlocks::open(const std::string &path, uint64_t count,
-						   uint32_t block_size)
+						       uint32_t block_size)
 {
 	try {
-		return std::shared_ptr<const CachedBlocks>(new CachedBlocks(path, count, block_size));
+		return std::shared_ptr<const CachedBlocks>(
+			new CachedBlocks(path, count, block_size));
 	} catch (const Failure &) {
 		unlink(path.c_str());
 		return nullptr;

@@ -27,7 +27,7 @@ class CachedBlocks
 public:
 	// A file of exactly `count` blocks; null, and the file is removed, when it is none.
 	static std::shared_ptr<const CachedBlocks> open(const std::string &path, uint64_t count,
-						      uint32_t block_size);
+							uint32_t block_size);
 	~CachedBlocks();
 	CachedBlocks(const CachedBlocks &) = delete;
 	CachedBlocks &operator=(const CachedBlocks &) = delete;

@@ -59,7 +59,8 @@ public:
 	// `cached` may be null; else the block is taken from there if it is the right one.
 	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
 		      std::shared_ptr<const CachedBlocks> cached)
-		: source_(std::move(source)), offset_(offset), size_(size), cached_(std::move(cached))
+		: source_(std::move(source)), offset_(offset), size_(size),
+		  cached_(std::move(cached))
 	{
 	}
 	void run(Worker &worker) override;

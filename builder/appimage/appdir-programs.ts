@@ -1,6 +1,6 @@
 /** For which machine the programs of an AppDir are. */
 import { open } from "node:fs/promises";
-import { hasElfMagic, machineName } from "../elf/read.ts";
+import { hasElfMagic, MACHINE_HEAD, machineName, machineOf } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
 import { LIBRARY_NAME } from "../libraries/elf-objects.ts";
@@ -8,18 +8,16 @@ import { contentSize } from "../tree/node.ts";
 import type { Tree } from "../tree/tree.ts";
 import { findFile, readHead, type TreeFile } from "./appdir-files.ts";
 
-/** Bytes of an ELF header up to e_machine. */
-const HEAD = 20;
-
 /** Machine of an ELF file as `uname -m` says it; undefined for other files. */
-async function machineOf(file: TreeFile): Promise<string | undefined> {
-  if (contentSize(file.node.contents) < HEAD) return undefined;
-  return machineIn(await readHead(file, HEAD));
+async function machineOfFile(file: TreeFile): Promise<string | undefined> {
+  if (contentSize(file.node.contents) < MACHINE_HEAD) return undefined;
+  return machineIn(await readHead(file, MACHINE_HEAD));
 }
 
 function machineIn(head: Buffer): string | undefined {
   if (!hasElfMagic(head)) return undefined;
-  return head[5] === 1 ? machineName(head.readUInt16LE(18)) : "a big-endian machine";
+  const machine = machineOf(head);
+  return machine === undefined ? "a big-endian machine" : machineName(machine);
 }
 
 /**
@@ -33,9 +31,9 @@ export async function checkAppRun(file: string, shown: string, arch: Architectur
     throw errors.fileUnreadable(shown, cause);
   });
   try {
-    const head = Buffer.alloc(HEAD);
-    const { bytesRead } = await handle.read(head, 0, HEAD, 0);
-    const machine = bytesRead === HEAD ? machineIn(head) : undefined;
+    const head = Buffer.alloc(MACHINE_HEAD);
+    const { bytesRead } = await handle.read(head, 0, MACHINE_HEAD, 0);
+    const machine = bytesRead === MACHINE_HEAD ? machineIn(head) : undefined;
     if (machine !== undefined && machine !== arch) throw errors.appRunArch(shown, arch, machine);
   } finally {
     await handle.close();
@@ -56,7 +54,7 @@ export async function checkMachines(
 ): Promise<string[]> {
   for (const path of start) {
     const file = findFile(tree, path);
-    const machine = file && (await machineOf(file));
+    const machine = file && (await machineOfFile(file));
     if (machine !== undefined && machine !== arch) {
       throw errors.appRunArch(file?.shown ?? path, arch, machine);
     }
@@ -67,7 +65,7 @@ export async function checkMachines(
     if (node.kind !== "file") continue;
     if ((node.mode & 0o111) === 0 && !LIBRARY_NAME.test(path)) continue;
     const file = findFile(tree, path);
-    const machine = file && (await machineOf(file));
+    const machine = file && (await machineOfFile(file));
     if (file === undefined || machine === undefined) continue;
     if (machine === arch) right++;
     else wrong.push({ file, machine });

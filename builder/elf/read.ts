@@ -53,6 +53,9 @@ export interface ElfFile {
   endOffset: number;
 }
 
+/** Place of EI_DATA, and its value for what is read here. */
+const ORDER = 5;
+const LITTLE_ENDIAN = 1;
 const NOBITS = 8;
 /** p_type of a segment that is mapped. */
 export const PT_LOAD = 1;
@@ -128,6 +131,19 @@ export function hasElfMagic(head: Uint8Array): boolean {
   return head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
 }
 
+/** Bytes that `machineOf` needs: an ELF header up to e_machine. */
+export const MACHINE_HEAD = 20;
+
+/**
+ * e_machine by the first bytes of a file, whatever comes behind them.
+ *
+ * @returns undefined for what is no ELF file, or one for a big-endian machine
+ */
+export function machineOf(head: Buffer): number | undefined {
+  if (head.length < MACHINE_HEAD || !hasElfMagic(head)) return undefined;
+  return head[ORDER] === LITTLE_ENDIAN ? head.readUInt16LE(18) : undefined;
+}
+
 /**
  * Reads the headers.
  *
@@ -139,14 +155,34 @@ export async function readElf(handle: FileHandle, file: string): Promise<ElfFile
   return new ElfReader(handle, file, (await handle.stat()).size).read();
 }
 
+/** `readElf` for a file that is in memory. */
+export function readElfBytes(bytes: Buffer, file: string): Promise<ElfFile> {
+  const source: Source = {
+    read: async (buffer, offset, length, position) => ({
+      bytesRead: bytes.copy(buffer, offset, position, position + length),
+    }),
+  };
+  return new ElfReader(source, file, bytes.length).read();
+}
+
+/** What of a file handle is needed. */
+interface Source {
+  read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
+}
+
 type Layout = (typeof layouts)[32 | 64];
 
 class ElfReader {
-  readonly #handle: FileHandle;
+  readonly #handle: Source;
   readonly #file: string;
   readonly #fileSize: number;
 
-  constructor(handle: FileHandle, file: string, fileSize: number) {
+  constructor(handle: Source, file: string, fileSize: number) {
     this.#handle = handle;
     this.#file = file;
     this.#fileSize = fileSize;
@@ -207,14 +243,14 @@ class ElfReader {
     if (!hasElfMagic(ident)) throw errors.elfUnsupported(this.#file, "this is not an ELF file");
     if (ident.length < 16) throw this.#malformed("the ELF header is cut short", 64, ident.length);
     const elfClass = ident[4];
-    const order = ident[5];
+    const order = ident[ORDER];
     if (order === 2) {
       throw errors.elfUnsupported(this.#file, "this ELF file is for a big-endian machine", {
         expected: "little-endian",
         actual: "big-endian",
       });
     }
-    if ((elfClass !== 1 && elfClass !== 2) || order !== 1) {
+    if ((elfClass !== 1 && elfClass !== 2) || order !== LITTLE_ENDIAN) {
       throw errors.elfMalformed(this.#file, "class or byte order is none that exists", {
         expected: "class 1 or 2, byte order 1",
         actual: `class ${elfClass}, byte order ${order}`,

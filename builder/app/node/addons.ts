@@ -4,7 +4,7 @@
  */
 import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { hasElfMagic, machineName } from "../../elf/read.ts";
+import { MACHINE_HEAD, machineName, machineOf } from "../../elf/read.ts";
 import { type Closure, findPackage } from "./installed.ts";
 import * as errors from "./node-errors.ts";
 import type { PackageJson, PackageReader } from "./package.ts";
@@ -106,7 +106,7 @@ async function checkAddons(
   const result: PackageAddons = { name, foreign: [], kept: [] };
   const others = new Set<string>();
   for (const file of await addonFiles(dir)) {
-    const machine = await machineOf(path.join(dir, file));
+    const machine = await machineOfFile(path.join(dir, file));
     if (machine === target.machine && fitsByName(file, target)) result.kept.push(file);
     else {
       result.foreign.push(file);
@@ -148,7 +148,7 @@ export async function checkAddonFile(
   node: string | undefined,
 ): Promise<void> {
   const name = path.relative(dir, file);
-  const machine = await machineOf(file);
+  const machine = await machineOfFile(file);
   if (machine !== target.machine) {
     const actual = machine === undefined ? "no Linux program" : machineName(machine);
     throw errors.addonTarget(file, "the app", showTarget(target), actual);
@@ -164,12 +164,12 @@ function fitsByName(file: string, target: Target): boolean {
   return target.libc === "glibc" ? !musl : !glibc;
 }
 
-async function machineOf(file: string): Promise<number | undefined> {
+async function machineOfFile(file: string): Promise<number | undefined> {
   const handle = await open(file);
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
-    const isElf = bytesRead === 20 && hasElfMagic(buffer);
-    return isElf && buffer[5] === 1 ? buffer.readUInt16LE(18) : undefined;
+    const head = Buffer.alloc(MACHINE_HEAD);
+    const { bytesRead } = await handle.read(head, 0, head.length, 0);
+    return machineOf(head.subarray(0, bytesRead));
   } finally {
     await handle.close();
   }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
-import { machineName } from "../../elf/read.ts";
+import { machineName, machineOf } from "../../elf/read.ts";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { type CacheEntry, type Facts, InterpreterCache, type Wanted } from "./interpreter-cache.ts";
@@ -100,10 +100,10 @@ async function localInterpreter(
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw fileUnreadable(file, cause);
   });
-  const stripped = stripElf(bytes, file);
-  const machine = stripped.readUInt16LE(18);
+  const stripped = await stripElf(bytes, file);
+  const machine = machineOf(stripped);
   if (machine !== target.machine) {
-    const what = `the interpreter is for ${machineName(machine)}, not for ${target.arch}`;
+    const what = `the interpreter is for ${machineName(machine ?? 0)}, not for ${target.arch}`;
     throw errors.interpreter(what, { path: file });
   }
   if (bytes.length < 1 << 24 && bytes.includes("libnode.so")) {
@@ -275,7 +275,7 @@ async function fetchRelease(
     if (!existsSync(program)) {
       throw errors.interpreter("the package has no bin/node", { path: tarball });
     }
-    const bytes = stripElf(await readFile(program), program);
+    const bytes = await stripElf(await readFile(program), program);
     if (bytes.includes("libatomic.so.1\0")) throw needsLibatomic(version);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     if (known !== undefined && sha256 !== known.sha256) {

@@ -1,6 +1,7 @@
 /** Which file of a Node project is started. */
 import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import { hasElfMagic } from "../../elf/read.ts";
 import type { FailureText } from "../../errors.ts";
 import type { DetectInput } from "../kind.ts";
 import * as errors from "./node-errors.ts";
@@ -127,7 +128,7 @@ export async function looksLikeNode(input: DetectInput): Promise<string | undefi
     .flatMap(({ names }) => names);
   for (const name of programs) {
     const head = await input.head(name);
-    if (head?.toString("latin1", 1, 4) === "ELF") return undefined;
+    if (head !== undefined && hasElfMagic(head)) return undefined;
   }
   return "it has package.json";
 }

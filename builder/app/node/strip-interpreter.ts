@@ -6,7 +6,7 @@
  * and a new section header table follows. Loaded sections keep their numbers, because symbols of
  * .dynsym name sections by number: a section that goes in front of a kept one becomes empty instead.
  */
-import { hasElfMagic } from "../../elf/read.ts";
+import { type ElfFile, readElfBytes, type Section } from "../../elf/read.ts";
 import { elfMalformed, elfUnsupported } from "../../errors.ts";
 
 const SHT_NULL = 0;
@@ -17,8 +17,11 @@ const HEADER = 64;
 const SECTION = 64;
 const PROGRAM = 56;
 
-/** Fields of a section header of the 64-bit class, bytes from its start. */
+/** Fields of a section header of the 64-bit class that are written or copied, bytes from its start. */
 const field = { name: 0, type: 4, flags: 8, offset: 24, size: 32, link: 40, align: 48 } as const;
+
+/** A section with its header as it stands in the file. */
+type Found = Section & { header: Buffer };
 
 /**
  * The stripped program. One without a section header table is returned as it is.
@@ -26,28 +29,21 @@ const field = { name: 0, type: 4, flags: 8, offset: 24, size: 32, link: 40, alig
  * @param file name for messages
  * @throws E_ELF_UNSUPPORTED, E_ELF_MALFORMED
  */
-export function stripElf(bytes: Buffer, file: string): Buffer {
-  if (bytes.length < HEADER || !hasElfMagic(bytes) || bytes.readUInt16LE(4) !== 0x102) {
-    throw elfUnsupported(file, "this is not a 64-bit little-endian ELF file");
-  }
-  const table = Number(bytes.readBigUInt64LE(40));
-  const count = bytes.readUInt16LE(60);
-  if (table === 0 || count === 0) return bytes;
-  if (bytes.readUInt16LE(58) !== SECTION || table + count * SECTION > bytes.length) {
-    throw elfMalformed(file, "the section header table leads out of the file");
-  }
-  const sections = Array.from({ length: count }, (_, i) =>
-    bytes.subarray(table + i * SECTION, table + (i + 1) * SECTION),
-  );
-  const names = nameReader(bytes, sections[bytes.readUInt16LE(62)], file);
-  const loaded = (section: Buffer) =>
-    (section.readBigUInt64LE(field.flags) & SHF_ALLOC) !== 0n &&
-    section.readUInt32LE(field.type) !== SHT_NULL;
-  const end = Math.max(segmentsEnd(bytes, file), sectionsEnd(sections.filter(loaded)));
+export async function stripElf(bytes: Buffer, file: string): Promise<Buffer> {
+  const elf = await readElfBytes(bytes, file);
+  if (elf.bits !== 64) throw elfUnsupported(file, "this is not a 64-bit ELF file");
+  const { offset: table, entryBytes, count } = elf.sectionTable;
+  if (count === 0) return bytes;
+  if (entryBytes !== SECTION) throw elfMalformed(file, "section headers have an unknown size");
+  const sections = elf.sections.map((section, i) => ({
+    ...section,
+    header: bytes.subarray(table + i * SECTION, table + (i + 1) * SECTION),
+  }));
+  const end = Math.max(segmentsEnd(elf, file), sectionsEnd(sections.filter(isLoaded)));
   if (end > bytes.length) throw elfMalformed(file, "a section leads out of the file");
 
-  const kept = sections.slice(0, 1 + sections.findLastIndex(loaded));
-  const { headers, strings } = newTable(kept, loaded, names, end);
+  const kept = sections.slice(0, 1 + sections.findLastIndex(isLoaded));
+  const { headers, strings } = newTable(kept, end);
   const start = align8(end + strings.length);
   const out = Buffer.alloc(start + headers.length);
   bytes.copy(out, 0, 0, end);
@@ -61,48 +57,26 @@ export function stripElf(bytes: Buffer, file: string): Buffer {
 
 const align8 = (offset: number) => Math.ceil(offset / 8) * 8;
 
+function isLoaded({ type, header }: Found): boolean {
+  return (header.readBigUInt64LE(field.flags) & SHF_ALLOC) !== 0n && type !== SHT_NULL;
+}
+
 /** End of what the program headers name, bytes from the start of the file. */
-function segmentsEnd(bytes: Buffer, file: string): number {
-  const table = Number(bytes.readBigUInt64LE(32));
-  const count = bytes.readUInt16LE(56);
-  if (count > 0 && (bytes.readUInt16LE(54) !== PROGRAM || table + count * PROGRAM > bytes.length)) {
-    throw elfMalformed(file, "the program header table leads out of the file");
+function segmentsEnd({ programTable, programs }: ElfFile, file: string): number {
+  if (programs.length > 0 && programTable.entryBytes !== PROGRAM) {
+    throw elfMalformed(file, "program headers have an unknown size");
   }
-  let end = Math.max(HEADER, table + count * PROGRAM);
-  for (let at = table; at < table + count * PROGRAM; at += PROGRAM) {
-    end = Math.max(end, Number(bytes.readBigUInt64LE(at + 8) + bytes.readBigUInt64LE(at + 32)));
-  }
-  return end;
+  const ends = programs.map(({ offset, fileSize }) => offset + fileSize);
+  return Math.max(HEADER, programTable.offset + programs.length * PROGRAM, ...ends);
 }
 
-function sectionsEnd(sections: readonly Buffer[]): number {
-  let end = 0;
-  for (const section of sections) {
-    if (section.readUInt32LE(field.type) === SHT_NOBITS) continue;
-    const sum = section.readBigUInt64LE(field.offset) + section.readBigUInt64LE(field.size);
-    end = Math.max(end, Number(sum));
-  }
-  return end;
-}
-
-function nameReader(bytes: Buffer, strings: Buffer | undefined, file: string) {
-  if (strings === undefined) throw elfMalformed(file, "there is no section of section names");
-  const offset = Number(strings.readBigUInt64LE(field.offset));
-  const table = bytes.subarray(offset, offset + Number(strings.readBigUInt64LE(field.size)));
-  return (section: Buffer): string => {
-    const start = section.readUInt32LE(field.name);
-    const end = table.indexOf(0, start);
-    return end < 0 ? "" : table.toString("latin1", start, end);
-  };
+function sectionsEnd(sections: readonly Found[]): number {
+  const inFile = sections.filter(({ type }) => type !== SHT_NOBITS);
+  return Math.max(0, ...inFile.map(({ offset, size }) => offset + size));
 }
 
 /** Headers of the kept sections and of the names, which follow at `end`. */
-function newTable(
-  kept: readonly Buffer[],
-  loaded: (section: Buffer) => boolean,
-  names: (section: Buffer) => string,
-  end: number,
-): { headers: Buffer; strings: Buffer } {
+function newTable(kept: readonly Found[], end: number): { headers: Buffer; strings: Buffer } {
   let text = "\0";
   const name = (value: string) => {
     const at = text.length;
@@ -111,11 +85,11 @@ function newTable(
   };
   const headers = Buffer.alloc((kept.length + 1) * SECTION);
   kept.forEach((section, i) => {
-    if (!loaded(section)) return;
-    section.copy(headers, i * SECTION);
-    headers.writeUInt32LE(name(names(section)), i * SECTION + field.name);
+    if (!isLoaded(section)) return;
+    section.header.copy(headers, i * SECTION);
+    headers.writeUInt32LE(name(section.name), i * SECTION + field.name);
     // The section that it named is gone.
-    if (section.readUInt32LE(field.link) >= kept.length) {
+    if (section.header.readUInt32LE(field.link) >= kept.length) {
       headers.writeUInt32LE(0, i * SECTION + field.link);
     }
   });

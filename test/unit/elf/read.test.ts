@@ -1,7 +1,14 @@
-import { open, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { alignImage, machineName, readElf } from "../../../builder/elf/read.ts";
+import {
+  alignImage,
+  MACHINE_HEAD,
+  machineName,
+  machineOf,
+  readElf,
+  readElfBytes,
+} from "../../../builder/elf/read.ts";
 import { runtimePath } from "../../../builder/host/paths.ts";
 import { makeElf } from "../../support/elf.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -123,4 +130,21 @@ describe("a file that is wrong is refused:", () => {
     });
     await expect(readBytes(bytes)).rejects.toMatchObject({ code: "E_ELF_MALFORMED" });
   });
+});
+
+test("a machine is read of the first bytes alone", () => {
+  for (const bits of [32, 64] as const) {
+    const bytes = makeElf({ bits, machine: 183 });
+    expect(machineOf(bytes)).toBe(183);
+    expect(machineOf(bytes.subarray(0, MACHINE_HEAD))).toBe(183);
+    expect(machineOf(bytes.subarray(0, MACHINE_HEAD - 1))).toBeUndefined();
+    bytes.writeUInt8(2, 5);
+    expect(machineOf(bytes)).toBeUndefined();
+  }
+  expect(machineOf(Buffer.from("#!/bin/sh\n".padEnd(100)))).toBeUndefined();
+});
+
+test("a file in memory is read as one on disk is", async () => {
+  const file = runtimePath("x86_64");
+  expect(await readElfBytes(await readFile(file), file)).toEqual(await readFileAsElf(file));
 });

@@ -59,11 +59,12 @@ export const belongs = {
   native: ["test/unit/native", "test/unit/squashfs"],
   "scripts/build": ["test/unit/native", "test/runtime/start.test.ts"],
   "scripts/check": ["test/unit/scripts"],
-  "scripts/generate": ["test/unit/scripts", "test/unit/generate"],
+  "scripts/generate": ["test/unit/scripts", "test/unit/generate", "test/interop/one-row.test.ts"],
   "scripts/spec": [
     "test/unit/generate",
     "test/unit/errors.test.ts",
     "test/unit/scripts/floors.test.ts",
+    "test/interop/one-row.test.ts",
   ],
   "scripts/test": ["test/unit/scripts"],
   templates: ["test/unit/host/template.test.ts", "test/unit/appimage"],

@@ -1,24 +1,19 @@
 // Builds the runtime ELF: one static musl executable for each architecture.
 //
-//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]... [--sanitize|--threads|--sandbox]
+//   node scripts/build/runtime.mjs [--arch x86_64|aarch64]...
 //
 // Output: dist/runtime/<arch>/fuselage.
-// With --sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,out-of-memory,units}, for
-// this machine, by the system's C compiler, because AddressSanitizer wants a dynamic program and its own
-// runtime library.
-// With --threads: build/runtime/threads/{cache,extract}-threads, the same way with ThreadSanitizer.
-// With --sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
 
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { job } from "./jobs.mjs";
 import { allOfMusl, compileList, readList, renewList, zigArchives } from "./libraries.mjs";
 import { linkAndTest, messageOf, OwnFault, testRuntime } from "./link.mjs";
-import { architectures, machineName, machineOf, machinesNamed } from "./machines.mjs";
+import { architectures, machineOf, machinesNamed } from "./machines.mjs";
 import { decoders } from "./third-party.mjs";
-import { compile, compilePackage, root, run, zig, zigEnv, zigPath } from "./toolchain.mjs";
+import { compile, compilePackage, root, zig } from "./toolchain.mjs";
 
 /** @typedef {import("./toolchain.mjs").Unit} Unit */
 /** @typedef {import("./third-party.mjs").Library} Library */
@@ -318,138 +313,12 @@ export async function buildRuntime(/** @type {string} */ arch) {
   return { file, compiled };
 }
 
-/**
- * Builds the runtime, the fuzz target of its reader, the program that makes requests to its FUSE
- * server, the one that takes memory from its reader, and the one that calls single functions, with ASan and UBSan, for this machine.
- *
- * @returns {Promise<Record<"runtime" | "fuzzReader" | "requests" | "outOfMemory" | "units", string>>} their paths
- */
-export async function buildSanitized() {
-  const flags = [
-    "-O1",
-    "-g",
-    "-fno-omit-frame-pointer",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-  ];
-  const libraries = await decoders();
-  const dir = path.join(root, "build/runtime/sanitize");
-  const sources = await cFiles(path.join(root, "runtime"));
-  const tests = [
-    "fuzz/reader",
-    "fuzz/walk",
-    "fuzz/fields",
-    "support/fuse-requests",
-    "c/out_of_memory",
-    "c/units",
-  ];
-  const { objects } = await compile({
-    units: await units(
-      libraries,
-      [...sources, ...tests.map((name) => path.join(root, `test/${name}.c`))],
-      flags,
-    ),
-    outDir: path.join(dir, "objects"),
-    compiler: "cc",
-  });
-  const driving = objects.slice(sources.length, sources.length + tests.length);
-  const shared = objects.filter((object) => !driving.includes(object));
-  const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
-  const parts = shared.filter((object) => object !== main);
-  const link = async (/** @type {string} */ name, /** @type {string[]} */ files) => {
-    const file = path.join(dir, name);
-    await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
-    await rename(`${file}.${process.pid}`, file);
-    return file;
-  };
-  return {
-    runtime: await link("fuselage", shared),
-    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
-    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
-    units: await link("units", [driving[5], ...parts]),
-    outOfMemory: await link("out-of-memory", [
-      "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc",
-      driving[4],
-      ...parts,
-    ]),
-  };
-}
-
-/**
- * Builds the programs that drive the reader's shared cache and the extraction with threads, with
- * ThreadSanitizer.
- *
- * @public for tests, which import it by its path
- * @returns {Promise<{cache: string, extract: string}>} their paths
- */
-export async function buildThreads() {
-  const flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"];
-  const dir = path.join(root, "build/runtime/threads");
-  const programs = ["block_cache", "extract"];
-  const sources = [
-    ...programs.map((name) => path.join(root, `test/c/${name}_threads.c`)),
-    ...(await cFiles(path.join(root, "runtime/squashfs"))),
-    path.join(root, "runtime/base/bytes.c"),
-    path.join(root, "runtime/base/descriptors.c"),
-  ];
-  const { objects } = await compile({
-    units: await units(await decoders(), sources, flags),
-    outDir: path.join(dir, "objects"),
-    compiler: "cc",
-  });
-  const shared = objects.slice(programs.length);
-  const link = async (/** @type {string} */ name, /** @type {string} */ object) => {
-    const file = path.join(dir, `${name}-threads`);
-    await run("cc", [...flags, object, ...shared, "-o", `${file}.${process.pid}`]);
-    await rename(`${file}.${process.pid}`, file);
-    return file;
-  };
-  return {
-    cache: await link("block_cache", objects[0]),
-    extract: await link("extract", objects[1]),
-  };
-}
-
-/**
- * Builds the program that tries what the server's sandbox forbids, with the libc of the runtime: the
- * sandbox is made for what that one needs.
- *
- * @public for tests, which import it by its path
- * @returns {Promise<string>} its path
- */
-export async function buildSandbox() {
-  const file = path.join(root, "build/runtime/sandbox/sandbox");
-  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
-    (name) => path.join(root, name),
-  );
-  const flags = [...runtimeTarget(machineName()), "-static", "-Os", "-s"];
-  await mkdir(path.dirname(file), { recursive: true });
-  const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
-  await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });
-  await rename(`${file}.${process.pid}`, file);
-  return file;
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
-    options: {
-      arch: { type: "string", multiple: true, default: architectures },
-      sanitize: { type: "boolean", default: false },
-      threads: { type: "boolean", default: false },
-      sandbox: { type: "boolean", default: false },
-    },
+    options: { arch: { type: "string", multiple: true, default: architectures } },
   });
-  if (values.sanitize) {
-    for (const file of Object.values(await buildSanitized()))
-      console.log(path.relative(root, file));
-  } else if (values.threads) {
-    for (const file of Object.values(await buildThreads())) console.log(path.relative(root, file));
-  } else if (values.sandbox) {
-    console.log(path.relative(root, await buildSandbox()));
-  } else {
-    for (const arch of machinesNamed(values.arch)) {
-      const { file, compiled } = await buildRuntime(arch);
-      console.log(`${path.relative(root, file)} (${compiled} compiled)`);
-    }
+  for (const arch of machinesNamed(values.arch)) {
+    const { file, compiled } = await buildRuntime(arch);
+    console.log(`${path.relative(root, file)} (${compiled} compiled)`);
   }
 }

@@ -8,7 +8,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { buildSanitized } from "../build/runtime.mjs";
+import { buildSanitized } from "../build/test-programs.mjs";
 import { root } from "../build/toolchain.mjs";
 
 const ROUNDS = 500;

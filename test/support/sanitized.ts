@@ -4,9 +4,9 @@ import { root, run } from "./process.ts";
 
 const dir = path.join(root, "build/runtime");
 
-async function build(option: string): Promise<void> {
-  const script = path.join(root, "scripts/build/runtime.mjs");
-  const { status, stderr } = await run(process.execPath, [script, option], { timeout: 600_000 });
+async function build(programs: string): Promise<void> {
+  const script = path.join(root, "scripts/build/test-programs.mjs");
+  const { status, stderr } = await run(process.execPath, [script, programs], { timeout: 600_000 });
   if (status !== 0) throw new Error(stderr);
 }
 
@@ -22,7 +22,7 @@ export async function buildSanitized(): Promise<{
   units: string;
   outOfMemory: string;
 }> {
-  await build("--sanitize");
+  await build("sanitize");
   const sanitized = path.join(dir, "sanitize");
   return {
     runtime: path.join(sanitized, "fuselage"),
@@ -35,16 +35,16 @@ export async function buildSanitized(): Promise<{
 
 /** With ThreadSanitizer. @returns programs that drive the reader's shared cache and extraction */
 export async function buildThreads(): Promise<{ cache: string; extract: string }> {
-  await build("--threads");
+  await build("threads");
   const threads = path.join(dir, "threads");
   return {
-    cache: path.join(threads, "cache-threads"),
+    cache: path.join(threads, "block_cache-threads"),
     extract: path.join(threads, "extract-threads"),
   };
 }
 
 /** @returns path of the program that tries what the FUSE server's sandbox forbids */
 export async function buildSandbox(): Promise<string> {
-  await build("--sandbox");
+  await build("sandbox");
   return path.join(dir, "sandbox/sandbox");
 }

@@ -1,0 +1,144 @@
+// Builds the C programs that only tests run, for this machine.
+//
+//   node scripts/build/test-programs.mjs sanitize|threads|sandbox
+//
+// sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,out-of-memory,units}, by the
+//   system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
+// threads: build/runtime/threads/{block_cache,extract}-threads, the same way with ThreadSanitizer.
+// sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
+
+import { mkdir, rename } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { machineName } from "./machines.mjs";
+import { cFiles, runtimeFlags, runtimeTarget, units } from "./runtime.mjs";
+import { decoders } from "./third-party.mjs";
+import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+
+/**
+ * Builds the runtime, the fuzz target of its reader, the program that makes requests to its FUSE server,
+ * the one that takes memory from its reader, and the one that calls single functions, with ASan and
+ * UBSan, for this machine.
+ *
+ * @returns {Promise<Record<"runtime" | "fuzzReader" | "requests" | "outOfMemory" | "units", string>>}
+ *   their paths
+ */
+export async function buildSanitized() {
+  const flags = [
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+  ];
+  const libraries = await decoders();
+  const dir = path.join(root, "build/runtime/sanitize");
+  const sources = await cFiles(path.join(root, "runtime"));
+  const tests = [
+    "fuzz/reader",
+    "fuzz/walk",
+    "fuzz/fields",
+    "support/fuse-requests",
+    "c/out_of_memory",
+    "c/units",
+  ];
+  const { objects } = await compile({
+    units: await units(
+      libraries,
+      [...sources, ...tests.map((name) => path.join(root, `test/${name}.c`))],
+      flags,
+    ),
+    outDir: path.join(dir, "objects"),
+    compiler: "cc",
+  });
+  const driving = objects.slice(sources.length, sources.length + tests.length);
+  const shared = objects.filter((object) => !driving.includes(object));
+  const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
+  const parts = shared.filter((object) => object !== main);
+  const link = async (/** @type {string} */ name, /** @type {string[]} */ files) => {
+    const file = path.join(dir, name);
+    await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
+    await rename(`${file}.${process.pid}`, file);
+    return file;
+  };
+  return {
+    runtime: await link("fuselage", shared),
+    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
+    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
+    units: await link("units", [driving[5], ...parts]),
+    outOfMemory: await link("out-of-memory", [
+      "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc",
+      driving[4],
+      ...parts,
+    ]),
+  };
+}
+
+/**
+ * Builds the programs that drive the reader's shared cache and the extraction with threads, with
+ * ThreadSanitizer.
+ *
+ * @returns {Promise<{cache: string, extract: string}>} their paths
+ */
+async function buildThreads() {
+  const flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"];
+  const dir = path.join(root, "build/runtime/threads");
+  const programs = ["block_cache", "extract"];
+  const sources = [
+    ...programs.map((name) => path.join(root, `test/c/${name}_threads.c`)),
+    ...(await cFiles(path.join(root, "runtime/squashfs"))),
+    path.join(root, "runtime/base/bytes.c"),
+    path.join(root, "runtime/base/descriptors.c"),
+  ];
+  const { objects } = await compile({
+    units: await units(await decoders(), sources, flags),
+    outDir: path.join(dir, "objects"),
+    compiler: "cc",
+  });
+  const shared = objects.slice(programs.length);
+  const link = async (/** @type {string} */ name, /** @type {string} */ object) => {
+    const file = path.join(dir, `${name}-threads`);
+    await run("cc", [...flags, object, ...shared, "-o", `${file}.${process.pid}`]);
+    await rename(`${file}.${process.pid}`, file);
+    return file;
+  };
+  return {
+    cache: await link("block_cache", objects[0]),
+    extract: await link("extract", objects[1]),
+  };
+}
+
+/**
+ * Builds the program that tries what the server's sandbox forbids, with the libc of the runtime: the
+ * sandbox is made for what that one needs.
+ *
+ * @returns {Promise<string>} its path
+ */
+async function buildSandbox() {
+  const file = path.join(root, "build/runtime/sandbox/sandbox");
+  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
+    (name) => path.join(root, name),
+  );
+  const flags = [...runtimeTarget(machineName()), "-static", "-Os", "-s"];
+  await mkdir(path.dirname(file), { recursive: true });
+  const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
+  await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });
+  await rename(`${file}.${process.pid}`, file);
+  return file;
+}
+
+const programs = {
+  sanitize: async () => Object.values(await buildSanitized()),
+  threads: async () => Object.values(await buildThreads()),
+  sandbox: async () => [await buildSandbox()],
+};
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [name = ""] = process.argv.slice(2);
+  const build = Object.entries(programs).find(([known]) => known === name)?.[1];
+  if (build === undefined) {
+    console.error(`test-programs: expected ${Object.keys(programs).join(", ")}, found "${name}"`);
+    process.exit(2);
+  }
+  for (const file of await build()) console.log(path.relative(root, file));
+}

@@ -14,7 +14,13 @@ namespace
 Codec codec_of(Napi::Value value)
 {
 	std::string name = bytes_of(value);
-	return name == "zstd" ? Codec::zstd : name == "gzip" ? Codec::gzip : Codec::none;
+	if (name == "zstd")
+		return Codec::zstd;
+	if (name == "gzip")
+		return Codec::gzip;
+	if (name == "none")
+		return Codec::none;
+	throw Napi::Error::New(value.Env(), "there is no codec " + name);
 }
 
 uint64_t number(Napi::Object object, const char *key)

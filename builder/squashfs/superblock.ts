@@ -20,7 +20,7 @@ export const FLAGS = squashfsFormat.flags;
 
 /** An image in which nothing is compressed says gzip: every kernel that mounts squashfs has it. */
 export function compressorId(compression: Compression): number {
-  return squashfsFormat.compressors[compression === "zstd" ? "zstd" : "gzip"];
+  return squashfsFormat.compressors[compression === "none" ? "gzip" : compression];
 }
 
 export interface Superblock {

@@ -32,7 +32,13 @@ beforeAll(async () => {
     "-Wall",
     "-Werror",
   ];
-  const sources = ["trusted_path.c", "base/descriptors.c", "base/fail.c", "generated/spec.c"];
+  const sources = [
+    "kernel/trusted_path.c",
+    "base/descriptors.c",
+    "base/bytes.c",
+    "base/fail.c",
+    "generated/spec.c",
+  ];
   const { status, stderr } = await run("gcc", [
     ...flags,
     ...["", "/generated"].map((dir) => `-I${path.join(root, `runtime${dir}`)}`),

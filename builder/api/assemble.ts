@@ -6,10 +6,11 @@ import * as errors from "../errors.ts";
 import { squashfsFormat, version } from "../generated/spec.ts";
 import { runtimePath } from "../host/paths.ts";
 import { checkComplete } from "../image/locate.ts";
+import type { SuperblockFacts } from "../native/addon.ts";
 import { kindOf, resolveOutput } from "../output/atomic.ts";
 import { writeAt } from "../output/write-at.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
-import { openImage, type SuperblockFacts } from "../squashfs/image-reader.ts";
+import { openImage } from "../squashfs/image-reader.ts";
 import { byteString } from "../tree/path.ts";
 
 /** Bytes that are copied at once. */

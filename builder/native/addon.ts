@@ -129,18 +129,30 @@ interface NativeWalkPart {
   attributes: { name: string; value: Uint8Array }[][];
 }
 
+/** What the superblock says. */
+export interface SuperblockFacts {
+  /** Name of the codec. */
+  compression: string;
+  /** Bytes. */
+  blockSize: number;
+  /** Bytes without padding. */
+  bytes: number;
+  /** Seconds since 1970. */
+  mtime: number;
+  /** Files of every type, folders too, each counted once. */
+  inodes: number;
+  /** Blocks that the ends of several files share. */
+  fragments: number;
+  /** Different owners and groups. */
+  ids: number;
+  /** Whether it has the table by which NFS finds files. */
+  exportable: boolean;
+  /** Whether it may hold extended attributes. */
+  xattrs: boolean;
+}
+
 export interface NativeImage {
-  facts: {
-    compression: string;
-    blockSize: number;
-    bytes: number;
-    mtime: number;
-    inodes: number;
-    fragments: number;
-    ids: number;
-    exportable: boolean;
-    xattrs: boolean;
-  };
+  facts: SuperblockFacts;
   /** Begins a walk: the function returns at most `count` entries, parents first. */
   walk(): (count: number, cancellation: Cancellation) => Promise<NativeWalkPart>;
   /** Fills `bytes` from a file. @returns how many; fewer only at its end */

@@ -10,32 +10,11 @@ import {
   type NativeEntry,
   type NativeImage,
   type NativeImageFailure,
+  type SuperblockFacts,
   withCode,
 } from "../native/addon.ts";
 import type { Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
-
-/** What the superblock says. */
-export interface SuperblockFacts {
-  /** Name of the codec. */
-  compression: string;
-  /** Bytes. */
-  blockSize: number;
-  /** Bytes without padding. */
-  bytes: number;
-  /** Seconds since 1970. */
-  mtime: number;
-  /** Files of every type, folders too, each counted once. */
-  inodes: number;
-  /** Blocks that the ends of several files share. */
-  fragments: number;
-  /** Different owners and groups. */
-  ids: number;
-  /** Whether it has the table by which NFS finds files. */
-  exportable: boolean;
-  /** Whether it may hold extended attributes. */
-  xattrs: boolean;
-}
 
 export interface ImageEntry {
   /** From the root, "" is the root. Byte string. */

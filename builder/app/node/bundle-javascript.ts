@@ -59,51 +59,45 @@ export async function programFor(
   return { source, output: name ?? path.join(dir, `${stem}${ending}`), isModule };
 }
 
+/** What a program is bundled with. */
+interface Surroundings {
+  /** Folder of the project. */
+  dir: string;
+  /** Version of the Node that it runs with. */
+  node: string | undefined;
+  external: External;
+  /** Files of the app that must know their place. */
+  located: ReadonlySet<string>;
+  /** Specifiers that nobody found and that are left to Node. */
+  unresolved: readonly string[];
+}
+
 /**
  * Bundles a program with all it imports, except the external packages.
  *
- * @param dir of the project
- * @param located files of the app that must know their place
- * @param unresolved specifiers that nobody found and that are left to Node
  * @throws E_NODE_BUNDLE
  */
 export async function bundleProgram(
-  dir: string,
   program: Program,
-  node: string | undefined,
-  external: External,
-  located: ReadonlySet<string>,
-  unresolved: readonly string[],
+  surroundings: Surroundings,
 ): Promise<BundledProgram> {
-  const attempt = (one: Program) => runEsbuild(dir, one, node, external, located, unresolved);
   try {
-    return await attempt(program);
+    return await runEsbuild(program, surroundings);
   } catch (failure) {
     // A worker "x.js" of a package that is no module, with an await that only modules have: Node
     // finds out by itself that it is one.
     const messages = messagesOf(failure);
     const waits = messages.some(({ text }) => text.startsWith("Top-level await"));
     if (waits && !program.isModule)
-      return bundleProgram(
-        dir,
-        { ...program, isModule: true },
-        node,
-        external,
-        located,
-        unresolved,
-      );
+      return bundleProgram({ ...program, isModule: true }, surroundings);
     if (messages.length === 0) throw failure;
     throw bundleFailure(program.source, messages);
   }
 }
 
 async function runEsbuild(
-  dir: string,
   program: Program,
-  node: string | undefined,
-  external: External,
-  located: ReadonlySet<string>,
-  unresolved: readonly string[],
+  { dir, node, external, located, unresolved }: Surroundings,
 ): Promise<BundledProgram> {
   const { build } = await import("esbuild");
   const { output, isModule } = program;

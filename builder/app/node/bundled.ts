@@ -45,7 +45,13 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
       const unresolved = [...merged.missing.keys()];
       return {
         ...program,
-        ...(await bundleProgram(dir, program, node, external, new Set(located), unresolved)),
+        ...(await bundleProgram(program, {
+          dir,
+          node,
+          external,
+          located: new Set(located),
+          unresolved,
+        })),
       };
     }),
   );

@@ -21,8 +21,10 @@ import { pages } from "./generate/docs.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
 
+/** @import {Spec} from "./generate/types.mts" */
+
 /** What should stand in each file: ignored sources, and docs that are committed. */
-function outputs(spec) {
+function outputs(/** @type {Spec} */ spec) {
   const ignored = [
     ["builder/generated/spec.ts", typescript(spec)],
     ["native/generated/addon.h", cppAddon(spec)],
@@ -39,7 +41,7 @@ function outputs(spec) {
   ];
 }
 
-const current = (file) =>
+const current = (/** @type {string} */ file) =>
   existsSync(path.join(root, file)) ? readFileSync(path.join(root, file), "utf8") : undefined;
 
 /** Writes what is stale. @returns {string[]} the files that changed */

@@ -3,20 +3,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
-const file = path.resolve(import.meta.dirname, "../spec/machines.json");
+/** @import {Machine} from "../generate/types.mts" */
 
-/**
- * A machine by the name that `uname -m` gives it, which is also the one of the compiler's targets and of
- * qemu's programs.
- *
- * `aliases`: other names that people know it by. `node`: its name in Node's `process.arch`.
- * `elfMachine`: e_machine of its ELF files. `pageBytes`: the largest page that its kernel may use.
- * `emulation`: the linker's name. `compilerFlags`: what makes programs for every such machine, not for
- * this one's model.
- *
- * @typedef {{name: string, aliases: string[], node: string, elfMachine: number, pageBytes: number,
- *   emulation: string, compilerFlags: string[]}} Machine
- */
+const file = path.resolve(import.meta.dirname, "../spec/machines.json");
 
 /** @type {Machine[]} */
 const machines = JSON.parse(readFileSync(file, "utf8")).built;

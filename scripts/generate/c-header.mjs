@@ -1,24 +1,19 @@
 // runtime/generated/spec.h: what the runtime shares with the builder and the docs.
 
-import { constantName, cString, define, enumeration } from "./c-text.mjs";
+import { cString, define, enumeration, fieldRows } from "./c-text.mjs";
 import { causesC } from "./causes.mjs";
 import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
 import { layoutOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { strategiesC } from "./strategies.mjs";
 
-/** Rows of an enumeration: where each field is. */
-const placed = (prefix, fields) =>
-  layoutOf(fields).fields.map(({ name, offset, bytes }) => [
-    `${prefix}_${constantName(name)}`,
-    offset,
-    `${bytes} bytes`,
-  ]);
+/** @import {Spec} from "./types.mts" */
 
+/** @param {Spec} spec */
 export function cHeader({ version, errors, causes, manifest, options, strategies }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
   /** A text as one C string literal a line. */
-  const cLines = (text) =>
+  const cLines = (/** @type {string} */ text) =>
     text
       .split("\n")
       .slice(0, -1)
@@ -45,8 +40,8 @@ ${[
 
 /* Where the fields are: bytes from the start of the manifest, and of a record. */
 ${enumeration("fuselage_manifest_field", [
-  ...placed("FUSELAGE_MANIFEST_AT", manifest.header),
-  ...placed("FUSELAGE_RECORD_AT", manifest.recordHeader),
+  ...fieldRows("FUSELAGE_MANIFEST_AT", manifest.header),
+  ...fieldRows("FUSELAGE_RECORD_AT", manifest.recordHeader),
 ])}
 
 enum fuselage_manifest_tag {

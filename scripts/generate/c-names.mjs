@@ -2,10 +2,13 @@
 
 import { constantName, cString, define, header } from "./c-text.mjs";
 
-/** Strings one after the other, an empty one at the end. */
-const list = (texts) => texts.map((text) => `${cString(text)} "\\0"`).join(" ");
+/** @import {Spec} from "./types.mts" */
 
-export function cNames({ names, options }) {
+/** Strings one after the other, an empty one at the end. */
+const list = (/** @type {string[]} */ texts) =>
+  texts.map((text) => `${cString(text)} "\\0"`).join(" ");
+
+export function cNames(/** @type {Spec} */ { names, options }) {
   const variables = options.environment.filter(({ sources }) => sources.includes("runtime"));
   return header("names", [
     names.paths

@@ -2,8 +2,10 @@
 
 import { constantName, cString, define, header, xMacro } from "./c-text.mjs";
 
+/** @import {OptionRow, Spec} from "./types.mts" */
+
 /** The values that an option may have, as a list of strings and in words. */
-function choices({ name, choices }) {
+function choicesOf(/** @type {OptionRow} */ { name, choices = [] }) {
   const words = choices.join(", ").replace(/, ([^,]*)$/, " or $1");
   const list = choices.map((choice) => `${cString(choice)} "\\0"`).join(" ");
   return [
@@ -12,7 +14,7 @@ function choices({ name, choices }) {
   ].join("\n");
 }
 
-export function cRunnerOptions({ options }) {
+export function cRunnerOptions(/** @type {Spec} */ { options }) {
   const rows = options.runner.options;
   return header("runner_options", [
     "/* X(name, as it is written, its letter or 0, whether it has a value, whether it counts behind\n" +
@@ -30,7 +32,7 @@ export function cRunnerOptions({ options }) {
     "/* Values that an option may have: strings one after the other, an empty one at the end. */\n" +
       rows
         .filter(({ choices }) => choices)
-        .map(choices)
+        .map(choicesOf)
         .join("\n"),
   ]);
 }

@@ -3,7 +3,9 @@
 import { constantName, cString, define, header, xMacro } from "./c-text.mjs";
 import { layoutOf } from "./layout.mjs";
 
-export function cSections({ appimage, manifest }) {
+/** @import {Spec} from "./types.mts" */
+
+export function cSections(/** @type {Spec} */ { appimage, manifest }) {
   const { sections, magic, type, magicOffset } = appimage;
   const reserved = [
     [cString(manifest.section), layoutOf(manifest.header).size],

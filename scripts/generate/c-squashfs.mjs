@@ -1,21 +1,33 @@
 // runtime/generated/squashfs.h: the numbers of the squashfs format, and the failures of its reader.
 
-import { constantName, cString, define, enumeration, header, xMacro } from "./c-text.mjs";
+import {
+  constantName,
+  cString,
+  define,
+  enumeration,
+  fieldRows,
+  header,
+  xMacro,
+} from "./c-text.mjs";
 import { layoutOf } from "./layout.mjs";
 
+/** @typedef {import("./c-text.mjs").Constant} Constant */
+/** @import {ExtractKind, Spec, SquashfsError} from "./types.mts" */
+
 /** Four bytes as the number that a little-endian load makes of them. */
-const littleEndian = (text) =>
+const littleEndian = (/** @type {string} */ text) =>
   `0x${Buffer.from(text, "latin1").readUInt32LE(0).toString(16).padStart(8, "0")}u`;
 
-const hexadecimal = (value) => `0x${value.toString(16).padStart(4, "0")}`;
+const hexadecimal = (/** @type {number} */ value) => `0x${value.toString(16).padStart(4, "0")}`;
 
-const errorName = ({ name }) => `SQFS_E${name.toUpperCase()}`;
+const errorName = (/** @type {SquashfsError} */ { name }) => `SQFS_E${name.toUpperCase()}`;
 
-export function cSquashfs({ squashfs }) {
-  const { fields, size } = layoutOf(squashfs.superblock);
+export function cSquashfs(/** @type {Spec} */ { squashfs }) {
   const { compressors, errors, extractKinds, flags, inodeTypes, refusedXattrs } = squashfs;
   const counted = [...extractKinds, refusedXattrs];
-  const kindName = ({ name }) => `EXTRACT_${constantName(name)}`;
+  const kindName = (/** @type {ExtractKind} */ { name }) => `EXTRACT_${constantName(name)}`;
+  /** @type {Constant[]} */
+  const kinds = counted.map((kind, index) => [kindName(kind), index, kind.summary]);
   return header("squashfs", [
     [
       define("SQFS_MAGIC", `${littleEndian(squashfs.magic)} /* ${cString(squashfs.magic)} */`),
@@ -29,12 +41,8 @@ export function cSquashfs({ squashfs }) {
     ].join("\n"),
     "/* Where the fields of the superblock are, bytes from its start. */\n" +
       enumeration("sqfs_super_field", [
-        ...fields.map(({ name, offset, bytes }) => [
-          `SQFS_SUPER_${constantName(name)}`,
-          offset,
-          `${bytes} bytes`,
-        ]),
-        ["SQFS_SUPER_SIZE", size],
+        ...fieldRows("SQFS_SUPER", squashfs.superblock),
+        ["SQFS_SUPER_SIZE", layoutOf(squashfs.superblock).size],
       ]),
     enumeration(
       "sqfs_flag",
@@ -68,11 +76,11 @@ export function cSquashfs({ squashfs }) {
     "/* X(name, errno of a file system), where that is not EIO */\n" +
       xMacro(
         "SQFS_ERROR_NUMBERS",
-        errors.filter(({ errno }) => errno).map((error) => [errorName(error), error.errno]),
+        errors.flatMap((error) => (error.errno ? [[errorName(error), error.errno]] : [])),
       ),
     "/* What extraction leaves out and counts: kinds that can be asked for, and refused attributes. */\n" +
       enumeration("extract_kind", [
-        ...counted.map((kind, index) => [kindName(kind), index, kind.summary]),
+        ...kinds,
         ["EXTRACT_KINDS", extractKinds.length],
         ["EXTRACT_COUNTS", counted.length],
       ]),

@@ -2,8 +2,10 @@
 // `advice` is what to do. Without it runtime/cli/doctor.c takes a look at the machine, and does not
 // compile where it has forgotten one.
 
+/** @import {Cause} from "./types.mts" */
+
 /** Of the generated header. */
-export function causesC(causes) {
+export function causesC(/** @type {Cause[]} */ causes) {
   const advised = causes.filter(({ advice }) => advice !== undefined);
   return `/* What a failure comes from; FUSELAGE_CAUSE_NONE is 0. */
 enum fuselage_cause {

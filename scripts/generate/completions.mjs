@@ -2,10 +2,20 @@
 
 import { aliasCommand } from "./help.mjs";
 
+/** @import {Argument, Command, OptionRow, Options} from "./types.mts" */
+
+/**
+ * What takes options and arguments: a command of `bundle`, or a program.
+ * @typedef {{options: OptionRow[], arguments?: Argument[], rest?: Argument}} Taker
+ */
+
 /** Every program: its options, and its commands where it has any. */
-function programs({ program, global, commands, runner, ...options }) {
+function programs(/** @type {Options} */ { program, global, commands, runner, ...options }) {
   const help = global.filter(({ name }) => name === "help");
-  const named = (command, more) => ({ ...command, options: [...command.options, ...more] });
+  const named = (/** @type {Command} */ command, /** @type {OptionRow[]} */ more) => ({
+    ...command,
+    options: [...command.options, ...more],
+  });
   const alias = aliasCommand({ commands, ...options });
   return {
     bundle: { name: program.name, global, commands: commands.map((one) => named(one, help)) },
@@ -15,17 +25,20 @@ function programs({ program, global, commands, runner, ...options }) {
 }
 
 /** What an option is called on a command line: --name, and -n where there is one. */
-const spellings = ({ name, short }) => [`--${name}`, ...(short ? [`-${short}`] : [])];
+const spellings = (/** @type {OptionRow} */ { name, short }) => [
+  `--${name}`,
+  ...(short ? [`-${short}`] : []),
+];
 
 /** What a value is: a folder, a file, or something that only its writer knows. */
-function valueKind({ value = "" }) {
+function valueKind(/** @type {{value?: string}} */ { value = "" }) {
   if (value === "DIR") return "folder";
   return /FILE|OUT$/.test(value) ? "file" : "text";
 }
 
 const bash = {
   /** Cases that answer for the value of an option. */
-  values(options) {
+  values(/** @type {OptionRow[]} */ options) {
     return options
       .filter(({ type }) => type === "string")
       .map((option) => {
@@ -39,7 +52,7 @@ const bash = {
   },
 
   /** Body of a case: the value of `prev`, else options, else what the shell offers itself. */
-  command({ options, arguments: given = [] }) {
+  command(/** @type {Taker} */ { options, arguments: given = [] }) {
     const choices = given.find((argument) => argument.choices)?.choices;
     const words = choices ? `_fuselage_words "${choices.join(" ")}"` : ":";
     return [
@@ -54,9 +67,10 @@ const bash = {
   },
 };
 
-const indent = (lines, depth) => lines.map((line) => `${"\t".repeat(depth)}${line}`);
+const indent = (/** @type {string[]} */ lines, /** @type {number} */ depth) =>
+  lines.map((line) => `${"\t".repeat(depth)}${line}`);
 
-function bashCompletions(options) {
+function bashCompletions(/** @type {Options} */ options) {
   const { bundle, alias, runner } = programs(options);
   const names = bundle.commands.map(({ name }) => name).join(" ");
   return `${[
@@ -122,17 +136,17 @@ function bashCompletions(options) {
 }
 
 /** A text inside '...' of zsh and in the brackets of _arguments. */
-const zshText = (text) =>
+const zshText = (/** @type {string} */ text) =>
   text.replaceAll(/[[\]:\\]/g, (char) => `\\${char}`).replaceAll("'", "'\\''");
 
-function zshAction(item) {
+function zshAction(/** @type {{name: string, value?: string, choices?: string[]}} */ item) {
   if (item.choices) return `(${item.choices.join(" ")})`;
   const kind = valueKind({ value: item.value ?? item.name });
   return kind === "folder" ? "_files -/" : kind === "file" ? "_files" : " ";
 }
 
-function zshOption(item) {
-  const { name, short, type, value, multiple, summary } = item;
+function zshOption(/** @type {OptionRow} */ item) {
+  const { name, short, type, value = "", multiple, summary } = item;
   const text = `[${zshText(summary)}]`;
   const given = type === "string" ? `:${zshText(value)}:${zshAction(item)}` : "";
   const long = `--${name}${type === "string" ? "=" : ""}`;
@@ -141,14 +155,17 @@ function zshOption(item) {
   return spelled.map((one) => `'${multiple ? "*" : others}${one}${text}${given}'`);
 }
 
-/** A call of _arguments for a command. */
-function zshArguments({ options, arguments: given = [], rest }, tail = []) {
+/** A call of _arguments for a command, with `tail` for what follows its arguments. */
+function zshArguments(
+  /** @type {Taker} */ { options, arguments: given = [], rest },
+  /** @type {string[]} */ tail = [],
+) {
   const positional = given.map((item) => `':${item.name}:${zshAction(item)}'`);
   const more = rest ? [`'*::${rest.name}:_files'`] : tail;
   return `_arguments -s -S ${[...options.flatMap(zshOption), ...positional, ...more].join(" \\\n    ")}`;
 }
 
-function zshCompletions(options) {
+function zshCompletions(/** @type {Options} */ options) {
   const { bundle, alias, runner } = programs(options);
   const commands = bundle.commands.map(
     ({ name, summary }) =>
@@ -190,9 +207,14 @@ function zshCompletions(options) {
   ].join("\n")}\n`;
 }
 
-const fishText = (text) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+const fishText = (/** @type {string} */ text) =>
+  `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 
-function fishOption(program, condition, item) {
+function fishOption(
+  /** @type {string} */ program,
+  /** @type {string} */ condition,
+  /** @type {OptionRow} */ item,
+) {
   const { name, short, type, summary } = item;
   const value = item.choices
     ? ` -x -a ${fishText(item.choices.join(" "))}`
@@ -208,7 +230,7 @@ function fishOption(program, condition, item) {
   ].join(" ");
 }
 
-function fishCompletions(options) {
+function fishCompletions(/** @type {Options} */ options) {
   const { bundle, alias, runner } = programs(options);
   const none = "__fish_use_subcommand";
   return `${[
@@ -234,7 +256,7 @@ function fishCompletions(options) {
 /**
  * Completions by the name of their file.
  *
- * @param options the tables of options.json
+ * @param {Options} options the tables of options.json
  * @returns {Record<string, string>}
  */
 export function completions(options) {

@@ -3,25 +3,35 @@
 // In options.json `path` says that a value is a path ("slash": when it has a slash), and
 // `config: false` that an option is for the command line alone.
 
+import { commandNamed } from "./help.mjs";
 import { isForCommandLine, keysOf, rulesOf } from "./option-rules.mjs";
 
-function powersOfTwo(min, max) {
+/** @import {OptionRow, OptionRule, Options, Schema} from "./types.mts" */
+
+function powersOfTwo(/** @type {number} */ min, /** @type {number} */ max) {
   const count = Math.log2(max / min) + 1;
   return Array.from({ length: count }, (_, power) => min * 2 ** power);
 }
 
+/** @param {OptionRule} rule @returns {Schema} */
 function schemaOf({ type, choices, min, max, powerOfTwo, pattern }) {
   const text = { type: "string", ...(pattern && { pattern }) };
   if (type === "boolean") return { type };
   if (type === "list") return { type: "array", items: text };
-  if (powerOfTwo) return { type, enum: powersOfTwo(min, max) };
+  if (powerOfTwo && min !== undefined && max !== undefined)
+    return { type, enum: powersOfTwo(min, max) };
   if (type === "integer") return { type, minimum: min, maximum: max };
   if (choices) return { type, enum: choices };
   return pattern ? text : { ...text, minLength: 1 };
 }
 
-/** Keys in order of the options: `[key, description, path]`. */
-function entriesOf(option) {
+/**
+ * Keys in order of the options.
+ * @typedef {[key: string, description: string, path: OptionRow["path"]]} Entry
+ */
+
+/** @returns {Entry[]} */
+function entriesOf(/** @type {OptionRow} */ option) {
   if (isForCommandLine(option)) return [];
   const summary = option.summary.replace(/; write --arg.*$/, "");
   const negated = option.type === "boolean" && option.name.startsWith("no-");
@@ -32,10 +42,11 @@ function entriesOf(option) {
   ]);
 }
 
-/** @returns {{properties: Record<string, object>, paths: Record<string, true | "slash">}} */
-export function configKeys({ commands }) {
-  const build = commands.find(({ name }) => name === "build");
+/** @returns {{properties: Record<string, Schema>, paths: Record<string, true | "slash">}} */
+export function configKeys(/** @type {Options} */ { commands }) {
+  const build = commandNamed("build", commands);
   const rules = rulesOf(build);
+  /** @type {Entry} */
   const input = ["input", build.arguments[0].summary, true];
   const entries = [input, ...build.options.flatMap(entriesOf)];
   return {
@@ -43,12 +54,12 @@ export function configKeys({ commands }) {
       entries.map(([key, description]) => [key, { description, ...schemaOf(rules[key]) }]),
     ),
     paths: Object.fromEntries(
-      entries.filter(([, , path]) => path).map(([key, , path]) => [key, path]),
+      entries.flatMap(([key, , path]) => (path === undefined ? [] : [[key, path]])),
     ),
   };
 }
 
-export function configSchema(options) {
+export function configSchema(/** @type {Options} */ options) {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Options of `bundle build`",

@@ -2,15 +2,17 @@
 
 import { constantName, header } from "./c-text.mjs";
 
-const snakeCase = (name) => constantName(name).toLowerCase();
+/** @import {AddonRow, Spec} from "./types.mts" */
+
+const snakeCase = (/** @type {string} */ name) => constantName(name).toLowerCase();
 
 /** Columns as constants in a namespace of their own, and how many there are. */
-function row({ name, summary, columns }) {
+function row(/** @type {AddonRow} */ { name, summary, columns }) {
   const lines = [...columns.map(snakeCase), "columns"].map((column) => `\t${column},`);
   return `// ${summary}\nnamespace ${snakeCase(name)}_row\n{\nenum : size_t {\n${lines.join("\n")}\n};\n}`;
 }
 
-export function cppAddon({ addon }) {
+export function cppAddon(/** @type {Spec} */ { addon }) {
   const kinds = addon.failures.map(({ name, summary }) => `\t${name}, // ${summary}`);
   const names = addon.failures.map(({ name }) => `"${name}"`).join(", ");
   return header("addon", [

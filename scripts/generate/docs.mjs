@@ -14,7 +14,9 @@ import {
 } from "./help.mjs";
 import { defaultExit, root } from "./spec.mjs";
 
-function errorTable({ errors }) {
+/** @import {Schema, Spec} from "./types.mts" */
+
+function errorTable(/** @type {Spec} */ { errors }) {
   const rows = errors.map(({ code, raisedBy, exit, summary, hint }) => {
     const status = raisedBy.map((who) => exit?.[who] ?? defaultExit[who]).join(", ");
     return `| \`${code}\` | ${raisedBy.join(", ")} | ${status} | ${summary} | ${hint} |`;
@@ -23,8 +25,8 @@ function errorTable({ errors }) {
   return [head, "|---|---|---|---|---|", ...rows].join("\n");
 }
 
-function tagTable({ manifest }) {
-  const yes = (value) => (value ? "yes" : "no");
+function tagTable(/** @type {Spec} */ { manifest }) {
+  const yes = (/** @type {boolean} */ value) => (value ? "yes" : "no");
   const rows = manifest.tags.map(
     ({ value, name, critical, repeated, summary }) =>
       `| ${value} | ${name} | ${yes(critical)} | ${yes(repeated)} | ${summary} |`,
@@ -33,17 +35,17 @@ function tagTable({ manifest }) {
   return [head, "|---|---|---|---|---|", ...rows].join("\n");
 }
 
-function libraryTable({ hostLibraries }) {
+function libraryTable(/** @type {Spec} */ { hostLibraries }) {
   const rows = hostLibraries.map(
     ({ names, reason }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${reason} |`,
   );
   return ["| library | why it is the target's |", "|---|---|", ...rows].join("\n");
 }
 
-function configTable({ options }) {
-  const type = (schema) => {
+function configTable(/** @type {Spec} */ { options }) {
+  const type = (/** @type {Schema} */ schema) => {
     if (schema.enum) return schema.enum.map((one) => `\`${JSON.stringify(one)}\``).join(", ");
-    if (schema.type === "array") return `list of ${schema.items.type}s`;
+    if (schema.items) return `list of ${schema.items.type}s`;
     if (schema.type !== "integer") return schema.type;
     return `integer, ${schema.minimum} to ${schema.maximum}`;
   };
@@ -53,8 +55,8 @@ function configTable({ options }) {
   return ["| key | value | meaning |", "|---|---|---|", ...rows].join("\n");
 }
 
-function cliReference({ options }) {
-  const block = (text) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
+function cliReference(/** @type {Spec} */ { options }) {
+  const block = (/** @type {string} */ text) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
   const environment = options.environment.map(
     ({ name, scope, summary }) => `| \`${name}\` | ${scope} | ${summary} |`,
   );
@@ -79,7 +81,7 @@ function cliReference({ options }) {
   ].join("\n\n");
 }
 
-function spliceTable(file, table) {
+function spliceTable(/** @type {string} */ file, /** @type {string} */ table) {
   const text = readFileSync(path.join(root, file), "utf8");
   const begin = "<!-- generated: begin -->";
   const end = "<!-- generated: end -->";
@@ -90,7 +92,7 @@ function spliceTable(file, table) {
 }
 
 /** The pages with what is generated in them. @returns {[file: string, text: string][]} */
-export function pages(spec) {
+export function pages(/** @type {Spec} */ spec) {
   return Object.entries({
     "docs/errors.md": errorTable(spec),
     "docs/cli.md": cliReference(spec),

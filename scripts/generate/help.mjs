@@ -1,9 +1,11 @@
 // Help texts from the option tables: the same text for --help, docs/cli.md and the runtime.
 
+/** @import {Command, OptionRow, Options, OwnOption} from "./types.mts" */
+
 const WIDTH = 80;
 
 /** Breaks text at spaces so that no line is longer than `width`; words are never cut. */
-function wrap(text, width) {
+function wrap(/** @type {string} */ text, /** @type {number} */ width) {
   const lines = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -15,7 +17,11 @@ function wrap(text, width) {
   return [...lines, line];
 }
 
-/** Two columns; a left side that is too wide gets a line of its own. */
+/**
+ * Two columns; a left side that is too wide gets a line of its own.
+ * @param {[left: string, right: string][]} rows
+ * @param {number} width of the left one
+ */
 function columns(rows, width) {
   return rows.flatMap(([left, right]) => {
     const lines = wrap(right, WIDTH - width);
@@ -28,6 +34,7 @@ function columns(rows, width) {
   });
 }
 
+/** @param {OptionRow} row @returns {[left: string, right: string]} */
 function optionRow({ name, short, value, optionalValue, multiple, summary }) {
   const shown = optionalValue ? `[=${value}]` : value ? ` ${value}` : "";
   const long = `--${name}${shown}${multiple ? "..." : ""}`;
@@ -35,7 +42,7 @@ function optionRow({ name, short, value, optionalValue, multiple, summary }) {
 }
 
 /** `bundle --help`. */
-export function programHelp({ program, global, commands }) {
+export function programHelp(/** @type {Options} */ { program, global, commands }) {
   return `${[
     `Usage: ${program.name} COMMAND [ARGUMENT]...`,
     "",
@@ -55,24 +62,42 @@ export function programHelp({ program, global, commands }) {
 }
 
 /** `bundle COMMAND --help`. */
-export function commandHelp({ program, global }, command) {
+export function commandHelp(
+  /** @type {Options} */ { program, global },
+  /** @type {Command} */ command,
+) {
   const help = global.filter(({ name }) => name === "help");
   return helpOf(`${program.name} ${command.name}`, command, help);
 }
 
+/** The row of a command. */
+export function commandNamed(/** @type {string} */ name, /** @type {Command[]} */ commands) {
+  const found = commands.find((command) => command.name === name);
+  if (found === undefined) throw new Error(`options.json: there is no command ${name}`);
+  return found;
+}
+
 /** A command under a name of its own: what the command takes, with the alias's examples. */
-export function aliasCommand({ alias, commands }) {
-  const command = commands.find(({ name }) => name === alias.command);
+export function aliasCommand(
+  /** @type {Pick<Options, "alias" | "commands">} */ { alias, commands },
+) {
+  const command = commandNamed(alias.command, commands);
   return { ...command, name: alias.name, examples: alias.examples };
 }
 
 /** `fuselage-bundle --help`. */
-export function aliasHelp(options) {
+export function aliasHelp(/** @type {Options} */ options) {
   return helpOf(options.alias.name, aliasCommand(options), options.global);
 }
 
+/**
+ * @param {string} name how it is started
+ * @param {Command} command
+ * @param {OptionRow[]} more options that are not its own
+ */
 function helpOf(name, command, more) {
-  const section = (title, lines) => (lines.length > 0 ? ["", title, ...lines] : []);
+  const section = (/** @type {string} */ title, /** @type {string[]} */ lines) =>
+    lines.length > 0 ? ["", title, ...lines] : [];
   const positionals = [...command.arguments, ...(command.rest ? [command.rest] : [])];
   return `${[
     `Usage: ${name} ${command.usage}`,
@@ -95,7 +120,7 @@ function helpOf(name, command, more) {
 }
 
 /** `fuselage --help`. */
-export function runnerHelp({ runner }) {
+export function runnerHelp(/** @type {Options} */ { runner }) {
   return `${[
     ...runner.usages.map((usage, i) => `${i === 0 ? "Usage:" : "      "} ${runner.name} ${usage}`),
     "",
@@ -112,16 +137,16 @@ export function runnerHelp({ runner }) {
 }
 
 /** The options that a bundle itself takes. */
-export function runtimeHelp({ runtime }) {
+export function runtimeHelp(/** @type {Options} */ { runtime }) {
   return ownOptions(runtime);
 }
 
 /** The options that an AppImage takes besides. */
-export function appimageHelp({ appimage }) {
+export function appimageHelp(/** @type {Options} */ { appimage }) {
   return ownOptions(appimage);
 }
 
-function ownOptions(options) {
+function ownOptions(/** @type {OwnOption[]} */ options) {
   return `${columns(
     options.map(({ name, value, summary }) => [`  ${name}${value ? ` ${value}` : ""}`, summary]),
     28,

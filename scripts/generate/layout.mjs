@@ -1,8 +1,10 @@
 // Structures of bytes: fields one behind the other, each with its size.
 
+/** @import {Field} from "./types.mts" */
+
 /**
- * @param {{name: string, bytes: number}[]} fields
- * @returns {{fields: {name: string, bytes: number, offset: number}[], size: number}}
+ * @param {Field[]} fields
+ * @returns {{fields: (Field & {offset: number})[], size: number}}
  */
 export function layoutOf(fields) {
   let size = 0;
@@ -15,7 +17,7 @@ export function layoutOf(fields) {
 }
 
 /** Offsets by name, and the size of all. */
-export function offsetsOf(fields) {
+export function offsetsOf(/** @type {Field[]} */ fields) {
   const { fields: placed, size } = layoutOf(fields);
   return { ...Object.fromEntries(placed.map(({ name, offset }) => [name, offset])), size };
 }

@@ -2,11 +2,13 @@
 
 import { aliasCommand } from "./help.mjs";
 
+/** @import {Argument, Command, OptionRow, Options, OwnOption, Spec} from "./types.mts" */
+
 /** Longest line of text in the sources of a page. */
 const WIDTH = 78;
 
 /** Text as roff: nothing in it is a request or an escape of its own. */
-function escaped(text) {
+function escaped(/** @type {string} */ text) {
   return text
     .replaceAll("\\", "\\e")
     .replaceAll("-", "\\-")
@@ -17,7 +19,7 @@ function escaped(text) {
 }
 
 /** A paragraph in lines; a line that starts with a full stop would be a request. */
-function prose(text) {
+function prose(/** @type {string} */ text) {
   const lines = [];
   let line = "";
   for (const word of escaped(text).split(" ")) {
@@ -30,25 +32,35 @@ function prose(text) {
 }
 
 /** A tagged paragraph: what on the left, what it does on the right. */
-const tagged = (left, right) => [".TP", left, ...prose(right)];
+const tagged = (/** @type {string} */ left, /** @type {string} */ right) => [
+  ".TP",
+  left,
+  ...prose(right),
+];
 
-const bold = (text) => `\\fB${escaped(text)}\\fR`;
-const italic = (text) => `\\fI${escaped(text)}\\fR`;
+const bold = (/** @type {string} */ text) => `\\fB${escaped(text)}\\fR`;
+const italic = (/** @type {string} */ text) => `\\fI${escaped(text)}\\fR`;
 
-function option({ name, short, value, optionalValue, multiple, summary }) {
+function option(/** @type {OptionRow} */ { name, short, value, optionalValue, multiple, summary }) {
   const shown = value ? (optionalValue ? `\\fR[=${italic(value)}]` : `\\fR=${italic(value)}`) : "";
   const long = bold(`--${name}`) + shown;
   const left = `${short ? `${bold(`-${short}`)}, ` : ""}${long}${multiple ? " ..." : ""}`;
   return tagged(left, summary);
 }
 
-const argument = ({ name, summary }) => tagged(italic(name), summary);
+const argument = (/** @type {Argument} */ { name, summary }) => tagged(italic(name), summary);
 
-const examples = (lines) =>
+const examples = (/** @type {string[]} */ lines) =>
   lines.length === 0
     ? []
     : [".PP", ".nf", ...lines.map((line) => `${escaped(line)}`.replace(/^([.'])/, "\\&$1")), ".fi"];
 
+/**
+ * @param {string} name
+ * @param {string} summary
+ * @param {Spec} spec
+ * @param {[heading: string, lines: string[]][]} sections without those that have no lines
+ */
 function page(name, summary, { version, options }, sections) {
   // That of the tables, not of the build: a page says the same whenever it is made.
   const { date } = options.program;
@@ -65,25 +77,28 @@ function page(name, summary, { version, options }, sections) {
 }
 
 /** Usage lines, the program's name bold. */
-function synopsis(name, usages) {
+function synopsis(/** @type {string} */ name, /** @type {string[]} */ usages) {
   return usages.flatMap((usage, index) => [
     ...(index === 0 ? [] : [".br"]),
     `${bold(name)} ${escaped(usage)}`,
   ]);
 }
 
-const paragraphs = (texts) =>
+const paragraphs = (/** @type {string[]} */ texts) =>
   texts.flatMap((text, i) => [...(i === 0 ? [] : [".PP"]), ...prose(text)]);
 
-const seeAlso = (...names) => [names.map((name) => `${bold(name)}(1)`).join(",\n")];
+const seeAlso = (/** @type {string[]} */ ...names) => [
+  names.map((name) => `${bold(name)}(1)`).join(",\n"),
+];
 
-function environment({ environment }, wanted) {
+/** Variables whose scope is wanted. */
+function environment(/** @type {Options} */ { environment }, /** @type {RegExp} */ wanted) {
   return environment
     .filter(({ scope }) => wanted.test(scope))
     .flatMap(({ name, scope, summary }) => tagged(bold(name), `${summary} (${scope}).`));
 }
 
-function exitStatus(rows) {
+function exitStatus(/** @type {[status: string, meaning: string][]} */ rows) {
   return rows.flatMap(([status, meaning]) => tagged(bold(status), meaning));
 }
 
@@ -94,13 +109,13 @@ const builderStatus = exitStatus([
 ]);
 
 /** An option of the packed file itself. */
-function ownOption({ name, value, summary }) {
+function ownOption(/** @type {OwnOption} */ { name, value, summary }) {
   return tagged(`${bold(name)}${value ? ` ${italic(value)}` : ""}`, summary);
 }
 
-function bundlePage(spec) {
+function bundlePage(/** @type {Spec} */ spec) {
   const { program, global, commands, runtime, appimage } = spec.options;
-  const command = (item) => [
+  const command = (/** @type {Command} */ item) => [
     `.SS ${escaped(`${program.name} ${item.name}`)}`,
     ...synopsis(program.name, [`${item.name} ${item.usage}`]),
     ".PP",
@@ -137,13 +152,13 @@ function bundlePage(spec) {
   ]);
 }
 
-function aliasPage(spec) {
+function aliasPage(/** @type {Spec} */ spec) {
   const { alias, global } = spec.options;
   const command = aliasCommand(spec.options);
   return page(alias.name, command.summary, spec, [
     ["SYNOPSIS", synopsis(alias.name, [command.usage])],
     ["DESCRIPTION", paragraphs([command.summary, ...command.details, alias.summary])],
-    ["ARGUMENTS", argument(command.rest)],
+    ["ARGUMENTS", command.rest ? argument(command.rest) : []],
     ["OPTIONS", [...command.options, ...global].flatMap(option)],
     ["EXIT STATUS", builderStatus],
     ["EXAMPLES", examples(alias.examples).slice(1)],
@@ -151,7 +166,7 @@ function aliasPage(spec) {
   ]);
 }
 
-function runnerPage(spec) {
+function runnerPage(/** @type {Spec} */ spec) {
   const { runner } = spec.options;
   return page(runner.name, runner.summary, spec, [
     ["SYNOPSIS", synopsis(runner.name, runner.usages)],
@@ -175,7 +190,7 @@ function runnerPage(spec) {
 /**
  * Pages by the name of their file.
  *
- * @param spec what `readSpec` returns
+ * @param {Spec} spec what `readSpec` returns
  * @returns {Record<string, string>}
  */
 export function manPages(spec) {

@@ -5,11 +5,21 @@
 // Rules are `choices`, `min` and `max` (a whole number), `powerOfTwo`, `pattern` and `maxBytes` (a
 // text); `list` says that the one text of the command line is a list; `expected` says it in words.
 
-const camelCase = (name) => name.replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+/** @import {Command, KeyRow, OptionRow, OptionRule, Options, ValueRule, Values} from "./types.mts" */
 
+/**
+ * What says of a value what it may be: an option, one of its keys, an argument.
+ * @typedef {KeyRow & {multiple?: boolean, list?: boolean}} Row
+ */
+
+const camelCase = (/** @type {string} */ name) =>
+  name.replace(/-[a-z]/g, ([, letter]) => letter.toUpperCase());
+
+/** @type {(keyof Values)[]} */
 const rules = ["choices", "min", "max", "powerOfTwo", "pattern", "maxBytes", "expected"];
 
-function ruleOf(row) {
+/** @returns {ValueRule} */
+function ruleOf(/** @type {Row} */ row) {
   const isList = row.multiple || row.list;
   const isNumber = row.min !== undefined || row.max !== undefined;
   const type = isList
@@ -24,21 +34,26 @@ function ruleOf(row) {
 }
 
 /** Whether a row is for the command line alone. */
-export const isForCommandLine = ({ name, config }) => config === false || name === "json";
+export const isForCommandLine = (/** @type {OptionRow} */ { name, config }) =>
+  config === false || name === "json";
 
-/** Of one row: the key and the row of each of its keys. */
-export function keysOf(row) {
+/** Of one row: the key and the row of each of its keys. @returns {[key: string, row: Row][]} */
+export function keysOf(/** @type {OptionRow} */ row) {
   if (row.keys) return Object.entries(row.keys);
   const negated = row.type === "boolean" && row.name.startsWith("no-");
   const key = row.key ?? camelCase(negated ? row.name.slice("no-".length) : row.name);
   return [[key, row]];
 }
 
-/** Rules of one command by key, with how a command line names it: `argument`, or `flag` and `value`. */
+/**
+ * Rules of one command by key, with how a command line names it: `argument`, or `flag` and `value`.
+ * @param {Command} command
+ * @returns {Record<string, OptionRule>}
+ */
 export function rulesOf({ options, arguments: positionals, rest }) {
-  const named = [...positionals, ...(rest ? [{ ...rest, list: true }] : [])]
-    .filter(({ key }) => key !== undefined)
-    .map((row) => [row.key, { argument: row.name, ...ruleOf(row) }]);
+  const named = [...positionals, ...(rest ? [{ ...rest, list: true }] : [])].flatMap((row) =>
+    row.key === undefined ? [] : [[row.key, { argument: row.name, ...ruleOf(row) }]],
+  );
   const flags = options
     .filter((row) => !isForCommandLine(row))
     .flatMap((row) =>
@@ -51,7 +66,7 @@ export function rulesOf({ options, arguments: positionals, rest }) {
   return Object.fromEntries([...named, ...flags]);
 }
 
-/** @returns {Record<string, Record<string, object>>} by command */
-export function optionRules({ commands }) {
+/** @returns {Record<string, Record<string, OptionRule>>} by command */
+export function optionRules(/** @type {Options} */ { commands }) {
   return Object.fromEntries(commands.map((command) => [command.name, rulesOf(command)]));
 }

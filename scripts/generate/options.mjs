@@ -7,19 +7,27 @@
 // Texts name what stands in the same row as {choices}, {min}, {levels.zstd.max}. Choices that are
 // {"machines": "linux-{node}"} are made of a text for each machine that is built for.
 
+/** @import {KeyRow, Machines, OptionRow, Options, WrittenKey, WrittenOption, WrittenOptions} from "./types.mts" */
+
 /** "a, b or c" */
-const orList = (names) => names.join(", ").replace(/, ([^,]*)$/, " or $1");
+const orList = (/** @type {string[]} */ names) => names.join(", ").replace(/, ([^,]*)$/, " or $1");
 
 /** 131072 → "128K", where bytes are counted in powers of two. */
-function bytes(number) {
+function bytes(/** @type {number} */ number) {
   if (number % 1048576 === 0) return `${number / 1048576}M`;
   return number % 1024 === 0 ? `${number / 1024}K` : `${number}`;
 }
 
-/** A text with what it names of `row` in it. */
+/**
+ * A text with what it names of `row` in it.
+ * @param {string} text
+ * @param {{name?: string, powerOfTwo?: boolean}} row
+ */
 function filled(text, row) {
-  return text.replaceAll(/(?<!\$)\{([a-z]\w*(?:\.\w+)*)\}/g, (_, name) => {
-    const value = name.split(".").reduce((from, key) => from?.[key], row);
+  return text.replaceAll(/(?<!\$)\{([a-z]\w*(?:\.\w+)*)\}/g, (_, /** @type {string} */ name) => {
+    /** @type {unknown} */
+    let value = row;
+    for (const key of name.split(".")) value = value instanceof Object && Reflect.get(value, key);
     if (Array.isArray(value)) return orList(value);
     if (typeof value === "number") return row.powerOfTwo ? bytes(value) : `${value}`;
     if (typeof value === "string") return value;
@@ -27,12 +35,18 @@ function filled(text, row) {
   });
 }
 
+/** @param {WrittenOption["choices"]} choices @param {Machines} machines */
 function choicesOf(choices, machines) {
-  if (choices?.machines === undefined) return choices;
+  if (choices === undefined || Array.isArray(choices)) return choices;
   return machines.built.map((machine) => filled(choices.machines, machine));
 }
 
-/** One key of several: what stands there, and of its row the choices or the range of all levels. */
+/**
+ * One key of several: what stands there, and of its row the choices or the range of all levels.
+ * @param {WrittenKey} key
+ * @param {Pick<OptionRow, "name" | "choices" | "levels">} row
+ * @returns {KeyRow}
+ */
 function keyOf({ values, ...own }, row) {
   const levels = Object.values(row.levels ?? {});
   return {
@@ -46,36 +60,49 @@ function keyOf({ values, ...own }, row) {
   };
 }
 
+/**
+ * A row with what its rule says, and its texts filled.
+ * @param {WrittenOption} row
+ * @param {WrittenOptions["rules"]} rules
+ * @param {Machines} machines
+ * @returns {OptionRow}
+ */
 function rowOf(row, rules, machines) {
-  const { rule: name, ...own } = row;
-  if (name !== undefined && rules[name] === undefined) {
-    throw new Error(`options.json: ${row.name}: there is no rule ${name}`);
+  const { name, rule: wanted, ...own } = row;
+  const rule = wanted === undefined ? undefined : rules[wanted];
+  if (wanted !== undefined && rule === undefined) {
+    throw new Error(`options.json: ${name}: there is no rule ${wanted}`);
   }
-  const { choices: given, ...made } = { name: row.name, ...rules[name], ...own };
+  const { choices: given, ...written } = { name, ...rule, ...own };
+  const { summary, keys } = written;
+  if (summary === undefined) throw new Error(`options.json: ${name} has no summary`);
   const choices = choicesOf(given, machines);
-  if (choices !== undefined) made.choices = choices;
-  const keys = Object.entries(made.keys ?? {}).map(([key, own]) => [key, keyOf(own, made)]);
-  if (keys.length > 0) made.keys = Object.fromEntries(keys);
-  if (made.expected !== undefined) made.expected = filled(made.expected, made);
-  return { ...made, summary: filled(made.summary, made) };
+  const made = { ...written, ...(choices && { choices }) };
+  const expected = made.expected && filled(made.expected, made);
+  return {
+    ...made,
+    summary: filled(summary, made),
+    ...(expected && { expected }),
+    ...(keys && {
+      keys: Object.fromEntries(Object.entries(keys).map(([key, own]) => [key, keyOf(own, made)])),
+    }),
+  };
 }
 
 /**
- * @param options what stands in options.json
- * @param machines what stands in machines.json
- * @returns the same with each row complete
+ * @param {WrittenOptions} options what stands in options.json
+ * @param {Machines} machines what stands in machines.json
+ * @returns {Options} the same with each row complete
  */
 export function expandOptions({ rules, ...options }, machines) {
-  const expand = (holder) => ({
-    ...holder,
-    options: holder.options.map((row) => rowOf(row, rules, machines)),
-  });
+  const expand = (/** @type {WrittenOption[]} */ rows) =>
+    rows.map((row) => rowOf(row, rules, machines));
   return {
     ...options,
     rules: Object.fromEntries(
       Object.keys(rules).map((name) => [name, rowOf({ name, rule: name }, rules, machines)]),
     ),
-    commands: options.commands.map(expand),
-    runner: expand(options.runner),
+    commands: options.commands.map((one) => ({ ...one, options: expand(one.options) })),
+    runner: { ...options.runner, options: expand(options.runner.options) },
   };
 }

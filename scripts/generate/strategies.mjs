@@ -3,10 +3,12 @@
 // They stand in the order in which they are tried. `host`: it can leave a mount on the host. `shared`:
 // later starts share its mount, and the first letter of its name tells them which one it is.
 
+/** @import {Strategy} from "./types.mts" */
+
 /** Letters that say something else to starts that share a mount: runtime/share/share.h. */
 const TAKEN = ["x"];
 
-export function checkStrategies(strategies) {
+export function checkStrategies(/** @type {Strategy[]} */ strategies) {
   const letters = strategies.filter(({ shared }) => shared).map(({ name }) => name[0]);
   for (const [index, letter] of letters.entries()) {
     if (TAKEN.includes(letter) || letters.indexOf(letter) !== index) {
@@ -16,8 +18,8 @@ export function checkStrategies(strategies) {
 }
 
 /** "auto" and the names, for a start and for a mount of the host's. */
-export function mountTypes(strategies) {
-  const names = (list) => ["auto", ...list.map(({ name }) => name)];
+export function mountTypes(/** @type {Strategy[]} */ strategies) {
+  const names = (/** @type {Strategy[]} */ list) => ["auto", ...list.map(({ name }) => name)];
   return {
     mountTypes: names(strategies),
     hostMountTypes: names(strategies.filter(({ host }) => host)),
@@ -25,19 +27,24 @@ export function mountTypes(strategies) {
 }
 
 /** "a, b or c". */
-function inWords(list) {
+function inWords(/** @type {string[]} */ list) {
   return `${list.slice(0, -1).join(", ")} or ${list.at(-1)}`;
 }
 
 /**
  * Parses another description: "{mountTypes}" and "{hostMountTypes}" become the list as `choices` and
  * words elsewhere, with "default" behind auto and "code" around each where that follows in the braces.
+ *
+ * @param {string} text
+ * @param {Strategy[]} strategies
  */
 export function parseWithStrategies(text, strategies) {
+  /** @type {Record<string, string[]>} */
   const types = mountTypes(strategies);
-  const words = (which, isDefault, code) =>
+  /** @param {string[]} list @param {string} [isDefault] @param {string} [code] */
+  const words = (list, isDefault, code) =>
     inWords(
-      types[which].map((name) => {
+      list.map((name) => {
         const shown = code ? `\`${name}\`` : name;
         return isDefault && name === "auto" ? `${shown} (default)` : shown;
       }),
@@ -47,13 +54,13 @@ export function parseWithStrategies(text, strategies) {
     if (key === "choices") return types[value.slice(1, -1)] ?? value;
     return value.replaceAll(
       /\{(mountTypes|hostMountTypes)( default)?( code)?\}/g,
-      (_, which, isDefault, code) => words(which, isDefault, code),
+      (_, which, isDefault, code) => words(types[which], isDefault, code),
     );
   });
 }
 
 /** Of the generated header. */
-export function strategiesC(strategies) {
+export function strategiesC(/** @type {Strategy[]} */ strategies) {
   const types = mountTypes(strategies);
   const rows = strategies.map(
     ({ name, summary, shared, host }) => `\tX(${name}, ${+shared}, ${+host}) /* ${summary} */`,

@@ -7,15 +7,24 @@ import { optionRules } from "./option-rules.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { mountTypes } from "./strategies.mjs";
 
-const value = (name, data) => `export const ${name} = ${JSON.stringify(data, null, 2)} as const;\n`;
+/** @import {AddonRow, ManifestTag, Named, Spec} from "./types.mts" */
 
-/** The same with a line above it that says what it is. */
+const value = (/** @type {string} */ name, /** @type {unknown} */ data) =>
+  `export const ${name} = ${JSON.stringify(data, null, 2)} as const;\n`;
+
+/**
+ * The same with a line above it that says what it is.
+ * @param {string} comment
+ * @param {string} name
+ * @param {unknown} data
+ */
 const described = (comment, name, data) => `/** ${comment} */\n${value(name, data)}`;
 
-const byName = (list) => Object.fromEntries(list.map((item) => [item.name, item.value]));
-const namesOf = (list) => list.map(({ name }) => name);
+const byName = (/** @type {Named<string | number>[]} */ list) =>
+  Object.fromEntries(list.map((item) => [item.name, item.value]));
+const namesOf = (/** @type {{name: string}[]} */ list) => list.map(({ name }) => name);
 
-function errorParts({ errors }) {
+function errorParts(/** @type {Spec} */ { errors }) {
   const catalogue = errors
     .filter((error) => error.raisedBy.includes("builder"))
     .map(({ code, exit, summary, hint }) => [
@@ -32,9 +41,9 @@ function errorParts({ errors }) {
   ];
 }
 
-function manifestParts({ manifest }) {
+function manifestParts(/** @type {Spec} */ { manifest }) {
   const { tags, recordFlags, optionWords, header, recordHeader, ...numbers } = manifest;
-  const valuesOf = (list) => list.map((item) => item.value);
+  const valuesOf = (/** @type {ManifestTag[]} */ list) => list.map((item) => item.value);
   return [
     value("manifestFormat", {
       ...numbers,
@@ -55,7 +64,7 @@ function manifestParts({ manifest }) {
   ];
 }
 
-function strategyParts({ strategies }) {
+function strategyParts(/** @type {Spec} */ { strategies }) {
   return [
     described(
       "Ways to make an image visible, in the order in which they are tried.",
@@ -67,7 +76,7 @@ function strategyParts({ strategies }) {
   ];
 }
 
-function squashfsParts({ squashfs }) {
+function squashfsParts(/** @type {Spec} */ { squashfs }) {
   const { magic, bigEndianMagic, major, minor, metadataBytes, extendedType } = squashfs;
   const { extractKinds, refusedXattrs } = squashfs;
   const counted = namesOf([...extractKinds, refusedXattrs]);
@@ -93,8 +102,8 @@ function squashfsParts({ squashfs }) {
   ];
 }
 
-function addonParts({ addon }) {
-  const columnsOf = ({ name, columns }) => [
+function addonParts(/** @type {Spec} */ { addon }) {
+  const columnsOf = (/** @type {AddonRow} */ { name, columns }) => [
     name,
     {
       ...Object.fromEntries(columns.map((column, index) => [column, index])),
@@ -112,7 +121,7 @@ function addonParts({ addon }) {
   ];
 }
 
-function appimageParts({ appimage: { magic, type, magicOffset, sections } }) {
+function appimageParts(/** @type {Spec} */ { appimage: { magic, type, magicOffset, sections } }) {
   return [
     described("What of an AppImage stands in its ELF file.", "appimageFormat", {
       magic,
@@ -123,7 +132,7 @@ function appimageParts({ appimage: { magic, type, magicOffset, sections } }) {
   ];
 }
 
-function machineParts({ machines }) {
+function machineParts(/** @type {Spec} */ { machines }) {
   const known = machines.built.map(({ name, aliases, node, elfMachine }) => {
     return { name, aliases, node, elfMachine };
   });
@@ -133,7 +142,7 @@ function machineParts({ machines }) {
   ];
 }
 
-function ruleParts({ options }) {
+function ruleParts(/** @type {Spec} */ { options }) {
   return [
     described(
       "Keys of bundle.config.*, with their JSON schema, and those whose values are paths.",
@@ -149,7 +158,7 @@ function ruleParts({ options }) {
   ];
 }
 
-function nameParts({ names, options }) {
+function nameParts(/** @type {Spec} */ { names, options }) {
   const variables = options.environment.filter(({ sources }) => sources.includes("builder"));
   return [
     described("Well-known paths, ours and the system's.", "paths", byName(names.paths)),
@@ -167,7 +176,7 @@ function nameParts({ names, options }) {
   ];
 }
 
-function commandParts({ options }) {
+function commandParts(/** @type {Spec} */ { options }) {
   return [
     value("program", options.program),
     value("globalOptions", options.global),
@@ -184,7 +193,7 @@ function commandParts({ options }) {
 }
 
 /** The file, from everything that `readSpec` returns. */
-export function typescript(spec) {
+export function typescript(/** @type {Spec} */ spec) {
   return [
     `// ${notice}\n`,
     described("Version of this package.", "version", spec.version),

@@ -1,0 +1,349 @@
+// What stands in scripts/spec/, a type for each file, and what is made of it.
+
+/** Who raises an error or knows a variable. */
+export type Side = "builder" | "runtime";
+
+/** What a row is called, and what it is in a few words: a comment in what is generated. */
+export interface Described {
+  name: string;
+  summary: string;
+}
+
+/** A name for a number or a text. */
+export interface Named<Value> {
+  name: string;
+  value: Value;
+}
+
+/** A field of a structure: they stand one behind the other. */
+export interface Field {
+  name: string;
+  bytes: number;
+}
+
+/** A row of errors.json: a failure that people meet, by its code. */
+export interface ErrorRow {
+  code: string;
+  raisedBy: Side[];
+  /** Exit statuses that are not those of `defaultExit`. */
+  exit?: Partial<Record<Side, number>>;
+  /** What happened. */
+  summary: string;
+  /** What to do. */
+  hint: string;
+  /** The same in the words of the runtime, where it says less or something else. */
+  runtimeHint?: string;
+}
+
+/** A row of causes.json: what a failure of the runtime comes from. */
+export interface Cause extends Described {
+  /** What to do, where it is the same on every machine. */
+  advice?: string;
+}
+
+/** A row of strategies.json: a way to make an image visible. */
+export interface Strategy extends Described {
+  /** Whether later starts share its mount. */
+  shared: boolean;
+  /** Whether it can leave a mount on the host. */
+  host: boolean;
+}
+
+/** A machine of machines.json that bundles are made for. */
+export interface Machine {
+  /** As `uname -m` gives it; also the name of the compiler's targets and of qemu's programs. */
+  name: string;
+  /** Other names that people know it by. */
+  aliases: string[];
+  /** Its name in Node's `process.arch`. */
+  node: string;
+  /** e_machine of its ELF files. */
+  elfMachine: number;
+  /** The largest page that its kernel may use. */
+  pageBytes: number;
+  /** The linker's name for it. */
+  emulation: string;
+  /** What makes programs for every such machine, not for this one's model. */
+  compilerFlags: string[];
+}
+
+/** machines.json */
+export interface Machines {
+  built: Machine[];
+  /** Those that are only known by name. */
+  others: { name: string; elfMachine: number }[];
+}
+
+/** A kind of record in the manifest of a bundle. */
+export interface ManifestTag extends Described, Named<number> {
+  /** Whether a reader that does not know it must refuse the file. */
+  critical: boolean;
+  /** Whether there may be several. */
+  repeated: boolean;
+}
+
+/** manifest.json; docs/format.md has the prose. */
+export interface Manifest {
+  /** The ELF section that it stands in. */
+  section: string;
+  magic: string;
+  major: number;
+  minor: number;
+  header: Field[];
+  recordHeader: Field[];
+  recordAlignment: number;
+  maxBytes: number;
+  maxRecords: number;
+  imageAlignment: number;
+  recordFlags: (Described & Named<number>)[];
+  tags: ManifestTag[];
+  /** Words in a record of the tag OPTIONS. */
+  optionWords: (Described & Named<string>)[];
+}
+
+/** A row of host-libraries.json: libraries that are never packed. */
+export interface HostLibraries {
+  /** Names of files, with `*` for any characters. */
+  names: string[];
+  family: string;
+  /** Why they are the target's. */
+  reason: string;
+}
+
+/** names.json */
+export interface Names {
+  paths: (Described & Named<string>)[];
+  /** Endings of archives' names, and what such a file holds. */
+  archiveEndings: { ending: string; format: string }[];
+  /** Endings of what is made. */
+  outputEndings: Record<string, string>;
+}
+
+/** A failure of the squashfs reader. */
+export interface SquashfsError extends Described, Named<number> {
+  /** What people read. */
+  text: string;
+  /** What a file system answers where that is not EIO. */
+  errno?: string;
+}
+
+/** What extraction counts: `word` is how options and reports call it. */
+export interface ExtractKind extends Described {
+  word: string;
+}
+
+/** squashfs.json: the format, version 4.0. */
+export interface Squashfs {
+  magic: string;
+  bigEndianMagic: string;
+  major: number;
+  minor: number;
+  metadataBytes: number;
+  superblock: Field[];
+  flags: Named<number>[];
+  compressors: Named<number>[];
+  /** Added to the type of an inode: the long form of it. */
+  extendedType: number;
+  /** `constant`: the name in C. */
+  inodeTypes: (Named<number> & { constant: string })[];
+  errors: SquashfsError[];
+  /** What is left out unless it is asked for. */
+  extractKinds: ExtractKind[];
+  /** Attributes that the destination does not take. */
+  refusedXattrs: ExtractKind;
+}
+
+/** Rows of numbers that cross the border to the addon. */
+export interface AddonRow extends Described {
+  columns: string[];
+}
+
+/** addon.json */
+export interface Addon {
+  rows: AddonRow[];
+  /** In a column: nothing. */
+  none: number;
+  failures: Described[];
+}
+
+/** appimage.json: what of an AppImage stands in its ELF file. */
+export interface AppImage {
+  magic: string;
+  type: number;
+  magicOffset: number;
+  sections: (Described & { section: string; bytes: number })[];
+}
+
+/** Which values there are, in a row of options.json and in what is made of it. */
+export interface Values {
+  choices?: string[];
+  min?: number;
+  max?: number;
+  powerOfTwo?: boolean;
+  /** A regular expression for a text. */
+  pattern?: string;
+  maxBytes?: number;
+  /** The rule in words, for who breaks it. */
+  expected?: string;
+}
+
+/** What the command line takes: a switch, or an option with a value. */
+export type OptionType = "boolean" | "string";
+
+/** One of several keys that an option of the command line sets. */
+export interface KeyRow extends Values {
+  type?: OptionType;
+  description?: string;
+}
+
+/** An option, complete: scripts/generate/options.mjs. */
+export interface OptionRow extends Values, Described {
+  type?: OptionType;
+  /** Its letter. */
+  short?: string;
+  /** What help texts call the value. */
+  value?: string;
+  /** Whether the value may be left out. */
+  optionalValue?: boolean;
+  /** Whether it may be given several times. */
+  multiple?: boolean;
+  /** Whether the one text of the command line is a list. */
+  list?: boolean;
+  required?: boolean;
+  /** Levels by choice. */
+  levels?: Record<string, { min: number; max: number; default: number }>;
+  default?: string | number;
+  /** Whether the value is a path; "slash": when it has a slash. */
+  path?: true | "slash";
+  /** False for an option that is for the command line alone. */
+  config?: boolean;
+  /** Its key in the library, where that is not the name in camel case. */
+  key?: string;
+  /** Several of them. */
+  keys?: Record<string, KeyRow>;
+  /** Of the runner: whether it counts behind --run PATH too. */
+  behindRun?: boolean;
+}
+
+/** `{"machines": "linux-{node}"}`: a choice for each machine that is built for. */
+export interface MachineChoices {
+  machines: string;
+}
+
+/** A key as it stands in options.json: `values` takes the choices of its row, or the range of all levels. */
+export interface WrittenKey extends KeyRow {
+  values?: "choices" | "levels";
+}
+
+/** An option as it stands in options.json: what it does not say is said by the rule that it names. */
+export interface WrittenOption extends Omit<Partial<OptionRow>, "name" | "choices" | "keys"> {
+  name: string;
+  rule?: string;
+  choices?: string[] | MachineChoices;
+  keys?: Record<string, WrittenKey>;
+}
+
+/** An argument of a command that is no option. */
+export interface Argument extends Described {
+  /** Its key in the library, where it has one. */
+  key?: string;
+  optional?: boolean;
+  choices?: string[];
+}
+
+/** A command of `bundle`. */
+export interface Command<Option = OptionRow> extends Described {
+  usage: string;
+  arguments: Argument[];
+  /** What all that follows is. */
+  rest?: Argument;
+  /** Paragraphs below the summary. */
+  details: string[];
+  options: Option[];
+  examples: string[];
+}
+
+/** `fuselage`, the runtime without an image. */
+export interface Runner<Option = OptionRow> extends Described {
+  usages: string[];
+  details: string[];
+  options: Option[];
+  examples: string[];
+}
+
+/** An option of a finished file, with its dashes. */
+export interface OwnOption extends Described {
+  value?: string;
+}
+
+/** An environment variable. */
+export interface Variable extends Described {
+  sources: Side[];
+  /** Who reads or sets it, in words. */
+  scope: string;
+}
+
+/** options.json, complete. */
+export interface Options<Option = OptionRow> {
+  /** `bundle`; the date is that of its man page. */
+  program: Described & { date: string };
+  /** Options that `bundle` takes without a command. */
+  global: OptionRow[];
+  /** What values may be that several commands take. */
+  rules: Record<string, Option>;
+  commands: Command<Option>[];
+  /** A command under a name of its own. */
+  alias: Described & { command: string; examples: string[] };
+  /** Options of a bundle. */
+  runtime: OwnOption[];
+  /** Options of an AppImage. */
+  appimage: OwnOption[];
+  environment: Variable[];
+  runner: Runner<Option>;
+}
+
+/** options.json as it is written; a rule's name is its key. */
+export interface WrittenOptions extends Omit<Options<WrittenOption>, "rules"> {
+  rules: Record<string, Omit<WrittenOption, "name">>;
+}
+
+/** What an option or an argument of a command takes: scripts/generate/option-rules.mjs. */
+export interface ValueRule extends Values {
+  type: "list" | "boolean" | "integer" | "string";
+}
+
+/** The same with how a command line names it. */
+export interface OptionRule extends ValueRule {
+  argument?: string;
+  flag?: string;
+  value?: string;
+  short?: string;
+}
+
+/** What is used here of JSON schema. */
+export interface Schema {
+  type: string;
+  description?: string;
+  enum?: (string | number)[];
+  items?: Schema;
+  minimum?: number;
+  maximum?: number;
+  pattern?: string;
+  minLength?: number;
+}
+
+/** All of scripts/spec/ but the floors, and the package's version. */
+export interface Spec {
+  version: string;
+  errors: ErrorRow[];
+  causes: Cause[];
+  strategies: Strategy[];
+  machines: Machines;
+  manifest: Manifest;
+  options: Options;
+  hostLibraries: HostLibraries[];
+  names: Names;
+  squashfs: Squashfs;
+  addon: Addon;
+  appimage: AppImage;
+}

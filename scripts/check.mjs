@@ -7,7 +7,6 @@
 
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { messageOf } from "./build/link.mjs";
 import { run } from "./build/toolchain.mjs";
 import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
@@ -32,9 +31,6 @@ const fix = process.argv.includes("--fix");
 /** Lines of a tool's output that are shown; the first ones are what one mends first. */
 const MAX_LINES = 60;
 
-/** Scripts whose functions have no types yet: what makes generated files. */
-const UNTYPED = /^scripts\/(generate\.mjs|spec\/|generate\/(?!api|floors))/;
-
 /**
  * Each returns problems, or problems and a note on what was not checked, or rejects with what a tool
  * printed.
@@ -43,8 +39,8 @@ const UNTYPED = /^scripts\/(generate\.mjs|spec\/|generate\/(?!api|floors))/;
 const checks = {
   async types() {
     await run(bin("tsc"), ["--noEmit", "-p", "tsconfig.json"]);
-    const said = await run(bin("tsc"), ["--noEmit", "-p", "scripts"]).catch(messageOf);
-    return said.split("\n").filter((line) => /: error TS/.test(line) && !UNTYPED.test(line));
+    await run(bin("tsc"), ["--noEmit", "-p", "scripts"]);
+    return [];
   },
   async lint() {
     await run(bin("biome"), ["check", ...(fix ? ["--write"] : []), "--error-on-warnings", "."]);

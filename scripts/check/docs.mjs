@@ -7,6 +7,8 @@ import { machineName } from "../build/machines.mjs";
 import { apiFileProblems } from "../generate/api.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
+/** @import {Spec} from "../generate/types.mts" */
+
 const root = path.resolve(import.meta.dirname, "../..");
 const read = (/** @type {string} */ file) => readFileSync(path.join(root, file), "utf8");
 
@@ -78,12 +80,6 @@ function commandProblems(/** @type {string} */ file, /** @type {string} */ text)
   return problems;
 }
 
-/**
- * What is looked at of scripts/spec.
- * @typedef {{errors: {code: string, raisedBy: string[]}[], options: {environment: {name: string, sources: ('builder' | 'runtime')[]}[],
- *   commands: {name: string, options: {name: string}[]}[]}}} Spec
- */
-
 /** Code that is shown: what it names need not be there. */
 const EXAMPLE = /^```(?:json|c)\n.*?^```$/gms;
 
@@ -96,7 +92,6 @@ function codeProblems(/** @type {Spec} */ spec) {
     .join("\n");
   const problems = [];
   for (const { code, raisedBy } of spec.errors) {
-    /** @type {Record<string, boolean>} */
     const raised = { builder: builder.includes(`"${code}"`), runtime: runtime.includes(code) };
     for (const who of raisedBy.filter((name) => !raised[name])) {
       problems.push(`scripts/spec/errors.json: the ${who} never raises ${code}`);
@@ -177,7 +172,7 @@ function environmentProblems(/** @type {Spec} */ spec) {
 
 /** @param {boolean} fix whether what is made of the sources is made anew */
 export async function docsProblems(fix) {
-  const spec = /** @type {Spec} */ (/** @type {unknown} */ (readSpec()));
+  const spec = readSpec();
   return [
     ...apiFileProblems(fix),
     ...documents().flatMap((file) => {

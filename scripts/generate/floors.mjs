@@ -9,7 +9,6 @@ const projectRoot = path.resolve(import.meta.dirname, "../..");
  * Rooms in the order of their floors, for one folder of the project.
  * @typedef {object} Floors
  * @property {Record<string, string>[]} floors from the ground up; what each room is for, by its name
- * @property {Record<string, number>} debts steps upwards that are still to be removed: "a -> b" by count
  */
 
 /** @returns {Record<string, Floors>} by folder */

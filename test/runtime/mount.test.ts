@@ -295,8 +295,8 @@ describe("what cannot be", () => {
     ["no such file", (dir) => ["/nonexistent", dir], "E_ARCHIVE_OPEN", "/nonexistent"],
     ["a folder as archive", (dir) => [dir, dir], "E_ARCHIVE_OPEN", "found a directory"],
     ["a text as archive", (dir) => ["/etc/passwd", dir], "E_ARCHIVE_FORMAT"],
-    ["a type that leaves no mount", (dir) => [app, dir, "--mount-type=extract"], "E_MOUNT_OPTION"],
-    ["a type that is none", (dir) => [app, dir, "--mount-type=nfs"], "E_MOUNT_OPTION"],
+    ["a type that leaves no mount", (dir) => [app, dir, "--mount-type=extract"], "E_OPTION_VALUE"],
+    ["a type that is none", (dir) => [app, dir, "--mount-type=nfs"], "E_OPTION_VALUE"],
   ];
   for (const [title, args, code, words = ""] of refused) {
     test(title, async () => {

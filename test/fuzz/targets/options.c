@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bundle/appimage.h"
 #include "libc/match.h"
 #include "fuse/fuse_options.h"
+#include "cli/appimage_options.h"
 #include "cli/runner_options.h"
 #include "cli/bundle_options.h"
 #include "target.h"
@@ -112,21 +112,22 @@ static void runner(struct failure *failure)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct failure failure = { 0 };
-	struct start start = { 0 };
+	const struct caller caller = { 0 };
 	char **left = arguments;
 	int result;
 
 	if (size == 0 || size > TEXT_MAX)
 		return -1;
 	split(data + 1, size - 1);
+	bundle.extract_and_run = false;
 	switch (data[0] % 4) {
 	case 0:
-		result = appimage_options(&start, &bundle, &left, &failure);
+		result = appimage_options(&caller, &bundle, &left, &failure);
 		require((result < 0) == (failure.code != FUSELAGE_OK));
-		require(left == arguments || start.extract_and_run);
+		require(left == arguments || bundle.extract_and_run);
 		break;
 	case 1:
-		result = bundle_options_run(&bundle, &start.caller, arguments, &failure);
+		result = bundle_options_run(&bundle, &caller, arguments, &failure);
 		require((result < 0) == (failure.code != FUSELAGE_OK));
 		break;
 	case 2:

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { defineConfig } from "vitest/config";
 import { QuickFirst, TimesReporter } from "./scripts/test/vitest.mjs";
@@ -17,6 +18,8 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.
     pool: "forks",
+    // Of tests that may run at once; few do.
+    maxConcurrency: Math.max(2, availableParallelism()),
     sequence: { sequencer: QuickFirst },
     reporters: ["default", new TimesReporter()],
   },

@@ -1,7 +1,7 @@
 /** Runs every folder here that holds a case.ts; its name is the sentence that must be true. */
 import { chownSync, existsSync, lstatSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 import { errnoCode } from "../../builder/errors.ts";
 import { type Case, writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
@@ -73,9 +73,16 @@ async function runCase(given: Case): Promise<void> {
   await given.check?.(dir, outcome);
 }
 
+const cases: [name: string, given: Case][] = [];
 for (const name of readdirSync(here).sort()) {
   const file = path.join(here, name, "case.ts");
   if (!existsSync(file)) continue;
-  const { default: given } = (await import(file)) as { default: Case };
-  skipUnless(...(given.needs ?? []))(name.replaceAll("-", " "), () => runCase(given));
+  cases.push([name, ((await import(file)) as { default: Case }).default]);
 }
+
+// Each has a folder of its own, and most of the time is that of a command that starts.
+describe.concurrent("a command line:", () => {
+  for (const [name, given] of cases) {
+    skipUnless(...(given.needs ?? []))(name.replaceAll("-", " "), () => runCase(given));
+  }
+});

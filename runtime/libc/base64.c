@@ -123,7 +123,7 @@ static uint8_t *decode(struct decoder *decoder, const uint8_t *text, size_t size
 			if (!take(decoder, class, &out))
 				return NULL;
 		}
-		decoder->line_start = class == NEWLINE;
+		decoder->line_start = class == NEWLINE || (class == SPACE && decoder->line_start);
 		text++;
 	}
 	return out;
@@ -138,6 +138,9 @@ int base64_decode(int in_fd, int out_fd)
 	ssize_t n;
 
 	start(&decoder);
+	/* Editors of other systems put a byte order mark in front. */
+	if (pread_full(in_fd, text, 3, 0) == 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		position = 3;
 	while ((n = pread_full(in_fd, text, sizeof text, position)) > 0) {
 		uint8_t *end = decode(&decoder, text, (size_t)n, data);
 		if (!end) {

@@ -4,8 +4,8 @@
 
 /*
  * Decodes `in_fd`, read from its first byte by position, to where `out_fd`
- * stands. Lines that start with '#' are comments; white space and the width of
- * lines are free; '=' fills up the last four characters and is not left out.
+ * stands. Lines that start with '#', or with white space and '#', are comments;
+ * white space, the width of lines and a byte order mark in front are free; '=' fills up the last four characters and is not left out.
  * Memory does not grow with the text. Returns 0, or -1 and errno: EINVAL when
  * it is not base64 text or holds no data; what was written by then stays.
  */

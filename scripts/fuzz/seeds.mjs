@@ -348,7 +348,14 @@ export async function makeSeeds(dir) {
     manifest: own,
     squashfs: [...images, path.join(dir, "images/ours.sfs")].map((file) => readFileSync(file)),
     zip: [...zips, zip64(zips[0]), bytes("leading", zips[1]), zipWithDescriptor()],
-    base64: [text, "#!x\n# comment\nQUJD RA==\n", "QUJ\nDRA=\t=", "====", "QQ=a"],
+    base64: [
+      text,
+      "#!x\n# comment\nQUJD RA==\n",
+      "QUJ\nDRA=\t=",
+      "====",
+      "QQ=a",
+      Buffer.from("\uFEFF  # words\n  QUJD\r\n"),
+    ],
     fuse: fuseSequences(),
     // Two handed with a word, one too many, none, and a word that is too long.
     holder: [

@@ -16,17 +16,20 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 /* Without comments and white space. False for a character that may not be there. */
 static bool squeeze(const uint8_t *data, size_t size, char *out, size_t *length)
 {
+	static const uint8_t mark[] = { 0xef, 0xbb, 0xbf };
 	bool line_start = true;
+	size_t first = size >= 3 && memcmp(data, mark, 3) == 0 ? 3 : 0;
 
 	*length = 0;
-	for (size_t i = 0; i < size; i++) {
+	for (size_t i = first; i < size; i++) {
 		if (data[i] == '#' && line_start) {
 			while (i < size && data[i] != '\n')
 				i++;
 			continue;
 		}
-		line_start = data[i] == '\n';
-		if (data[i] && strchr(" \t\r\v\f\n", data[i]))
+		bool space = data[i] && strchr(" \t\r\v\f\n", data[i]);
+		line_start = data[i] == '\n' || (space && line_start);
+		if (space)
 			continue;
 		if (!data[i] || (data[i] != '=' && !strchr(alphabet, data[i])))
 			return false;

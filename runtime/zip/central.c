@@ -78,7 +78,15 @@ static int64_t dos_time(uint16_t date, uint16_t clock)
 
 static bool is_directory_name(const struct zip_entry *entry)
 {
-	return entry->name_size && entry->path[entry->name_size - 1] == '/';
+	const char *name = entry->path - entry->prefix;
+
+	return entry->name_size && name[entry->name_size - 1] == '/';
+}
+
+/* An entry of the folder that everything is in, which is there in any case. */
+static bool is_root(const struct zip_entry *entry)
+{
+	return entry->prefix && entry->path_size == 0;
 }
 
 static int set_mode(const struct zip *zip, struct zip_entry *entry, unsigned made_by,
@@ -222,6 +230,16 @@ static int check_name(const struct zip *zip, const struct zip_entry *entry, stru
 	}
 }
 
+/* libarchive writes what is in "." as "./NAME", and "./" for that folder itself. */
+static size_t skip_prefix(const char *name, size_t size)
+{
+	size_t prefix = 0;
+
+	while (size - prefix >= 2 && name[prefix] == '.' && name[prefix + 1] == '/')
+		prefix += 2;
+	return prefix;
+}
+
 static int take_name(struct zip *zip, struct zip_entry *entry, const uint8_t *bytes, size_t size,
 		     struct failure *failure)
 {
@@ -233,10 +251,12 @@ static int take_name(struct zip *zip, struct zip_entry *entry, const uint8_t *by
 	if (!name)
 		return zip_fail(zip, failure, FUSELAGE_E_OUT_OF_MEMORY, "names");
 	memcpy(name, bytes, size);
-	entry->path = name;
+	entry->prefix = (uint16_t)skip_prefix(name, size);
+	entry->path = name + entry->prefix;
 	entry->name_size = (uint16_t)size;
-	entry->path_size = (uint16_t)(size > 1 && name[size - 1] == '/' ? size - 1 : size);
-	return check_name(zip, entry, failure);
+	size -= entry->prefix;
+	entry->path_size = (uint16_t)(size > 1 && entry->path[size - 1] == '/' ? size - 1 : size);
+	return is_root(entry) ? 0 : check_name(zip, entry, failure);
 }
 
 static int take_header(struct zip *zip, const struct zip_end *end, const uint8_t *raw,
@@ -267,6 +287,8 @@ static int take_header(struct zip *zip, const struct zip_end *end, const uint8_t
 				   ", found it at %" PRIu64,
 				   end->directory - end->base, entry.header);
 	entry.header += end->base;
+	if (is_root(&entry))
+		return 0;
 	if (!zip_add_entry(zip, &entry))
 		return zip_fail(zip, failure, FUSELAGE_E_OUT_OF_MEMORY, "entries");
 	return 0;

@@ -42,7 +42,7 @@ static int check_header(const struct zip *zip, struct zip_entry *entry, struct f
 				   "local header: expected method %u, found %u", entry->method,
 				   le16(raw + 8));
 	if (le16(raw + 26) != entry->name_size ||
-	    memcmp(raw + LOCAL_SIZE, entry->path, entry->name_size) != 0)
+	    memcmp(raw + LOCAL_SIZE, entry->path - entry->prefix, entry->name_size) != 0)
 		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
 				   "local header: expected the same name, found another");
 	entry->data = entry->header + LOCAL_SIZE + entry->name_size + le16(raw + 28);

@@ -28,7 +28,8 @@ struct zip_entry {
                          entry in it */
 	uint16_t path_size; /* bytes, without the slash at a directory's end; 0: the
                          root */
-	uint16_t name_size; /* bytes as stored, with that slash */
+	uint16_t name_size; /* bytes as stored: `prefix` of them before the path, and that slash */
+	uint16_t prefix; /* of "./", which says nothing */
 	uint16_t mode; /* as st_mode: type and permissions, no set-id and sticky bits */
 	uint16_t method;
 	uint32_t crc;

@@ -16,7 +16,7 @@ struct tree {
 };
 
 /* The slash goes before every other byte, so that "a/b" stands before "a-b",
- * right behind "a". */
+ * right behind "a"; equal names stand as in the archive. */
 static int by_path(const void *left, const void *right)
 {
 	const struct zip_entry *a = left;
@@ -30,7 +30,9 @@ static int by_path(const void *left, const void *right)
 		int y = b->path[i] == '/' ? 0 : (unsigned char)b->path[i];
 		return x - y;
 	}
-	return a->path_size - b->path_size;
+	if (a->path_size != b->path_size)
+		return a->path_size - b->path_size;
+	return (a->header > b->header) - (a->header < b->header);
 }
 
 static bool is_inside(const struct zip_entry *outer, const struct zip_entry *inner)
@@ -82,9 +84,13 @@ static int place(struct tree *tree, const struct zip_entry *source, int64_t newe
 	const struct zip_entry *last = &zip->entries[tree->open[tree->depth - 1]];
 
 	if (last->path_size == source->path_size &&
-	    memcmp(last->path, source->path, source->path_size) == 0)
+	    memcmp(last->path, source->path, source->path_size) == 0) {
+		/* Tools that add to an archive write folders again; the first one counts. */
+		if (zip_type(last) == S_IFDIR && zip_type(source) == S_IFDIR)
+			return 0;
 		return zip_fail_at(zip, source, failure, FUSELAGE_E_ARCHIVE_UNSAFE,
 				   "name: expected it once, found it twice");
+	}
 	while (!is_inside(&zip->entries[tree->open[tree->depth - 1]], source))
 		close_last(tree);
 	if (check_parent(tree, source, failure) < 0)

@@ -64,6 +64,18 @@ const packings: [string, () => string][] = [
   ["without a directory of its own", () => write(makeZip(ordinary.slice(1)))],
   ["the last first", () => write(makeZip([...ordinary].reverse()))],
   [
+    "names as libarchive writes them",
+    () => write(makeZip([{ name: "./" }, ...ordinary.map((e) => ({ ...e, name: `./${e.name}` }))])),
+  ],
+  [
+    "dots before dots",
+    () => write(makeZip(ordinary.map((e) => ({ ...e, name: `././${e.name}` })))),
+  ],
+  [
+    "folders twice",
+    () => write(makeZip([...ordinary, { name: "dir/", mode: 0o040700 }, { name: "bin/" }])),
+  ],
+  [
     "a trailing comment",
     () => {
       const bytes = Buffer.concat([makeZip(ordinary), Buffer.from("a comment")]);
@@ -129,6 +141,19 @@ describe.each(ways)("$title", (way) => {
     expect(await ask(way, ["-d", file, "--run", "absolute", "2"])).toBe("<2>");
   });
 
+  check("of a folder that is there twice the first one counts", async () => {
+    const twice = [
+      { name: "d/", mode: 0o040750 },
+      { name: "d/f", content: "x" },
+      { name: "d/", mode: 0o040711 },
+    ];
+    for (const entries of [twice, [...twice].reverse()]) {
+      const script = 'stat -c %a "$FUSELAGE_STATIC/a/d"';
+      const out = await ask(way, ["-s", `a:${write(makeZip(entries))}`, "sh", "-c", script]);
+      expect(out).toBe(entries === twice ? "750\n" : "711\n");
+    }
+  });
+
   const modes: [string, number, string, string][] = [
     ["0 is 0644", 0, "f", "644"],
     ["0600", S_IFREG | 0o600, "f", "600"],
@@ -169,6 +194,12 @@ describe.each(ways)("$title", (way) => {
     ["an empty component", [{ name: "a//b" }], "a//b"],
     ["a dot", [{ name: "a/./b" }], "a/./b"],
     ["only dots", [{ name: ".." }], ".."],
+    ["a path that climbs behind a dot", [{ name: "./../evil" }], "../evil"],
+    ["a path that climbs behind dots", [{ name: "././../../evil" }], "../../evil"],
+    ["an absolute path behind a dot", [{ name: ".//tmp/evil" }], "/tmp/evil"],
+    ["a dot in the middle, behind one that counts for nothing", [{ name: "./a/./b" }], "a/./b"],
+    ["only dots behind a dot", [{ name: "./.." }], ".."],
+    ["a name in two spellings", [file, { name: "./f", content: "y" }], "f"],
     ["a name twice", [file, file], "f"],
     ["a file and a folder of one name", [file, { name: "f/" }], "f"],
     ["a path through a file", [file, { name: "f/evil" }], "f/evil"],

@@ -39,13 +39,14 @@ export function addMetainfo(
  * @throws E_APPSTREAM_INVALID
  */
 export async function checkMetainfo(tree: Tree): Promise<string[]> {
+  const warnings: string[] = [];
   for (const file of metainfoFiles(tree)) {
     const bytes = await readWhole(file);
     // Enough to see that it is metadata at all, where appstreamcli is not installed.
     if (!/<(component|application)[\s>]/.test(bytes.toString("utf8"))) {
       throw errors.appstreamInvalid(file.shown, "it has no element <component>");
     }
-    await validateMetainfo(bytes, file.shown);
+    warnings.push(...(await validateMetainfo(bytes, file.shown)));
   }
-  return [];
+  return warnings;
 }

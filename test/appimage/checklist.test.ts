@@ -1,6 +1,6 @@
 /** What every reader of AppImages relies on, line by line of the checklist. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { renderIcon } from "../../builder/appimage/icon.ts";
@@ -332,6 +332,41 @@ describe("what an AppDir leaves to the target is a warning:", () => {
     const { status, stderr } = await bundle(line, { cwd: dir });
     expect(status).toBe(0);
     expect(stderr).toContain("warning: 2.so is for aarch64, the AppImage for x86_64");
+  });
+});
+
+describe("what only an optional checker says", () => {
+  /** A program of that name that prints these lines and ends so. */
+  function checker(lines: string, status: number): Record<string, string> {
+    const bin = temporaryDirectory();
+    const text = `#!/bin/sh\ncat <<'X'\n${lines}\nX\nexit ${status}\n`;
+    writeFileSync(path.join(bin, "appstreamcli"), text, { mode: 0o755 });
+    return { PATH: `${bin}:${process.env["PATH"]}` };
+  }
+  const metainfo = '<component type="desktop-application"><id>org.example.x</id></component>\n';
+  const files = { "usr/share/metainfo/sample.appdata.xml": metainfo };
+  const build = (env: Record<string, string>) =>
+    bundle(["build", sampleDir, "-o", "x.AppImage"], { cwd: sample(files), env });
+
+  test.each([
+    ["a warning, and a status for it", "W: org.example.x:3: developer-info-missing", 3],
+    ["a warning", "W: org.example.x:3: developer-info-missing", 0],
+  ])("%s: the build says so, and goes on", async (_, lines, status) => {
+    const outcome = await build(checker(`${lines}\nI: org.example.x:~: a-remark`, status));
+    expect(outcome.status).toBe(0);
+    expect(outcome.stderr).toContain(
+      "warning: appstreamcli: org.example.x:3: developer-info-missing",
+    );
+    expect(outcome.stderr).not.toContain("a-remark");
+  });
+
+  test("an error is refused with its words, not with those of warnings", async () => {
+    const lines = "W: org.example.x:3: a-warning\nE: org.example.x:~: no-name";
+    const { status, stderr } = await build(checker(lines, 3));
+    expect(status).toBe(1);
+    expect(stderr).toContain("[E_APPSTREAM_INVALID]");
+    expect(stderr).toContain("no-name");
+    expect(stderr).not.toContain("a-warning");
   });
 });
 

@@ -80,12 +80,30 @@ export function parseCommandLine(argv: readonly string[]): Request {
     if (problem !== undefined) throw problem;
     return args.flag("version") ? { kind: "version" } : { kind: "help", command: undefined };
   }
-  const command = commandSpec(first);
-  if (command === undefined) {
-    const names = commands.map(({ name }) => name);
-    throw errors.commandUnknown(first, nearest(first, names));
+  // As git, npm and cargo take them.
+  if (first === "help") return parseHelp(rest);
+  if (first === "version") {
+    if (rest.length > 0) throw errors.argument(`version takes no "${rest[0]}"`, "bundle version");
+    return { kind: "version" };
   }
+  const command = knownCommand(first);
   return parseCommand(command, rest, `bundle ${command.name}`);
+}
+
+function parseHelp([name, ...rest]: readonly string[]): Request {
+  if (rest.length > 0) {
+    throw errors.argument("help takes one command at the most", "bundle help [COMMAND]");
+  }
+  // `bundle help help` and `bundle help --help` ask for help with help.
+  const command = name === undefined || /^(help|-h|--help)$/.test(name) ? undefined : name;
+  return { kind: "help", command: command === undefined ? undefined : knownCommand(command).name };
+}
+
+function knownCommand(name: string): CommandSpec {
+  const command = commandSpec(name);
+  if (command !== undefined) return command;
+  const names = commands.map(({ name }) => name);
+  throw errors.commandUnknown(name, nearest(name, [...names, "help", "version"]));
 }
 
 /**

@@ -57,7 +57,7 @@ export function programHelp(/** @type {Options} */ { program, global, commands }
     "Options:",
     ...columns(global.map(optionRow), 22),
     "",
-    `\`${program.name} COMMAND --help\` says more about one command.`,
+    `\`${program.name} help COMMAND\` or \`${program.name} COMMAND --help\` says more about one command.`,
   ].join("\n")}\n`;
 }
 

@@ -1,6 +1,7 @@
 /** `bundle runtime [--arch ARCH] [-o FILE]` */
 import { readFile } from "node:fs/promises";
 import { checkedArch } from "../../config/build-options.ts";
+import { checkOption } from "../../config/validate.ts";
 import * as errors from "../../errors.ts";
 import { version } from "../../generated/spec.ts";
 import { runtimePath } from "../../host/paths.ts";
@@ -13,6 +14,7 @@ export async function runtimeCommand(args: Arguments): Promise<void> {
   const arch = checkedArch("runtime", parsed(args.text("arch"), parseArch));
   const source = runtimePath(arch);
   const output = args.text("output");
+  checkOption("runtime", "output", output);
   const target = output === undefined ? source : await resolveOutput(output);
   if (output !== undefined) {
     const bytes = await readFile(source).catch((cause: unknown) => {

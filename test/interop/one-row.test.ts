@@ -19,7 +19,9 @@ const work = path.join(dir, "work");
 /** Runs a command in the copy. */
 function inside(...command: string[]): Promise<Outcome> {
   const namespaces = ["--mount", ...(isRoot ? [] : ["--user", "--map-root-user"])];
-  const layers = `lowerdir=${root},upperdir=${upper},workdir=${work}`;
+  // What hides a folder of the checkout is an extended attribute; one in trusted.* is for root alone.
+  const attributes = isRoot ? "" : ",userxattr";
+  const layers = `lowerdir=${root},upperdir=${upper},workdir=${work}${attributes}`;
   const script = 'mount -t overlay none -o "$1" "$2" && cd "$2" && shift 2 && exec "$@"';
   const args = [...namespaces, "sh", "-c", script, "sh", layers, root, ...command];
   return run("unshare", args, { timeout: 170_000 });
@@ -82,7 +84,7 @@ describe("a row of each, and the lines that act on it", () => {
     }
     const parts = ["runtime", "dist", "types"];
     const built = await inside(process.execPath, "scripts/build.mjs", ...parts);
-    expect(built).toMatchObject({ status: 0 });
+    expect(built.status, built.stderr).toBe(0);
   }, 180_000);
 
   afterAll(() => {

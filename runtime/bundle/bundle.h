@@ -21,8 +21,7 @@ struct bundle {
 	struct sqfs_reader *reader;
 	bool appimage; /* it is one, or stands for one: appimage.h */
 	bool extract_and_run; /* an AppImage was told to, by its first argument */
-	bool portable
-		[2]; /* an AppImage's HOME, XDG_CONFIG_HOME beside the file: appimage_start.h */
+	bool portable[2]; /* HOME, XDG_CONFIG_HOME beside an AppImage: appimage_start.h */
 	const char *argv0; /* of an AppImage: what its caller called it */
 };
 

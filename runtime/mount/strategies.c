@@ -155,7 +155,7 @@ static int mount_and_serve(struct attempt *attempt, int device, struct failure *
 		 (unsigned)(in_start ? mounting->identity->gid : mounting->identity->caller.gid));
 	if (carry_out(attempt, &call, failure) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s",
-				  attempt->target);
+				  attempt->target ? attempt->target : "no path yet");
 	if (fuse_mount_serve(&image->server, device, failure) == 0)
 		return 0;
 	undo(attempt);

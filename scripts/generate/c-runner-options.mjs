@@ -1,16 +1,16 @@
 // runtime/generated/runner_options.h: the options of `fuselage`, as its parser reads them.
 
 import { constantName, cString, define, header, xMacro } from "./c-text.mjs";
+import { orList } from "./words.mjs";
 
 /** @import {OptionRow, Spec} from "./types.mts" */
 
 /** The values that an option may have, as a list of strings and in words. */
 function choicesOf(/** @type {OptionRow} */ { name, choices = [] }) {
-  const words = choices.join(", ").replace(/, ([^,]*)$/, " or $1");
   const list = choices.map((choice) => `${cString(choice)} "\\0"`).join(" ");
   return [
     define(`RUNNER_${constantName(name)}_CHOICES`, list),
-    define(`RUNNER_${constantName(name)}_WORDS`, cString(words)),
+    define(`RUNNER_${constantName(name)}_WORDS`, cString(orList(choices))),
   ].join("\n");
 }
 

@@ -7,10 +7,9 @@
 // Texts name what stands in the same row as {choices}, {min}, {levels.zstd.max}. Choices that are
 // {"machines": "linux-{node}"} are made of a text for each machine that is built for.
 
-/** @import {KeyRow, Machines, OptionRow, Options, WrittenKey, WrittenOption, WrittenOptions} from "./types.mts" */
+import { orList } from "./words.mjs";
 
-/** "a, b or c" */
-const orList = (/** @type {string[]} */ names) => names.join(", ").replace(/, ([^,]*)$/, " or $1");
+/** @import {KeyRow, Machines, OptionRow, Options, WrittenKey, WrittenOption, WrittenOptions} from "./types.mts" */
 
 /** 131072 → "128K", where bytes are counted in powers of two. */
 function bytes(/** @type {number} */ number) {

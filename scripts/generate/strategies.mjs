@@ -3,6 +3,8 @@
 // They stand in the order in which they are tried. `host`: it can leave a mount on the host. `shared`:
 // later starts share its mount, and the first letter of its name tells them which one it is.
 
+import { orList } from "./words.mjs";
+
 /** @import {Strategy} from "./types.mts" */
 
 /** Letters that say something else to starts that share a mount: runtime/share/share.h. */
@@ -26,11 +28,6 @@ export function mountTypes(/** @type {Strategy[]} */ strategies) {
   };
 }
 
-/** "a, b or c". */
-function inWords(/** @type {string[]} */ list) {
-  return `${list.slice(0, -1).join(", ")} or ${list.at(-1)}`;
-}
-
 /**
  * Parses another description: "{mountTypes}" and "{hostMountTypes}" become the list as `choices` and
  * words elsewhere, with "default" behind auto and "code" around each where that follows in the braces.
@@ -43,7 +40,7 @@ export function parseWithStrategies(text, strategies) {
   const types = mountTypes(strategies);
   /** @param {string[]} list @param {string} [isDefault] @param {string} [code] */
   const words = (list, isDefault, code) =>
-    inWords(
+    orList(
       list.map((name) => {
         const shown = code ? `\`${name}\`` : name;
         return isDefault && name === "auto" ? `${shown} (default)` : shown;
@@ -73,6 +70,6 @@ export function strategiesC(/** @type {Strategy[]} */ strategies) {
 #define FUSELAGE_STRATEGIES(X) \\
 ${rows.join(" \\\n")}
 
-#define FUSELAGE_HOST_MOUNT_TYPES ${JSON.stringify(inWords(types.hostMountTypes))}
+#define FUSELAGE_HOST_MOUNT_TYPES ${JSON.stringify(orList(types.hostMountTypes))}
 `;
 }

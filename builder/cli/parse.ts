@@ -102,8 +102,8 @@ function parseHelp([name, ...rest]: readonly string[]): Request {
 function knownCommand(name: string): CommandSpec {
   const command = commandSpec(name);
   if (command !== undefined) return command;
-  const names = commands.map(({ name }) => name);
-  throw errors.commandUnknown(name, nearest(name, [...names, "help", "version"]));
+  const names = [...commands, ...globalOptions].map(({ name }) => name);
+  throw errors.commandUnknown(name, nearest(name, names));
 }
 
 /**

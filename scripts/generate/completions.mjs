@@ -17,8 +17,20 @@ function programs(/** @type {Options} */ { program, global, commands, runner, ..
     options: [...command.options, ...more],
   });
   const alias = aliasCommand({ commands, ...options });
+  // The global options are words as well: `bundle help [COMMAND]` and `bundle version`.
+  const choices = commands.map(({ name }) => name);
+  const words = global.map(({ name, summary }) => ({
+    name,
+    summary,
+    options: name === "help" ? help : [],
+    arguments: name === "help" ? [{ name: "COMMAND", summary: "", choices }] : [],
+  }));
   return {
-    bundle: { name: program.name, global, commands: commands.map((one) => named(one, help)) },
+    bundle: {
+      name: program.name,
+      global,
+      commands: [...commands.map((one) => named(one, help)), ...words],
+    },
     alias: named(alias, global),
     runner,
   };

@@ -31,6 +31,9 @@ describe("bash", () => {
   test.each<[string[], string[]]>([
     [["bundle", "as"], ["assemble"]],
     [["bundle", "--v"], ["--version"]],
+    [["bundle", "v"], ["verify", "version"]],
+    [["bundle", "help", "as"], ["assemble"]],
+    [["bundle", "version", ""], []],
     [
       ["bundle", "build", "app", "--keep"],
       ["--keep-mtimes", "--keep-owners"],

@@ -31,7 +31,10 @@ describe("bash", () => {
   test.each<[string[], string[]]>([
     [["bundle", "as"], ["assemble"]],
     [["bundle", "--v"], ["--version"]],
-    [["bundle", "v"], ["verify", "version"]],
+    [
+      ["bundle", "v"],
+      ["verify", "version"],
+    ],
     [["bundle", "help", "as"], ["assemble"]],
     [["bundle", "version", ""], []],
     [

@@ -758,3 +758,12 @@ export function updateInfo(what: string, expected: string, actual: string): Bund
     actual,
   });
 }
+
+/** @param shown each with its code */
+export function warnings(shown: readonly string[]): BundleError {
+  const count = shown.length === 1 ? "a warning" : `${shown.length} warnings`;
+  return new BundleError(
+    "E_WARNINGS",
+    (name) => `${count}, and ${name("strict")} takes no build with one: ${shown.join("; ")}`,
+  );
+}

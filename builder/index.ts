@@ -27,3 +27,4 @@ export { type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
 export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs-options.ts";
+export type { Warning, WarningCode } from "./warnings.ts";

@@ -12,6 +12,7 @@ import {
 } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
+import * as errors from "../errors.ts";
 import { outputEndings, version } from "../generated/spec.ts";
 import { cacheDirectory, runtimePath } from "../host/paths.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
@@ -22,6 +23,7 @@ import { writeSquashfs } from "../squashfs/writer.ts";
 import { contentSize } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { shownWarning, type Warning, warning } from "../warnings.ts";
 import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
 
 /** The bundle that was made. */
@@ -32,8 +34,8 @@ export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
   kind: KindName | "image";
   /** One line: what the app is and why. */
   summary: string;
-  /** What may go wrong on other machines, one line each. */
-  warnings: readonly string[];
+  /** What may go wrong on other machines. */
+  warnings: readonly Warning[];
   /** Of an AppImage: its desktop entry, and where newer versions are. */
   appImage?: { desktopFile: string; name: string; updateInfo?: string };
   /** Fingerprint of the key that signed it. */
@@ -50,8 +52,8 @@ export interface Explanation {
   summary: string;
   /** What goes into the file and why, one line each. */
   lines: readonly string[];
-  /** What may go wrong on other machines, one line each. */
-  warnings: readonly string[];
+  /** What may go wrong on other machines. */
+  warnings: readonly Warning[];
   /** Program that is started: path below the root of the image. */
   entry: string;
   /** Regular files, a hard-linked one counted once. */
@@ -128,17 +130,34 @@ async function write(
 ): Promise<BuildResult> {
   const runtime = await readRuntime(runtimePath(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
+  const warnings = warningsOf(app, appDir, options, output);
   const updates = finished.updateInfo !== undefined;
   const control = updates ? await resolveOutput(`${output}${outputEndings.updates}`) : undefined;
   const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
-  const stale = !updates && appDir !== undefined && existsSync(`${output}${outputEndings.updates}`);
-  const warnings = [
-    ...app.warnings,
-    ...(appDir?.warnings ?? []),
-    ...(stale ? [`${path.basename(output)}.zsync describes another build; remove it`] : []),
-  ];
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
+}
+
+/**
+ * Everything that there is to warn of, before a byte is written.
+ *
+ * @param output absolute path of the file; undefined: none will be written
+ * @throws E_WARNINGS where there is any and the options say so
+ */
+function warningsOf(
+  app: App,
+  appDir: AppDir | undefined,
+  { strict, updateInfo }: ResolvedBuildOptions,
+  output?: string,
+): Warning[] {
+  const warnings = [...app.warnings, ...(appDir?.warnings ?? [])];
+  const control = `${output}${outputEndings.updates}`;
+  if (output !== undefined && appDir && updateInfo === undefined && existsSync(control)) {
+    const message = `${path.basename(control)} describes another build; remove it`;
+    warnings.push(warning("W_ZSYNC_STALE", message));
+  }
+  if (strict && warnings.length > 0) throw errors.warnings(warnings.map(shownWarning));
+  return warnings;
 }
 
 /** A folder that is to be an AppImage may say by itself what starts. */
@@ -191,11 +210,11 @@ export async function explain(
 ): Promise<Explanation> {
   // No file is written, so any name will do for the check of the other options.
   const resolved = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
-  return withPrepared(resolved, given, async ({ app, appDir, kind }) => ({
+  return withPrepared(resolved, given, async ({ app, appDir, options, kind }) => ({
     kind,
     summary: app.summary,
     lines: app.explain,
-    warnings: [...app.warnings, ...(appDir?.warnings ?? [])],
+    warnings: warningsOf(app, appDir, options),
     entry: displayPath(app.entry),
     ...sizes(app.tree),
   }));

@@ -24,6 +24,7 @@ import { writeAt } from "../output/write-at.ts";
 import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "../tree/node.ts";
 import { Tree } from "../tree/tree.ts";
+import { warning } from "../warnings.ts";
 import { type Inspection, withImage } from "./inspect.ts";
 
 /** An image as it stood in the input. */
@@ -140,7 +141,8 @@ async function prepare(
   const changed = added !== undefined && added.length > 0;
   if (changed && !repacks) {
     const names = added.map(([path]) => path).join(", ");
-    app.warnings = [...app.warnings, `the image is packed again, with ${names}`];
+    const message = `the image is packed again, with ${names}`;
+    app.warnings = [...app.warnings, warning("W_IMAGE_REPACKED", message)];
   }
   const take =
     repacks || changed

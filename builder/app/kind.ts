@@ -5,6 +5,7 @@
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import type { Tree } from "../tree/tree.ts";
+import type { Warning } from "../warnings.ts";
 
 /** The input as it is on disk. What is read is kept, so that detection costs little. */
 export interface DetectInput {
@@ -62,8 +63,8 @@ export interface App {
   summary: string;
   /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */
   explain: readonly string[];
-  /** What may go wrong on other machines, one line each. */
-  warnings: readonly string[];
+  /** What may go wrong on other machines. */
+  warnings: readonly Warning[];
 }
 
 export interface Kind {

@@ -6,6 +6,7 @@ import type { Architecture } from "../host/paths.ts";
 import { LIBRARY_NAME } from "../libraries/elf-objects.ts";
 import { contentSize } from "../tree/node.ts";
 import type { Tree } from "../tree/tree.ts";
+import { type Warning, warning } from "../warnings.ts";
 import { findFile, readHead, type TreeFile } from "./appdir-files.ts";
 
 /** Machine of an ELF file as `uname -m` says it; undefined for other files. */
@@ -51,7 +52,7 @@ export async function checkMachines(
   tree: Tree,
   start: readonly string[],
   arch: Architecture,
-): Promise<string[]> {
+): Promise<Warning[]> {
   for (const path of start) {
     const file = findFile(tree, path);
     const machine = file && (await machineOfFile(file));
@@ -75,5 +76,6 @@ export async function checkMachines(
   const { file, machine } = first;
   if (right === 0) throw errors.appDirArch(file.shown, arch, machine);
   const more = wrong.length > 1 ? ` and ${wrong.length - 1} more` : "";
-  return [`${file.shown} is for ${machine}${more}, the AppImage for ${arch}`];
+  const message = `${file.shown} is for ${machine}${more}, the AppImage for ${arch}`;
+  return [warning("W_APPDIR_PROGRAM", message)];
 }

@@ -13,6 +13,7 @@ import { addFile } from "../input/add-input.ts";
 import { fileNode, symlinkNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import type { Warning } from "../warnings.ts";
 import { filesIn, findFile, readWhole } from "./appdir-files.ts";
 import { checkAppRun, checkMachines } from "./appdir-programs.ts";
 import { missingLibraries } from "./appimage-libraries.ts";
@@ -29,7 +30,7 @@ export interface AppDir {
   desktop: DesktopEntry;
   /** Path below the root, byte string. */
   desktopFile: string;
-  warnings: readonly string[];
+  warnings: readonly Warning[];
 }
 
 /**

@@ -5,22 +5,27 @@ import { ElfFiles, treeObjects } from "../libraries/elf-objects.ts";
 import { findClosure } from "../libraries/library-closure.ts";
 import { Linker } from "../libraries/linker.ts";
 import type { Tree } from "../tree/tree.ts";
+import { type Warning, warning } from "../warnings.ts";
 
 /**
  * Warnings for libraries that neither the AppDir has nor every machine.
  *
  * How the AppDir's own libraries are found is left to its AppRun: many set LD_LIBRARY_PATH.
  */
-export async function missingLibraries(tree: Tree, arch: Architecture): Promise<string[]> {
+export async function missingLibraries(tree: Tree, arch: Architecture): Promise<Warning[]> {
   const files = new ElfFiles(arch);
   const objects = await treeObjects(tree, files);
   if (objects.length === 0) return [];
   const linker = new Linker(tree, objects, files, "");
   const { packed, missing } = await findClosure(linker, objects, []);
-  const warnings = missing.map(
-    ({ name, neededBy }) => `${neededBy} needs ${name}, which is neither here nor on this machine`,
+  const warnings = missing.map(({ name, neededBy }) =>
+    warning(
+      "W_LIBRARY_MISSING",
+      `${neededBy} needs ${name}, which is neither here nor on this machine`,
+    ),
   );
   if (packed.length === 0) return warnings;
   const names = [...new Set(packed.map(({ name }) => name))].sort().join(", ");
-  return [...warnings, `the target must have ${names}; --with-libs packs them`];
+  const message = `the target must have ${names}; --with-libs packs them`;
+  return [...warnings, warning("W_LIBRARY_TARGET", message)];
 }

@@ -5,6 +5,7 @@ import * as errors from "../errors.ts";
 import { renderTemplate } from "../host/template.ts";
 import { fileNode } from "../tree/node.ts";
 import type { Tree } from "../tree/tree.ts";
+import type { Warning } from "../warnings.ts";
 import { filesIn, readWhole, type TreeFile } from "./appdir-files.ts";
 import type { DesktopEntry } from "./desktop.ts";
 import { validateMetainfo } from "./validators.ts";
@@ -38,8 +39,8 @@ export function addMetainfo(
  * @returns warnings
  * @throws E_APPSTREAM_INVALID
  */
-export async function checkMetainfo(tree: Tree): Promise<string[]> {
-  const warnings: string[] = [];
+export async function checkMetainfo(tree: Tree): Promise<Warning[]> {
+  const warnings: Warning[] = [];
   for (const file of metainfoFiles(tree)) {
     const bytes = await readWhole(file);
     // Enough to see that it is metadata at all, where appstreamcli is not installed.

@@ -7,6 +7,7 @@ import { templatesPath } from "../host/paths.ts";
 import { fileNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { type Warning, warning } from "../warnings.ts";
 import { findFile, readWhole, type TreeFile } from "./appdir-files.ts";
 import type { DesktopEntry } from "./desktop.ts";
 import { DIR_ICON_SIZE, identifyIcon, MAX_ICON_SIZE, renderIcon } from "./icon.ts";
@@ -29,7 +30,7 @@ export async function completeIcons(
     /** Take the drawing of the templates where there is no icon. */
     fallback: boolean;
   },
-): Promise<string[]> {
+): Promise<Warning[]> {
   const name = byteString(desktop.icon);
   if (options.icon !== undefined) await addIcon(tree, name, options.icon);
   const icon = rootIcon(tree, name) ?? (await installedIcon(tree, name, options));
@@ -40,7 +41,7 @@ export async function completeIcons(
     const own = await readWhole(shown);
     if (identifyIcon(own, DIR_ICON).format === "png") return [];
     replaceFile(tree, DIR_ICON, await renderIcon(own, DIR_ICON, DIR_ICON_SIZE));
-    return [`${DIR_ICON} was no PNG; the packed one is made of it`];
+    return [warning("W_ICON", `${DIR_ICON} was no PNG; the packed one is made of it`)];
   }
   tree.root.entries.delete(DIR_ICON);
   const fits = format === "png" && Math.max(size?.width ?? 0, size?.height ?? 0) <= MAX_ICON_SIZE;

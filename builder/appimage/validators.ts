@@ -4,6 +4,7 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { type CommandResult, runTool } from "../host/command.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { type Warning, warning } from "../warnings.ts";
 
 /** Runs a checker on a copy, which has the file's own name: checkers look at names too. */
 async function check(
@@ -28,12 +29,14 @@ async function check(
  * @returns its warnings
  * @throws E_DESKTOP_INVALID with its errors
  */
-export async function validateDesktopFile(bytes: Uint8Array, file: string): Promise<string[]> {
+export async function validateDesktopFile(bytes: Uint8Array, file: string): Promise<Warning[]> {
   const result = await check("desktop-file-validate", [], bytes, file);
   if (result === undefined) return [];
   const lines = linesOf(result.stdout + result.stderr).filter((line) => !/: hint: /.test(line));
   const problems = lines.filter((line) => line.includes(": error: "));
-  if (result.status === 0) return lines.map((line) => `desktop-file-validate: ${line}`);
+  if (result.status === 0) {
+    return lines.map((line) => warning("W_DESKTOP", `desktop-file-validate: ${line}`));
+  }
   const text = (problems.length > 0 ? problems : lines).map((line) =>
     line.replace(/^.*?: error: /, ""),
   );
@@ -47,7 +50,7 @@ export async function validateDesktopFile(bytes: Uint8Array, file: string): Prom
  * @returns its warnings
  * @throws E_APPSTREAM_INVALID with its errors
  */
-export async function validateMetainfo(bytes: Uint8Array, file: string): Promise<string[]> {
+export async function validateMetainfo(bytes: Uint8Array, file: string): Promise<Warning[]> {
   const result = await check("appstreamcli", ["validate", "--no-net"], bytes, file);
   if (result === undefined) return [];
   // Lines are "E: ID:LINE: TAG ..."; I and P are remarks.
@@ -55,7 +58,9 @@ export async function validateMetainfo(bytes: Uint8Array, file: string): Promise
   const found = lines.filter((line) => /^E: /.test(line));
   const warnings = lines.filter((line) => /^W: /.test(line));
   if (result.status === 0 || (found.length === 0 && warnings.length > 0)) {
-    return warnings.map((line) => `appstreamcli: ${line.slice("W: ".length)}`);
+    return warnings.map((line) =>
+      warning("W_APPSTREAM", `appstreamcli: ${line.slice("W: ".length)}`),
+    );
   }
   const text = (found.length > 0 ? found : lines).join("; ");
   throw errors.appstreamInvalid(file, text || `it ends with ${result.status}`);

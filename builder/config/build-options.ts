@@ -17,6 +17,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   output: string;
   /** What kind of app it is. Default "auto": found. */
   kind?: KindChoice | undefined;
+  /** Fail where there is something to warn of. Default false. */
+  strict?: boolean | undefined;
   /** Program to start, relative to `input`. Default: `AppRun`, then `bin/NAME`, then the only executable file. */
   entry?: string | undefined;
   /** Default: the name of the folder, or of the file without the ending of a script. */

@@ -1,11 +1,12 @@
 /** What --explain and warnings say about libraries. */
 
+import { type Warning, type WarningCode, warning } from "../warnings.ts";
 import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
 import type { Closure } from "./library-closure.ts";
 
 export interface LibraryReport {
   explain: readonly string[];
-  warnings: readonly string[];
+  warnings: readonly Warning[];
 }
 
 /**
@@ -20,7 +21,8 @@ export function describeLibraries(
   packs: boolean,
 ): LibraryReport {
   const explain: string[] = [];
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
+  const warn = (code: WarningCode, message: string) => warnings.push(warning(code, message));
   describeLinkers(objects, explain, warnings);
   describeVersions(closure, objects, packs, explain, warnings);
   const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -35,24 +37,25 @@ export function describeLibraries(
   }
   if (!packs && packed.length > 0) {
     const names = [...new Set(packed.map(({ name }) => name))].join(", ");
-    warnings.push(`the target must have ${names}; --with-libs packs them`);
+    warn("W_LIBRARY_TARGET", `the target must have ${names}; --with-libs packs them`);
   }
   for (const { name, neededBy } of closure.missing) {
-    warnings.push(`${neededBy} needs ${name}, which is not on this machine either`);
+    warn("W_LIBRARY_MISSING", `${neededBy} needs ${name}, which is not on this machine either`);
   }
   for (const [asking, found] of packs ? [] : closure.unled) {
     // A library may count on the program that loads it; a program has only itself.
     for (const { path, facts, shown } of isProgram(asking) ? found.values() : []) {
       if (path === undefined) continue;
       const name = facts.soname ?? shown;
-      warnings.push(
+      warn(
+        "W_LIBRARY_UNLED",
         `${asking.shown} needs ${name}, and no search path of its own leads to ${shown}; ` +
           "--with-libs gives it one",
       );
     }
   }
   for (const { name, neededBy } of closure.byPath) {
-    warnings.push(`${neededBy} needs ${name} by this path, which the target must have`);
+    warn("W_LIBRARY_PATH", `${neededBy} needs ${name} by this path, which the target must have`);
   }
   return { explain, warnings };
 }
@@ -60,21 +63,19 @@ export function describeLibraries(
 function describeLinkers(
   objects: readonly ElfObject[],
   explain: string[],
-  warnings: string[],
+  warnings: Warning[],
 ): void {
   for (const interpreter of new Set(objects.map(({ facts }) => facts.interpreter))) {
     if (interpreter === undefined) continue;
     explain.push(`dynamic linker: ${interpreter}, the target's`);
     if (isMuslLinker(interpreter)) {
-      warnings.push(
-        `programs here need musl (${interpreter}), which most distributions do not have`,
-      );
+      const message = `programs here need musl (${interpreter}), which most distributions do not have`;
+      warnings.push(warning("W_LINKER", message));
       continue;
     }
     if (/^\/lib(32|64)?\/ld-[a-z0-9_-]+\.so\.[0-9]+$/.test(interpreter)) continue;
-    warnings.push(
-      `programs here are started by ${interpreter}, which is at this path on few machines`,
-    );
+    const message = `programs here are started by ${interpreter}, which is at this path on few machines`;
+    warnings.push(warning("W_LINKER", message));
   }
   for (const { shown, facts } of objects.filter((object) => !isProgram(object))) {
     const isLibrary = facts.soname !== undefined || LIBRARY_NAME.test(shown);
@@ -88,7 +89,7 @@ function describeVersions(
   objects: readonly ElfObject[],
   packs: boolean,
   explain: string[],
-  warnings: string[],
+  warnings: Warning[],
 ): void {
   const newest = new Map<string, { version: string; numbers: number[]; shown: string }>();
   const own = packs ? closure.packed : [];
@@ -97,7 +98,8 @@ function describeVersions(
     for (const { library, version } of facts.versions) {
       if (own.some(({ name }) => name === library)) continue;
       if (version === "GLIBC_PRIVATE") {
-        warnings.push(`${shown} uses what is private to this machine's ${library}`);
+        const message = `${shown} uses what is private to this machine's ${library}`;
+        warnings.push(warning("W_LIBRARY_PRIVATE", message));
         continue;
       }
       // DT_RELR came with glibc 2.36; programs with it ask for this name instead of a number.
@@ -116,7 +118,8 @@ function describeVersions(
   for (const [library, { version, numbers, shown }] of [...newest].sort(byName)) {
     explain.push(`version: ${library} of the target with ${version} or newer, for ${shown}`);
     if (library === "glibc" && compare(numbers, OLDEST_GLIBC.split(".").map(Number)) > 0) {
-      warnings.push(`${shown} needs ${version}: distributions with an older glibc cannot run it`);
+      const message = `${shown} needs ${version}: distributions with an older glibc cannot run it`;
+      warnings.push(warning("W_GLIBC_VERSION", message));
     }
   }
 }

@@ -83,7 +83,7 @@ function commandProblems(/** @type {string} */ file, /** @type {string} */ text)
 /** Code that is shown: what it names need not be there. */
 const EXAMPLE = /^```(?:json|c)\n.*?^```$/gms;
 
-/** A code that is documented is raised, a code that is raised is documented. */
+/** A code that is documented is raised, a code that is raised is documented; so with warnings. */
 function codeProblems(/** @type {Spec} */ spec) {
   const known = new Set(spec.errors.map(({ code }) => code));
   const builder = filesBelow("builder", /\.ts$/).map(read).join("\n");
@@ -97,10 +97,19 @@ function codeProblems(/** @type {Spec} */ spec) {
       problems.push(`scripts/spec/errors.json: the ${who} never raises ${code}`);
     }
   }
+  for (const { code } of spec.warnings) {
+    if (!builder.includes(`"${code}"`)) {
+      problems.push(`scripts/spec/warnings.json: nothing warns of ${code}`);
+    }
+    known.add(code);
+  }
   const pages = documents().map((file) => read(file).replaceAll(EXAMPLE, ""));
-  const mentioned = [builder, runtime, ...pages].join("\n").match(/\bE_[A-Z_]+\b/g);
+  const mentioned = [
+    ...([builder, runtime, ...pages].join("\n").match(/\bE_[A-Z_]+\b/g) ?? []),
+    ...([builder, ...pages].join("\n").match(/\bW_[A-Z_]+\b/g) ?? []),
+  ];
   for (const code of new Set(mentioned)) {
-    if (!known.has(code) && !code.endsWith("_")) problems.push(`${code} is in no table of errors`);
+    if (!known.has(code) && !code.endsWith("_")) problems.push(`${code} is in no table of codes`);
   }
   return problems;
 }

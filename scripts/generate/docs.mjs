@@ -25,6 +25,11 @@ function errorTable(/** @type {Spec} */ { errors }) {
   return [head, "|---|---|---|---|---|", ...rows].join("\n");
 }
 
+function warningTable(/** @type {Spec} */ { warnings }) {
+  const rows = warnings.map(({ code, summary, hint }) => `| \`${code}\` | ${summary} | ${hint} |`);
+  return ["| code | what it is | what to do |", "|---|---|---|", ...rows].join("\n");
+}
+
 function tagTable(/** @type {Spec} */ { manifest }) {
   const yes = (/** @type {boolean} */ value) => (value ? "yes" : "no");
   const rows = manifest.tags.map(
@@ -95,6 +100,7 @@ function spliceTable(/** @type {string} */ file, /** @type {string} */ table) {
 export function pages(/** @type {Spec} */ spec) {
   return Object.entries({
     "docs/errors.md": errorTable(spec),
+    "docs/warnings.md": warningTable(spec),
     "docs/cli.md": cliReference(spec),
     "docs/format.md": tagTable(spec),
     "docs/libraries.md": libraryTable(spec),

@@ -5,7 +5,7 @@ import path from "node:path";
 import { expandOptions } from "./options.mjs";
 import { checkStrategies, parseWithStrategies } from "./strategies.mjs";
 
-/** @import {ErrorRow, Spec} from "./types.mts" */
+/** @import {Spec} from "./types.mts" */
 
 export const root = path.resolve(import.meta.dirname, "../..");
 
@@ -17,13 +17,18 @@ export const defaultExit = { builder: 1, runtime: 125 };
 
 const readFile = (/** @type {string} */ file) => readFileSync(path.join(root, file), "utf8");
 
-/** Error codes are sorted, so that two are never the same row. */
-function checkCodes(/** @type {ErrorRow[]} */ errors) {
-  const codes = errors.map((error) => error.code);
+/**
+ * Codes are sorted, so that two are never the same row.
+ * @param {string} file
+ * @param {RegExp} pattern
+ * @param {{code: string}[]} rows
+ */
+function checkCodes(file, pattern, rows) {
+  const codes = rows.map(({ code }) => code);
   const sorted = [...codes].sort();
   for (const [index, code] of codes.entries()) {
-    if (!/^E_[A-Z_]+$/.test(code)) throw new Error(`errors.json: ${code} is not a code`);
-    if (code !== sorted[index]) throw new Error(`errors.json: ${code} is not in sorted order`);
+    if (!pattern.test(code)) throw new Error(`${file}: ${code} is not a code`);
+    if (code !== sorted[index]) throw new Error(`${file}: ${code} is not in sorted order`);
   }
 }
 
@@ -32,7 +37,8 @@ function checkCodes(/** @type {ErrorRow[]} */ errors) {
  * @param {Spec} spec
  * @returns {Record<string, unknown[]>} by what it is
  */
-function listsOf({ causes, errors, machines, manifest, names, options, squashfs, strategies }) {
+function listsOf(spec) {
+  const { causes, errors, machines, manifest, names, options, squashfs, strategies } = spec;
   /**
    * @template {object} Row
    * @param {Row[]} list
@@ -54,6 +60,7 @@ function listsOf({ causes, errors, machines, manifest, names, options, squashfs,
       ]),
     ),
     "strategies.json": all(strategies, "name"),
+    "warnings.json": all(spec.warnings, "code"),
     "squashfs.json: names of errors": all(squashfs.errors, "name"),
     "squashfs.json: errors": all(squashfs.errors, "value"),
     "squashfs.json: inode types": all(squashfs.inodeTypes, "value"),
@@ -81,6 +88,7 @@ export function readSpec(readText = readFile) {
     causes: readJson("scripts/spec/causes.json"),
     version: readJson("package.json").version,
     errors: parseWithStrategies(readText("scripts/spec/errors.json"), strategies),
+    warnings: readJson("scripts/spec/warnings.json"),
     manifest: readJson("scripts/spec/manifest.json"),
     options: expandOptions(
       parseWithStrategies(readText("scripts/spec/options.json"), strategies),
@@ -93,7 +101,8 @@ export function readSpec(readText = readFile) {
     addon: readJson("scripts/spec/addon.json"),
     appimage: readJson("scripts/spec/appimage.json"),
   };
-  checkCodes(spec.errors);
+  checkCodes("errors.json", /^E_[A-Z_]+$/, spec.errors);
+  checkCodes("warnings.json", /^W_[A-Z_]+$/, spec.warnings);
   checkStrategies(strategies);
   for (const [what, list] of Object.entries(listsOf(spec))) checkUnique(what, list);
   return spec;

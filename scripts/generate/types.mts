@@ -35,6 +35,15 @@ export interface ErrorRow {
   runtimeHint?: string;
 }
 
+/** A row of warnings.json: what a build tells without failing, by its code. */
+export interface WarningRow {
+  code: string;
+  /** What it is. */
+  summary: string;
+  /** What to do. */
+  hint: string;
+}
+
 /** A row of causes.json: what a failure of the runtime comes from. */
 export interface Cause extends Described {
   /** What to do, where it is the same on every machine. */
@@ -336,6 +345,7 @@ export interface Schema {
 export interface Spec {
   version: string;
   errors: ErrorRow[];
+  warnings: WarningRow[];
   causes: Cause[];
   strategies: Strategy[];
   machines: Machines;

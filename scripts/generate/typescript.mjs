@@ -41,6 +41,11 @@ function errorParts(/** @type {Spec} */ { errors }) {
   ];
 }
 
+function warningParts(/** @type {Spec} */ { warnings }) {
+  const codes = warnings.map(({ code }) => JSON.stringify(code)).join(" | ");
+  return [`/** Codes of warnings: docs/warnings.md. */\nexport type WarningCode = ${codes};\n`];
+}
+
 function manifestParts(/** @type {Spec} */ { manifest }) {
   const { tags, recordFlags, optionWords, header, recordHeader, ...numbers } = manifest;
   const valuesOf = (/** @type {ManifestTag[]} */ list) => list.map((item) => item.value);
@@ -198,6 +203,7 @@ export function typescript(/** @type {Spec} */ spec) {
     `// ${notice}\n`,
     described("Version of this package.", "version", spec.version),
     ...errorParts(spec),
+    ...warningParts(spec),
     ...manifestParts(spec),
     ...strategyParts(spec),
     described(

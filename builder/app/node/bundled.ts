@@ -1,5 +1,6 @@
 /** A project bundled by esbuild, with beside it what has to stay files. */
 import path from "node:path";
+import { warning } from "../../warnings.ts";
 import { checkAddonFile } from "./addons.ts";
 import { type Analysis, analyse } from "./analyse.ts";
 import { type BundledProgram, bundleProgram, programFor } from "./bundle-javascript.ts";
@@ -70,8 +71,8 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
     start,
     how: "bundled",
     explain: explain(dir, units, traced, external, merged),
-    warnings: [...merged.missing].map(
-      ([name, importer]) => `${importer} may ask for ${name}, which is not installed`,
+    warnings: [...merged.missing].map(([name, importer]) =>
+      warning("W_PACKAGE_MISSING", `${importer} may ask for ${name}, which is not installed`),
     ),
     async fill(image: NodeAppTree): Promise<void> {
       for (const program of programs) addProgram(image, program);

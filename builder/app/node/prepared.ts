@@ -1,4 +1,5 @@
 /** Sources of a Node app, before and after they are prepared for an image: bundled.ts, unbundled.ts. */
+import type { Warning } from "../../warnings.ts";
 import type { AppRequest } from "../kind.ts";
 import type { Compiled } from "./compile-cache.ts";
 import type { Closure } from "./installed.ts";
@@ -27,7 +28,7 @@ export interface Prepared {
   /** One word on how: "bundled". */
   how: string;
   explain: string[];
-  warnings: string[];
+  warnings: Warning[];
   /** Puts all but installed packages into the image. */
   fill(image: NodeAppTree): Promise<void>;
   /** Programs and what they import, for the compile cache; places are of the host. */

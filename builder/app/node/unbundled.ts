@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
+import { type Warning, warning } from "../../warnings.ts";
 import { type Analysis, analyse } from "./analyse.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { productionClosure } from "./installed.ts";
@@ -28,9 +29,10 @@ export async function prepareUnbundled(
   // Only for the compile cache here: what esbuild does not understand is Node's to judge.
   const analysis = known ?? (await analyse(reader, dir, file, node).catch(() => undefined));
   const exclude = options.exclude ?? [];
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   if (/ts$/.test(file) && node !== undefined && semver.lt(node, STRIPS_TYPES)) {
-    warnings.push(`Node ${node} does not run TypeScript as it is; ${STRIPS_TYPES} does`);
+    const message = `Node ${node} does not run TypeScript as it is; ${STRIPS_TYPES} does`;
+    warnings.push(warning("W_NODE_VERSION", message));
   }
   return {
     paths: [...closure.packages, ...closure.links.keys()],

@@ -4,6 +4,7 @@ import * as errors from "../../errors.ts";
 import { linkLibraries } from "../../libraries/add-libraries.ts";
 import type { LibraryReport } from "../../libraries/library-report.ts";
 import { displayPath } from "../../tree/path.ts";
+import { warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { entryHead, entryOf } from "../program.ts";
 import { parseShebang, shebangProblem, shebangProgram } from "./shebang.ts";
@@ -54,8 +55,8 @@ function describeStart(source: DetectInput, entry: string, head: Buffer | undefi
   if (shebang === undefined) {
     if (head !== undefined && hasElfMagic(head)) return { explain: [], warnings: [] };
     if (!source.isDirectory) throw errors.kindUnknown(source.shown);
-    const warning = `${name} is neither a program nor a script that starts with #!`;
-    return { explain: [], warnings: [warning] };
+    const message = `${name} is neither a program nor a script that starts with #!`;
+    return { explain: [], warnings: [warning("W_ENTRY_FORMAT", message)] };
   }
   if (shebang.carriageReturn) {
     throw errors.shebang(source.shown, `the first line of "${name}" ends in CR and LF`, {
@@ -71,6 +72,6 @@ function describeStart(source: DetectInput, entry: string, head: Buffer | undefi
     explain: [
       `interpreter: ${shebangProgram(shebang)}, the target's, by the first line of ${name}`,
     ],
-    warnings: problem === undefined ? [] : [`${name}: ${problem}`],
+    warnings: problem === undefined ? [] : [warning("W_SHEBANG", `${name}: ${problem}`)],
   };
 }

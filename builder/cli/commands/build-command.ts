@@ -6,6 +6,7 @@ import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
 import { displayPath } from "../../tree/path.ts";
+import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, note, print, printable, printJson } from "../print.ts";
 import { progressBar } from "../progress.ts";
@@ -42,7 +43,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
   const bar = progressBar();
   const callbacks = { onProgress: bar.update, onReport: note };
   const result = await build({ ...options, ...callbacks }).finally(bar.stop);
-  for (const warning of result.warnings) note(`warning: ${warning}`);
+  for (const one of result.warnings) note(`warning: ${shownWarning(one)}`);
 
   if (args.flag("json")) {
     printResultJson(result);
@@ -86,6 +87,7 @@ function givenOptions(args: Arguments): GivenOptions {
     input: args.positionals[0],
     output: args.text("output"),
     kind: parsed(args.text("kind"), unread<KindChoice>),
+    strict: on("strict"),
     entry: args.text("entry"),
     name: args.text("name"),
     args: list("arg"),
@@ -149,7 +151,7 @@ function printExplanation(
     `entry: ${entry}`,
     ...lines,
     `contents: ${formatBytes(contentBytes)} in ${files} files before compression`,
-    ...warnings.map((warning) => `warning: ${warning}`),
+    ...warnings.map((one) => `warning: ${shownWarning(one)}`),
   ];
   print(shown.map((line) => `${printable(line)}\n`).join(""));
 }

@@ -126,7 +126,12 @@ describe("an app that is prepared", () => {
       warnings: [],
     });
     expect(await prepare("#!/no/such/shell\n")).toMatchObject({
-      warnings: [expect.stringContaining("/no/such/shell, which is not on this machine")],
+      warnings: [
+        {
+          code: "W_SHEBANG",
+          message: expect.stringContaining("/no/such/shell, which is not on this machine"),
+        },
+      ],
     });
     for (const text of ["#!\n", "#!/bin/sh\r\n", "#! \n"]) {
       await expect(prepare(text)).rejects.toMatchObject({ code: "E_SHEBANG" });

@@ -41,6 +41,7 @@ describe("the data", () => {
       changed("errors.json", (list: object[]) => list.unshift({ ...list[0] })),
       /errors\.json: E_\w+ stands twice/,
     ],
+    ["a warning", changed("warnings.json", twice), /warnings\.json: W_\w+ is not in sorted order/],
     [
       "a machine's other name",
       changed("machines.json", ({ built }: { built: { aliases: string[] }[] }) => {

@@ -6,6 +6,7 @@ import { readDynamic } from "../../../builder/elf/dynamic.ts";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import { linkLibraries } from "../../../builder/libraries/add-libraries.ts";
 import type { Tree } from "../../../builder/tree/tree.ts";
+import { shownWarning } from "../../../builder/warnings.ts";
 import { type Files, writeFiles } from "../../support/case.ts";
 import { makeDynamicElf, makeProgram } from "../../support/dynamic-elf.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -22,7 +23,7 @@ async function link(files: Files, options: Partial<BuildOptions> = { withLibs: t
     options: resolveBuildOptions({ input, output: "x", arch: "x86_64", sysroot: root, ...options }),
     workspace: temporaryDirectory(),
   });
-  return { tree, root, ...report };
+  return { tree, root, ...report, warnings: report.warnings.map(shownWarning) };
 }
 
 /** The search path of a file of the tree as it would be packed. */
@@ -127,7 +128,7 @@ describe("libraries that are packed", () => {
       "app/x/plugin.so": makeDynamicElf({ needed: ["libno.so"] }),
     };
     expect((await link(plugin)).warnings).toEqual([
-      "x/plugin.so needs libno.so, which is not on this machine either",
+      "x/plugin.so needs libno.so, which is not on this machine either [W_LIBRARY_MISSING]",
     ]);
     const needed = ["libno.so", "libyet.so"];
     await expect(link({ "app/bin/p": makeProgram({ needed }) })).rejects.toMatchObject({
@@ -159,8 +160,8 @@ describe("what is said of libraries", () => {
       expect.stringMatching(/^library: libGL\.so\.1, for bin\/p: the target's, because OpenGL/),
     ]);
     expect(warnings).toEqual([
-      "bin/p needs GLIBC_2.34: distributions with an older glibc cannot run it",
-      "the target must have liba.so; --with-libs packs them",
+      "bin/p needs GLIBC_2.34: distributions with an older glibc cannot run it [W_GLIBC_VERSION]",
+      "the target must have liba.so; --with-libs packs them [W_LIBRARY_TARGET]",
     ]);
   });
 
@@ -171,7 +172,7 @@ describe("what is said of libraries", () => {
       }),
     });
     expect(warnings).toEqual([
-      "bin/p uses what is private to this machine's libc.so.6",
+      "bin/p uses what is private to this machine's libc.so.6 [W_LIBRARY_PRIVATE]",
       expect.stringContaining("GLIBC_2.36"),
     ]);
   });
@@ -191,7 +192,7 @@ describe("what is said of libraries", () => {
     expect(musl.explain).toContain("bin/q: linked statically");
     expect(warnings).toEqual([
       expect.stringContaining("/nix/store/x/ld-linux-x86-64.so.2, which is at this path on few"),
-      "bin/p needs /opt/liba.so by this path, which the target must have",
+      "bin/p needs /opt/liba.so by this path, which the target must have [W_LIBRARY_PATH]",
     ]);
   });
 

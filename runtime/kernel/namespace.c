@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -90,15 +92,71 @@ static int map_caller(const struct identity *identity, uid_t uid, gid_t gid,
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
-static int try_namespace(void *identity)
+static int make_namespace(const struct identity *identity, bool joined, struct failure *failure)
 {
-	struct failure ignored = { 0 };
+	if (identity->kind == NAMESPACE_PRIVILEGED || joined) {
+		privileges_raise(&identity->caller);
+		int result = unshare(CLONE_NEWNS);
+		privileges_lower(&identity->caller);
+		return result == 0 ? 0 :
+				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
+						"mount namespace cannot be made");
+	}
+	/* Not the caller's, in a namespace that was joined and is not to be used. */
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+		const char *why = refusal(errno);
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
+				  why);
+	}
+	return map_caller(identity, uid, gid, failure);
+}
 
-	return unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-	       map_caller(identity, uid, gid, &ignored) < 0 ||
-	       mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0;
+/* Mounts that the host makes later arrive, none of ours go out. */
+static int receive_only(const struct identity *identity)
+{
+	int result = chdir("/");
+
+	privileges_raise(&identity->caller);
+	if (result == 0)
+		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
+	privileges_lower(&identity->caller);
+	return result;
+}
+
+#define REFUSED 1
+
+/* In a process of its own, which may be killed for it. */
+static int try_namespace(void *argument)
+{
+	const struct identity *identity = argument;
+	const struct rlimit no_core = { 0 };
+	struct failure ignored = { 0 };
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	/* These do nothing: a filter decides by their numbers. */
+	syscall(SYS_setns, -1, 0);
+	syscall(SYS_move_mount, -1, NULL, -1, NULL, 0);
+	syscall(SYS_umount2, NULL, 0);
+	return make_namespace(identity, false, &ignored) < 0 || receive_only(identity) < 0 ?
+		       REFUSED :
+		       0;
+}
+
+static int probe(const struct identity *identity)
+{
+	return child_run(try_namespace, (void *)(uintptr_t)identity);
+}
+
+int namespace_probe(const struct identity *identity, struct failure *failure)
+{
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) <= 0 || probe(identity) <= REFUSED)
+		return 0;
+	fail(failure, FUSELAGE_E_NAMESPACE,
+	     "a system call filter (seccomp) kills whoever mounts: it would have to answer EPERM, "
+	     "or allow it");
+	return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
 }
 
 /*
@@ -112,32 +170,16 @@ static bool is_crippled(const struct identity *identity)
 
 	if (fd < 0 || read(fd, &value, 1) != 1 || value == '0')
 		return false;
-	return child_run(try_namespace, (void *)(uintptr_t)identity) > 0;
+	return probe(identity) > 0;
 }
 
 static int leave_host(const struct identity *identity, bool joined, struct failure *failure)
 {
-	if (identity->kind == NAMESPACE_PRIVILEGED || joined) {
-		privileges_raise(&identity->caller);
-		int result = unshare(CLONE_NEWNS);
-		privileges_lower(&identity->caller);
-		return result == 0 ? 0 :
-				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
-						"mount namespace cannot be made");
-	}
-	/* Not the caller's, in a namespace that was joined and is not to be used. */
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	if (is_crippled(identity))
+	if (identity->kind == NAMESPACE_USER && !joined && is_crippled(identity))
 		return fail(failure, FUSELAGE_E_NAMESPACE,
 			    "user namespace is made without capabilities (AppArmor: "
 			    "kernel.apparmor_restrict_unprivileged_userns = 1)");
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		const char *why = refusal(errno);
-		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
-				  why);
-	}
-	return map_caller(identity, uid, gid, failure);
+	return make_namespace(identity, joined, failure);
 }
 
 /*
@@ -156,18 +198,11 @@ static int keep_directory(int *cwd, struct failure *failure)
 
 int namespace_enter(const struct identity *identity, bool joined, int *cwd, struct failure *failure)
 {
-	int result;
-
 	if (leave_host(identity, joined, failure) < 0)
 		return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
 	if (keep_directory(cwd, failure) < 0)
 		return -1;
-	result = chdir("/");
-	privileges_raise(&identity->caller);
-	if (result == 0)
-		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
-	privileges_lower(&identity->caller);
-	if (result == 0)
+	if (receive_only(identity) == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_NAMESPACE, "/: propagation cannot be set to slave");
 	return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);

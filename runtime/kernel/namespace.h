@@ -13,6 +13,13 @@ enum namespace_kind namespace_kind(const struct caller *caller);
 bool namespace_is_initial(const struct caller *caller);
 
 /*
+ * Whether a start would live through making its namespace and mounts in it: a filter of system calls
+ * may kill for that. Where one is in force another process tries. Returns 0, or -1 when it was killed;
+ * what only refuses is left to namespace_enter, which says why.
+ */
+int namespace_probe(const struct identity *identity, struct failure *failure);
+
+/*
  * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
  * propagation), none of ours go out. After failure the process must not go on as if nothing had
  * happened: part of it may have been done. The current directory is / afterwards; *cwd is what it was.

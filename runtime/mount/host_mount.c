@@ -6,6 +6,7 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "fuse/fusermount.h"
+#include "kernel/namespace.h"
 #include "mount/strategies.h"
 
 /*
@@ -26,6 +27,10 @@ static int attach(struct mounting *mounting, struct archive *archive,
 		mounting->identity->gid = mounting->fuse.gid;
 	if (host_mount_resolve(archive->file, 0, source) == 0)
 		image.source = source;
+	if (mounting->identity->kind == NAMESPACE_PRIVILEGED &&
+	    namespace_probe(mounting->identity, &mounting->refusal) < 0)
+		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: %s", archive->file,
+			    mounting->refusal.text);
 	if (image_mount_attach(mounting, &image, target, failure) < 0)
 		return -1;
 	return target ? 0 : image.detached;

@@ -314,7 +314,7 @@ int image_mount_prepare(const struct mounting *mounting, struct image_mount *ima
 			struct failure *failure)
 {
 	if (mounting->identity->kind != NAMESPACE_USER || mounting->share.joined ||
-	    mounting->on_host || !is_wanted(mounting, "fuse"))
+	    !is_wanted(mounting, "fuse"))
 		return 0;
 	return fork_server(mounting, image, true, FUSE_SERVER_STAYS, failure);
 }

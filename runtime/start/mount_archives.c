@@ -204,7 +204,7 @@ static void share(struct start *start, const struct image_mount *images)
 		only = images[i].archive;
 		count++;
 	}
-	if (count == 1 && !start->mounting.on_host)
+	if (count == 1)
 		share_find(&start->mounting.share, &start->identity, &terms, only);
 }
 
@@ -225,6 +225,8 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		cache_reap(start->home, &start->identity.caller);
 	if (run_directory_prepare(&start->invocation, &start->identity, failure) < 0)
 		return -1;
+	if (start->mounting.refusal.code != FUSELAGE_OK)
+		return 0;
 	share(start, images);
 	for (size_t i = 0; i < start->invocation.count; i++)
 		if (is_image(images[i].archive) &&
@@ -274,35 +276,47 @@ static int stay_on_host(struct start *start, struct failure *failure)
 	return -1;
 }
 
+/* Whether there is to be a namespace, before anything is done for it. */
+static void decide(struct start *start)
+{
+	struct failure *refusal = &start->mounting.refusal;
+
+	failure_clear(refusal);
+	if (start->mounting.on_host)
+		fail(refusal, FUSELAGE_E_NAMESPACE, "a namespace is not wanted");
+	else if (strcmp(start->mounting.type, "fusermount") == 0)
+		fail(refusal, FUSELAGE_E_NAMESPACE,
+		     "fusermount3 mounts on the host, not in a namespace");
+	else
+		namespace_probe(&start->identity, refusal);
+}
+
+/* What needs no namespace goes on without. */
+static int refuse(struct start *start, struct failure *failure)
+{
+	const struct mounting *mounting = &start->mounting;
+	bool needed = strcmp(mounting->type, "loop") == 0 || strcmp(mounting->type, "fuse") == 0;
+
+	if (mounting->refusal.code == FUSELAGE_E_NAMESPACE && (!needed || mounting->on_host))
+		return stay_on_host(start, failure);
+	start->mounting.refused = mounting->refusal;
+	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %.900s", mounting->type,
+	     mounting->refusal.text);
+	return fail_cause(failure, mounting->refusal.cause);
+}
+
 static int enter(struct start *start, struct failure *failure)
 {
-	const char *type = start->mounting.type;
-	bool automatic = strcmp(type, "auto") == 0 || strcmp(type, "extract") == 0;
-	const char *unwanted = NULL;
-
-	failure_clear(&start->mounting.refusal);
-	if (start->mounting.on_host)
-		unwanted = "a namespace is not wanted";
-	else if (strcmp(type, "fusermount") == 0)
-		unwanted = "fusermount3 mounts on the host, not in a namespace";
-	if (unwanted) {
-		fail(&start->mounting.refusal, FUSELAGE_E_NAMESPACE, "%s", unwanted);
-		return stay_on_host(start, failure);
-	}
+	if (start->mounting.refusal.code != FUSELAGE_OK)
+		return refuse(start, failure);
 	if (start->identity.kind == NAMESPACE_PRIVILEGED) {
 		privileges_raise(&start->identity.caller);
 		start->mounting.host_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 		privileges_lower(&start->identity.caller);
 	}
 	if (namespace_enter(&start->identity, start->mounting.share.joined, &start->cwd,
-			    &start->mounting.refusal) < 0) {
-		if (automatic && start->mounting.refusal.code == FUSELAGE_E_NAMESPACE)
-			return stay_on_host(start, failure);
-		start->mounting.refused = start->mounting.refusal;
-		fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %.900s", type,
-		     start->mounting.refusal.text);
-		return fail_cause(failure, start->mounting.refusal.cause);
-	}
+			    &start->mounting.refusal) < 0)
+		return refuse(start, failure);
 	if (procdir_mount(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
 	return run_directory_cover(&start->invocation, &start->identity, &start->procdir, failure);
@@ -317,6 +331,7 @@ int mount_archives(struct start *start, struct failure *failure)
 	if (!images)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
 	start->mounting.host_namespace = -1;
+	decide(start);
 	result = prepare(start, images, failure);
 	if (result == 0)
 		result = enter(start, failure);

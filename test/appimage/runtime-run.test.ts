@@ -27,8 +27,8 @@ let file: string;
 let refuse: string;
 beforeAll(async () => {
   file = await appImage();
-  refuse = path.join(temporaryDirectory(), "refuse-unshare");
-  const source = path.join(root, "test/support/refuse-unshare.c");
+  refuse = path.join(temporaryDirectory(), "refuse-calls");
+  const source = path.join(root, "test/support/refuse-calls.c");
   if (missing("gcc") === undefined) execFileSync("cc", ["-o", refuse, source]);
 });
 

@@ -62,8 +62,8 @@ skipUnless(
   "gcc",
 )("where nothing works, each has its reason", async () => {
   const home = userDirectory();
-  const refuse = path.join(temporaryDirectory(), "refuse-unshare");
-  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+  const refuse = path.join(temporaryDirectory(), "refuse-calls");
+  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
   const { uid, gid } = ordinaryUser();
   const env = { HOME: home, PATH: temporaryDirectory() };
   const limited = 'ulimit -f 0 && exec "$0" --bundle-doctor --json';
@@ -185,8 +185,8 @@ describe("extraction without a namespace", () => {
   const ask = async (mount: string, name = "home") => {
     const home = path.join(userDirectory(), name);
     mkdirSync(home);
-    const refuse = path.join(temporaryDirectory(), "refuse-unshare");
-    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+    const refuse = path.join(temporaryDirectory(), "refuse-calls");
+    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
     const script = `mount -t tmpfs -o mode=700,uid=${uid},gid=${gid},${mount} none "$0" && exec "$@"`;
     const args = ["-m", "sh", "-c", script, home, refuse, `${uid}`, `${gid}`, file];
     const env = { FUSELAGE_HOME: home };

@@ -20,8 +20,8 @@ let file: string;
 let refuse: string;
 beforeAll(async () => {
   file = await pack({ run: runArguments, "data/file": "packed\n" });
-  refuse = path.join(temporaryDirectory(), "refuse-unshare");
-  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+  refuse = path.join(temporaryDirectory(), "refuse-calls");
+  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
 });
 
 const { uid, gid } = ordinaryUser();

@@ -43,8 +43,8 @@ let file: string;
 let large: string;
 const parts = Array.from({ length: 300 }, (_, i) => [`data/${i % 7}/${i}`, `${i}\n`.repeat(5000)]);
 beforeAll(async () => {
-  refuse = path.join(temporaryDirectory(), "refuse-unshare");
-  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+  refuse = path.join(temporaryDirectory(), "refuse-calls");
+  execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
   file = await pack({ run: runArguments, "data/file": "packed\n" });
   large = await pack({ run: runArguments, ...Object.fromEntries(parts) });
 });

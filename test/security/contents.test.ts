@@ -251,8 +251,8 @@ describe("a start that keeps files on disk", () => {
   let refuse: string;
   const needGcc = skipUnless("root", "mksquashfs", "xattrs", "gcc");
   beforeAll(() => {
-    refuse = path.join(temporaryDirectory(), "refuse-unshare");
-    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-unshare.c")]);
+    refuse = path.join(temporaryDirectory(), "refuse-calls");
+    execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
   });
 
   for (const [who, owner, home] of callers) {

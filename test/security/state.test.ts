@@ -24,7 +24,7 @@ let refuse: string;
 
 beforeAll(async () => {
   state = compileState();
-  refuse = compile("support/refuse-unshare.c");
+  refuse = compile("support/refuse-calls.c");
   const packed = await packProgram(state);
   bundle = packed.file;
   image = await mksquashfs(packed.input, "-all-root");

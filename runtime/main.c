@@ -28,6 +28,7 @@
 #include "start/mount_archives.h"
 #include "kernel/policy.h"
 #include "generated/names.h"
+#include "flavour/flavour.h"
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
@@ -242,6 +243,9 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 			    failure);
 	if (found < 0)
 		return -1;
+	if (!flavour_is_runner && (found == 0 || !bundle->manifest.entry))
+		return fail(failure, FUSELAGE_E_IMAGE_MISSING,
+			    "this program starts a bundle that is behind it, and finds none");
 	if (found == 0)
 		return run_invocation(start, NULL, args, failure);
 
@@ -264,8 +268,9 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 		args++;
 	if (bundle->appimage)
 		appimage_look_beside(bundle, &start->identity.caller);
-	return bundle->manifest.entry ? run_entry(start, bundle, args, failure) :
-					run_recorded(start, bundle, args, failure);
+	return bundle->manifest.entry || !flavour_is_runner ?
+		       run_entry(start, bundle, args, failure) :
+		       run_recorded(start, bundle, args, failure);
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,8 @@
 //
 //   node scripts/build.mjs [--force] [runtime|native|runtime-other|native-other|dist|types]...
 //
-//   runtime        dist/runtime/<arch>/fuselage    the static program at the front of a bundle
+//   runtime        dist/runtime/<arch>/fuselage    the runner
+//                  dist/runtime/<arch>/front       the static program at the front of a bundle
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
 //   runtime-other  the runtime for the machine that this one is not; only tests and publishing need it
 //   native-other   the addon for that; only publishing needs it
@@ -53,7 +54,9 @@ function runtimePart(name, wanted) {
   return {
     name,
     inputs: ["runtime", "scripts/build", "scripts/spec/machines.json", "package-lock.json"],
-    outputs: wantedOnes.map((arch) => `dist/runtime/${arch}/fuselage`),
+    outputs: wantedOnes.flatMap((arch) =>
+      ["fuselage", "front"].map((program) => `dist/runtime/${arch}/${program}`),
+    ),
     async build() {
       const { buildRuntime } = await import("./build/runtime.mjs");
       await Promise.all(wantedOnes.map(buildRuntime));

@@ -14,7 +14,7 @@ import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { outputEndings, version } from "../generated/spec.ts";
-import { cacheDirectory, runtimePath } from "../host/paths.ts";
+import { cacheDirectory, frontPath } from "../host/paths.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
@@ -128,7 +128,7 @@ async function write(
   output: string,
   writeImage: WriteImage,
 ): Promise<BuildResult> {
-  const runtime = await readRuntime(runtimePath(options.arch));
+  const runtime = await readRuntime(frontPath(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
   const updates = finished.updateInfo !== undefined;

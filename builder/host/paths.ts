@@ -45,8 +45,24 @@ export function hostArchitecture(): Architecture | undefined {
   return machines.find(({ node }) => node === process.arch)?.name;
 }
 
+function programPath(arch: Architecture, name: string): string {
+  const file = path.join(packageRoot(), "dist", "runtime", arch, name);
+  if (!existsSync(file)) throw errors.runtimeMissing(file, arch);
+  return file;
+}
+
 /**
- * Path of the runtime, the program that stands at the front of a bundle and is `fuselage` by itself.
+ * Path of the program at the front of a bundle: the runtime without what only the runner needs. It starts
+ * the image behind it, by a recorded entrypoint, and takes no command line of the runner's.
+ *
+ * @throws E_RUNTIME_MISSING
+ */
+export function frontPath(arch: Architecture): string {
+  return programPath(arch, "front");
+}
+
+/**
+ * Path of the whole runtime: `fuselage`, which is also at the front of what `assemble` makes.
  *
  * @throws E_RUNTIME_MISSING
  *
@@ -61,9 +77,7 @@ export function hostArchitecture(): Architecture | undefined {
  * ```
  */
 export function runtimePath(arch: Architecture): string {
-  const file = path.join(packageRoot(), "dist", "runtime", arch, "fuselage");
-  if (!existsSync(file)) throw errors.runtimeMissing(file, arch);
-  return file;
+  return programPath(arch, "fuselage");
 }
 
 /** Path of the native addon for this machine; the loader reports when it is not there. */

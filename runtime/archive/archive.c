@@ -196,7 +196,7 @@ int archive_extract(const struct archive *archive, int dir, struct failure *fail
 	struct extract_options options = { .xattrs = true };
 	struct extract_report report;
 
-	if (archive->format == ARCHIVE_ZIP)
+	if (archive_is_zip(archive))
 		return extract_zip(archive, dir, failure);
 	if (extract_tree(archive->reader, dir, &options, &report) == 0)
 		return 0;

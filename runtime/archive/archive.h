@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "flavour/flavour.h"
 #include "squashfs/squashfs.h"
 #include "generated/names.h"
 
@@ -37,6 +38,12 @@ struct archive {
 	struct sqfs fs;
 	struct sqfs_reader *reader;
 };
+
+/* Only the runner has what reads them. */
+static inline bool archive_is_zip(const struct archive *archive)
+{
+	return flavour_is_runner && archive->format == ARCHIVE_ZIP;
+}
 
 /*
  * Splits an option's value. The whole of it is tried as a file first, because file names may hold

@@ -59,9 +59,8 @@ static int digest_archive(const struct disk_tree *tree, char digest[SHA256_TEXT]
 			  struct failure *failure)
 {
 	const struct archive *archive = tree->archive;
-	uint64_t at = archive->format == ARCHIVE_ZIP ? 0 : archive->offset;
-	uint64_t end = archive->format == ARCHIVE_ZIP ? archive->size :
-							at + archive->fs.super.bytes_used;
+	uint64_t at = archive_is_zip(archive) ? 0 : archive->offset;
+	uint64_t end = archive_is_zip(archive) ? archive->size : at + archive->fs.super.bytes_used;
 	const uint64_t place[] = { tree->state.st_dev, tree->state.st_ino };
 	OWNED uint8_t *buffer = malloc(READ_BYTES);
 	struct sha256 hash;

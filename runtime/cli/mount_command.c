@@ -99,8 +99,7 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 	OWNED_FD signals = foreground || !dir ? hold_signals() : -1;
 	int result;
 
-	if (archive->format == ARCHIVE_ZIP &&
-	    convert(&start->identity.caller, archive, failure) < 0)
+	if (archive_is_zip(archive) && convert(&start->identity.caller, archive, failure) < 0)
 		return -1;
 	if (!dir && make_private(&start->identity.caller, archive->name, target, failure) < 0)
 		return -1;
@@ -139,8 +138,7 @@ static int hand_over(struct start *start, struct archive *archive, struct failur
 	if (socket < 0)
 		return -1;
 	if (open_archive(start, archive, failure) == 0 &&
-	    (archive->format != ARCHIVE_ZIP ||
-	     convert(&start->identity.caller, archive, failure) == 0))
+	    (!archive_is_zip(archive) || convert(&start->identity.caller, archive, failure) == 0))
 		mount = host_mount_detached(&start->mounting, archive, failure);
 	return handover_send(socket, mount, start->mounting.strategy, failure);
 }

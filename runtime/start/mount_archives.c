@@ -149,7 +149,7 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 					  archive->target);
 		return 0;
 	}
-	if (archive->format == ARCHIVE_ZIP)
+	if (archive_is_zip(archive))
 		return start->identity.kind == NAMESPACE_NONE ?
 			       image_on_disk(&start->mounting, archive, failure) :
 			       image_extract(&start->mounting, archive, archive->target,
@@ -216,12 +216,12 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		image_mount_init(&images[i], archive, MOUNT_IN_START);
 		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC &&
 				      start->identity.caller.setuid;
-		if (archive->use == ARCHIVE_STATIC && archive->format == ARCHIVE_ZIP &&
+		if (archive->use == ARCHIVE_STATIC && archive_is_zip(archive) &&
 		    start->invocation.cache_static && use_cache(start, archive, failure) < 0)
 			return -1;
 	}
 	/* In a process of its own, which must not hold the namespace. */
-	if (start->invocation.cache_static)
+	if (flavour_is_runner && start->invocation.cache_static)
 		cache_reap(start->home, &start->identity.caller);
 	if (run_directory_prepare(&start->invocation, &start->identity, failure) < 0)
 		return -1;

@@ -30,13 +30,14 @@ const limited = { timeout: TEST_MS, killSignal: "SIGKILL" };
  *
  * @param {string} arch
  * @param {string} file
+ * @param {RegExp} expected what it has to say to --help
  */
-export async function testRuntime(arch, file) {
+export async function testRuntime(arch, file, expected) {
   const emulated = isHost(arch) ? undefined : emulator(arch);
   if (emulated === undefined && !isHost(arch)) return;
   const [program, ...args] = [...(emulated ? [emulated] : []), file, "--help"];
-  const said = await run(program, args, limited);
-  if (!/^usage: /im.test(said)) throw new Error(`the runtime does not say its usage:\n${said}`);
+  const said = await run(program, args, limited).catch(messageOf);
+  if (!expected.test(said)) throw new Error(`the runtime does not say ${expected}:\n${said}`);
 }
 
 /**

@@ -97,7 +97,8 @@ const below = (/** @type {ReturnType<typeof parseCall>[]} */ calls, /** @type {s
   calls.filter(({ file }) => file.startsWith(dir));
 
 async function renewMusl(/** @type {string} */ arch) {
-  const { objects } = await runtime.compileRuntime(arch);
+  const made = await runtime.compileRuntime(arch);
+  const objects = runtime.objectsOf(made.objects, runtime.FLAVOURS.fuselage);
   const whole = path.join(cache, `fuselage-${arch}`);
   const { calls, taken } = await trace(runtime.linkArguments(arch, objects), whole);
   const musl = below(calls, "libc/musl/");
@@ -107,7 +108,7 @@ async function renewMusl(/** @type {string} */ arch) {
   }
   const linked = taken("libc.a", sources);
   writeList(`musl-${arch}`, { ...described(musl), linked });
-  return { whole, byList: (await runtime.buildRuntime(arch)).file };
+  return { whole, byList: (await runtime.buildRuntime(arch)).files[0] };
 }
 
 async function renewLibcxx(/** @type {string} */ arch) {

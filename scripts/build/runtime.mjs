@@ -2,7 +2,8 @@
 //
 //   node scripts/build/runtime.mjs [--arch x86_64|aarch64]...
 //
-// Output: dist/runtime/<arch>/fuselage.
+// Output: dist/runtime/<arch>/fuselage, the runner, and front, which stands at the front of a bundle: the
+// same objects without what only the runner needs.
 
 import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
@@ -299,18 +300,45 @@ export function linkArguments(arch, objects) {
   ];
 }
 
-/** Builds one architecture. @returns {Promise<{file: string, compiled: number}>} */
+/** The programs that are linked, by their names in dist/, each with its file of runtime/flavour. */
+export const FLAVOURS = { fuselage: "runner", front: "front" };
+
+/** What each of them says to --help. */
+const SAYS = { fuselage: /^usage: /im, front: /^fuselage: \[E_IMAGE_MISSING\]/m };
+
+/** Paths of the programs of one architecture, from the root. */
+function runtimeOutputs(/** @type {string} */ arch) {
+  return Object.keys(FLAVOURS).map((name) => path.join("dist/runtime", arch, name));
+}
+
+/**
+ * The objects of one flavour: those that all have, and its own.
+ *
+ * @param {string[]} objects
+ * @param {string} flavour
+ */
+export function objectsOf(objects, flavour) {
+  const others = Object.values(FLAVOURS).filter((other) => other !== flavour);
+  return objects.filter((object) => !others.includes(path.basename(object).split(".")[0]));
+}
+
+/** Builds one architecture. @returns {Promise<{files: string[], compiled: number}>} */
 export async function buildRuntime(/** @type {string} */ arch) {
   const libc = libcByList(arch);
   libc.catch(() => {}); // It is waited for below.
-  const { objects, compiled } = await compileRuntime(arch);
-  const file = path.join(root, "dist/runtime", arch, "fuselage");
-  await mkdir(path.dirname(file), { recursive: true });
-  await linkAndTest(file, (made) => testRuntime(arch, made), {
-    byList: async (staging) => linkByList(arch, objects, await libc, staging),
-    byZig: (staging) => zig([...linkArguments(arch, objects), "-o", staging]),
-  });
-  return { file, compiled };
+  const made = await compileRuntime(arch);
+  const files = runtimeOutputs(arch).map((output) => path.join(root, output));
+  await mkdir(path.dirname(files[0]), { recursive: true });
+  // One after the other: the first may renew the list of the libc's files.
+  for (const file of files) {
+    const name = /** @type {keyof typeof FLAVOURS} */ (path.basename(file));
+    const objects = objectsOf(made.objects, FLAVOURS[name]);
+    await linkAndTest(file, (linked) => testRuntime(arch, linked, SAYS[name]), {
+      byList: async (staging) => linkByList(arch, objects, await libc, staging),
+      byZig: (staging) => zig([...linkArguments(arch, objects), "-o", staging]),
+    });
+  }
+  return { files, compiled: made.compiled };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
@@ -318,7 +346,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     options: { arch: { type: "string", multiple: true, default: architectures } },
   });
   for (const arch of machinesNamed(values.arch)) {
-    const { file, compiled } = await buildRuntime(arch);
-    console.log(`${path.relative(root, file)} (${compiled} compiled)`);
+    const { files, compiled } = await buildRuntime(arch);
+    const names = files.map((file) => path.relative(root, file));
+    console.log(`${names.join(", ")} (${compiled} compiled)`);
   }
 }

@@ -1,0 +1,3 @@
+#include "flavour/flavour.h"
+
+const bool flavour_is_runner = true;

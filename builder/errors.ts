@@ -294,6 +294,22 @@ export function elfMalformed(path: string, what: string, details: ErrorDetails =
   return new BundleError("E_ELF_MALFORMED", what, { ...details, path });
 }
 
+/**
+ * @param payload bytes behind the program @param room what there is of it @param wanted bytes
+ */
+export function elfPayload(
+  path: string,
+  payload: number,
+  room: string,
+  wanted: number,
+): BundleError {
+  return new BundleError(
+    "E_ELF_PAYLOAD",
+    `${payload} bytes are appended behind this program, so it cannot be made longer to give it a search path`,
+    { path, expected: `room for ${wanted} bytes inside of it`, actual: room },
+  );
+}
+
 export function elfUnsupported(
   path: string,
   what: string,

@@ -8,18 +8,25 @@
 import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { type ElfFile, PT_DYNAMIC, PT_INTERP, PT_LOAD, readElf } from "./read.ts";
+import { undefinedSymbols } from "./symbols.ts";
 
 /** Tags of the dynamic section. */
 export const DT = {
   NULL: 0,
   NEEDED: 1,
+  HASH: 4,
   STRTAB: 5,
+  SYMTAB: 6,
   STRSZ: 10,
   SONAME: 14,
   RPATH: 15,
   RUNPATH: 29,
+  GNU_HASH: 0x6ffffef5,
+  VERSYM: 0x6ffffff0,
   VERNEED: 0x6ffffffe,
   VERNEEDNUM: 0x6fffffff,
+  AUXILIARY: 0x7ffffffd,
+  FILTER: 0x7fffffff,
 } as const;
 
 /** A version of a library's symbols, as `GLIBC_2.34` of `libc.so.6`. */
@@ -28,18 +35,36 @@ interface NeededVersion {
   version: string;
 }
 
+/** A library that the dynamic linker asks for symbols before it asks the file itself. */
+interface Filter {
+  name: string;
+  /** DT_AUXILIARY: when it is missing nobody complains. */
+  optional: boolean;
+}
+
 export interface DynamicFacts {
   elf: ElfFile;
   /** PT_INTERP: the dynamic linker. Programs have one, libraries mostly none. */
   interpreter: string | undefined;
   /** DT_NEEDED in order, as they stand there. */
   needed: readonly string[];
+  /** DT_FILTER and DT_AUXILIARY in order. */
+  filters: readonly Filter[];
   soname: string | undefined;
   /** DT_RPATH and DT_RUNPATH, split at colons. */
   rpath: readonly string[];
   runpath: readonly string[];
   versions: readonly NeededVersion[];
+  /** Address of the table that they stand in. */
+  versionTable: number | undefined;
+  /** Names that others must define. Of 32-bit files none are read. */
+  undefinedSymbols: ReadonlySet<string>;
+  /** Where the names of all this stand in the file, bytes. */
+  strings: { offset: number; size: number };
 }
+
+/** Tags of tables, one of which may stand behind the symbols. Those for initialisation and code are 12, 13, 25. */
+const TABLES = [DT.HASH, DT.GNU_HASH, DT.STRTAB, DT.VERSYM, DT.VERNEED, 7, 12, 13, 17, 23, 25, 36];
 
 /** Larger ones are no dynamic section, string table or path that exists. Bytes. */
 const MAX_DYNAMIC_BYTES = 1 << 20;
@@ -73,7 +98,8 @@ class DynamicReader {
   async read(): Promise<DynamicFacts> {
     const entries = await this.#entries();
     const one = (tag: number) => entries.find((entry) => entry.tag === tag)?.value;
-    const strings = await this.#strings(one(DT.STRTAB), one(DT.STRSZ));
+    const place = this.#stringsPlace(one(DT.STRTAB), one(DT.STRSZ));
+    const strings = await this.#bytes(place.offset, place.size, "DT_STRTAB");
     const texts = (tag: number) =>
       entries.filter((entry) => entry.tag === tag).map(({ value }) => this.#text(strings, value));
     const paths = (tag: number) =>
@@ -82,10 +108,19 @@ class DynamicReader {
       elf: this.#elf,
       interpreter: await this.#interpreter(),
       needed: texts(DT.NEEDED),
+      filters: entries
+        .filter(({ tag }) => tag === DT.FILTER || tag === DT.AUXILIARY)
+        .map(({ tag, value }) => ({
+          name: this.#text(strings, value),
+          optional: tag === DT.AUXILIARY,
+        })),
       soname: texts(DT.SONAME)[0],
       rpath: paths(DT.RPATH),
       runpath: paths(DT.RUNPATH),
       versions: await this.#versions(one(DT.VERNEED), one(DT.VERNEEDNUM), strings),
+      versionTable: one(DT.VERNEED),
+      undefinedSymbols: await this.#undefined(entries, strings),
+      strings: place,
     };
   }
 
@@ -111,12 +146,28 @@ class DynamicReader {
     return entries;
   }
 
-  async #strings(address: number | undefined, size = 0): Promise<Buffer> {
-    if (address === undefined) return Buffer.alloc(0);
+  #stringsPlace(address: number | undefined, size = 0): DynamicFacts["strings"] {
+    if (address === undefined) return { offset: 0, size: 0 };
     if (size > MAX_STRINGS_BYTES) throw this.#malformed("DT_STRSZ is too large");
     const { offset, available } = this.#place(address, "DT_STRTAB");
     if (size > available) throw this.#malformed("DT_STRTAB ends outside its segment");
-    return this.#bytes(offset, size, "DT_STRTAB");
+    return { offset, size };
+  }
+
+  async #undefined(
+    entries: readonly { tag: number; value: number }[],
+    strings: Buffer,
+  ): Promise<ReadonlySet<string>> {
+    const one = (tag: number) => entries.find((entry) => entry.tag === tag)?.value;
+    const at = (address: number | undefined) =>
+      address === undefined ? undefined : fileOffset(this.#elf, address);
+    const address = one(DT.SYMTAB);
+    const symbols = at(address);
+    if (address === undefined || symbols === undefined || this.#elf.bits !== 64) return new Set();
+    const above = TABLES.flatMap((tag) => one(tag) ?? []).filter((table) => table > address);
+    const toNext = Math.min(...above.map((table) => table - address));
+    const tables = { symbols, hash: at(one(DT.HASH)), toNext };
+    return undefinedSymbols(this.#handle, tables, strings);
   }
 
   #text(strings: Buffer, start: number): string {

@@ -56,7 +56,8 @@ export interface ElfFile {
 /** Place of EI_DATA, and its value for what is read here. */
 const ORDER = 5;
 const LITTLE_ENDIAN = 1;
-const NOBITS = 8;
+/** sh_type of a section without bytes in the file. */
+export const NOBITS = 8;
 /** p_type of a segment that is mapped. */
 export const PT_LOAD = 1;
 /** p_type of the segment that tells the dynamic linker what to do. */

@@ -13,10 +13,20 @@
  *  - its address is above all others, as segments are in ascending order;
  *  - kernels before 5.18 tell a program where its program headers are by e_phoff and the distance of
  *    the first segment's address and offset, so the new segment keeps that distance.
+ *
+ * A program with a payload behind its ELF file is not made longer: run-path-in-place.ts.
  */
 import * as errors from "../errors.ts";
-import { DT, type DynamicFacts, dynamicEntries, fileOffset } from "./dynamic.ts";
+import { DT, type DynamicFacts, fileOffset } from "./dynamic.ts";
+import {
+  type DynamicEdit,
+  editedSection,
+  entryValue,
+  renameVersions,
+  setEntry,
+} from "./dynamic-edit.ts";
 import { type Program, PT_DYNAMIC, PT_LOAD } from "./read.ts";
+import { payloadBytes, withRunPathInPlace } from "./run-path-in-place.ts";
 
 const PT_PHDR = 6;
 const PF_W_R = 6;
@@ -35,19 +45,18 @@ const DEFAULT_ALIGNMENT = 0x10000;
 const align = (value: number, step: number) => Math.ceil(value / step) * step;
 
 /**
- * The bytes of the file with another search path.
+ * The bytes of the file with another search path, and with other names of what it needs.
  *
  * @param bytes the whole file; not changed
  * @param facts what `readDynamic` said of it
- * @param path directories between colons, `$ORIGIN` in them is the file's own folder
  * @param file name for messages
  * @throws E_ELF_UNSUPPORTED when there is no dynamic section, or the file is no usual 64-bit one;
- *   E_ELF_MALFORMED
+ *   E_ELF_PAYLOAD when there is no room for it in a file that must not become longer; E_ELF_MALFORMED
  */
 export function withRunPath(
   bytes: Buffer,
   facts: DynamicFacts,
-  path: string,
+  edit: DynamicEdit,
   file: string,
 ): Buffer {
   const { elf } = facts;
@@ -64,7 +73,11 @@ export function withRunPath(
   if (elf.programs.length >= PHNUM_MAX) throw errors.elfUnsupported(file, "too many segments");
   const section = Buffer.from(bytes.subarray(dynamic.offset, dynamic.offset + dynamic.fileSize));
   const strings = stringTable(bytes, facts, section, file);
-  const table = newDynamic(section, strings.length);
+  const payload = payloadBytes(bytes, elf);
+  if (payload > 0 || edit.runPath === undefined) {
+    return withRunPathInPlace({ bytes, facts, section, edit, payload, file });
+  }
+  const table = editedSection(section, strings, edit, strings.length);
   const moved = table.length > section.length;
 
   const alignment = Math.max(...loads.map((load) => load.alignment), DEFAULT_ALIGNMENT);
@@ -80,7 +93,7 @@ export function withRunPath(
 
   const headersSize = (elf.programs.length + 1) * elf.programTable.entryBytes;
   const stringsAt = align(headersSize, 16);
-  const added = Buffer.from(`${path}\0`);
+  const added = Buffer.from(`${edit.runPath}\0`);
   const stringsSize = strings.length + added.length;
   const dynamicAt = align(stringsAt + stringsSize, 16);
   const size = moved ? dynamicAt + table.length : stringsAt + stringsSize;
@@ -93,6 +106,7 @@ export function withRunPath(
   added.copy(out, offset + stringsAt + strings.length);
   table.copy(out, moved ? offset + dynamicAt : dynamic.offset);
   const segment = { address, offset, size, alignment, flags: moved ? PF_W_R : PF_R };
+  renameVersions(out, facts, strings, edit);
   writeHeaders(out, facts, segment, moved ? { at: dynamicAt, size: table.length } : undefined);
   const oldStrings = entryValue(section, DT.STRTAB);
   moveSections(
@@ -116,17 +130,6 @@ interface NewSegment {
   flags: number;
 }
 
-function entryValue(table: Buffer, wanted: number): number {
-  for (const { tag, value } of dynamicEntries(table, 64)) if (tag === wanted) return value;
-  return 0;
-}
-
-function setEntry(table: Buffer, wanted: number, value: number): void {
-  for (const { at, tag } of dynamicEntries(table, 64)) {
-    if (tag === wanted) table.writeBigUInt64LE(BigInt(value), at + 8);
-  }
-}
-
 function stringTable(bytes: Buffer, { elf }: DynamicFacts, dynamic: Buffer, file: string): Buffer {
   const place = fileOffset(elf, entryValue(dynamic, DT.STRTAB));
   const size = entryValue(dynamic, DT.STRSZ);
@@ -134,26 +137,6 @@ function stringTable(bytes: Buffer, { elf }: DynamicFacts, dynamic: Buffer, file
     throw errors.elfMalformed(file, "DT_STRTAB lies outside its segment");
   }
   return bytes.subarray(place.offset, place.offset + size);
-}
-
-/**
- * The dynamic section with DT_RPATH at `name` of the string table. It stays as large as it is when
- * an entry can be reused or is free; linkers leave some free ones.
- */
-function newDynamic(section: Buffer, name: number): Buffer {
-  const entries: Buffer[] = [];
-  for (const { at, tag } of dynamicEntries(section, 64)) {
-    if (tag === DT.NULL) break;
-    if (tag === DT.RPATH || tag === DT.RUNPATH) continue;
-    entries.push(section.subarray(at, at + 16));
-  }
-  const added = Buffer.alloc(16);
-  added.writeBigUInt64LE(BigInt(DT.RPATH), 0);
-  added.writeBigUInt64LE(BigInt(name), 8);
-  entries.push(added);
-  const table = Buffer.alloc(Math.max(section.length, (entries.length + 1) * 16));
-  Buffer.concat(entries).copy(table);
-  return table;
 }
 
 /** Writes the program header table with one more segment, behind the other loaded ones. */

@@ -120,7 +120,7 @@ class Copies {
       throw errors.fileUnreadable(file, cause);
     });
     const copy = path.join(this.#workspace, `elf-${this.#count++}`);
-    await writeFile(copy, withRunPath(bytes, facts, runPath, file));
+    await writeFile(copy, withRunPath(bytes, facts, { runPath }, file));
     return diskContents(copy);
   }
 }

@@ -58,6 +58,30 @@ describe("the dynamic section", () => {
     },
   );
 
+  skipUnless("gcc")("names what others must define, however the linker counts them", async () => {
+    const dir = temporaryDirectory();
+    const source =
+      '#include <stdlib.h>\n#include <stdio.h>\nint own(void) { return puts(getenv("A")); }\n';
+    await writeFile(path.join(dir, "main.c"), `${source}int main(void) { return own(); }\n`);
+    for (const flags of [
+      [],
+      ["-rdynamic"],
+      ["-Wl,--hash-style=sysv"],
+      ["-Wl,--hash-style=gnu", "-rdynamic"],
+      ["-Wl,--hash-style=both", "-s"],
+      ["-shared", "-fPIC"],
+    ]) {
+      const file = path.join(dir, `program${flags.join("")}`);
+      execFileSync("gcc", ["main.c", "-o", file, ...flags], { cwd: dir });
+      const shown = execFileSync("readelf", ["--dyn-syms", "-W", file], { encoding: "utf8" });
+      const expected = [...shown.matchAll(/ UND (\w+)/g)].map(([, name]) => name);
+      expect(expected).toContain("getenv");
+      expect([...(await read(file)).undefinedSymbols].sort()).toEqual(
+        [...new Set(expected)].sort(),
+      );
+    }
+  });
+
   test("is not there in a file without one", async () => {
     const file = path.join(temporaryDirectory(), "static");
     await writeFile(file, makeElf());

@@ -29,7 +29,7 @@ async function change(from: string, to: string, runPath: string): Promise<void> 
   const handle = await open(from);
   try {
     const facts = await readDynamic(handle, from);
-    writeFileSync(to, withRunPath(readFileSync(from), facts, runPath, from), { mode: 0o755 });
+    writeFileSync(to, withRunPath(readFileSync(from), facts, { runPath }, from), { mode: 0o755 });
   } finally {
     await handle.close();
   }
@@ -107,6 +107,83 @@ describe("a program with another search path", () => {
     expect(readFileSync(one).equals(readFileSync(two))).toBe(true);
   });
 
+  const reader = `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int answer(void);
+int main(int argc, char **argv)
+{
+	FILE *self = fopen("/proc/self/exe", "rb");
+	long at = 0;
+	char text[8] = "";
+	fseek(self, -24, SEEK_END); /* offset from the start, and from here */
+	if (fread(text, 1, 8, self) != 8 || fread(&at, 8, 1, self) != 1) return 2;
+	fseek(self, argc > 1 ? at : -24 - 4, argc > 1 ? SEEK_SET : SEEK_END);
+	memset(text, 0, sizeof text);
+	if (fread(text, 1, 4, self) != 4) return 3;
+	printf("%d %s\\n", answer(), text);
+	return 0;
+}
+`;
+  const layouts = {
+    "at any address": [],
+    "at a fixed address": ["-no-pie"],
+    "with a search path already": ["-Wl,-rpath,/nowhere"],
+    "with headers and code in one segment": ["-Wl,-z,noseparate-code"],
+    "without section headers": ["-s", "-Wl,-z,nosectionheader"],
+  };
+  for (const [title, flags] of Object.entries(layouts)) {
+    skipUnless("gcc")(`keeps its payload, and all bytes at their places: ${title}`, async () => {
+      const name = `payload-${title.replaceAll(" ", "-")}`;
+      const [from, to] = [path.join(dir, name), path.join(dir, `${name}.changed`)];
+      writeFileSync(path.join(dir, "reader.c"), reader);
+      const known = flags.filter((flag) => !flag.includes("nosectionheader"));
+      compiler("reader.c", "here/libanswer.so", "-o", name, ...known);
+      const program = readFileSync(from);
+      if (known.length < flags.length) {
+        program.fill(0, 40, 48); // e_shoff
+        program.writeUInt16LE(0, 60); // e_shnum
+        program.writeUInt16LE(0, 62); // e_shstrndx
+      }
+      const trailer = Buffer.alloc(24);
+      trailer.write("!trailer");
+      trailer.writeBigUInt64LE(BigInt(program.length), 8);
+      const whole = Buffer.concat([program, Buffer.from("DATA"), trailer]);
+      writeFileSync(from, whole);
+      await change(from, to, "$ORIGIN/here");
+      const changed = readFileSync(to);
+      expect(changed.length).toBe(whole.length);
+      expect(changed.subarray(program.length).equals(whole.subarray(program.length))).toBe(true);
+      expect(await run(to, [])).toMatchObject({ stdout: "42 DATA\n", stderr: "" });
+      expect(await run(to, ["from-the-start"])).toMatchObject({ stdout: "42 DATA\n" });
+      await change(to, from, "$ORIGIN/here:$ORIGIN/gone");
+      expect(await run(from, [])).toMatchObject({ stdout: "42 DATA\n" });
+    });
+  }
+
+  skipUnless("gcc")("is refused where a payload must not move and there is no room", async () => {
+    const [from, to] = [path.join(dir, "full"), path.join(dir, "full.changed")];
+    compiler("main.c", "here/libanswer.so", "-o", "full", "-Wl,--spare-dynamic-tags=0");
+    const plain = readFileSync(from);
+    writeFileSync(from, Buffer.concat([plain, Buffer.from("payload")]));
+    await expect(change(from, to, "$ORIGIN/here")).rejects.toMatchObject({
+      code: "E_ELF_PAYLOAD",
+      actual: "no free entry in its dynamic section",
+      message: expect.stringMatching(/^7 bytes are appended/),
+    });
+    compiler("main.c", "here/libanswer.so", "-o", "full");
+    writeFileSync(from, Buffer.concat([readFileSync(from), Buffer.from("payload")]));
+    await expect(change(from, to, `$ORIGIN/${"x".repeat(4096)}`)).rejects.toMatchObject({
+      code: "E_ELF_PAYLOAD",
+      expected: "room for 4105 bytes inside of it",
+    });
+    // Padding is nobody's payload.
+    writeFileSync(from, Buffer.concat([plain, Buffer.alloc(100)]));
+    await change(from, to, "$ORIGIN/here");
+    expect(await run(to, [])).toMatchObject({ stdout: "42 1\n" });
+  });
+
   test("is refused, or made, where headers are damaged", async () => {
     const bytes = makeProgram({ needed: ["liba.so"], versions: { "libc.so.6": ["GLIBC_2.34"] } });
     const file = path.join(temporaryDirectory(), "damaged");
@@ -127,7 +204,7 @@ describe("a program with another search path", () => {
           () => "made",
           (error: { code?: string }) => error.code,
         );
-        expect(["made", "E_ELF_MALFORMED", "E_ELF_UNSUPPORTED"]).toContain(code);
+        expect(["made", "E_ELF_MALFORMED", "E_ELF_UNSUPPORTED", "E_ELF_PAYLOAD"]).toContain(code);
         if (code === "made") made++;
       }
     }

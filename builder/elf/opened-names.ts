@@ -1,0 +1,55 @@
+/**
+ * Names of libraries among the constants of an ELF file: what it may hand to dlopen.
+ *
+ * A guess, and treated as one: names that are put together at run time are not seen, and a name that is
+ * seen need not be used. Rust and Go keep texts without an end, one behind the other, so a name is looked
+ * for in the middle of what surrounds it.
+ */
+import type { FileHandle } from "node:fs/promises";
+import type { DynamicFacts } from "./dynamic.ts";
+import { PT_LOAD } from "./read.ts";
+
+/** Who has none of these opens no library by himself. */
+const OPENERS = ["dlopen", "dlmopen"];
+
+const PF_W = 2;
+/** Bytes that are read at once, and longest name. */
+const CHUNK = 8 << 20;
+const MAX_NAME = 256;
+
+/** What stands before ".so" in a name, up to the end, and behind it. */
+const BEFORE = /(?<![A-Za-z_%])lib[A-Za-z0-9_+-](?:(?!\.so)[A-Za-z0-9_+.-])*$/;
+const BEHIND = /^\.so(?:(?:\.[0-9]+)+|(?![A-Za-z0-9_-]))/;
+
+/** Names in order, without those that the file needs anyway and its own. */
+export async function openedNames(handle: FileHandle, facts: DynamicFacts): Promise<string[]> {
+  if (!OPENERS.some((name) => facts.undefinedSymbols.has(name))) return [];
+  const found = new Set<string>();
+  for (const { type, flags, offset, fileSize } of facts.elf.programs) {
+    // Constants are where nothing is written; names of needed libraries are in the string table.
+    if (type !== PT_LOAD || (flags & PF_W) !== 0) continue;
+    for (let at = 0; at < fileSize; at += CHUNK - MAX_NAME) {
+      const bytes = Buffer.alloc(Math.min(CHUNK, fileSize - at));
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, offset + at);
+      blank(bytes, offset + at, facts.strings);
+      for (const name of namesIn(bytes.subarray(0, bytesRead))) found.add(name);
+    }
+  }
+  for (const name of [...facts.needed, facts.soname ?? ""]) found.delete(name);
+  return [...found].sort();
+}
+
+function* namesIn(bytes: Buffer): Generator<string> {
+  for (let at = bytes.indexOf(".so"); at >= 0; at = bytes.indexOf(".so", at + 1)) {
+    const [start] = BEFORE.exec(bytes.toString("latin1", Math.max(0, at - MAX_NAME), at)) ?? [];
+    const [end] = BEHIND.exec(bytes.toString("latin1", at, at + MAX_NAME)) ?? [];
+    if (start !== undefined && end !== undefined) yield start + end;
+  }
+}
+
+/** Takes the string table of the dynamic linker out of what was read at `start` of the file. */
+function blank(bytes: Buffer, start: number, strings: { offset: number; size: number }): void {
+  const from = Math.max(0, strings.offset - start);
+  const to = Math.min(bytes.length, strings.offset + strings.size - start);
+  if (from < to) bytes.fill(0, from, to);
+}

@@ -3,6 +3,7 @@
 import type { Architecture } from "../host/paths.ts";
 import { ElfFiles, treeObjects } from "../libraries/elf-objects.ts";
 import { findClosure } from "../libraries/library-closure.ts";
+import { targetWarnings } from "../libraries/library-report.ts";
 import { Linker } from "../libraries/linker.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Warning, warning } from "../warnings.ts";
@@ -17,13 +18,16 @@ export async function missingLibraries(tree: Tree, arch: Architecture): Promise<
   const objects = await treeObjects(tree, files);
   if (objects.length === 0) return [];
   const linker = new Linker(tree, objects, files, "");
-  const { packed, missing } = await findClosure(linker, objects, []);
-  const warnings = missing.map(({ name, neededBy }) =>
-    warning(
-      "W_LIBRARY_MISSING",
-      `${neededBy} needs ${name}, which is neither here nor on this machine`,
+  const { packed, missing, target } = await findClosure(linker, objects, []);
+  const warnings = [
+    ...missing.map(({ name, neededBy }) =>
+      warning(
+        "W_LIBRARY_MISSING",
+        `${neededBy} needs ${name}, which is neither here nor on this machine`,
+      ),
     ),
-  );
+    ...targetWarnings({ target }),
+  ];
   if (packed.length === 0) return warnings;
   const names = [...new Set(packed.map(({ name }) => name))].sort().join(", ");
   const message = `the target must have ${names}; --with-libs packs them`;

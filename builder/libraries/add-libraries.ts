@@ -8,6 +8,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import type { DynamicEdit } from "../elf/dynamic-edit.ts";
 import { withRunPath } from "../elf/run-path.ts";
 import * as errors from "../errors.ts";
 import { addFile, diskContents } from "../input/add-input.ts";
@@ -25,6 +26,7 @@ import {
 } from "./library-closure.ts";
 import { describeLibraries, type LibraryReport } from "./library-report.ts";
 import { Linker, shownFolders } from "./linker.ts";
+import { findOpenings } from "./opened-constants.ts";
 
 export interface LibraryRequest {
   tree: Tree;
@@ -53,7 +55,9 @@ export async function linkLibraries(request: LibraryRequest): Promise<LibraryRep
     requireAll(closure);
     await pack(request, closure, objects);
   }
-  return describeLibraries(closure, objects, packs);
+  const all = packs ? [...objects, ...closure.packed.map(({ object }) => object)] : objects;
+  const openings = await findOpenings(linker, [...new Set(all)], closure);
+  return describeLibraries(closure, objects, openings, packs);
 }
 
 async function checkedSysroot(sysroot: string | undefined): Promise<string> {
@@ -80,8 +84,7 @@ async function pack(
   /** By the file of this machine: where it was packed first. */
   const placed = new Map<string, string>();
   const opens = closure.packed.some(({ neededBy }) => neededBy === OPENED);
-  const leads = (object: ElfObject, own: string) =>
-    runPathOf(object, own, closure.unled.get(object), opens);
+  const leads = (object: ElfObject, own: string) => editOf(object, own, closure, opens);
 
   const inOrder = closure.packed.map((library) => ({
     ...library,
@@ -95,14 +98,14 @@ async function pack(
       continue;
     }
     placed.set(object.real, at);
-    const runPath = leads(object, folder);
+    const edit = leads(object, folder);
     const node = await addFile(tree, at, object.real);
-    if (runPath !== undefined) node.contents = await copies.changed(object, runPath);
+    if (edit !== undefined) node.contents = await copies.changed(object, edit);
   }
   for (const object of objects) {
     if (object.path === undefined || object.node === undefined) continue;
-    const runPath = leads(object, path.posix.dirname(object.path));
-    if (runPath !== undefined) object.node.contents = await copies.changed(object, runPath);
+    const edit = leads(object, path.posix.dirname(object.path));
+    if (edit !== undefined) object.node.contents = await copies.changed(object, edit);
   }
 }
 
@@ -115,40 +118,44 @@ class Copies {
     this.#workspace = workspace;
   }
 
-  async changed({ file, facts }: ElfObject, runPath: string) {
+  async changed({ file, facts }: ElfObject, edit: DynamicEdit) {
     const bytes = await readFile(file).catch((cause: unknown) => {
       throw errors.fileUnreadable(file, cause);
     });
     const copy = path.join(this.#workspace, `elf-${this.#count++}`);
-    await writeFile(copy, withRunPath(bytes, facts, { runPath }, file));
+    await writeFile(copy, withRunPath(bytes, facts, edit, file));
     return diskContents(copy);
   }
 }
 
 /**
- * The search path that an object needs in the bundle, or undefined when its own will do.
+ * The search path that an object needs in the bundle, and the names that it asks for; undefined when
+ * its own will do.
  *
  * @param own folder of the tree that it is in
- * @param unled folders that its own path should lead to and does not
  * @param opens somebody may open a library that is packed, and it may be this object
  */
-function runPathOf(
-  { path: at, facts }: ElfObject,
+function editOf(
+  object: ElfObject,
   own: string,
-  unled: ReadonlyMap<string, ElfObject> | undefined,
+  closure: Closure,
   opens: boolean,
-): string | undefined {
-  if (facts.needed.length === 0) return undefined; // Static, or a library that needs nothing.
-  const folders = new Set(unled?.keys());
+): DynamicEdit | undefined {
+  const { path: at, facts } = object;
+  // Static, or a library that needs nothing.
+  if (facts.needed.length === 0 && facts.filters.length === 0) return undefined;
+  const folders = new Set(closure.unled.get(object)?.keys());
+  const renamed = closure.renamed.get(object);
   if (opens) folders.add(LIBRARY_FOLDER);
-  if (folders.size === 0) return undefined;
+  if (folders.size === 0 && renamed === undefined) return undefined;
   const added = [...folders].map((folder) => {
     const relative = fromBytes(path.posix.relative(own, folder));
     return relative === "" ? "$ORIGIN" : `$ORIGIN/${relative}`;
   });
   const given = facts.runpath.length > 0 ? facts.runpath : facts.rpath;
   const kept = at === undefined ? [] : given.filter((dir) => staysInside(dir, fromBytes(own)));
-  return [...new Set([...kept, ...added])].join(":");
+  const runPath = [...new Set([...kept, ...added])].join(":");
+  return { runPath: folders.size > 0 ? runPath : undefined, renamed };
 }
 
 /**

@@ -1,7 +1,8 @@
 /** All libraries that the programs of a tree load at their start, and where each comes from. */
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { type ElfObject, isProgram } from "./elf-objects.ts";
+import { openedByGlibc } from "../generated/spec.ts";
+import { type ElfObject, isProgram, usesMusl } from "./elf-objects.ts";
 import { type HostLibrary, hostLibrary } from "./host-libraries.ts";
 import { type Found, type Linker, shownFolders } from "./linker.ts";
 
@@ -49,8 +50,144 @@ export interface Closure {
    * a library in it that it asks for.
    */
   unled: Map<ElfObject, Map<string, ElfObject>>;
-  /** Library, and who asks for it by its path. */
-  byPath: { name: string; neededBy: string }[];
+  /** By the object that asks for a library by its path: that path, and the name that is asked for instead. */
+  renamed: Map<ElfObject, Map<string, string>>;
+  /**
+   * What glibc opens of the target's for the functions that a program uses, each with its reason.
+   * `unled`: it could be packed, and there is no program whose search path would lead to it.
+   */
+  opened: Map<string, { neededBy: string; reason: string; unled: boolean }>;
+}
+
+/** Follows DT_NEEDED. */
+class Follower {
+  readonly #linker: Linker;
+  readonly #programs: readonly ElfObject[];
+  readonly closure: Closure = {
+    packed: [],
+    target: new Map(),
+    missing: [],
+    unled: new Map(),
+    renamed: new Map(),
+    opened: new Map(),
+  };
+
+  constructor(linker: Linker, programs: readonly ElfObject[]) {
+    this.#linker = linker;
+    this.#programs = programs;
+  }
+
+  /** @param start who asks, then who loads it */
+  async follow(start: readonly ElfObject[], required: boolean): Promise<void> {
+    const loaded = new Map<string, Found>();
+    const asked = new Map<string, ElfObject>();
+    const pending = [start];
+    for (let chain = pending.shift(); chain !== undefined; chain = pending.shift()) {
+      const [asking] = chain;
+      if (asking === undefined) continue;
+      for (const { name, optional } of namesOf(asking)) {
+        const known = loaded.get(name);
+        const found = known ?? (await this.#linker.find(name, chain));
+        if (found.kind === "missing" && optional) continue;
+        this.#record(name, asking, found, required);
+        if (known !== undefined) continue;
+        loaded.set(name, found);
+        if (found.kind !== "tree" && found.kind !== "machine") continue;
+        const { soname } = found.object.facts;
+        if (soname !== undefined && !loaded.has(soname)) loaded.set(soname, found);
+        pending.push([found.object, ...chain]);
+      }
+      for (const symbol of asking.facts.undefinedSymbols) {
+        if (!asked.has(symbol)) asked.set(symbol, asking);
+      }
+    }
+    const root = start.at(-1);
+    if (root !== undefined && !usesMusl(root)) await this.#openedByGlibc(root, loaded, asked);
+  }
+
+  /**
+   * glibc looks for what it opens as the program would: by DT_RPATH of the program. A plugin is loaded by
+   * some program of the tree.
+   */
+  async #openedByGlibc(
+    root: ElfObject,
+    loaded: ReadonlyMap<string, Found>,
+    asked: ReadonlyMap<string, ElfObject>,
+  ): Promise<void> {
+    for (const { library, symbols, packed, reason } of openedByGlibc) {
+      const symbol = symbols.find((name) => asked.has(name));
+      const asking = symbol === undefined ? undefined : asked.get(symbol);
+      if (asking === undefined || loaded.has(library)) continue;
+      const neededBy = `${asking.shown} (${symbol})`;
+      const programs = isProgram(root) ? [root] : this.#programs;
+      if (!packed || programs.length === 0) {
+        const { opened } = this.closure;
+        if (!opened.has(library)) opened.set(library, { neededBy, reason, unled: packed });
+        continue;
+      }
+      for (const program of programs) {
+        const found = await this.#linker.find(library, [program]);
+        this.#record(library, program, found, false, neededBy);
+      }
+    }
+  }
+
+  #record(
+    name: string,
+    asking: ElfObject,
+    found: Found,
+    required: boolean,
+    neededBy = asking.shown,
+  ): void {
+    const { closure } = this;
+    switch (found.kind) {
+      case "tree":
+        if (found.led) return;
+        this.#rename(asking, name);
+        of(closure.unled, asking).set(found.folder, found.object);
+        return;
+      case "machine": {
+        const folder = takeAlong(closure, this.#rename(asking, name), found.object, neededBy);
+        of(closure.unled, asking).set(folder, found.object);
+        return;
+      }
+      case "target": {
+        // Unless --lib packs it.
+        const base = this.#rename(asking, name);
+        const packed = closure.packed.find((library) => library.name === base);
+        if (packed !== undefined) of(closure.unled, asking).set(packed.folder, packed.object);
+        else if (!closure.target.has(base)) {
+          closure.target.set(base, { ...found.library, neededBy });
+        }
+        return;
+      }
+      case "missing":
+        if (closure.missing.some((one) => one.name === name)) return;
+        closure.missing.push({ name, neededBy, looked: found.looked, required });
+    }
+  }
+
+  /** A library that is asked for by a path is in no folder that anything leads to. */
+  #rename(asking: ElfObject, name: string): string {
+    if (!name.includes("/")) return name;
+    const base = path.posix.basename(name);
+    of(this.closure.renamed, asking).set(name, base);
+    return base;
+  }
+}
+
+function of<Key, Value>(maps: Map<ElfObject, Map<Key, Value>>, asking: ElfObject) {
+  let map = maps.get(asking);
+  if (map === undefined) {
+    map = new Map<Key, Value>();
+    maps.set(asking, map);
+  }
+  return map;
+}
+
+/** What the dynamic linker loads with an object, in no order that matters here. */
+function namesOf({ facts }: ElfObject): { name: string; optional: boolean }[] {
+  return [...facts.needed.map((name) => ({ name, optional: false })), ...facts.filters];
 }
 
 /**
@@ -63,92 +200,20 @@ export async function findClosure(
   roots: readonly ElfObject[],
   opened: readonly OpenedLibrary[],
 ): Promise<Closure> {
-  const closure: Closure = {
-    packed: [],
-    target: new Map(),
-    missing: [],
-    unled: new Map(),
-    byPath: [],
-  };
-  for (const { name, object } of opened) takeAlong(closure, name, object, OPENED);
   const programs = roots.filter(isProgram);
+  const follower = new Follower(linker, programs);
+  const { closure } = follower;
+  for (const { name, object } of opened) takeAlong(closure, name, object, OPENED);
   const [program] = programs;
   // Programs first: what one of them needs is an error when it is missing.
-  for (const root of programs) await follow(closure, linker, [root], true);
+  for (const root of programs) await follower.follow([root], true);
   for (const { object } of opened) {
-    await follow(closure, linker, program ? [object, program] : [object], true);
+    await follower.follow(program ? [object, program] : [object], true);
   }
   for (const root of roots) {
-    if (!isProgram(root)) await follow(closure, linker, [root], false);
+    if (!isProgram(root)) await follower.follow([root], false);
   }
   return closure;
-}
-
-async function follow(
-  closure: Closure,
-  linker: Linker,
-  start: readonly ElfObject[],
-  required: boolean,
-): Promise<void> {
-  const loaded = new Map<string, Found>();
-  const pending = [start];
-  for (let chain = pending.shift(); chain !== undefined; chain = pending.shift()) {
-    const [asking] = chain;
-    for (const name of asking?.facts.needed ?? []) {
-      const known = loaded.get(name);
-      const found = known ?? (await linker.find(name, chain));
-      record(closure, name, asking as ElfObject, found, required);
-      if (known !== undefined) continue;
-      loaded.set(name, found);
-      if (found.kind !== "tree" && found.kind !== "machine") continue;
-      const { soname } = found.object.facts;
-      if (soname !== undefined && !loaded.has(soname)) loaded.set(soname, found);
-      pending.push([found.object, ...chain]);
-    }
-  }
-}
-
-function record(
-  closure: Closure,
-  name: string,
-  asking: ElfObject,
-  found: Found,
-  required: boolean,
-): void {
-  const neededBy = asking.shown;
-  switch (found.kind) {
-    case "tree":
-      if (!found.led) unled(closure, asking).set(found.folder, found.object);
-      return;
-    case "machine":
-      unled(closure, asking).set(takeAlong(closure, name, found.object, neededBy), found.object);
-      return;
-    case "target":
-      // Unless --lib packs it.
-      {
-        const packed = closure.packed.find((library) => library.name === name);
-        if (packed !== undefined) unled(closure, asking).set(packed.folder, packed.object);
-        else if (!closure.target.has(name)) {
-          closure.target.set(name, { ...found.library, neededBy });
-        }
-      }
-      return;
-    case "path":
-      if (!closure.byPath.some((one) => one.name === name)) closure.byPath.push({ name, neededBy });
-      return;
-    case "missing":
-      if (closure.missing.some((one) => one.name === name)) return;
-      closure.missing.push({ name, neededBy, looked: found.looked, required });
-  }
-}
-
-function unled(closure: Closure, asking: ElfObject): Map<string, ElfObject> {
-  let folders = closure.unled.get(asking);
-  if (folders === undefined) {
-    folders = new Map();
-    closure.unled.set(asking, folders);
-  }
-  return folders;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { type Warning, type WarningCode, warning } from "../warnings.ts";
 import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
 import type { Closure } from "./library-closure.ts";
+import type { Opening } from "./opened-constants.ts";
 
 export interface LibraryReport {
   explain: readonly string[];
@@ -18,6 +19,7 @@ const OLDEST_GLIBC = "2.31";
 export function describeLibraries(
   closure: Closure,
   objects: readonly ElfObject[],
+  openings: readonly Opening[],
   packs: boolean,
 ): LibraryReport {
   const explain: string[] = [];
@@ -34,6 +36,12 @@ export function describeLibraries(
   }
   for (const [name, { reason, neededBy }] of [...closure.target].sort(byName)) {
     explain.push(`library: ${name}, for ${neededBy}: the target's, because ${reason}`);
+  }
+  for (const [library, { neededBy, reason }] of [...closure.opened].sort(byName)) {
+    explain.push(`opened by glibc: ${library}, for ${neededBy}: the target's, because ${reason}`);
+  }
+  for (const { shown, names } of openings) {
+    explain.push(`may be opened by ${shown}: ${names.join(", ")}`);
   }
   if (!packs && packed.length > 0) {
     const names = [...new Set(packed.map(({ name }) => name))].join(", ");
@@ -54,10 +62,44 @@ export function describeLibraries(
       );
     }
   }
-  for (const { name, neededBy } of closure.byPath) {
-    warn("W_LIBRARY_PATH", `${neededBy} needs ${name} by this path, which the target must have`);
+  for (const [asking, names] of packs ? [] : closure.renamed) {
+    for (const name of names.keys()) {
+      const message = `${asking.shown} needs ${name} by this path, which the target must have`;
+      warn("W_LIBRARY_PATH", `${message}; --with-libs lets it ask for the name`);
+    }
   }
+  warnings.push(...targetWarnings(closure), ...openingWarnings(closure, openings));
   return { explain, warnings };
+}
+
+/** Libraries that not every machine has and that are never packed, unless --lib says so. */
+export function targetWarnings({ target }: Pick<Closure, "target">): Warning[] {
+  const byReason = new Map<string, string[]>();
+  for (const [name, { family, reason, neededBy }] of [...target].sort(byName)) {
+    // A target that has the dynamic linker has the rest of its libc.
+    if (family === "libc" || family === "nss") continue;
+    const names = byReason.get(reason) ?? [];
+    names.push(`${name} (for ${neededBy})`);
+    byReason.set(reason, names);
+  }
+  return [...byReason].map(([reason, names]) =>
+    warning("W_LIBRARY_HOST", `the target must have ${names.join(", ")}: ${reason}`),
+  );
+}
+
+function openingWarnings({ opened }: Closure, openings: readonly Opening[]): Warning[] {
+  const fromGlibc = [...opened].filter(([, { unled }]) => unled);
+  return [
+    ...fromGlibc.map(([library, { neededBy }]) =>
+      warning("W_LIBRARY_OPENED", `the target must have ${library}, for ${neededBy}`),
+    ),
+    ...openings.map(({ shown, names }) =>
+      warning(
+        "W_LIBRARY_OPENED",
+        `${shown} may open ${names.join(", ")} itself, which the target must have then`,
+      ),
+    ),
+  ];
 }
 
 function describeLinkers(

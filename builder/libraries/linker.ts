@@ -13,13 +13,19 @@ import { type HostLibrary, hostLibrary } from "./host-libraries.ts";
 import { systemFolders } from "./search-path.ts";
 
 export type Found =
-  /** In the tree. A search path of the program has `led` there, or the folder must be added to it. */
+  /**
+   * In the tree. A search path of the program has `led` there on every machine, or the folder must be
+   * added to it.
+   */
   | { kind: "tree"; object: ElfObject; folder: string; led: boolean }
   | { kind: "machine"; object: ElfObject }
   | { kind: "target"; library: HostLibrary }
-  /** Asked for by a path, which no search path can change. */
-  | { kind: "path" }
   | { kind: "missing"; looked: readonly string[] };
+
+const ORIGIN = /^\$(?:ORIGIN|\{ORIGIN\})(?=\/|$)/;
+
+/** What stands for something else on other distributions, or with other processors. */
+const VARIES = /\$(?:(?:LIB|PLATFORM)\b|\{(?:LIB|PLATFORM)\})/;
 
 /** What `$LIB` stands for, by distribution. */
 const libraryFolders = (arch: Architecture) => [`lib/${arch}-linux-gnu`, "lib64", "lib"];
@@ -29,6 +35,7 @@ export class Linker {
   readonly #files: ElfFiles;
   readonly #sysroot: string;
   readonly #byPath: ReadonlyMap<string, ElfObject>;
+  readonly #byReal: ReadonlyMap<string, ElfObject>;
   readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
   readonly #onHost = new Map<string, ElfObject>();
   readonly #folders = new Map<boolean, string[]>();
@@ -39,6 +46,7 @@ export class Linker {
     this.#files = files;
     this.#sysroot = sysroot;
     this.#byPath = new Map(objects.map((object) => [object.path ?? "", object]));
+    this.#byReal = new Map(objects.map((object) => [object.real, object]));
     for (const { path: at } of tree.walk()) {
       const [folder, name] = splitLast(at);
       if (this.#byName.has(name) || !/\.so(\.|$)/.test(name)) continue;
@@ -54,11 +62,11 @@ export class Linker {
    * @param wanted the user wants it packed, even if it is one that is left to the target
    */
   async find(name: string, chain: readonly ElfObject[], wanted = false): Promise<Found> {
-    if (name.includes("/")) return { kind: "path" };
+    if (name.includes("/")) return this.#findPath(name, chain, wanted);
     const paths = runPaths(chain);
     for (const { origin, dir } of paths) {
-      const object = this.#underOrigin(origin, dir, name);
-      if (object !== undefined) return { kind: "tree", object, folder: "", led: true };
+      const found = this.#underOrigin(origin, dir, name);
+      if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(dir) };
     }
     const library = wanted ? undefined : hostLibrary(name);
     if (library !== undefined) return { kind: "target", library };
@@ -71,6 +79,30 @@ export class Linker {
     const object = await this.#search(system, name);
     if (object !== undefined) return { kind: "machine", object };
     return { kind: "missing", looked: [...folders, ...system] };
+  }
+
+  /**
+   * What is asked for by a path: from the root, from the place of who asks ($ORIGIN), or from
+   * whatever folder the program is started in, which at its compilation was that of its sources.
+   */
+  async #findPath(name: string, chain: readonly ElfObject[], wanted: boolean): Promise<Found> {
+    const [asking] = chain;
+    const origin = ORIGIN.test(name) ? path.posix.dirname(name) : undefined;
+    if (asking !== undefined && origin !== undefined) {
+      const found = this.#underOrigin(asking, origin, path.posix.basename(name));
+      if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(origin) };
+    }
+    const library = wanted ? undefined : hostLibrary(path.posix.basename(name));
+    if (library !== undefined) return { kind: "target", library };
+    const folders =
+      asking === undefined || path.isAbsolute(name) || origin !== undefined
+        ? this.#onMachine(asking, path.posix.dirname(name))
+        : [path.dirname(asking.file), ""].map((dir) => path.resolve(dir, path.posix.dirname(name)));
+    const object = await this.#search(folders, path.posix.basename(name));
+    if (object === undefined) return { kind: "missing", looked: folders };
+    const inTree = this.#byReal.get(object.real);
+    if (inTree?.path === undefined) return { kind: "machine", object };
+    return { kind: "tree", object: inTree, folder: splitLast(inTree.path)[0], led: false };
   }
 
   /** A library by its path on this machine, or undefined where there is none. */
@@ -106,22 +138,28 @@ export class Linker {
     return "found" in resolved ? this.#byPath.get(resolved.path) : undefined;
   }
 
-  /** The library in a folder that is told from the place of `origin` in the tree. */
-  #underOrigin(origin: ElfObject, dir: string, name: string): ElfObject | undefined {
+  /** The library in a folder that is told from the place of `origin` in the tree, and that folder. */
+  #underOrigin(
+    origin: ElfObject,
+    dir: string,
+    name: string,
+  ): { object: ElfObject; folder: string } | undefined {
     if (origin.path === undefined) return undefined;
-    const match = /^\$(?:ORIGIN|\{ORIGIN\})(?=\/|$)/.exec(dir);
+    const match = ORIGIN.exec(dir);
     if (match === null) return undefined;
-    const [folder] = splitLast(origin.path);
+    const [own] = splitLast(origin.path);
     for (const rest of this.#expanded(dir.slice(match[0].length))) {
-      const object = this.#inTree(joinPath(folder, `${byteString(rest)}/${byteString(name)}`));
-      if (object !== undefined) return object;
+      const folder = joinPath(own, byteString(rest));
+      const object = this.#inTree(joinPath(folder, byteString(name)));
+      const resolved = resolvePath(this.#tree, folder);
+      if (object !== undefined && "found" in resolved) return { object, folder: resolved.path };
     }
     return undefined;
   }
 
   /** Folders of this machine that an entry of a search path means. */
-  #onMachine(origin: ElfObject, dir: string): string[] {
-    const own = path.dirname(origin.file);
+  #onMachine(origin: ElfObject | undefined, dir: string): string[] {
+    const own = origin === undefined ? "" : path.dirname(origin.file);
     const full = dir.replace(/\$(?:ORIGIN\b|\{ORIGIN\})/g, () => own);
     // A relative entry would be looked for in whatever folder the program is started from.
     if (!path.isAbsolute(full)) return [];

@@ -40,11 +40,24 @@ function tagTable(/** @type {Spec} */ { manifest }) {
   return [head, "|---|---|---|---|---|", ...rows].join("\n");
 }
 
-function libraryTable(/** @type {Spec} */ { hostLibraries }) {
-  const rows = hostLibraries.map(
-    ({ names, reason }) => `| ${names.map((name) => `\`${name}\``).join(", ")} | ${reason} |`,
+function libraryTables(/** @type {Spec} */ { hostLibraries, openedLibraries }) {
+  const names = (/** @type {string[]} */ list) => list.map((name) => `\`${name}\``).join(", ");
+  const targets = hostLibraries.map((row) => `| ${names(row.names)} | ${row.reason} |`);
+  const opened = openedLibraries.map(
+    ({ library, symbols, packed, reason }) =>
+      `| \`${library}\` | ${names(symbols)} | ${reason} | ${packed ? "yes" : "no, the target's"} |`,
   );
-  return ["| library | why it is the target's |", "|---|---|", ...rows].join("\n");
+  return [
+    "| library | why it is the target's |",
+    "|---|---|",
+    ...targets,
+    "",
+    "What glibc opens by itself, when a program uses certain functions:",
+    "",
+    "| library | functions | what for | packed |",
+    "|---|---|---|---|",
+    ...opened,
+  ].join("\n");
 }
 
 function configTable(/** @type {Spec} */ { options }) {
@@ -103,7 +116,7 @@ export function pages(/** @type {Spec} */ spec) {
     "docs/warnings.md": warningTable(spec),
     "docs/cli.md": cliReference(spec),
     "docs/format.md": tagTable(spec),
-    "docs/libraries.md": libraryTable(spec),
+    "docs/libraries.md": libraryTables(spec),
     "docs/config.md": configTable(spec),
     "docs/ARCHITECTURE.md": floorTables(),
   }).map(([file, table]) => [file, spliceTable(file, table)]);

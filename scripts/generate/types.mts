@@ -119,6 +119,18 @@ export interface HostLibraries {
   reason: string;
 }
 
+/** A row of opened-libraries.json: what glibc opens by itself, and for whom. */
+export interface OpenedLibrary {
+  /** Its name, or a pattern of those that belong to the target. */
+  library: string;
+  /** Functions that lead to it. */
+  symbols: string[];
+  /** Whether --with-libs packs it. */
+  packed: boolean;
+  /** What for. */
+  reason: string;
+}
+
 /** names.json */
 export interface Names {
   paths: (Described & Named<string>)[];
@@ -352,6 +364,7 @@ export interface Spec {
   manifest: Manifest;
   options: Options;
   hostLibraries: HostLibraries[];
+  openedLibraries: OpenedLibrary[];
   names: Names;
   squashfs: Squashfs;
   addon: Addon;

@@ -211,6 +211,11 @@ export function typescript(/** @type {Spec} */ spec) {
       "hostLibraries",
       spec.hostLibraries,
     ),
+    described(
+      "Libraries that glibc opens by itself, and the functions that lead to it.",
+      "openedByGlibc",
+      spec.openedLibraries,
+    ),
     ...squashfsParts(spec),
     ...addonParts(spec),
     ...appimageParts(spec),

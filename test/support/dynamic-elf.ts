@@ -7,6 +7,13 @@ export interface DynamicShape {
   soname?: string;
   rpath?: string;
   runpath?: string;
+  /** DT_FILTER and DT_AUXILIARY. */
+  filters?: readonly string[];
+  auxiliary?: readonly string[];
+  /** Names that others must define. */
+  undefinedSymbols?: readonly string[];
+  /** Constants, one behind the other as Rust and Go keep theirs. */
+  constants?: string;
   /** Versions by library, as `{ "libc.so.6": ["GLIBC_2.34"] }`. */
   versions?: Readonly<Record<string, readonly string[]>>;
 }
@@ -25,6 +32,8 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
   };
   const dynamic: [number, number][] = [];
   for (const name of shape.needed ?? []) dynamic.push([1, string(name)]);
+  for (const name of shape.filters ?? []) dynamic.push([0x7fffffff, string(name)]);
+  for (const name of shape.auxiliary ?? []) dynamic.push([0x7ffffffd, string(name)]);
   if (shape.soname !== undefined) dynamic.push([14, string(shape.soname)]);
   if (shape.rpath !== undefined) dynamic.push([15, string(shape.rpath)]);
   if (shape.runpath !== undefined) dynamic.push([29, string(shape.runpath)]);
@@ -45,12 +54,20 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
       return bytes;
     }),
   );
+  const names = shape.undefinedSymbols ?? [];
+  const symbols = Buffer.alloc(names.length === 0 ? 0 : 24 * (names.length + 1));
+  for (const [index, name] of names.entries())
+    symbols.writeUInt32LE(string(name), 24 * (index + 1));
+  const constants = Buffer.from(shape.constants ?? "");
   const interpreter = Buffer.from(shape.interpreter === undefined ? "" : `${shape.interpreter}\0`);
   const programs = shape.interpreter === undefined ? 2 : 3;
   const interpreterAt = HEADER + programs * PROGRAM;
-  const stringsAt = interpreterAt + interpreter.length;
+  const symbolsAt = interpreterAt + interpreter.length;
+  const stringsAt = symbolsAt + symbols.length;
   const verneedAt = stringsAt + stringsSize;
-  const dynamicAt = verneedAt + verneed.length;
+  const constantsAt = verneedAt + verneed.length;
+  const dynamicAt = constantsAt + constants.length;
+  if (symbols.length > 0) dynamic.push([6, symbolsAt]);
   dynamic.push([5, stringsAt], [10, stringsSize]);
   if (versions.length > 0) dynamic.push([0x6ffffffe, verneedAt], [0x6fffffff, versions.length]);
   dynamic.push([0, 0]);
@@ -75,6 +92,8 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
   segment(1, 2, dynamicAt, dynamic.length * 16);
   if (programs > 2) segment(2, 3, interpreterAt, interpreter.length);
   interpreter.copy(bytes, interpreterAt);
+  symbols.copy(bytes, symbolsAt);
+  constants.copy(bytes, constantsAt);
   bytes.write(strings.join(""), stringsAt);
   verneed.copy(bytes, verneedAt);
   for (const [index, [tag, value]] of dynamic.entries()) {

@@ -1,43 +1,6 @@
-import { open } from "node:fs/promises";
-import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { type BuildOptions, resolveBuildOptions } from "../../../builder/config/build-options.ts";
-import { readDynamic } from "../../../builder/elf/dynamic.ts";
-import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
-import { linkLibraries } from "../../../builder/libraries/add-libraries.ts";
-import type { Tree } from "../../../builder/tree/tree.ts";
-import { shownWarning } from "../../../builder/warnings.ts";
-import { type Files, writeFiles } from "../../support/case.ts";
 import { makeDynamicElf, makeProgram } from "../../support/dynamic-elf.ts";
-import { temporaryDirectory } from "../../support/temporary.ts";
-
-/** Links what is in `app/`, with the rest as its sysroot. */
-async function link(files: Files, options: Partial<BuildOptions> = { withLibs: true }) {
-  const root = temporaryDirectory();
-  writeFiles(root, files);
-  const input = path.join(root, "app");
-  const tree = await treeFromDirectory(input);
-  for (const { path: at, node } of tree.walk()) if (at.startsWith("bin/")) node.mode = 0o755;
-  const report = await linkLibraries({
-    tree,
-    options: resolveBuildOptions({ input, output: "x", arch: "x86_64", sysroot: root, ...options }),
-    workspace: temporaryDirectory(),
-  });
-  return { tree, root, ...report, warnings: report.warnings.map(shownWarning) };
-}
-
-/** The search path of a file of the tree as it would be packed. */
-async function runPath(tree: Tree, at: string): Promise<readonly string[]> {
-  const node = tree.get(at);
-  if (node?.kind !== "file" || node.contents.from !== "disk")
-    return expect.fail(`${at} is not there`);
-  const handle = await open(Buffer.from(node.contents.path, "latin1"));
-  const { rpath, runpath } = await readDynamic(handle, at).finally(() => handle.close());
-  expect(rpath.length === 0 || runpath.length === 0).toBe(true);
-  return [...rpath, ...runpath];
-}
-
-const paths = (tree: Tree) => [...tree.walk()].map(({ path: at }) => at);
+import { link, paths, runPath } from "../../support/linked.ts";
 
 describe("libraries that are packed", () => {
   test("are those that are needed in turn, each led to from where it is needed", async () => {
@@ -162,6 +125,9 @@ describe("what is said of libraries", () => {
     expect(warnings).toEqual([
       "bin/p needs GLIBC_2.34: distributions with an older glibc cannot run it [W_GLIBC_VERSION]",
       "the target must have liba.so; --with-libs packs them [W_LIBRARY_TARGET]",
+      expect.stringMatching(
+        /^the target must have libGL\.so\.1 \(for bin\/p\): .*\[W_LIBRARY_HOST\]$/,
+      ),
     ]);
   });
 
@@ -178,12 +144,16 @@ describe("what is said of libraries", () => {
   });
 
   test("warns of a linker at a place of its own, and of libraries that are asked for by a path", async () => {
-    const { warnings } = await link({
-      "app/bin/p": makeDynamicElf({
-        interpreter: "/nix/store/x/ld-linux-x86-64.so.2",
-        needed: ["/opt/liba.so"],
-      }),
-    });
+    const { warnings } = await link(
+      {
+        "app/bin/p": makeDynamicElf({
+          interpreter: "/nix/store/x/ld-linux-x86-64.so.2",
+          needed: ["/opt/liba.so"],
+        }),
+        "opt/liba.so": makeDynamicElf(),
+      },
+      {},
+    );
     const musl = await link({
       "app/bin/p": makeDynamicElf({ interpreter: "/lib/ld-musl-x86_64.so.1" }),
       "app/bin/q": makeDynamicElf(),
@@ -192,7 +162,8 @@ describe("what is said of libraries", () => {
     expect(musl.explain).toContain("bin/q: linked statically");
     expect(warnings).toEqual([
       expect.stringContaining("/nix/store/x/ld-linux-x86-64.so.2, which is at this path on few"),
-      "bin/p needs /opt/liba.so by this path, which the target must have [W_LIBRARY_PATH]",
+      "the target must have liba.so; --with-libs packs them [W_LIBRARY_TARGET]",
+      "bin/p needs /opt/liba.so by this path, which the target must have; --with-libs lets it ask for the name [W_LIBRARY_PATH]",
     ]);
   });
 

@@ -1,0 +1,48 @@
+/** Libraries that objects may open by names that stand in them (dlopen), and that nobody packs. */
+import { open } from "node:fs/promises";
+import { openedNames } from "../elf/opened-names.ts";
+import type { ElfObject } from "./elf-objects.ts";
+import { hostLibrary } from "./host-libraries.ts";
+import type { Closure } from "./library-closure.ts";
+import type { Linker } from "./linker.ts";
+
+export interface Opening {
+  /** Who may open them, as messages name it. */
+  shown: string;
+  names: string[];
+}
+
+/**
+ * @param objects those that are packed
+ * @param closure what is named anyway
+ */
+export async function findOpenings(
+  linker: Linker,
+  objects: readonly ElfObject[],
+  closure: Closure,
+): Promise<Opening[]> {
+  const packed = new Set(closure.packed.map(({ name }) => name));
+  const openings: Opening[] = [];
+  for (const object of objects) {
+    const names: string[] = [];
+    for (const name of await constantsOf(object)) {
+      const isNamed = packed.has(name) || closure.target.has(name);
+      const isSelf = object.facts.soname?.startsWith(name) || object.shown.endsWith(`/${name}`);
+      const { family } = hostLibrary(name) ?? {};
+      if (isNamed || isSelf || family === "libc" || family === "nss") continue;
+      const found = await linker.find(name, [object]);
+      if (found.kind !== "tree") names.push(name);
+    }
+    if (names.length > 0) openings.push({ shown: object.shown, names });
+  }
+  return openings;
+}
+
+async function constantsOf({ file, facts }: ElfObject): Promise<string[]> {
+  const handle = await open(file);
+  try {
+    return await openedNames(handle, facts);
+  } finally {
+    await handle.close();
+  }
+}

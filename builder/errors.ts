@@ -619,6 +619,29 @@ export function optionValue(
   return new BundleError("E_OPTION_VALUE", message, { path: file, expected, actual });
 }
 
+/** @param own as it stands in the value: "$PATH" */
+export function ownVariable(name: string, value: string, own: string): BundleError {
+  const fallback = /^..\w+:?-(.*)\}$/s.exec(own)?.[1];
+  const first = value.startsWith(own);
+  const others = value.replace(own, "");
+  const joint = first ? /^[^\w$]/ : /[^\w}]$/;
+  const found = joint.exec(others)?.[0] ?? ":";
+  const pair = `${name}${found === ":" ? "" : found}=${others.replace(joint, "")}`;
+  const [key, instead] =
+    fallback === undefined
+      ? [first ? "envAppend" : "envPrepend", pair]
+      : ["envDefault", `${name}=${fallback}`];
+  return new BundleError(
+    "E_OPTION_VALUE",
+    (called) => `${called("env")} does not take this value`,
+    {
+      expected: `no ${own}, which the app would get as these characters`,
+      actual: JSON.stringify(`${name}=${value}`),
+      hint: (called) => `To build on the caller's value write ${called(key)} '${instead}'.`,
+    },
+  );
+}
+
 export function outputDirectory(path: string): BundleError {
   return new BundleError("E_OUTPUT_DIRECTORY", "the output path is a directory", {
     path,

@@ -1,6 +1,7 @@
 /** App → bundle. The phases in order. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { environmentOf } from "../app/environment.ts";
 import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
@@ -223,14 +224,19 @@ export async function explain(
 /** What the bundle records. */
 function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "imageSize"> {
   const args = [...app.args, ...options.args];
-  const unset = [...new Set([...app.unsetEnv, ...options.unsetEnv])];
+  const { unset, env, ...built } = environmentOf(app, options);
   return {
     name: byteString(options.name),
     entry: app.entry,
     args: args.map(byteString),
     ...(args.some((arg) => arg.includes(BUNDLE_DIR)) && { expandArgs: true }),
     ...(unset.length > 0 && { unset: unset.map(byteString) }),
-    env: [...app.env, ...options.env].map(byteString),
+    env: env.map(byteString),
+    ...Object.fromEntries(
+      Object.entries(built)
+        .filter(([, list]) => list.length > 0)
+        .map(([key, list]) => [key, list.map(byteString)]),
+    ),
     ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),
     ...(options.writable && { writable: true }),
     noRuntimeOptions: options.runtimeOptions === false,

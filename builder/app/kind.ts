@@ -57,6 +57,12 @@ export interface App {
   args: readonly string[];
   /** Variables `K=V` that --env may replace; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
   env: readonly string[];
+  /** As `env`, where the caller has none. */
+  envDefault?: readonly string[];
+  /** Put before the caller's value: `PATH=V`, or with another joint than a colon `K,=V`. */
+  envPrepend?: readonly string[];
+  /** Put behind the caller's value. */
+  envAppend?: readonly string[];
   /** Names of variables that the app does not inherit. */
   unsetEnv: readonly string[];
   /** One line: what it is and why. */

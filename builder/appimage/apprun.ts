@@ -1,4 +1,5 @@
 /** The AppRun that an app without one gets. */
+import { type Environment, type EnvironmentOptions, environmentOf } from "../app/environment.ts";
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { BUNDLE_DIR, fromBytes } from "../manifest/manifest.ts";
@@ -11,22 +12,63 @@ function word(text: string): string {
   return parts.join(`"${BUNDLE_DIR}"`) || "''";
 }
 
+/** A variable that builds on another value: its name, what joins the two, and the new part. */
+function built(pair: string): { name: string; joint: string; value: string } {
+  const [, name = "", joint = "", value = ""] = /^(\w+)(\W?)=(.*)$/s.exec(pair) ?? [];
+  return { name, joint: word(joint || ":"), value: word(value) };
+}
+
+/** Commands of sh for the variables that build on others, in the order of a start. */
+function assignments({ unset, env, ...more }: Environment): {
+  lines: string[];
+  names: Set<string>;
+} {
+  const changes = [
+    ...more.envDefault.map(built).map(({ name, value }) => [name, `\${${name}-${value}}`] as const),
+    ...more.envPrepend
+      .map(built)
+      .map(({ name, joint, value }) => [name, `${value}\${${name}:+${joint}$${name}}`] as const),
+    ...more.envAppend
+      .map(built)
+      .map(({ name, joint, value }) => [name, `\${${name}:+$${name}${joint}}${value}`] as const),
+  ];
+  const names = new Set(changes.map(([name]) => name));
+  const before = [
+    ...unset.filter((name) => names.has(name)).map((name) => `unset ${name}`),
+    ...env
+      .map(split)
+      .flatMap(([name, value]) => (names.has(name) ? [`${name}=${word(value)}`] : [])),
+  ];
+  const after = changes.map(([name, value]) => `${name}=${value}`);
+  const exported = names.size > 0 ? [`export ${[...names].join(" ")}`] : [];
+  return { lines: [...before, ...after, ...exported], names };
+}
+
+const split = (pair: string): [name: string, value: string] => {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), pair.slice(at + 1)];
+};
+
 /**
  * Values of templates/appdir/AppRun: it does what the manifest records, for tools that do not know
  * of a manifest.
  */
 export function appRunCommand(
   app: App,
-  options: Pick<ResolvedBuildOptions, "name" | "args" | "env" | "unsetEnv">,
+  options: Pick<ResolvedBuildOptions, "name" | "args"> & EnvironmentOptions,
 ): Record<string, string> {
-  const unset = [...app.unsetEnv, ...options.unsetEnv];
-  const variables = [...app.env, ...options.env];
-  const environment = [...unset.flatMap((name) => ["-u", name]), ...variables];
+  const environment = environmentOf(app, options);
+  const { lines, names } = assignments(environment);
+  const given = [
+    ...environment.unset.filter((name) => !names.has(name)).flatMap((name) => ["-u", name]),
+    ...environment.env.filter((pair) => !names.has(split(pair)[0])),
+  ];
   const words = [
     // Only where it is needed: env is one more program that a small system may lack.
-    ...(environment.length > 0 ? ["env", ...environment.map(word)] : []),
+    ...(given.length > 0 ? ["env", ...given.map(word)] : []),
     word(`${BUNDLE_DIR}/${fromBytes(app.entry)}`),
     ...[...app.args, ...options.args].map(word),
   ];
-  return { name: options.name, command: words.join(" ") };
+  const command = [...lines, `exec ${words.join(" ")} "$@"`].join("\n");
+  return { name: options.name, command };
 }

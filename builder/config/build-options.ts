@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { optionRules } from "../generated/spec.ts";
+import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import type { ImageChoices } from "./image-options.ts";
@@ -27,6 +27,12 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   args?: readonly string[] | undefined;
   /** Variables `K=V`; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
   env?: readonly string[] | undefined;
+  /** Variables `K=V` to set unless the caller has them; V as in `env`. */
+  envDefault?: readonly string[] | undefined;
+  /** `K=V`: V goes before the caller's value of K, joined by a colon; `K,=V`: by a comma. V as in `env`. */
+  envPrepend?: readonly string[] | undefined;
+  /** As `envPrepend`: V goes behind the caller's value. */
+  envAppend?: readonly string[] | undefined;
   /** Names of variables that the app does not inherit; `env` may set them again. */
   unsetEnv?: readonly string[] | undefined;
   /** Pack the shared libraries that the target may not have. Default false. */
@@ -66,6 +72,9 @@ export interface ResolvedBuildOptions extends BuildOptions {
   name: string;
   args: readonly string[];
   env: readonly string[];
+  envDefault: readonly string[];
+  envPrepend: readonly string[];
+  envAppend: readonly string[];
   unsetEnv: readonly string[];
   arch: Architecture;
   format: OutputFormat;
@@ -91,11 +100,27 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     ...options,
     name: checkedName("build", options.name ?? defaultName(options.input)),
     args: options.args ?? [],
-    env: options.env ?? [],
+    env: (options.env ?? []).map(checkedVariable),
+    envDefault: options.envDefault ?? [],
+    envPrepend: options.envPrepend ?? [],
+    envAppend: options.envAppend ?? [],
     unsetEnv: options.unsetEnv ?? [],
     arch: checkedArch("build", options.arch),
     format: resolveFormat(options, options.output),
   };
+}
+
+/**
+ * The caller's value of a variable in its own new value: it would be these characters, in silence.
+ *
+ * @throws E_OPTION_VALUE
+ */
+function checkedVariable(pair: string): string {
+  const [, name = "", value = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(pair) ?? [];
+  if (name === "" || name === environment.FUSELAGE_BUNDLE_DIR) return pair;
+  const own = new RegExp(`(?<!\\$)\\$(${name}(?!\\w)|\\{${name}(?!\\w)[^}]*\\})`).exec(value)?.[0];
+  if (own !== undefined) throw errors.ownVariable(name, value, own);
+  return pair;
 }
 
 /** Endings that say the language of a script, not what it is called. */

@@ -121,6 +121,12 @@ function apply(invocation: Invocation, { name, choices = [] }: RunnerOption, val
         );
       }
       return;
+    case "env":
+    case "env-default":
+    case "env-prepend":
+    case "env-append":
+      if (value.indexOf("=") < 1) throw usage(`"--${name}=${value}": expected NAME=VALUE`);
+      return;
     case "mount":
     case "mount-fd":
     case "options":

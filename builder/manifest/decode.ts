@@ -52,6 +52,18 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
       actual: JSON.stringify(badName),
     });
   }
+  const built = {
+    envDefault: values.get(manifestTags.ENV_DEFAULT),
+    envPrepend: values.get(manifestTags.ENV_PREPEND),
+    envAppend: values.get(manifestTags.ENV_APPEND),
+  };
+  for (const pair of Object.values(built).flatMap((list) => list ?? [])) {
+    if (pair.indexOf("=") > 0) continue;
+    throw errors.manifestMalformed(file, "a variable has no name or no value", {
+      expected: "K=V",
+      actual: JSON.stringify(pair),
+    });
+  }
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
@@ -61,6 +73,9 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(words.has(optionWords.EXPAND_ARGS) && { expandArgs: true }),
     ...(unset && { unset }),
     env: values.get(manifestTags.ENV) ?? [],
+    ...(built.envDefault && { envDefault: built.envDefault }),
+    ...(built.envPrepend && { envPrepend: built.envPrepend }),
+    ...(built.envAppend && { envAppend: built.envAppend }),
     ...(mountAt !== undefined && { mountAt }),
     ...(words.has(optionWords.WRITABLE) && { writable: true }),
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),

@@ -25,6 +25,12 @@ export interface Manifest {
   unset?: readonly string[] | undefined;
   /** Variables, each `K=V`. */
   env: readonly string[];
+  /** Variables that are set unless the caller has them, each `K=V`. */
+  envDefault?: readonly string[] | undefined;
+  /** `K=V`, or with what joins them `K,=V`: V goes before the value of K. */
+  envPrepend?: readonly string[] | undefined;
+  /** As `envPrepend`: V goes behind the value of K. */
+  envAppend?: readonly string[] | undefined;
   /** Fixed path of the image, `/run/fuselage/NAME`. */
   mountAt?: string | undefined;
   /** True when the app gets a private, writable copy of the image, gone at exit. */

@@ -89,7 +89,6 @@ int appimage_take_image(struct bundle *bundle, uint64_t offset, struct failure *
 		.version = "",
 		.arch = "",
 		.args = none,
-		.env = none,
 		.invocation = none,
 		.image_size = (uint64_t)st.st_size > offset ? (uint64_t)st.st_size - offset : 0,
 		.runtime_options = true,

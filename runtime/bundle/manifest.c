@@ -126,15 +126,15 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		manifest->args[manifest->arg_count++] = record->value;
 		return 0;
 	case FUSELAGE_MANIFEST_ENV:
-		if (record->value[0] == '=' || !strchr(record->value, '='))
-			return malformed(failure, file, "a variable has no name or no \"=\"");
-		manifest->env[manifest->env_count++] = record->value;
-		return 0;
+	case FUSELAGE_MANIFEST_ENV_DEFAULT:
+	case FUSELAGE_MANIFEST_ENV_PREPEND:
+	case FUSELAGE_MANIFEST_ENV_APPEND:
 	case FUSELAGE_MANIFEST_UNSET:
-		if (!*record->value || strchr(record->value, '='))
-			return malformed(failure, file,
-					 "what is not inherited is no name of a variable");
-		manifest->unset[manifest->unset_count++] = record->value;
+		if (record->value[0] == '=' || !*record->value ||
+		    !strchr(record->value, '=') != (record->tag == FUSELAGE_MANIFEST_UNSET))
+			return malformed(failure, file, "a variable has no name or no value");
+		manifest->variables[manifest->variable_count++] =
+			(struct variable){ record->tag, record->value };
 		return 0;
 	case FUSELAGE_MANIFEST_INVOCATION:
 		manifest->invocation[manifest->invocation_count++] = record->value;
@@ -176,10 +176,9 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 	if (count < 0)
 		return -1;
 	manifest->args = calloc((size_t)count + 1, sizeof *manifest->args);
-	manifest->env = calloc((size_t)count + 1, sizeof *manifest->env);
-	manifest->unset = calloc((size_t)count + 1, sizeof *manifest->unset);
+	manifest->variables = calloc((size_t)count + 1, sizeof *manifest->variables);
 	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
-	if (!manifest->args || !manifest->env || !manifest->unset || !manifest->invocation)
+	if (!manifest->args || !manifest->variables || !manifest->invocation)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;

@@ -8,6 +8,12 @@
 
 #include "base/fail.h"
 
+/* A change of the app's environment. */
+struct variable {
+	unsigned tag; /* FUSELAGE_MANIFEST_ENV, _UNSET, ... */
+	const char *text; /* "K=V", or the name alone of what is not inherited */
+};
+
 struct manifest {
 	const char *name; /* one path component */
 	const char *entry; /* below the image's root, no leading slash; or NULL: */
@@ -20,10 +26,8 @@ struct manifest {
 	const char **args; /* NULL-terminated */
 	size_t arg_count;
 	bool expand_args; /* ${FUSELAGE_BUNDLE_DIR} in them */
-	const char **unset; /* names, NULL-terminated */
-	size_t unset_count;
-	const char **env; /* "K=V", NULL-terminated */
-	size_t env_count;
+	struct variable *variables; /* in order; the last has no text */
+	size_t variable_count;
 	uint64_t image_size; /* bytes, padding included */
 	bool runtime_options;
 	char *bytes; /* that all of these point into */

@@ -24,6 +24,17 @@ static int show_help(const struct bundle *bundle)
 	return 1;
 }
 
+static void show_variable(const struct variable *variable)
+{
+	static const char labels[][14] = {
+		"env:         ", "unset:       ", "env-default: ", "env-prepend: ", "env-append:  ",
+	};
+	bool plain = variable->tag == FUSELAGE_MANIFEST_ENV;
+
+	printf("%s%s\n", labels[plain ? 0 : variable->tag - FUSELAGE_MANIFEST_UNSET + 1],
+	       variable->text);
+}
+
 static int show_info(const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;
@@ -40,8 +51,8 @@ static int show_info(const struct bundle *bundle)
 		printf("writable:    a private copy, gone at exit\n");
 	for (size_t i = 0; i < manifest->arg_count; i++)
 		printf("arg:         %s\n", manifest->args[i]);
-	for (size_t i = 0; i < manifest->env_count; i++)
-		printf("env:         %s\n", manifest->env[i]);
+	for (size_t i = 0; i < manifest->variable_count; i++)
+		show_variable(&manifest->variables[i]);
 	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
 	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",

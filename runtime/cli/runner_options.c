@@ -112,6 +112,15 @@ static int take_once(const char **place, const char *name, const char *value,
 	return 0;
 }
 
+static int add_variable(struct invocation *invocation, unsigned tag, const char *value,
+			struct failure *failure)
+{
+	if (*value == '=' || !strchr(value, '='))
+		return fail(failure, FUSELAGE_E_USAGE, "\"%.300s\": expected NAME=VALUE", value);
+	invocation->variables[invocation->variable_count++] = (struct variable){ tag, value };
+	return 0;
+}
+
 static int apply(struct invocation *invocation, enum option option, const char *value,
 		 const char *self, struct failure *failure)
 {
@@ -138,6 +147,14 @@ static int apply(struct invocation *invocation, enum option option, const char *
 				    "--run: expected a path, found none");
 		invocation->run = value;
 		return 0;
+	case OPTION_ENV:
+		return add_variable(invocation, FUSELAGE_MANIFEST_ENV, value, failure);
+	case OPTION_ENV_DEFAULT:
+		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_DEFAULT, value, failure);
+	case OPTION_ENV_PREPEND:
+		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_PREPEND, value, failure);
+	case OPTION_ENV_APPEND:
+		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_APPEND, value, failure);
 	case OPTION_MAP_ROOT_USER:
 		invocation->map_root_user = true;
 		return 0;
@@ -224,7 +241,8 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 	    0)
 		return -1;
 	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
-	if (!invocation->archives)
+	invocation->variables = calloc(arguments + 1, sizeof *invocation->variables);
+	if (!invocation->archives || !invocation->variables)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
 
 	/* A lone "-" is a command like any other. */

@@ -7,104 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "start/appimage_start.h"
 #include "base/owned.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
-#include "generated/names.h"
-
-static const char variable[] = "${" ENV_FUSELAGE_BUNDLE_DIR "}";
-
-/*
- * Copies `value` with every ${FUSELAGE_BUNDLE_DIR} replaced by `directory`, or as it is where that
- * is NULL. Returns the bytes with the final NUL; without `to` it only counts.
- */
-static size_t expand(char *to, const char *value, const char *directory)
-{
-	size_t length = sizeof variable - 1;
-	size_t size = 0;
-
-	while (*value) {
-		bool found = directory && strncmp(value, variable, length) == 0;
-		size_t n = found ? strlen(directory) : 1;
-		if (to)
-			memcpy(to + size, found ? directory : value, n);
-		value += found ? length : 1;
-		size += n;
-	}
-	if (to)
-		to[size] = 0;
-	return size + 1;
-}
-
-/* Variables of the places: each only when there is something in it. */
-static int set_places(const struct invocation *invocation, const char *procdir)
-{
-	char directory[PATH_MAX + 16];
-	bool any_static = false, any_dynamic = false;
-	int failed = 0;
-
-	for (size_t i = 0; i < invocation->count; i++) {
-		const struct archive *archive = &invocation->archives[i];
-		any_static |= !archive->fixed && archive->use == ARCHIVE_STATIC;
-		any_dynamic |= !archive->fixed && archive->use != ARCHIVE_STATIC;
-	}
-	snprintf(directory, sizeof directory, "%s/tmp", procdir);
-	failed |= setenv(ENV_FUSELAGE_TMPDIR, directory, 1);
-	snprintf(directory, sizeof directory, "%s/static", procdir);
-	failed |= any_static && setenv(ENV_FUSELAGE_STATIC, directory, 1);
-	snprintf(directory, sizeof directory, "%s/dynamic", procdir);
-	failed |= any_dynamic && setenv(ENV_FUSELAGE_DYNAMIC, directory, 1);
-	return failed;
-}
-
-/* The root of the bundle's own image; NULL when the invocation does not use it. */
-static const char *own_root(const struct invocation *invocation, const struct bundle *bundle)
-{
-	for (size_t i = 0; i < invocation->count; i++)
-		if (invocation->archives[i].file == bundle->path)
-			return invocation->archives[i].target;
-	return NULL;
-}
-
-static int set_recorded(const struct manifest *manifest, const char *root)
-{
-	int failed = 0;
-
-	if (!root)
-		root = "";
-	for (size_t i = 0; i < manifest->unset_count; i++)
-		unsetenv(manifest->unset[i]);
-	for (size_t i = 0; !failed && i < manifest->env_count; i++) {
-		const char *pair = manifest->env[i];
-		const char *value = strchr(pair, '=') + 1;
-		OWNED char *name = strndup(pair, (size_t)(value - 1 - pair));
-		OWNED char *expanded = malloc(expand(NULL, value, root));
-		if (expanded)
-			expand(expanded, value, root);
-		failed = !name || !expanded || setenv(name, expanded, 1);
-	}
-	return failed;
-}
-
-static int set_environment(const struct start *start, const struct bundle *bundle,
-			   struct failure *failure)
-{
-	const char *root = bundle ? own_root(&start->invocation, bundle) : NULL;
-	/* An AppImage of another maker has no use for ours. */
-	bool ours = !bundle || bundle->manifest.bytes;
-	int failed = ours && set_places(&start->invocation, start->procdir.path);
-
-	if (bundle && bundle->appimage)
-		failed |= appimage_set_environment(bundle, root ? root : "");
-	if (bundle && ours)
-		failed |= setenv(ENV_FUSELAGE_BUNDLE, bundle->path, 1);
-	if (root && ours)
-		failed |= setenv(ENV_FUSELAGE_BUNDLE_DIR, root, 1);
-	if (bundle)
-		failed |= set_recorded(&bundle->manifest, root);
-	return failed ? fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "environment") : 0;
-}
+#include "start/variables.h"
 
 /* What a refusal to execute is called, of a bundle's entrypoint and of a command. */
 struct refusal {
@@ -174,17 +80,17 @@ static int check_entry(const struct bundle *bundle, const char *path, struct fai
 
 /*
  * `first`, `before` (counted), `after` (NULL-terminated) as one argument vector, in one allocation.
- * `directory`, unless NULL, is expanded in what stands before.
+ * `root` is for the expansion of what stands before.
  */
 static char **join(const char *first, const char **before, size_t count, char **after,
-		   const char *directory)
+		   enum expansion expansion, const char *root)
 {
 	size_t size = 0, more = 0;
 
 	while (after[more])
 		more++;
 	for (size_t i = 0; i < count; i++)
-		size += expand(NULL, before[i], directory);
+		size += variables_expand(NULL, before[i], expansion, root);
 	char **argv = malloc((1 + count + more + 1) * sizeof *argv + size);
 	if (!argv)
 		return NULL;
@@ -192,7 +98,7 @@ static char **join(const char *first, const char **before, size_t count, char **
 	argv[0] = (char *)(uintptr_t)first;
 	for (size_t i = 0; i < count; i++) {
 		argv[1 + i] = text;
-		text += expand(text, before[i], directory);
+		text += variables_expand(text, before[i], expansion, root);
 	}
 	memcpy(argv + 1 + count, after, (more + 1) * sizeof *argv);
 	return argv;
@@ -213,19 +119,20 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 		struct failure *failure)
 {
 	const struct manifest *manifest = &bundle->manifest;
-	const char *root = own_root(&start->invocation, bundle);
+	const char *root = variables_root(&start->invocation, bundle);
 	char path[2 * PATH_MAX], name[2 * PATH_MAX];
 
 	snprintf(path, sizeof path, "%s/%s", root, manifest->entry);
 	if (give_up_root(start, failure) < 0 || check_entry(bundle, path, failure) < 0 ||
-	    set_environment(start, bundle, failure) < 0)
+	    variables_set(start, bundle, failure) < 0)
 		return -1;
 	/*
 	 * The path itself: interpreters and multi-call programs find their files by argv[0]. In
 	 * AppImages of others they have always looked at what the user typed.
 	 */
 	OWNED char **argv = join(manifest->bytes ? path : bundle->argv0, manifest->args,
-				 manifest->arg_count, args, manifest->expand_args ? root : NULL);
+				 manifest->arg_count, args,
+				 manifest->expand_args ? EXPAND_ROOT : EXPAND_NOTHING, root);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
 	inherited_give_back(&start->inherited);
@@ -245,7 +152,7 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 		return -1;
 	if (!invocation->run) {
 		const char *command = invocation->command[0];
-		if (set_environment(start, bundle, failure) < 0)
+		if (variables_set(start, bundle, failure) < 0)
 			return -1;
 		inherited_give_back(&start->inherited);
 		execvp(command, invocation->command);
@@ -258,9 +165,9 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 		return explain(&command_refusal, command, failure);
 	}
 	if (find_program(invocation, invocation->run, path, failure) < 0 ||
-	    set_environment(start, bundle, failure) < 0)
+	    variables_set(start, bundle, failure) < 0)
 		return -1;
-	OWNED char **argv = join(path, NULL, 0, invocation->command, NULL);
+	OWNED char **argv = join(path, NULL, 0, invocation->command, EXPAND_NOTHING, NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
 	inherited_give_back(&start->inherited);

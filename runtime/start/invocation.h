@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "archive/archive.h"
+#include "bundle/manifest.h"
 
 /* --mount and --mount-fd, in place of a command. */
 struct mount_request {
@@ -22,6 +23,8 @@ struct invocation {
 	bool map_root_user;
 	const char *mount_type; /* "auto", or the name of a strategy */
 	const char *run; /* path searched for in the archives, or NULL */
+	struct variable *variables; /* for what runs, in order; the last has no text. Or NULL */
+	size_t variable_count;
 	char **command; /* NULL-terminated: the command, or the arguments of `run` */
 	struct mount_request mount;
 	/* What the option parser met instead of work to do. */

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { machineName } from "../build/machines.mjs";
 import { apiFileProblems } from "../generate/api.mjs";
+import { withoutTabs } from "../generate/help.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
 /** @import {Spec} from "../generate/types.mts" */
@@ -125,13 +126,15 @@ function otherPrograms() {
   };
 }
 
+const printedBy = (/** @type {string} */ command, /** @type {string[]} */ args) =>
+  execFileSync(command, args, { encoding: "utf8" });
+
 /** `--help` of the built command says what docs/cli.md says, and both have every option. */
 function helpProblems(/** @type {Spec} */ spec) {
   const main = path.join(root, "dist/cli/main.js");
   if (!existsSync(main)) return ["dist/cli/main.js is not built; run: npm run build"];
   const reference = read("docs/cli.md");
-  const help = (/** @type {string[]} */ ...args) =>
-    execFileSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  const help = (/** @type {string[]} */ ...args) => printedBy(process.execPath, [main, ...args]);
   const problems = [];
   for (const { name, options } of spec.options.commands) {
     const text = help(name, "--help");
@@ -148,9 +151,7 @@ function helpProblems(/** @type {Spec} */ spec) {
   for (const [name, command] of Object.entries(otherPrograms())) {
     if (!existsSync(command[0])) {
       problems.push(`${path.relative(root, command[0])} is not built; run: npm run build`);
-    } else if (
-      !reference.includes(execFileSync(command[0], command[1], { encoding: "utf8" }).trimEnd())
-    ) {
+    } else if (!reference.includes(withoutTabs(printedBy(...command)).trimEnd())) {
       problems.push(`docs/cli.md: not what \`${name} --help\` prints`);
     }
   }

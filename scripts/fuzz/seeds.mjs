@@ -284,6 +284,7 @@ async function manifests(tree, scratch, { build, assembleBundle }) {
   for (const options of [
     {},
     { args: ["a", "${FUSELAGE_BUNDLE_DIR}"], env: ["K=V", "L="], unsetEnv: ["M"] },
+    { envDefault: ["D=V"], envPrepend: ["P=V", "Q,=V"], envAppend: ["A =V"] },
     { writable: true, mountAt: "/run/fuselage/app", runtimeOptions: false },
   ]) {
     await build({ ...common, ...options });

@@ -4,6 +4,24 @@
 
 const WIDTH = 80;
 
+/** Characters from one tab stop of a terminal to the next. */
+const TAB = 8;
+
+/** Width of the left column where the runtime prints it: tabs cost it the fewest bytes. */
+const TAB_STOPS = 4 * TAB;
+
+/** Blanks that reach a tab stop become tabs, as with unexpand(1); a terminal shows the same. */
+export const withTabs = (/** @type {string} */ text) =>
+  text.replace(new RegExp(`.{${TAB}}`, "g"), (column) => column.replace(/ {2,}$/, "\t"));
+
+/** Tabs become blanks again, as with expand(1). */
+export const withoutTabs = (/** @type {string} */ text) =>
+  text.replace(/^.*\t.*$/gm, (line) =>
+    line
+      .split("\t")
+      .reduce((left, right) => left.padEnd((Math.floor(left.length / TAB) + 1) * TAB) + right),
+  );
+
 /** Breaks text at spaces so that no line is longer than `width`; words are never cut. */
 function wrap(/** @type {string} */ text, /** @type {number} */ width) {
   const lines = [];
@@ -129,7 +147,7 @@ export function runnerHelp(/** @type {Options} */ { runner }) {
     ...runner.details.flatMap((detail) => wrap(detail, WIDTH)),
     "",
     "Options:",
-    ...columns(runner.options.map(optionRow), 30),
+    ...columns(runner.options.map(optionRow), TAB_STOPS),
     "",
     "Examples:",
     ...runner.examples.map((example) => `  ${example}`),
@@ -149,6 +167,6 @@ export function appimageHelp(/** @type {Options} */ { appimage }) {
 function ownOptions(/** @type {OwnOption[]} */ options) {
   return `${columns(
     options.map(({ name, value, summary }) => [`  ${name}${value ? ` ${value}` : ""}`, summary]),
-    28,
+    TAB_STOPS,
   ).join("\n")}\n`;
 }

@@ -125,8 +125,10 @@ static int run_manifest(const char *file, uint64_t position, uint64_t size)
 	if (manifest.mount_at)
 		printf("mountAt=%s\n", manifest.mount_at);
 	print_list("arg", manifest.args, manifest.arg_count);
-	print_list("env", manifest.env, manifest.env_count);
-	print_list("unset", manifest.unset, manifest.unset_count);
+	for (size_t i = 0; i < manifest.variable_count; i++)
+		printf("%u:%s\n", manifest.variables[i].tag, manifest.variables[i].text);
+	if (manifest.variables[manifest.variable_count].text)
+		puts("variables: the list does not end");
 	if (manifest.invocation)
 		print_list("invocation", manifest.invocation, manifest.invocation_count);
 	printf("imageSize=%" PRIu64 "\n", manifest.image_size);

@@ -14,6 +14,7 @@ import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { readElf } from "../../builder/elf/read.ts";
+import { manifestTags } from "../../builder/generated/spec.ts";
 import { encodeManifest } from "../../builder/manifest/encode.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { missing, skipUnless } from "../support/needs.ts";
@@ -202,6 +203,16 @@ describe("a manifest of the builder's", () => {
       .toString("latin1")
       .replace(/[\0\n]/g, "A");
 
+  /** Tag and text of each change of the environment, in order. */
+  const variableRecords = (manifest: Manifest) =>
+    [
+      [manifestTags.UNSET, manifest.unset],
+      [manifestTags.ENV, manifest.env],
+      [manifestTags.ENV_DEFAULT, manifest.envDefault],
+      [manifestTags.ENV_PREPEND, manifest.envPrepend],
+      [manifestTags.ENV_APPEND, manifest.envAppend],
+    ].flatMap(([tag, list]) => ((list ?? []) as string[]).map((one) => `${tag}:${one}`));
+
   check("says the same to the runtime", () => {
     for (const [index, random] of trials(100)) {
       const list = (make: () => string) => Array.from({ length: random.below(6) }, make);
@@ -211,6 +222,9 @@ describe("a manifest of the builder's", () => {
         args: list(() => text(random, 300)),
         unset: list(() => `U${random.below(99)}`),
         env: list(() => `E${random.below(99)}=${text(random, 50)}`),
+        envDefault: list(() => `D${random.below(99)}=${text(random, 50)}`),
+        envPrepend: list(() => `P${random.below(99)},=${text(random, 50)}`),
+        envAppend: list(() => `A${random.below(99)}=${text(random, 50)}`),
         ...(index % 2 ? { mountAt: `/run/fuselage/n${index}` } : {}),
         imageSize: 4096 * (1 + random.below(1000)),
         noRuntimeOptions: false,
@@ -225,8 +239,7 @@ describe("a manifest of the builder's", () => {
         `entry=${manifest.entry}`,
         ...(manifest.mountAt ? [`mountAt=${manifest.mountAt}`] : []),
         ...manifest.args.map((arg) => `arg=${arg}`),
-        ...manifest.env.map((variable) => `env=${variable}`),
-        ...(manifest.unset ?? []).map((name) => `unset=${name}`),
+        ...variableRecords(manifest),
         `imageSize=${manifest.imageSize}`,
       ];
       const result = unit(["manifest", file, index, bytes.length]);

@@ -9,8 +9,7 @@
 static inline void free_manifest(struct manifest *manifest)
 {
 	free(manifest->args);
-	free(manifest->env);
-	free(manifest->unset);
+	free(manifest->variables);
 	free(manifest->invocation);
 	free(manifest->bytes);
 }

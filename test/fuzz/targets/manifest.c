@@ -46,11 +46,13 @@ static void check(const struct manifest *manifest)
 	require(manifest->image_size > 0 && manifest->image_size <= INT64_MAX);
 	require(strlen(manifest->version) < sizeof bytes && strlen(manifest->arch) < sizeof bytes);
 	check_list(manifest->args, manifest->arg_count);
-	check_list(manifest->env, manifest->env_count);
-	check_list(manifest->unset, manifest->unset_count);
 	check_list(manifest->invocation, manifest->invocation_count);
-	for (size_t i = 0; i < manifest->env_count; i++)
-		require(strchr(manifest->env[i], '=') > manifest->env[i]);
+	for (const struct variable *one = manifest->variables; one->text; one++) {
+		const char *equals = strchr(one->text, '=');
+		require(*one->text && (equals ? equals > one->text && *equals :
+						one->tag == FUSELAGE_MANIFEST_UNSET));
+	}
+	require(!manifest->variables[manifest->variable_count].text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

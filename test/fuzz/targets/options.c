@@ -59,8 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.arch = "x",
 		.runtime_options = true,
 	};
-	bundle.manifest.invocation = bundle.manifest.args = bundle.manifest.env =
-		calloc(1, sizeof(char *));
+	bundle.manifest.invocation = bundle.manifest.args = calloc(1, sizeof(char *));
 	bundle.fs.super.compressor = SQFS_ZSTD;
 	return 0;
 }
@@ -107,6 +106,7 @@ static void runner(struct failure *failure)
 	for (size_t i = 0; i < invocation.count; i++)
 		archive_close(&invocation.archives[i]);
 	free(invocation.archives);
+	free(invocation.variables);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,11 +1,14 @@
-// Loaded before the app, in every process and thread of it. Must cost next to nothing.
+// The file that Node is given: it sets up the start and becomes the app's program. Must cost next to
+// nothing.
+//
+//   node [FLAG...] start.cjs PROGRAM [ARGUMENT...]
+//
+// Node's own --require resolves from the current folder, even an absolute path: it would read the
+// package.json that stands there, and not start at all where that is damaged or may not be read.
 "use strict";
 
-const fs = require("node:fs");
-
-const { accessSync, constants, existsSync, mkdirSync, readFileSync, symlinkSync } = fs;
-
-const image = require("node:path").dirname(__dirname);
+const { accessSync, chmodSync, constants, existsSync, mkdirSync, symlinkSync } = require("node:fs");
+const Module = require("node:module");
 
 function isWritable(file) {
   try {
@@ -19,74 +22,45 @@ function isWritable(file) {
 /**
  * Node looks for compiled code in a folder whose name holds its version, the processor and the user.
  * The image has one for all, so this start gets a folder of its own, in memory, with a link to it.
- * Code is found by its place relative to that folder, which is the same at every start.
+ * Code is found by its place relative to that folder, which is the same at every start. Children and
+ * threads find it by the variables that Node has for it; only those of this Node have a use for it,
+ * so nothing else may be put there.
  */
 function useCompileCache() {
-  const memory = process.env.FUSELAGE_TMPDIR;
-  if (memory === undefined || process.env.NODE_DISABLE_COMPILE_CACHE) return;
+  const { env } = process;
+  const memory = env.FUSELAGE_TMPDIR;
+  if (memory === undefined || env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE) return;
   // Node adds what it compiles where it can, and an extracted or writable image must not grow.
   if (isWritable(`${__dirname}/compile-cache`)) return;
-  const { enableCompileCache } = require("node:module");
   const tag = require("node:v8").cachedDataVersionTag().toString(16).padStart(8, "0");
   const directory = `${memory}/node`;
   const name = `${process.version}-${process.arch}-${tag}-${process.getuid()}`;
   try {
     mkdirSync(directory);
+    chmodSync(directory, 0o700); // Whatever the umask is.
     symlinkSync(`${__dirname}/compile-cache`, `${directory}/${name}`);
+    chmodSync(directory, 0o500);
   } catch (error) {
     // Another process of this app was first; anything else means a start without the cache.
     if (error.code !== "EEXIST") return;
   }
-  enableCompileCache({ directory, portable: true });
+  Module.enableCompileCache({ directory, portable: true });
+  env.NODE_COMPILE_CACHE = directory;
+  env.NODE_COMPILE_CACHE_PORTABLE = "1";
 }
 
-/** Source maps of bundled programs, by file; null where there is none. */
-const maps = new Map();
-
-function mapOf(file) {
-  if (!maps.has(file)) {
-    let map = null;
-    try {
-      const { SourceMap } = require("node:module");
-      map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, "utf8")));
-    } catch {
-      // No map, or none that can be read: the places of the bundle are better than none.
-    }
-    maps.set(file, map);
+/** Nothing tells the program that another file was started before it. */
+function forgetThisFile() {
+  delete Module._cache[__filename];
+  for (const key of Object.keys(Module._pathCache)) {
+    if (Module._pathCache[key] === __filename) delete Module._pathCache[key];
   }
-  return maps.get(file);
+  delete process.mainModule;
+  delete Module.prototype.require.main;
 }
 
-/** One line of a stack with the place in the source. */
-function frame(site) {
-  const text = String(site);
-  const name = site.getFileName();
-  if (typeof name !== "string" || name.startsWith("node:")) return text;
-  const { fileURLToPath } = require("node:url");
-  const path = require("node:path");
-  const file = name.startsWith("file:") ? fileURLToPath(name) : name;
-  if (!file.startsWith(`${image}/app/`) || file.includes("/node_modules/")) return text;
-  const line = site.getLineNumber();
-  const column = site.getColumnNumber();
-  if (line === null || column === null) return text;
-  const { originalSource, originalLine, originalColumn } =
-    mapOf(file)?.findEntry(line - 1, column - 1) ?? {};
-  if (originalSource === undefined || originalSource === null) return text;
-  const source = path.resolve(path.dirname(file), originalSource);
-  const place = `${source}:${originalLine + 1}:${originalColumn + 1}`;
-  return text.replace(`${name}:${line}:${column}`, place);
-}
-
-// As --enable-source-maps, which reads every map at the start: here they are read when a stack is
-// looked at. Who sets another function gets what that function says, as ever.
-Error.prepareStackTrace = (error, sites) => {
-  let head;
-  try {
-    head = Error.prototype.toString.call(error);
-  } catch {
-    head = "<error>";
-  }
-  return sites.length === 0 ? head : `${head}\n    at ${sites.map(frame).join("\n    at ")}`;
-};
-
+process.argv.splice(1, 1);
 if (existsSync(`${__dirname}/compile-cache`)) useCompileCache();
+forgetThisFile();
+/^/.exec(""); // RegExp.lastMatch is empty, as Node leaves it.
+Module.runMain();

@@ -126,9 +126,9 @@ async function runEsbuild(
 
 /** One line, so that it does not move what follows. */
 function banner(isModule: boolean): string {
-  const name = isModule ? "node/banner.mjs" : "node/banner.cjs";
-  return renderTemplate(name, {})
-    .split("\n")
+  const names = [isModule ? "node/banner.mjs" : "node/banner.cjs", "node/banner-traces.js"];
+  return names
+    .flatMap((name) => renderTemplate(name, {}).split("\n"))
     .filter((line) => !line.startsWith("//"))
     .join("");
 }

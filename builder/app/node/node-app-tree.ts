@@ -113,9 +113,20 @@ export class NodeAppTree {
     }
   }
 
+  /** Adds what runs before the app's program and beside it. */
   async addStart(): Promise<void> {
-    const file = path.join(templatesPath(), "node/start.cjs");
-    await addFile(this.tree, `${NODE_DIR}/start.cjs`, file, 0o644);
+    for (const name of ["start.cjs", "fuselage-traces.cjs"]) {
+      const file = path.join(templatesPath(), "node", name);
+      await addFile(this.tree, `${NODE_DIR}/${name}`, file, 0o644);
+    }
+  }
+
+  /**
+   * Ends the search for package.json at the image: Node looks on in the folders above, and where the
+   * image is mounted these may be the user's own.
+   */
+  endScope(): void {
+    this.tree.add("package.json", fileNode("{}\n"));
   }
 
   addCompileCache(files: ReadonlyMap<string, Uint8Array>): void {

@@ -44,6 +44,7 @@ async function prepare(request: AppRequest): Promise<App> {
   await prepared.fill(image);
   await image.addPackages(prepared.closure, addons, options.exclude ?? []);
   await image.addStart();
+  if (!(await isTypeless(reader, entry, prepared))) image.endScope();
   const cache = await addCompileCache(request, image, interpreter, prepared);
   const start =
     interpreter === undefined
@@ -67,6 +68,20 @@ async function prepare(request: AppRequest): Promise<App> {
     ],
     warnings: prepared.warnings,
   };
+}
+
+/**
+ * Whether Node finds out by itself that the entry is a module, and would ask in a warning for a word
+ * in package.json if there were one.
+ */
+async function isTypeless(
+  reader: PackageReader,
+  { file }: NodeEntry,
+  { compiled }: Prepared,
+): Promise<boolean> {
+  const isModule = compiled.some(({ place, role }) => place === file && role === "module");
+  if (!isModule || !/\.[jt]s$/.test(file)) return false;
+  return (await reader.above(path.dirname(file))) === undefined;
 }
 
 function chooseInterpreter(
@@ -95,11 +110,7 @@ async function startPacked(image: NodeAppTree, interpreter: Interpreter, start: 
   await image.addInterpreter(interpreter);
   return {
     entry: `${NODE_DIR}/bin/node`,
-    args: [
-      "--require",
-      `${BUNDLE_DIR}/${NODE_DIR}/start.cjs`,
-      `${BUNDLE_DIR}/${image.place(start)}`,
-    ],
+    args: [`${BUNDLE_DIR}/${NODE_DIR}/start.cjs`, `${BUNDLE_DIR}/${image.place(start)}`],
   };
 }
 

@@ -12,6 +12,7 @@ import { PT_LOAD } from "./read.ts";
 /** Who has none of these opens no library by himself. */
 const OPENERS = ["dlopen", "dlmopen"];
 
+const PF_X = 1;
 const PF_W = 2;
 /** Bytes that are read at once, and longest name. */
 const CHUNK = 8 << 20;
@@ -25,9 +26,12 @@ const BEHIND = /^\.so(?:(?:\.[0-9]+)+|(?![A-Za-z0-9_-]))/;
 export async function openedNames(handle: FileHandle, facts: DynamicFacts): Promise<string[]> {
   if (!OPENERS.some((name) => facts.undefinedSymbols.has(name))) return [];
   const found = new Set<string>();
-  for (const { type, flags, offset, fileSize } of facts.elf.programs) {
-    // Constants are where nothing is written; names of needed libraries are in the string table.
-    if (type !== PT_LOAD || (flags & PF_W) !== 0) continue;
+  // Constants are where nothing is written, and beside code only where linkers put both into one segment.
+  const fixed = facts.elf.programs.filter(
+    ({ type, flags }) => type === PT_LOAD && (flags & PF_W) === 0,
+  );
+  const apart = fixed.filter(({ flags }) => (flags & PF_X) === 0);
+  for (const { offset, fileSize } of apart.length > 0 ? apart : fixed) {
     for (let at = 0; at < fileSize; at += CHUNK - MAX_NAME) {
       const bytes = Buffer.alloc(Math.min(CHUNK, fileSize - at));
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, offset + at);
@@ -41,13 +45,15 @@ export async function openedNames(handle: FileHandle, facts: DynamicFacts): Prom
 
 function* namesIn(bytes: Buffer): Generator<string> {
   for (let at = bytes.indexOf(".so"); at >= 0; at = bytes.indexOf(".so", at + 1)) {
+    // Most are of other words: .sort, .source, .some.
+    if (/[a-z]/i.test(String.fromCharCode(bytes[at + 3] ?? 0))) continue;
     const [start] = BEFORE.exec(bytes.toString("latin1", Math.max(0, at - MAX_NAME), at)) ?? [];
     const [end] = BEHIND.exec(bytes.toString("latin1", at, at + MAX_NAME)) ?? [];
     if (start !== undefined && end !== undefined) yield start + end;
   }
 }
 
-/** Takes the string table of the dynamic linker out of what was read at `start` of the file. */
+/** Takes the string table, which has the names of needed libraries, out of what was read at `start`. */
 function blank(bytes: Buffer, start: number, strings: { offset: number; size: number }): void {
   const from = Math.max(0, strings.offset - start);
   const to = Math.min(bytes.length, strings.offset + strings.size - start);

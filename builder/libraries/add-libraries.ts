@@ -5,6 +5,7 @@
  * whose own search path leads there: no variable, so nothing leaks into the children of the app, and
  * no dynamic linker of ours, which /proc/self/exe would name instead of the program.
  */
+import { createHash } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
@@ -13,7 +14,7 @@ import { withRunPath } from "../elf/run-path.ts";
 import * as errors from "../errors.ts";
 import { addFile, diskContents } from "../input/add-input.ts";
 import { fromBytes } from "../manifest/manifest.ts";
-import { symlinkNode } from "../tree/node.ts";
+import { type Contents, symlinkNode } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./elf-objects.ts";
@@ -118,13 +119,17 @@ class Copies {
     this.#workspace = workspace;
   }
 
-  async changed({ file, facts }: ElfObject, edit: DynamicEdit) {
+  async changed({ file, facts, node }: ElfObject, edit: DynamicEdit): Promise<Contents> {
     const bytes = await readFile(file).catch((cause: unknown) => {
       throw errors.fileUnreadable(file, cause);
     });
     const copy = path.join(this.#workspace, `elf-${this.#count++}`);
-    await writeFile(copy, withRunPath(bytes, facts, edit, file));
-    return diskContents(copy);
+    const changed = withRunPath(bytes, facts, edit, file);
+    await writeFile(copy, changed);
+    const contents = await diskContents(copy);
+    const known = node?.contents.from === "disk" && node.contents.digest !== undefined;
+    if (!known || contents.from !== "disk") return contents;
+    return { ...contents, digest: createHash("sha256").update(changed).digest("hex") };
   }
 }
 

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { renderTemplate } from "../../host/template.ts";
+import { linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
@@ -50,6 +51,13 @@ async function prepare(request: AppRequest): Promise<App> {
     interpreter === undefined
       ? startWithHost(image, options.name, prepared.start)
       : await startPacked(image, interpreter, prepared.start);
+  const libraries = await linkLibraries({
+    tree: image.tree,
+    options,
+    get workspace() {
+      return request.workspace;
+    },
+  });
   return {
     kind: "node",
     tree: image.tree,
@@ -65,8 +73,9 @@ async function prepare(request: AppRequest): Promise<App> {
       ...prepared.explain,
       ...explainAddons(addons),
       `compile cache: ${cache}`,
+      ...libraries.explain,
     ],
-    warnings: prepared.warnings,
+    warnings: [...prepared.warnings, ...libraries.warnings],
   };
 }
 

@@ -37,7 +37,8 @@
  *     has a user keyring of its own.
  *   Session, process group, terminal: processes of ours leave them. What we say to a terminal is
  *     subject to SIGTTOU, as what the app says.
- *   Working directory: entered again where it is another one for a moment (mount_archives.c).
+ *   Working directory: setuid-root it is another one for a moment, and entered again with the
+ *     rights of either (kernel/mount_point.h). Others may not be let in a second time.
  *   Huge pages, MDWE, speculation and other flags of prctl: kept or dropped by exec as for any
  *     program.
  */

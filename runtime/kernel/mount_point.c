@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
 
 int open_root_directory(int parent, const char *name)
@@ -44,13 +45,18 @@ int mount_point_open(const struct identity *identity, const char *target)
 int mount_at(const struct identity *identity, int dir, const char *name,
 	     const struct mount_call *call)
 {
+	unsigned long flags = call->flags | MS_NOSUID | MS_NODEV;
+	char place[PATH_MAX + 32];
 	int result;
 
+	if (!identity->caller.setuid) {
+		descriptor_link(place, sizeof place, dir, name);
+		return mount(call->source, place, call->type, flags, call->options);
+	}
 	privileges_raise(&identity->caller);
 	result = fchdir(dir);
 	if (result == 0)
-		result = mount(call->source, name, call->type, call->flags | MS_NOSUID | MS_NODEV,
-			       call->options);
+		result = mount(call->source, name, call->type, flags, call->options);
 	privileges_lower(&identity->caller);
 	return result;
 }
@@ -92,7 +98,11 @@ void mount_point_unmount(const struct identity *identity, const char *target)
 	char parent[PATH_MAX];
 	int error = errno;
 
-	/* From the directory above: to enter a FUSE mount may ask its server, which is dead. */
+	if (!identity->caller.setuid) {
+		umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+		errno = error;
+		return;
+	}
 	snprintf(parent, sizeof parent, "%.*s", (int)(name - target), target);
 	OWNED_FD dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0 && fchdir(dir) == 0) {

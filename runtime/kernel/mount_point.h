@@ -1,11 +1,15 @@
 /*
  * Mount points that cannot be changed for others between the check and the mount. A directory is
- * opened once, with the caller's rights and without following a link, and checked; the process goes
- * there by its descriptor and mounts on ".". So no call with root's rights resolves a name that
- * somebody else could change, and none goes through /proc, where mounts can forge what a descriptor
- * is. Setuid-root, every mount point is a directory of root's in a directory of root's.
+ * opened once, with the caller's rights and without following a link, and checked; what is mounted on
+ * is that descriptor.
  *
- * The current directory is another one afterwards: namespace_enter keeps the caller's.
+ * Setuid-root the process goes there and mounts on ".": no call with root's rights resolves a name
+ * that somebody else could change, and none goes through /proc, where mounts can forge what a
+ * descriptor is. Every mount point is a directory of root's in a directory of root's. The current
+ * directory is another one afterwards: namespace_enter keeps the caller's.
+ *
+ * Else the link in /proc is the name, so that the process stays where its caller was, who may not be
+ * allowed to go back there.
  */
 #ifndef MOUNT_POINT_H
 #define MOUNT_POINT_H
@@ -30,7 +34,7 @@ int mount_point_open(const struct identity *identity, const char *target);
 /* Mounts at `target`. Returns 0, or -1 and errno. */
 int mount_point_mount(const struct identity *identity, const char *target,
 		      const struct mount_call *call);
-/* Mounts at `name`, which like relative words of the options is below the directory `dir`. */
+/* Mounts at `name`, which is below the directory `dir`. */
 int mount_at(const struct identity *identity, int dir, const char *name,
 	     const struct mount_call *call);
 

@@ -116,11 +116,12 @@ static int make_namespace(const struct identity *identity, bool joined, struct f
 /* Mounts that the host makes later arrive, none of ours go out. */
 static int receive_only(const struct identity *identity)
 {
-	int result = chdir("/");
+	int result = identity->caller.setuid ? chdir("/") : 0;
 
 	privileges_raise(&identity->caller);
 	if (result == 0)
-		result = mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL);
+		result = mount(NULL, identity->caller.setuid ? "." : "/", NULL, MS_SLAVE | MS_REC,
+			       NULL);
 	privileges_lower(&identity->caller);
 	return result;
 }
@@ -183,14 +184,14 @@ static int leave_host(const struct identity *identity, bool joined, struct failu
 }
 
 /*
- * The caller's directory, as this namespace has it, until the app starts: mounts are made from
- * others. The link in /proc leads to one that may not be searched, too.
+ * The caller's directory, as this namespace has it, where mounts are made by going to others
+ * (mount_at). The link in /proc leads to one that may not be searched, too.
  */
-static int keep_directory(int *cwd, struct failure *failure)
+static int keep_directory(const struct identity *identity, int *cwd, struct failure *failure)
 {
+	if (!identity->caller.setuid)
+		return 0;
 	*cwd = open("/proc/self/cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*cwd < 0)
-		*cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*cwd < 0)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
@@ -200,7 +201,7 @@ int namespace_enter(const struct identity *identity, bool joined, int *cwd, stru
 {
 	if (leave_host(identity, joined, failure) < 0)
 		return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
-	if (keep_directory(cwd, failure) < 0)
+	if (keep_directory(identity, cwd, failure) < 0)
 		return -1;
 	if (receive_only(identity) == 0)
 		return 0;

@@ -22,7 +22,8 @@ int namespace_probe(const struct identity *identity, struct failure *failure);
 /*
  * Leaves the host's mount namespace. Mounts that the host makes later still arrive (slave
  * propagation), none of ours go out. After failure the process must not go on as if nothing had
- * happened: part of it may have been done. The current directory is / afterwards; *cwd is what it was.
+ * happened: part of it may have been done. Where it has to leave the current directory for others,
+ * *cwd is that; else it stays as it is.
  * `joined`: this process is in a user namespace of another start already.
  */
 int namespace_enter(const struct identity *identity, bool joined, int *cwd,

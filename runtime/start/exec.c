@@ -107,11 +107,19 @@ static char **join(const char *first, const char **before, size_t count, char **
 /* The caller again, in its own directory: from here on paths are looked up as the app would. */
 static int give_up_root(const struct start *start, struct failure *failure)
 {
-	if (privileges_drop(&start->identity.caller, failure) < 0)
+	const struct caller *caller = &start->identity.caller;
+	int back = start->cwd < 0 ? 0 : fchdir(start->cwd);
+
+	if (back < 0) { /* which the caller may not enter, or root may not */
+		privileges_raise(caller);
+		back = fchdir(start->cwd);
+		privileges_lower(caller);
+	}
+	if (back < 0)
+		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
+	if (privileges_drop(caller, failure) < 0)
 		return -1;
 	procdir_link(&start->procdir, &start->identity, start->home);
-	if (start->cwd >= 0 && fchdir(start->cwd) < 0)
-		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
 }
 

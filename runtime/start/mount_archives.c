@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bundle/image_failure.h"
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "cache/zip_images.h"
 #include "start/run_directory.h"
@@ -44,12 +45,17 @@ static int make_target(const struct start *start, struct archive *archive, struc
 	return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s/%s", start->procdir.path, name);
 }
 
+#define LAYER_MAX 80 /* bytes */
+
 /* Without user.* attributes on tmpfs (Linux before 6.6) an overlay in a user namespace could not
  * replace a directory: better told now than by the app's failure later. */
 static bool can_mark(const struct start *start, const char *upper)
 {
+	char link[LAYER_MAX];
+
+	descriptor_link(link, sizeof link, start->procdir.fd, upper);
 	return start->identity.kind == NAMESPACE_PRIVILEGED ||
-	       (fchdir(start->procdir.fd) == 0 && setxattr(upper, "user.fuselage", "", 0, 0) == 0);
+	       setxattr(link, "user.fuselage", "", 0, 0) == 0;
 }
 
 /* Each layer is what it was made as: the image, and directories of this start's own. */
@@ -67,25 +73,30 @@ static bool are_layers(const struct start *start, const char *const paths[])
 }
 
 /*
- * The layers are named relative to the start's directory: a path of the caller's may hold what
- * separates options. The number keeps two archives apart.
+ * The layers are named by the descriptor of the start's directory, or relative to it: a path of the
+ * caller's may hold what separates options.
  */
 static int mount_overlay(const struct start *start, const struct archive *archive,
 			 const char *const layers[])
 {
-	char options[200];
+	char options[3 * (LAYER_MAX + 32) + 64], base[32];
 	const char *target = archive->target;
+	bool setuid = start->identity.caller.setuid;
 
+	descriptor_link(base, sizeof base, start->procdir.fd, "");
+	if (setuid)
+		*base = 0;
 	if (!archive->fixed)
 		target += strlen(start->procdir.path) + 1;
-	snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s%s", layers[0],
-		 layers[1], layers[2], start->identity.kind == NAMESPACE_USER ? ",userxattr" : "");
+	snprintf(options, sizeof options, "lowerdir=%s%s,upperdir=%s%s,workdir=%s%s%s", base,
+		 layers[0], base, layers[1], base, layers[2],
+		 start->identity.kind == NAMESPACE_USER ? ",userxattr" : "");
 	if (!are_layers(start, layers) || !can_mark(start, layers[1]))
 		return -1;
 	OWNED_FD point = mount_point_open(&start->identity, archive->target);
 	if (point < 0)
 		return -1;
-	return mount_at(&start->identity, start->procdir.fd, target,
+	return mount_at(&start->identity, setuid ? start->procdir.fd : point, setuid ? target : ".",
 			&(struct mount_call){ "fuselage", "overlay", 0, options });
 }
 
@@ -93,7 +104,7 @@ static int place_overlay(struct start *start, struct image_mount *image, size_t 
 			 struct failure *failure)
 {
 	static const char *const names[] = { "lower", "upper", "work" };
-	char base[32], layers[3][48], path[PATH_MAX + 64];
+	char base[32], layers[3][LAYER_MAX], path[PATH_MAX + 64];
 	const char *paths[3];
 
 	snprintf(base, sizeof base, ".overlay/%zu", number);

@@ -61,6 +61,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   include?: readonly string[] | undefined;
   /** node: whether compiled code is made at build time. Default true. */
   compileCache?: boolean | undefined;
+  /** node: whether the packed Node comes first in the app's PATH. Default true. */
+  nodeInPath?: boolean | undefined;
   /** node: whether NODE_OPTIONS and NODE_PATH of the caller reach the app. Default false. */
   inheritNodeOptions?: boolean | undefined;
   /** Is told what takes time, one line each. */

@@ -49,6 +49,17 @@ function useCompileCache() {
   env.NODE_COMPILE_CACHE_PORTABLE = "1";
 }
 
+/** Where the system looks for programs when nobody has said it. */
+const DEFAULT_PATH = "/usr/bin:/bin";
+
+/**
+ * What the app starts by the name of node, or by "#!/usr/bin/env node", runs with the Node that it
+ * was packed with. The folder holds nothing else.
+ */
+function putInPath(folder) {
+  process.env.PATH = `${folder}:${process.env.PATH ?? DEFAULT_PATH}`;
+}
+
 /** Nothing tells the program that another file was started before it. */
 function forgetThisFile() {
   delete Module._cache[__filename];
@@ -60,6 +71,7 @@ function forgetThisFile() {
 }
 
 process.argv.splice(1, 1);
+if (existsSync(`${__dirname}/path`)) putInPath(`${__dirname}/path`);
 if (existsSync(`${__dirname}/compile-cache`)) useCompileCache();
 forgetThisFile();
 /^/.exec(""); // RegExp.lastMatch is empty, as Node leaves it.

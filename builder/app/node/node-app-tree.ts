@@ -10,6 +10,7 @@ import { byteString } from "../../tree/path.ts";
 import { addEntry, Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
 import type { Closure } from "./installed.ts";
+import type { InstalledProgram } from "./installed-programs.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { installedPackage } from "./package.ts";
 
@@ -93,14 +94,31 @@ export class NodeAppTree {
       await this.#graft(dir, ["node_modules", ...leftovers, ...exclude]);
     }
     for (const [link, target] of [...links].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const place = byteString(this.place(link));
-      if (this.tree.get(place) !== undefined) continue;
-      const relative = path.relative(path.dirname(link), target);
-      this.tree.add(place, symlinkNode(byteString(relative)));
+      this.addLink(link, target);
     }
   }
 
-  async addInterpreter(interpreter: Interpreter): Promise<void> {
+  /** Adds a link by the paths that it and its target have on the host, unless something stands there. */
+  addLink(link: string, target: string): void {
+    const place = byteString(this.place(link));
+    if (this.tree.get(place) !== undefined) return;
+    const relative = path.relative(path.dirname(link), target);
+    this.tree.add(place, symlinkNode(byteString(relative)));
+  }
+
+  /** Adds the programs of installed packages: node_modules/.bin, which the packages themselves are not. */
+  addPrograms(programs: readonly InstalledProgram[]): void {
+    for (const { link, target, file } of programs) {
+      const node = this.tree.get(byteString(this.place(file)));
+      if (node?.kind !== "file") continue; // Left out, by --exclude or as another machine's.
+      node.mode |= 0o111;
+      this.addLink(link, target);
+    }
+  }
+
+  /** @param inPath whether what the app starts by the name of node shall run with it */
+  async addInterpreter(interpreter: Interpreter, inPath: boolean): Promise<void> {
+    if (inPath) this.tree.add(`${NODE_DIR}/path/node`, symlinkNode("../bin/node"));
     const node = await addFile(this.tree, `${NODE_DIR}/bin/node`, interpreter.file, 0o755);
     if (node.contents.from === "disk") {
       node.contents = { ...node.contents, digest: interpreter.digest };

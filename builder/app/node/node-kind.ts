@@ -8,6 +8,7 @@ import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
+import { installedPrograms } from "./installed-programs.ts";
 import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
 import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
@@ -44,13 +45,14 @@ async function prepare(request: AppRequest): Promise<App> {
   const image = new NodeAppTree([entry.dir, ...prepared.paths]);
   await prepared.fill(image);
   await image.addPackages(prepared.closure, addons, options.exclude ?? []);
+  image.addPrograms(await installedPrograms(reader, prepared.closure));
   await image.addStart();
   if (!(await isTypeless(reader, entry, prepared))) image.endScope();
   const cache = await addCompileCache(request, image, interpreter, prepared);
   const start =
     interpreter === undefined
       ? startWithHost(image, options.name, prepared.start)
-      : await startPacked(image, interpreter, prepared.start);
+      : await startPacked(image, interpreter, options, prepared.start);
   const libraries = await linkLibraries({
     tree: image.tree,
     options,
@@ -115,8 +117,13 @@ function summary(
   return `node (${why}); ${name} ${how}, run by ${runs.trim()}`;
 }
 
-async function startPacked(image: NodeAppTree, interpreter: Interpreter, start: string) {
-  await image.addInterpreter(interpreter);
+async function startPacked(
+  image: NodeAppTree,
+  interpreter: Interpreter,
+  { nodeInPath }: AppRequest["options"],
+  start: string,
+) {
+  await image.addInterpreter(interpreter, nodeInPath !== false);
   return {
     entry: `${NODE_DIR}/bin/node`,
     args: [`${BUNDLE_DIR}/${NODE_DIR}/start.cjs`, `${BUNDLE_DIR}/${image.place(start)}`],

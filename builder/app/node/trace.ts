@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader } from "esbuild";
+import { programOwner } from "./installed-programs.ts";
 import { SCRIPT } from "./node-entry.ts";
 import { installedPackage } from "./package.ts";
 
@@ -40,6 +41,11 @@ export async function trace(
   });
   for (const name of fileList) {
     const file = `/${name}`;
+    const program = programOwner(file);
+    if (program !== undefined) {
+      traced.packages.add(program);
+      continue;
+    }
     const owner = installedPackage(file);
     const isAsset = reasons.get(name)?.type.some((type) => type === "asset") === true;
     if (owner !== undefined) {

@@ -116,6 +116,7 @@ function givenOptions(args: Arguments): GivenOptions {
     bundle: off("no-bundle"),
     include: list("include"),
     compileCache: off("no-compile-cache"),
+    nodeInPath: off("no-node-in-path"),
     inheritNodeOptions: on("inherit-node-options"),
     ...appImageChoices(args),
   };

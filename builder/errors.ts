@@ -143,7 +143,11 @@ export function errnoCode(cause: unknown): string | undefined {
 
 /** The addon file is missing, or was made for another machine or libc. */
 export function addon(path: string, cause: unknown): BundleError {
-  return new BundleError("E_ADDON", `the native addon cannot be loaded: ${systemReason(cause)}`, {
+  // Behind its first line Node lists the files that asked for it: all of them are ours.
+  const [reason = ""] = systemReason(cause).split("\n");
+  const isMissing = /^Cannot find module /.test(reason);
+  const why = isMissing ? "it does not exist" : reason.replace(`${path}: `, "");
+  return new BundleError("E_ADDON", `the native addon cannot be loaded: ${why}`, {
     path,
     expected: `an addon for linux-${process.arch}, glibc 2.28 or newer`,
     cause,

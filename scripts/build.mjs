@@ -19,7 +19,7 @@
 // "Changed" is decided by content, so that a fresh checkout or a touched file costs nothing.
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -215,9 +215,12 @@ async function buildDist() {
 async function buildTypes() {
   const { run } = await import("./build/toolchain.mjs");
   await run(path.join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
+  // Those that no export needs are nobody's business.
+  const { reachableDeclarations } = await import("./build/declarations.mjs");
+  const first = path.join(root, "dist/index.d.ts");
+  const needed = reachableDeclarations(first, (file) => readFileSync(file, "utf8"));
   for (const file of await inputFiles(["dist"])) {
-    const source = path.relative(path.join(root, "dist"), file).replace(/\.d\.ts$/, ".ts");
-    if (file.endsWith(".d.ts") && !existsSync(path.join(root, "builder", source))) await rm(file);
+    if (file.endsWith(".d.ts") && !needed.has(file)) await rm(file);
   }
 }
 

@@ -11,6 +11,7 @@ import { run } from "./build/toolchain.mjs";
 import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
 import { floorProblems } from "./check/floors.mjs";
+import { packageProblems } from "./check/package.mjs";
 import { treeProblems } from "./check/tree.mjs";
 import { unusedProblems } from "./check/unused.mjs";
 import { generate, staleFiles } from "./generate.mjs";
@@ -61,6 +62,7 @@ const checks = {
   },
   docs: () => docsProblems(fix),
   tree: treeProblems,
+  package: packageProblems,
   unused: unusedProblems,
   analysis: analysisProblems,
 };

@@ -47,7 +47,7 @@ export async function packSelf(output, { onProgress } = {}) {
       name: "bundle",
       entry: "dist/cli/main.js",
       // It finds its parts, the addon and the runtimes, from where they lie.
-      bundle: false,
+      bundle: "none",
       exclude: unpublished,
       onProgress,
       onReport: (line) => console.error(line),

@@ -9,6 +9,9 @@ import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
 import { type CommandName, checkLevel, checkOption, checkOptions } from "./validate.ts";
 
+/** How the sources of a Node app become one file. */
+export type BundleMode = "strict" | "fast" | "none";
+
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
@@ -55,8 +58,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   node?: string | undefined;
   /** node: C library that the interpreter is for. Default "glibc". */
   nodeLibc?: "glibc" | "musl" | "static" | undefined;
-  /** node: whether the sources become one file. Default true. */
-  bundle?: boolean | undefined;
+  /** node: how the sources become one file. Default "strict": where Node would load and do the same. */
+  bundle?: BundleMode | undefined;
   /** node: globs of files to take along, relative to `input`. */
   include?: readonly string[] | undefined;
   /** node: whether compiled code is made at build time. Default true. */

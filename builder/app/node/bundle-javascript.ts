@@ -1,11 +1,15 @@
-/** One program → one file of JavaScript and its source map, by esbuild. */
-import { readFile } from "node:fs/promises";
+/** One program → one file of JavaScript and its source map, by esbuild; for CommonJS a second one. */
 import path from "node:path";
-import type { Loader, Plugin } from "esbuild";
+import type { BuildOptions } from "esbuild";
 import { renderTemplate } from "../../host/template.ts";
-import { bundleFailure, commonOptions, messagesOf } from "./analyse.ts";
-import { type External, externalSpecifier, shownPackage } from "./external.ts";
-import { installedPackage, type PackageReader } from "./package.ts";
+import { type Analysis, bundleFailure, commonOptions, messagesOf } from "./analyse.ts";
+import { partEntry } from "./commonjs-part.ts";
+import type { DecoratorMetadata } from "./decorators.ts";
+import type { External } from "./external.ts";
+import { Link } from "./link.ts";
+import type { PackageReader } from "./package.ts";
+import type { NodeResolver } from "./resolution.ts";
+import { restoredSources, type SourceChanges, sourcePlugin } from "./sources.ts";
 
 export interface Program {
   /** Absolute path of the source. */
@@ -15,7 +19,8 @@ export interface Program {
   isModule: boolean;
 }
 
-export interface BundledProgram {
+/** A file of the bundle. */
+export interface BundledFile {
   output: string;
   isModule: boolean;
   code: Uint8Array;
@@ -60,29 +65,35 @@ export async function programFor(
 }
 
 /** What a program is bundled with. */
-interface Surroundings {
+export interface Surroundings {
   /** Folder of the project. */
   dir: string;
   /** Version of the Node that it runs with. */
   node: string | undefined;
+  resolver: NodeResolver;
+  decorators: DecoratorMetadata;
+  analysis: Analysis;
   external: External;
   /** Files of the app that must know their place. */
   located: ReadonlySet<string>;
-  /** Specifiers that nobody found and that are left to Node. */
-  unresolved: readonly string[];
+  /** Whether CommonJS that modules import is a file of its own. */
+  split: boolean;
+  /** Whether what packages say of themselves is not believed, and names stay. */
+  strict: boolean;
 }
 
 /**
  * Bundles a program with all it imports, except the external packages.
  *
+ * @returns the program, and the CommonJS part where it has one
  * @throws E_NODE_BUNDLE
  */
 export async function bundleProgram(
   program: Program,
   surroundings: Surroundings,
-): Promise<BundledProgram> {
+): Promise<BundledFile[]> {
   try {
-    return await runEsbuild(program, surroundings);
+    return await bundleParts(program, surroundings);
   } catch (failure) {
     // A worker "x.js" of a package that is no module, with an await that only modules have: Node
     // finds out by itself that it is one.
@@ -95,33 +106,87 @@ export async function bundleProgram(
   }
 }
 
-async function runEsbuild(
-  program: Program,
-  { dir, node, external, located, unresolved }: Surroundings,
-): Promise<BundledProgram> {
-  const { build } = await import("esbuild");
-  const { output, isModule } = program;
-  const outDir = path.dirname(output);
-  const plugins = [
-    placePlugin(program, located),
-    addonPlugin(outDir),
-    externalPlugin(outDir, external),
-  ];
-  const { outputFiles = [] } = await build({
-    ...commonOptions(dir, node),
-    entryPoints: [program.source],
+async function bundleParts(program: Program, surroundings: Surroundings): Promise<BundledFile[]> {
+  const { output, isModule, source } = program;
+  const { dir, analysis, external, resolver, split } = surroundings;
+  const name = `${path.basename(output, path.extname(output))}.commonjs.cjs`;
+  const part = split && isModule ? `./${name}` : undefined;
+  const link = new Link({ dir, analysis, external, resolver, output, part });
+  const main = await settle(program, surroundings, link, {
+    entryPoints: [source],
     outfile: output,
     format: isModule ? "esm" : "cjs",
-    sourcemap: "external",
-    sourcesContent: false,
-    external: [...unresolved],
-    define: PLACES,
     banner: { js: banner(isModule) },
-    plugins,
   });
-  const file = (ending: string) => outputFiles.find((one) => one.path === `${output}${ending}`);
-  const code = file("")?.contents ?? new Uint8Array();
-  return { output, isModule, code, map: file(".map")?.contents ?? new Uint8Array() };
+  if (link.needed.size === 0) return [{ output, isModule, ...main }];
+  const partOutput = path.join(path.dirname(output), name);
+  const rest = await settle(program, surroundings, link, {
+    stdin: { contents: partEntry(link.needed), resolveDir: dir, sourcefile: name },
+    outfile: partOutput,
+    format: "cjs",
+    banner: { js: banner(false) },
+  });
+  return [
+    { output, isModule, ...main },
+    { output: partOutput, isModule: false, ...rest },
+  ];
+}
+
+/** Runs esbuild until nothing is missing and nothing has another name than in the sources. */
+async function settle(
+  program: Program,
+  { dir, node, decorators, located, analysis, strict }: Surroundings,
+  link: Link,
+  own: BuildOptions,
+): Promise<{ code: Uint8Array; map: Uint8Array }> {
+  const { build } = await import("esbuild");
+  const { output } = program;
+  const changes: SourceChanges = {
+    dir,
+    node,
+    decorators,
+    located: new Map([...located].map((file) => [file, placeOf(file, program)])),
+    unmarked: analysis.unmarked,
+    restored: new Map(),
+  };
+  for (;;) {
+    const attempt = build({
+      ...commonOptions(dir, node),
+      ...own,
+      metafile: true,
+      sourcemap: "external",
+      sourcesContent: false,
+      define: PLACES,
+      ignoreAnnotations: strict,
+      plugins: [link.plugin(), sourcePlugin(changes), decorators.plugin()],
+    });
+    const result = await attempt.catch((failure: unknown) => {
+      if (link.learn(messagesOf(failure))) return undefined;
+      throw failure;
+    });
+    if (result === undefined) continue;
+    const file = (ending: string) =>
+      result.outputFiles?.find((one) => one.path === `${own.outfile ?? output}${ending}`);
+    const map = file(".map")?.contents ?? new Uint8Array();
+    if (strict && changes.restored.size === 0) {
+      const files = Object.keys(result.metafile.inputs).map((name) => path.resolve(dir, name));
+      const known = files.filter((name) => analysis.imports.has(name));
+      changes.restored = await restoredSources(changes, known, renamedIn(map));
+      if (changes.restored.size > 0) continue;
+    }
+    return { code: file("")?.contents ?? new Uint8Array(), map };
+  }
+}
+
+/** A source map names what has another name in the output. */
+function renamedIn(map: Uint8Array): Set<string> {
+  const { names = [] } = JSON.parse(Buffer.from(map).toString() || "{}") as { names?: string[] };
+  return new Set(names);
+}
+
+function placeOf(file: string, { source, output }: Program) {
+  const isEntry = file === source;
+  return { place: path.relative(path.dirname(output), isEntry ? output : file), isEntry };
 }
 
 /** One line, so that it does not move what follows. */
@@ -131,82 +196,4 @@ function banner(isModule: boolean): string {
     .flatMap((name) => renderTemplate(name, {}).split("\n"))
     .filter((line) => !line.startsWith("//"))
     .join("");
-}
-
-/** Tells the files that ask for it where they would lie. */
-function placePlugin(program: Program, located: ReadonlySet<string>): Plugin {
-  return {
-    name: "place",
-    setup(build) {
-      if (located.size === 0) return;
-      build.onLoad({ filter: exactly(located) }, async ({ path: file }) => {
-        const text = await readFile(file, "utf8");
-        const place = file === program.source ? program.output : file;
-        const relative = path.relative(path.dirname(program.output), place);
-        const loader = (path.extname(file).slice(1) || "js").replace(/^[cm]/, "") as Loader;
-        return { contents: declarePlace(text, relative, file === program.source), loader };
-      });
-    },
-  };
-}
-
-/**
- * The text with its place declared in front, on its first line. A directive must stay the first
- * statement, and a line "#!" is no JavaScript anywhere else.
- *
- * @internal
- */
-export function declarePlace(text: string, relative: string, isEntry: boolean): string {
-  const place = JSON.stringify(relative);
-  const declared =
-    `const __fuselage_filename=__fuselage_resolve(${place}),` +
-    `__fuselage_dirname=__fuselage_above(__fuselage_filename),` +
-    `__fuselage_url=__fuselage_href(__fuselage_filename),` +
-    `__fuselage_main=${isEntry ? "__fuselage_started" : "false"};`;
-  const rest = text.replace(/^\uFEFF/, "").replace(/^#!/, "//");
-  const strict = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(["'])use strict\1/.test(rest);
-  return `${strict ? '"use strict";' : ""}${declared}${rest}`;
-}
-
-/** Addons of the app itself are loaded from where they lie. */
-function addonPlugin(outDir: string): Plugin {
-  return {
-    name: "addon",
-    setup(build) {
-      build.onResolve({ filter: /^\.{1,2}\/.*\.node$/ }, ({ path: name, resolveDir }) => {
-        const file = path.resolve(resolveDir, name);
-        if (installedPackage(file) !== undefined) return undefined;
-        const relative = path.relative(outDir, file);
-        return { path: relative.startsWith("../") ? relative : `./${relative}`, external: true };
-      });
-    },
-  };
-}
-
-function externalPlugin(outDir: string, external: External): Plugin {
-  return {
-    name: "external",
-    setup(build) {
-      const names = new Set([...external.packages, ...external.links.keys()].map(shownPackage));
-      if (names.size === 0) return;
-      const filter = new RegExp(`^(?:${[...names].map(escaped).join("|")})(?:/|$)`);
-      build.onResolve({ filter }, async (args) => {
-        if (args.pluginData === external) return undefined;
-        const { importer, resolveDir, kind } = args;
-        const options = { importer, resolveDir, kind, pluginData: external };
-        const resolved = await build.resolve(args.path, options);
-        if (resolved.errors.length > 0 || resolved.external) return undefined;
-        const owner = installedPackage(resolved.path);
-        if (owner === undefined || !external.packages.has(owner)) return undefined;
-        return { path: externalSpecifier(outDir, args.path, resolved.path), external: true };
-      });
-    },
-  };
-}
-
-const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-/** Go's regular expressions, which esbuild uses, know these escapes too. */
-function exactly(files: ReadonlySet<string>): RegExp {
-  return new RegExp(`^(?:${[...files].map(escaped).join("|")})$`);
 }

@@ -1,7 +1,7 @@
 /** Which installed packages stay real files beside the bundled program, and why. */
 import path from "node:path";
 import { addonReason } from "./addons.ts";
-import type { Analysis } from "./analyse.ts";
+import { type Analysis, crossings } from "./analyse.ts";
 import { addClosure, type Closure, emptyClosure, findPackage } from "./installed.ts";
 import { installedPackage, type PackageReader, packageName } from "./package.ts";
 import type { Target } from "./target.ts";
@@ -16,12 +16,14 @@ export interface External extends Closure {
  * a module would exist twice, in the bundle and on disk, with two states.
  *
  * @param dir of the project
+ * @param strict whether who changes how modules are loaded shall see every package
  */
 export async function chooseExternal(
   reader: PackageReader,
   dir: string,
   analysis: Analysis,
   target: Target,
+  strict: boolean,
 ): Promise<External> {
   const external: External = { ...emptyClosure(), reasons: new Map() };
   const packages = new Set<string>();
@@ -31,6 +33,21 @@ export async function chooseExternal(
     packages.add(owner);
     const reason = analysis.dynamic.get(file) ?? analysis.located.get(file);
     if (reason !== undefined && !external.reasons.has(owner)) external.reasons.set(owner, reason);
+  }
+  for (const { importer, file } of crossings(analysis)) {
+    const owner = installedPackage(file);
+    if (owner === undefined || external.reasons.has(owner)) continue;
+    const by = shownPackage(installedPackage(importer) ?? importer);
+    external.reasons.set(owner, `it is a module, and ${by} is CommonJS that loads it`);
+  }
+  if (strict && analysis.hooks.size > 0) {
+    const [[file, why] = ["", ""]] = analysis.hooks;
+    for (const owner of packages) {
+      external.reasons.set(
+        owner,
+        `${shownPackage(installedPackage(file) ?? file)} sees it load (${why})`,
+      );
+    }
   }
   for (const owner of packages) {
     const reason = await addonReason(reader, owner);
@@ -100,7 +117,7 @@ export function explainExternal({ reasons, packages }: External): string[] {
 }
 
 /** The name under which a folder of node_modules is imported; a linked workspace has its own. */
-export function shownPackage(dir: string): string {
+function shownPackage(dir: string): string {
   const at = dir.lastIndexOf("/node_modules/");
   return at < 0 ? path.basename(dir) : dir.slice(at + "/node_modules/".length);
 }

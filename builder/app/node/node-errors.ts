@@ -53,6 +53,19 @@ export function bundleFailed(path: string, mistakes: readonly string[]): BundleE
   });
 }
 
+export function decorators(path: string): BundleError {
+  return new BundleError(
+    "E_NODE_DECORATORS",
+    "tsconfig.json asks for emitDecoratorMetadata, and no compiler is installed that does it",
+    {
+      path,
+      expected: "typescript up to version 6, or @swc/core, among the app's packages",
+      hint: (name) =>
+        `Run \`npm install --save-dev @swc/core\` in the app's folder, or leave the types out: ${name("bundle", "fast")}.`,
+    },
+  );
+}
+
 /** @param importer the file or package that asks for it */
 export function dependencyMissing(dir: string, name: string, importer: string): BundleError {
   return new BundleError("E_NODE_DEPENDENCY", `${importer} needs ${name}, which is not installed`, {

@@ -39,7 +39,7 @@ async function prepare(request: AppRequest): Promise<App> {
   const interpreter = await chooseInterpreter(request, target);
   const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
   const prepared =
-    options.bundle === false
+    options.bundle === "none"
       ? await prepareUnbundled(sources, "as asked for")
       : await prepareBundled(sources);
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);

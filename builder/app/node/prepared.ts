@@ -25,7 +25,7 @@ export interface Prepared {
   closure: Closure;
   /** The file that Node starts: absolute, as if it stood on the host. */
   start: string;
-  /** One word on how: "bundled". */
+  /** How, with the reason when it is not bundled: "bundled", "as it is (as asked for)". */
   how: string;
   explain: string[];
   warnings: Warning[];

@@ -38,7 +38,7 @@ export async function prepareUnbundled(
     paths: [...closure.packages, ...closure.links.keys()],
     closure,
     start: file,
-    how: "as it is",
+    how: `as it is (${why})`,
     explain: [
       `not bundled: ${why}`,
       `${closure.packages.size} packages that production needs; devDependencies are left out`,

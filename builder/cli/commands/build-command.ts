@@ -1,6 +1,7 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
+import type { BundleMode } from "../../config/build-options.ts";
 import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
@@ -30,6 +31,9 @@ export async function buildCommand(args: Arguments): Promise<void> {
   }
   if (args.flag("config") && args.flag("no-config")) {
     throw errors.optionConflict("--config and --no-config exclude each other");
+  }
+  if (args.flag("bundle") && args.flag("no-bundle")) {
+    throw errors.optionConflict("--no-bundle is --bundle=none; give one of them");
   }
   if (args.flag("arch") && args.flag("target")) {
     throw errors.optionConflict("--arch and --target say the same thing; give one of them");
@@ -113,7 +117,7 @@ function givenOptions(args: Arguments): GivenOptions {
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
     nodeLibc: parsed(args.text("node-libc"), unread<"glibc">),
-    bundle: off("no-bundle"),
+    bundle: args.flag("no-bundle") ? "none" : parsed(args.text("bundle"), unread<BundleMode>),
     include: list("include"),
     compileCache: off("no-compile-cache"),
     nodeInPath: off("no-node-in-path"),

@@ -14,7 +14,7 @@ export default {
       'exports.value = 42; exports.later = () => require("peer");',
   },
   args: ["build", "app", "-o", "out", "--node", "none"],
-  stderr: /warning: library may ask for peer, which is not installed/,
+  stderr: /warning: library may ask for peer: not installed/,
   async check(cwd) {
     for (const said of await startAsEveryone(`${cwd}/out`, 1)) {
       expect(said).toMatch(/^without \{ value: 42, later: \[Function/);

@@ -2,9 +2,10 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { analyse } from "../../../../builder/app/node/analyse.ts";
-import { declarePlace, programFor } from "../../../../builder/app/node/bundle-javascript.ts";
+import { programFor } from "../../../../builder/app/node/bundle-javascript.ts";
 import { chooseExternal, externalSpecifier } from "../../../../builder/app/node/external.ts";
 import { PackageReader } from "../../../../builder/app/node/package.ts";
+import { declarePlace } from "../../../../builder/app/node/sources.ts";
 import { targetFor } from "../../../../builder/app/node/target.ts";
 import { type Files, writeFiles } from "../../../support/case.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
@@ -21,7 +22,7 @@ async function reasons(files: Files): Promise<Record<string, string>> {
   const dir = project(files);
   const reader = new PackageReader();
   const analysis = await analyse(reader, dir, path.join(dir, "main.js"), undefined);
-  const external = await chooseExternal(reader, dir, analysis, target);
+  const external = await chooseExternal(reader, dir, analysis, target, true);
   const named = [...external.packages].map((owner) => [
     path.relative(`${dir}/node_modules`, owner),
     external.reasons.get(owner) ?? "depended on",

@@ -1,0 +1,171 @@
+/**
+ * Names of functions and classes that a bundle would change.
+ *
+ * One scope cannot hold two classes `Job`, so esbuild calls one of them `Job2`, and `.name` is what the
+ * runtime sees of that. Here the name is said in the source, where nothing can rename it, and without a
+ * helper from outside: the text of a function may run elsewhere, in a page or a worker.
+ */
+import type { AnyNode } from "acorn";
+import { parseSource, walk } from "./parse.ts";
+
+interface Edit {
+  at: number;
+  text: string;
+  /** Closes what an edit before it opened. */
+  closes: boolean;
+}
+
+/**
+ * @param text JavaScript
+ * @param renamed names that are others in the bundle
+ * @returns the text with the same lines, or undefined where nothing is to be changed
+ */
+export function restoreNames(text: string, renamed: ReadonlySet<string>): string | undefined {
+  if (!mayDeclare(text, renamed)) return undefined;
+  const program = parseSource(text);
+  if (program === undefined) return undefined;
+  const edits: Edit[] = [];
+  walk(program, (node, above) => collect(text, node, above, renamed, edits));
+  return edits.length === 0 ? undefined : apply(text, edits);
+}
+
+/** Parsing costs more than looking. */
+function mayDeclare(text: string, renamed: ReadonlySet<string>): boolean {
+  if (/\bexport\s+default\s+(?:async\b|function\b|class\b|\(|[\w$]+\s*=>)/.test(text)) return true;
+  if (renamed.size === 0) return false;
+  for (const [, declared = ""] of text.matchAll(/(?:\b(?:function|class)\b\s*\*?\s*([\w$]+))/g)) {
+    if (renamed.has(declared)) return true;
+  }
+  for (const [, assigned = ""] of text.matchAll(/([\w$]+)\s*(?:\|\||&&|\?\?)?=[^=]/g)) {
+    if (renamed.has(assigned)) return true;
+  }
+  return false;
+}
+
+const quoted = (name: string) => JSON.stringify(name);
+const property = (name: string) => `"name",{value:${quoted(name)},configurable:true}`;
+
+function collect(
+  text: string,
+  node: AnyNode,
+  above: readonly AnyNode[],
+  renamed: ReadonlySet<string>,
+  edits: Edit[],
+): void {
+  const insert = (at: number, inserted: string, closes = false) =>
+    edits.push({ at, text: inserted, closes });
+  const wrap = ({ start, end }: AnyNode, before: string, after: string) => {
+    insert(start, before);
+    insert(end, after, true);
+  };
+  const asProperty = (value: AnyNode, name: string) =>
+    wrap(value, `({${quoted(name)}:`, `})[${quoted(name)}]`);
+  switch (node.type) {
+    case "FunctionDeclaration":
+      if (node.id && renamed.has(node.id.name)) {
+        const { name } = node.id;
+        insert(scopeStart(above), `Object.defineProperty(${name},${property(name)});`);
+      }
+      return;
+    case "FunctionExpression":
+      if (node.id && renamed.has(node.id.name)) {
+        wrap(node, "Object.defineProperty(", `,${property(node.id.name)})`);
+      }
+      return;
+    case "ClassDeclaration":
+    case "ClassExpression":
+      if (node.id && renamed.has(node.id.name) && !namesItself(node.body.body)) {
+        const { name } = node.id;
+        insert(node.body.start + 1, `static{Object.defineProperty(this,${property(name)});}`);
+      }
+      return;
+    case "VariableDeclarator":
+      if (node.init) nameValue(node.id, node.init);
+      return;
+    case "AssignmentPattern":
+      nameValue(node.left, node.right);
+      return;
+    case "AssignmentExpression":
+      if (/^(?:=|\|\|=|&&=|\?\?=)$/.test(node.operator)) nameValue(node.left, node.right);
+      return;
+    case "ExportDefaultDeclaration": {
+      const value = node.declaration;
+      if (value.type === "FunctionDeclaration" && value.id === null) {
+        // Its words are commented out below.
+        if (text.slice(node.start, value.start).includes("*/")) return;
+        const head = /^(?:async\s+)?function\s*\*?/.exec(text.slice(value.start))?.[0] ?? "";
+        edits.push({
+          at: node.start,
+          text: "export{__fuselage_default as default};",
+          closes: false,
+        });
+        insert(value.start + head.length, " __fuselage_default");
+        insert(
+          scopeStart(above),
+          `Object.defineProperty(__fuselage_default,${property("default")});`,
+        );
+        insert(node.start, "/*");
+        insert(value.start, "*/", true);
+      } else if (isAnonymous(value)) asProperty(value, "default");
+      return;
+    }
+    default:
+  }
+
+  function nameValue(target: AnyNode, value: AnyNode): void {
+    if (target.type === "Identifier" && renamed.has(target.name) && isAnonymous(value)) {
+      asProperty(value, target.name);
+    }
+  }
+}
+
+function isAnonymous(node: AnyNode): boolean {
+  if (node.type === "ArrowFunctionExpression") return true;
+  return (
+    (node.type === "FunctionExpression" ||
+      node.type === "ClassExpression" ||
+      node.type === "ClassDeclaration") &&
+    node.id === null
+  );
+}
+
+/** A static member `name` is what the class says of itself. */
+function namesItself(members: readonly AnyNode[]): boolean {
+  return members.some(
+    (member) =>
+      (member.type === "MethodDefinition" || member.type === "PropertyDefinition") &&
+      member.static &&
+      !member.computed &&
+      ((member.key.type === "Identifier" && member.key.name === "name") ||
+        (member.key.type === "Literal" && member.key.value === "name")),
+  );
+}
+
+/** Where functions of the innermost block already exist: behind its directives. */
+function scopeStart(above: readonly AnyNode[]): number {
+  const block = above.findLast(
+    ({ type }) => type === "Program" || type === "BlockStatement" || type === "StaticBlock",
+  );
+  if (block === undefined || !("body" in block) || !Array.isArray(block.body)) return 0;
+  const body = block.body as AnyNode[];
+  const first = body.find((one) => !("directive" in one && one.directive));
+  return first?.start ?? block.end - 1;
+}
+
+function apply(text: string, edits: readonly Edit[]): string {
+  // At one place the inner closes first, and what closes stands before what opens.
+  const ordered = edits
+    .map((edit, i) => ({ ...edit, i }))
+    .sort((a, b) => {
+      if (a.at !== b.at) return a.at - b.at;
+      if (a.closes !== b.closes) return a.closes ? -1 : 1;
+      return a.closes ? b.i - a.i : a.i - b.i;
+    });
+  let result = "";
+  let done = 0;
+  for (const { at, text: inserted } of ordered) {
+    result += text.slice(done, at) + inserted;
+    done = at;
+  }
+  return result + text.slice(done);
+}

@@ -7,6 +7,8 @@ import { pathToFileURL as __fuselage_to_url } from "node:url";
 
 const require = __fuselage_require(import.meta.url),
   __fuselage_load = require,
+  __fuselage_cache = require.cache,
+  __fuselage_note = () => {},
   __fuselage_resolve = (name) => __fuselage_join(import.meta.dirname, name),
   __fuselage_href = (file) => __fuselage_to_url(file).href,
   __fuselage_started = import.meta.main ?? process.argv[1] === import.meta.filename;

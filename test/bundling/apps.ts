@@ -253,7 +253,15 @@ export const apps: Record<string, App> = {
     "src/part.js": "exports.of = 'aliased';",
     "main.js": `require("alias"); ${show} show(require("@app/part").of);`,
   }),
-  "require.cache": asItIs({
+  "a look at require.cache": bundled({
+    "package.json": commonjs,
+    ...dependency("names"),
+    "node_modules/names/index.js": `"use strict"; const path = require("node:path");
+      exports.of = (value) => { for (const name of Object.keys(require.cache)) { if (require.cache[name].exports === value) return path.basename(name); } };`,
+    "plugin.js": "module.exports = () => 1;",
+    "main.js": `${show} const names = require("names"); show(names.of(require("./plugin")), names.of(names), names.of({}));`,
+  }),
+  "what is taken out of require.cache": asItIs({
     "package.json": commonjs,
     "conf.js": "module.exports = { n: (globalThis.n = (globalThis.n ?? 0) + 1) };",
     "main.js": `${show} const first = require("./conf").n; delete require.cache[require.resolve("./conf")]; show(first, require("./conf").n);`,

@@ -46,6 +46,8 @@ export interface Analysis {
   located: Map<string, string>;
   /** By file: why nothing can be bundled, for it reaches into how modules are loaded. */
   hooks: Map<string, string>;
+  /** Files that look at require.cache. */
+  cacheReaders: Set<string>;
   /** Names that lead nowhere and that can be done without: who asks for them. */
   missing: Map<string, string>;
 }
@@ -220,6 +222,7 @@ async function describe(
     dynamic: new Map(),
     located: new Map(),
     hooks: new Map(),
+    cacheReaders: new Set(),
     missing: new Map(),
   };
   for (const { id, location } of warnings) {
@@ -290,9 +293,10 @@ function reachable(imports: Analysis["imports"], entry: string): Set<string> {
   return found;
 }
 
-function lookAtText(file: string, { located, dynamic, hooks }: Analysis): void {
+function lookAtText(file: string, { located, dynamic, hooks, cacheReaders }: Analysis): void {
   if (!/\.[cm]?[jt]sx?$|\/[^./]+$/.test(file)) return;
-  const { place, loader, hook } = suspect(readFileSync(file, "utf8"));
+  const { place, loader, hook, readsCache } = suspect(readFileSync(file, "utf8"));
+  if (readsCache) cacheReaders.add(file);
   if (place !== undefined) located.set(file, `it uses ${place}`);
   if (loader !== undefined) dynamic.set(file, `it uses ${loader}`);
   if (hook !== undefined) hooks.set(file, `it uses ${hook}`);

@@ -7,7 +7,7 @@ import { partEntry } from "./commonjs-part.ts";
 import type { DecoratorMetadata } from "./decorators.ts";
 import type { External } from "./external.ts";
 import { Link } from "./link.ts";
-import type { PackageReader } from "./package.ts";
+import { installedPackage, type PackageReader } from "./package.ts";
 import type { NodeResolver } from "./resolution.ts";
 import { restoredSources, type SourceChanges, sourcePlugin } from "./sources.ts";
 
@@ -35,6 +35,7 @@ const PLACES = {
   "import.meta.filename": "__fuselage_filename",
   "import.meta.main": "__fuselage_main",
   "import.meta.url": "__fuselage_url",
+  "require.cache": "__fuselage_cache",
 } as const;
 
 /**
@@ -135,18 +136,21 @@ async function bundleParts(program: Program, surroundings: Surroundings): Promis
 /** Runs esbuild until nothing is missing and nothing has another name than in the sources. */
 async function settle(
   program: Program,
-  { dir, node, decorators, located, analysis, strict }: Surroundings,
+  surroundings: Surroundings,
   link: Link,
   own: BuildOptions,
 ): Promise<{ code: Uint8Array; map: Uint8Array }> {
   const { build } = await import("esbuild");
+  const { dir, node, decorators, located, analysis, strict } = surroundings;
   const { output } = program;
   const changes: SourceChanges = {
     dir,
+    output,
     node,
     decorators,
     located: new Map([...located].map((file) => [file, placeOf(file, program)])),
     unmarked: analysis.unmarked,
+    noted: notedFiles(surroundings),
     restored: new Map(),
   };
   for (;;) {
@@ -176,6 +180,16 @@ async function settle(
     }
     return { code: file("")?.contents ?? new Uint8Array(), map };
   }
+}
+
+/** CommonJS that tells what it exports, where somebody looks for it in require.cache. */
+function notedFiles({ analysis, external, strict }: Surroundings): Set<string> {
+  const { cacheReaders, files, modules } = analysis;
+  const isBundled = (file: string) => !external.packages.has(installedPackage(file) ?? "");
+  if (!strict || ![...cacheReaders].some(isBundled)) return new Set();
+  return new Set(
+    files.filter((file) => /\.c?[jt]s$/.test(file) && !modules.has(file) && isBundled(file)),
+  );
 }
 
 /** A source map names what has another name in the output. */

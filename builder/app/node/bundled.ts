@@ -183,13 +183,14 @@ function merge(units: readonly Unit[]): Analysis {
   const all = units.map(({ analysis }) => analysis);
   const maps = (key: "dynamic" | "located" | "hooks" | "missing") =>
     new Map(all.flatMap((analysis) => [...analysis[key]]));
-  const sets = (key: "modules" | "unmarked") =>
+  const sets = (key: "modules" | "unmarked" | "cacheReaders") =>
     new Set(all.flatMap((analysis) => [...analysis[key]]));
   return {
     files: [...new Set(all.flatMap(({ files }) => files))],
     imports: new Map(all.flatMap(({ imports }) => [...imports])),
     modules: sets("modules"),
     unmarked: sets("unmarked"),
+    cacheReaders: sets("cacheReaders"),
     isModule: all[0]?.isModule ?? false,
     dynamic: maps("dynamic"),
     located: maps("located"),

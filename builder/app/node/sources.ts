@@ -11,22 +11,33 @@ import { TYPED } from "./resolve-plugin.ts";
 export interface SourceChanges {
   /** Folder of the project. */
   dir: string;
+  /** The file that is written: absolute. */
+  output: string;
   node: string | undefined;
   decorators: DecoratorMetadata;
   /** Files that must know their place: each relative to the output, or as what starts. */
   located: ReadonlyMap<string, { place: string; isEntry: boolean }>;
   /** Files that only package.json makes modules. */
   unmarked: ReadonlySet<string>;
+  /** CommonJS that tells what it exports. */
+  noted: ReadonlySet<string>;
   /** What stands in place of a source: JavaScript that names itself. */
   restored: ReadonlyMap<string, string>;
 }
 
 /** Serves the changed sources. */
-export function sourcePlugin({ located, unmarked, restored, decorators }: SourceChanges): Plugin {
+export function sourcePlugin({
+  output,
+  located,
+  unmarked,
+  noted,
+  restored,
+  decorators,
+}: SourceChanges): Plugin {
   return {
     name: "sources",
     setup(build) {
-      const files = new Set([...located.keys(), ...unmarked, ...restored.keys()]);
+      const files = new Set([...located.keys(), ...unmarked, ...noted, ...restored.keys()]);
       if (files.size === 0) return;
       build.onLoad({ filter: exactly(files) }, async ({ path: file }) => {
         const replaced = restored.get(file);
@@ -34,6 +45,10 @@ export function sourcePlugin({ located, unmarked, restored, decorators }: Source
         let contents = compiled ?? (await readFile(file, "utf8"));
         const at = located.get(file);
         if (at !== undefined) contents = declarePlace(contents, at.place, at.isEntry);
+        if (noted.has(file)) {
+          const place = JSON.stringify(path.relative(path.dirname(output), file));
+          contents = inFront(contents, `__fuselage_note(${place},module);`);
+        }
         if (unmarked.has(file)) contents = `${contents}\nexport {};`;
         const ending = (path.extname(file).slice(1) || "js").replace(/^[cm]/, "") as Loader;
         return { contents, loader: compiled === undefined ? ending : "js" };
@@ -43,8 +58,7 @@ export function sourcePlugin({ located, unmarked, restored, decorators }: Source
 }
 
 /**
- * The text with its place declared in front, on its first line. A directive must stay the first
- * statement, and a line "#!" is no JavaScript anywhere else.
+ * The text with its place declared in front, on its first line.
  *
  * @internal
  */
@@ -55,9 +69,14 @@ export function declarePlace(text: string, relative: string, isEntry: boolean): 
     `__fuselage_dirname=__fuselage_above(__fuselage_filename),` +
     `__fuselage_url=__fuselage_href(__fuselage_filename),` +
     `__fuselage_main=${isEntry ? "__fuselage_started" : "false"};`;
+  return inFront(text, declared);
+}
+
+/** A directive must stay the first statement, and a line "#!" is no JavaScript anywhere else. */
+function inFront(text: string, statements: string): string {
   const rest = text.replace(/^\uFEFF/, "").replace(/^#!/, "//");
   const strict = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(["'])use strict\1/.test(rest);
-  return `${strict ? '"use strict";' : ""}${declared}${rest}`;
+  return `${strict ? '"use strict";' : ""}${statements}${rest}`;
 }
 
 /**

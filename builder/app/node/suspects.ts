@@ -6,7 +6,7 @@ const PLACE =
 
 /** A file looks at what Node knows of modules, or looks for one from its own place. */
 const LOADER =
-  /\b(?:module\.(?:paths|parent|children|loaded|filename|require|constructor)|_resolveFilename|_nodeModulePaths|require\.(?:extensions|cache))\b|\bimport\.meta\.resolve\b|\brequire\.resolve\(\s*["'`]\.|\beval\s*:\s*(?:true|!0)\b/;
+  /\b(?:module\.(?:paths|parent|children|loaded|filename|require|constructor)|_resolveFilename|_nodeModulePaths|require\.extensions)\b|\bimport\.meta\.resolve\b|\brequire\.resolve\(\s*["'`]\.|\beval\s*:\s*(?:true|!0)\b/;
 
 /** A file changes how others are loaded, or reaches into what was loaded. */
 const HOOK = [
@@ -24,7 +24,11 @@ const HOOK = [
   /\bregister\s*\([^()]*(?:\([^()]*\)[^()]*)*\bimport\.meta\.url\b/,
 ];
 
+/** A file looks at what has been loaded, without changing it. */
+const CACHE = /\brequire\.cache\b/;
+
 export interface Suspicion {
+  readsCache: boolean;
   place?: string;
   loader?: string;
   hook?: string;
@@ -37,6 +41,7 @@ export function suspect(text: string): Suspicion {
   const loader = found(LOADER);
   const hook = HOOK.map(found).find((words) => words !== undefined);
   return {
+    readsCache: CACHE.test(text),
     ...(place !== undefined && { place }),
     ...(loader !== undefined && { loader }),
     ...(hook !== undefined && { hook }),

@@ -25,4 +25,4 @@ if [ "${major%%.*}" -lt {{major}} ]; then
 	echo {{name:shell}}": this app needs Node {{version}} or newer, and this machine has $found" >&2
 	exit 126
 fi
-exec "$node" "$dir/node/start.cjs" "$dir/"{{entry:shell}} "$@"
+exec "$node" {{command}} "$@"

@@ -1,7 +1,7 @@
 // The file that Node is given: it sets up the start and becomes the app's program. Must cost next to
 // nothing.
 //
-//   node [FLAG...] start.cjs PROGRAM [ARGUMENT...]
+//   node [FLAG...] start.cjs [--require FILE]... PROGRAM [ARGUMENT...]
 //
 // Node's own --require resolves from the current folder, even an absolute path: it would read the
 // package.json that stands there, and not start at all where that is damaged or may not be read.
@@ -60,6 +60,20 @@ function putInPath(folder) {
   process.env.PATH = `${folder}:${process.env.PATH ?? DEFAULT_PATH}`;
 }
 
+/** Takes what stands before the program off the command line, as Node does with its own flags. */
+function preloadedFiles() {
+  const { argv, execArgv } = process;
+  const files = [];
+  argv.splice(1, 1);
+  while (argv[1] === "--require") {
+    const [flag, file] = argv.splice(1, 2);
+    // Children that are started with the same flags load them too.
+    execArgv.push(flag, file);
+    files.push(file);
+  }
+  return files;
+}
+
 /** Nothing tells the program that another file was started before it. */
 function forgetThisFile() {
   delete Module._cache[__filename];
@@ -70,9 +84,10 @@ function forgetThisFile() {
   delete Module.prototype.require.main;
 }
 
-process.argv.splice(1, 1);
+const files = preloadedFiles();
 if (existsSync(`${__dirname}/path`)) putInPath(`${__dirname}/path`);
 if (existsSync(`${__dirname}/compile-cache`)) useCompileCache();
 forgetThisFile();
+for (const file of files) Module.createRequire(file)(file);
 /^/.exec(""); // RegExp.lastMatch is empty, as Node leaves it.
 Module.runMain();

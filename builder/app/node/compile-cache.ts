@@ -14,10 +14,15 @@ import semver from "semver";
 import { templatesPath } from "../../host/paths.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { runNode } from "./run-node.ts";
+import type { Flag } from "./start-script.ts";
 
 /** From this version on the folder of a cache may move. */
 const FIRST = "24.12.0";
 const TIMEOUT = 120_000;
+
+/** Flags that open ports and write files, here too. */
+const OBSERVING =
+  /^--(?:inspect|prof|cpu-prof|heap|report|trace|diagnostic|redirect|title|test|watch)/;
 
 /** A file that is compiled. */
 export interface Compiled {
@@ -35,6 +40,8 @@ export interface CompileCacheRequest {
   /** Name of the bundle: the folder that its image is mounted at. */
   name: string;
   interpreter: Interpreter;
+  /** Those that the app is started with: V8 takes its code back under the same ones only. */
+  flags: readonly Flag[];
   files: readonly Compiled[];
 }
 
@@ -55,6 +62,7 @@ export async function makeCompileCache({
   workspace,
   name,
   interpreter,
+  flags,
   files,
 }: CompileCacheRequest): Promise<Map<string, Uint8Array>> {
   const work = path.join(workspace, "compile");
@@ -72,7 +80,8 @@ export async function makeCompileCache({
     .map(({ place, role }) => `${role}:${path.join(base, image, place)}`);
   const seeds = ["--hash-seed=1", "--random-seed=1", "--preserve-symlinks"];
   const script = path.join(templatesPath(), "node/warm.mjs");
-  await runNode(interpreter.file, [...seeds, script, `${base}/tmp/node`, ...programs], {
+  const own = flags.filter(({ name }) => !OBSERVING.test(name)).flatMap(({ words }) => words);
+  await runNode(interpreter.file, [...own, ...seeds, script, `${base}/tmp/node`, ...programs], {
     cwd: work,
     env: { HOME: work, PATH: "/usr/bin:/bin", ...variables(interpreter.env) },
     timeout: TIMEOUT,

@@ -42,6 +42,11 @@ export class NodeAppTree {
     if (this.tree.get(place) === undefined) await addFile(this.tree, place, file);
   }
 
+  /** Whether something stands at the place of a path of the host. */
+  has(file: string): boolean {
+    return this.tree.get(byteString(this.place(file))) !== undefined;
+  }
+
   addText(file: string, contents: Uint8Array, mode = 0o644): void {
     this.tree.add(byteString(this.place(file)), fileNode(contents, { mode }));
   }

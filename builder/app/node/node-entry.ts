@@ -6,6 +6,7 @@ import type { FailureText } from "../../errors.ts";
 import type { DetectInput } from "../kind.ts";
 import * as errors from "./node-errors.ts";
 import { type PackageJson, PackageReader } from "./package.ts";
+import { nodeCommands, splitFlags } from "./start-script.ts";
 
 export interface NodeEntry {
   /** The project: the folder given, or for a file the folder of its package.json. */
@@ -63,7 +64,8 @@ function candidates(json: PackageJson): Candidate[] {
     strict: true,
   });
   const bins = typeof json.bin === "string" ? [json.bin] : Object.values(json.bin ?? {});
-  const start = /^node\s+([^\s-]\S*)$/.exec(json.scripts?.["start"] ?? "")?.[1];
+  const commands = nodeCommands(json.scripts?.["start"] ?? "");
+  const start = commands.map(({ words }) => splitFlags(words).program[0]).find((name) => name);
   return [
     { ...of("bin", undefined), names: [...new Set(bins.map((name) => path.normalize(name)))] },
     of("main", json.main),
@@ -86,7 +88,7 @@ function exportedFile(exports: unknown): string | undefined {
   return undefined;
 }
 
-function existing(file: string): string | undefined {
+export function existing(file: string): string | undefined {
   const isFile = (name: string) => statSync(name, { throwIfNoEntry: false })?.isFile() === true;
   const beside = ENDINGS.map((ending) => `${file}${ending}`).find(isFile);
   return beside ?? INDEXES.map((name) => path.join(file, name)).find(isFile);

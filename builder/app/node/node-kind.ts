@@ -1,7 +1,6 @@
 /** A project for Node: packed with its interpreter, its packages, and its own code bundled. */
 import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
-import { renderTemplate } from "../../host/template.ts";
 import { linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
@@ -12,18 +11,23 @@ import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { findInterpreter, type Interpreter } from "./interpreter.ts";
 import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
+import { nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
+import {
+  asItIsReason,
+  explainFlags,
+  type StartFlags,
+  startFlags,
+  takeFile,
+} from "./start-flags.ts";
 import { type Target, targetFor } from "./target.ts";
 import { prepareUnbundled } from "./unbundled.ts";
 
 /** What the caller's environment must not change in the app. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_PATH"];
 const CACHE_VARIABLES = ["NODE_COMPILE_CACHE", "NODE_COMPILE_CACHE_PORTABLE"];
-
-/** Oldest Node that `--node none` starts the app with. */
-const OLDEST = { version: "20.19", major: "20" };
 
 export const node: Kind = {
   name: "node",
@@ -38,22 +42,31 @@ async function prepare(request: AppRequest): Promise<App> {
   const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
   const interpreter = await chooseInterpreter(request, target);
   const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
-  const prepared =
-    options.bundle === "none"
-      ? await prepareUnbundled(sources, "as asked for")
-      : await prepareBundled(sources);
+  const flags = await startFlags(reader, entry, source, runnable(interpreter, target));
+  const why = options.bundle === "none" ? "as asked for" : asItIsReason(flags);
+  const prepared = await (why === undefined
+    ? prepareBundled(sources)
+    : prepareUnbundled(sources, why));
+  if (prepared.how === "as it is") {
+    for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
+  }
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
-  const image = new NodeAppTree([entry.dir, ...prepared.paths]);
+  const given = flags.files.map(({ file }) => file);
+  const image = new NodeAppTree([entry.dir, ...given, ...prepared.paths]);
   await prepared.fill(image);
   await image.addPackages(prepared.closure, addons, options.exclude ?? []);
   image.addPrograms(await installedPrograms(reader, prepared.closure));
   await image.addStart();
+  const words = await nodeWords(image, flags);
   if (!(await isTypeless(reader, entry, prepared))) image.endScope();
-  const cache = await addCompileCache(request, image, interpreter, prepared);
+  const cache = await addCompileCache(request, image, interpreter, prepared, flags);
+  const command = [...words, `${BUNDLE_DIR}/${image.place(prepared.start)}`];
+  if (interpreter !== undefined)
+    await image.addInterpreter(interpreter, options.nodeInPath !== false);
   const start =
     interpreter === undefined
-      ? startWithHost(image, options.name, prepared.start)
-      : await startPacked(image, interpreter, options, prepared.start);
+      ? startWithHost(image, options.name, command)
+      : { entry: `${NODE_DIR}/bin/node`, args: command };
   const libraries = await linkLibraries({
     tree: image.tree,
     options,
@@ -71,14 +84,15 @@ async function prepare(request: AppRequest): Promise<App> {
     explain: [
       `starts ${path.relative(entry.dir, entry.file)} (${entry.why})`,
       interpreter === undefined
-        ? `interpreter: the machine's own, Node ${OLDEST.version} or newer`
+        ? `interpreter: the machine's own, Node ${OLDEST_HOST.version} or newer`
         : `interpreter: Node ${interpreter.version ?? "of unknown version"} from ${interpreter.source}`,
+      ...explainFlags(flags, prepared.how === "as it is"),
       ...prepared.explain,
       ...explainAddons(addons),
       `compile cache: ${cache}`,
       ...libraries.explain,
     ],
-    warnings: [...prepared.warnings, ...libraries.warnings],
+    warnings: [...flags.warnings, ...prepared.warnings, ...libraries.warnings],
   };
 }
 
@@ -119,24 +133,9 @@ function summary(
   return `node (${why}); ${name} ${how}, run by ${runs.trim()}`;
 }
 
-async function startPacked(
-  image: NodeAppTree,
-  interpreter: Interpreter,
-  { nodeInPath }: AppRequest["options"],
-  start: string,
-) {
-  await image.addInterpreter(interpreter, nodeInPath !== false);
-  return {
-    entry: `${NODE_DIR}/bin/node`,
-    args: [`${BUNDLE_DIR}/${NODE_DIR}/start.cjs`, `${BUNDLE_DIR}/${image.place(start)}`],
-  };
-}
-
-function startWithHost(image: NodeAppTree, name: string, start: string) {
-  const entry = `${NODE_DIR}/host`;
-  const text = renderTemplate("node/host.sh", { name, ...OLDEST, entry: image.place(start) });
-  image.addProgram(entry, text);
-  return { entry, args: [] };
+/** The interpreter as a program that can be asked, where it runs on this machine. */
+function runnable(interpreter: Interpreter | undefined, { arch }: Target): string | undefined {
+  return arch === process.arch ? interpreter?.file : undefined;
 }
 
 /** @returns what became of it, for --explain */
@@ -145,6 +144,7 @@ async function addCompileCache(
   image: NodeAppTree,
   interpreter: Interpreter | undefined,
   { compiled }: Prepared,
+  { others }: StartFlags,
 ): Promise<string> {
   if (options.compileCache === false) return "none, as asked for";
   if (interpreter === undefined) return "none, the Node of each machine is another";
@@ -156,7 +156,8 @@ async function addCompileCache(
   const files = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
   try {
     const { name } = options;
-    const cache = await makeCompileCache({ workspace, name, interpreter, files });
+    const request = { workspace, name, interpreter, flags: others, files };
+    const cache = await makeCompileCache(request);
     image.addCompileCache(cache);
     return `${cache.size} files`;
   } catch (cause) {

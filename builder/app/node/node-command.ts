@@ -1,0 +1,44 @@
+/** The command line that starts a Node app. */
+import { renderTemplate } from "../../host/template.ts";
+import { BUNDLE_DIR } from "../../manifest/manifest.ts";
+import { NODE_DIR, type NodeAppTree } from "./node-app-tree.ts";
+import { notTaken, type StartFlags } from "./start-flags.ts";
+
+/** Oldest Node that `--node none` starts the app with. */
+export const OLDEST_HOST = { version: "20.19", major: "20" };
+
+/**
+ * What stands between Node and the program: flags, and the file that Node is given in the program's
+ * stead. That one loads what --require names, because Node would resolve it from the caller's folder.
+ * Beside --import, which Node loads later but before that file, it is written as one of these.
+ */
+export async function nodeWords(image: NodeAppTree, flags: StartFlags): Promise<string[]> {
+  const before = flags.others.flatMap(({ words }) => words);
+  const preloads: string[] = [];
+  const late: string[] = [];
+  const imports = flags.files.some(({ kind }) => kind === "--import");
+  for (const { kind, flag, file } of flags.files) {
+    if (kind === "--env-file") await image.addHostFile(file);
+    const place = `${BUNDLE_DIR}/${image.place(file)}`;
+    if (!image.has(file)) notTaken(flags, flag, `${file} is not packed`);
+    else if (kind === "--import") late.push(`${kind}=${place}`);
+    else if (kind === "--env-file") before.push(`${kind}=${place}`);
+    else if (imports) before.push(`--import=${place}`);
+    else preloads.push(kind, place);
+  }
+  return [...before, ...late, `${BUNDLE_DIR}/${NODE_DIR}/start.cjs`, ...preloads];
+}
+
+/**
+ * Adds the script that looks for a Node on the machine.
+ *
+ * @param command what stands behind Node
+ */
+export function startWithHost(image: NodeAppTree, name: string, command: readonly string[]) {
+  const entry = `${NODE_DIR}/host`;
+  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+  const words = command.map((word) => word.split(BUNDLE_DIR).map(quoted).join('"$dir"'));
+  const values = { name, ...OLDEST_HOST, command: words.join(" ") };
+  image.addProgram(entry, renderTemplate("node/host.sh", values));
+  return { entry, args: [] };
+}

@@ -1,4 +1,4 @@
-// Loaded when a bundled program makes a stack into text: says where what is
+// Loaded when a bundled program makes a stack into text, or is about to be warned: says where what is
 // one file now stands in the sources.
 "use strict";
 
@@ -61,4 +61,46 @@ exports.stack = (error, sites) => {
   const start = sites.findIndex((site) => site.getFileName() === `${__dirname}/start.cjs`);
   const told = start < 0 ? sites : sites.slice(0, start);
   return told.length === 0 ? head : `${head}\n    at ${told.map(frame).join("\n    at ")}`;
+};
+
+/** Lines of bundled programs, by file. */
+const lines = new Map();
+
+/** The places that lead to a call of `callee`. */
+function sitesAbove(callee) {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const holder = {};
+  try {
+    Error.stackTraceLimit = 10;
+    Error.prepareStackTrace = (_, sites) => sites;
+    Error.captureStackTrace(holder, callee);
+    return holder.stack;
+  } finally {
+    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
+  }
+}
+
+/** Node warns of Buffer() everywhere when it is asked for what is not deprecated yet. */
+const isPending = () =>
+  process.env.NODE_PENDING_DEPRECATION === "1" ||
+  process.execArgv.includes("--pending-deprecation");
+
+/**
+ * Whether Node would not warn, because code of an installed package calls it here. Node asks the name
+ * of the file, which is the program's for all that is bundled in it. esbuild writes each source behind
+ * a line with its name: to read that takes a hundredth of the time of a source map.
+ *
+ * Node has noted by now that it has warned, so it does not do so again for code of the app.
+ *
+ * @param code of the warning
+ * @param callee the function that Node calls to warn
+ */
+exports.isSilent = (code, callee) => {
+  if (code === "DEP0005" && isPending()) return false;
+  const site = sitesAbove(callee).find((one) => !/^node:|^$/.test(one.getFileName() ?? ""));
+  const file = site === undefined ? undefined : fileOf(site);
+  if (file === undefined) return false;
+  if (!lines.has(file)) lines.set(file, readFileSync(file, "utf8").split("\n"));
+  const above = lines.get(file).slice(0, site.getLineNumber() ?? 0);
+  return above.findLast((line) => line.startsWith("// "))?.includes("node_modules/") === true;
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -17,6 +18,8 @@
 #include "cli/kernel_config.h"
 #include "start/mount_archives.h"
 #include "generated/names.h"
+
+#define MOUNT_ROOT 0x2000 /* STATX_ATTR_MOUNT_ROOT of linux/stat.h */
 
 #define NAME(name, shared, host) #name,
 static const char *const strategies[] = { FUSELAGE_STRATEGIES(NAME) };
@@ -65,8 +68,19 @@ static bool status_says(const char *field)
 	return file_has("/proc/self/status", field);
 }
 
+/* The root is a folder of a mount: Linux 5.8 and later say so. */
+static bool in_chroot(void)
+{
+	struct statx st;
+
+	return syscall(SYS_statx, AT_FDCWD, "/", 0, 0, &st) == 0 &&
+	       (st.stx_attributes_mask & ~st.stx_attributes & MOUNT_ROOT);
+}
+
 static const char *advise_namespace(void)
 {
+	if (in_chroot())
+		return "this is a chroot: enter it by pivot_root, as bwrap and systemd-nspawn do";
 	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
 		return "an AppArmor profile for this program that allows userns, or sysctl "
 		       "kernel.apparmor_restrict_unprivileged_userns=0";

@@ -69,7 +69,7 @@ static const char *refusal(int error)
 	if (error == ENOSPC || error == EUSERS)
 		why = " (limit: user.max_user_namespaces or nesting depth)";
 	else if (error == EPERM)
-		why = " (refused by policy: seccomp, an LSM or kernel.unprivileged_userns_clone)";
+		why = " (refused by policy: a chroot, seccomp, an LSM or a sysctl)";
 	else if (error == EINVAL)
 		why = " (the kernel has none)";
 	errno = error;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bundle/image_failure.h"
+#include "base/bytes.h"
 #include "base/owned.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"
@@ -80,6 +81,22 @@ static int loop_device(const struct mounting *mounting, const struct archive *ar
 	return device;
 }
 
+/*
+ * xz behind a filter for machine code. Which filters a kernel has is a matter of its configuration: it
+ * mounts an image whose blocks it cannot read. The options stand in a metadata block behind the
+ * superblock: the size of the dictionary, a bit for each filter.
+ */
+static bool has_filters(const struct archive *archive)
+{
+	const struct sqfs_super *super = &archive->fs.super;
+	uint8_t options[2 + 4 + 4];
+
+	return super->compressor == SQFS_XZ && super->flags & SQFS_FLAG_OPTIONS &&
+	       pread_full(archive->fd, options, sizeof options,
+			  archive->offset + SQFS_SUPER_SIZE) == (ssize_t)sizeof options &&
+	       le32(options + 6) != 0;
+}
+
 /* The kernel's own squashfs over a loop device: nothing of ours is left running. */
 static int try_loop(struct attempt *attempt, struct failure *failure)
 {
@@ -96,6 +113,8 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 			failure, FUSELAGE_E_MOUNT_REFUSED,
 			"the kernel shows the image's owners: uid= and gid= are for fuse, and so "
 			"are writable copies");
+	if (strcmp(mounting->type, "auto") == 0 && has_filters(archive))
+		return refuse(failure, "xz with BCJ filters, which kernels may lack");
 	OWNED_FD device = loop_device(mounting, archive, path, failure);
 	if (device < 0)
 		return -1;

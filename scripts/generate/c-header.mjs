@@ -101,7 +101,7 @@ ${helpLines(appimageHelp(options)).join(" \\\n")}
 
 /* What fuselage --help prints. */
 #define FUSELAGE_RUNNER_HELP \\
-${helpLines(runnerHelp(options)).join(" \\\n")}
+${helpLines(runnerHelp(options, false)).join(" \\\n")}
 
 #endif
 `;

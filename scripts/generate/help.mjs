@@ -137,8 +137,13 @@ function helpOf(name, command, more) {
   ].join("\n")}\n`;
 }
 
-/** `fuselage --help`. */
-export function runnerHelp(/** @type {Options} */ { runner }) {
+/**
+ * `fuselage --help`.
+ *
+ * @param {Options} options
+ * @param {boolean} examples the runtime has no room for them; man page and docs have them
+ */
+export function runnerHelp({ runner }, examples) {
   return `${[
     ...runner.usages.map((usage, i) => `${i === 0 ? "Usage:" : "      "} ${runner.name} ${usage}`),
     "",
@@ -148,9 +153,7 @@ export function runnerHelp(/** @type {Options} */ { runner }) {
     "",
     "Options:",
     ...columns(runner.options.map(optionRow), TAB_STOPS),
-    "",
-    "Examples:",
-    ...runner.examples.map((example) => `  ${example}`),
+    ...(examples ? ["", "Examples:", ...runner.examples.map((example) => `  ${example}`)] : []),
   ].join("\n")}\n`;
 }
 

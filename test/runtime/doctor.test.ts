@@ -1,6 +1,14 @@
 /** --bundle-doctor tries every strategy, and says why one is refused and what to do. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect } from "vitest";
@@ -85,6 +93,42 @@ skipUnless(
   });
   // A process of its own cleans up, when the attempt has ended.
   await expect.poll(() => readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+});
+
+skipUnless("root", "userns")("a chroot is named, and what does not refuse a mount", async () => {
+  const dir = temporaryDirectory();
+  chmodSync(dir, 0o755);
+  copyFileSync(file, path.join(dir, "app"));
+  chmodSync(path.join(dir, "app"), 0o755);
+  for (const name of ["proc", "dev", "root", "home"]) mkdirSync(path.join(dir, name));
+  const { uid, gid } = ordinaryUser();
+  chownSync(path.join(dir, "home"), uid, gid);
+  const ask = async (home: string, enter: string) => {
+    const places = `mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev"`;
+    const script = `${places} && cd / && exec ${enter} /app --bundle-doctor --json`;
+    const env = { HOME: home };
+    const { stdout } = await run("unshare", ["-m", "sh", "-c", script, "sh", dir], { env });
+    return JSON.parse(stdout) as Finding[];
+  };
+  const chroot = "this is a chroot: enter it by pivot_root, as bwrap and systemd-nspawn do";
+  const of = (findings: Finding[], name: string) => findings.find((one) => one.strategy === name);
+  const asRoot = await ask("/root", 'chroot "$1"');
+  for (const name of ["loop", "fuse"]) expect(of(asRoot, name)).toMatchObject({ advice: chroot });
+  expect(working(asRoot)).toContain("extract");
+  const asOther = await ask("/home", `chroot --userspec=${uid}:${gid} "$1"`);
+  expect(of(asOther, "fuse")).toMatchObject({
+    reason: expect.stringMatching(/^user namespace cannot be made \(refused by policy: a chroot, /),
+    advice: chroot,
+  });
+  // The same folder entered as it is advised: nothing is refused for it.
+  const pivot = `mount --rbind "$1" "$1" && cd "$1" && mkdir -p old && pivot_root . old && chroot . `;
+  const places = `mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev"`;
+  const script = `${places} && ${pivot} /app --bundle-doctor --json`;
+  const entered = await run("unshare", ["-m", "sh", "-c", script, "sh", dir], {
+    env: { HOME: "/root" },
+  });
+  expect(entered.stdout).not.toContain("chroot");
+  expect(working(JSON.parse(entered.stdout))).toContain("extract");
 });
 
 skipUnless("root", "userns")("a device that is missing or closed is named", async () => {

@@ -1,13 +1,13 @@
 /** What an app finds when a bundle starts it, and what its caller sees of it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readdirSync, symlinkSync } from "node:fs";
+import { copyFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { printed, runArguments } from "../support/bundle-of.ts";
+import { bundleOf, mksquashfs, printed, runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { expectedStrategy, pack, start, ways } from "../support/packed.ts";
-import { ordinaryUser, run } from "../support/process.ts";
+import { fuselage, ordinaryUser, run } from "../support/process.ts";
 import { startsOf } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
@@ -126,6 +126,34 @@ test("auto takes the first strategy that works", async () => {
   const env = { FUSELAGE_DEBUG: "1", FUSELAGE_MOUNT: undefined, HOME: temporaryDirectory() };
   const { stderr } = await run(file, ["true"], { env });
   expect(stderr).toMatch(new RegExp(`^fuselage: mounted by ${expectedStrategy()} in [0-9.]+ ms`));
+});
+
+skipUnless(
+  "root",
+  "loop",
+  "fuse",
+  "mksquashfs",
+)("auto leaves what a kernel may be unable to read to our own reader", async () => {
+  const dir = temporaryDirectory();
+  writeFileSync(path.join(dir, "run"), runArguments, { mode: 0o755 });
+  copyFileSync(fuselage, path.join(dir, "program"));
+  const taken = async (mount: string, ...options: string[]) => {
+    const image = await mksquashfs(dir, "-comp", ...options);
+    const other = await bundleOf(image, { entry: "run" });
+    const env = { FUSELAGE_DEBUG: "1", FUSELAGE_MOUNT: mount, HOME: temporaryDirectory() };
+    const compare = 'cmp "$1" "$FUSELAGE_BUNDLE_DIR/program"';
+    const outcome = await run(other, ["sh", "-c", compare, "sh", fuselage], { env });
+    expect(outcome).toMatchObject({ status: 0 });
+    return /mounted by (\w+)/.exec(outcome.stderr)?.[1];
+  };
+  for (const filters of ["x86", "arm", "powerpc,sparc"]) {
+    expect([filters, await taken("auto", "xz", "-Xbcj", filters)]).toEqual([filters, "fuse"]);
+  }
+  expect(await taken("loop", "xz", "-Xbcj", "x86")).toBe("loop");
+  // Options without a filter are nothing special.
+  expect(await taken("auto", "xz", "-Xdict-size", "8K", "-b", "8K")).toBe("loop");
+  expect(await taken("auto", "gzip", "-Xcompression-level", "1")).toBe("loop");
+  expect(await taken("auto", "lz4", "-Xhc")).toBe("loop");
 });
 
 test("recorded arguments come before the user's, recorded variables are expanded", async () => {

@@ -34,9 +34,23 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** A failure as one line: `PATH: what happened: expected X, found Y`. */
+export function sentence(
+  what: string,
+  details: { path: string | undefined; expected: string | undefined; actual: string | undefined },
+): string {
+  const { path, expected, actual } = details;
+  const compared = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(actual === undefined ? [] : [`found ${actual}`]),
+  ].join(", ");
+  return [...(path === undefined ? [] : [path]), what, ...(compared ? [compared] : [])].join(": ");
+}
+
 /**
- * A failure with a stable code. `message` is what happened, without path, expectation and hint.
- * Options have the names of the library's keys in it; `wordsFor` gives the same with others.
+ * A failure with a stable code. `message` says it in one line, without the hint: the path, what
+ * happened, what was expected and what was found. Options have the names of the library's keys in it;
+ * `wordsFor` gives the parts with other names.
  */
 export class BundleError extends Error {
   /** Stays the same from version to version. */
@@ -53,7 +67,9 @@ export class BundleError extends Error {
 
   constructor(code: ErrorCode, message: FailureText, details: ErrorDetails = {}) {
     const cause = details.cause === undefined ? undefined : { cause: details.cause };
-    super(worded(message, keyNames), cause);
+    const { path, actual } = details;
+    const expected = details.expected && worded(details.expected, keyNames);
+    super(sentence(worded(message, keyNames), { path, expected, actual }), cause);
     const hint = details.hint ?? hintOf(code);
     this.#texts = { message, expected: details.expected, hint };
     this.name = "BundleError";
@@ -64,7 +80,7 @@ export class BundleError extends Error {
     if (details.actual !== undefined) this.actual = details.actual;
   }
 
-  /** Its texts with the names that options have elsewhere. */
+  /** Its texts with the names that options have elsewhere; `message` is what happened, and no more. */
   wordsFor(name: OptionNames): { message: string; expected: string | undefined; hint: string } {
     const { message, expected, hint } = this.#texts;
     return {
@@ -115,7 +131,7 @@ export function systemReason(cause: unknown): string {
     EACCES: "permission denied",
     EBUSY: "it is in use",
     EDQUOT: "the disk quota is used up",
-    EFBIG: "the file system allows no file of that size",
+    EFBIG: "the file system, or a limit (ulimit -f), allows no file of that size",
     EIO: "input/output error",
     EISDIR: "it is a directory",
     ELOOP: "too many symbolic links",

@@ -43,7 +43,7 @@ function isOurs({ type, source }: Mounted, privileged: boolean): boolean {
  * try {
  *   umount("hello");
  * } catch (error) {
- *   console.log(error.code, error.message); // E_UMOUNT nothing is mounted there
+ *   console.log(error.code, error.message); // E_UMOUNT hello: nothing is mounted there
  * }
  * ```
  */

@@ -1,5 +1,5 @@
 /** The one place that prints: results to stdout, errors to stderr. */
-import type { BundleError, OptionNames } from "../errors.ts";
+import { type BundleError, type OptionNames, sentence } from "../errors.ts";
 
 /**
  * Text that came from outside, safe for a terminal: control characters and the marks that turn the
@@ -41,12 +41,8 @@ export interface ErrorPlace {
 export function formatError(error: BundleError, { program, names }: ErrorPlace): string {
   const { code, path, actual } = error;
   const { message, expected, hint } = error.wordsFor(names);
-  const details = [
-    ...(expected === undefined ? [] : [`expected ${expected}`]),
-    ...(actual === undefined ? [] : [`found ${actual}`]),
-  ].join(", ");
-  const what = [...(path === undefined ? [] : [path]), message, ...(details ? [details] : [])];
-  return `${program}: [${code}] ${printable(what.join(": "))}\n  ${printable(hint)}\n`;
+  const line = sentence(message, { path, expected, actual });
+  return `${program}: [${code}] ${printable(line)}\n  ${printable(hint)}\n`;
 }
 
 /**

@@ -65,5 +65,5 @@ test("what the runtime says of a mount keeps its code, its words and its hint", 
     message: "f: no (auto); loop: a; fuse: b",
     hint: "To do.",
   });
-  expect(errors.mountRefused("f", "Killed").message).toBe("cannot be mounted: Killed");
+  expect(errors.mountRefused("f", "Killed").message).toBe("f: cannot be mounted: Killed");
 });

@@ -1,6 +1,7 @@
 #include "start/exec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,19 @@ static const struct refusal entry_refusal = { FUSELAGE_E_ENTRY_INTERPRETER,
 static const struct refusal command_refusal = { FUSELAGE_E_COMMAND_NOT_FOUND,
 						FUSELAGE_E_COMMAND_NOT_EXECUTABLE };
 
-/* Why the kernel refused to execute what is called `name` in the failure. */
-static int explain(const struct refusal *refusal, const char *name, struct failure *failure)
+/* Why the kernel refused to execute `path`, which is called `name` in the failure. */
+static int explain(const struct refusal *refusal, const char *path, const char *name,
+		   struct failure *failure)
 {
+	static char line[256]; /* of a script, which names what runs it */
+
 	switch (errno) {
 	case ENOENT:
+		read(open(path, O_RDONLY | O_CLOEXEC), line, sizeof line - 1);
+		line[line[0] == '#' ? strcspn(line, "\n") : 0] = 0;
 		return fail(failure, refusal->interpreter,
-			    "%.600s: the interpreter that it names does not exist here", name);
+			    "%.600s: the interpreter that it names does not exist here: %s", name,
+			    line);
 	case EACCES:
 		return fail_errno(failure, refusal->not_executable, "%.600s", name);
 	case ENOEXEC:
@@ -148,7 +155,7 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 	if (errno == EIO)
 		return bundle_explain_io_error(bundle, failure);
 	snprintf(name, sizeof name, "%s: %s", bundle->path, manifest->entry);
-	return explain(&entry_refusal, name, failure);
+	return explain(&entry_refusal, path, name, failure);
 }
 
 int exec_command(const struct start *start, const struct bundle *bundle, struct failure *failure)
@@ -170,7 +177,7 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 			return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.600s: not found",
 				    command);
 		errno = error;
-		return explain(&command_refusal, command, failure);
+		return explain(&command_refusal, command, command, failure);
 	}
 	if (find_program(invocation, invocation->run, path, failure) < 0 ||
 	    variables_set(start, bundle, failure) < 0)
@@ -180,5 +187,5 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
 	inherited_give_back(&start->inherited);
 	execv(path, argv);
-	return explain(&command_refusal, path, failure);
+	return explain(&command_refusal, path, path, failure);
 }

@@ -40,7 +40,12 @@ function checkedEntry(tree: Tree, dir: string, entry: string): string {
     throw errors.entryOutside(dir, shown, "because it is an absolute path");
   }
   const resolved = resolvePath(tree, entry);
-  if ("outside" in resolved) throw errors.entryOutside(dir, shown, resolved.outside);
+  const names = entry.split("/").filter((part) => part !== "" && part !== ".");
+  if ("outside" in resolved) {
+    const isInterpreter = resolved.target !== undefined && !names.includes("..");
+    if (isInterpreter && isVenv(tree, names.join("/"))) return names.join("/");
+    throw errors.entryOutside(dir, shown, resolved.outside);
+  }
   if ("loop" in resolved) {
     throw errors.entryMissing(dir, shown, "Its symbolic links lead in a circle.");
   }
@@ -51,8 +56,17 @@ function checkedEntry(tree: Tree, dir: string, entry: string): string {
   }
   if (!isExecutable(found)) throw errors.entryNotExecutable(dir, shown, found.mode);
   // A program may look at the name it was called by, so links stay; ".." has no place in a record.
-  const names = entry.split("/").filter((part) => part !== "" && part !== ".");
   return names.includes("..") ? path : names.join("/");
+}
+
+/** What tells that a folder is a virtual environment of Python. */
+export const VENV_FILE = "pyvenv.cfg";
+
+/** Whether a program is the interpreter of a venv, which is a link to the machine's. */
+export function isVenv(tree: Tree, program: string): boolean {
+  const folder = program.split("/").slice(0, -2);
+  const resolved = resolvePath(tree, [...folder, VENV_FILE].join("/"));
+  return program.includes("/") && "found" in resolved && resolved.found.kind === "file";
 }
 
 /** The likely mistake: a path from the current folder, with DIR in it. */

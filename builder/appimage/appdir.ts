@@ -97,7 +97,7 @@ export async function completeAppDir(app: App, options: ResolvedBuildOptions): P
     ...(await validateDesktopFile(bytes, file.shown)),
     ...(await completeIcons(tree, desktop, { ...options, fallback: made })),
     ...(await checkMachines(tree, ["AppRun", app.entry], options.arch)),
-    ...(reportsLibraries(app, options) ? [] : await missingLibraries(tree, options.arch)),
+    ...(reportsLibraries(app, options) ? [] : await missingLibraries(tree, options)),
   ];
   addMetainfo(tree, desktop, options);
   warnings.push(...(await checkMetainfo(tree)));

@@ -1,6 +1,6 @@
 /** Shared libraries that an AppDir leaves to the machines that it will run on. */
 
-import type { Architecture } from "../host/paths.ts";
+import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { ElfFiles, treeObjects } from "../libraries/elf-objects.ts";
 import { findClosure } from "../libraries/library-closure.ts";
 import { targetWarnings } from "../libraries/library-report.ts";
@@ -13,11 +13,14 @@ import { type Warning, warning } from "../warnings.ts";
  *
  * How the AppDir's own libraries are found is left to its AppRun: many set LD_LIBRARY_PATH.
  */
-export async function missingLibraries(tree: Tree, arch: Architecture): Promise<Warning[]> {
+export async function missingLibraries(
+  tree: Tree,
+  { arch, targetHas }: Pick<ResolvedBuildOptions, "arch" | "targetHas">,
+): Promise<Warning[]> {
   const files = new ElfFiles(arch);
   const objects = await treeObjects(tree, files);
   if (objects.length === 0) return [];
-  const linker = new Linker(tree, objects, files, "");
+  const linker = new Linker(tree, objects, files, "", targetHas);
   const { packed, missing, target } = await findClosure(linker, objects, []);
   const warnings = [
     ...missing.map(({ name, neededBy }) =>

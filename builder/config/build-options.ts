@@ -42,6 +42,11 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   withLibs?: boolean | undefined;
   /** Libraries that the app opens itself: paths, or names that ld.so would find. Implies `withLibs`. */
   libs?: readonly string[] | undefined;
+  /**
+   * What every target has: names of programs and libraries, or paths. Nothing warns of it, and
+   * `withLibs` leaves it out.
+   */
+  targetHas?: readonly string[] | undefined;
   /** Folder that libraries are looked for in, in place of this machine's root. */
   sysroot?: string | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */

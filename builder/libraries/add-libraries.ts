@@ -49,7 +49,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LibraryRep
   const sysroot = await checkedSysroot(options.sysroot);
   const files = new ElfFiles(options.arch);
   const objects = await treeObjects(tree, files);
-  const linker = new Linker(tree, objects, files, sysroot);
+  const linker = new Linker(tree, objects, files, sysroot, options.targetHas);
   const opened = await openedLibraries(linker, names, objects.find(isProgram));
   const closure = await findClosure(linker, objects, opened);
   if (packs) {

@@ -1,7 +1,9 @@
 /** What --explain and warnings say about libraries. */
 
+import { everyTarget } from "../generated/spec.ts";
 import { type Warning, type WarningCode, warning } from "../warnings.ts";
 import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
+import { isEverywhere } from "./host-libraries.ts";
 import type { Closure } from "./library-closure.ts";
 import type { Opening } from "./opened-constants.ts";
 
@@ -14,7 +16,7 @@ export interface LibraryReport {
  * Newer versions are worth a warning: this is the glibc of Debian 11 and Ubuntu 20.04, the oldest
  * distributions that are still looked after.
  */
-const OLDEST_GLIBC = "2.31";
+const OLDEST_GLIBC = everyTarget.glibc;
 
 export function describeLibraries(
   closure: Closure,
@@ -75,9 +77,9 @@ export function describeLibraries(
 /** Libraries that not every machine has and that are never packed, unless --lib says so. */
 export function targetWarnings({ target }: Pick<Closure, "target">): Warning[] {
   const byReason = new Map<string, string[]>();
-  for (const [name, { family, reason, neededBy }] of [...target].sort(byName)) {
-    // A target that has the dynamic linker has the rest of its libc.
-    if (family === "libc" || family === "nss") continue;
+  for (const [name, library] of [...target].sort(byName)) {
+    const { reason, neededBy } = library;
+    if (isEverywhere(library)) continue;
     const names = byReason.get(reason) ?? [];
     names.push(`${name} (for ${neededBy})`);
     byReason.set(reason, names);

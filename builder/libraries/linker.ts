@@ -34,14 +34,25 @@ export class Linker {
   readonly #tree: Tree;
   readonly #files: ElfFiles;
   readonly #sysroot: string;
+  readonly #declared: readonly string[];
   readonly #byPath: ReadonlyMap<string, ElfObject>;
   readonly #byReal: ReadonlyMap<string, ElfObject>;
   readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
   readonly #onHost = new Map<string, ElfObject>();
   readonly #folders = new Map<boolean, string[]>();
 
-  /** @param sysroot "" for this machine itself */
-  constructor(tree: Tree, objects: readonly ElfObject[], files: ElfFiles, sysroot: string) {
+  /**
+   * @param sysroot "" for this machine itself
+   * @param declared names of libraries that every target has
+   */
+  constructor(
+    tree: Tree,
+    objects: readonly ElfObject[],
+    files: ElfFiles,
+    sysroot: string,
+    declared: readonly string[] = [],
+  ) {
+    this.#declared = declared;
     this.#tree = tree;
     this.#files = files;
     this.#sysroot = sysroot;
@@ -68,7 +79,7 @@ export class Linker {
       const found = this.#underOrigin(origin, dir, name);
       if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(dir) };
     }
-    const library = wanted ? undefined : hostLibrary(name);
+    const library = wanted ? undefined : hostLibrary(name, this.#declared);
     if (library !== undefined) return { kind: "target", library };
     const folders = paths.flatMap(({ origin, dir }) => this.#onMachine(origin, dir));
     const led = await this.#search(folders, name);
@@ -92,7 +103,7 @@ export class Linker {
       const found = this.#underOrigin(asking, origin, path.posix.basename(name));
       if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(origin) };
     }
-    const library = wanted ? undefined : hostLibrary(path.posix.basename(name));
+    const library = wanted ? undefined : hostLibrary(path.posix.basename(name), this.#declared);
     if (library !== undefined) return { kind: "target", library };
     const folders =
       asking === undefined || path.isAbsolute(name) || origin !== undefined

@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { openedNames } from "../elf/opened-names.ts";
 import type { ElfObject } from "./elf-objects.ts";
-import { hostLibrary } from "./host-libraries.ts";
+import { isEverywhere } from "./host-libraries.ts";
 import type { Closure } from "./library-closure.ts";
 import type { Linker } from "./linker.ts";
 
@@ -28,10 +28,11 @@ export async function findOpenings(
     for (const name of await constantsOf(object)) {
       const isNamed = packed.has(name) || closure.target.has(name);
       const isSelf = object.facts.soname?.startsWith(name) || object.shown.endsWith(`/${name}`);
-      const { family } = hostLibrary(name) ?? {};
-      if (isNamed || isSelf || family === "libc" || family === "nss") continue;
+      if (isNamed || isSelf) continue;
       const found = await linker.find(name, [object]);
-      if (found.kind !== "tree") names.push(name);
+      if (found.kind === "tree" || (found.kind === "target" && isEverywhere(found.library)))
+        continue;
+      names.push(name);
     }
     if (names.length > 0) openings.push({ shown: object.shown, names });
   }

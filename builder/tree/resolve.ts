@@ -10,7 +10,8 @@ const MAX_LINKS = 40;
 export type Resolution =
   | { found: Node; path: string }
   | { missing: true }
-  | { outside: string }
+  /** `target`: the absolute path that a symbolic link goes on with, byte string. */
+  | { outside: string; target?: string }
   | { loop: true };
 
 /** Follows a path as the kernel does, but never out of the tree. Byte strings. */
@@ -36,7 +37,11 @@ export function resolvePath(tree: Tree, path: string): Resolution {
     if (node.kind === "symlink") {
       if (++links > MAX_LINKS) return { loop: true };
       if (node.target.startsWith("/")) {
-        return { outside: `through a symbolic link to ${displayPath(node.target)}` };
+        const rest = pending.filter((part) => part !== "").reverse();
+        return {
+          outside: `through a symbolic link to ${displayPath(node.target)}`,
+          target: [node.target, ...rest].join("/"),
+        };
       }
       pending = [...pending, ...node.target.split("/").reverse()];
     } else if (node.kind === "directory") {

@@ -78,7 +78,7 @@ static int open_image(struct bundle *bundle, struct failure *failure)
 int bundle_check_entry(const struct bundle *bundle, struct failure *failure)
 {
 	struct sqfs_inode inode;
-	int error = sqfs_path_lookup(bundle->reader, bundle->manifest.entry, true, &inode);
+	int error = sqfs_path_lookup(bundle->reader, bundle->manifest.entry, false, &inode);
 
 	if (error == SQFS_ENOENT || error == SQFS_ENOTDIR)
 		return fail(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s: not in the image",

@@ -95,6 +95,7 @@ export function readSpec(readText = readFile) {
       machines,
     ),
     hostLibraries: readJson("scripts/spec/host-libraries.json"),
+    target: readJson("scripts/spec/target.json"),
     openedLibraries: readJson("scripts/spec/opened-libraries.json"),
     machines,
     names: readJson("scripts/spec/names.json"),

@@ -131,6 +131,14 @@ export interface OpenedLibrary {
   reason: string;
 }
 
+/** target.json: what every machine has that a bundle is for. */
+export interface Target {
+  /** Absolute paths. */
+  programs: string[];
+  /** The oldest version of it that is still looked after. */
+  glibc: string;
+}
+
 /** names.json */
 export interface Names {
   paths: (Described & Named<string>)[];
@@ -365,6 +373,7 @@ export interface Spec {
   options: Options;
   hostLibraries: HostLibraries[];
   openedLibraries: OpenedLibrary[];
+  target: Target;
   names: Names;
   squashfs: Squashfs;
   addon: Addon;

@@ -211,6 +211,7 @@ export function typescript(/** @type {Spec} */ spec) {
       "hostLibraries",
       spec.hostLibraries,
     ),
+    described("What every machine has that a bundle is for.", "everyTarget", spec.target),
     described(
       "Libraries that glibc opens by itself, and the functions that lead to it.",
       "openedByGlibc",

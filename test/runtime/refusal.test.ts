@@ -161,7 +161,9 @@ describe("an entrypoint that cannot be executed", () => {
   test("names its missing interpreter: 127", async () => {
     const { status, stderr } = await startOf("#!/no/such/interpreter -x\nexit\n");
     expect(status).toBe(127);
-    expect(stderr).toMatch(/\[E_ENTRY_INTERPRETER\] .*: run: .*interpreter .*: #!\/no\/such\/interpreter -x$/m);
+    expect(stderr).toMatch(
+      /\[E_ENTRY_INTERPRETER\] .*: run: .*interpreter .*: #!\/no\/such\/interpreter -x$/m,
+    );
   });
 
   test("is no program: 126", async () => {

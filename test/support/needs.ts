@@ -64,6 +64,11 @@ const probes = {
   zsh: () => tool("zsh"),
   fish: () => tool("fish"),
   python3: () => tool("python3"),
+  systemPython: () => {
+    const venv = ["-c", "import venv, ensurepip"];
+    const { status } = spawnSync("/usr/bin/python3", venv, { stdio: "ignore" });
+    return status === 0 ? undefined : "/usr/bin/python3 with venv is not installed";
+  },
   bwrap: () => tool("bwrap"),
   unzip: () => tool("unzip"),
   gcc: () => tool("gcc"),

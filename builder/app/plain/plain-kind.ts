@@ -1,13 +1,17 @@
 /** A folder as it is, or a script. */
+
+import type { ResolvedBuildOptions } from "../../config/build-options.ts";
 import { hasElfMagic } from "../../elf/read.ts";
 import * as errors from "../../errors.ts";
 import { linkLibraries } from "../../libraries/add-libraries.ts";
 import type { LibraryReport } from "../../libraries/library-report.ts";
 import { displayPath } from "../../tree/path.ts";
+import { resolvePath } from "../../tree/resolve.ts";
 import { warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { entryHead, entryOf } from "../program.ts";
-import { parseShebang, shebangProblem, shebangProgram } from "./shebang.ts";
+import { describeLink, describeScript, type Started, type Surroundings } from "./interpreter.ts";
+import { parseShebang } from "./shebang.ts";
 
 export const plain: Kind = {
   name: "plain",
@@ -23,7 +27,16 @@ export const plain: Kind = {
     const { source, why, options } = request;
     const tree = await source.tree();
     const entry = entryOf(source, tree);
-    const started = describeStart(source, entry, await entryHead(source, tree, entry));
+    const around: Surroundings = {
+      tree,
+      folder: source.isDirectory ? source.path : undefined,
+      mountAt: options.mountAt,
+      paths: ownPaths(options),
+      declared: options.targetHas ?? [],
+      searchPath: process.env["PATH"] ?? "",
+    };
+    const head = await entryHead(source, tree, entry);
+    const started = describeStart(source, entry, head, around);
     const packs = options.withLibs === true || (options.libs ?? []).length > 0;
     const libraries: LibraryReport = packs
       ? await linkLibraries({
@@ -49,8 +62,17 @@ export const plain: Kind = {
 };
 
 /** What starts the entrypoint. @throws E_SHEBANG, and E_KIND_UNKNOWN for a file of no such kind */
-function describeStart(source: DetectInput, entry: string, head: Buffer | undefined) {
+function describeStart(
+  source: DetectInput,
+  entry: string,
+  head: Buffer | undefined,
+  around: Surroundings,
+): Started {
   const name = displayPath(entry);
+  const resolved = resolvePath(around.tree, entry);
+  if ("outside" in resolved && resolved.target !== undefined) {
+    return describeLink(name, displayPath(resolved.target), name, around);
+  }
   const shebang = head && parseShebang(head);
   if (shebang === undefined) {
     if (head !== undefined && hasElfMagic(head)) return { explain: [], warnings: [] };
@@ -67,11 +89,10 @@ function describeStart(source: DetectInput, entry: string, head: Buffer | undefi
   if (shebang.interpreter === "") {
     throw errors.shebang(source.shown, `the first line of "${name}" names nothing behind #!`);
   }
-  const problem = shebangProblem(shebang, process.env["PATH"] ?? "");
-  return {
-    explain: [
-      `interpreter: ${shebangProgram(shebang)}, the target's, by the first line of ${name}`,
-    ],
-    warnings: problem === undefined ? [] : [warning("W_SHEBANG", `${name}: ${problem}`)],
-  };
+  return describeScript(shebang, name, around);
+}
+
+/** What the bundle puts into PATH, and before it. */
+function ownPaths({ env, envPrepend }: ResolvedBuildOptions): string[] {
+  return [...env, ...envPrepend].flatMap((one) => (one.startsWith("PATH=") ? one.slice(5) : []));
 }

@@ -56,7 +56,7 @@ export function shebangProblem(shebang: Shebang, searchPath: string): string | u
   return `its first line lets env look for ${program}, which is not in PATH on this machine`;
 }
 
-function isExecutable(file: string): boolean {
+export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
     return true;

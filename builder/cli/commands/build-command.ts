@@ -102,6 +102,7 @@ function givenOptions(args: Arguments): GivenOptions {
     unsetEnv: list("unset-env"),
     withLibs: on("with-libs"),
     libs: list("lib"),
+    targetHas: list("target-has"),
     sysroot: args.text("sysroot"),
     ...parsed(args.text("compression"), parseCompression),
     blockSize: parsed(args.text("block-size"), parseBlockSize),

@@ -96,6 +96,23 @@ describe("--entry", () => {
     expect(() => choose(app, given)).toThrow(expect.objectContaining({ code }));
   });
 
+  test("may be the interpreter of a venv, which is a link to the machine's", () => {
+    const venv = tree(
+      "venv/pyvenv.cfg =",
+      "venv/bin/python3 -> /usr/bin/python3",
+      "venv/bin/python -> python3",
+      "venv/bin/up -> ../../../usr/bin/python3",
+      "bin/python3 -> /usr/bin/python3",
+    );
+    expect(choose(venv, "venv/bin/python3")).toBe("venv/bin/python3");
+    expect(choose(venv, "./venv/bin//python")).toBe("venv/bin/python");
+    for (const outside of ["venv/bin/up", "bin/python3", "bin/../venv/bin/python3"]) {
+      expect(() => choose(venv, outside)).toThrow(
+        expect.objectContaining({ code: "E_ENTRY_OUTSIDE" }),
+      );
+    }
+  });
+
   test("with the folder's name in it gets a hint", () => {
     expect(() => choose(app, "app/bin/app")).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('entry: "bin/app"') }),

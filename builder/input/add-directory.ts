@@ -27,6 +27,8 @@ export interface DirectoryOptions {
   devices?: boolean;
   /** Take whatever is there, sockets too, and be it nothing: for who only looks. */
   anything?: boolean;
+  /** Take a folder that holds nothing. */
+  empty?: boolean;
   /** Of extended attributes read only those that any user may see. */
   userXattrs?: boolean;
   signal?: AbortSignal;
@@ -63,11 +65,13 @@ interface ReadDirectory extends PendingDirectory {
  * Reads the tree below `directory`; contents are read later, when the image is written, and then
  * checked to be what was seen here. `directory` may be a symbolic link, what is in it is not followed.
  *
+ * @param directory text, or the bytes of an absolute path
+ *
  * Throws E_INPUT_MISSING, E_INPUT_NOT_DIRECTORY, E_INPUT_EMPTY, and for a path inside
  * E_FILE_UNREADABLE, E_FILE_KIND or E_FILE_CHANGED.
  */
 export async function treeFromDirectory(
-  directory: string,
+  directory: string | Buffer,
   options: DirectoryOptions = {},
 ): Promise<Tree> {
   options.signal?.throwIfAborted();
@@ -77,18 +81,23 @@ export async function treeFromDirectory(
   );
 }
 
-async function checkDirectory(directory: string): Promise<void> {
+async function checkDirectory(directory: string | Buffer): Promise<void> {
+  const shown = shownDirectory(directory);
   try {
     const status = await stat(directory);
     if (!status.isDirectory()) {
-      throw errors.inputNotDirectory(directory, status.isFile() ? "a file" : "a special file");
+      throw errors.inputNotDirectory(shown, status.isFile() ? "a file" : "a special file");
     }
   } catch (cause) {
     const code = errors.errnoCode(cause);
-    if (code === "ENOENT" || code === "ENOTDIR") throw errors.inputMissing(directory, cause);
+    if (code === "ENOENT" || code === "ENOTDIR") throw errors.inputMissing(shown, cause);
     if (cause instanceof errors.BundleError) throw cause;
-    throw errors.fileUnreadable(directory, cause);
+    throw errors.fileUnreadable(shown, cause);
   }
+}
+
+function shownDirectory(directory: string | Buffer): string {
+  return typeof directory === "string" ? directory : displayPath(directory.toString("latin1"));
 }
 
 class DirectoryScan {
@@ -101,8 +110,12 @@ class DirectoryScan {
   private readonly links = new Map<string, Node>();
   private readonly pending: PendingDirectory[] = [];
 
-  constructor(directory: string, options: DirectoryOptions, cancellation: Cancellation) {
-    this.base = byteString(path.resolve(directory)).replace(/\/+$/, "");
+  constructor(directory: string | Buffer, options: DirectoryOptions, cancellation: Cancellation) {
+    const absolute =
+      typeof directory === "string"
+        ? byteString(path.resolve(directory))
+        : directory.toString("latin1");
+    this.base = absolute.replace(/\/+$/, "");
     this.options = options;
     this.cancellation = cancellation;
     this.breath = new Breath(options.signal);
@@ -126,7 +139,7 @@ class DirectoryScan {
     } finally {
       addon().cancel(this.cancellation); // what was begun ahead of a failure
     }
-    if (tree.root.entries.size === 0 && !this.options.anything)
+    if (tree.root.entries.size === 0 && !this.options.anything && !this.options.empty)
       throw errors.inputEmpty(displayPath(this.shown("")));
     return tree;
   }

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { type Contents, type FileNode, fileNode } from "../tree/node.ts";
-import { byteString } from "../tree/path.ts";
+import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /**
@@ -10,13 +10,14 @@ import type { Tree } from "../tree/tree.ts";
  * owner are kept as a folder's are; what is read later is checked to be what was seen here.
  *
  * @param path below the root, byte string; folders that are missing are made
+ * @param file text, or bytes where its name is not UTF-8
  * @param mode permission bits; default: the file's own
  * @throws E_FILE_UNREADABLE, E_FILE_KIND, E_PATH_INVALID
  */
 export async function addFile(
   tree: Tree,
   path: string,
-  file: string,
+  file: string | Buffer,
   mode?: number,
 ): Promise<FileNode> {
   const { contents, stats } = await examine(file);
@@ -39,15 +40,18 @@ export async function diskContents(file: string): Promise<Contents> {
   return (await examine(file)).contents;
 }
 
-async function examine(file: string) {
+async function examine(file: string | Buffer) {
+  const name = typeof file === "string" ? byteString(file) : file.toString("latin1");
+  const shown = typeof file === "string" ? file : displayPath(name);
   const stats = await stat(file, { bigint: true }).catch((cause: unknown) => {
-    throw errors.fileUnreadable(file, cause);
+    throw errors.fileUnreadable(shown, cause);
   });
-  if (!stats.isFile()) throw errors.fileKind(file, stats.isDirectory() ? "folder" : "special file");
+  if (!stats.isFile())
+    throw errors.fileKind(shown, stats.isDirectory() ? "folder" : "special file");
   const { dev, ino, mtimeNs, ctimeNs } = stats;
   const contents: Contents = {
     from: "disk",
-    path: byteString(file),
+    path: name,
     size: Number(stats.size),
     identity: { dev, ino, mtimeNs, ctimeNs },
   };

@@ -2,7 +2,7 @@
  * Compiled addons in installed packages: which files are for the target, and whether the packed Node
  * can load them.
  */
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { MACHINE_HEAD, machineName, machineOf } from "../../elf/read.ts";
 import { type Closure, findPackage } from "./installed.ts";
@@ -40,10 +40,16 @@ export interface PackageAddons {
 export async function addonReason(reader: PackageReader, dir: string): Promise<string | undefined> {
   const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return "its optional dependencies are compiled";
+  if (!(await isFolder(dir))) return undefined;
   const files = await addonFiles(dir);
   if (files.length > 0) return `it has ${files[0]}`;
   const names = await readdir(dir);
   return names.includes("binding.gyp") ? "it has binding.gyp" : undefined;
+}
+
+/** A package may be one file: `node_modules/NAME.js`. */
+async function isFolder(dir: string): Promise<boolean> {
+  return (await stat(dir)).isDirectory();
 }
 
 function platformPackages(json: PackageJson): string[] {
@@ -83,6 +89,7 @@ export async function inspectAddons(
   await checkPlatformPackages(reader, closure, target);
   const addons: Addons = new Map();
   for (const dir of [...closure.packages].sort()) {
+    if (!(await isFolder(dir))) continue;
     const found = await checkAddons(reader, dir, target, node);
     if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(reader, dir, target);
     if (found.kept.length + found.foreign.length > 0) addons.set(dir, found);

@@ -13,7 +13,7 @@ import { earlyReads } from "./cycles.ts";
 import { DecoratorMetadata } from "./decorators.ts";
 import { findPackage, wantedNames } from "./installed.ts";
 import * as errors from "./node-errors.ts";
-import { installedPackage, type PackageReader, packageName } from "./package.ts";
+import { installedPackage, type PackageReader, packageName, shownPackage } from "./package.ts";
 import { canParse, isGuarded } from "./parse.ts";
 import { type Loading, NodeResolver } from "./resolution.ts";
 import { loadingOf, resolvePlugin, TYPED, type Unfound } from "./resolve-plugin.ts";
@@ -355,7 +355,7 @@ async function noteUnfound(
   const owner = installedPackage(importer);
   const isOther = !/^\.{0,2}\/|^\.{1,2}$|^#/.test(name);
   const wanted = owner === undefined ? undefined : wantedNames((await reader.read(owner)) ?? {});
-  const shown = owner === undefined ? path.relative(dir, importer) : path.basename(owner);
+  const shown = owner === undefined ? path.relative(dir, importer) : shownPackage(owner);
   const other = packageName(name);
   const isInstalled = findPackage(path.dirname(importer), other) !== undefined;
   const isNeeded = isOther && !isInstalled && wanted?.get(other)?.optional === false;

@@ -1,8 +1,9 @@
 /** A project bundled by esbuild, with beside it what has to stay files. */
 import path from "node:path";
+import { byteString, displayPath } from "../../tree/path.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import { checkAddonFile } from "./addons.ts";
-import { type Analysis, analyse, crossings } from "./analyse.ts";
+import { type Analysis, crossings } from "./analyse.ts";
 import {
   type BundledFile,
   bundleProgram,
@@ -11,22 +12,21 @@ import {
 } from "./bundle-javascript.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { DecoratorMetadata } from "./decorators.ts";
-import { addExternal, chooseExternal, type External, explainExternal } from "./external.ts";
+import {
+  addExternal,
+  addImported,
+  chooseExternal,
+  type External,
+  explainExternal,
+} from "./external.ts";
 import type { NodeAppTree } from "./node-app-tree.ts";
 import { installedPackage, type PackageReader } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 import { NodeResolver } from "./resolution.ts";
 import { TYPED } from "./resolve-plugin.ts";
-import { type Traced, trace } from "./trace.ts";
+import type { Traced } from "./trace.ts";
 import { importedFiles, prepareUnbundled } from "./unbundled.ts";
-
-/** One program of the app: the entry, a worker, a child. */
-interface Unit {
-  source: string;
-  /** The name it is started by, absolute; undefined for the entry. */
-  name: string | undefined;
-  analysis: Analysis;
-}
+import { findUnits, type Unit } from "./units.ts";
 
 /**
  * @throws E_NODE_BUNDLE, E_NODE_DEPENDENCY
@@ -39,13 +39,17 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
   if (installedPackage(file) !== undefined)
     return prepareUnbundled(sources, "it is installed by npm");
   const decorators = new DecoratorMetadata(dir, strict);
-  const { units, traced, merged } = await findUnits(sources, decorators);
-  const refusal = whyNotBundled(dir, merged, strict);
-  if (refusal !== undefined) return prepareUnbundled(sources, refusal, merged);
+  const { units, traced, analysis: merged } = await findUnits(sources, decorators);
+  const known = { analysis: merged, traced };
+  const refusal = whyNotBundled(dir, merged, strict) ?? traced.unseen;
+  if (refusal !== undefined) return prepareUnbundled(sources, refusal, known);
   const external = await chooseExternal(reader, dir, merged, target, strict);
-  for (const owner of traced.packages) {
-    await addExternal(reader, external, owner, "the app asks where it lies", target);
+  for (const [owner, why] of traced.packages) {
+    await addExternal(reader, external, owner, why, target);
   }
+  await addImported(reader, external, merged, target);
+  for (const place of traced.places) external.places.add(place);
+  if (external.back !== undefined) return prepareUnbundled(sources, external.back, known);
   const surroundings: Surroundings = {
     dir,
     node,
@@ -65,24 +69,19 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
   const bundles = programs.flat();
   const addons = ownFiles(merged.files).filter((name) => name.endsWith(".node"));
   for (const addon of addons) await checkAddonFile(addon, dir, target, node);
-  const files = new Set([...traced.assets, ...addons, ...(await manifestsOf(reader, units))]);
+  const beside = [...addons, ...(await manifestsOf(reader, units))].map(byteString);
+  const files = new Set([...traced.assets, ...beside]);
   const start = bundles[0]?.output ?? file;
   return {
-    paths: [
-      ...bundles.map(({ output }) => output),
-      ...files,
-      ...external.packages,
-      ...external.links.keys(),
-    ],
     closure: external,
     start,
     how: "bundled",
     explain: explain(dir, units, traced, external, merged),
     warnings: [...missingNames(merged), ...droppedTypes(dir, decorators)],
-    async fill(image: NodeAppTree): Promise<void> {
+    async fill(image: NodeAppTree): Promise<string[]> {
       for (const one of bundles) addProgram(image, one);
-      for (const name of [...files].sort()) await image.addHostFile(name);
-      await image.addIncluded(dir, request.options.include ?? [], request.options.exclude ?? []);
+      for (const name of [...files].sort()) await image.addHostPath(name);
+      return image.addIncluded(request.options.include ?? []);
     },
     compiled: [
       ...bundles.map(compiledProgram),
@@ -149,56 +148,6 @@ function ownFiles(files: Iterable<string>): string[] {
   return [...files].filter((file) => installedPackage(file) === undefined);
 }
 
-/** The entry and all programs that it and they start, with what all of them import. */
-async function findUnits(
-  { entry, node, reader }: Sources,
-  decorators: DecoratorMetadata,
-): Promise<{
-  units: Unit[];
-  traced: Traced;
-  merged: Analysis;
-}> {
-  const { dir } = entry;
-  const units: Unit[] = [];
-  const traced: Traced = { assets: new Set(), programs: new Map(), packages: new Set() };
-  const pending: [string, string | undefined][] = [[entry.file, undefined]];
-  for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-    const [source, name] = next;
-    if (units.some((unit) => unit.source === source)) continue;
-    const analysis = await analyse(reader, dir, source, node, decorators);
-    units.push({ source, name, analysis });
-    const located = ownFiles(analysis.located.keys());
-    const found = await trace(dir, located, new Set(analysis.files));
-    for (const asset of found.assets) traced.assets.add(asset);
-    for (const owner of found.packages) traced.packages.add(owner);
-    for (const [asked, program] of found.programs) {
-      traced.programs.set(asked, program);
-      pending.push([program, asked]);
-    }
-  }
-  return { units, traced, merged: merge(units) };
-}
-
-function merge(units: readonly Unit[]): Analysis {
-  const all = units.map(({ analysis }) => analysis);
-  const maps = (key: "dynamic" | "located" | "hooks" | "missing") =>
-    new Map(all.flatMap((analysis) => [...analysis[key]]));
-  const sets = (key: "modules" | "unmarked" | "cacheReaders") =>
-    new Set(all.flatMap((analysis) => [...analysis[key]]));
-  return {
-    files: [...new Set(all.flatMap(({ files }) => files))],
-    imports: new Map(all.flatMap(({ imports }) => [...imports])),
-    modules: sets("modules"),
-    unmarked: sets("unmarked"),
-    cacheReaders: sets("cacheReaders"),
-    isModule: all[0]?.isModule ?? false,
-    dynamic: maps("dynamic"),
-    located: maps("located"),
-    hooks: maps("hooks"),
-    missing: maps("missing"),
-  };
-}
-
 /** package.json of every program: it says what a file is, and programs read their version in it. */
 async function manifestsOf(reader: PackageReader, units: readonly Unit[]): Promise<string[]> {
   const dirs = await Promise.all(units.map(({ source }) => reader.above(path.dirname(source))));
@@ -222,7 +171,7 @@ function explain(
   return [
     `bundled: ${bundled.length} files`,
     ...units.slice(1).map(({ source }) => `program of its own: ${shown(source)}`),
-    ...[...traced.assets].sort().map((file) => `asset: ${shown(file)}`),
+    ...[...traced.assets].sort().map((file) => `asset: ${shown(displayPath(file))}`),
     ...explainExternal(external),
   ];
 }

@@ -3,12 +3,14 @@ import path from "node:path";
 import { addonReason } from "./addons.ts";
 import { type Analysis, crossings } from "./analyse.ts";
 import { addClosure, type Closure, emptyClosure, findPackage } from "./installed.ts";
-import { installedPackage, type PackageReader, packageName } from "./package.ts";
+import { installedPackage, type PackageReader, packageName, shownPackage } from "./package.ts";
 import type { Target } from "./target.ts";
 
 export interface External extends Closure {
   /** By folder of a package: why it is not bundled. */
   reasons: Map<string, string>;
+  /** Why nothing can be bundled: such a package imports what is the app's own. */
+  back: string | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export async function chooseExternal(
   target: Target,
   strict: boolean,
 ): Promise<External> {
-  const external: External = { ...emptyClosure(), reasons: new Map() };
+  const external: External = { ...emptyClosure(), reasons: new Map(), back: undefined };
   const packages = new Set<string>();
   for (const file of analysis.files) {
     const owner = installedPackage(file);
@@ -58,7 +60,48 @@ export async function chooseExternal(
     external.required.add(owner);
     await addClosure(reader, external, owner, target);
   }
+  await addImported(reader, external, analysis, target);
   return external;
+}
+
+/**
+ * Adds what packages that stay import without listing it: what was hoisted, and what was generated.
+ */
+export async function addImported(
+  reader: PackageReader,
+  external: Closure & { back?: string | undefined },
+  { imports }: Analysis,
+  target: Target,
+): Promise<void> {
+  for (let before = -1; external.packages.size !== before; ) {
+    before = external.packages.size;
+    for (const [importer, imported] of imports) {
+      const owner = installedPackage(importer);
+      if (owner === undefined || !external.packages.has(owner)) continue;
+      for (const { name, file } of imported) {
+        const other = installedPackage(file);
+        if (other === owner) continue;
+        if (other === undefined) {
+          external.back ??= `${shownPackage(owner)} has to stay as it is, and imports ${file}`;
+          continue;
+        }
+        notePlace(external, importer, name, other);
+        await addClosure(reader, external, other, target);
+      }
+    }
+  }
+}
+
+/** Notes the path in node_modules by which `name` leads from a file to a package. */
+export function notePlace(
+  { places }: Pick<Closure, "places">,
+  importer: string,
+  name: string,
+  owner: string,
+): void {
+  if (/^\.{0,2}\//.test(name) || name.startsWith("#")) return;
+  const found = findPackage(path.dirname(importer), packageName(name));
+  if (found?.dir === owner) places.add(found.place);
 }
 
 /**
@@ -98,12 +141,20 @@ async function addUnseen(
 
 /**
  * What a bundle in `outDir` has to ask Node for to get the file `resolved` of an external package:
- * the name as it is, when Node finds the same package from there, else the file itself.
+ * the name as it is, when Node finds the same package from there, which is noted, else the file itself.
  */
-export function externalSpecifier(outDir: string, specifier: string, resolved: string): string {
+export function externalSpecifier(
+  outDir: string,
+  specifier: string,
+  resolved: string,
+  { places }: Pick<Closure, "places">,
+): string {
   const owner = installedPackage(resolved);
   const found = findPackage(outDir, packageName(specifier));
-  if (owner !== undefined && found?.dir === owner) return specifier;
+  if (owner !== undefined && found?.dir === owner) {
+    places.add(found.place);
+    return specifier;
+  }
   const relative = path.relative(outDir, resolved);
   return relative.startsWith("../") ? relative : `./${relative}`;
 }
@@ -114,10 +165,4 @@ export function explainExternal({ reasons, packages }: External): string[] {
   const rest = [...packages].filter((dir) => !reasons.has(dir)).map(shownPackage);
   if (rest.length > 0) lines.push(`real files: ${rest.sort().join(", ")}, which those depend on`);
   return lines.sort();
-}
-
-/** The name under which a folder of node_modules is imported; a linked workspace has its own. */
-function shownPackage(dir: string): string {
-  const at = dir.lastIndexOf("/node_modules/");
-  return at < 0 ? path.basename(dir) : dir.slice(at + "/node_modules/".length);
 }

@@ -23,9 +23,9 @@ export interface InstalledProgram {
  */
 export async function installedPrograms(
   reader: PackageReader,
-  { packages, links }: Closure,
+  { packages, places: ways }: Closure,
 ): Promise<InstalledProgram[]> {
-  const places = [...[...packages].map((dir) => [dir, dir] as const), ...links].sort();
+  const places = [...new Set([...packages, ...ways])].map(realPlace).sort();
   const found = new Map<string, InstalledProgram>();
   for (const [place, dir] of places) {
     if (installedPackage(place) !== place) continue; // Not below a node_modules.
@@ -40,6 +40,14 @@ export async function installedPrograms(
     }
   }
   return [...found.values()].sort((a, b) => (a.link < b.link ? -1 : 1));
+}
+
+/** A folder in node_modules, which may be a link in it, and where that leads. */
+function realPlace(place: string): readonly [string, string] {
+  const modules = modulesOf(place);
+  const isThere = modules.endsWith("/node_modules");
+  const name = path.relative(modules, place);
+  return [isThere ? path.join(realpathSync(modules), name) : place, realpathSync(place)];
 }
 
 /** ".../node_modules/@scope/name" → ".../node_modules" */

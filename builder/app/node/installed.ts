@@ -1,5 +1,5 @@
 /** Packages as they are installed, with npm's nested folders and pnpm's links. */
-import { lstatSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "./node-errors.ts";
 import type { PackageJson, PackageReader } from "./package.ts";
@@ -9,14 +9,14 @@ import { packageFits, type Target } from "./target.ts";
 export interface Closure {
   /** Folders, links followed. */
   packages: Set<string>;
-  /** Symbolic links of node_modules that lead to them, by path: what they lead to. */
-  links: Map<string, string>;
+  /** Paths in node_modules by which they are found, some of which are links or lead through links. */
+  places: Set<string>;
   /** Those that somebody cannot do without. */
   required: Set<string>;
 }
 
 export function emptyClosure(): Closure {
-  return { packages: new Set(), links: new Map(), required: new Set() };
+  return { packages: new Set(), places: new Set(), required: new Set() };
 }
 
 interface Found {
@@ -79,7 +79,7 @@ export async function addClosure(
   }
 }
 
-/** Notes the link to a dependency. @returns its folder, when it is installed and fits */
+/** Notes where a dependency is found. @returns its folder, when it is installed and fits */
 async function addDependency(
   reader: PackageReader,
   closure: Closure,
@@ -91,14 +91,14 @@ async function addDependency(
   if (found === undefined) return undefined;
   const json = await reader.read(found.dir);
   if (json !== undefined && !packageFits(json, target)) return undefined;
-  if (lstatSync(found.place).isSymbolicLink()) closure.links.set(found.place, found.dir);
+  closure.places.add(found.place);
   return found.dir;
 }
 
 /**
  * All that an app needs in production: its dependencies without devDependencies.
  *
- * @param dir of the app
+ * @param dir of the app; without a package.json of its own it has the dependencies of the next one above
  * @throws E_NODE_DEPENDENCY when one that the app names itself is not installed
  */
 export async function productionClosure(
@@ -107,11 +107,13 @@ export async function productionClosure(
   target: Target,
 ): Promise<Closure> {
   const closure = emptyClosure();
-  const json = (await reader.read(dir)) ?? {};
+  const own = await reader.read(dir);
+  const above = own === undefined ? await reader.above(dir) : undefined;
+  const json = own ?? (above === undefined ? {} : ((await reader.read(above)) ?? {}));
   for (const [name, { optional }] of wantedNames(json)) {
     const found = findPackage(dir, name);
     if (found === undefined) {
-      if (optional) continue;
+      if (optional || own === undefined) continue;
       throw errors.dependencyMissing(dir, name, json.name ?? "the app");
     }
     const next = await addDependency(reader, closure, dir, name, target);

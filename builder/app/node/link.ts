@@ -132,8 +132,8 @@ export class Link {
     importer: string,
     loading: Loading,
   ): OnResolveResult {
-    const { analysis, resolver, output } = this.#request;
-    const specifier = externalSpecifier(this.#outDir, name, file);
+    const { analysis, external, resolver, output } = this.#request;
+    const specifier = externalSpecifier(this.#outDir, name, file, external);
     const isModule = analysis.modules.has(file);
     if (loading === "import" && analysis.modules.has(importer) && !isModule) {
       const required = resolver.resolve(specifier, output, "require");

@@ -1,13 +1,14 @@
 /** Where the parts of a Node app stand in the image. */
-import { existsSync, lstatSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import path from "node:path";
 import picomatch from "picomatch";
 import { templatesPath } from "../../host/paths.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { addFile } from "../../input/add-input.ts";
-import { fileNode, type Node, symlinkNode } from "../../tree/node.ts";
-import { byteString } from "../../tree/path.ts";
-import { addEntry, Tree } from "../../tree/tree.ts";
+import { HostTree, type LinkReport } from "../../input/host-tree.ts";
+import { fileNode, symlinkNode } from "../../tree/node.ts";
+import { byteString, joinPath } from "../../tree/path.ts";
+import { Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
 import type { Closure } from "./installed.ts";
 import type { InstalledProgram } from "./installed-programs.ts";
@@ -24,31 +25,52 @@ const NEVER = ["node_modules", "**/node_modules", ".git", ".hg", ".svn"];
 
 export class NodeAppTree {
   readonly tree = new Tree();
-  readonly #base: string;
+  readonly #dir: string;
+  readonly #exclude: readonly string[];
+  readonly #host: HostTree;
+  #base: string | undefined;
 
-  /** @param paths absolute, of everything that will be added */
-  constructor(paths: Iterable<string>) {
-    this.#base = commonFolder(paths);
+  /** @param dir of the project: absolute, links followed @param exclude globs below it */
+  constructor(dir: string, exclude: readonly string[], signal?: AbortSignal) {
+    this.#dir = dir;
+    this.#exclude = exclude;
+    const globs = exclude.map(relativeGlob);
+    const excluded = globs.length === 0 ? () => false : picomatch(globs, { dot: true });
+    this.#host = new HostTree({ project: dir, excluded, signal });
   }
 
-  /** Where a path of the host stands in the image. */
+  /**
+   * Adds what links lead to and puts all that was added under one folder: the deepest of the host
+   * that holds everything. Nothing of the host is added afterwards.
+   *
+   * @returns links that lead out of the project, or to nothing
+   */
+  async settle(): Promise<readonly LinkReport[]> {
+    await this.#host.settle();
+    this.#base = commonFolder(this.#host, this.#dir);
+    const node = this.#host.get(byteString(this.#base));
+    if (node !== undefined) this.tree.add(APP_DIR, node);
+    return this.#host.reports;
+  }
+
+  /** Where a path of the host stands in the image, once all is there. */
   place(file: string): string {
+    if (this.#base === undefined) throw new Error("places are known when the tree is settled");
     return path.posix.join(APP_DIR, path.relative(this.#base, file));
   }
 
-  /** Adds a file of the host, unless something stands there. */
-  async addHostFile(file: string): Promise<void> {
-    const place = byteString(this.place(file));
-    if (this.tree.get(place) === undefined) await addFile(this.tree, place, file);
+  /** Adds a file, folder or link of the host, by its byte string, unless something stands there. */
+  async addHostPath(file: string): Promise<void> {
+    await this.#host.addPath(file);
   }
 
   /** Whether something stands at the place of a path of the host. */
   has(file: string): boolean {
-    return this.tree.get(byteString(this.place(file))) !== undefined;
+    return this.#host.get(byteString(file)) !== undefined;
   }
 
   addText(file: string, contents: Uint8Array, mode = 0o644): void {
-    this.tree.add(byteString(this.place(file)), fileNode(contents, { mode }));
+    this.#host.add(byteString(file), fileNode(contents, { mode }));
   }
 
   /** Adds a launcher at a place of the image. */
@@ -56,68 +78,91 @@ export class NodeAppTree {
     this.tree.add(place, fileNode(text, { mode: 0o755 }));
   }
 
-  /** Adds the files of the project that match, beside those that are there already. */
-  async addIncluded(
-    dir: string,
-    globs: readonly string[],
-    exclude: readonly string[],
-  ): Promise<void> {
-    if (globs.length === 0) return;
-    const inside = globs.some((glob) => glob.includes("node_modules"));
-    const never = inside ? NEVER.filter((glob) => !glob.includes("node_modules")) : NEVER;
-    const matches = picomatch(
-      globs.map((glob) => glob.replace(/^\.?\/+|\/+$/g, "")),
-      { dot: true },
-    );
-    const found = await treeFromDirectory(dir, { exclude: [...never, ...exclude] });
-    for (const { path: name, node } of found.walk()) {
-      const text = Buffer.from(name, "latin1").toString("utf8");
+  /**
+   * Adds the files of the project that match, beside those that are there already.
+   *
+   * @returns globs that match nothing
+   */
+  async addIncluded(globs: readonly string[]): Promise<string[]> {
+    const unmatched: string[] = [];
+    const scans = new Map<string, Promise<Tree>>();
+    for (const glob of globs) {
+      const pattern = relativeGlob(glob);
+      const inside = glob.includes("node_modules");
+      const never = inside ? NEVER.filter((one) => !one.includes("node_modules")) : NEVER;
+      const base = this.#throughLinks(pattern);
+      const exclude = base === "" ? [...never, ...this.#exclude] : never;
+      const key = `${base}\0${inside}`;
+      const folder = path.join(this.#dir, base);
+      const scan = scans.get(key) ?? treeFromDirectory(folder, { exclude, empty: true });
+      scans.set(key, scan);
+      if (!this.#addMatching(await scan, base, pattern)) unmatched.push(glob);
+    }
+    return unmatched;
+  }
+
+  /** The part in front of a pattern that leads through links, with the link; "" where none does. */
+  #throughLinks(pattern: string): string {
+    const names = picomatch.scan(pattern).base.split("/");
+    for (let count = names.length - (names.join("/") === pattern ? 1 : 0); count > 0; count--) {
+      const part = names.slice(0, count).join("/");
+      const folder = path.join(this.#dir, part);
+      if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) continue;
+      const real = realpathSync(folder);
+      return real === folder ? "" : part;
+    }
+    return "";
+  }
+
+  #addMatching(scanned: Tree, base: string, pattern: string): boolean {
+    const matches = picomatch(pattern, { dot: true });
+    const folder = this.#host.addWay(byteString(path.join(this.#dir, base)));
+    if (folder === undefined) return false;
+    let found = false;
+    for (const { path: name, node } of scanned.walk()) {
+      const text = Buffer.from(joinPath(byteString(base), name), "latin1").toString("utf8");
       const within = text
         .split("/")
         .some((_, i, parts) => matches(parts.slice(0, i + 1).join("/")));
-      if (name === "" || node.kind === "directory" || !within) continue;
-      const place = byteString(this.place(path.join(dir, text)));
-      if (this.tree.get(place) === undefined) this.tree.add(place, node);
+      if (name === "" || !within) continue;
+      found = true;
+      if (node.kind !== "directory") this.#host.add(`${folder}/${name}`, node);
     }
+    return found;
   }
 
   /** Adds the project as it is, without installed packages. */
-  async addProject(dir: string, exclude: readonly string[], signal?: AbortSignal): Promise<void> {
-    await this.#graft(dir, [...NEVER, ...exclude], signal);
+  async addProject(): Promise<void> {
+    await this.#host.addFolder(byteString(this.#dir), [...NEVER, ...this.#exclude]);
   }
 
   /** Adds installed packages and the links that lead to them. */
   async addPackages(
-    { packages, links }: Closure,
+    { packages, places }: Closure,
     addons: ReadonlyMap<string, PackageAddons>,
-    exclude: readonly string[],
   ): Promise<void> {
     for (const dir of [...packages].sort()) {
+      if (lstatSync(dir).isFile()) {
+        await this.#host.addPath(byteString(dir));
+        continue;
+      }
       const found = addons.get(dir);
       const compiled = found !== undefined && found.kept.length > 0;
       const leftovers = compiled ? [...BUILD_LEFTOVERS, ...found.foreign] : [];
-      await this.#graft(dir, ["node_modules", ...leftovers, ...exclude]);
+      const exclude = ["node_modules", ...leftovers, ...this.#exclude];
+      await this.#host.addFolder(byteString(dir), exclude);
     }
-    for (const [link, target] of [...links].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      this.addLink(link, target);
-    }
-  }
-
-  /** Adds a link by the paths that it and its target have on the host, unless something stands there. */
-  addLink(link: string, target: string): void {
-    const place = byteString(this.place(link));
-    if (this.tree.get(place) !== undefined) return;
-    const relative = path.relative(path.dirname(link), target);
-    this.tree.add(place, symlinkNode(byteString(relative)));
+    for (const place of places) this.#host.addWay(byteString(place));
   }
 
   /** Adds the programs of installed packages: node_modules/.bin, which the packages themselves are not. */
   addPrograms(programs: readonly InstalledProgram[]): void {
     for (const { link, target, file } of programs) {
-      const node = this.tree.get(byteString(this.place(file)));
+      const node = this.#host.get(byteString(file));
       if (node?.kind !== "file") continue; // Left out, by --exclude or as another machine's.
       node.mode |= 0o111;
-      this.addLink(link, target);
+      const relative = path.relative(path.dirname(link), target);
+      this.#host.add(byteString(link), symlinkNode(byteString(relative)));
     }
   }
 
@@ -157,42 +202,26 @@ export class NodeAppTree {
       this.tree.add(`${NODE_DIR}/compile-cache/${name}`, fileNode(bytes));
     }
   }
-
-  /** Puts a folder of the host at its place; folders that are there already are filled up. */
-  async #graft(dir: string, exclude: readonly string[], signal?: AbortSignal): Promise<void> {
-    const { root } = await treeFromDirectory(dir, { exclude, ...(signal && { signal }) });
-    this.#merge(byteString(this.place(dir)), root);
-  }
-
-  #merge(place: string, node: Node): void {
-    const standing = this.tree.get(place);
-    if (standing === undefined) this.tree.add(place, node);
-    else if (standing.kind === "directory" && node.kind === "directory") {
-      for (const [name, child] of node.entries) {
-        const below = place === "" ? name : `${place}/${name}`;
-        if (standing.entries.has(name)) this.#merge(below, child);
-        else addEntry(standing, name, child, below);
-      }
-    }
-  }
 }
 
+const relativeGlob = (glob: string) => glob.replace(/^\.?\/+|\/+$/g, "");
+
 /**
- * The deepest folder that all paths lie in. Packages are found by the name of node_modules, so a
- * folder that holds several packages keeps that name.
+ * The deepest folder that holds the project and all else that was added. Packages are found by the
+ * name of node_modules, so a folder that holds several packages keeps that name.
  */
-function commonFolder(paths: Iterable<string>): string {
-  let common: string[] | undefined;
-  for (const one of paths) {
-    const isFolder = existsSync(one) && lstatSync(one).isDirectory();
-    const parts = (isFolder ? one : path.dirname(one)).split("/");
-    if (common === undefined) common = parts;
-    else {
-      const differs = common.findIndex((part, i) => part !== parts[i]);
-      if (differs >= 0) common = common.slice(0, differs);
-    }
+function commonFolder(host: HostTree, dir: string): string {
+  const names = dir.split("/").slice(1);
+  let common = "/";
+  for (const name of names) {
+    const node = host.get(byteString(common));
+    const only =
+      node?.kind === "directory" && node.entries.size === 1 && node.entries.has(byteString(name));
+    if (!only) break;
+    common = path.join(common, name);
   }
-  const above = common?.lastIndexOf("node_modules") ?? -1;
-  const isPackage = common !== undefined && installedPackage(common.join("/")) !== undefined;
-  return (above < 0 || isPackage ? common : common?.slice(0, above))?.join("/") || "/";
+  const parts = common.split("/");
+  const above = parts.lastIndexOf("node_modules");
+  if (above < 0 || installedPackage(common) !== undefined) return common;
+  return parts.slice(0, above).join("/") || "/";
 }

@@ -1,24 +1,31 @@
 /** The command line that starts a Node app. */
 import { renderTemplate } from "../../host/template.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
+import { byteString } from "../../tree/path.ts";
 import { NODE_DIR, type NodeAppTree } from "./node-app-tree.ts";
 import { notTaken, type StartFlags } from "./start-flags.ts";
 
 /** Oldest Node that `--node none` starts the app with. */
 export const OLDEST_HOST = { version: "20.19", major: "20" };
 
+/** Adds the files of variables that flags name. What flags load is the app's, or of its packages. */
+export async function addFlagFiles(image: NodeAppTree, { files }: StartFlags): Promise<void> {
+  for (const { kind, file } of files) {
+    if (kind === "--env-file") await image.addHostPath(byteString(file));
+  }
+}
+
 /**
  * What stands between Node and the program: flags, and the file that Node is given in the program's
  * stead. That one loads what --require names, because Node would resolve it from the caller's folder.
  * Beside --import, which Node loads later but before that file, it is written as one of these.
  */
-export async function nodeWords(image: NodeAppTree, flags: StartFlags): Promise<string[]> {
+export function nodeWords(image: NodeAppTree, flags: StartFlags): string[] {
   const before = flags.others.flatMap(({ words }) => words);
   const preloads: string[] = [];
   const late: string[] = [];
   const imports = flags.files.some(({ kind }) => kind === "--import");
   for (const { kind, flag, file } of flags.files) {
-    if (kind === "--env-file") await image.addHostFile(file);
     const place = `${BUNDLE_DIR}/${image.place(file)}`;
     if (!image.has(file)) notTaken(flags, flag, `${file} is not packed`);
     else if (kind === "--import") late.push(`${kind}=${place}`);

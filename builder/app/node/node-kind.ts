@@ -3,6 +3,7 @@ import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
+import { warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
@@ -10,8 +11,9 @@ import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { findInterpreter, type Interpreter } from "./interpreter.ts";
+import { describeLinks } from "./link-report.ts";
 import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
-import { nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
+import { addFlagFiles, nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
@@ -47,17 +49,19 @@ async function prepare(request: AppRequest): Promise<App> {
   const prepared = await (why === undefined
     ? prepareBundled(sources)
     : prepareUnbundled(sources, why));
-  if (prepared.how === "as it is") {
+  const isBundled = prepared.how === "bundled";
+  if (!isBundled) {
     for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
   }
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
-  const given = flags.files.map(({ file }) => file);
-  const image = new NodeAppTree([entry.dir, ...given, ...prepared.paths]);
-  await prepared.fill(image);
-  await image.addPackages(prepared.closure, addons, options.exclude ?? []);
+  const image = new NodeAppTree(entry.dir, options.exclude ?? [], request.signal);
+  const unmatched = await prepared.fill(image);
+  await addFlagFiles(image, flags);
+  await image.addPackages(prepared.closure, addons);
   image.addPrograms(await installedPrograms(reader, prepared.closure));
+  const links = describeLinks(await image.settle(), entry.dir, isBundled);
   await image.addStart();
-  const words = await nodeWords(image, flags);
+  const words = nodeWords(image, flags);
   if (!(await isTypeless(reader, entry, prepared))) image.endScope();
   const cache = await addCompileCache(request, image, interpreter, prepared, flags);
   const command = [...words, `${BUNDLE_DIR}/${image.place(prepared.start)}`];
@@ -86,13 +90,22 @@ async function prepare(request: AppRequest): Promise<App> {
       interpreter === undefined
         ? `interpreter: the machine's own, Node ${OLDEST_HOST.version} or newer`
         : `interpreter: Node ${interpreter.version ?? "of unknown version"} from ${interpreter.source}`,
-      ...explainFlags(flags, prepared.how === "as it is"),
+      ...explainFlags(flags, !isBundled),
       ...prepared.explain,
       ...explainAddons(addons),
+      ...links.explain,
       `compile cache: ${cache}`,
       ...libraries.explain,
     ],
-    warnings: [...flags.warnings, ...prepared.warnings, ...libraries.warnings],
+    warnings: [
+      ...flags.warnings,
+      ...prepared.warnings,
+      ...unmatched.map((glob) =>
+        warning("W_INCLUDE", `${glob} is to be included and matches nothing`),
+      ),
+      ...links.warnings,
+      ...libraries.warnings,
+    ],
   };
 }
 

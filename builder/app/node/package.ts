@@ -1,4 +1,5 @@
 /** package.json, as far as packing needs it. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { errnoCode, fileUnreadable } from "../../errors.ts";
@@ -75,12 +76,42 @@ async function parsePackage(file: string): Promise<PackageJson | undefined> {
 }
 
 /**
+ * Folders of node_modules that are no packages: programs by their names, and what package managers
+ * keep for others to see through links.
+ */
+const NO_PACKAGES = new Set([".bin", ".pnpm", ".store", ".bun", ".deno"]);
+
+/**
  * The package that a file of node_modules belongs to: the folder right below node_modules, or below
  * a scope in it. Undefined for files of the app itself.
+ *
+ * A folder whose name starts with a dot holds packages that were generated (`.prisma/client`): the
+ * highest folder in it with a package.json, or where there is none all of it.
  */
 export function installedPackage(file: string): string | undefined {
-  const match = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/@.][^/]*)(?:\/|$)/.exec(file);
-  return match?.[1];
+  const at = file.lastIndexOf("/node_modules/");
+  if (at < 0) return undefined;
+  const modules = file.slice(0, at + "/node_modules".length);
+  const names = file.slice(modules.length + 1).split("/");
+  const [first = "", second] = names;
+  if (first.startsWith(".")) return generatedPackage(modules, names);
+  if (first.startsWith("@")) return second ? `${modules}/${first}/${second}` : undefined;
+  return first === "" ? undefined : `${modules}/${first}`;
+}
+
+function generatedPackage(modules: string, names: readonly string[]): string | undefined {
+  for (let count = 1; count <= names.length; count++) {
+    const dir = [modules, ...names.slice(0, count)].join("/");
+    if (existsSync(`${dir}/package.json`)) return dir;
+  }
+  const [first = ""] = names;
+  return NO_PACKAGES.has(first) ? undefined : `${modules}/${first}`;
+}
+
+/** The name under which a folder of node_modules is imported; a linked workspace has its own. */
+export function shownPackage(dir: string): string {
+  const at = dir.lastIndexOf("/node_modules/");
+  return at < 0 ? path.basename(dir) : dir.slice(at + "/node_modules/".length);
 }
 
 /** "a/b" and "@s/a/b" → "a" and "@s/a". */

@@ -20,8 +20,6 @@ export interface Sources {
 
 /** The sources, ready to be put into an image. */
 export interface Prepared {
-  /** All paths that will be in the image: absolute, of the host. */
-  paths: string[];
   closure: Closure;
   /** The file that Node starts: absolute, as if it stood on the host. */
   start: string;
@@ -29,8 +27,8 @@ export interface Prepared {
   how: string;
   explain: string[];
   warnings: Warning[];
-  /** Puts all but installed packages into the image. */
-  fill(image: NodeAppTree): Promise<void>;
+  /** Puts all but installed packages into the image. @returns globs of --include that match nothing */
+  fill(image: NodeAppTree): Promise<string[]>;
   /** Programs and what they import, for the compile cache; places are of the host. */
   compiled: Compiled[];
 }

@@ -3,50 +3,128 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
+import { byteString, displayPath } from "../../tree/path.ts";
 import { type Warning, warning } from "../../warnings.ts";
-import { type Analysis, analyse } from "./analyse.ts";
+import type { Analysis } from "./analyse.ts";
 import type { Compiled } from "./compile-cache.ts";
-import { productionClosure } from "./installed.ts";
+import { addImported, notePlace } from "./external.ts";
+import { addClosure, type Closure, productionClosure } from "./installed.ts";
 import type { NodeAppTree } from "./node-app-tree.ts";
-import { installedPackage } from "./package.ts";
+import { installedPackage, type PackageReader, shownPackage } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
+import type { Target } from "./target.ts";
+import type { Traced } from "./trace.ts";
+import { findUnits } from "./units.ts";
+import { addUnlisted } from "./unlisted.ts";
 
 /** First version that runs TypeScript without a word. */
 const STRIPS_TYPES = "22.18.0";
+
+/** What is known of a program before it is decided that nothing is bundled. */
+interface Known {
+  analysis: Analysis;
+  traced: Traced;
+}
+
+const nothing = { analysis: undefined, traced: undefined };
 
 /**
  * @param why nothing is bundled
  * @param known what the program imports, when that has been looked at
  */
 export async function prepareUnbundled(
-  { entry, target, node, request, reader }: Sources,
+  sources: Sources,
   why: string,
-  known?: Analysis,
+  known?: Known,
 ): Promise<Prepared> {
+  const { entry, target, node, request, reader } = sources;
   const { options } = request;
   const { dir, file } = entry;
   const closure = await productionClosure(reader, dir, target);
-  // Only for the compile cache here: what esbuild does not understand is Node's to judge.
-  const analysis = known ?? (await analyse(reader, dir, file, node).catch(() => undefined));
+  const listed = new Set(closure.packages);
+  // What esbuild does not understand is Node's to judge.
+  const { analysis, traced } = known ?? (await findUnits(sources).catch(() => nothing));
   const exclude = options.exclude ?? [];
+  if (analysis !== undefined) await addSeen(reader, closure, analysis, target);
+  for (const owner of traced?.packages.keys() ?? []) {
+    await addClosure(reader, closure, owner, target);
+  }
+  for (const place of traced?.places ?? []) closure.places.add(place);
+  await addUnlisted(reader, closure, { dir, exclude, target });
+  const outside = await filesOutside(reader, dir, closure, analysis, traced);
   const warnings: Warning[] = [];
   if (/ts$/.test(file) && node !== undefined && semver.lt(node, STRIPS_TYPES)) {
     const message = `Node ${node} does not run TypeScript as it is; ${STRIPS_TYPES} does`;
     warnings.push(warning("W_NODE_VERSION", message));
   }
+  const unlisted = [...closure.packages].filter((one) => !listed.has(one)).map(shownPackage);
   return {
-    paths: [...closure.packages, ...closure.links.keys()],
     closure,
     start: file,
     how: `as it is (${why})`,
     explain: [
       `not bundled: ${why}`,
-      `${closure.packages.size} packages that production needs; devDependencies are left out`,
+      `${listed.size} packages that production needs; devDependencies are left out`,
+      ...(unlisted.length > 0
+        ? [`packages that are used without being listed: ${unlisted.sort().join(", ")}`]
+        : []),
+      ...outside.map((one) => `from outside of the folder: ${displayPath(one)}`),
     ],
     warnings,
-    fill: (image: NodeAppTree) => image.addProject(dir, exclude, request.signal),
+    async fill(image: NodeAppTree): Promise<string[]> {
+      await image.addProject();
+      for (const one of outside) await image.addHostPath(one);
+      return image.addIncluded(options.include ?? []);
+    },
     compiled: analysis === undefined ? [] : importedFiles(analysis, file, closure.packages),
   };
+}
+
+/** Adds the packages that files of the app import, whatever package.json says of them. */
+async function addSeen(
+  reader: PackageReader,
+  closure: Closure,
+  analysis: Analysis,
+  target: Target,
+): Promise<void> {
+  for (const [importer, imported] of analysis.imports) {
+    if (installedPackage(importer) !== undefined) continue;
+    for (const { name, file } of imported) {
+      const owner = installedPackage(file);
+      if (owner === undefined) continue;
+      notePlace(closure, importer, name, owner);
+      await addClosure(reader, closure, owner, target);
+    }
+  }
+  await addImported(reader, closure, analysis, target);
+}
+
+/**
+ * What the app uses of the folders around its own: sources and assets, and the package.json that says
+ * what they are.
+ *
+ * @returns byte strings
+ */
+async function filesOutside(
+  reader: PackageReader,
+  dir: string,
+  { packages }: Closure,
+  analysis: Analysis | undefined,
+  traced: Traced | undefined,
+): Promise<string[]> {
+  const inside = [dir, ...packages].map(byteString);
+  const isOutside = (file: string) => !inside.some((one) => `${file}/`.startsWith(`${one}/`));
+  const sources = (analysis?.files ?? []).filter(
+    (file) => installedPackage(file) === undefined && isOutside(byteString(file)),
+  );
+  const folders = new Set([dir, ...sources.map((file) => path.dirname(file))]);
+  const manifests: string[] = [];
+  for (const folder of folders) {
+    const above = await reader.above(folder);
+    if (above !== undefined) manifests.push(path.join(above, "package.json"));
+  }
+  const found = [...sources, ...manifests].map(byteString);
+  return [...new Set([...found, ...(traced?.assets ?? [])])].filter(isOutside).sort();
 }
 
 /** The JavaScript among the files that a program imports, as the compile cache takes it. */

@@ -99,8 +99,10 @@ describe("externalSpecifier", () => {
       "node_modules/a/index.js": "",
       "node_modules/b/node_modules/a/index.js": "",
     });
-    const at = (name: string) => externalSpecifier(`${dir}/src`, "a", `${dir}/${name}`);
+    const places = new Set<string>();
+    const at = (name: string) => externalSpecifier(`${dir}/src`, "a", `${dir}/${name}`, { places });
     expect(at("node_modules/a/index.js")).toBe("a");
+    expect([...places]).toEqual([`${dir}/node_modules/a`]);
     expect(at("node_modules/b/node_modules/a/index.js")).toBe(
       "../node_modules/b/node_modules/a/index.js",
     );

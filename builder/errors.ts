@@ -176,7 +176,7 @@ export function appDirArch(program: string, arch: string, machine: string): Bund
     path: program,
     expected: arch,
     actual: machine,
-    hint: (name) => `For an AppImage of such programs: ${name("arch", machine)}`,
+    hint: machineHint(arch, machine, (asked) => `For an AppImage of such programs: ${asked}`),
   });
 }
 
@@ -186,7 +186,7 @@ export function appRunArch(path: string, arch: string, machine: string): BundleE
     path,
     expected: arch,
     actual: machine,
-    hint: (name) => `For an AppImage of such programs: ${name("arch", machine)}`,
+    hint: machineHint(arch, machine, (asked) => `For an AppImage of such programs: ${asked}`),
   });
 }
 
@@ -296,17 +296,26 @@ export function doctor(path: string, words: string): BundleError {
   });
 }
 
+/** What to do about a program for `actual`: there is not a runtime for every machine. */
+function machineHint(
+  expected: string,
+  actual: string,
+  build: (arch: string) => string,
+): FailureText {
+  const pack = `pack a program for ${expected}`;
+  const isBuiltFor = machines.some(({ name }) => name === actual);
+  if (isBuiltFor) return (name) => `${build(name("arch", actual))}, or ${pack}.`;
+  const names = machines.map(({ name }) => name).join(" and ");
+  return `There are bundles for ${names} alone: ${pack}.`;
+}
+
 /** @param expected machine of the bundle @param actual machine of its program */
 export function elfMachine(path: string, expected: string, actual: string): BundleError {
-  const known = machines.some(({ name }) => name === actual);
-  const hint: FailureText | undefined = known
-    ? (name) => `Build with ${name("arch", actual)}, or pack a program for ${expected}.`
-    : undefined;
   return new BundleError("E_ELF_MACHINE", "the program is for another machine than the bundle", {
     path,
     expected,
     actual,
-    hint,
+    hint: machineHint(expected, actual, (arch) => `Build with ${arch}`),
   });
 }
 

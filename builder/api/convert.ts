@@ -135,6 +135,10 @@ async function prepare(
     );
   }
   const app = appOf(tree, entry, inspection);
+  if (inspection.arch !== undefined && inspection.arch !== options.arch) {
+    const message = `the runtime of ${options.input} is for ${inspection.arch}, the bundle for ${options.arch}: programs in the image may not run there`;
+    app.warnings = [...app.warnings, warning("W_PROGRAM_MACHINE", message)];
+  }
   const before = isAppImage ? new Map(paths(tree)) : undefined;
   const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
   const added = before && [...paths(tree)].filter(([path, node]) => before.get(path) !== node);

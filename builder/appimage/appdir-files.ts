@@ -42,15 +42,3 @@ export async function readWhole({ node, shown }: TreeFile): Promise<Buffer> {
   for await (const part of readContents(node.contents)) parts.push(Buffer.from(part));
   return Buffer.concat(parts);
 }
-
-/** At least the first `size` bytes, where the file has so many. */
-export async function readHead({ node }: TreeFile, size: number): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of readContents(node.contents)) {
-    parts.push(part);
-    length += part.length;
-    if (length >= size) break;
-  }
-  return Buffer.concat(parts);
-}

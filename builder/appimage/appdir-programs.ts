@@ -1,25 +1,12 @@
 /** For which machine the programs of an AppDir are. */
 import { open } from "node:fs/promises";
-import { hasElfMagic, MACHINE_HEAD, machineName, machineOf } from "../elf/read.ts";
+import { machineIn, machineOfNode, programMachines } from "../app/program-machines.ts";
+import { MACHINE_HEAD } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
-import { LIBRARY_NAME } from "../libraries/elf-objects.ts";
-import { contentSize } from "../tree/node.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Warning, warning } from "../warnings.ts";
-import { findFile, readHead, type TreeFile } from "./appdir-files.ts";
-
-/** Machine of an ELF file as `uname -m` says it; undefined for other files. */
-async function machineOfFile(file: TreeFile): Promise<string | undefined> {
-  if (contentSize(file.node.contents) < MACHINE_HEAD) return undefined;
-  return machineIn(await readHead(file, MACHINE_HEAD));
-}
-
-function machineIn(head: Buffer): string | undefined {
-  if (!hasElfMagic(head)) return undefined;
-  const machine = machineOf(head);
-  return machine === undefined ? "a big-endian machine" : machineName(machine);
-}
+import { findFile } from "./appdir-files.ts";
 
 /**
  * Checks the program that starts, a file of the host.
@@ -55,27 +42,17 @@ export async function checkMachines(
 ): Promise<Warning[]> {
   for (const path of start) {
     const file = findFile(tree, path);
-    const machine = file && (await machineOfFile(file));
+    const machine = file && (await machineOfNode(file.node));
     if (machine !== undefined && machine !== arch) {
       throw errors.appRunArch(file?.shown ?? path, arch, machine);
     }
   }
-  let right = 0;
-  const wrong: { file: TreeFile; machine: string }[] = [];
-  for (const { path, node } of tree.walk()) {
-    if (node.kind !== "file") continue;
-    if ((node.mode & 0o111) === 0 && !LIBRARY_NAME.test(path)) continue;
-    const file = findFile(tree, path);
-    const machine = file && (await machineOfFile(file));
-    if (file === undefined || machine === undefined) continue;
-    if (machine === arch) right++;
-    else wrong.push({ file, machine });
-  }
-  const [first] = wrong;
+  const { right, foreign } = await programMachines(tree, arch);
+  const [first] = foreign;
   if (first === undefined) return [];
-  const { file, machine } = first;
-  if (right === 0) throw errors.appDirArch(file.shown, arch, machine);
-  const more = wrong.length > 1 ? ` and ${wrong.length - 1} more` : "";
-  const message = `${file.shown} is for ${machine}${more}, the AppImage for ${arch}`;
+  const { shown, machine } = first;
+  if (right === 0) throw errors.appDirArch(shown, arch, machine);
+  const more = foreign.length > 1 ? ` and ${foreign.length - 1} more` : "";
+  const message = `${shown} is for ${machine}${more}, the AppImage for ${arch}`;
   return [warning("W_APPDIR_PROGRAM", message)];
 }

@@ -10,6 +10,7 @@ import { resolvePath } from "../../tree/resolve.ts";
 import { warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { entryHead, entryOf } from "../program.ts";
+import { foreignWarnings } from "../program-machines.ts";
 import { describeLink, describeScript, type Started, type Surroundings } from "./interpreter.ts";
 import { parseShebang } from "./shebang.ts";
 
@@ -56,7 +57,11 @@ export const plain: Kind = {
       unsetEnv: [],
       summary: `plain (${why})`,
       explain: [...started.explain, ...libraries.explain],
-      warnings: [...started.warnings, ...libraries.warnings],
+      warnings: [
+        ...started.warnings,
+        ...(await foreignWarnings(tree, options.arch)),
+        ...libraries.warnings,
+      ],
     };
   },
 };

@@ -12,7 +12,7 @@ import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { entryHead, entryOf } from "../program.ts";
 import { foreignWarnings } from "../program-machines.ts";
 import { describeLink, describeScript, type Started, type Surroundings } from "./interpreter.ts";
-import { parseShebang } from "./shebang.ts";
+import { LINE_MAX, parseShebang } from "./shebang.ts";
 
 export const plain: Kind = {
   name: "plain",
@@ -94,7 +94,16 @@ function describeStart(
   if (shebang.interpreter === "") {
     throw errors.shebang(source.shown, `the first line of "${name}" names nothing behind #!`);
   }
-  return describeScript(shebang, name, around);
+  if (shebang.cut === "interpreter") {
+    throw errors.shebang(source.shown, `the first line of "${name}" is too long for the kernel`, {
+      expected: `the path of an interpreter within ${LINE_MAX} bytes`,
+      hint: "Name the interpreter by a shorter path, a symbolic link for example.",
+    });
+  }
+  const described = describeScript(shebang, name, around);
+  if (shebang.cut === "no") return described;
+  const message = `the first line of ${name} is longer than the ${LINE_MAX} bytes that the kernel reads: what stands behind them is cut off`;
+  return { ...described, warnings: [...described.warnings, warning("W_SHEBANG", message)] };
 }
 
 /** What the bundle puts into PATH, and before it. */

@@ -9,7 +9,12 @@ export interface Shebang {
   argument: string | undefined;
   /** True when the line ends as lines of DOS do; the kernel takes the CR for a part of the name. */
   carriageReturn: boolean;
+  /** What of the line the kernel does not read: it cuts the argument there, or knows no interpreter. */
+  cut: "no" | "argument" | "interpreter";
 }
+
+/** Bytes of the first line that the kernel reads: BINPRM_BUF_SIZE without a final NUL. */
+export const LINE_MAX = 255;
 
 /** Undefined when a file does not start with #!. */
 export function parseShebang(head: Buffer): Shebang | undefined {
@@ -19,7 +24,20 @@ export function parseShebang(head: Buffer): Shebang | undefined {
   const carriageReturn = line.endsWith("\r");
   const [, interpreter = "", argument] =
     /^[ \t]*([^ \t]*)(?:[ \t]+(.*?))?[ \t]*$/s.exec(line.replace(/\r$/, "")) ?? [];
-  return { interpreter, argument: argument || undefined, carriageReturn };
+  return {
+    interpreter,
+    argument: argument || undefined,
+    carriageReturn,
+    cut: cutOf(head.subarray(0, end < 0 ? head.length : end)),
+  };
+}
+
+function cutOf(line: Buffer): Shebang["cut"] {
+  if (line.length <= LINE_MAX) return "no";
+  // A path that nothing ends within these bytes is taken for one that goes on.
+  return /^#![ \t]*[^ \t]+[ \t]/.test(line.toString("latin1", 0, LINE_MAX))
+    ? "argument"
+    : "interpreter";
 }
 
 /**

@@ -23,7 +23,7 @@ describe("the first line of a script", () => {
     ["#!\n", "", undefined, ""],
   ])("%j", (line, interpreter, argument, program) => {
     const shebang = parse(line);
-    expect(shebang).toEqual({ interpreter, argument, carriageReturn: false });
+    expect(shebang).toEqual({ interpreter, argument, carriageReturn: false, cut: "no" });
     expect(shebang && shebangProgram(shebang)).toBe(program);
   });
 
@@ -32,7 +32,22 @@ describe("the first line of a script", () => {
       interpreter: "/bin/sh",
       argument: undefined,
       carriageReturn: true,
+      cut: "no",
     });
+  });
+
+  const letters = (count: number) => "e".repeat(count);
+  test.each<[string, string, string]>([
+    ["255 bytes", `#!/bin/sh -${letters(244)}\n`, "no"],
+    ["255 bytes of UTF-8", `#!/bin/sh ${"ü".repeat(122)}x\n`, "no"],
+    ["256 bytes", `#!/bin/sh -${letters(245)}\n`, "argument"],
+    ["256 bytes of UTF-8", `#!/bin/sh ${"ü".repeat(123)}\n`, "argument"],
+    ["no end", `#!/usr/bin/env -S A=${letters(300)} sh`, "argument"],
+    ["pip's: a long path in a folder", `#!/home/${letters(300)}/bin/python3\n`, "interpreter"],
+    ["a path that ends behind the limit", `#!/${letters(253)} -x\n`, "interpreter"],
+    ["blanks alone", `#!${" ".repeat(300)}/bin/sh\n`, "interpreter"],
+  ])("of %s: what the kernel cuts off", (_, line, cut) => {
+    expect(parse(line)?.cut).toBe(cut);
   });
 
   test.each(["", "#", "\x7fELF", " #!/bin/sh"])("is not there in %j", (text) => {

@@ -89,6 +89,24 @@ describe("the program sees", () => {
   });
 });
 
+skipUnless("fuse", "userns")("children and threads find the compiled code", async () => {
+  const main = `if (process.argv[2] !== undefined || !require("worker_threads").isMainThread) {
+    console.log("started", process.execArgv.length);
+  } else {
+    const { fork, spawnSync } = require("child_process");
+    fork(__filename, ["child"]);
+    fork(__filename, ["child"], { execArgv: ["--no-warnings"] });
+    spawnSync("node", [__filename, "child"], { stdio: "inherit" });
+    new (require("worker_threads").Worker)(__filename);
+  }`;
+  await pack("family", { "main.js": main, "package.json": "{}" }, "--entry", "main.js");
+  const env = { HOME: temporaryDirectory(), NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
+  const { stdout, stderr } = await run(out("family"), [], { env });
+  expect(stdout.match(/started/g)).toHaveLength(4);
+  expect(stderr.match(/app\/main\.js was accepted/g)?.length).toBeGreaterThanOrEqual(5);
+  expect(stderr).not.toMatch(/main\.js was rejected/);
+});
+
 /** What a folder may hold that no start may trip over. */
 const folders: Record<string, (dir: string) => void> = {
   "a package.json with a merge conflict": (at) =>

@@ -4,7 +4,7 @@
  */
 import { open } from "node:fs/promises";
 import semver from "semver";
-import { readDynamic } from "../../elf/dynamic.ts";
+import { type DynamicFacts, readDynamic } from "../../elf/dynamic.ts";
 import { hasElfMagic, machineName } from "../../elf/read.ts";
 import type { FailureText } from "../../errors.ts";
 import { hostLibrary } from "../../libraries/host-libraries.ts";
@@ -41,11 +41,11 @@ export interface Candidate {
   shown: string;
 }
 
-export interface Checked {
-  /** For example "24.21.0"; undefined when it does not run here and does not say it. */
-  version: string | undefined;
-  /** Libraries that it takes from the target. */
-  libraries: readonly string[];
+/** What an interpreter is for. */
+interface Surroundings {
+  target: Target;
+  /** Whether libraries that machines may lack are packed with it. */
+  packsLibraries: boolean;
 }
 
 /**
@@ -65,34 +65,57 @@ export function checkVersion(version: string, takesAll = true): void {
 }
 
 /**
- * @param packsLibraries whether those that machines may lack are packed with it
  * @param version when it is known already
+ * @returns its version; undefined when it does not run here and does not say it
  * @throws E_NODE_INTERPRETER, E_ELF_*
  */
 export async function checkInterpreter(
   { bytes, file, shown }: Candidate,
-  { target, packsLibraries }: { target: Target; packsLibraries: boolean },
+  surroundings: Surroundings,
   version?: string,
-): Promise<Checked> {
+): Promise<string | undefined> {
   if (!hasElfMagic(bytes))
     throw isNone(shown, bytes.subarray(0, 2).equals(SCRIPT) ? "script" : "file");
-  const handle = await open(file);
-  const facts = await readDynamic(handle, shown).finally(() => handle.close());
-  const { machine } = facts.elf;
-  if (machine !== target.machine) {
-    const what = `the interpreter is for ${machineName(machine)}, not for ${target.arch}`;
+  const { elf, needed } = await dynamicOf(file, shown);
+  if (elf.machine !== surroundings.target.machine) {
+    const what = `the interpreter is for ${machineName(elf.machine)}, not for ${surroundings.target.arch}`;
     throw errors.interpreter(what, { path: shown });
   }
-  if (facts.needed.some((name) => name.startsWith("libnode.so"))) {
+  if (needed.some((name) => name.startsWith("libnode.so"))) {
     const hint: FailureText = (name) => `Pack a Node of one piece: ${name("node", DEFAULT_NODE)}`;
     throw errors.interpreter("most of this Node is in libnode.so", { path: shown, hint });
   }
   if (!bytes.includes(MARK)) throw isNone(shown);
-  const lacking = facts.needed.filter((name) => !isEverywhere(name, target.libc));
-  if (lacking.length > 0 && !packsLibraries) throw needs("this Node", lacking, shown);
+  checkLibraries(needed, surroundings, shown);
   const found = version ?? (await askVersion(file, shown));
   if (found !== undefined) checkVersion(found);
-  return { version: found, libraries: facts.needed };
+  return found;
+}
+
+/**
+ * Of one that was looked at before, for a build that packed other libraries perhaps.
+ *
+ * @throws E_NODE_INTERPRETER, E_ELF_*
+ */
+export async function checkAgain(
+  { file, shown }: Pick<Candidate, "file" | "shown">,
+  surroundings: Surroundings,
+): Promise<void> {
+  checkLibraries((await dynamicOf(file, shown)).needed, surroundings, shown);
+}
+
+async function dynamicOf(file: string, shown: string): Promise<DynamicFacts> {
+  const handle = await open(file);
+  return readDynamic(handle, shown).finally(() => handle.close());
+}
+
+function checkLibraries(
+  needed: readonly string[],
+  { target, packsLibraries }: Surroundings,
+  shown: string,
+): void {
+  const lacking = needed.filter((name) => !isEverywhere(name, target.libc));
+  if (lacking.length > 0 && !packsLibraries) throw needs("this Node", lacking, shown);
 }
 
 function isEverywhere(library: string, libc: Libc): boolean {

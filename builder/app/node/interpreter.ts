@@ -6,7 +6,7 @@ import path from "node:path";
 import semver from "semver";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
-import { checkInterpreter, checkVersion, DEFAULT_NODE } from "./check-interpreter.ts";
+import { checkAgain, checkInterpreter, checkVersion, DEFAULT_NODE } from "./check-interpreter.ts";
 import { type CacheEntry, type Facts, InterpreterCache, type Wanted } from "./interpreter-cache.ts";
 import * as errors from "./node-errors.ts";
 import {
@@ -100,7 +100,7 @@ async function localInterpreter(
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw fileUnreadable(file, cause);
   });
-  const checked = await checkInterpreter({ bytes, file, shown: file }, request, version);
+  const found = await checkInterpreter({ bytes, file, shown: file }, request, version);
   const stripped = await stripElf(bytes, file);
   const out = path.join(request.workspace, "node");
   writeFileSync(out, stripped, { mode: 0o755 });
@@ -110,7 +110,7 @@ async function localInterpreter(
     digest: createHash("sha256").update(stripped).digest("hex"),
     licence: licences.find((name) => existsSync(name)),
     facts: undefined,
-    version: checked.version,
+    version: found,
     source: file,
     env: [],
   };
@@ -132,7 +132,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
   if (exact !== null) {
     checkVersion(exact, request.packsLibraries);
     const kept = await cache.take(want(exact));
-    if (kept !== undefined) return interpreterIn(kept, name, exact);
+    if (kept !== undefined) return takenOut(request, kept, name, exact);
     const own = await ownInterpreter(request, want(exact));
     if (own !== undefined) return own;
   }
@@ -146,12 +146,12 @@ async function published(request: InterpreterRequest, range: string): Promise<In
       throw unreachable(request, `${registry.url}${name}`, want(""), cause);
     }
     request.report(`the registry cannot be reached; Node ${version} of the cache is packed`);
-    return interpreterIn(kept, name, version);
+    return takenOut(request, kept, name, version);
   }
   const [version, release] = chosen(versions, range, request, registry.url);
   const wanted = want(version, KNOWN[`${name}-${version}`]?.integrity ?? release.integrity);
   const kept = exact === null ? await cache.take(wanted) : undefined;
-  if (kept !== undefined) return interpreterIn(kept, name, version);
+  if (kept !== undefined) return takenOut(request, kept, name, version);
   request.report(`downloading Node ${version} for ${request.target.arch} from ${registry.url}`);
   try {
     return await fetchRelease(request, registry, wanted, release.tarball);
@@ -159,6 +159,18 @@ async function published(request: InterpreterRequest, range: string): Promise<In
     if (cause instanceof BundleError) throw cause;
     throw unreachable(request, release.tarball, wanted, cause);
   }
+}
+
+/** One of the cache, which may have been put there for a build with other libraries. */
+async function takenOut(
+  request: InterpreterRequest,
+  kept: CacheEntry,
+  name: string,
+  version: string,
+): Promise<Interpreter> {
+  const found = interpreterIn(kept, name, version);
+  await checkAgain({ file: found.file, shown: `Node ${version} of the cache` }, request);
+  return found;
 }
 
 /** The newest version in a range. */

@@ -202,6 +202,13 @@ describe("findInterpreter", () => {
     await registry.publish(name, "26.1.0", { ...files, "bin/node": needing(...needed) });
     const found = await findInterpreter(request("26.1.0", { packsLibraries: true }));
     expect(found).toMatchObject({ version: "26.1.0" });
+    await registry.publish(name, "27.0.0", { ...files, "bin/node": needing(...needed) });
+    await findInterpreter(request("27.0.0", { packsLibraries: true }));
+    // It is in the cache now, for whoever packs libraries.
+    const refused = { code: "E_NODE_INTERPRETER", message: expect.stringContaining("libatomic") };
+    await expect(findInterpreter(request("27.0.0"))).rejects.toMatchObject(refused);
+    await registry.close();
+    await expect(findInterpreter(request("27"))).rejects.toMatchObject(refused);
   });
 
   test("takes one that needs what every machine has", async () => {

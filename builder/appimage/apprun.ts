@@ -49,6 +49,11 @@ const split = (pair: string): [name: string, value: string] => {
   return [pair.slice(0, at), pair.slice(at + 1)];
 };
 
+/** Whether a shell can take a variable away by itself: it has a name for it, and no use of its own. */
+function isPlain(name: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(name) && !/^(?:BASH\w*|E?UID|PPID|SHELLOPTS|PWD|_)$/.test(name);
+}
+
 /**
  * Values of templates/appdir/AppRun: it does what the manifest records, for tools that do not know
  * of a manifest.
@@ -59,16 +64,18 @@ export function appRunCommand(
 ): Record<string, string> {
   const environment = environmentOf(app, options);
   const { lines, names } = assignments(environment);
+  const gone = environment.unset.filter((name) => !names.has(name));
   const given = [
-    ...environment.unset.filter((name) => !names.has(name)).flatMap((name) => ["-u", name]),
+    ...gone.filter((name) => !isPlain(name)).flatMap((name) => ["-u", name]),
     ...environment.env.filter((pair) => !names.has(split(pair)[0])),
   ];
   const words = [
-    // Only where it is needed: env is one more program that a small system may lack.
+    // Only where it is needed: env is one more program, and PATH may lead to none or to another one.
     ...(given.length > 0 ? ["env", ...given.map(word)] : []),
     word(`${BUNDLE_DIR}/${fromBytes(app.entry)}`),
     ...[...app.args, ...options.args].map(word),
   ];
-  const command = [...lines, `exec ${words.join(" ")} "$@"`].join("\n");
+  const unset = gone.filter(isPlain).map((name) => `unset -v ${name}`);
+  const command = [...unset, ...lines, `exec ${words.join(" ")} "$@"`].join("\n");
   return { name: options.name, command };
 }

@@ -107,6 +107,25 @@ skipUnless("unsquashfs")("the AppRun for other tools does the same", async () =>
   }
 });
 
+skipUnless("unsquashfs")("the AppRun for other tools starts whatever PATH is", async () => {
+  const options = { unsetEnv: ["GONE", "ALSO"], format: "appimage" } as const;
+  const file = await pack({ run: '#!/bin/sh\necho "started ${GONE-} $1"\n' }, options);
+  const dir = path.join(temporaryDirectory(), "app");
+  const offset = printed(await run(file, ["--bundle-offset"])).trim();
+  expect((await run("unsquashfs", ["-q", "-n", "-d", dir, "-o", offset, file])).status).toBe(0);
+  const own = temporaryDirectory();
+  for (const name of ["readlink", "env", "sh"]) {
+    writeFileSync(path.join(own, name), "#!/bin/sh\necho the wrong one\n", { mode: 0o755 });
+  }
+  for (const PATH of [undefined, "", "/nonexistent", own, "."]) {
+    const options = { cwd: own, env: { PATH, GONE: "here" } };
+    expect(await run(path.join(dir, "AppRun"), ["x"], options)).toMatchObject({
+      stdout: "started  x\n",
+      stderr: "",
+    });
+  }
+});
+
 test("what a bundle unsets or sets is built on in place of the caller's value", async () => {
   const file = await pack(
     { run: show },

@@ -71,6 +71,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   compileCache?: boolean | undefined;
   /** node: whether the packed Node comes first in the app's PATH. Default true. */
   nodeInPath?: boolean | undefined;
+  /** node: whether files of installed packages that are for other machines are packed. Default false. */
+  keepForeign?: boolean | undefined;
   /** node: whether NODE_OPTIONS and NODE_PATH of the caller reach the app. Default false. */
   inheritNodeOptions?: boolean | undefined;
   /** Is told what takes time, one line each. */

@@ -10,10 +10,11 @@ import { fileNode, symlinkNode } from "../../tree/node.ts";
 import { byteString, joinPath } from "../../tree/path.ts";
 import { Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
+import type { ForeignFiles } from "./foreign.ts";
 import type { Closure } from "./installed.ts";
 import type { InstalledProgram } from "./installed-programs.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { installedPackage } from "./package.ts";
+import { installedPackage, shownPackage } from "./package.ts";
 
 /** The interpreter and what belongs to it. */
 export const NODE_DIR = "node";
@@ -27,12 +28,23 @@ export class NodeAppTree {
   readonly tree = new Tree();
   readonly #dir: string;
   readonly #exclude: readonly string[];
+  readonly #foreign: ForeignFiles | undefined;
   readonly #host: HostTree;
   #base: string | undefined;
 
-  /** @param dir of the project: absolute, links followed @param exclude globs below it */
-  constructor(dir: string, exclude: readonly string[], signal?: AbortSignal) {
+  /**
+   * @param dir of the project: absolute, links followed
+   * @param exclude globs below it
+   * @param foreign takes out what is for other machines; without it that is packed
+   */
+  constructor(
+    dir: string,
+    exclude: readonly string[],
+    foreign: ForeignFiles | undefined,
+    signal?: AbortSignal,
+  ) {
     this.#dir = dir;
+    this.#foreign = foreign;
     this.#exclude = exclude;
     const globs = exclude.map(relativeGlob);
     const excluded = globs.length === 0 ? () => false : picomatch(globs, { dot: true });
@@ -133,7 +145,10 @@ export class NodeAppTree {
 
   /** Adds the project as it is, without installed packages. */
   async addProject(): Promise<void> {
-    await this.#host.addFolder(byteString(this.#dir), [...NEVER, ...this.#exclude]);
+    const isInstalled = installedPackage(this.#dir) === this.#dir;
+    await this.#host.addFolder(byteString(this.#dir), [...NEVER, ...this.#exclude], (folder) => {
+      if (isInstalled) this.#foreign?.takeOut(shownPackage(this.#dir), folder, undefined);
+    });
   }
 
   /** Adds installed packages and the links that lead to them. */
@@ -148,9 +163,10 @@ export class NodeAppTree {
       }
       const found = addons.get(dir);
       const compiled = found !== undefined && found.kept.length > 0;
-      const leftovers = compiled ? [...BUILD_LEFTOVERS, ...found.foreign] : [];
-      const exclude = ["node_modules", ...leftovers, ...this.#exclude];
-      await this.#host.addFolder(byteString(dir), exclude);
+      const exclude = ["node_modules", ...(compiled ? BUILD_LEFTOVERS : []), ...this.#exclude];
+      await this.#host.addFolder(byteString(dir), exclude, (folder) =>
+        this.#foreign?.takeOut(shownPackage(dir), folder, found),
+      );
     }
     for (const place of places) this.#host.addWay(byteString(place));
   }

@@ -9,6 +9,7 @@ import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
 import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
+import { ForeignFiles } from "./foreign.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { findInterpreter, type Interpreter } from "./interpreter.ts";
 import { describeLinks } from "./link-report.ts";
@@ -54,10 +55,13 @@ async function prepare(request: AppRequest): Promise<App> {
     for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
   }
   const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
-  const image = new NodeAppTree(entry.dir, options.exclude ?? [], request.signal);
+  const foreign = options.keepForeign ? undefined : new ForeignFiles(target);
+  const image = new NodeAppTree(entry.dir, options.exclude ?? [], foreign, request.signal);
   const unmatched = await prepared.fill(image);
   await addFlagFiles(image, flags);
   await image.addPackages(prepared.closure, addons);
+  const leftOut = foreign?.summary();
+  if (leftOut !== undefined) request.report(leftOut);
   image.addPrograms(await installedPrograms(reader, prepared.closure));
   const links = describeLinks(await image.settle(), entry.dir, isBundled);
   await image.addStart();
@@ -92,7 +96,8 @@ async function prepare(request: AppRequest): Promise<App> {
         : `interpreter: Node ${interpreter.version ?? "of unknown version"} from ${interpreter.source}`,
       ...explainFlags(flags, !isBundled),
       ...prepared.explain,
-      ...explainAddons(addons),
+      ...explainAddons(addons, foreign !== undefined),
+      ...(leftOut === undefined ? [] : [leftOut]),
       ...links.explain,
       `compile cache: ${cache}`,
       ...libraries.explain,
@@ -179,9 +184,11 @@ async function addCompileCache(
   }
 }
 
-function explainAddons(addons: Addons): string[] {
+function explainAddons(addons: Addons, withoutForeign: boolean): string[] {
   return [...addons.values()].flatMap(({ name, kept, foreign }) => [
     ...kept.map((file) => `addon: ${name}/${file}`),
-    ...foreign.map((file) => `left out: ${name}/${file}, for another machine`),
+    ...(withoutForeign
+      ? foreign.map((file) => `left out: ${name}/${file}, for another machine`)
+      : []),
   ]);
 }

@@ -122,6 +122,7 @@ function givenOptions(args: Arguments): GivenOptions {
     include: list("include"),
     compileCache: off("no-compile-cache"),
     nodeInPath: off("no-node-in-path"),
+    keepForeign: on("keep-foreign"),
     inheritNodeOptions: on("inherit-node-options"),
     ...appImageChoices(args),
   };

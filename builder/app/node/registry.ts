@@ -73,7 +73,12 @@ function authorizationFor(url: string, settings: Map<string, string>): string | 
   return basic === undefined ? undefined : `Basic ${basic}`;
 }
 
-async function get(registry: Registry, url: string, accept: string): Promise<Response> {
+async function get(
+  registry: Registry,
+  url: string,
+  accept: string,
+  signal: AbortSignal = AbortSignal.timeout(PATIENCE),
+): Promise<Response> {
   // A token is for its own registry only, wherever that keeps its files: not for its neighbours on
   // one host, and not for the same host without encryption.
   const own = new URL(url).href.startsWith(new URL(registry.url).href);
@@ -81,7 +86,7 @@ async function get(registry: Registry, url: string, accept: string): Promise<Res
     accept,
     ...(own && registry.authorization && { authorization: registry.authorization }),
   };
-  const response = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE) });
+  const response = await fetch(url, { headers, signal });
   if (!response.ok) throw new Error(`${url} answers ${response.status} ${response.statusText}`);
   return response;
 }
@@ -104,6 +109,27 @@ export async function publishedVersions(
   return found;
 }
 
+export interface DownloadOptions {
+  /** Is told how far a download is, now and then. `total` is unknown where the registry does not say. */
+  onProgress?: (bytes: number, total: number | undefined) => void;
+  /** Time from one `onProgress` to the next, ms. */
+  every?: number;
+  /** How long the other side may say nothing, ms. */
+  patience?: number;
+}
+
+/** Aborts when nothing has happened for a time: however long a download takes, it goes on. */
+function watchdog(patience: number): { signal: AbortSignal; alive: () => void; end: () => void } {
+  const controller = new AbortController();
+  const timeout = () => new DOMException("it does not answer", "TimeoutError");
+  const timer = setTimeout(() => controller.abort(timeout()), patience);
+  return {
+    signal: controller.signal,
+    alive: () => void timer.refresh(),
+    end: () => clearTimeout(timer),
+  };
+}
+
 /**
  * Downloads a tarball into `file` and checks it while it arrives; a file that is not the published
  * one is removed.
@@ -114,15 +140,26 @@ export async function download(
   registry: Registry,
   { tarball, integrity }: Published,
   file: string,
+  { onProgress, every = 5000, patience = PATIENCE }: DownloadOptions = {},
 ): Promise<void> {
   const [algorithm = "", wanted = ""] = strongest(integrity);
   const hash = createHash(algorithm);
+  const watch = watchdog(patience);
   try {
-    const { body } = await get(registry, tarball, "*/*");
+    const { body, headers } = await get(registry, tarball, "*/*", watch.signal);
     if (body === null) throw new Error(`${tarball} answers without content`);
+    const total = Number(headers.get("content-length")) || undefined;
+    let told = performance.now();
+    let bytes = 0;
     const hashing = new Transform({
       transform(chunk: Buffer, _, done) {
+        watch.alive();
         hash.update(chunk);
+        bytes += chunk.length;
+        if (performance.now() - told >= every) {
+          told = performance.now();
+          onProgress?.(bytes, total);
+        }
         done(null, chunk);
       },
     });
@@ -134,6 +171,8 @@ export async function download(
   } catch (cause) {
     rmSync(file, { force: true });
     throw cause;
+  } finally {
+    watch.end();
   }
 }
 

@@ -79,7 +79,7 @@ static int prepare(struct start *start, struct failure *failure)
 	double began = debug && *debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 ||
-	    home_prepare(start->home, &start->identity, false, failure) < 0 ||
+	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;
 	if (debug && *debug)
@@ -211,7 +211,7 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 	start->mounting.on_host = true;
 	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
 	    take_mount_type(start, failure) < 0 ||
-	    home_prepare(start->home, &start->identity, false, failure) < 0 ||
+	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;
 	return appimage_hold(start->invocation.archives[0].target, &start->procdir, failure);

@@ -306,6 +306,14 @@ void archive_from_bundle(struct archive *archive, const struct bundle *bundle)
 	snprintf(archive->name, sizeof archive->name, "%s", name);
 }
 
+bool archive_is_public(const struct archive *archive)
+{
+	struct stat st;
+
+	/* By its name: what is open may be a copy in memory. */
+	return archive->file && stat(archive->file, &st) == 0 && st.st_mode & S_IROTH;
+}
+
 void archive_close(struct archive *archive)
 {
 	sqfs_reader_free(archive->reader);

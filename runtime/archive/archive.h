@@ -73,6 +73,9 @@ int archive_check(void *archive, struct failure *failure);
  */
 int archive_extract(const struct archive *archive, int dir, struct failure *failure);
 
+/* Whether everybody may read the file. */
+bool archive_is_public(const struct archive *archive);
+
 struct bundle;
 /* The image of a bundle itself, at $FUSELAGE_STATIC/NAME or where the manifest says. */
 void archive_from_bundle(struct archive *archive, const struct bundle *bundle);

@@ -18,7 +18,8 @@ int cache_open_directory(const char *home, const struct caller *caller, bool mak
 				      trusted_open(parent, "cache", caller, end, code, failure);
 	OWNED_FD cache = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (cache < 0 || fchmod(cache, 0700) < 0)
+	/* Of root's, what is in it is as it is told; nobody else may list it. */
+	if (cache < 0 || fchmod(cache, caller->uid ? 0700 : 0711) < 0)
 		return fail_errno(failure, code, "%.300s/cache", home);
 	return steal_fd(&cache);
 }

@@ -161,6 +161,9 @@ static int open_tree(const struct disk_tree *tree)
 	    (tree->temporary && made.st_mtim.tv_sec < time(NULL) - DAY))
 		return -1;
 	futimens(fd, NULL);
+	/* Who may read the archive may read its files, by the modes that they have in it. */
+	if (tree->caller->uid == 0 && !(st.st_mode & S_IXOTH) && archive_is_public(tree->archive))
+		fchmod(fd, 0711);
 	return steal_fd(&fd);
 }
 
@@ -205,8 +208,8 @@ static int make(const struct disk_tree *tree, struct failure *failure)
 }
 
 /*
- * Opens the cache in tree->base. Returns -1 and errno: EPERM or EEXIST when it is not the caller's
- * own, which is not for us to get around; others where no program can be started.
+ * Opens the cache in tree->base. Returns -1 where it is not the caller's own, or no program can be
+ * started.
  */
 static int open_cache(struct disk_tree *tree, struct failure *failure)
 {
@@ -226,28 +229,39 @@ static int open_cache(struct disk_tree *tree, struct failure *failure)
 	return fail_cause(failure, FUSELAGE_CAUSE_NOEXEC);
 }
 
+/* Root's are where everyone may go through: a server that gives root up still finds its files. */
 static int find_cache(struct disk_tree *tree, struct failure *failure)
 {
 	const char *forced = getenv(ENV_FUSELAGE_HOME);
-	const char *const others[] = { getenv(ENV_TMPDIR), "/tmp", "/dev/shm", "/var/tmp",
-				       getenv("XDG_RUNTIME_DIR") };
+	bool root = tree->caller->uid == 0, alone = forced && *forced;
+	char own[32];
+	const char *const places[][2] = {
+		{ root && !alone ? "/var/cache" : NULL, "/fuselage" },
+		{ tree->home, "" },
+		{ getenv(ENV_TMPDIR), own },
+		{ "/tmp", own },
+		{ "/dev/shm", own },
+		{ "/var/tmp", own },
+		{ getenv("XDG_RUNTIME_DIR"), own },
+	};
+	const size_t home = 1, count = alone ? home + 1 : sizeof places / sizeof *places;
 
-	snprintf(tree->base, sizeof tree->base, "%s", tree->home);
-	tree->temporary = strncmp(tree->base, "/tmp/", 5) == 0;
-	int cache = open_cache(tree, failure); /* whose words stay when no other place does */
-	if (cache >= 0 || (forced && *forced) || errno == EPERM || errno == EEXIST)
-		return cache;
-	tree->temporary = true;
-	for (size_t i = 0; cache < 0 && i < sizeof others / sizeof *others; i++) {
-		if (!others[i] || others[i][0] != '/' ||
-		    snprintf(tree->base, sizeof tree->base, "%s/fuselage-%u", others[i],
-			     (unsigned)tree->caller->uid) >= (int)sizeof tree->base)
+	snprintf(own, sizeof own, "/fuselage-%u", (unsigned)tree->caller->uid);
+	for (size_t i = 0; i < count; i++) {
+		if (!places[i][0] || places[i][0][0] != '/' ||
+		    snprintf(tree->base, sizeof tree->base, "%s%s", places[i][0], places[i][1]) >=
+			    (int)sizeof tree->base)
 			continue;
-		cache = open_cache(tree, failure);
-	}
-	if (cache >= 0)
+		tree->temporary = i > home || strncmp(tree->base, "/tmp/", 5) == 0;
+		int cache = open_cache(tree, failure); /* whose first words stay when none does */
+		if (cache < 0)
+			continue;
 		failure_clear(failure);
-	return cache;
+		if (root && i != home)
+			fchmodat(AT_FDCWD, tree->base, 0711, 0);
+		return cache;
+	}
+	return -1;
 }
 
 /* For privileges_isolated: returns the tree's descriptor. */

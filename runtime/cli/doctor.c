@@ -157,7 +157,7 @@ static int attempt_main(void *argument)
 	struct failure failure = { 0 };
 
 	start->mounting.type = attempt->strategy;
-	if (home_prepare(start->home, &start->identity, false, &failure) == 0 &&
+	if (home_prepare(start->home, &start->identity, &failure) == 0 &&
 	    mount_archives(start, &failure) == 0)
 		return 0;
 	/* What the strategy itself said, without what a start adds for those who asked for it. */
@@ -263,7 +263,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 	FILE *out = json ? stderr : stdout;
 	start->mounting.type = "auto";
 	const struct share_terms terms = mounting_terms(&start->mounting);
-	char kept = home_prepare(start->home, &start->identity, false, &ignored) < 0 ?
+	char kept = home_prepare(start->home, &start->identity, &ignored) < 0 ?
 			    0 :
 			    share_ask(&start->mounting.share, &start->identity, &terms,
 				      start->invocation.archives);

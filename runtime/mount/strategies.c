@@ -197,10 +197,12 @@ static int try_fuse(struct attempt *attempt, struct failure *failure)
 static void fusermount_options(const struct attempt *attempt, char *options)
 {
 	const struct fuse_options *chosen = &attempt->mounting->fuse;
-	char *out = options + snprintf(options, sizeof FUSERMOUNT_OPTIONS + 32,
-				       FUSERMOUNT_OPTIONS "%s%s,fsname=",
-				       chosen->allow_other ? ",allow_other" : "",
-				       chosen->noexec ? ",noexec" : "");
+	/* What root mounts is there for everyone who may go there. */
+	bool everyone = chosen->allow_other || attempt->mounting->identity->caller.uid == 0;
+	char *out = options +
+		    snprintf(options, sizeof FUSERMOUNT_OPTIONS + 32,
+			     FUSERMOUNT_OPTIONS "%s%s,fsname=", everyone ? ",allow_other" : "",
+			     chosen->noexec ? ",noexec" : "");
 
 	for (const char *in = attempt->image->source; *in; in++) {
 		if (*in == ',' || *in == '\\')

@@ -22,7 +22,9 @@ int proof_open(const char *home, uid_t uid)
 
 	snprintf(path, sizeof path, "%s/share.lock", home);
 	/* NONBLOCK: whoever can read the file could have a lease on it, which to break takes long. */
-	OWNED_FD file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	OWNED_FD file =
+		!*home ? -1 :
+			 open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != uid ||
 	    (st.st_mode & (S_IRWXG | S_IRWXO)))
 		return -1;

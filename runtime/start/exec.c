@@ -126,7 +126,7 @@ static int give_up_root(const struct start *start, struct failure *failure)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	if (privileges_drop(caller, failure) < 0)
 		return -1;
-	procdir_link(&start->procdir, &start->identity, start->home);
+	procdir_link(&start->procdir, start->home);
 	return 0;
 }
 

@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/owned.h"
-#include "start/procdir.h"
 #include "kernel/trusted_path.h"
 #include "generated/names.h"
 
@@ -29,54 +29,50 @@ __attribute__((format(printf, 2, 3))) static int format_path(char *path, const c
 	return 0;
 }
 
-/* A start with root's rights left a link to its own place; this one needs a directory. */
-static void forget_link(int home)
-{
-	char target[sizeof STARTS_DIRECTORY];
-	ssize_t n = readlinkat(home, PROCDIRS, target, sizeof target);
-
-	if (n == sizeof target - 1 && memcmp(target, STARTS_DIRECTORY, (size_t)n) == 0)
-		unlinkat(home, PROCDIRS, 0);
-}
-
-int home_open_procdirs(const char *path)
-{
-	OWNED_FD home = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	forget_link(home);
-	mkdirat(home, PROCDIRS, 0700); /* of root, for whom home_prepare made none */
-	return openat(home, PROCDIRS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* EPERM (another owner) and EEXIST (a symlink, a file) are for the user to look into. */
-static int use_place(char path[PATH_MAX], const struct identity *identity, const char *base,
-		     const char *name, bool writable, struct failure *failure)
+/* Makes and opens a folder that nobody else can change. */
+static int use_place(char path[PATH_MAX], const struct caller *caller, const char *const place[2],
+		     bool writable, struct failure *failure)
 {
 	const enum fuselage_code code = FUSELAGE_E_HOME_UNUSABLE;
 
-	if (format_path(path, "%s%s", strcmp(base, "/") == 0 ? "" : base, name) < 0)
-		return fail_errno(failure, code, "%.300s%s", base, name);
-	OWNED_FD home =
-		trusted_open(AT_FDCWD, path, &identity->caller, TRUSTED_MAKE, code, failure);
-	if (home < 0)
-		return -1;
-	if (procdir_is_below_run(identity))
-		return 0;
-	forget_link(home);
-	OWNED_FD procdirs =
-		trusted_open(home, PROCDIRS, &identity->caller, TRUSTED_MAKE, code, failure);
-	if (procdirs < 0)
-		return -1;
-	if (writable && syscall(SYS_faccessat, procdirs, ".", W_OK) < 0)
+	if (format_path(path, "%s%s", strcmp(place[0], "/") == 0 ? "" : place[0], place[1]) < 0)
+		return fail_errno(failure, code, "%.300s%s", place[0], place[1]);
+	OWNED_FD fd = trusted_open(AT_FDCWD, path, caller, TRUSTED_MAKE, code, failure);
+	if (fd >= 0 && writable && syscall(SYS_faccessat, fd, ".", W_OK) < 0)
 		return fail_errno(failure, code, "%.300s", path);
-	return 0;
+	return steal_fd(&fd);
 }
 
-int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writable,
-		 struct failure *failure)
+/* The first that can be used; without any the failure is that of the first. */
+static int use_first(char path[PATH_MAX], const struct caller *caller,
+		     const char *const places[][2], size_t count, bool writable,
+		     struct failure *failure)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!places[i][0] || places[i][0][0] != '/')
+			continue;
+		int fd = use_place(path, caller, places[i], writable, failure);
+		if (fd < 0)
+			continue;
+		failure_clear(failure);
+		return fd;
+	}
+	return -1;
+}
+
+#define COUNT(places) (sizeof(places) / sizeof *(places))
+
+const char *home_forced(void)
+{
+	const char *forced = getenv(ENV_FUSELAGE_HOME);
+
+	return forced && *forced ? forced : NULL;
+}
+
+int home_prepare(char home[PATH_MAX], const struct identity *identity, struct failure *failure)
 {
 	char last[32];
-	const char *forced = getenv(ENV_FUSELAGE_HOME);
+	const char *const forced[] = { home_forced(), "" };
 	/* Root often has a user's HOME and XDG_RUNTIME_DIR. */
 	const char *const places[][2] = {
 		{ getenv(ENV_HOME), "/.fuselage" },
@@ -86,17 +82,50 @@ int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writ
 	};
 
 	snprintf(last, sizeof last, "/fuselage-%u", (unsigned)identity->caller.uid);
-	if (forced && *forced)
-		return use_place(home, identity, forced, "", writable, failure);
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		if (!places[i][0] || places[i][0][0] != '/')
-			continue;
-		if (use_place(home, identity, places[i][0], places[i][1], writable, failure) == 0) {
-			failure_clear(failure);
-			return 0;
-		}
-		if (errno == EPERM || errno == EEXIST)
-			break;
+	OWNED_FD fd = forced[0] ? use_place(home, &identity->caller, forced, false, failure) :
+				  use_first(home, &identity->caller, places, COUNT(places), false,
+					    failure);
+	if (fd >= 0)
+		return 0;
+	*home = 0;
+	if (forced[0])
+		return -1;
+	failure_clear(failure);
+	return 0;
+}
+
+/* Starts that have their directories elsewhere leave a link by this name. */
+static void forget_link(const char *home)
+{
+	char path[PATH_MAX], byte;
+
+	if (format_path(path, "%s/" PROCDIRS, home) == 0 && readlink(path, &byte, 1) > 0)
+		unlink(path);
+}
+
+int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, const char *home,
+			bool writable, struct failure *failure)
+{
+	char own[32];
+	const bool forced = home_forced();
+	const char *const places[][2] = {
+		{ forced ? NULL : "/tmp", own },
+		{ forced ? NULL : getenv("XDG_RUNTIME_DIR"), "/fuselage-starts" },
+	};
+	const char *const at_home[] = { home, "/" PROCDIRS };
+
+	snprintf(own, sizeof own, "/.fuselage-%u", (unsigned)caller->uid);
+	OWNED_FD fd = use_first(starts, caller, places, COUNT(places), writable, failure);
+	/* What cleans up in /tmp leaves sticky files, and so the folder that mounts are on. */
+	if (fd >= 0)
+		mknodat(fd, ".keep", S_IFREG | S_ISVTX | 0600, 0);
+	if (fd < 0 && *home) {
+		forget_link(home);
+		failure_clear(failure);
+		fd = use_place(starts, caller, at_home, writable, failure);
 	}
-	return -1;
+	if (fd < 0)
+		return -1;
+	descriptor_path(fd, starts, PATH_MAX);
+	return 0;
 }

@@ -1,4 +1,4 @@
-/* The private folder of the caller on the host: <home>, for caches and mount points. */
+/* The private folders of the caller on the host: for caches, and for mount points. */
 #ifndef HOME_H
 #define HOME_H
 
@@ -8,17 +8,23 @@
 #include "base/fail.h"
 #include "kernel/identity.h"
 
-/*
- * Finds and makes <home>, before the namespace is entered. The first that can be used of
- * $FUSELAGE_HOME (alone when it is set), $HOME/.fuselage, $XDG_RUNTIME_DIR/fuselage, for root
- * /var/cache/fuselage, and /tmp/fuselage-<uid>. What lies below a directory that others can change
- * cannot be used; one that itself belongs to another user is an error, and with `writable` one that
- * cannot be written to is passed over.
- */
-int home_prepare(char home[PATH_MAX], const struct identity *identity, bool writable,
-		 struct failure *failure);
+/* $FUSELAGE_HOME, or NULL: the caller wants everything to be there. */
+const char *home_forced(void);
 
-/* Opens or makes <home>/procdirs. Returns a descriptor, or -1 and errno. */
-int home_open_procdirs(const char *home);
+/*
+ * Finds and makes <home>, which is for caches, before the namespace is entered. The first that can be
+ * used of $HOME/.fuselage, $XDG_RUNTIME_DIR/fuselage, for root /var/cache/fuselage, and
+ * /tmp/fuselage-<uid>; "" where there is none. What is another user's, or lies below a directory that
+ * others can change, cannot be used. $FUSELAGE_HOME is used alone, or a failure.
+ */
+int home_prepare(char home[PATH_MAX], const struct identity *identity, struct failure *failure);
+
+/*
+ * The same for the folder below which starts without root's place have their directories: the real
+ * path of the first of /tmp/.fuselage-<uid>, $XDG_RUNTIME_DIR/fuselage-starts and <home>/procdirs.
+ * With $FUSELAGE_HOME it is in that. With `writable` one that cannot be written to is passed over.
+ */
+int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, const char *home,
+			bool writable, struct failure *failure);
 
 #endif

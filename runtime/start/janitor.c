@@ -149,13 +149,11 @@ static bool is_abandoned(const char *path, const char *name)
 	       (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
 }
 
-void janitor_sweep(const char *home)
+void janitor_sweep(const char *base)
 {
-	char base[PATH_MAX + 16], path[PATH_MAX + 300];
-	DIR *dir;
+	char path[PATH_MAX + 300];
+	DIR *dir = opendir(base);
 
-	snprintf(base, sizeof base, "%s/" PROCDIRS, home);
-	dir = opendir(base);
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
 		if (is_abandoned(path, entry->d_name) && unmount_all(path) == 0)

@@ -20,7 +20,7 @@ int janitor_start(const struct procdir *procdir, const struct caller *caller, in
 /* Cleans up right now, but for what is still in use: that is left to the janitor. */
 void janitor_finish(const struct procdir *procdir);
 
-/* Cleans up after starts of the caller's whose janitor was killed: directories of dead processes. */
-void janitor_sweep(const char *home);
+/* Cleans up after starts whose janitor was killed: directories of dead processes below `base`. */
+void janitor_sweep(const char *base);
 
 #endif

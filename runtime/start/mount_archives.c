@@ -238,6 +238,8 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		return -1;
 	if (start->mounting.refusal.code != FUSELAGE_OK)
 		return 0;
+	if (procdir_prepare(&start->procdir, &start->identity, start->home, failure) < 0)
+		return -1;
 	share(start, images);
 	for (size_t i = 0; i < start->invocation.count; i++)
 		if (is_image(images[i].archive) &&
@@ -267,19 +269,30 @@ static int check_host(const struct start *start, struct failure *failure)
 	return 0;
 }
 
+/* Whoever may read the files that they are in may see what is in them. */
+static bool are_public(const struct invocation *invocation)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < invocation->count; i++)
+		all &= archive_is_public(&invocation->archives[i]);
+	return all;
+}
+
 /* Without a namespace: the directories are on the host, and somebody has to clean up. */
 static int stay_on_host(struct start *start, struct failure *failure)
 {
-	/* Nothing here needs root, and all of it stands in the caller's home. */
+	/* Nothing here needs root, and all of it stands in a folder of the caller's. */
 	if (privileges_forget(&start->identity.caller, failure) < 0)
 		return -1;
 	start->identity.kind = NAMESPACE_NONE;
 	start->identity.uid = start->identity.caller.uid;
 	start->identity.gid = start->identity.caller.gid;
-	janitor_sweep(start->home);
 	if (check_host(start, failure) < 0 ||
-	    procdir_make(&start->procdir, &start->identity, start->home, failure) < 0)
+	    procdir_make(&start->procdir, &start->identity, start->home,
+			 are_public(&start->invocation) ? 0755 : 0700, failure) < 0)
 		return -1;
+	janitor_sweep(start->procdir.base);
 	if (janitor_start(&start->procdir, &start->identity.caller, &start->mounting.janitor,
 			  failure) == 0)
 		return 0;

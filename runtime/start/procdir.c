@@ -17,32 +17,17 @@
 #define NESTED_MAX 1000
 #define STARTS_NAME (&STARTS_DIRECTORY[sizeof "/run"])
 
-bool procdir_is_below_run(const struct identity *identity)
+static bool has_roots_place(const struct caller *caller)
 {
-	return identity->kind == NAMESPACE_PRIVILEGED &&
-	       (identity->caller.setuid || identity->caller.uid == 0);
+	return caller->setuid || caller->uid == 0;
 }
 
-/*
- * Makes <base>/<pid>, or <pid>.1 where that is taken: a bundle that another one execs has the same
- * pid. Returns its descriptor; procdir->path is its path.
- */
-static int make_procdir(struct procdir *procdir, int base, const char *path, mode_t mode)
+int procdir_prepare(struct procdir *procdir, const struct identity *identity, const char *home,
+		    struct failure *failure)
 {
-	for (unsigned i = 0; i < NESTED_MAX; i++) {
-		int n = snprintf(procdir->path, sizeof procdir->path, i ? "%s/%d.%u" : "%s/%d",
-				 path, (int)getpid(), i);
-		if (n < 0 || n >= (int)sizeof procdir->path) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		const char *name = procdir->path + strlen(path) + 1;
-		if (mkdirat(base, name, mode) == 0)
-			return openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (errno != EEXIST)
-			return -1;
-	}
-	return -1;
+	return has_roots_place(&identity->caller) ?
+		       0 :
+		       home_prepare_starts(procdir->base, &identity->caller, home, false, failure);
 }
 
 static int open_again(int parent, const char *name)
@@ -51,59 +36,72 @@ static int open_again(int parent, const char *name)
 }
 
 /*
- * `name` in `parent` is open as *base. On the host it is covered by a tmpfs and the start's directory
- * made in that. Inside another start it is such a tmpfs already, with directories that are in use:
- * one more is made, and covered by a tmpfs of its own, which ends with this namespace.
+ * Makes <base>/<pid>, or <pid>.1 where that is taken: a bundle that another one execs has the same
+ * pid. Returns its descriptor; procdir->path is its path.
  */
-static int cover(struct procdir *procdir, const struct identity *identity, int parent,
-		 const char *name, int *base, const char *path)
+static int make_procdir(struct procdir *procdir, int base, mode_t mode)
+{
+	for (unsigned i = 0; i < NESTED_MAX; i++) {
+		int n = snprintf(procdir->path, sizeof procdir->path, i ? "%s/%d.%u" : "%s/%d",
+				 procdir->base, (int)getpid(), i);
+		if (n < 0 || n >= (int)sizeof procdir->path) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		const char *name = procdir->path + strlen(procdir->base) + 1;
+		if (mkdirat(base, name, mode) == 0)
+			return open_again(base, name);
+		if (errno != EEXIST)
+			return -1;
+	}
+	return -1;
+}
+
+/*
+ * The base is open as *base. On the host it is covered by a tmpfs and the start's directory made in
+ * that. Inside another start it is such a tmpfs already, with directories that are in use: one more
+ * is made, and covered by a tmpfs of its own, which ends with this namespace.
+ */
+static int cover(struct procdir *procdir, const struct identity *identity, int *base)
 {
 	static const struct mount_call call = { "fuselage", "tmpfs", 0, "mode=0755" };
 	struct stat outer, inner;
 	int dir;
 
-	if (fstat(parent, &outer) < 0 || fstat(*base, &inner) < 0)
+	if (fstat(*base, &inner) < 0 || fstatat(*base, "..", &outer, 0) < 0)
 		return -1;
 	bool nested = outer.st_dev != inner.st_dev;
 	if (!nested) {
 		if (mount_at(identity, *base, ".", &call) < 0)
 			return -1;
 		close(*base);
-		*base = open_again(parent, name);
+		*base = open_again(AT_FDCWD, procdir->base);
 		if (*base < 0)
 			return -1;
 	}
 	privileges_raise(&identity->caller);
-	dir = make_procdir(procdir, *base, path, 0755);
+	dir = make_procdir(procdir, *base, 0755);
 	privileges_lower(&identity->caller);
 	if (dir >= 0 && nested) {
 		OWNED_FD covered = dir;
 		dir = mount_at(identity, covered, ".", &call) < 0 ?
 			      -1 :
-			      open_again(*base, procdir->path + strlen(path) + 1);
+			      open_again(*base, procdir->path + strlen(procdir->base) + 1);
 	}
 	procdir->fd = dir;
 	return dir < 0 ? -1 : 0;
 }
 
-/* Returns 1 when a directory of root's cannot be had below /run. */
-static int cover_run(struct procdir *procdir, const struct identity *identity)
+/* Where everyone may go through: a server that gives root up still finds its files. */
+static int open_roots_place(struct procdir *procdir, const struct identity *identity)
 {
 	OWNED_FD run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	stpcpy(procdir->base, STARTS_DIRECTORY);
 	privileges_raise(&identity->caller);
-	OWNED_FD base = run < 0 ? -1 : open_root_directory(run, STARTS_NAME);
+	int base = run < 0 ? -1 : open_root_directory(run, STARTS_NAME);
 	privileges_lower(&identity->caller);
-	return base < 0 ? 1 : cover(procdir, identity, run, STARTS_NAME, &base, STARTS_DIRECTORY);
-}
-
-static int cover_home(struct procdir *procdir, const struct identity *identity,
-		      const char *home_path, char *path)
-{
-	OWNED_FD home = open(home_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	OWNED_FD base = home_open_procdirs(home_path);
-
-	return home < 0 || base < 0 ? -1 : cover(procdir, identity, home, PROCDIRS, &base, path);
+	return base;
 }
 
 int procdir_add(const struct procdir *procdir, const struct identity *identity, const char *name,
@@ -154,37 +152,38 @@ int procdir_hand_over(const struct procdir *procdir, const struct identity *iden
 int procdir_mount(struct procdir *procdir, const struct identity *identity, const char *home,
 		  struct failure *failure)
 {
-	char path[PATH_MAX + 16];
-	int result = 1;
+	const struct caller *caller = &identity->caller;
+	bool roots = has_roots_place(caller);
+	OWNED_FD base = roots ? open_roots_place(procdir, identity) : -1;
 
-	snprintf(path, sizeof path, STARTS_DIRECTORY);
-	if (procdir_is_below_run(identity))
-		result = cover_run(procdir, identity);
-	/* Root's own home will do where /run is read-only; a caller's never. */
-	if (result == 1 && !identity->caller.setuid) {
-		snprintf(path, sizeof path, "%s/" PROCDIRS, home);
-		result = cover_home(procdir, identity, home, path);
-	}
-	if (result != 0)
+	/* A place of root's own will do where /run is read-only; a caller's never. */
+	if (base < 0 && !caller->setuid &&
+	    (!roots || home_prepare_starts(procdir->base, caller, home, false, failure) == 0))
+		base = open_again(AT_FDCWD, procdir->base);
+	if (base < 0 || cover(procdir, identity, &base) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: no tmpfs for this start",
-				  path);
+				  procdir->base);
 	return make_directories(procdir, identity, failure);
 }
 
-int procdir_make(struct procdir *procdir, const struct identity *identity, char home[PATH_MAX],
-		 struct failure *failure)
+int procdir_make(struct procdir *procdir, const struct identity *identity, const char *home,
+		 mode_t mode, struct failure *failure)
 {
-	char path[PATH_MAX + 16];
+	const struct caller *caller = &identity->caller;
+	OWNED_FD base = caller->uid || home_forced() ? -1 : open_roots_place(procdir, identity);
 
-	/* A tmpfs would have covered one that is there and cannot be written to. */
-	if (home_prepare(home, identity, true, failure) < 0)
-		return -1;
-	snprintf(path, sizeof path, "%s/" PROCDIRS, home);
-	OWNED_FD base = home_open_procdirs(home);
-	procdir->lock = base < 0 ? -1 : make_procdir(procdir, base, path, 0700);
+	if (base < 0) {
+		/* A tmpfs would have covered one that is there and cannot be written to. */
+		if (home_prepare_starts(procdir->base, caller, home, true, failure) < 0)
+			return -1;
+		base = open_again(AT_FDCWD, procdir->base);
+		if (caller->uid == 0)
+			fchmod(base, 0711);
+	}
+	procdir->lock = base < 0 ? -1 : make_procdir(procdir, base, caller->uid ? 0700 : mode);
 	/* Somebody who sweeps may have it for a moment. */
 	if (procdir->lock < 0 || flock(procdir->lock, LOCK_EX) < 0)
-		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", path);
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
 	procdir->fd = procdir->lock;
 	if (make_directories(procdir, identity, failure) == 0)
 		return 0;
@@ -199,13 +198,21 @@ void procdir_unmake(struct procdir *procdir)
 	remove_tree(AT_FDCWD, procdir->path);
 }
 
-void procdir_link(const struct procdir *procdir, const struct identity *identity,
-		  const char *home_path)
+void procdir_link(const struct procdir *procdir, const char *home)
 {
-	OWNED_FD home = procdir_is_below_run(identity) ?
-				open(home_path, O_PATH | O_DIRECTORY | O_CLOEXEC) :
-				-1;
+	char link[PATH_MAX + 16], target[PATH_MAX];
+	size_t length = strlen(procdir->base);
 
-	if (home >= 0 && strncmp(procdir->path, STARTS_DIRECTORY, strlen(STARTS_DIRECTORY)) == 0)
-		(void)symlinkat(STARTS_DIRECTORY, home, PROCDIRS);
+	snprintf(link, sizeof link, "%s/" PROCDIRS, home);
+	if (!*home || strcmp(link, procdir->base) == 0)
+		return;
+	ssize_t n = readlink(link, target, sizeof target);
+	if (n >= 0 && (size_t)n == length && memcmp(target, procdir->base, length) == 0)
+		return;
+	/* Of a start with other rights, or of an earlier version: that one's was a folder, and empty. */
+	if (n < 0)
+		rmdir(link);
+	else
+		unlink(link);
+	(void)!symlink(procdir->base, link);
 }

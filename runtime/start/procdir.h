@@ -13,20 +13,25 @@
 #define PROCDIR_H
 
 #include <limits.h>
-#include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/fail.h"
 #include "kernel/identity.h"
 #include "generated/names.h"
 
 struct procdir {
-	char path[PATH_MAX];
+	char base[PATH_MAX]; /* a real path, without links: programs compare theirs with it */
+	char path[PATH_MAX]; /* below it */
 	int fd; /* of it, or -1 */
 	int lock; /* on it, when the host sees it, or -1 */
 };
 
-/* Whether such a start has its directories below /run. */
-bool procdir_is_below_run(const struct identity *identity);
+/*
+ * While the host's namespace is still around: finds where a start without root's rights has its
+ * directories. With them that is /run/fuselage-starts, which is made when it is needed.
+ */
+int procdir_prepare(struct procdir *procdir, const struct identity *identity, const char *home,
+		    struct failure *failure);
 
 /*
  * Inside the namespace: mounts the tmpfs and makes the directories. They are root's in setuid-root
@@ -36,11 +41,11 @@ int procdir_mount(struct procdir *procdir, const struct identity *identity, cons
 		  struct failure *failure);
 
 /*
- * Without a namespace: makes the directories of this start on the host, in the home, mode 0700, and
- * locks them (procdir->lock) for as long as anybody of this start lives.
+ * Without a namespace: makes the directories of this start on the host, and locks them (procdir->lock)
+ * for as long as anybody of this start lives. `mode` is of root's, 0755 or 0700; a user's are private.
  */
-int procdir_make(struct procdir *procdir, const struct identity *identity, char home[PATH_MAX],
-		 struct failure *failure);
+int procdir_make(struct procdir *procdir, const struct identity *identity, const char *home,
+		 mode_t mode, struct failure *failure);
 /* Takes them away again, while there is nothing in them. */
 void procdir_unmake(struct procdir *procdir);
 
@@ -55,9 +60,9 @@ int procdir_hand_over(const struct procdir *procdir, const struct identity *iden
 		      struct failure *failure);
 
 /*
- * Keeps the names <home>/procdirs/<pid>, by which a start is documented, for one whose directories
- * are below /run: a link in the home. To be called when root has been given up.
+ * Keeps the names <home>/procdirs/<pid>, by which a start is documented: a link in the home. To be
+ * called when root has been given up.
  */
-void procdir_link(const struct procdir *procdir, const struct identity *identity, const char *home);
+void procdir_link(const struct procdir *procdir, const char *home);
 
 #endif

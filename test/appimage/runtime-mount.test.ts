@@ -8,6 +8,7 @@ import { appImage, expectNoTraces, smallAppDir } from "../support/appimage.ts";
 import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 let file: string;
@@ -31,7 +32,7 @@ describe.each([
   /** Starts it. @returns the process, and the line that it printed */
   async function mount(home: string, env: Record<string, string> = {}) {
     const child = spawn(file, ["--appimage-mount"], {
-      env: { ...process.env, HOME: home, ...env },
+      env: { ...process.env, ...aloneIn(home), ...env },
       ...(user && isRoot ? ordinaryUser() : {}),
       stdio: ["ignore", "pipe", "inherit"],
     });

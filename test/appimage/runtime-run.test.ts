@@ -21,6 +21,7 @@ import { appImage, expectNoTraces, smallAppDir, variables } from "../support/app
 import { printed } from "../support/bundle-of.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 let file: string;
@@ -39,7 +40,7 @@ describe.each([
   const check = user ? skipUnless("userns") : skipUnless("root");
   const home = () => (user ? userDirectory() : temporaryDirectory());
   const start = (args: string[], dir: string, env: Record<string, string> = {}) => {
-    const all = { HOME: dir, TMPDIR: dir, FUSELAGE_DEBUG: "1", ...env };
+    const all = { ...aloneIn(dir), TMPDIR: dir, FUSELAGE_DEBUG: "1", ...env };
     return user ? asUser(file, args, dir, { env: all }) : run(file, args, { env: all });
   };
 
@@ -55,7 +56,7 @@ describe.each([
       expect(outcome.stdout).toBe("AppRun\ntool.desktop\nusr\n");
       expect(outcome.status).toBe(3);
       expect(readdirSync(dir)).toEqual([".fuselage"]);
-      expect(readdirSync(path.join(dir, ".fuselage/procdirs"))).toEqual([]);
+      await expectNoTraces(dir);
     }
   });
 
@@ -116,7 +117,7 @@ describe("in a container that refuses namespaces and has no fusermount3", () => 
   };
   const start = (home: string, args: string[], env: Record<string, string> = {}) =>
     run(refuse, [`${uid}`, `${gid}`, file, ...args], {
-      env: { HOME: home, PATH: bin(), ...env },
+      env: { ...aloneIn(home), PATH: bin(), ...env },
     });
 
   check("it starts by itself, from files on disk", async () => {
@@ -144,7 +145,7 @@ describe("in a container that refuses namespaces and has no fusermount3", () => 
 
   check("kill -9, also while it extracts, leaves nothing", async () => {
     const home = userDirectory();
-    const env = { ...process.env, HOME: home, PATH: bin() };
+    const env = { ...process.env, ...aloneIn(home), PATH: bin() };
     for (const delay of [0, 1, 2, 3, 5, 8, 40]) {
       const args = [`${uid}`, `${gid}`, file, "sh", "-c", "exec sleep 60"];
       const child = spawn(refuse, args, { env, stdio: "ignore" });

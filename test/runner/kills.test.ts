@@ -5,7 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
-import { nothing } from "../support/leftovers.ts";
+import { leftovers, nothing } from "../support/leftovers.ts";
 import { ordinaryUser, run } from "../support/process.ts";
 import {
   ask,
@@ -158,7 +158,7 @@ describe.each(ways)("$title", (way) => {
       expect(stdout.trim()).toBe("0");
       const allowed = work.title === "zip cache" ? ["cache", "procdirs"] : ["procdirs"];
       for (const name of readdirSync(path.join(home, ".fuselage"))) expect(allowed).toContain(name);
-      expect(readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+      expect(leftovers({ homes: [home] }).procdirs).toEqual([]);
       if (work.title === "zip cache") await checkCache(way, home);
     });
   }

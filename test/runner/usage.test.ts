@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { printed } from "../support/bundle-of.ts";
-import { nothing } from "../support/leftovers.ts";
+import { leftovers, nothing } from "../support/leftovers.ts";
 import { ordinaryUser, root, run } from "../support/process.ts";
 import {
   ask,
@@ -36,7 +36,7 @@ describe.each(ways)("$title", (way) => {
     const script = 'cd "$FUSELAGE_TMPDIR" && ls -A && echo hi > f && cat f && pwd';
     const [hi, dir] = (await ask(way, ["sh", "-c", script], home)).split("\n");
     expect(hi).toBe("hi");
-    expect(dir).toMatch(new RegExp(`^${startsOf(way, home)}/\\d+/tmp$`));
+    expect(dir).toMatch(new RegExp(`^${startsOf(way)}/\\d+/tmp$`));
     expect(existsSync(dir ?? "")).toBe(false);
   });
 
@@ -105,7 +105,7 @@ describe.each(ways)("$title", (way) => {
     const { said, end } = await hold(way, ["-s", image], script, home);
     try {
       expect(said).toBe("packed\n");
-      expect(readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+      expect(leftovers({ homes: [home] }).procdirs).toEqual([]);
       expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(home);
     } finally {
       await end();
@@ -117,7 +117,7 @@ describe.each(ways)("$title", (way) => {
     const left = watch(way, home, [image]);
     await ask(way, ["-s", image, "-d", `d:${image}`, "--dynamic-empty=e", "true"], home);
     expect(await left()).toEqual(nothing);
-    expect(readdirSync(path.join(home, ".fuselage/procdirs"))).toEqual([]);
+    expect(leftovers({ homes: [home] }).procdirs).toEqual([]);
   });
 
   check("the process that was started becomes the command", async () => {

@@ -17,6 +17,7 @@ import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 interface Finding {
@@ -73,7 +74,7 @@ skipUnless(
   const refuse = path.join(temporaryDirectory(), "refuse-calls");
   execFileSync("cc", ["-o", refuse, path.join(root, "test/support/refuse-calls.c")]);
   const { uid, gid } = ordinaryUser();
-  const env = { HOME: home, PATH: temporaryDirectory() };
+  const env = { ...aloneIn(home), PATH: temporaryDirectory() };
   const limited = 'ulimit -f 0 && exec "$0" --bundle-doctor --json';
   const args = [`${uid}`, `${gid}`, "/bin/sh", "-c", limited, file];
   const { status, stdout, stderr } = await run(refuse, args, { env });

@@ -13,6 +13,7 @@ import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { ordinaryUser, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const check = skipUnless("root", "fuse", "fusermount", "gcc");
@@ -28,7 +29,7 @@ const { uid, gid } = ordinaryUser();
 /** Runs the bundle as a user for whom unshare() is refused. */
 const start = (home: string, args: string[], env: Record<string, string | undefined> = {}) =>
   run(refuse, [`${uid}`, `${gid}`, file, ...args], {
-    env: { HOME: home, FUSELAGE_DEBUG: "1", ...env },
+    env: { ...aloneIn(home), FUSELAGE_DEBUG: "1", ...env },
   });
 const procdirs = (home: string) => path.join(home, ".fuselage/procdirs");
 const watch = (home: string) => ({ homes: [home], files: [file] });
@@ -58,7 +59,7 @@ describe("by itself, when user namespaces are refused", () => {
       const marker = path.join(home, "read-later");
       const script = `(cd "$FUSELAGE_BUNDLE_DIR/data"; sleep 0.6; cat file > ${marker}) & echo up; wait`;
       const child = spawn(refuse, [`${uid}`, `${gid}`, file, "sh", "-c", script], {
-        env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home },
+        env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", ...aloneIn(home) },
         stdio: ["ignore", "pipe", "ignore"],
       });
       await once(child.stdout, "data");

@@ -31,6 +31,7 @@ import { leftovers, leftSince } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { fuselage, ordinaryUser, type RunOptions, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { makeZip } from "../support/zip.ts";
 
@@ -57,7 +58,7 @@ function start(
   options: RunOptions & { as?: number } = {},
 ) {
   const who = options.as ?? uid;
-  const env = { HOME: home, PATH: temporaryDirectory(), FUSELAGE_DEBUG: "1", ...options.env };
+  const env = { ...aloneIn(home), PATH: temporaryDirectory(), FUSELAGE_DEBUG: "1", ...options.env };
   return run(refuse, [`${who}`, `${who && gid}`, bundle, ...args], { ...options, env });
 }
 const cacheOf = (home: string) => path.join(home, ".fuselage/cache");
@@ -81,9 +82,9 @@ describe.each([["a user", uid] as const, ["root", 0] as const])("as %s", (_, as)
     const place = path.join(cacheOf(home), `${tree}`);
     expect(first).toMatchObject({
       status: 5,
-      stdout: `packed\n${place}/files/data\n555\n444\n700\n`,
+      stdout: `packed\n${place}/files/data\n555\n444\n${as ? 700 : 711}\n`,
     });
-    expect(statSync(cacheOf(home)).mode & 0o7777).toBe(0o700);
+    expect(statSync(cacheOf(home)).mode & 0o7777).toBe(as ? 0o700 : 0o711);
     const { ino } = statSync(path.join(place, "files/data/file"));
     expect((await start(home, file, cat, { as })).stdout).toBe("packed\n");
     expect(treesOf(home)).toEqual([tree]);
@@ -134,7 +135,7 @@ describe("whole or not at all", () => {
     let window = 80; // milliseconds that an extraction takes, at most
     let killed = 0;
     for (let i = 0; i < 40; i++) {
-      const child = spawn(refuse, args, { env: { HOME: home }, stdio: "ignore" });
+      const child = spawn(refuse, args, { env: aloneIn(home), stdio: "ignore" });
       const end = once(child, "exit");
       await sleep((((i * 17) % 40) / 40) * window);
       child.kill("SIGKILL");
@@ -268,7 +269,7 @@ describe("another image is another tree", () => {
   });
 });
 
-describe("a cache that is not the user's alone is refused", () => {
+describe("a cache in FUSELAGE_HOME that is not the user's alone is refused", () => {
   const changes: [string, (cache: string) => void][] = [
     ["another user's", (cache) => chownSync(cache, uid + 1, gid + 1)],
     ["writable by others", (cache) => chmodSync(cache, 0o777)],
@@ -331,16 +332,37 @@ describe("where the home directory is of no use", () => {
     );
   });
 
-  check("read-only: XDG_RUNTIME_DIR is taken, also when the folders are there", async () => {
+  check("read-only: the next is taken, also when the folders are there", async () => {
     const home = userDirectory();
     expect((await start(home, file, cat)).status).toBe(0);
-    const XDG_RUNTIME_DIR = userDirectory();
+    const TMPDIR = userDirectory();
     const mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"';
-    const { status, stdout } = await startWith(home, mount, { XDG_RUNTIME_DIR });
+    const { status, stdout } = await startWith(home, mount, { TMPDIR });
     expect({ status, stdout }).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(new RegExp(`^${XDG_RUNTIME_DIR}/fuselage/cache/`)),
+      stdout: expect.stringMatching(new RegExp(`^${TMPDIR}/fuselage-${uid}/cache/`)),
     });
+  });
+
+  check("another user's, a link, open to others: the next is taken", async () => {
+    const changes = [
+      (cache: string) => chownSync(cache, uid + 1, gid + 1),
+      (cache: string) => chmodSync(cache, 0o777),
+      (cache: string) => chownSync(path.dirname(cache), uid + 1, gid + 1),
+      (cache: string) => {
+        renameSync(cache, `${cache}.real`);
+        symlinkSync(`${cache}.real`, cache);
+      },
+    ];
+    for (const change of changes) {
+      const home = userDirectory();
+      expect((await start(home, file, cat)).status).toBe(0);
+      change(cacheOf(home));
+      const TMPDIR = userDirectory();
+      const { status, stdout } = await startWith(home, "true", { TMPDIR, XDG_RUNTIME_DIR: TMPDIR });
+      expect(status).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^${TMPDIR}/fuselage(-${uid})?/cache/`));
+    }
   });
 });
 
@@ -357,7 +379,7 @@ describe("the reaper", () => {
     const home = userDirectory();
     const args = [`${uid}`, `${gid}`, file, "/bin/sh", "-c", "echo up; read line; echo bye"];
     const child = spawn(refuse, args, {
-      env: { HOME: home, FUSELAGE_MOUNT: "extract" },
+      env: { ...aloneIn(home), FUSELAGE_MOUNT: "extract" },
       stdio: ["pipe", "pipe", "inherit"],
     });
     await once(child.stdout, "data");

@@ -12,6 +12,7 @@ import { type Need, skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { compile, listen, packProgram, type Shown } from "../support/process-state.ts";
 import { asOrdinary, asRoot, checkOf, runnerOf, setuidRoot } from "../support/runner.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { makeZip } from "../support/zip.ts";
 
@@ -84,7 +85,8 @@ const direct = (way: Way, limit: string, home: string) =>
 /** Starts it, and says whether the app ran; in any case nothing stays and no signal has ended it. */
 async function attempt(way: Way, limit: string): Promise<{ ran: boolean; shown: Shown }> {
   const home = way.root ? temporaryDirectory() : userDirectory();
-  const surroundings = { root: way.root, home, ...(way.env && { env: way.env }) };
+  const env = { ...way.env, ...aloneIn(home) };
+  const surroundings = { root: way.root, home, env };
   const shown = await listen([...prlimit(limit), ...way.command()], surroundings);
   const ran = shown.status === 0;
   if (ran) {

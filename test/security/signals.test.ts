@@ -25,6 +25,7 @@ import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
 import { compileState, listen, packProgram } from "../support/process-state.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const check = skipUnless("gcc");
@@ -59,7 +60,7 @@ function launch(
 ): ChildProcess {
   return spawn(state, ["with", ...set, "--", ...command], {
     cwd: home,
-    env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0", ...env },
+    env: { PATH: process.env["PATH"], ...aloneIn(home), FUSELAGE_LINGER: "0", ...env },
     ...(isRoot && !asRoot ? { uid, gid } : {}),
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -322,7 +323,7 @@ describe("what serves the app", () => {
         const home = userDirectory();
         const script = "echo up; read line";
         const child = spawn(state, ["with", ...set, ...more, "--", large, "sh", "-c", script], {
-          env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0", ...env },
+          env: { PATH: process.env["PATH"], ...aloneIn(home), FUSELAGE_LINGER: "0", ...env },
           uid,
           gid,
           stdio: ["pipe", "pipe", "inherit", "ignore"],

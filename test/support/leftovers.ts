@@ -1,5 +1,5 @@
 /** What a bundle could leave behind on the host, and the check that it did not. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -17,7 +17,7 @@ export interface Leftovers {
 export interface Watched {
   /** Executables whose processes count, besides those that are named fuselage. */
   files?: readonly string[];
-  /** Home folders whose ~/.fuselage/procdirs must stay empty. */
+  /** Home folders whose ~/.fuselage/procdirs, which FUSELAGE_HOME makes the place of starts, must stay empty. */
   homes?: readonly string[];
 }
 
@@ -67,6 +67,8 @@ export function leftovers({ files = [], homes = [] }: Watched = {}): Leftovers {
     processes: processes(files),
     procdirs: homes.flatMap((home) => {
       const dir = path.join(home, ".fuselage/procdirs");
+      // A link leads to where the starts of all tests are.
+      if (lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink()) return [];
       return list(dir).map((name) => path.join(dir, name));
     }),
   };

@@ -3,7 +3,7 @@ import { rmdirSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
 import { errnoCode } from "../../builder/errors.ts";
-import { asUser, type Outcome, run } from "./process.ts";
+import { asUser, type Outcome, ordinaryUser, run } from "./process.ts";
 import { userDirectory } from "./temporary.ts";
 
 /**
@@ -24,14 +24,17 @@ export async function startAsEveryone(file: string, times: number): Promise<stri
   return outcomes.map(({ stdout }) => stdout);
 }
 
-/** Below which a start has its directories: root's place, or one in ~/.fuselage or its stand-in. */
-export function startsOf(
-  way: { root: boolean; setuid?: boolean },
-  home: string,
-  folder = path.join(home, ".fuselage"),
-): string {
-  return way.root || way.setuid ? "/run/fuselage-starts" : `${folder}/procdirs`;
+/** Below which a start has its directories: root's place, a user's, or what FUSELAGE_HOME says. */
+export function startsOf(way: { root: boolean; setuid?: boolean }, forced?: string): string {
+  if (way.root || way.setuid) return "/run/fuselage-starts";
+  return forced === undefined ? `/tmp/.fuselage-${ordinaryUser().uid}` : `${forced}/procdirs`;
 }
+
+/** The environment of starts that have all of theirs in `home`, away from those of other tests. */
+export const aloneIn = (home: string) => ({
+  HOME: home,
+  FUSELAGE_HOME: path.join(home, ".fuselage"),
+});
 
 /** Removes what root leaves of a fixed path on the host: an empty folder. */
 export function forgetFixedPath(place: string): void {

@@ -15,7 +15,7 @@ export default {
   async check({ run, home, root }) {
     const { stdout, status } = await run(["last"], { env: { SECRET: "told" } });
     expect(status).toBe(0);
-    const place = `${startsOf({ root }, home)}/[0-9]+/static/say`;
+    const place = `${startsOf({ root })}/[0-9]+/static/say`;
     expect(stdout).toMatch(
       new RegExp(`^<${place}/bin/say.sh><${place}/x \\$HOME><last>${home} unset\n$`),
     );

@@ -68,8 +68,8 @@ export default {
     expect(stderr).toBe("");
     const [shouted, libraryPath, self] = stdout.split("\n");
     expect([shouted, libraryPath]).toEqual(["hello!", "no LD_LIBRARY_PATH"]);
-    // Root does not use a home that is a user's; there is neither /run nor /var/cache here.
-    const places = root ? "/tmp/fuselage-0/procdirs" : "/home/.fuselage/procdirs";
+    // There is no /run here.
+    const places = `/tmp/\\.fuselage-${uid}`;
     expect(self).toMatch(new RegExp(`^${places}/[0-9]+/static/shouter/bin/shouter$`));
     expect((await there.start("/shouter.run", uid)).stdout).toMatch(/^caught: nothing to shout$/m);
     // Where the libraries are there too, those in the bundle are still the ones that are loaded.

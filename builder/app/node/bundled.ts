@@ -10,6 +10,7 @@ import {
   programFor,
   type Surroundings,
 } from "./bundle-javascript.ts";
+import { differencesFromNode } from "./compare-resolution.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { DecoratorMetadata } from "./decorators.ts";
 import {
@@ -40,6 +41,7 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
     return prepareUnbundled(sources, "it is installed by npm");
   const decorators = new DecoratorMetadata(dir, strict);
   const { units, traced, analysis: merged } = await findUnits(sources, decorators);
+  if (strict) await compareWithNode(sources, merged);
   const known = { analysis: merged, traced };
   const refusal = whyNotBundled(dir, merged, strict) ?? traced.unseen;
   if (refusal !== undefined) return prepareUnbundled(sources, refusal, known);
@@ -91,6 +93,18 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
       ),
     ],
   };
+}
+
+/** What the packed Node finds otherwise stays as it is. It was told to the bundler, so this is rare. */
+async function compareWithNode({ runs, request }: Sources, analysis: Analysis): Promise<void> {
+  if (runs === undefined) return;
+  try {
+    const found = await differencesFromNode(runs, request.workspace, analysis);
+    for (const [file, why] of found) analysis.dynamic.set(file, why);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    request.report(`names are not compared with the packed Node: ${reason}`);
+  }
 }
 
 /** Why the app stays as it is, or undefined. */

@@ -44,8 +44,9 @@ async function prepare(request: AppRequest): Promise<App> {
   const entry = await findEntry(reader, source);
   const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
   const interpreter = await chooseInterpreter(request, target);
-  const sources: Sources = { entry, target, node: interpreter?.version, request, reader };
-  const flags = await startFlags(reader, entry, source, runnable(interpreter, target));
+  const runs = runnable(interpreter, target);
+  const sources: Sources = { entry, target, node: interpreter?.version, runs, request, reader };
+  const flags = await startFlags(reader, entry, source, runs);
   const why = options.bundle === "none" ? "as asked for" : asItIsReason(flags);
   const prepared = await (why === undefined
     ? prepareBundled(sources)

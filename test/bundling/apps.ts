@@ -52,6 +52,12 @@ export const apps: Record<string, App> = {
     "main.js": `import * as a from "./a.js"; import * as b from "./b.js"; ${show}
       show(a.init(), b.init(), a.Row.name, b.Row.name, a.init.name, b.init.name);`,
   }),
+  "classes that name themselves": bundled({
+    "package.json": module,
+    "a.js":
+      "export class Duration { static of() { return new Duration(); } } export default class Kind { same() { return Kind; } } class $a { b = $a.name } export const c = new $a().b;",
+    "main.js": `import Kind, { Duration, c } from "./a.js"; ${show} show(Duration.name, Duration.of().constructor.name, Kind.name, new Kind().same() === Kind, c);`,
+  }),
   "a function whose text runs elsewhere": bundled({
     "package.json": module,
     "a.js":

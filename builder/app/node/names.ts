@@ -29,8 +29,22 @@ export function restoreNames(text: string, renamed: ReadonlySet<string>): string
   return edits.length === 0 ? undefined : apply(text, edits);
 }
 
+/**
+ * A class at the top of a file that names itself inside becomes a variable with a class `_Job`.
+ *
+ * @param above what stands above the class
+ */
+function becomesVariable(text: string, node: AnyNode, above: readonly AnyNode[]): boolean {
+  if (node.type !== "ClassDeclaration" || !node.id || above.length > 2) return false;
+  if (above.some(({ type }) => !/^Program$|^Export/.test(type))) return false;
+  return new RegExp(`(?<![\\w$])${node.id.name.replaceAll("$", "\\$")}(?![\\w$])`).test(
+    text.slice(node.body.start, node.body.end),
+  );
+}
+
 /** Parsing costs more than looking. */
 function mayDeclare(text: string, renamed: ReadonlySet<string>): boolean {
+  if (/^[ \t]*(?:export[ \t]+(?:default[ \t]+)?)?class[ \t]/m.test(text)) return true;
   if (/\bexport\s+default\s+(?:async\b|function\b|class\b|\(|[\w$]+\s*=>)/.test(text)) return true;
   if (renamed.size === 0) return false;
   for (const [, declared = ""] of text.matchAll(/(?:\b(?:function|class)\b\s*\*?\s*([\w$]+))/g)) {
@@ -43,6 +57,8 @@ function mayDeclare(text: string, renamed: ReadonlySet<string>): boolean {
 }
 
 const quoted = (name: string) => JSON.stringify(name);
+/** Object itself, whatever that name means where it is used. */
+const OBJECT = "({}).constructor";
 const property = (name: string) => `"name",{value:${quoted(name)},configurable:true}`;
 
 function collect(
@@ -64,19 +80,23 @@ function collect(
     case "FunctionDeclaration":
       if (node.id && renamed.has(node.id.name)) {
         const { name } = node.id;
-        insert(scopeStart(above), `Object.defineProperty(${name},${property(name)});`);
+        insert(scopeStart(above), `;${OBJECT}.defineProperty(${name},${property(name)});`);
       }
       return;
     case "FunctionExpression":
       if (node.id && renamed.has(node.id.name)) {
-        wrap(node, "Object.defineProperty(", `,${property(node.id.name)})`);
+        wrap(node, `${OBJECT}.defineProperty(`, `,${property(node.id.name)})`);
       }
       return;
     case "ClassDeclaration":
     case "ClassExpression":
-      if (node.id && renamed.has(node.id.name) && !namesItself(node.body.body)) {
+      if (
+        node.id &&
+        (renamed.has(node.id.name) || becomesVariable(text, node, above)) &&
+        !namesItself(node.body.body)
+      ) {
         const { name } = node.id;
-        insert(node.body.start + 1, `static{Object.defineProperty(this,${property(name)});}`);
+        insert(node.body.start + 1, `static{${OBJECT}.defineProperty(this,${property(name)});}`);
       }
       return;
     case "VariableDeclarator":
@@ -102,7 +122,7 @@ function collect(
         insert(value.start + head.length, " __fuselage_default");
         insert(
           scopeStart(above),
-          `Object.defineProperty(__fuselage_default,${property("default")});`,
+          `;${OBJECT}.defineProperty(__fuselage_default,${property("default")});`,
         );
         insert(node.start, "/*");
         insert(value.start, "*/", true);

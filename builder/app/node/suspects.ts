@@ -8,14 +8,21 @@ const PLACE =
 const LOADER =
   /\b(?:module\.(?:paths|parent|children|loaded|filename|require|constructor)|_resolveFilename|_nodeModulePaths|require\.extensions)\b|\bimport\.meta\.resolve\b|\brequire\.resolve\(\s*["'`]\.|\beval\s*:\s*(?:true|!0)\b/;
 
-/** A file changes how others are loaded, or reaches into what was loaded. */
-const HOOK = [
+/** A file changes what has been loaded; the last by another name. */
+const CACHE_HOOK = [
   /\bdelete require\.cache\b/,
   /\brequire\.cache\[[^\]]*\]\s*=(?!=)/,
-  // By another name.
   /\b([\w$]+)\s*=\s*require\.cache\b(?=[\s\S]*\bdelete\s+\1\[)/,
+];
+
+/** Without one of these words a file hooks nothing, and need not be looked at for long. */
+const HOOK_WORDS =
+  /_load\b|_resolveFilename|_extensions|\.extensions\[|_findPath|_compile|\bModule\b|[rR]egister/;
+
+/** A file changes how others are loaded. */
+const HOOK = [
   /\brequire\.extensions\[[^\]]*\]\s*=(?!=)/,
-  /\b_extensions\[[^\]]*\]\s*=(?!=)/,
+  /\b[mM]odule\b[\w.]*\._extensions\[[^\]]*\]\s*=(?!=)/,
   /\b(?:Module|module)\b[\w.]*\._(?:load|resolveFilename|findPath|compile|cache)\s*=(?!=)/,
   /\bModule\.prototype\.(?:require|load|_compile)\s*=(?!=)/,
   /\bwrap\(\s*Module(?:\.prototype)?\s*,/,
@@ -39,9 +46,11 @@ export function suspect(text: string): Suspicion {
   const found = (pattern: RegExp) => pattern.exec(text)?.[0].replace(/\s*[(=,]$|\(.*$/s, "");
   const place = found(PLACE);
   const loader = found(LOADER);
-  const hook = HOOK.map(found).find((words) => words !== undefined);
+  const readsCache = CACHE.test(text);
+  const hooks = [...(readsCache ? CACHE_HOOK : []), ...(HOOK_WORDS.test(text) ? HOOK : [])];
+  const hook = hooks.map(found).find((words) => words !== undefined);
   return {
-    readsCache: CACHE.test(text),
+    readsCache,
     ...(place !== undefined && { place }),
     ...(loader !== undefined && { loader }),
     ...(hook !== undefined && { hook }),

@@ -41,6 +41,16 @@ test.each([
     "x",
   ],
   ["a named function expression", "export const a = function x() {};", "x"],
+  [
+    "a function where Object is something else",
+    "function f(context) { const Object = context; return x; function x() {} }\nexport const a = f({});",
+    "x",
+  ],
+  [
+    "a function behind a directive without a semicolon",
+    "function f() { 'use strict'\n return x; function x() {} }\nexport const a = f();",
+    "x",
+  ],
   ["an arrow", "const x = () => 1;\nexport const a = x;", "x"],
   ["an arrow in parentheses", "const x = (() => 1);\nexport const a = x;", "x"],
   [

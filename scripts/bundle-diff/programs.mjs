@@ -330,7 +330,7 @@ export const programs = {
   },
   yargs: {
     version: "17.7.2",
-    body: 'const y = it.default ?? it; show(y(["--a", "1", "b"]).locale("en").exitProcess(false).parseSync().a);',
+    body: 'const y = it.default ?? it; show(y(["--a", "1", "b"]).option("a", { type: "number" }).help(false).version(false).parseSync().a);',
   },
   yup: {
     version: "1.7.0",
@@ -338,6 +338,6 @@ export const programs = {
   },
   zod: {
     version: "4.1.3",
-    body: 'const found = it.z.object({ a: it.z.string().min(2) }).safeParse({ a: "x" }); show(found.success, found.error.issues[0].code, found.error.constructor.name, it.z.string().constructor.name);',
+    body: 'const { z } = all; const found = z.object({ a: z.string().min(2) }).safeParse({ a: "x" }); show(found.success, found.error.issues[0].code, found.error.constructor.name, z.string().constructor.name);',
   },
 };

@@ -117,7 +117,7 @@ async function bundleParts(program: Program, surroundings: Surroundings): Promis
     entryPoints: [source],
     outfile: output,
     format: isModule ? "esm" : "cjs",
-    banner: { js: banner(isModule) },
+    banner: { js: banner(isModule ? "banner.mjs" : "banner.cjs", "banner-traces.js") },
   });
   if (link.needed.size === 0) return [{ output, isModule, ...main }];
   const partOutput = path.join(path.dirname(output), name);
@@ -125,7 +125,8 @@ async function bundleParts(program: Program, surroundings: Surroundings): Promis
     stdin: { contents: partEntry(link.needed), resolveDir: dir, sourcefile: name },
     outfile: partOutput,
     format: "cjs",
-    banner: { js: banner(false) },
+    // The module in front of it has set what concerns stacks already.
+    banner: { js: banner("banner.cjs") },
   });
   return [
     { output, isModule, ...main },
@@ -204,10 +205,9 @@ function placeOf(file: string, { source, output }: Program) {
 }
 
 /** One line, so that it does not move what follows. */
-function banner(isModule: boolean): string {
-  const names = [isModule ? "node/banner.mjs" : "node/banner.cjs", "node/banner-traces.js"];
+function banner(...names: string[]): string {
   return names
-    .flatMap((name) => renderTemplate(name, {}).split("\n"))
+    .flatMap((name) => renderTemplate(`node/${name}`, {}).split("\n"))
     .filter((line) => !line.startsWith("//"))
     .join("");
 }

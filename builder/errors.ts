@@ -619,6 +619,13 @@ export function mountRefused(path: string, stderr: string): BundleError {
   return new BundleError("E_MOUNT_REFUSED", words.replaceAll("\n  ", "; "), { hint });
 }
 
+/** @param shown what is missing, each with its code */
+export function notClosed(path: string, shown: readonly string[]): BundleError {
+  const count = shown.length === 1 ? "a thing" : `${shown.length} things`;
+  const message = `it names ${count} that it has not: ${shown.join("; ")}`;
+  return new BundleError("E_NOT_CLOSED", message, { path });
+}
+
 export function optionConflict(what: FailureText): BundleError {
   return new BundleError("E_OPTION_CONFLICT", what);
 }

@@ -2,6 +2,7 @@
 
 export { type AppendedImage, type AssembleResult, assembleBundle } from "./api/assemble.ts";
 export { type BuildResult, build, type Explanation, explain } from "./api/build.ts";
+export { type CheckOptions, type CheckResult, check } from "./api/check.ts";
 export type { TakenImage } from "./api/convert.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";

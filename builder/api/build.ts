@@ -1,5 +1,6 @@
 /** App → bundle. The phases in order. */
 import { existsSync } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
 import type { App } from "../app/kind.ts";
@@ -25,6 +26,7 @@ import { contentSize } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { shownWarning, type Warning, warning } from "../warnings.ts";
+import { checkImage } from "./check.ts";
 import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
 
 /** The bundle that was made. */
@@ -134,9 +136,23 @@ async function write(
   const warnings = warningsOf(app, appDir, options, output);
   const updates = finished.updateInfo !== undefined;
   const control = updates ? await resolveOutput(`${output}${outputEndings.updates}`) : undefined;
-  const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, finish);
+  const complete = async (handle: FileHandle) => {
+    await finish.complete?.(handle);
+    if (options.check) await requireClosed(handle, options);
+  };
+  const whole = { ...finish, complete };
+  const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, whole);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
+}
+
+/** Looks at the whole file before it has its name. @throws E_NOT_CLOSED */
+async function requireClosed(
+  handle: FileHandle,
+  { output, targetHas = [] }: ResolvedBuildOptions,
+): Promise<void> {
+  const { findings } = await checkImage(`/proc/self/fd/${handle.fd}`, targetHas);
+  if (findings.length > 0) throw errors.notClosed(output, findings.map(shownWarning));
 }
 
 /**

@@ -3,6 +3,7 @@
 import { commandHelp, programHelp, version } from "../generated/spec.ts";
 import { assembleCommand } from "./commands/assemble-command.ts";
 import { buildCommand } from "./commands/build-command.ts";
+import { checkCommand } from "./commands/check-command.ts";
 import { completionsCommand } from "./commands/completions-command.ts";
 import { doctorCommand } from "./commands/doctor-command.ts";
 import { dumpCommand } from "./commands/dump-command.ts";
@@ -20,6 +21,7 @@ import { runProgram } from "./run-program.ts";
 const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   assemble: assembleCommand,
   build: buildCommand,
+  check: checkCommand,
   completions: completionsCommand,
   doctor: doctorCommand,
   dump: dumpCommand,

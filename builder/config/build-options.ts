@@ -22,6 +22,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   kind?: KindChoice | undefined;
   /** Fail where there is something to warn of. Default false. */
   strict?: boolean | undefined;
+  /** Fail unless all that the file names is in it or on every target. Default false. */
+  check?: boolean | undefined;
   /** Program to start, relative to `input`. Default: `AppRun`, then `bin/NAME`, then the only executable file. */
   entry?: string | undefined;
   /** Default: the name of the folder, or of the file without the ending of a script. */
@@ -43,8 +45,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Libraries that the app opens itself: paths, or names that ld.so would find. Implies `withLibs`. */
   libs?: readonly string[] | undefined;
   /**
-   * What every target has: names of programs and libraries, or paths. Nothing warns of it, and
-   * `withLibs` leaves it out.
+   * What every target has: names of programs and libraries, or paths; `glibc-2.36`: a glibc as new as
+   * that. Nothing warns of it, and `withLibs` leaves it out.
    */
   targetHas?: readonly string[] | undefined;
   /** Folder that libraries are looked for in, in place of this machine's root. */

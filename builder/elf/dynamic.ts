@@ -23,6 +23,8 @@ export const DT = {
   RUNPATH: 29,
   GNU_HASH: 0x6ffffef5,
   VERSYM: 0x6ffffff0,
+  VERDEF: 0x6ffffffc,
+  VERDEFNUM: 0x6ffffffd,
   VERNEED: 0x6ffffffe,
   VERNEEDNUM: 0x6fffffff,
   AUXILIARY: 0x7ffffffd,
@@ -55,7 +57,9 @@ export interface DynamicFacts {
   rpath: readonly string[];
   runpath: readonly string[];
   versions: readonly NeededVersion[];
-  /** Address of the table that they stand in. */
+  /** Versions that its own symbols have, by DT_VERDEF. */
+  definedVersions: readonly string[];
+  /** Address of the table that needed versions stand in. */
   versionTable: number | undefined;
   /** Names that others must define. Of 32-bit files none are read. */
   undefinedSymbols: ReadonlySet<string>;
@@ -64,7 +68,21 @@ export interface DynamicFacts {
 }
 
 /** Tags of tables, one of which may stand behind the symbols. Those for initialisation and code are 12, 13, 25. */
-const TABLES = [DT.HASH, DT.GNU_HASH, DT.STRTAB, DT.VERSYM, DT.VERNEED, 7, 12, 13, 17, 23, 25, 36];
+const TABLES = [
+  DT.HASH,
+  DT.GNU_HASH,
+  DT.STRTAB,
+  DT.VERSYM,
+  DT.VERNEED,
+  DT.VERDEF,
+  7,
+  12,
+  13,
+  17,
+  23,
+  25,
+  36,
+];
 
 /** Larger ones are no dynamic section, string table or path that exists. Bytes. */
 const MAX_DYNAMIC_BYTES = 1 << 20;
@@ -118,6 +136,7 @@ class DynamicReader {
       rpath: paths(DT.RPATH),
       runpath: paths(DT.RUNPATH),
       versions: await this.#versions(one(DT.VERNEED), one(DT.VERNEEDNUM), strings),
+      definedVersions: await this.#defined(one(DT.VERDEF), one(DT.VERDEFNUM), strings),
       versionTable: one(DT.VERNEED),
       undefinedSymbols: await this.#undefined(entries, strings),
       strings: place,
@@ -207,6 +226,28 @@ class DynamicReader {
         aux += next;
       }
       const next = need.readUInt32LE(12);
+      if (next === 0) break;
+      at += next;
+    }
+    return versions;
+  }
+
+  async #defined(
+    address: number | undefined,
+    count: number | undefined,
+    strings: Buffer,
+  ): Promise<string[]> {
+    if (address === undefined) return [];
+    const { offset, available } = this.#place(address, "DT_VERDEF");
+    const size = Math.min(available, MAX_VERSION_BYTES);
+    const table = await this.#bytes(offset, size, "DT_VERDEF");
+    const versions: string[] = [];
+    for (let at = 0, left = Math.min(count ?? 0, MAX_VERSIONS); left > 0; left--) {
+      // Elf64_Verdef, and the first Elf64_Verdaux that it leads to: the others are its predecessors.
+      const aux = at + 20 <= table.length ? at + table.readUInt32LE(at + 12) : table.length;
+      if (aux + 8 > table.length) throw this.#malformed("DT_VERDEF ends outside its segment");
+      versions.push(this.#text(strings, table.readUInt32LE(aux)));
+      const next = table.readUInt32LE(at + 16);
       if (next === 0) break;
       at += next;
     }

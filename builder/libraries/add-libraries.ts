@@ -58,7 +58,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LibraryRep
   }
   const all = packs ? [...objects, ...closure.packed.map(({ object }) => object)] : objects;
   const openings = await findOpenings(linker, [...new Set(all)], closure);
-  return describeLibraries(closure, objects, openings, packs);
+  return describeLibraries(closure, objects, { openings, packs, declared: options.targetHas });
 }
 
 async function checkedSysroot(sysroot: string | undefined): Promise<string> {

@@ -1,5 +1,6 @@
 /** What --explain and warnings say about libraries. */
 
+import path from "node:path";
 import { everyTarget } from "../generated/spec.ts";
 import { type Warning, type WarningCode, warning } from "../warnings.ts";
 import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
@@ -13,22 +14,34 @@ export interface LibraryReport {
 }
 
 /**
- * Newer versions are worth a warning: this is the glibc of Debian 11 and Ubuntu 20.04, the oldest
- * distributions that are still looked after.
+ * Newer versions than this are worth a warning: that of Debian 11 and Ubuntu 20.04, the oldest
+ * distributions that are still looked after, or the one that every target is said to have.
  */
-const OLDEST_GLIBC = everyTarget.glibc;
+function oldestGlibc(declared: readonly string[]): number[] {
+  const [, version = everyTarget.glibc] =
+    declared.map((one) => /^glibc-([0-9.]+)$/.exec(one)).find((found) => found !== null) ?? [];
+  return version.split(".").map(Number);
+}
+
+export interface ReportOptions {
+  openings: readonly Opening[];
+  /** Whether libraries of this machine are packed. */
+  packs: boolean;
+  /** What every target has, as the user says. */
+  declared?: readonly string[] | undefined;
+}
 
 export function describeLibraries(
   closure: Closure,
   objects: readonly ElfObject[],
-  openings: readonly Opening[],
-  packs: boolean,
+  { openings, packs, declared = [] }: ReportOptions,
 ): LibraryReport {
   const explain: string[] = [];
   const warnings: Warning[] = [];
   const warn = (code: WarningCode, message: string) => warnings.push(warning(code, message));
   describeLinkers(objects, explain, warnings);
-  describeVersions(closure, objects, packs, explain, warnings);
+  const oldest = oldestGlibc(declared);
+  describeVersions(closure, objects, { packs, oldest }, explain, warnings);
   const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, object, neededBy } of packed) {
     const how = packs
@@ -54,9 +67,9 @@ export function describeLibraries(
   }
   for (const [asking, found] of packs ? [] : closure.unled) {
     // A library may count on the program that loads it; a program has only itself.
-    for (const { path, facts, shown } of isProgram(asking) ? found.values() : []) {
-      if (path === undefined) continue;
-      const name = facts.soname ?? shown;
+    for (const { path: at, facts, shown } of isProgram(asking) ? found.values() : []) {
+      if (at === undefined) continue;
+      const name = facts.soname ?? path.posix.basename(shown);
       warn(
         "W_LIBRARY_UNLED",
         `${asking.shown} needs ${name}, and no search path of its own leads to ${shown}; ` +
@@ -131,7 +144,7 @@ function describeLinkers(
 function describeVersions(
   closure: Closure,
   objects: readonly ElfObject[],
-  packs: boolean,
+  { packs, oldest }: { packs: boolean; oldest: readonly number[] },
   explain: string[],
   warnings: Warning[],
 ): void {
@@ -161,7 +174,7 @@ function describeVersions(
   }
   for (const [library, { version, numbers, shown }] of [...newest].sort(byName)) {
     explain.push(`version: ${library} of the target with ${version} or newer, for ${shown}`);
-    if (library === "glibc" && compare(numbers, OLDEST_GLIBC.split(".").map(Number)) > 0) {
+    if (library === "glibc" && compare(numbers, oldest) > 0) {
       const message = `${shown} needs ${version}: distributions with an older glibc cannot run it`;
       warnings.push(warning("W_GLIBC_VERSION", message));
     }

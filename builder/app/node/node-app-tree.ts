@@ -18,6 +18,8 @@ import { installedPackage, shownPackage } from "./package.ts";
 
 /** The interpreter and what belongs to it. */
 export const NODE_DIR = "node";
+/** A folder that holds the interpreter alone; templates/node/start.cjs puts it into the app's PATH. */
+export const NODE_PATH_DIR = `${NODE_DIR}/path`;
 /** The project; paths below it are those of the host, relative to what all of them share. */
 const APP_DIR = "app";
 
@@ -184,7 +186,7 @@ export class NodeAppTree {
 
   /** @param inPath whether what the app starts by the name of node shall run with it */
   async addInterpreter(interpreter: Interpreter, inPath: boolean): Promise<void> {
-    if (inPath) this.tree.add(`${NODE_DIR}/path/node`, symlinkNode("../bin/node"));
+    if (inPath) this.tree.add(`${NODE_PATH_DIR}/node`, symlinkNode("../bin/node"));
     const node = await addFile(this.tree, `${NODE_DIR}/bin/node`, interpreter.file, 0o755);
     if (node.contents.from === "disk") {
       node.contents = { ...node.contents, digest: interpreter.digest };

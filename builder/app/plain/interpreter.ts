@@ -1,16 +1,17 @@
 /** What runs a script, and whether it is where the script will be started. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { everyTarget } from "../../generated/spec.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import { byteString, displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import { isVenv, VENV_FILE } from "../choose-entry.ts";
+import { everyTargetHas } from "../target-programs.ts";
 import {
   envProgram,
   isExecutable,
+  placeProblem,
   type Shebang,
   shebangProblem,
   shebangProgram,
@@ -26,8 +27,8 @@ export interface Surroundings {
   paths: readonly string[];
   /** Names and paths of what every target has, as the user says. */
   declared: readonly string[];
-  /** PATH of this machine. */
-  searchPath: string;
+  /** PATH of this machine; undefined: this machine does not count. */
+  searchPath: string | undefined;
 }
 
 export interface Started {
@@ -63,7 +64,10 @@ export function describeScript(shebang: Shebang, name: string, around: Surroundi
   if (own !== undefined) {
     return { explain: [`interpreter: ${own} in the folder, ${by}`], warnings: [] };
   }
-  const trouble = shebangProblem(shebang, around.searchPath);
+  const trouble =
+    around.searchPath === undefined
+      ? placeProblem(shebang)
+      : shebangProblem(shebang, around.searchPath);
   if (trouble !== undefined) return problem(name, trouble);
   const shown = shebangProgram(shebang);
   return {
@@ -88,7 +92,7 @@ export function describeLink(
   const shown = version === undefined ? program : `${program}, a Python ${version}`;
   const is = name === link ? `${name} is a link to` : `${name} is run by ${link}, a link to`;
   const explain = [`interpreter: ${shown}, the target's, which ${link} leads to`];
-  if (!isExecutable(program))
+  if (around.searchPath !== undefined && !isExecutable(program))
     return problem(name, `${link} leads to ${program}, which is not here`);
   return { explain, warnings: targetMustHave(program, `${is} ${shown}`, around.declared) };
 }
@@ -98,10 +102,7 @@ function problem(name: string, what: string): Started {
 }
 
 function targetMustHave(program: string, what: string, declared: readonly string[]): Warning[] {
-  const everywhere: readonly string[] = everyTarget.programs;
-  // env finds them in PATH.
-  if (everywhere.some((one) => one === program || path.basename(one) === program)) return [];
-  if (declared.includes(program) || declared.includes(path.basename(program))) return [];
+  if (everyTargetHas(program, declared)) return [];
   return [warning("W_INTERPRETER", `${what}, which the target must have`)];
 }
 

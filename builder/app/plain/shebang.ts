@@ -54,6 +54,12 @@ export function envProgram({ interpreter, argument }: Shebang): string | undefin
 /** What runs the script, as a person calls it. */
 export const shebangProgram = (shebang: Shebang) => envProgram(shebang) ?? shebang.interpreter;
 
+/** Why the script would start only in some folder, or undefined. */
+export function placeProblem({ interpreter }: Shebang): string | undefined {
+  if (path.isAbsolute(interpreter)) return undefined;
+  return `its first line names "${interpreter}", which depends on the folder it is started from`;
+}
+
 /**
  * Why the script would not start on this machine, or undefined when its interpreter is here.
  *
@@ -61,9 +67,8 @@ export const shebangProgram = (shebang: Shebang) => envProgram(shebang) ?? sheba
  */
 export function shebangProblem(shebang: Shebang, searchPath: string): string | undefined {
   const { interpreter } = shebang;
-  if (!path.isAbsolute(interpreter)) {
-    return `its first line names "${interpreter}", which depends on the folder it is started from`;
-  }
+  const place = placeProblem(shebang);
+  if (place !== undefined) return place;
   if (!isExecutable(interpreter)) {
     return `its first line names ${interpreter}, which is not on this machine`;
   }

@@ -92,6 +92,7 @@ function givenOptions(args: Arguments): GivenOptions {
     output: args.text("output"),
     kind: parsed(args.text("kind"), unread<KindChoice>),
     strict: on("strict"),
+    check: on("check"),
     entry: args.text("entry"),
     name: args.text("name"),
     args: list("arg"),

@@ -32,8 +32,9 @@ export async function installedPrograms(
     const json = (await reader.read(dir)) ?? {};
     const bin = typeof json.bin === "string" ? { [json.name ?? ""]: json.bin } : (json.bin ?? {});
     for (const [name, file] of Object.entries(bin)) {
-      const link = path.join(modulesOf(place), ".bin", path.basename(name));
-      if (path.basename(name) === "" || typeof file !== "string") continue;
+      const short = path.basename(name);
+      if (["", ".", ".."].includes(short) || typeof file !== "string") continue;
+      const link = path.join(modulesOf(place), ".bin", short);
       if (found.has(link) && programOwner(link) !== dir) continue;
       const below = path.join("/", file);
       found.set(link, { link, target: path.join(place, below), file: path.join(dir, below) });

@@ -75,6 +75,11 @@ export class HostTree {
     if ((standing ?? node).kind === "symlink") this.#openLink(file);
   }
 
+  /** Puts a link at a path that is none on the host, unless something stands there. */
+  addOwnLink(link: string, to: string): void {
+    if (this.get(link) === undefined) this.tree.add(inTree(link), symlinkNode(leadTo(link, to)));
+  }
+
   #openLink(link: string): void {
     if (this.#whole.has(link)) return;
     this.#whole.add(link);
@@ -108,7 +113,7 @@ export class HostTree {
   addWay(file: string): string | undefined {
     if (!leadsSomewhere(file)) return undefined;
     return follow(file, (link, to) => {
-      if (this.get(link) === undefined) this.tree.add(inTree(link), symlinkNode(leadTo(link, to)));
+      this.addOwnLink(link, to);
     });
   }
 

@@ -48,6 +48,26 @@ const layouts: Record<string, Layout> = {
       [`${modules}/stays`]: { link: ".pnpm/stays@1/node_modules/stays" },
     },
   },
+  "pnpm: packages with programs, whose links nobody has made": {
+    files: {
+      ...app({ tool: "1" }),
+      "work/app/index.js": print('require("tool")'),
+      [`${store}/tool@1/node_modules/tool/package.json`]: json({
+        bin: "cli.js",
+        name: "tool",
+        dependencies: { below: "1" },
+      }),
+      [`${store}/tool@1/node_modules/tool/cli.js`]: "",
+      [`${store}/tool@1/node_modules/tool/index.js`]: located("tool"),
+      [`${store}/below@1/node_modules/below/package.json`]: json({
+        bin: { one: "1.js", two: "2.js" },
+      }),
+      [`${store}/below@1/node_modules/below/1.js`]: "",
+      [`${store}/below@1/node_modules/below/2.js`]: "",
+      [`${store}/tool@1/node_modules/below`]: { link: "../../below@1/node_modules/below" },
+      [`${modules}/tool`]: { link: ".pnpm/tool@1/node_modules/tool" },
+    },
+  },
   "pnpm: an asset of a package by its path in node_modules": {
     files: {
       ...app({ fonts: "1" }),

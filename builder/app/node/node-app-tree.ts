@@ -179,8 +179,7 @@ export class NodeAppTree {
       const node = this.#host.get(byteString(file));
       if (node?.kind !== "file") continue; // Left out, by --exclude or as another machine's.
       node.mode |= 0o111;
-      const relative = path.relative(path.dirname(link), target);
-      this.#host.add(byteString(link), symlinkNode(byteString(relative)));
+      this.#host.addOwnLink(byteString(link), byteString(target));
     }
   }
 

@@ -200,6 +200,13 @@ export const apps: Record<string, App> = {
       'exports.found = (() => { try { return require("not-there"); } catch (error) { return error.code; } })();',
     "main.js": `${show} let found; try { found = require("fast-thing"); } catch { found = "slow"; } show(found, require("loose").found);`,
   }),
+  "a package that guesses at files of its own": bundled({
+    "package.json": commonjs,
+    ...dependency("guess"),
+    "node_modules/guess/index.js": `for (const load of [() => require("./build/Release/fast.node"), () => require("../gone/x"),
+      () => require("guess/dist/fast"), () => require("./main.js")]) { try { load(); exports.found = "wrong"; } catch (error) { exports.code = error.code; } }`,
+    "main.js": `${show} show(require("guess"));`,
+  }),
   "names that are made at run time, without an ending": asItIs({
     "package.json": commonjs,
     "cmds/one.js": 'exports.of = "one";',

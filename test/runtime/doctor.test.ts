@@ -122,7 +122,7 @@ skipUnless("root", "userns")("a chroot is named, and what does not refuse a moun
     advice: chroot,
   });
   // The same folder entered as it is advised: nothing is refused for it.
-  const pivot = `mount --rbind "$1" "$1" && cd "$1" && mkdir -p old && pivot_root . old && chroot . `;
+  const pivot = `mount --rbind "$1" "$1" && cd "$1" && mkdir -p old && pivot_root . old && cd / && exec`;
   const places = `mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev"`;
   const script = `${places} && ${pivot} /app --bundle-doctor --json`;
   const entered = await run("unshare", ["-m", "sh", "-c", script, "sh", dir], {

@@ -170,6 +170,7 @@ static const uint16_t for_holder[] = {
 	/* how long it lives */
 	SYS_pidfd_open,
 	SYS_clock_gettime,
+	SYS_getppid,
 	SYS_close,
 	SYS_rt_sigreturn,
 	SYS_restart_syscall,

@@ -44,6 +44,9 @@ enum {
 #define OPEN_TREE_CLONE 1
 #endif
 
+/* PROC_PID_INIT_INO of the kernel. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
+
 /* Runs that are waited for; with more the mount is only kept shorter. */
 #define RUNS_MAX 256
 
@@ -67,6 +70,7 @@ struct holder {
 	unsigned linger; /* seconds */
 	char strategy;
 	int handed; /* without a user namespace one less */
+	bool machine; /* process 1, as it is seen from here, is that of the machine */
 	const unsigned char *mark;
 	struct stat image;
 	double end; /* of the linger, by clock_milliseconds */
@@ -154,8 +158,12 @@ static void forget(struct holder *holder)
 		else
 			holder->polled[holder->count++] = run;
 	}
-	if (holder->count == AT_RUNS && count > AT_RUNS)
-		linger(holder);
+	if (holder->count > AT_RUNS || count == AT_RUNS)
+		return;
+	/* Any other parent may wait for all that it has: process 1 of a container, a supervisor. */
+	if (!holder->machine || getppid() != 1)
+		_exit(0);
+	linger(holder);
 }
 
 static _Noreturn void keep(struct holder *holder)
@@ -232,6 +240,13 @@ struct holding {
 	int *descriptors;
 };
 
+static bool is_machines_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_PID_NAMESPACE;
+}
+
 static int holder_main(void *argument)
 {
 	const struct holding *holding = argument;
@@ -239,6 +254,7 @@ static int holder_main(void *argument)
 	const char *target = holding->target;
 	int *descriptors = holding->descriptors;
 
+	holder->machine = is_machines_namespace();
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_holder(holder))
 		_exit(0);

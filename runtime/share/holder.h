@@ -4,7 +4,8 @@
  * It is in the user namespace of the first start and in a mount namespace of its own, in which
  * there is the image's mount and nothing else; it reads no byte of the image. It never ends
  * anything: when it goes, the kernel takes the mount from it, and apps that use it keep theirs. So
- * every signal may end it at any time.
+ * every signal may end it at any time. When the last of them has ended it stays for the linger only as
+ * a child of the machine's process 1; whoever else adopts it may wait for its end.
  */
 #ifndef SHARE_HOLDER_H
 #define SHARE_HOLDER_H

@@ -59,7 +59,7 @@ const holder = () => holderOf(file);
 const shareable = ways.filter(({ strategy }) => strategy !== "extract");
 
 describe.each(shareable)("$title", (way: Way) => {
-  const check = skipUnless(...way.needs);
+  const check = skipUnless("init", ...way.needs);
   const makeHome = () => (way.root ? temporaryDirectory() : userDirectory());
   const begin = (args: readonly string[], home: string, options: RunOptions = {}, of = file) =>
     start(way, of, args, home, { ...options, env: { ...warm(), ...options.env } });
@@ -281,6 +281,7 @@ describe.each(shareable)("$title", (way: Way) => {
 });
 
 skipUnless(
+  "init",
   "root",
   "fuse",
   "userns",

@@ -3,7 +3,7 @@
  * their name; in CI (CI=true) they fail, so that nothing stays unchecked unseen.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
@@ -53,6 +53,13 @@ const probes = {
     } catch (error) {
       return `/dev/loop-control cannot be opened: ${(error as Error).message}`;
     }
+  },
+  // A mount is kept beyond its last app below the machine's own process 1 only.
+  init: () => {
+    const orphan = `sh -c 'sleep 0.1; cut -d" " -f4 /proc/$$/stat' &`;
+    const { stdout } = spawnSync("sh", ["-c", orphan], { encoding: "utf8" });
+    if (statSync("/proc/self/ns/pid").ino !== 0xef_ff_ff_fc) return "process 1 is a container's";
+    return stdout === "1\n" ? undefined : "a subreaper adopts orphans, not process 1";
   },
   mksquashfs: () => tool("mksquashfs"),
   unsquashfs: () => tool("unsquashfs"),

@@ -105,7 +105,7 @@ describe("a row of each, and the lines that act on it", () => {
 
   check("make an option that the runner takes, and everyone knows", async () => {
     const { stdout: help } = await runner("--help");
-    expect(help).toMatch(/--comment TEXT +a note for whoever reads the command line/);
+    expect(help).toMatch(/--comment TEXT\s+a note for whoever reads the command line/);
     const { stdout: version } = await inside("cat", "package.json");
     expect(await runner("--comment=x", "--version")).toMatchObject({
       status: 0,

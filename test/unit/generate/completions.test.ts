@@ -39,7 +39,7 @@ describe("bash", () => {
     [["bundle", "version", ""], []],
     [
       ["bundle", "build", "app", "--keep"],
-      ["--keep-mtimes", "--keep-owners"],
+      ["--keep-mtimes", "--keep-owners", "--keep-foreign"],
     ],
     [
       ["bundle", "pack", "--format", ""],

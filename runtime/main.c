@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "bundle/bundle.h"
 #include "cli/doctor.h"
+#include "cli/help.h"
 #include "start/home.h"
 #include "start/exec.h"
 #include "cli/mount_command.h"
@@ -128,7 +129,7 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 	if (runner_options_parse(invocation, argv, bundle ? bundle->path : NULL, failure) < 0)
 		return -1;
 	if (invocation->help || invocation->version) {
-		fputs(invocation->help ? FUSELAGE_RUNNER_HELP : "fuselage " FUSELAGE_VERSION "\n",
+		fputs(invocation->help ? help_text(HELP_RUNNER) : "fuselage " FUSELAGE_VERSION "\n",
 		      stdout);
 		return bundle_options_flush(failure);
 	}

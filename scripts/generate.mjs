@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { cHeader } from "./generate/c-header.mjs";
+import { cHelp } from "./generate/c-help.mjs";
 import { cNames } from "./generate/c-names.mjs";
 import { cRunnerOptions } from "./generate/c-runner-options.mjs";
 import { cSections } from "./generate/c-sections.mjs";
@@ -30,6 +31,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["native/generated/addon.h", cppAddon(spec)],
     ["runtime/generated/spec.h", cHeader(spec)],
     ["runtime/generated/spec.c", cSource()],
+    ["runtime/generated/help.h", cHelp(spec)],
     ["runtime/generated/names.h", cNames(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
     ["runtime/generated/sections.h", cSections(spec)],

@@ -17,6 +17,7 @@
 #include "start/janitor.h"
 #include "cli/bundle_options.h"
 #include "cli/extract_command.h"
+#include "cli/help.h"
 #include "generated/sections.h"
 
 #define PREFIX "--appimage-"
@@ -25,7 +26,7 @@
 static int show_help(const struct bundle *bundle)
 {
 	bundle_options_help(stderr, bundle);
-	fputs(FUSELAGE_APPIMAGE_HELP, stderr);
+	fputs(help_text(HELP_APPIMAGE), stderr);
 	return 1;
 }
 

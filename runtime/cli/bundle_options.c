@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/extract_command.h"
+#include "cli/help.h"
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
@@ -15,7 +16,7 @@ void bundle_options_help(FILE *out, const struct bundle *bundle)
 		"Usage: %s [OPTION] [ARG...]\n\n"
 		"Runs %s, packed into this file, with ARG... The options count as the\n"
 		"first argument only:\n\n%s",
-		bundle->path, bundle->manifest.name, FUSELAGE_RUNTIME_HELP);
+		bundle->path, bundle->manifest.name, help_text(HELP_BUNDLE));
 }
 
 static int show_help(const struct bundle *bundle)

@@ -5,7 +5,6 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { machineName } from "../build/machines.mjs";
 import { apiFileProblems } from "../generate/api.mjs";
-import { withoutTabs } from "../generate/help.mjs";
 import { readSpec } from "../generate/spec.mjs";
 
 /** @import {Spec} from "../generate/types.mts" */
@@ -151,7 +150,7 @@ function helpProblems(/** @type {Spec} */ spec) {
   for (const [name, command] of Object.entries(otherPrograms())) {
     if (!existsSync(command[0])) {
       problems.push(`${path.relative(root, command[0])} is not built; run: npm run build`);
-    } else if (!reference.includes(withoutTabs(printedBy(...command)).trimEnd())) {
+    } else if (!reference.includes(printedBy(...command).trimEnd())) {
       problems.push(`docs/cli.md: not what \`${name} --help\` prints`);
     }
   }

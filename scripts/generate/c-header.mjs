@@ -2,22 +2,14 @@
 
 import { cString, define, enumeration, fieldRows } from "./c-text.mjs";
 import { causesC } from "./causes.mjs";
-import { appimageHelp, runnerHelp, runtimeHelp, withTabs } from "./help.mjs";
 import { layoutOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { strategiesC } from "./strategies.mjs";
 
 /** @import {Spec} from "./types.mts" */
 
-/** A help text as one C string literal a line. */
-const helpLines = (/** @type {string} */ text) =>
-  withTabs(text)
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => `\t${cString(`${line}\n`)}`);
-
 /** @param {Spec} spec */
-export function cHeader({ version, errors, causes, manifest, options, strategies }) {
+export function cHeader({ version, errors, causes, manifest, strategies }) {
   const runtimeErrors = errors.filter((error) => error.raisedBy.includes("runtime"));
   return `/* ${notice} */
 #ifndef GENERATED_SPEC_H
@@ -90,18 +82,6 @@ struct fuselage_failure {
 
 /* Indexed by enum fuselage_code; entry 0 is empty. */
 extern const struct fuselage_failure fuselage_failures[FUSELAGE_CODE_COUNT];
-
-/* What --bundle-help prints after the usage line; ends with a newline. */
-#define FUSELAGE_RUNTIME_HELP \\
-${helpLines(runtimeHelp(options)).join(" \\\n")}
-
-/* What --appimage-help prints after the usage. */
-#define FUSELAGE_APPIMAGE_HELP \\
-${helpLines(appimageHelp(options)).join(" \\\n")}
-
-/* What fuselage --help prints. */
-#define FUSELAGE_RUNNER_HELP \\
-${helpLines(runnerHelp(options, false)).join(" \\\n")}
 
 #endif
 `;

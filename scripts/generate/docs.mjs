@@ -87,7 +87,7 @@ function cliReference(/** @type {Spec} */ { options }) {
     block(aliasHelp(options)),
     `## ${options.runner.name}`,
     "The runtime without an image. `bundle runtime -o fuselage` copies it; nothing else is needed to run it.",
-    block(runnerHelp(options, true)),
+    block(runnerHelp(options)),
     "## Options of a bundle",
     "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`. `--bundle-extract` takes `--set-id`, `--devices`, `--owners` and `--privileged-xattrs`, as `bundle extract` does.",
     block(runtimeHelp(options)),

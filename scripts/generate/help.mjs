@@ -4,24 +4,6 @@
 
 const WIDTH = 80;
 
-/** Characters from one tab stop of a terminal to the next. */
-const TAB = 8;
-
-/** Width of the left column where the runtime prints it: tabs cost it the fewest bytes. */
-const TAB_STOPS = 4 * TAB;
-
-/** Blanks that reach a tab stop become tabs, as with unexpand(1); a terminal shows the same. */
-export const withTabs = (/** @type {string} */ text) =>
-  text.replace(new RegExp(`.{${TAB}}`, "g"), (column) => column.replace(/ {2,}$/, "\t"));
-
-/** Tabs become blanks again, as with expand(1). */
-export const withoutTabs = (/** @type {string} */ text) =>
-  text.replace(/^.*\t.*$/gm, (line) =>
-    line
-      .split("\t")
-      .reduce((left, right) => left.padEnd((Math.floor(left.length / TAB) + 1) * TAB) + right),
-  );
-
 /** Breaks text at spaces so that no line is longer than `width`; words are never cut. */
 function wrap(/** @type {string} */ text, /** @type {number} */ width) {
   const lines = [];
@@ -137,13 +119,8 @@ function helpOf(name, command, more) {
   ].join("\n")}\n`;
 }
 
-/**
- * `fuselage --help`.
- *
- * @param {Options} options
- * @param {boolean} examples the runtime has no room for them; man page and docs have them
- */
-export function runnerHelp({ runner }, examples) {
+/** `fuselage --help`. */
+export function runnerHelp(/** @type {Options} */ { runner }) {
   return `${[
     ...runner.usages.map((usage, i) => `${i === 0 ? "Usage:" : "      "} ${runner.name} ${usage}`),
     "",
@@ -152,8 +129,10 @@ export function runnerHelp({ runner }, examples) {
     ...runner.details.flatMap((detail) => wrap(detail, WIDTH)),
     "",
     "Options:",
-    ...columns(runner.options.map(optionRow), TAB_STOPS),
-    ...(examples ? ["", "Examples:", ...runner.examples.map((example) => `  ${example}`)] : []),
+    ...columns(runner.options.map(optionRow), 30),
+    "",
+    "Examples:",
+    ...runner.examples.map((example) => `  ${example}`),
   ].join("\n")}\n`;
 }
 
@@ -170,6 +149,6 @@ export function appimageHelp(/** @type {Options} */ { appimage }) {
 function ownOptions(/** @type {OwnOption[]} */ options) {
   return `${columns(
     options.map(({ name, value, summary }) => [`  ${name}${value ? ` ${value}` : ""}`, summary]),
-    TAB_STOPS,
+    28,
   ).join("\n")}\n`;
 }

@@ -1,0 +1,35 @@
+// runtime/generated/help.h: what --help and the like print, deflated. Text takes room that code could have.
+
+import { deflateRawSync } from "node:zlib";
+import { define, enumeration, header } from "./c-text.mjs";
+import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
+
+/** @import {Spec} from "./types.mts" */
+
+/** Bytes of one line of the array. */
+const LINE = 16;
+
+export function cHelp(/** @type {Spec} */ { options }) {
+  const texts = [
+    { name: "HELP_BUNDLE", text: runtimeHelp(options), comment: "--bundle-help, behind its usage" },
+    { name: "HELP_APPIMAGE", text: appimageHelp(options), comment: "--appimage-help, behind that" },
+    { name: "HELP_RUNNER", text: runnerHelp(options), comment: "fuselage --help" },
+  ];
+  let whole = "";
+  /** @type {import("./c-text.mjs").Constant[]} */
+  const rows = [];
+  for (const { name, text, comment } of texts) {
+    rows.push([name, Buffer.byteLength(whole), comment]);
+    whole += `${text}\0`;
+  }
+  const packed = [...deflateRawSync(whole, { level: 9 })];
+  const lines = [];
+  for (let at = 0; at < packed.length; at += LINE) {
+    lines.push(`\t${packed.slice(at, at + LINE).join(", ")}, \\`);
+  }
+  return header("help", [
+    `/* Where each text begins; it ends with a newline and a NUL. */\n${enumeration("help", rows)}`,
+    define("HELP_BYTES", `${Buffer.byteLength(whole)} /* of all of them */`),
+    `/* All of them, deflated. */\n#define HELP_DEFLATED { \\\n${lines.join("\n")}\n}`,
+  ]);
+}

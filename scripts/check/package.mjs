@@ -25,7 +25,7 @@ function packedFiles(/** @type {string} */ dir) {
 function neededFiles(/** @type {Package} */ { read }) {
   const { bin, man, exports } = JSON.parse(read("package.json"));
   const machines = architectures.flatMap((arch) => [
-    `dist/runtime/${arch}/fuselage`,
+    ...["front", "fuselage"].map((name) => `dist/runtime/${arch}/${name}`),
     `dist/native/linux-${machineOf(arch).node}.node`,
   ]);
   const named = [...Object.values(bin), ...man, ...Object.values(exports["."])];

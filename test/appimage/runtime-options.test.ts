@@ -113,7 +113,8 @@ test("a bundle that is no AppImage passes --appimage-* on", async () => {
       'cp "$0" x && printf "\\0\\0\\0" | dd of=x bs=1 seek=8 conv=notrunc status=none && ./x --appimage-offset',
       file,
     ],
-    { cwd: temporaryDirectory(), env: { HOME: home } },
+    // A folder of PATH that may not be searched is another failure to the shell than no such command.
+    { cwd: temporaryDirectory(), env: { HOME: home, PATH: "/usr/bin:/bin" } },
   );
   expect(stdout).toBe(""); // AppRun was to run a command of that name.
   expect(status).toBe(127);

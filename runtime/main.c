@@ -190,6 +190,7 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "--bundle-doctor: expected --json or nothing, found \"%.80s\"",
 			    args[json]);
+	start->is_bundle = bundle->manifest.entry != NULL;
 	return take_bundle(start, bundle, failure) < 0 ? -1 : examine(start, json, failure);
 }
 
@@ -224,6 +225,7 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 {
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
+	start->is_bundle = true;
 	if (bundle->appimage)
 		appimage_choose(&start->mounting, bundle);
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
@@ -284,6 +286,7 @@ int main(int argc, char **argv)
 	start.mounting.identity = &start.identity;
 	start.mounting.home = start.home;
 	start.mounting.host_namespace = -1;
+	start.mounting.janitor = -1;
 	start.procdir.lock = -1;
 	start.procdir.fd = -1;
 	start.cwd = -1;

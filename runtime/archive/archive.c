@@ -284,6 +284,14 @@ int archive_open(struct archive *archive, struct failure *failure)
 	return archive_reopen(archive, failure);
 }
 
+int archive_move(struct archive *archive, const char *path)
+{
+	if (rmdir(archive->target) < 0 || symlink(path, archive->target) < 0)
+		return -1;
+	snprintf(archive->target, sizeof archive->target, "%s", path);
+	return 0;
+}
+
 void archive_from_bundle(struct archive *archive, const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;

@@ -76,6 +76,12 @@ int archive_extract(const struct archive *archive, int dir, struct failure *fail
 /* Whether everybody may read the file. */
 bool archive_is_public(const struct archive *archive);
 
+/*
+ * Without a namespace its files may be elsewhere on the host: archive->target, an empty directory, becomes
+ * a link to `path` and then that path. Returns 0, or -1 and errno.
+ */
+int archive_move(struct archive *archive, const char *path);
+
 struct bundle;
 /* The image of a bundle itself, at $FUSELAGE_STATIC/NAME or where the manifest says. */
 void archive_from_bundle(struct archive *archive, const struct bundle *bundle);

@@ -309,9 +309,8 @@ int cache_tree_place(struct archive *archive, const struct caller *caller, const
 		 * In the socket's queue it is open until the janitor ends, who holds the other end. One
 		 * that was killed does not keep the app from starting.
 		 */
-		if (rmdir(archive->target) == 0 && symlink(path, archive->target) == 0) {
+		if (archive_move(archive, path) == 0) {
 			(void)send_descriptor(janitor, tree);
-			stpcpy(archive->target, path);
 			return 0;
 		}
 	}

@@ -17,6 +17,7 @@
 #include "start/home.h"
 #include "cli/kernel_config.h"
 #include "start/mount_archives.h"
+#include "start/on_host.h"
 #include "generated/names.h"
 
 #define MOUNT_ROOT 0x2000 /* STATX_ATTR_MOUNT_ROOT of linux/stat.h */
@@ -239,9 +240,33 @@ static void print_line(const char *strategy, const struct finding *finding)
 		       "", finding->advice);
 }
 
-int doctor_run(struct start *start, bool json, struct failure *failure)
+/* What a holder says that a start would meet, by whichever way it would go. */
+static char ask_holder(struct start *start)
 {
 	struct failure ignored = { 0 };
+	struct identity identity = start->identity;
+	char kept = 0;
+
+	start->mounting.type = "auto";
+	if (home_prepare(start->home, &identity, &ignored) < 0)
+		return 0;
+	if (on_host_is_better(start)) {
+		on_host_stand(start, &identity);
+		start->mounting.type = "fusermount";
+	}
+	for (int i = 0; i < 2 && !kept; i++) {
+		const struct share_terms terms = mounting_terms(&start->mounting);
+		kept = share_ask(&start->mounting.share, &identity, &terms,
+				 start->invocation.archives);
+		/* A start that was refused by fusermount3 has gone the other way. */
+		identity = start->identity;
+		start->mounting.type = "auto";
+	}
+	return kept;
+}
+
+int doctor_run(struct start *start, bool json, struct failure *failure)
+{
 	bool any = false;
 
 	if (json)
@@ -261,12 +286,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 		puts("]");
 	/* Not in the array, which is of strategies. */
 	FILE *out = json ? stderr : stdout;
-	start->mounting.type = "auto";
-	const struct share_terms terms = mounting_terms(&start->mounting);
-	char kept = home_prepare(start->home, &start->identity, &ignored) < 0 ?
-			    0 :
-			    share_ask(&start->mounting.share, &start->identity, &terms,
-				      start->invocation.archives);
+	char kept = ask_holder(start);
 	if (kept)
 		fputs(kept == SHARE_LOST ? "lost        the server of running apps was killed\n" :
 					   "shared      a mount of it is kept\n",

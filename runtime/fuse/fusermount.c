@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -43,6 +45,34 @@ static int execute(void *argument)
 	argv[0] = (char *)"fusermount";
 	execvp(argv[0], argv);
 	return 127;
+}
+
+static bool is_helper(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
+	       (st.st_mode & S_ISUID) && access(path, X_OK) == 0;
+}
+
+bool fusermount_is_there(void)
+{
+	const char *chosen = getenv(ENV_FUSERMOUNT_PROG);
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0 || access(FUSE_DEVICE, F_OK) < 0)
+		return false;
+	if (chosen && *chosen)
+		return is_helper(chosen);
+	while (path && *path) {
+		size_t length = strcspn(path, ":");
+		int n = snprintf(file, sizeof file, "%.*s/fusermount3", (int)length, path);
+		if (*path == '/' && n < (int)sizeof file && is_helper(file))
+			return true;
+		path += length + (path[length] == ':');
+	}
+	return false;
 }
 
 /* A program that is executed is an ordinary child: of this process, not of the app's to be. */

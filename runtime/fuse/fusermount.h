@@ -13,6 +13,12 @@
 #define FUSERMOUNT_MESSAGE_MAX 400
 
 /*
+ * Whether there is one that may have the rights it needs: set-id and root's as this process sees it, in
+ * PATH. Starts nothing.
+ */
+bool fusermount_is_there(void);
+
+/*
  * Mounts at `target`, a directory of the caller's, with options for its -o. Returns /dev/fuse,
  * mounted, or -1.
  */

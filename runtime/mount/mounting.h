@@ -21,7 +21,7 @@ struct mounting {
 	bool on_host; /* files are to be seen by others, or to stay: no namespace */
 	struct failure refusal; /* why there is no namespace */
 	struct failure refused; /* by the last strategy that was tried, in its own words */
-	int janitor; /* without a namespace: a socket to the process that cleans up */
+	int janitor; /* without a namespace: a socket to the process that cleans up, or -1 */
 	const char *strategy; /* of the last image that was mounted */
 };
 

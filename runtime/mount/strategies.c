@@ -9,6 +9,7 @@
 
 #include "bundle/image_failure.h"
 #include "base/bytes.h"
+#include "base/descriptors.h"
 #include "base/owned.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"
@@ -239,7 +240,8 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 		if (result < 0)
 			fusermount_unmount(attempt->target, true, message);
 	}
-	fuse_mount_close(&image->server);
+	if (result < 0)
+		fuse_mount_close(&image->server);
 	return result;
 }
 
@@ -352,10 +354,31 @@ static int attach_by(const struct strategy *strategy, struct attempt *attempt,
 	if (strategy->try(attempt, failure) < 0)
 		return -1;
 	mounting->strategy = strategy->name;
-	if (mounting->share.listener >= 0)
-		holder_start(&mounting->share, mounting->identity, strategy->name, image->archive,
-			     attempt->target, image->server.socket);
+	if (mounting->share.listener >= 0) {
+		const struct held held = { strategy->name, attempt->target, image->server.socket,
+					   mounting->janitor };
+		holder_start(&mounting->share, mounting->identity, image->archive, &held);
+	}
 	fuse_mount_close(&image->server);
+	return 0;
+}
+
+/* What another start keeps. Returns 0, or -1: mount it. */
+static int attach_shared(struct mounting *mounting, struct archive *archive, const char *target)
+{
+	struct share *share = &mounting->share;
+	char path[PATH_MAX];
+
+	if (share->mount < 0)
+		return -1;
+	mounting->strategy = share->strategy;
+	if (mounting->identity->kind != NAMESPACE_NONE)
+		return share_attach(share, mounting->identity, target);
+	OWNED_FD root = share_find_path(share, path);
+	if (root < 0 || archive_move(archive, path) < 0)
+		return -1;
+	/* In the socket's queue it is open until the janitor ends: the mount lasts as long. */
+	(void)send_descriptor(mounting->janitor, root);
 	return 0;
 }
 
@@ -369,11 +392,8 @@ int image_mount_attach(struct mounting *mounting, struct image_mount *image, con
 	size_t used = 0;
 	int error = 0;
 
-	if (mounting->share.mount >= 0 &&
-	    share_attach(&mounting->share, mounting->identity, target) == 0) {
-		mounting->strategy = mounting->share.strategy;
+	if (attach_shared(mounting, image->archive, target) == 0)
 		return 0;
-	}
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
 		const struct strategy *strategy = &strategies[i];
 		if (!is_wanted(mounting, strategy->name) ||

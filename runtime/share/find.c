@@ -1,6 +1,7 @@
 /* A start that looks for a mount to share. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/nsfs.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -245,4 +247,16 @@ int share_attach(struct share *share, const struct identity *identity, const cha
 		return -1;
 	return (int)syscall(SYS_move_mount, mount, "", place, "",
 			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int share_find_path(struct share *share, char *path)
+{
+	OWNED_FD root = steal_fd(&share->mount);
+	struct stat kept, found;
+
+	/* Somebody may have taken it away, and the folder that it covered is there again. */
+	if (descriptor_path(root, path, PATH_MAX) < 0 || fstat(root, &kept) < 0 ||
+	    stat(path, &found) < 0 || found.st_dev != kept.st_dev || found.st_ino != kept.st_ino)
+		return -1;
+	return steal_fd(&root);
 }

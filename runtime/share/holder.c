@@ -36,6 +36,8 @@ enum {
 	USERS,
 	FIRST_RUN,
 	READY, /* until it listens */
+	ROOT, /* of a mount on the host; before the next, so that it is closed before */
+	JANITOR, /* who takes that mount away when nobody has this any more */
 	DESCRIPTORS
 };
 
@@ -69,6 +71,7 @@ struct holder {
 	uid_t uid; /* of the starts, in this user namespace */
 	unsigned linger; /* seconds */
 	char strategy;
+	bool on_host;
 	int handed; /* without a user namespace one less */
 	bool machine; /* process 1, as it is seen from here, is that of the machine */
 	const unsigned char *mark;
@@ -80,10 +83,16 @@ struct holder {
 	struct pollfd polled[AT_RUNS + RUNS_MAX];
 };
 
+/* The last letter, which no two of them share. */
+static char letter(const char *strategy)
+{
+	return strategy[strlen(strategy) - 1];
+}
+
 const char *holder_strategy(char byte)
 {
-#define IS(name, shared, host)          \
-	if (shared && byte == #name[0]) \
+#define IS(name, shared, host)               \
+	if (shared && byte == letter(#name)) \
 		return #name;
 	FUSELAGE_STRATEGIES(IS)
 #undef IS
@@ -123,10 +132,11 @@ static void give(struct holder *holder, int socket, const void *name)
 	/* What the kernel has cached may not be what is in the file any more. */
 	if (!file_state_is(IMAGE, &holder->image))
 		_exit(0);
-	handed[HANDED_MOUNT] =
-		(int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	OWNED_FD copy = holder->on_host ? -1 :
+					  (int)syscall(SYS_open_tree, AT_FDCWD, "/",
+						       OPEN_TREE_CLONE | O_CLOEXEC);
+	handed[HANDED_MOUNT] = holder->on_host ? ROOT : copy;
 	int result = send_descriptors(socket, &holder->strategy, 1, handed, holder->handed);
-	close(handed[HANDED_MOUNT]);
 	linger(holder);
 	if (result == 0)
 		add_run(holder, steal_fd(&process));
@@ -256,12 +266,16 @@ static int holder_main(void *argument)
 
 	holder->machine = is_machines_namespace();
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	if (descriptors[USERS] < 0 || !arrange(descriptors) || !listen_as_holder(holder))
+	if (holder->on_host)
+		descriptors[ROOT] = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (descriptors[holder->on_host ? ROOT : USERS] < 0 || !arrange(descriptors) ||
+	    !listen_as_holder(holder))
 		_exit(0);
 	prctl(PR_SET_NAME, "fuselage-holder", 0, 0, 0);
 	setsid();
 	inherited_reset_signals(); /* any of them ends it */
-	if (!leave_all_but(target) || !file_state_read(IMAGE, &holder->image))
+	if (!(holder->on_host ? chdir("/") == 0 : leave_all_but(target)) ||
+	    !file_state_read(IMAGE, &holder->image))
 		_exit(0);
 	unsigned most = sandbox_holder(DESCRIPTORS + FOR_START + RUNS_MAX);
 	holder->most =
@@ -269,26 +283,25 @@ static int holder_main(void *argument)
 	keep(holder);
 }
 
-void holder_start(struct share *share, const struct identity *identity, const char *strategy,
-		  const struct archive *archive, const char *target, int server)
+void holder_start(struct share *share, const struct identity *identity,
+		  const struct archive *archive, const struct held *held)
 {
 	struct holder holder = {
 		.uid = identity->uid,
 		.linger = share->linger,
 		.mark = share->address.mark,
-		.strategy = *strategy,
+		.strategy = letter(held->strategy),
+		.on_host = identity->kind == NAMESPACE_NONE,
 		.handed = identity->kind == NAMESPACE_USER ? HANDED_COUNT : HANDED_COUNT - 1,
 		.count = AT_RUNS,
 		.most = AT_RUNS + 1,
 		.polled = { { .fd = LISTENER, .events = POLLIN },
-			    { .fd = server < 0 ? -1 : SERVER } },
+			    { .fd = held->server < 0 ? -1 : SERVER } },
 	};
 	int descriptors[DESCRIPTORS] = {
-		[LISTENER] = share->listener,
-		[LOCK] = share->lock,
-		[IMAGE] = archive->fd,
-		[SERVER] = server,
-		[USERS] = -1,
+		[LISTENER] = share->listener, [LOCK] = share->lock, [IMAGE] = archive->fd,
+		[SERVER] = held->server,      [USERS] = -1,	    [ROOT] = -1,
+		[JANITOR] = held->janitor,
 	};
 	OWNED_FD self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int ready[2] = { -1, -1 };
@@ -300,7 +313,7 @@ void holder_start(struct share *share, const struct identity *identity, const ch
 	descriptors[FIRST_RUN] = self;
 	add_run(&holder, self < 0 ? -1 : FIRST_RUN);
 	linger(&holder);
-	child_leave(holder_main, &(struct holding){ &holder, target, descriptors });
+	child_leave(holder_main, &(struct holding){ &holder, held->target, descriptors });
 	/* Until it listens: a later start may come as soon as this one has ended, and would find
 	 * nobody who can show that it is the holder. */
 	close(steal_fd(&tells));

@@ -19,7 +19,7 @@ struct archive;
 
 /* What it gives to a start. The last one only where the mount has a user namespace. */
 enum handed {
-	HANDED_MOUNT, /* a detached copy */
+	HANDED_MOUNT, /* a detached copy; of a mount on the host its root */
 	HANDED_USERS,
 	HANDED_COUNT
 };
@@ -27,12 +27,19 @@ enum handed {
 /* The strategy that the byte stands for which comes with what is handed over; NULL: none. */
 const char *holder_strategy(char byte);
 
+/* What it keeps a mount by. */
+struct held {
+	const char *strategy;
+	const char *target;
+	int server; /* the socket whose other end the FUSE server holds, or -1 */
+	int janitor; /* of a mount on the host: a socket to it, which keeps the mount; or -1 */
+};
+
 /*
- * Leaves one behind, for the mount at `target` and with share->listener, which is closed
- * here. `server` is the socket whose other end the FUSE server holds, or -1. When there is none in
- * the end, later starts mount by themselves.
+ * Leaves one behind, for that mount of the archive and with share->listener, which is closed here. When
+ * there is none in the end, later starts mount by themselves.
  */
-void holder_start(struct share *share, const struct identity *identity, const char *strategy,
-		  const struct archive *archive, const char *target, int server);
+void holder_start(struct share *share, const struct identity *identity,
+		  const struct archive *archive, const struct held *held);
 
 #endif

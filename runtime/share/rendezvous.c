@@ -13,7 +13,7 @@
 #include "share/share.h"
 
 /* Change it with anything that the two sides say to each other. */
-#define PROTOCOL FUSELAGE_VERSION " 2"
+#define PROTOCOL FUSELAGE_VERSION " 3"
 
 /* Who nobody in particular is, and everybody whom a user namespace does not map. */
 #define OVERFLOW_ID 65534
@@ -110,6 +110,9 @@ bool share_address(struct share *share, const struct identity *identity,
 	sha256_init(&hash);
 	sha256_update(&hash, &common, sizeof common);
 	sha256_update(&hash, type, strlen(type) + 1);
+	/* Which is part of the path, where that is the first start's. */
+	if (identity->kind == NAMESPACE_NONE)
+		sha256_update(&hash, archive->name, strlen(archive->name) + 1);
 	sha256_update(&hash, cgroup, (size_t)length);
 	sha256_finish(&hash, digest);
 

@@ -12,7 +12,8 @@ struct share_terms;
 /*
  * Finds share->address, a digest of
  * - the image: file, place in it, time and size of the last change;
- * - how it is shown: user and group outside and inside, type of mount, size of the cache;
+ * - how it is shown: user and group outside and inside, type of mount, size of the cache, on the host
+ *   the name of the archive;
  * - where they live: user, mount, PID and network namespace. Whoever is in another one (a sandbox, a
  *   container) may see other files, or have other rights, under the same names and numbers;
  * - what would end the server, or hold it back, without touching the other start: the control group

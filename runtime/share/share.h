@@ -4,7 +4,8 @@
  * The first start leaves a holder behind (holder.h): a process that holds one copy of the image's
  * mount, and nothing else of that start. A later one finds it at an abstract socket, whose name is
  * a digest of all that the two must have in common (rendezvous.h), joins its user namespace, takes the
- * host's mounts as every start does, and puts a copy of the kept mount among them.
+ * host's mounts as every start does, and puts a copy of the kept mount among them. A mount on the host
+ * is used where it is.
  *
  * Both sides know from the kernel that the other one may write to this user's ~/.fuselage
  * (proof.h): a program that may not (a sandbox with the host's network) can neither give a mount
@@ -70,6 +71,12 @@ char share_ask(struct share *share, const struct identity *identity,
 
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */
 int share_attach(struct share *share, const struct identity *identity, const char *target);
+
+/*
+ * On the host, where it is mounted already: writes its path, which is checked, into `path` (PATH_MAX
+ * bytes). Returns its root, which keeps the mount for as long as it is open, or -1.
+ */
+int share_find_path(struct share *share, char *path);
 
 /* No start is to wait for this one any more. */
 void share_close(struct share *share);

@@ -104,23 +104,28 @@ static void forget_link(const char *home)
 }
 
 int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, const char *home,
-			bool writable, struct failure *failure)
+			enum home_use use, struct failure *failure)
 {
-	char own[32];
+	char own[40];
 	const bool forced = home_forced();
+	const bool writable = use != HOME_COVERED;
+	const bool mounts = use == HOME_MOUNTS;
 	const char *const places[][2] = {
 		{ forced ? NULL : "/tmp", own },
-		{ forced ? NULL : getenv("XDG_RUNTIME_DIR"), "/fuselage-starts" },
+		{ forced ? NULL : getenv("XDG_RUNTIME_DIR"),
+		  mounts ? "/fuselage-mounts" : "/fuselage-starts" },
 	};
-	const char *const at_home[] = { home, "/" PROCDIRS };
+	const char *const at_home[] = { home, mounts ? "/" HOST_MOUNTS : "/" PROCDIRS };
 
-	snprintf(own, sizeof own, "/.fuselage-%u", (unsigned)caller->uid);
+	snprintf(own, sizeof own, "/.fuselage-%u%s", (unsigned)caller->uid,
+		 mounts ? "-mounts" : "");
 	OWNED_FD fd = use_first(starts, caller, places, COUNT(places), writable, failure);
 	/* What cleans up in /tmp leaves sticky files, and so the folder that mounts are on. */
 	if (fd >= 0)
 		mknodat(fd, ".keep", S_IFREG | S_ISVTX | 0600, 0);
 	if (fd < 0 && *home) {
-		forget_link(home);
+		if (!mounts)
+			forget_link(home);
 		failure_clear(failure);
 		fd = use_place(starts, caller, at_home, writable, failure);
 	}

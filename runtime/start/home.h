@@ -19,12 +19,20 @@ const char *home_forced(void);
  */
 int home_prepare(char home[PATH_MAX], const struct identity *identity, struct failure *failure);
 
+/* What is to happen in a folder for starts. */
+enum home_use {
+	HOME_COVERED, /* a tmpfs of the start covers it */
+	HOME_STARTS, /* the start's directory is made in it: one that cannot be written to is passed over */
+	HOME_MOUNTS, /* the same, where no start covers it */
+};
+
 /*
  * The same for the folder below which starts without root's place have their directories: the real
  * path of the first of /tmp/.fuselage-<uid>, $XDG_RUNTIME_DIR/fuselage-starts and <home>/procdirs.
- * With $FUSELAGE_HOME it is in that. With `writable` one that cannot be written to is passed over.
+ * With $FUSELAGE_HOME it is in that. For HOME_MOUNTS it is /tmp/.fuselage-<uid>-mounts,
+ * $XDG_RUNTIME_DIR/fuselage-mounts or <home>/mounts.
  */
 int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, const char *home,
-			bool writable, struct failure *failure);
+			enum home_use use, struct failure *failure);
 
 #endif

@@ -22,6 +22,7 @@
 #include "base/owned.h"
 #include "base/remove.h"
 #include "fuse/fusermount.h"
+#include "start/in_use.h"
 #include "generated/names.h"
 
 static void pause_for(long milliseconds)
@@ -61,32 +62,31 @@ static unsigned unmount_all(const char *procdir)
 	return left;
 }
 
-/* A descendant that outlives the app keeps its files: a mount in use is not taken away. */
+/*
+ * A descendant that outlives the app keeps its files: a mount in use is not taken away, nor one whose path
+ * somebody was given.
+ */
 static void clean_up(const char *procdir)
 {
-	for (long wait = 20; unmount_all(procdir); wait = wait < 1000 ? wait * 2 : 1000)
+	char places[PATH_MAX + 16];
+	long wait = 20;
+
+	snprintf(places, sizeof places, "%s/static/", procdir);
+	for (; path_is_in_use(places) || unmount_all(procdir); wait = wait < 1000 ? wait * 2 : 1000)
 		pause_for(wait);
 	remove_tree(AT_FDCWD, procdir);
 }
 
-static void await_end(pid_t app, int handle)
-{
-	struct pollfd end = { .fd = handle, .events = POLLIN };
+/* Its only descriptors. */
+enum {
+	LOCK, /* of the directory, for as long as this process lives */
+	SOCKET,
+	APP, /* a handle of its process */
+	DESCRIPTORS
+};
 
-	if (handle >= 0) {
-		while (poll(&end, 1, -1) < 0 && errno == EINTR)
-			;
-		return;
-	}
-	while (kill(app, 0) == 0 || errno == EPERM) /* Linux before 5.3 */
-		pause_for(200);
-}
-
-void janitor_finish(const struct procdir *procdir)
-{
-	if (unmount_all(procdir->path) == 0)
-		remove_tree(AT_FDCWD, procdir->path);
-}
+/* A word without a descriptor, on the socket. */
+#define DISMISSED 'd'
 
 struct janitor {
 	const struct procdir *procdir;
@@ -96,10 +96,58 @@ struct janitor {
 	int socket;
 };
 
+/* Takes what was sent, and keeps it. Returns false when nobody is left who could send. */
+static bool take(int socket)
+{
+	int kept;
+	char word = 0;
+
+	if (receive_descriptors(socket, &kept, 1, &word) >= 0)
+		return true;
+	if (word == DISMISSED)
+		_exit(0);
+	return false;
+}
+
+static bool has_ended(pid_t app)
+{
+	return kill(app, 0) < 0 && errno != EPERM;
+}
+
 /*
- * Descriptor 0 is the lock of the directory and 1 the socket with those of trees in use, both held
- * for as long as this process lives; 2 is the app.
+ * Until the app has ended and nobody has the socket any more: a mount may be kept for other starts. What is
+ * the app's own ends with it.
  */
+static void await(const struct janitor *janitor)
+{
+	char temporary[PATH_MAX + 16];
+	struct pollfd polled[] = { { .fd = APP, .events = POLLIN },
+				   { .fd = SOCKET, .events = POLLIN } };
+	bool app = true;
+	/* Linux before 5.3 has no handle of a process. */
+	int pause = janitor->handle < 0 ? 200 : -1;
+
+	snprintf(temporary, sizeof temporary, "%s/tmp", janitor->procdir->path);
+	while (app || polled[1].fd >= 0) {
+		int n = poll(polled, 2, app ? pause : -1);
+		if (n > 0 && polled[1].revents && !take(SOCKET))
+			polled[1].fd = -1;
+		if (app && (pause < 0 ? n > 0 && polled[0].revents : has_ended(janitor->app))) {
+			app = false;
+			polled[0].fd = -1;
+			remove_tree(AT_FDCWD, temporary);
+		}
+	}
+}
+
+bool janitor_finish(const struct procdir *procdir)
+{
+	if (unmount_all(procdir->path) > 0)
+		return false;
+	remove_tree(AT_FDCWD, procdir->path);
+	return true;
+}
+
 static int janitor_main(void *argument)
 {
 	const struct janitor *janitor = argument;
@@ -110,12 +158,12 @@ static int janitor_main(void *argument)
 	if (privileges_drop(janitor->caller, &ignored) < 0 || chdir("/") < 0)
 		return 1;
 	/* None of them has one of these numbers (inherited.h). */
-	dup2(janitor->procdir->lock, 0);
-	dup2(janitor->socket, 1);
-	close(2);
-	dup2(janitor->handle, 2);
-	close_from(3);
-	await_end(janitor->app, janitor->handle < 0 ? -1 : 2);
+	dup2(janitor->procdir->lock, LOCK);
+	dup2(janitor->socket, SOCKET);
+	close(APP);
+	dup2(janitor->handle, APP);
+	close_from(DESCRIPTORS);
+	await(janitor);
 	clean_up(janitor->procdir->path);
 	return 0;
 }
@@ -135,6 +183,16 @@ int janitor_start(const struct procdir *procdir, const struct caller *caller, in
 			return 0;
 	}
 	return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "process that cleans up");
+}
+
+void janitor_dismiss(int *janitor)
+{
+	static const char word = DISMISSED;
+
+	if (*janitor >= 0) {
+		(void)send_message(*janitor, &word, 1, -1);
+		close(steal_fd(janitor));
+	}
 }
 
 /* Neither its janitor nor the process itself is there any more. The lock also tells of one that

@@ -17,7 +17,7 @@
 #include "start/run_directory.h"
 #include "start/home.h"
 #include "mount/strategies.h"
-#include "start/janitor.h"
+#include "start/on_host.h"
 #include "kernel/namespace.h"
 #include "kernel/mount_point.h"
 #include "start/procdir.h"
@@ -104,7 +104,7 @@ static int place_overlay(struct start *start, struct image_mount *image, size_t 
 			 struct failure *failure)
 {
 	static const char *const names[] = { "lower", "upper", "work" };
-	char base[32], layers[3][LAYER_MAX], path[PATH_MAX + 64];
+	char base[32], layers[3][LAYER_MAX], path[PATH_MAX + sizeof layers];
 	const char *paths[3];
 
 	snprintf(base, sizeof base, ".overlay/%zu", number);
@@ -224,9 +224,6 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 {
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		struct archive *archive = &start->invocation.archives[i];
-		image_mount_init(&images[i], archive, MOUNT_IN_START);
-		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC &&
-				      start->identity.caller.setuid;
 		if (archive->use == ARCHIVE_STATIC && archive_is_zip(archive) &&
 		    start->invocation.cache_static && use_cache(start, archive, failure) < 0)
 			return -1;
@@ -246,58 +243,6 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		    image_mount_prepare(&start->mounting, &images[i], failure) < 0)
 			return -1;
 	return 0;
-}
-
-/* What can be done on the host: read-only archives at the start's own paths. */
-static int check_host(const struct start *start, struct failure *failure)
-{
-	if (start->invocation.count == 0)
-		return fail_as(failure, &start->mounting.refusal);
-	for (size_t i = 0; i < start->invocation.count; i++) {
-		const struct archive *archive = &start->invocation.archives[i];
-		bool wanted = archive->format == ARCHIVE_SQUASHFS ||
-			      strcmp(start->mounting.type, "fusermount") != 0;
-		if (archive->use == ARCHIVE_STATIC && wanted && !archive->fixed)
-			continue;
-		fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-		     "%s: without a namespace there are only read-only %s, and none at %s/ "
-		     "(%.300s)",
-		     archive->name, wanted ? "archives" : "squashfs images", FIXED_DIRECTORY,
-		     start->mounting.refusal.text);
-		return fail_cause(failure, start->mounting.refusal.cause);
-	}
-	return 0;
-}
-
-/* Whoever may read the files that they are in may see what is in them. */
-static bool are_public(const struct invocation *invocation)
-{
-	bool all = true;
-
-	for (size_t i = 0; i < invocation->count; i++)
-		all &= archive_is_public(&invocation->archives[i]);
-	return all;
-}
-
-/* Without a namespace: the directories are on the host, and somebody has to clean up. */
-static int stay_on_host(struct start *start, struct failure *failure)
-{
-	/* Nothing here needs root, and all of it stands in a folder of the caller's. */
-	if (privileges_forget(&start->identity.caller, failure) < 0)
-		return -1;
-	start->identity.kind = NAMESPACE_NONE;
-	start->identity.uid = start->identity.caller.uid;
-	start->identity.gid = start->identity.caller.gid;
-	if (check_host(start, failure) < 0 ||
-	    procdir_make(&start->procdir, &start->identity, start->home,
-			 are_public(&start->invocation) ? 0755 : 0700, failure) < 0)
-		return -1;
-	janitor_sweep(start->procdir.base);
-	if (janitor_start(&start->procdir, &start->identity.caller, &start->mounting.janitor,
-			  failure) == 0)
-		return 0;
-	procdir_unmake(&start->procdir);
-	return -1;
 }
 
 /* Whether there is to be a namespace, before anything is done for it. */
@@ -322,7 +267,7 @@ static int refuse(struct start *start, struct failure *failure)
 	bool needed = strcmp(mounting->type, "loop") == 0 || strcmp(mounting->type, "fuse") == 0;
 
 	if (mounting->refusal.code == FUSELAGE_E_NAMESPACE && (!needed || mounting->on_host))
-		return stay_on_host(start, failure);
+		return on_host_begin(start, failure);
 	start->mounting.refused = mounting->refusal;
 	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "--mount-type=%s: %.900s", mounting->type,
 	     mounting->refusal.text);
@@ -346,6 +291,52 @@ static int enter(struct start *start, struct failure *failure)
 	return run_directory_cover(&start->invocation, &start->identity, &start->procdir, failure);
 }
 
+static void init(const struct start *start, struct image_mount *images)
+{
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		struct archive *archive = &start->invocation.archives[i];
+		image_mount_init(&images[i], archive, MOUNT_IN_START);
+		images[i].one_owner = archive->use == ARCHIVE_DYNAMIC &&
+				      start->identity.caller.setuid;
+	}
+}
+
+/* Returns 1 when it is mounted; 0 when it is not to be had like that, and nothing has changed. */
+static int try_host(struct start *start, struct image_mount *images, struct failure *failure)
+{
+	const struct identity identity = start->identity;
+	const char *type = start->mounting.type;
+	struct failure refused = { 0 };
+
+	if (!on_host_is_better(start))
+		return 0;
+	start->mounting.type = "fusermount";
+	start->procdir.chosen = true;
+	if (on_host_begin(start, &refused) == 0) {
+		share(start, images);
+		if (place(start, start->invocation.archives, images, 0, &refused) == 0)
+			return 1;
+		on_host_undo(start);
+	}
+	start->identity = identity;
+	start->mounting.type = type;
+	start->procdir.chosen = false;
+	return is_image_failure(&refused) ? fail_as(failure, &refused) : 0;
+}
+
+static int place_all(struct start *start, struct image_mount *images, struct failure *failure)
+{
+	int result = try_host(start, images, failure);
+
+	if (result != 0)
+		return result < 0 ? -1 : 0;
+	if (prepare(start, images, failure) < 0 || enter(start, failure) < 0)
+		return -1;
+	for (size_t i = 0; result == 0 && i < start->invocation.count; i++)
+		result = place(start, &start->invocation.archives[i], &images[i], i, failure);
+	return result;
+}
+
 int mount_archives(struct start *start, struct failure *failure)
 {
 	size_t count = start->invocation.count;
@@ -355,12 +346,9 @@ int mount_archives(struct start *start, struct failure *failure)
 	if (!images)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
 	start->mounting.host_namespace = -1;
+	init(start, images);
 	decide(start);
-	result = prepare(start, images, failure);
-	if (result == 0)
-		result = enter(start, failure);
-	for (size_t i = 0; result == 0 && i < count; i++)
-		result = place(start, &start->invocation.archives[i], &images[i], i, failure);
+	result = place_all(start, images, failure);
 	if (result == 0)
 		result = procdir_hand_over(&start->procdir, &start->identity, failure);
 	for (size_t i = 0; i < count; i++)

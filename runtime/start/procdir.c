@@ -27,7 +27,8 @@ int procdir_prepare(struct procdir *procdir, const struct identity *identity, co
 {
 	return has_roots_place(&identity->caller) ?
 		       0 :
-		       home_prepare_starts(procdir->base, &identity->caller, home, false, failure);
+		       home_prepare_starts(procdir->base, &identity->caller, home, HOME_COVERED,
+					   failure);
 }
 
 static int open_again(int parent, const char *name)
@@ -158,12 +159,21 @@ int procdir_mount(struct procdir *procdir, const struct identity *identity, cons
 
 	/* A place of root's own will do where /run is read-only; a caller's never. */
 	if (base < 0 && !caller->setuid &&
-	    (!roots || home_prepare_starts(procdir->base, caller, home, false, failure) == 0))
+	    (!roots ||
+	     home_prepare_starts(procdir->base, caller, home, HOME_COVERED, failure) == 0))
 		base = open_again(AT_FDCWD, procdir->base);
 	if (base < 0 || cover(procdir, identity, &base) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s: no tmpfs for this start",
 				  procdir->base);
 	return make_directories(procdir, identity, failure);
+}
+
+/* Takes them away again, while there is nothing in them. */
+static void unmake(struct procdir *procdir)
+{
+	close(procdir->lock);
+	procdir->lock = procdir->fd = -1;
+	remove_tree(AT_FDCWD, procdir->path);
 }
 
 int procdir_make(struct procdir *procdir, const struct identity *identity, const char *home,
@@ -174,7 +184,8 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 
 	if (base < 0) {
 		/* A tmpfs would have covered one that is there and cannot be written to. */
-		if (home_prepare_starts(procdir->base, caller, home, true, failure) < 0)
+		if (home_prepare_starts(procdir->base, caller, home,
+					procdir->chosen ? HOME_MOUNTS : HOME_STARTS, failure) < 0)
 			return -1;
 		base = open_again(AT_FDCWD, procdir->base);
 		if (caller->uid == 0)
@@ -187,15 +198,8 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 	procdir->fd = procdir->lock;
 	if (make_directories(procdir, identity, failure) == 0)
 		return 0;
-	procdir_unmake(procdir);
+	unmake(procdir);
 	return -1;
-}
-
-void procdir_unmake(struct procdir *procdir)
-{
-	close(procdir->lock);
-	procdir->lock = procdir->fd = -1;
-	remove_tree(AT_FDCWD, procdir->path);
 }
 
 void procdir_link(const struct procdir *procdir, const char *home)
@@ -204,7 +208,7 @@ void procdir_link(const struct procdir *procdir, const char *home)
 	size_t length = strlen(procdir->base);
 
 	snprintf(link, sizeof link, "%s/" PROCDIRS, home);
-	if (!*home || strcmp(link, procdir->base) == 0)
+	if (!*home || procdir->chosen || strcmp(link, procdir->base) == 0)
 		return;
 	ssize_t n = readlink(link, target, sizeof target);
 	if (n >= 0 && (size_t)n == length && memcmp(target, procdir->base, length) == 0)

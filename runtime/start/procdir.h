@@ -7,12 +7,16 @@
  *
  * With root's rights <procdir> is /run/fuselage-starts/<pid>: root mounts there, so nobody else may
  * own or change a directory on the way, not even the caller for whom it is done. Any other start has
- * <home>/procdirs/<pid>. On the host both are empty; a tmpfs of the start covers them.
+ * /tmp/.fuselage-<uid>/<pid> (home.h). On the host both are empty; a tmpfs of the start covers them.
+ *
+ * What a bundle mounts on the host by choice is below /tmp/.fuselage-<uid>-mounts, where no start covers
+ * it: its app may start the runner.
  */
 #ifndef PROCDIR_H
 #define PROCDIR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/fail.h"
@@ -22,6 +26,7 @@
 struct procdir {
 	char base[PATH_MAX]; /* a real path, without links: programs compare theirs with it */
 	char path[PATH_MAX]; /* below it */
+	bool chosen; /* on the host though there could be a namespace: where no start covers it */
 	int fd; /* of it, or -1 */
 	int lock; /* on it, when the host sees it, or -1 */
 };
@@ -46,8 +51,6 @@ int procdir_mount(struct procdir *procdir, const struct identity *identity, cons
  */
 int procdir_make(struct procdir *procdir, const struct identity *identity, const char *home,
 		 mode_t mode, struct failure *failure);
-/* Takes them away again, while there is nothing in them. */
-void procdir_unmake(struct procdir *procdir);
 
 /* Makes a directory, named relative to <procdir>, with root's rights. Returns 0, or -1 and errno. */
 int procdir_add(const struct procdir *procdir, const struct identity *identity, const char *name,

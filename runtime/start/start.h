@@ -17,6 +17,7 @@ struct start {
 	struct invocation invocation;
 	struct mounting mounting;
 	struct procdir procdir;
+	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
 	char home[PATH_MAX]; /* ~/.fuselage or what stands in for it */
 	int cwd; /* the caller's current directory, kept while we mount, or -1 */
 };

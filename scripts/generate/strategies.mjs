@@ -1,7 +1,7 @@
 // The ways to make an image visible (strategies.json), for TypeScript, C and the other descriptions.
 //
 // They stand in the order in which they are tried. `host`: it can leave a mount on the host. `shared`:
-// later starts share its mount, and the first letter of its name tells them which one it is.
+// later starts share its mount, and the last letter of its name tells them which one it is.
 
 import { orList } from "./words.mjs";
 
@@ -11,7 +11,7 @@ import { orList } from "./words.mjs";
 const TAKEN = ["x"];
 
 export function checkStrategies(/** @type {Strategy[]} */ strategies) {
-  const letters = strategies.filter(({ shared }) => shared).map(({ name }) => name[0]);
+  const letters = strategies.filter(({ shared }) => shared).map(({ name }) => name.at(-1) ?? "");
   for (const [index, letter] of letters.entries()) {
     if (TAKEN.includes(letter) || letters.indexOf(letter) !== index) {
       throw new Error(`strategies.json: the letter ${letter} of a shared strategy is taken`);

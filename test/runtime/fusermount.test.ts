@@ -31,7 +31,7 @@ const start = (home: string, args: string[], env: Record<string, string | undefi
   run(refuse, [`${uid}`, `${gid}`, file, ...args], {
     env: { ...aloneIn(home), FUSELAGE_DEBUG: "1", ...env },
   });
-const procdirs = (home: string) => path.join(home, ".fuselage/procdirs");
+const procdirs = (home: string) => path.join(home, ".fuselage/mounts");
 const watch = (home: string) => ({ homes: [home], files: [file] });
 const mine = (left: Awaited<ReturnType<typeof leftSince>>, home: string) => ({
   ...left,
@@ -75,9 +75,9 @@ describe("by itself, when user namespaces are refused", () => {
     const before = leftovers(watch(home));
     // Its own one only: its first descriptor is the directory of the start.
     const script =
-      "for p in $(pgrep -x fuselage-clean); do case $(readlink /proc/$p/fd/0) in */procdirs/$$) kill -9 $p;; esac; done; echo $$";
+      "for p in $(pgrep -x fuselage-clean); do case $(readlink /proc/$p/fd/0) in */mounts/$$) kill -9 $p;; esac; done; echo $$";
     const args = ["sh", "-c", script];
-    const { stdout } = await start(home, args);
+    const { stdout } = await start(home, args, { FUSELAGE_LINGER: "0" });
     await sleep(100);
     expect(readdirSync(procdirs(home))).toEqual([stdout.trim()]);
     await start(home, ["true"]);

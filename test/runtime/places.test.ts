@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { skipUnless } from "../support/needs.ts";
-import { pack } from "../support/packed.ts";
+import { pack, userStrategy } from "../support/packed.ts";
 import { asUser, ordinaryUser, run } from "../support/process.ts";
 import { compile } from "../support/process-state.ts";
 import { startsOf } from "../support/start.ts";
@@ -73,7 +73,9 @@ describe("the path is the real one", () => {
           tmp: alsoTmp,
         });
         if (!forced) {
-          expect(own.startsWith(`${startsOf({ root: false })}/`)).toBe(true);
+          expect(own.startsWith(`${startsOf({ root: false, strategy: userStrategy() })}/`)).toBe(
+            true,
+          );
           expect(`${tmp}/.s.PGSQL.5432`.length).toBeLessThan(64);
         }
       });
@@ -158,7 +160,9 @@ describe("a server that root starts and that becomes a user", () => {
 describe("what cleans up in /tmp", () => {
   skipUnless("root", "userns")("finds a sticky file that keeps the folder of mounts", async () => {
     expect((await asUser(file, [], userDirectory())).status).toBe(0);
-    const { mode } = statSync(path.join(startsOf({ root: false }), ".keep"));
+    const { mode } = statSync(
+      path.join(startsOf({ root: false, strategy: userStrategy() }), ".keep"),
+    );
     expect(mode & 0o7777).toBe(0o1600);
   });
 });

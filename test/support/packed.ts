@@ -24,7 +24,7 @@ export async function pack(
 /** One way to start a bundle: who, and by which strategy. */
 export interface Way {
   title: string;
-  strategy: "loop" | "fuse" | "extract";
+  strategy: "loop" | "fuse" | "fusermount" | "extract";
   root: boolean;
   needs: Need[];
 }
@@ -35,6 +35,12 @@ export const ways: Way[] = [
   { title: "fuse, as root", strategy: "fuse", root: true, needs: ["root", "fuse"] },
   { title: "extract, as root", strategy: "extract", root: true, needs: ["root"] },
   { title: "fuse, as a user", strategy: "fuse", root: false, needs: ["fuse", "userns"] },
+  {
+    title: "fusermount, as a user",
+    strategy: "fusermount",
+    root: false,
+    needs: ["fuse", "fusermount"],
+  },
   { title: "extract, as a user", strategy: "extract", root: false, needs: ["userns"] },
 ];
 
@@ -51,8 +57,15 @@ export function start(
   return asUser(file, args, home, { ...options, env });
 }
 
-/** What `auto` must choose here for the tests' own user. */
-export const expectedStrategy = () => {
-  if (isRoot && missing("loop") === undefined) return "loop";
+/** What `auto` must choose here for a bundle that an ordinary user starts. */
+export function userStrategy(): Way["strategy"] {
+  if (missing("fuse") !== undefined) return "extract";
+  return missing("fusermount") === undefined ? "fusermount" : "fuse";
+}
+
+/** The same for the tests' own user. */
+export function expectedStrategy(): Way["strategy"] {
+  if (!isRoot) return userStrategy();
+  if (missing("loop") === undefined) return "loop";
   return missing("fuse") === undefined ? "fuse" : "extract";
-};
+}

@@ -25,9 +25,15 @@ export async function startAsEveryone(file: string, times: number): Promise<stri
 }
 
 /** Below which a start has its directories: root's place, a user's, or what FUSELAGE_HOME says. */
-export function startsOf(way: { root: boolean; setuid?: boolean }, forced?: string): string {
+export function startsOf(
+  way: { root: boolean; setuid?: boolean; strategy?: string },
+  forced?: string,
+): string {
   if (way.root || way.setuid) return "/run/fuselage-starts";
-  return forced === undefined ? `/tmp/.fuselage-${ordinaryUser().uid}` : `${forced}/procdirs`;
+  // A bundle's mount on the host is where no start of the runner covers it.
+  const mounts = way.strategy === "fusermount";
+  if (forced !== undefined) return `${forced}/${mounts ? "mounts" : "procdirs"}`;
+  return `/tmp/.fuselage-${ordinaryUser().uid}${mounts ? "-mounts" : ""}`;
 }
 
 /** The environment of starts that have all of theirs in `home`, away from those of other tests. */

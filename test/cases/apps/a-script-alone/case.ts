@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { AppCase } from "../../../support/app.ts";
 import { writeFiles } from "../../../support/case.ts";
+import { userStrategy } from "../../../support/packed.ts";
 import { startsOf } from "../../../support/start.ts";
 
 /** One file that is not even executable, with an argument of its own. */
@@ -15,7 +16,7 @@ export default {
   async check({ run, home, root }) {
     const { stdout, status } = await run(["last"], { env: { SECRET: "told" } });
     expect(status).toBe(0);
-    const place = `${startsOf({ root })}/[0-9]+/static/say`;
+    const place = `${startsOf({ root, strategy: userStrategy() })}/[0-9]+/static/say`;
     expect(stdout).toMatch(
       new RegExp(`^<${place}/bin/say.sh><${place}/x \\$HOME><last>${home} unset\n$`),
     );

@@ -1,0 +1,87 @@
+#include "start/on_host.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "fuse/fusermount.h"
+#include "start/janitor.h"
+
+bool on_host_is_better(const struct start *start)
+{
+	const struct archive *archive = start->invocation.archives;
+	const struct mounting *mounting = &start->mounting;
+	bool wanted = strcmp(mounting->type, "fusermount") == 0;
+
+	/* The runner's archives are private to the command, which is what it is for. */
+	if (!start->is_bundle || mounting->on_host || start->identity.caller.setuid ||
+	    start->identity.kind != NAMESPACE_USER || archive->use != ARCHIVE_STATIC ||
+	    archive->fixed)
+		return false;
+	return wanted || (strcmp(mounting->type, "auto") == 0 && fusermount_is_there());
+}
+
+/* What can be done on the host: read-only archives at the start's own paths. */
+static int check(const struct start *start, struct failure *failure)
+{
+	if (start->invocation.count == 0)
+		return fail_as(failure, &start->mounting.refusal);
+	for (size_t i = 0; i < start->invocation.count; i++) {
+		const struct archive *archive = &start->invocation.archives[i];
+		bool wanted = archive->format == ARCHIVE_SQUASHFS ||
+			      strcmp(start->mounting.type, "fusermount") != 0;
+		if (archive->use == ARCHIVE_STATIC && wanted && !archive->fixed)
+			continue;
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		     "%s: without a namespace there are only read-only %s, and none at %s/ "
+		     "(%.300s)",
+		     archive->name, wanted ? "archives" : "squashfs images", FIXED_DIRECTORY,
+		     start->mounting.refusal.text);
+		return fail_cause(failure, start->mounting.refusal.cause);
+	}
+	return 0;
+}
+
+/* Whoever may read the files that they are in may see what is in them. */
+static bool are_public(const struct invocation *invocation)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < invocation->count; i++)
+		all &= archive_is_public(&invocation->archives[i]);
+	return all;
+}
+
+void on_host_stand(const struct start *start, struct identity *identity)
+{
+	identity->kind = NAMESPACE_NONE;
+	identity->uid = start->identity.caller.uid;
+	identity->gid = start->identity.caller.gid;
+}
+
+int on_host_begin(struct start *start, struct failure *failure)
+{
+	/* Nothing here needs root, and all of it stands in the caller's home. */
+	if (privileges_forget(&start->identity.caller, failure) < 0)
+		return -1;
+	on_host_stand(start, &start->identity);
+	if (check(start, failure) < 0 ||
+	    procdir_make(&start->procdir, &start->identity, start->home,
+			 are_public(&start->invocation) ? 0755 : 0700, failure) < 0)
+		return -1;
+	janitor_sweep(start->procdir.base);
+	if (janitor_start(&start->procdir, &start->identity.caller, &start->mounting.janitor,
+			  failure) == 0)
+		return 0;
+	on_host_undo(start);
+	return -1;
+}
+
+void on_host_undo(struct start *start)
+{
+	share_close(&start->mounting.share);
+	if (janitor_finish(&start->procdir))
+		janitor_dismiss(&start->mounting.janitor);
+	close(steal_fd(&start->procdir.lock));
+	start->procdir.fd = -1;
+}

@@ -151,9 +151,14 @@ async function settle(
     decorators,
     located: new Map([...located].map((file) => [file, placeOf(file, program)])),
     unmarked: analysis.unmarked,
+    modules: analysis.modules,
     noted: notedFiles(surroundings),
     restored: new Map(),
   };
+  // What is known to get another name before anything is bundled spares a round.
+  if (strict)
+    changes.restored = await restoredSources(changes, bundledFiles(surroundings), new Set());
+  let isRestored = false;
   for (;;) {
     const attempt = build({
       ...commonOptions(dir, node),
@@ -173,24 +178,37 @@ async function settle(
     const file = (ending: string) =>
       result.outputFiles?.find((one) => one.path === `${own.outfile ?? output}${ending}`);
     const map = file(".map")?.contents ?? new Uint8Array();
-    if (strict && changes.restored.size === 0) {
+    const renamed = renamedIn(map);
+    if (strict && renamed.size > 0 && !isRestored) {
+      isRestored = true;
       const files = Object.keys(result.metafile.inputs).map((name) => path.resolve(dir, name));
       const known = files.filter((name) => analysis.imports.has(name));
-      changes.restored = await restoredSources(changes, known, renamedIn(map));
-      if (changes.restored.size > 0) continue;
+      const restored = await restoredSources(changes, known, renamed);
+      if (isMore(restored, changes.restored)) {
+        changes.restored = new Map([...changes.restored, ...restored]);
+        continue;
+      }
     }
     return { code: file("")?.contents ?? new Uint8Array(), map };
   }
 }
 
+/** Whether some source is there in another form than before. */
+function isMore(found: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>): boolean {
+  return [...found].some(([file, text]) => before.get(file) !== text);
+}
+
+function bundledFiles({ analysis, external }: Surroundings): string[] {
+  return analysis.files.filter((file) => !external.packages.has(installedPackage(file) ?? ""));
+}
+
 /** CommonJS that tells what it exports, where somebody looks for it in require.cache. */
-function notedFiles({ analysis, external, strict }: Surroundings): Set<string> {
-  const { cacheReaders, files, modules } = analysis;
-  const isBundled = (file: string) => !external.packages.has(installedPackage(file) ?? "");
-  if (!strict || ![...cacheReaders].some(isBundled)) return new Set();
-  return new Set(
-    files.filter((file) => /\.c?[jt]s$/.test(file) && !modules.has(file) && isBundled(file)),
-  );
+function notedFiles(surroundings: Surroundings): Set<string> {
+  const { analysis, strict } = surroundings;
+  const { cacheReaders, modules } = analysis;
+  const files = bundledFiles(surroundings);
+  if (!strict || !files.some((file) => cacheReaders.has(file))) return new Set();
+  return new Set(files.filter((file) => /\.c?[jt]s$/.test(file) && !modules.has(file)));
 }
 
 /** A source map names what has another name in the output. */

@@ -5,7 +5,7 @@
  * runtime sees of that. Here the name is said in the source, where nothing can rename it, and without a
  * helper from outside: the text of a function may run elsewhere, in a page or a worker.
  */
-import type { AnyNode } from "acorn";
+import type { AnyNode, Program } from "acorn";
 import { parseSource, walk } from "./parse.ts";
 
 interface Edit {
@@ -25,8 +25,24 @@ export function restoreNames(text: string, renamed: ReadonlySet<string>): string
   const program = parseSource(text);
   if (program === undefined) return undefined;
   const edits: Edit[] = [];
-  walk(program, (node, above) => collect(text, node, above, renamed, edits));
+  const visit = (node: AnyNode, above: readonly AnyNode[]) =>
+    collect(text, node, above, renamed, edits);
+  if (renamed.size > 0) walk(program, visit);
+  else visitTop(program, visit);
   return edits.length === 0 ? undefined : apply(text, edits);
+}
+
+/** What alone can have another name without being renamed. */
+function visitTop(
+  program: Program,
+  visit: (node: AnyNode, above: readonly AnyNode[]) => void,
+): void {
+  for (const statement of program.body) {
+    visit(statement, [program]);
+    const isExport =
+      statement.type === "ExportNamedDeclaration" || statement.type === "ExportDefaultDeclaration";
+    if (isExport && statement.declaration) visit(statement.declaration, [program, statement]);
+  }
 }
 
 /**

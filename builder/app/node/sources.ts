@@ -19,6 +19,8 @@ export interface SourceChanges {
   located: ReadonlyMap<string, { place: string; isEntry: boolean }>;
   /** Files that only package.json makes modules. */
   unmarked: ReadonlySet<string>;
+  /** Files that are ES modules. */
+  modules: ReadonlySet<string>;
   /** CommonJS that tells what it exports. */
   noted: ReadonlySet<string>;
   /** What stands in place of a source: JavaScript that names itself. */
@@ -85,16 +87,18 @@ function inFront(text: string, statements: string): string {
  * @param files of the bundle @param renamed names that the bundler has changed
  */
 export async function restoredSources(
-  { dir, node, decorators }: SourceChanges,
+  { dir, node, decorators, modules }: SourceChanges,
   files: Iterable<string>,
   renamed: ReadonlySet<string>,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
+  // What stands around CommonJS is named anew in every bundle, and is no function of its own.
+  const own = new Set([...renamed].filter((name) => !/^(?:exports|module|require)$/.test(name)));
   for (const file of files) {
     if (!/\.[cm]?[jt]sx?$|\/[^./]+$/.test(file)) continue;
     const text = await readFile(file, "utf8");
     if (!TYPED.test(file)) {
-      const named = restoreNames(text.replace(/^\uFEFF/, ""), renamed);
+      const named = restoreNames(text.replace(/^\uFEFF/, ""), modules.has(file) ? renamed : own);
       if (named !== undefined) found.set(file, named);
     } else if (mentions(text, renamed)) {
       const named = restoreNames(

@@ -4,23 +4,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { crc32 } from "node:zlib";
 import { builtPackage } from "../build/dist.mjs";
+import { bytes, number, struct } from "./bytes.mjs";
+import { zip64, zipOfWindows, zipWithDescriptor } from "./zips.mjs";
 
-/** @typedef {string | Uint8Array | number[]} Bytes */
-
-const bytes = (/** @type {Bytes[]} */ ...parts) =>
-  Buffer.concat(
-    parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Uint8Array.from(part))),
-  );
-const number = (/** @type {number} */ value, /** @type {number} */ width) => {
-  const out = Buffer.alloc(8);
-  out.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
-  return out.subarray(0, width);
-};
-/** Numbers as `[value, width]`, one after the other. */
-const struct = (/** @type {number[][]} */ ...fields) =>
-  Buffer.concat(fields.map(([value, width]) => number(value, width)));
+/** @typedef {import("./bytes.mjs").Bytes} Bytes */
 
 /**
  * A small ELF file of either class with a segment and the sections given, contents by name.
@@ -133,58 +121,6 @@ function otherImages(/** @type {string} */ tree, /** @type {string} */ dir) {
     execFileSync("mksquashfs", [tree, image, ...args], { stdio: "ignore" });
     return image;
   });
-}
-
-/** Zip64 records of an archive without a comment, in place of its end record alone. */
-function zip64(/** @type {Buffer} */ zip) {
-  const end = zip.length - 22;
-  const count = zip.readUInt16LE(end + 10);
-  const size = zip.readUInt32LE(end + 12);
-  const start = zip.readUInt32LE(end + 16);
-  return bytes(
-    zip.subarray(0, end),
-    struct([0x06064b50, 4], [44, 8], [45, 2], [45, 2], [0, 4], [0, 4], [count, 8], [count, 8]),
-    struct([size, 8], [start, 8], [0x07064b50, 4], [0, 4], [end, 8], [1, 4]),
-    struct([0x06054b50, 4], [0, 2], [0, 2], [0xffff, 2], [0xffff, 2], [-1, 4], [-1, 4], [0, 2]),
-  );
-}
-
-/** One stored file with a data descriptor, behind some bytes of something else. */
-function zipWithDescriptor() {
-  const contents = Buffer.from("contents\n");
-  const facts = struct([crc32(contents), 4], [contents.length, 4], [contents.length, 4]);
-  const local = bytes(
-    struct(
-      [0x04034b50, 4],
-      [20, 2],
-      [8, 2],
-      [0, 2],
-      [0, 4],
-      [0, 4],
-      [0, 4],
-      [0, 4],
-      [4, 2],
-      [0, 2],
-    ),
-    "name",
-    contents,
-    struct([0x08074b50, 4]),
-    facts,
-  );
-  const central = bytes(
-    struct([0x02014b50, 4], [0x314, 2], [20, 2], [8, 2], [0, 2], [0, 4]),
-    facts,
-    struct([4, 2], [0, 2], [0, 2], [0, 2], [0, 2], [0o100644 << 16, 4], [0, 4]),
-    "name",
-  );
-  const end = struct(
-    [0x06054b50, 4],
-    ...[0, 0, 1, 1].map((value) => [value, 2]),
-    [central.length, 4],
-    [local.length, 4],
-    [0, 2],
-  );
-  return bytes("#!/something else\n", local, central, end);
 }
 
 /** A request: index of its opcode, node, body. @typedef {[number, number, Bytes?]} Request */
@@ -348,7 +284,7 @@ export async function makeSeeds(dir) {
     ],
     manifest: own,
     squashfs: [...images, path.join(dir, "images/ours.sfs")].map((file) => readFileSync(file)),
-    zip: [...zips, zip64(zips[0]), bytes("leading", zips[1]), zipWithDescriptor()],
+    zip: [...zips, zip64(zips[0]), bytes("leading", zips[1]), zipWithDescriptor(), zipOfWindows()],
     base64: [
       text,
       "#!x\n# comment\nQUJD RA==\n",

@@ -20,8 +20,7 @@
 #define MADE_BY_DARWIN 19
 #define FLAGS_ENCRYPTED 0x2041u /* the contents, strongly, or the directory */
 #define FLAG_PATCH 0x0020u
-#define EXTRA_ZIP64 0x0001
-#define EXTRA_TIMES 0x5455
+#define FLAG_UTF8 0x0800u
 
 /* Deflate's best is 258 bytes from two bits. */
 #define DEFLATE_RATIO_MAX 1032
@@ -76,30 +75,16 @@ static int64_t dos_time(uint16_t date, uint16_t clock)
 	return timegm(&tm);
 }
 
-static bool is_directory_name(const struct zip_entry *entry)
-{
-	const char *name = entry->path - entry->prefix;
-
-	return entry->name_size && name[entry->name_size - 1] == '/';
-}
-
-/* An entry of the folder that everything is in, which is there in any case. */
-static bool is_root(const struct zip_entry *entry)
-{
-	return entry->prefix && entry->path_size == 0;
-}
-
 static int set_mode(const struct zip *zip, struct zip_entry *entry, unsigned made_by,
 		    uint32_t attributes, struct failure *failure)
 {
 	uint32_t mode = 0;
-	bool directory = is_directory_name(entry);
 
 	if (made_by == MADE_BY_UNIX || made_by == MADE_BY_DARWIN)
 		mode = attributes >> 16;
 	uint32_t type = mode & S_IFMT;
-	if (type == 0 || directory)
-		type = directory ? S_IFDIR : S_IFREG;
+	if (type == 0 || entry->directory)
+		type = entry->directory ? S_IFDIR : S_IFREG;
 	if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK)
 		return zip_fail_at(
 			zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSUPPORTED,
@@ -109,50 +94,6 @@ static int set_mode(const struct zip *zip, struct zip_entry *entry, unsigned mad
 	if (mode == 0)
 		mode = type == S_IFDIR ? 0755 : 0644;
 	entry->mode = (uint16_t)(type | (type == S_IFLNK ? 0777 : mode));
-	return 0;
-}
-
-/* Sizes and offset of 32 bits that are all ones stand in the field, in this
- * order. */
-static bool take_zip64(struct zip_entry *entry, const uint8_t *field, size_t size)
-{
-	uint64_t *const values[] = { &entry->size, &entry->compressed_size, &entry->header };
-
-	for (size_t i = 0; i < 3; i++) {
-		if (*values[i] != UINT32_MAX)
-			continue;
-		if (size < 8)
-			return false;
-		*values[i] = le64(field);
-		field += 8;
-		size -= 8;
-	}
-	return true;
-}
-
-static int take_extra(const struct zip *zip, struct zip_entry *entry, const uint8_t *extra,
-		      size_t size, struct failure *failure)
-{
-	bool wide = entry->size == UINT32_MAX || entry->compressed_size == UINT32_MAX ||
-		    entry->header == UINT32_MAX;
-
-	/* Alignment tools leave zeros here that are no field. */
-	while (size >= 4 && le16(extra + 2) <= size - 4) {
-		const uint8_t *field = extra + 4;
-		size_t field_size = le16(extra + 2);
-		if (le16(extra) == EXTRA_ZIP64 && wide) {
-			if (!take_zip64(entry, field, field_size))
-				break;
-			wide = false;
-		}
-		if (le16(extra) == EXTRA_TIMES && field_size >= 5 && field[0] & 1)
-			entry->mtime = (int32_t)le32(field + 1);
-		extra += 4 + field_size;
-		size -= 4 + field_size;
-	}
-	if (wide)
-		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
-				   "sizes: expected a zip64 field, found none");
 	return 0;
 }
 
@@ -200,69 +141,16 @@ static int check_sizes(const struct zip *zip, const struct zip_entry *entry,
 	return 0;
 }
 
-static int check_name(const struct zip *zip, const struct zip_entry *entry, struct failure *failure)
-{
-	const char *end = entry->path + entry->path_size;
-	unsigned depth = 0;
-
-	if (entry->path[0] == '/')
-		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSAFE,
-				   "name: expected a relative path, found an absolute one");
-	if (memchr(entry->path, 0, entry->path_size))
-		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSAFE,
-				   "name: expected text, found a NUL byte");
-	for (const char *part = entry->path;;) {
-		const char *slash = memchr(part, '/', (size_t)(end - part));
-		size_t size = (size_t)((slash ? slash : end) - part);
-		bool dots = size <= 2 && memcmp(part, "..", size) == 0; /* "" too */
-		if (dots || size > NAME_MAX)
-			return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSAFE,
-					   "name: expected components of 1 to %d bytes, not \".\" "
-					   "or \"..\", found \"%.*s\"",
-					   NAME_MAX, size > 80 ? 80 : (int)size, part);
-		if (++depth > ZIP_DEPTH_MAX)
-			return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_UNSUPPORTED,
-					   "name: expected at most %d levels, found more",
-					   ZIP_DEPTH_MAX);
-		if (!slash)
-			return 0;
-		part = slash + 1;
-	}
-}
-
-/* libarchive writes what is in "." as "./NAME", and "./" for that folder itself. */
-static size_t skip_prefix(const char *name, size_t size)
-{
-	size_t prefix = 0;
-
-	while (size - prefix >= 2 && name[prefix] == '.' && name[prefix + 1] == '/')
-		prefix += 2;
-	return prefix;
-}
-
-static int take_name(struct zip *zip, struct zip_entry *entry, const uint8_t *bytes, size_t size,
-		     struct failure *failure)
-{
-	if (size == 0 || size >= PATH_MAX)
-		return zip_fail(zip, failure, FUSELAGE_E_ARCHIVE_UNSAFE,
-				"entry %zu: name: expected 1 to %d bytes, found %zu", zip->count,
-				PATH_MAX - 1, size);
-	char *name = zip_add_name(zip, size);
-	if (!name)
-		return zip_fail(zip, failure, FUSELAGE_E_OUT_OF_MEMORY, "names");
-	memcpy(name, bytes, size);
-	entry->prefix = (uint16_t)skip_prefix(name, size);
-	entry->path = name + entry->prefix;
-	entry->name_size = (uint16_t)size;
-	size -= entry->prefix;
-	entry->path_size = (uint16_t)(size > 1 && entry->path[size - 1] == '/' ? size - 1 : size);
-	return is_root(entry) ? 0 : check_name(zip, entry, failure);
-}
-
 static int take_header(struct zip *zip, const struct zip_end *end, const uint8_t *raw,
 		       struct failure *failure)
 {
-	size_t name_size = le16(raw + 28);
+	const struct zip_extra extra = { raw + CENTRAL_SIZE + le16(raw + 28), le16(raw + 30) };
+	const struct zip_stored_name name = {
+		.bytes = raw + CENTRAL_SIZE,
+		.size = le16(raw + 28),
+		.made_by = le16(raw + 4) >> 8,
+		.utf8 = le16(raw + 8) & FLAG_UTF8,
+	};
 	struct zip_entry entry = {
 		.method = le16(raw + 10),
 		.mtime = dos_time(le16(raw + 14), le16(raw + 12)),
@@ -272,12 +160,13 @@ static int take_header(struct zip *zip, const struct zip_end *end, const uint8_t
 		.header = le32(raw + 42),
 	};
 
-	if (take_name(zip, &entry, raw + CENTRAL_SIZE, name_size, failure) < 0 ||
-	    take_extra(zip, &entry, raw + CENTRAL_SIZE + name_size, le16(raw + 30), failure) < 0 ||
-	    set_mode(zip, &entry, le16(raw + 4) >> 8, le32(raw + 38), failure) < 0 ||
+	if (zip_take_name(zip, &entry, &name, &extra, failure) < 0 ||
+	    zip_take_sizes(zip, &entry, &extra, failure) < 0 ||
+	    set_mode(zip, &entry, name.made_by, le32(raw + 38), failure) < 0 ||
 	    check_method(zip, &entry, le16(raw + 8), failure) < 0 ||
 	    check_sizes(zip, &entry, failure) < 0)
 		return -1;
+	zip_take_time(&entry, &extra);
 	if (le16(raw + 34) != 0 && le16(raw + 34) != UINT16_MAX)
 		return zip_fail_at(zip, &entry, failure, FUSELAGE_E_ARCHIVE_UNSUPPORTED,
 				   "disk: expected the first, found %u", le16(raw + 34) + 1u);
@@ -287,7 +176,8 @@ static int take_header(struct zip *zip, const struct zip_end *end, const uint8_t
 				   ", found it at %" PRIu64,
 				   end->directory - end->base, entry.header);
 	entry.header += end->base;
-	if (is_root(&entry))
+	/* The folder that everything is in is there in any case. */
+	if (entry.path_size == 0)
 		return 0;
 	if (!zip_add_entry(zip, &entry))
 		return zip_fail(zip, failure, FUSELAGE_E_OUT_OF_MEMORY, "entries");

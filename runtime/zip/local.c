@@ -26,7 +26,7 @@ static int check_header(const struct zip *zip, struct zip_entry *entry, struct f
 {
 	uint8_t raw[LOCAL_SIZE + PATH_MAX];
 
-	if (zip_pread(zip, raw, LOCAL_SIZE + (size_t)entry->name_size, entry->header,
+	if (zip_pread(zip, raw, LOCAL_SIZE + (size_t)entry->stored_size, entry->header,
 		      "local header", failure) < 0)
 		return -1;
 	if (le32(raw) != ZIP_LOCAL_MAGIC)
@@ -41,11 +41,11 @@ static int check_header(const struct zip *zip, struct zip_entry *entry, struct f
 		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
 				   "local header: expected method %u, found %u", entry->method,
 				   le16(raw + 8));
-	if (le16(raw + 26) != entry->name_size ||
-	    memcmp(raw + LOCAL_SIZE, entry->path - entry->prefix, entry->name_size) != 0)
+	if (le16(raw + 26) != entry->stored_size ||
+	    memcmp(raw + LOCAL_SIZE, entry->stored, entry->stored_size) != 0)
 		return zip_fail_at(zip, entry, failure, FUSELAGE_E_ARCHIVE_CORRUPT,
 				   "local header: expected the same name, found another");
-	entry->data = entry->header + LOCAL_SIZE + entry->name_size + le16(raw + 28);
+	entry->data = entry->header + LOCAL_SIZE + entry->stored_size + le16(raw + 28);
 	return 0;
 }
 

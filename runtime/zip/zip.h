@@ -1,6 +1,7 @@
 /*
  * Reads zip files that come from anyone (APPNOTE.TXT 6.3.10): stored and
- * deflate, zip64, Unix modes and symlinks, and bytes before the archive. Only
+ * deflate, zip64, Unix modes and symlinks, names and times as several systems
+ * write them (docs/format.md), and bytes before the archive. Only
  * the central directory is believed, and only where the local headers agree
  * with it.
  */

@@ -28,8 +28,9 @@ struct zip_entry {
                          entry in it */
 	uint16_t path_size; /* bytes, without the slash at a directory's end; 0: the
                          root */
-	uint16_t name_size; /* bytes as stored: `prefix` of them before the path, and that slash */
-	uint16_t prefix; /* of "./", which says nothing */
+	bool directory; /* its name says so, by a slash at the end */
+	const char *stored; /* the name as its headers have it, `stored_size` bytes */
+	uint16_t stored_size;
 	uint16_t mode; /* as st_mode: type and permissions, no set-id and sticky bits */
 	uint16_t method;
 	uint32_t crc;
@@ -83,6 +84,30 @@ int zip_pread(const struct zip *zip, void *buffer, size_t size, uint64_t positio
 int zip_find_end(const struct zip *zip, struct zip_end *end, struct failure *failure);
 /* Fills `entries` in the archive's order. */
 int zip_read_central(struct zip *zip, const struct zip_end *end, struct failure *failure);
+/* The extra fields of a header (APPNOTE 4.5): id, size and content of each. */
+struct zip_extra {
+	const uint8_t *bytes;
+	size_t size;
+};
+/* The content of the first field with this id, or NULL. */
+const uint8_t *zip_find_extra(const struct zip_extra *extra, unsigned id, size_t *size);
+/* Sizes and offset that need 64 bits. */
+int zip_take_sizes(const struct zip *zip, struct zip_entry *entry, const struct zip_extra *extra,
+		   struct failure *failure);
+/* A time that is better than that of MS-DOS, which the entry has. */
+void zip_take_time(struct zip_entry *entry, const struct zip_extra *extra);
+
+/* A name as it stands in a central header. */
+struct zip_stored_name {
+	const uint8_t *bytes;
+	size_t size;
+	unsigned made_by; /* system of its maker, the upper byte of "version made by" */
+	bool utf8; /* general purpose bit 11 */
+};
+/* Sets the path of the entry and what its headers call it, for good names only. */
+int zip_take_name(struct zip *zip, struct zip_entry *entry, const struct zip_stored_name *name,
+		  const struct zip_extra *extra, struct failure *failure);
+
 /* Appends an entry. Returns it, or NULL when there is no memory. */
 struct zip_entry *zip_add_entry(struct zip *zip, const struct zip_entry *entry);
 /* Room for a name of `size` bytes, or NULL. */

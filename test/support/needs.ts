@@ -77,7 +77,10 @@ const probes = {
     return status === 0 ? undefined : "/usr/bin/python3 with venv is not installed";
   },
   bwrap: () => tool("bwrap"),
+  zip: () => tool("zip"),
   unzip: () => tool("unzip"),
+  bsdtar: () => tool("bsdtar"),
+  sevenZip: () => tool("7z"),
   gcc: () => tool("gcc"),
   clang19: () => tool("clang-19"),
   gpg: () => tool("gpg"),

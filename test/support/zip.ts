@@ -10,6 +10,14 @@ export interface ZipEntry {
   mode?: number;
   /** Sizes and offset in the zip64 extra field. */
   zip64?: boolean;
+  /** The bytes of the name in the headers; default: `name` in UTF-8. */
+  stored?: Buffer;
+  /** System of the maker (APPNOTE 4.4.2); default: 3, Unix. */
+  madeBy?: number;
+  /** Fields of both headers, as `extraField` makes them. */
+  extra?: readonly Buffer[];
+  /** Year of the MS-DOS time, 1980 to 2107; default: 2020. */
+  year?: number;
   /** What the headers say instead of what is true. */
   claim?: {
     localName?: string;
@@ -29,12 +37,18 @@ export function zipLink(name: string, target: string): ZipEntry {
   return { name, content: target, mode: S_IFLNK | 0o777 };
 }
 
-function extra(sizes: number[]): Buffer {
-  const field = Buffer.alloc(4 + sizes.length * 8);
-  field.writeUInt16LE(1, 0);
-  field.writeUInt16LE(sizes.length * 8, 2);
-  for (const [index, size] of sizes.entries()) field.writeBigUInt64LE(BigInt(size), 4 + index * 8);
-  return field;
+/** @returns an extra field (APPNOTE 4.5): id, size, content */
+export function extraField(id: number, content: Buffer): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt16LE(id, 0);
+  head.writeUInt16LE(content.length, 2);
+  return Buffer.concat([head, content]);
+}
+
+function zip64Field(sizes: number[]): Buffer {
+  const content = Buffer.alloc(sizes.length * 8);
+  for (const [index, size] of sizes.entries()) content.writeBigUInt64LE(BigInt(size), index * 8);
+  return extraField(1, content);
 }
 
 function headers(entry: ZipEntry, start: number) {
@@ -48,24 +62,29 @@ function headers(entry: ZipEntry, start: number) {
   common.writeUInt16LE(claim.flags ?? 0x0800, 0); // names in UTF-8
   common.writeUInt16LE(claim.method ?? (entry.deflate ? 8 : 0), 2);
   common.writeUInt16LE((12 << 11) | (30 << 5), 4);
-  common.writeUInt16LE(((2020 - 1980) << 9) | (2 << 5) | 3, 6);
+  common.writeUInt16LE((((entry.year ?? 2020) - 1980) << 9) | (2 << 5) | 3, 6);
   common.writeUInt32LE(crc, 8);
   common.writeUInt32LE(zip64 ? 0xffffffff : stored.length, 12);
   common.writeUInt32LE(zip64 ? 0xffffffff : size, 16);
 
-  const localName = Buffer.from(claim.localName ?? entry.name);
-  const localExtra = zip64 ? extra([size, stored.length]) : Buffer.alloc(0);
+  const name = entry.stored ?? Buffer.from(entry.name);
+  const localName = claim.localName === undefined ? name : Buffer.from(claim.localName);
+  const { extra = [] } = entry;
+  const localExtra = Buffer.concat([
+    ...(zip64 ? [zip64Field([size, stored.length])] : []),
+    ...extra,
+  ]);
   const local = Buffer.concat([Buffer.alloc(6), common, Buffer.alloc(2), localName, localExtra]);
   local.write("PK\x03\x04", 0, "latin1");
   local.writeUInt16LE(zip64 ? 45 : 20, 4);
   local.writeUInt16LE(localName.length, 26);
   local.writeUInt16LE(localExtra.length, 28);
 
-  const name = Buffer.from(entry.name);
-  const centralExtra = zip64 ? extra([size, stored.length, offset]) : Buffer.alloc(0);
+  const sizes = zip64 ? [zip64Field([size, stored.length, offset])] : [];
+  const centralExtra = Buffer.concat([...sizes, ...extra]);
   const central = Buffer.concat([Buffer.alloc(8), common, Buffer.alloc(16), name, centralExtra]);
   central.write("PK\x01\x02", 0, "latin1");
-  central.writeUInt16LE((3 << 8) | 20, 4); // made by: Unix
+  central.writeUInt16LE(((entry.madeBy ?? 3) << 8) | 20, 4);
   central.writeUInt16LE(zip64 ? 45 : 20, 6);
   central.writeUInt16LE(name.length, 28);
   central.writeUInt16LE(centralExtra.length, 30);

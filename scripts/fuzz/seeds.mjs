@@ -296,8 +296,9 @@ export async function makeSeeds(dir) {
     fuse: fuseSequences(),
     // Two handed with a word, one too many, none, and a word that is too long.
     holder: [
-      bytes([1, 2, 1], "f"),
-      bytes([0, 2, 1], "l", [3, 8, 1], "x"),
+      bytes([1, 2, 1], "e"),
+      bytes([0, 2, 1], "p", [3, 8, 1], "x"),
+      bytes([0, 1, 1], "t"),
       bytes([2, 0, 1, 0, 2, 3, 4], "fuse"),
     ],
     options: commandLines(),

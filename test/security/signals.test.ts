@@ -82,7 +82,12 @@ const mountsBelow = (dir: string) =>
     .split("\n")
     .filter((line) => line.includes(dir));
 
-const procdirs = (home: string) => readdirSync(path.join(home, ".fuselage/procdirs"));
+/** Of starts in a namespace and on the host. */
+const procdirs = (home: string) =>
+  ["procdirs", "mounts"]
+    .map((name) => path.join(home, ".fuselage", name))
+    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
+    .filter((name) => name !== ".keep");
 
 describe("extraction", () => {
   const partial = (dir: string) =>
@@ -309,7 +314,18 @@ describe("what serves the app", () => {
   const cases: [string, string[], Record<string, string>, string[]][] = [
     ["fuse", [], { FUSELAGE_MOUNT: "fuse" }, ["fuselage-fuse"]],
     ["fusermount", [], { FUSELAGE_MOUNT: "fusermount" }, ["fuselage-clean", "fuselage-fuse"]],
-    ["a mount that is kept", [], { FUSELAGE_LINGER: "1" }, ["fuselage-fuse", "fuselage-holder"]],
+    [
+      "a mount that is kept",
+      [],
+      { FUSELAGE_LINGER: "1", FUSELAGE_MOUNT: "fuse" },
+      ["fuselage-fuse", "fuselage-holder"],
+    ],
+    [
+      "a mount on the host that is kept",
+      [],
+      { FUSELAGE_LINGER: "1", FUSELAGE_MOUNT: "fusermount" },
+      ["fuselage-clean", "fuselage-fuse", "fuselage-holder"],
+    ],
   ];
   for (const [title, more, env, expected] of cases) {
     for (const set of [["ignore=all", "block=all"], ["block=all", "pend=15"], []]) {

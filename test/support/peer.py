@@ -140,6 +140,10 @@ def receive(here):
 # ---- in place of a holder ----
 
 
+# What a holder calls the strategies: fuse, loop and fusermount (M).
+LETTERS = {"F": "e", "L": "p", "M": "t"}
+
+
 def make_users(inside):
     uid, gid = os.getuid(), os.getgid()
     if libc.unshare(NEWUSER | NEWNS) < 0:
@@ -211,7 +215,7 @@ def listen():
                 peer.sendmsg([b""])
             elif word:
                 rights = array.array("i", given)
-                peer.sendmsg([word.lower().encode()], [(1, 1, rights)] if given else [])
+                peer.sendmsg([LETTERS.get(word, word.lower()).encode()], [(1, 1, rights)] if given else [])
             if answer != "nothing":
                 hear(peer)
         except ConnectionError:

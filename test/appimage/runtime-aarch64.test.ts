@@ -6,6 +6,7 @@ import { appImage, elfOf, expectNoTraces, smallAppDir, variables } from "../supp
 import { printed } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const runtime = path.join(root, "dist/runtime/aarch64/fuselage");
@@ -72,7 +73,7 @@ for (const user of [false, true]) {
 
 check("kept files", async () => {
   const home = temporaryDirectory();
-  const env = { NO_CLEANUP: "1" };
+  const env = { NO_CLEANUP: "1", ...aloneIn(home) };
   const out = await start(["--appimage-extract-and-run"], home, env);
   expect(variables(printed(out))["APPDIR"]).toMatch(new RegExp(`^${home}/.fuselage/cache/`));
 });

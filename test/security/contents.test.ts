@@ -19,6 +19,7 @@ import { appImage, appRun } from "../support/appimage.ts";
 import { bundleOf, mksquashfs, printed, runArguments } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, fuselage, isRoot, ordinaryUser, root, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { makeZip, S_IFREG } from "../support/zip.ts";
 
@@ -265,7 +266,7 @@ describe("a start that keeps files on disk", () => {
         copyFileSync(fuselage, copy);
         const line =
           format === "image" ? [app, "true"] : [copy, `--static=app:${archive}`, "--", "true"];
-        const env = { HOME: base, PATH: "/usr/bin:/bin", FUSERMOUNT_PROG: "/none" };
+        const env = { ...aloneIn(base), PATH: "/usr/bin:/bin", FUSERMOUNT_PROG: "/none" };
         const ids = [`${owner.uid}`, `${owner.gid}`];
         expect(await run(refuse, [...ids, ...line], { env })).toMatchObject({ status: 0 });
         const cache = path.join(base, ".fuselage/cache");

@@ -79,7 +79,10 @@ static void lookup(struct fuse_worker *worker, const struct fuse_request *reques
 	struct sqfs_inode inode;
 	struct sqfs_entry entry;
 	size_t length = strnlen(request->body, request->body_size);
-	int error = fuse_read_node(worker, request->header->nodeid, &inode);
+	/* The kernel's own limit for FUSE is higher than that of any other file system. */
+	int error = length > SQFS_NAME_MAX ?
+			    ENAMETOOLONG :
+			    fuse_read_node(worker, request->header->nodeid, &inode);
 
 	if (!error) {
 		bool dots = length - 1 < 2 && memcmp(request->body, "..", length) == 0;

@@ -15,7 +15,7 @@ import {
 import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
-import { outputEndings, version } from "../generated/spec.ts";
+import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { cacheDirectory, frontPath } from "../host/paths.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
@@ -256,6 +256,7 @@ function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "
     ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),
     ...(options.writable && { writable: true }),
     noRuntimeOptions: options.runtimeOptions === false,
+    ...(options.format === "appimage" && { appImageType: appimageFormat.type }),
     version,
     arch: options.arch,
   };

@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { findSection, readText, SIGNATURE, UPDATE_INFO } from "../appimage/sections.ts";
 import { type ElfFile, machineName } from "../elf/read.ts";
 import * as errors from "../errors.ts";
-import { manifestFormat } from "../generated/spec.ts";
+import { appimageFormat, manifestFormat } from "../generated/spec.ts";
 import { checkComplete, type LocatedImage, locateImage } from "../image/locate.ts";
 import { withFile } from "../input/add-file.ts";
 import { decodeManifest } from "../manifest/decode.ts";
@@ -12,7 +12,7 @@ import { type ImageReader, openImage } from "../squashfs/image-reader.ts";
 
 /** What a file says about itself. */
 export interface Inspection {
-  /** A bundle has a manifest, an AppImage its mark, an "elf" neither; an "image" has no program. */
+  /** A bundle has a manifest, an AppImage its magic or AppRun, an "elf" neither; an "image" has no program. */
   kind: "bundle" | "appimage" | "elf" | "image";
   /** Bytes of the file. */
   size: number;
@@ -46,10 +46,10 @@ export function withImage<T>(
   use: (inspection: Inspection, image: ImageReader, handle: FileHandle) => T | Promise<T>,
 ): Promise<T> {
   return withFile(file, async (handle, size) => {
-    const inspection = await readInspection(handle, file, size);
-    const image = openImage(handle.fd, inspection.imageOffset, file);
+    const found = await readFacts(handle, file, size);
+    const image = openImage(handle.fd, found.located.offset, file);
     try {
-      return await use(inspection, image, handle);
+      return await use(await inspectionOf(handle, found, image), image, handle);
     } finally {
       image.close();
     }
@@ -75,7 +75,14 @@ export function inspect(file: string): Promise<Inspection> {
   return withImage(file, (inspection) => inspection);
 }
 
-async function readInspection(handle: FileHandle, file: string, size: number) {
+/** What is known of a file before its image is opened. */
+interface Facts {
+  located: LocatedImage;
+  size: number;
+  manifest: Manifest | undefined;
+}
+
+async function readFacts(handle: FileHandle, file: string, size: number): Promise<Facts> {
   const located = await locateImage(handle, file);
   const manifest = located.elf && (await readManifest(handle, located.elf, file));
   const imageSize = manifest?.imageSize ?? 0;
@@ -83,20 +90,39 @@ async function readInspection(handle: FileHandle, file: string, size: number) {
     throw errors.imageTruncated(file, located.offset + imageSize, size);
   }
   await checkComplete(handle, file, located.offset);
-  return {
-    kind: kindOf(located, manifest),
-    size,
-    arch: located.elf && machineName(located.elf.machine),
-    manifest,
-    appImage: await readAppImage(handle, located.elf),
-    signed: (await sectionText(handle, located.elf, SIGNATURE)) !== "",
-    imageOffset: located.offset,
-  } satisfies Inspection;
+  return { located, size, manifest };
 }
 
-async function readAppImage(handle: FileHandle, elf: ElfFile | undefined) {
-  if (elf?.appImageType === undefined) return undefined;
-  return { type: elf.appImageType, updateInfo: await sectionText(handle, elf, UPDATE_INFO) };
+async function inspectionOf(
+  handle: FileHandle,
+  { located: { elf, offset }, size, manifest }: Facts,
+  image: ImageReader,
+): Promise<Inspection> {
+  const type = elf && (await appImageTypeOf(elf, manifest, image));
+  return {
+    kind: elf === undefined ? "image" : kindOf(manifest, type),
+    size,
+    arch: elf && machineName(elf.machine),
+    manifest,
+    appImage:
+      type === undefined
+        ? undefined
+        : { type, updateInfo: await sectionText(handle, elf, UPDATE_INFO) },
+    signed: (await sectionText(handle, elf, SIGNATURE)) !== "",
+    imageOffset: offset,
+  };
+}
+
+/**
+ * The type of an AppImage; undefined for another file. Users zero the magic of files that Docker,
+ * qemu or binfmt_misc would not start. Then the manifest says it, or AppRun in the root of an image
+ * that has no manifest: the runtime decides in the same way.
+ */
+async function appImageTypeOf(elf: ElfFile, manifest: Manifest | undefined, image: ImageReader) {
+  const recorded = elf.appImageType ?? manifest?.appImageType;
+  if (recorded !== undefined || manifest !== undefined) return recorded;
+  const hasAppRun = (await image.list()).some(({ path }) => path === "AppRun");
+  return hasAppRun ? appimageFormat.type : undefined;
 }
 
 /** The text of a section, "" where there is no such section. */
@@ -124,8 +150,7 @@ async function readManifest(handle: FileHandle, elf: ElfFile, file: string) {
   return decodeManifest(bytes, file);
 }
 
-function kindOf({ elf }: LocatedImage, manifest: Manifest | undefined): Inspection["kind"] {
-  if (elf === undefined) return "image";
+function kindOf(manifest: Manifest | undefined, type: number | undefined): Inspection["kind"] {
   if (manifest !== undefined) return "bundle";
-  return elf.appImageType === undefined ? "elf" : "appimage";
+  return type === undefined ? "elf" : "appimage";
 }

@@ -64,6 +64,13 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
       actual: JSON.stringify(pair),
     });
   }
+  const appImageType = one(manifestTags.APPIMAGE);
+  if (appImageType !== undefined && !/^[0-9]{1,3}$/.test(appImageType)) {
+    throw errors.manifestMalformed(file, "APPIMAGE is not a type", {
+      expected: "decimal digits",
+      actual: JSON.stringify(appImageType),
+    });
+  }
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
@@ -80,6 +87,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(words.has(optionWords.WRITABLE) && { writable: true }),
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
     noRuntimeOptions: words.has(optionWords.NO_RUNTIME_OPTIONS),
+    ...(appImageType !== undefined && { appImageType: Number(appImageType) }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };

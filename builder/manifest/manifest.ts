@@ -39,6 +39,8 @@ export interface Manifest {
   imageSize: number;
   /** True when `--bundle-*` options are the app's own. */
   noRuntimeOptions: boolean;
+  /** Type of the AppImage that the file is; undefined for other bundles. */
+  appImageType?: number | undefined;
   /** Version of the builder. */
   version: string;
   /** Architecture of the runtime. */

@@ -12,10 +12,12 @@
 #include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "bundle/image_failure.h"
 #include "generated/names.h"
 #include "generated/sections.h"
 
 #define MAGIC_SIZE (sizeof APPIMAGE_MAGIC - 1)
+#define APPRUN "AppRun"
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -61,17 +63,29 @@ static int open_target(struct bundle *bundle, const char *target, struct failure
 	return 0;
 }
 
-int appimage_identify(struct bundle *bundle, const char *target, struct failure *failure)
+bool appimage_is_marked(const struct bundle *bundle, const char *target)
 {
-	bool targeted = target && *target;
+	return has_magic(bundle->file) || (target && *target && is_in_memory(bundle->path));
+}
 
-	bundle->appimage = has_magic(bundle->file) || (targeted && is_in_memory(bundle->path));
-	if (!bundle->appimage)
-		return 0;
-	if (targeted)
-		return open_target(bundle, target, failure);
+int appimage_settle(struct bundle *bundle, const char *target, struct failure *failure)
+{
+	if (target && *target)
+		return open_target(bundle, target, failure) < 0 ? -1 : 1;
 	strip_deleted(bundle);
 	return 0;
+}
+
+int appimage_has_apprun(const struct bundle *bundle, struct failure *failure)
+{
+	struct sqfs_inode inode;
+	int error = sqfs_path_lookup(bundle->reader, APPRUN, false, &inode);
+
+	if (error == SQFS_ENOENT || error == SQFS_ENOTDIR)
+		return 0;
+	if (error)
+		return fail_sqfs(failure, error, sqfs_fault(bundle->reader), bundle->path, NULL);
+	return 1;
 }
 
 int appimage_take_image(struct bundle *bundle, uint64_t offset, struct failure *failure)
@@ -85,7 +99,7 @@ int appimage_take_image(struct bundle *bundle, uint64_t offset, struct failure *
 	bundle->image_offset = offset;
 	*manifest = (struct manifest){
 		.name = "AppDir", /* without blanks, which many an AppRun does not expect */
-		.entry = "AppRun",
+		.entry = APPRUN,
 		.version = "",
 		.arch = "",
 		.args = none,

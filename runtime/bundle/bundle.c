@@ -45,34 +45,63 @@ static int check_length(const struct bundle *bundle, struct failure *failure)
 	return 0;
 }
 
-static int open_image(struct bundle *bundle, struct failure *failure)
+static int open_reader(struct bundle *bundle, uint64_t length, struct failure *failure)
 {
-	struct elf_layout layout;
 	char fault[SQFS_FAULT_MAX];
+	int error;
 
-	if (elf_read_layout(bundle->file, bundle->path, FUSELAGE_MANIFEST_SECTION, &layout,
-			    failure) < 0)
-		return -1;
-	bundle->image_offset = layout.image;
-	uint64_t length = 0; /* as long as its superblock says */
-	int found = manifest_read(bundle->file, bundle->path, layout.section, layout.section_size,
-				  &bundle->manifest, failure);
-	if (found == 1)
-		length = bundle->manifest.image_size;
-	if (found == 0 && bundle->appimage) /* of another maker, around our runtime */
-		found = appimage_take_image(bundle, elf_image_offset(bundle->file, &layout),
-					    failure);
-	if (found <= 0)
-		return found;
 	if (check_length(bundle, failure) < 0)
 		return -1;
-	int error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset, length, fault);
+	error = sqfs_open(&bundle->fs, bundle->file, bundle->image_offset, length, fault);
 	if (error)
 		return fail_sqfs(failure, error, fault, bundle->path, NULL);
 	bundle->reader = sqfs_reader_new(&bundle->fs, 0);
 	if (!bundle->reader)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: reader", bundle->path);
 	return 1;
+}
+
+/*
+ * No manifest: of another maker, around our runtime. Without the magic too it is an AppImage only
+ * by what its image holds, and else as good as a runtime without an image.
+ */
+static int open_foreign(struct bundle *bundle, const struct elf_layout *layout,
+			struct failure *failure)
+{
+	uint64_t offset = elf_image_offset(bundle->file, layout);
+
+	if (!bundle->appimage && !elf_image_at(bundle->file, offset))
+		return 0;
+	if (appimage_take_image(bundle, offset, failure) < 0 ||
+	    open_reader(bundle, 0, failure) < 0) /* as long as its superblock says */
+		return -1;
+	if (bundle->appimage)
+		return 1;
+	int found = appimage_has_apprun(bundle, failure);
+	bundle->appimage = found == 1;
+	if (found == 0) {
+		sqfs_reader_free(bundle->reader);
+		bundle->reader = NULL;
+	}
+	return found;
+}
+
+static int open_image(struct bundle *bundle, struct failure *failure)
+{
+	struct elf_layout layout;
+
+	if (elf_read_layout(bundle->file, bundle->path, FUSELAGE_MANIFEST_SECTION, &layout,
+			    failure) < 0)
+		return -1;
+	bundle->image_offset = layout.image;
+	int found = manifest_read(bundle->file, bundle->path, layout.section, layout.section_size,
+				  &bundle->manifest, failure);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return open_foreign(bundle, &layout, failure);
+	bundle->appimage |= bundle->manifest.appimage;
+	return open_reader(bundle, bundle->manifest.image_size, failure);
 }
 
 int bundle_check_entry(const struct bundle *bundle, struct failure *failure)
@@ -110,7 +139,22 @@ int bundle_explain_io_error(const struct bundle *bundle, struct failure *failure
 
 int bundle_open(struct bundle *bundle, const char *target, struct failure *failure)
 {
-	if (open_self(bundle, failure) < 0 || appimage_identify(bundle, target, failure) < 0)
+	int found = 1;
+
+	if (open_self(bundle, failure) < 0)
 		return -1;
+	bool marked = appimage_is_marked(bundle, target);
+	bundle->appimage = marked;
+	if (!marked)
+		found = open_image(bundle, failure);
+	if (!bundle->appimage)
+		return found;
+	int moved = appimage_settle(bundle, target, failure);
+	if (moved < 0)
+		return -1;
+	if (!marked && !moved)
+		return found;
+	sqfs_reader_free(bundle->reader);
+	bundle->reader = NULL;
 	return open_image(bundle, failure);
 }

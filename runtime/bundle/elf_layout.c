@@ -7,7 +7,6 @@
 
 #include <elf.h>
 #include <inttypes.h>
-#include <stdbool.h>
 
 #include "base/bytes.h"
 #include "base/owned.h"
@@ -187,10 +186,15 @@ int elf_read_layout(int fd, const char *name, const char *section, struct elf_la
 	return find_section(fd, name, &header, raw, section, layout, failure);
 }
 
-uint64_t elf_image_offset(int fd, const struct elf_layout *layout)
+bool elf_image_at(int fd, uint64_t position)
 {
 	uint8_t magic[4];
-	ssize_t n = pread_full(fd, magic, sizeof magic, layout->end);
+	ssize_t n = pread_full(fd, magic, sizeof magic, position);
 
-	return n == sizeof magic && le32(magic) == SQFS_MAGIC ? layout->end : layout->image;
+	return n == sizeof magic && le32(magic) == SQFS_MAGIC;
+}
+
+uint64_t elf_image_offset(int fd, const struct elf_layout *layout)
+{
+	return elf_image_at(fd, layout->end) ? layout->end : layout->image;
 }

@@ -2,6 +2,7 @@
 #ifndef ELF_LAYOUT_H
 #define ELF_LAYOUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fail.h"
@@ -26,5 +27,8 @@ int elf_read_layout(int fd, const char *name, const char *section, struct elf_la
  * magic tells.
  */
 uint64_t elf_image_offset(int fd, const struct elf_layout *layout);
+
+/* Whether the magic of an image stands there. */
+bool elf_image_at(int fd, uint64_t position);
 
 #endif

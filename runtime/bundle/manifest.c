@@ -158,6 +158,9 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	case FUSELAGE_MANIFEST_ARCH:
 		manifest->arch = record->value;
 		return 0;
+	case FUSELAGE_MANIFEST_APPIMAGE:
+		manifest->appimage = true;
+		return 0;
 	default:
 		if (record->flags & FUSELAGE_MANIFEST_CRITICAL)
 			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,

@@ -30,6 +30,7 @@ struct manifest {
 	size_t variable_count;
 	uint64_t image_size; /* bytes, padding included */
 	bool runtime_options;
+	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */
 };
 

@@ -1,8 +1,9 @@
 /** Every way through the code of AppImages once with AddressSanitizer and UBSan. */
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
-import { appImage, smallAppDir } from "../support/appimage.ts";
+import { appImage, magic, smallAppDir } from "../support/appimage.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
@@ -15,8 +16,18 @@ beforeAll(async () => {
   const sections = { ".upd_info": "u".repeat(1024), ".sha256_sig": "s" };
   files.set("plain", await appImage(smallAppDir, { runtime, sections }));
   files.set("broken", await appImage({ file: "" }, { runtime }));
+  files.set("zeroed", await unmarked(await appImage(smallAppDir, { runtime })));
+  files.set("zeroed, no AppRun", await unmarked(await appImage({ file: "" }, { runtime })));
   files.set("manifest", await appImage(smallAppDir, { runtime, manifest: {} }));
 }, 600_000);
+
+/** Takes the magic away. */
+async function unmarked(file: string): Promise<string> {
+  const handle = await open(file, "r+");
+  await handle.write(Buffer.alloc(magic.length), 0, magic.length, 8);
+  await handle.close();
+  return file;
+}
 
 type Step = [file: string, args: string[], env?: Record<string, string>];
 const steps: Step[] = [
@@ -33,6 +44,9 @@ const steps: Step[] = [
   ["plain", [], { APPIMAGE_EXTRACT_AND_RUN: "1", NO_CLEANUP: "1" }],
   ["plain", ["--appimage-offset"], { TARGET_APPIMAGE: "manifest" }],
   ["plain", [], { TARGET_APPIMAGE: "/nonexistent" }],
+  ["zeroed", ["--appimage-offset"]],
+  ["zeroed", [], { TARGET_APPIMAGE: "manifest" }],
+  ["zeroed, no AppRun", ["true"]],
   ["broken", [], { DISPLAY: ":99" }],
 ];
 

@@ -66,6 +66,23 @@ describe("a manifest", () => {
     expect(decodeManifest(encodeManifest(other), "f")).toEqual(other);
   });
 
+  test("of an AppImage says so in a record that earlier readers pass over", () => {
+    const marked = { ...manifest, appImageType: 2 };
+    const bytes = encodeManifest(marked);
+    expect(decodeManifest(bytes, "f")).toEqual(marked);
+    const at = bytes.indexOf(Buffer.from([15, 0, 0, 0, 2, 0, 0, 0, 0x32, 0]));
+    expect(at % 4).toBe(0);
+    // Another tag that nobody knows, with the same flags.
+    bytes.writeUInt16LE(999, at);
+    expect(decodeManifest(reseal(bytes), "f")).toEqual(manifest);
+  });
+
+  test.each(["", "two", "-1"])("does not take %j as a type of AppImage", (type) => {
+    expect(() => decodeManifest(withRecords([...needed, [15, 0, type]]), "f")).toThrow(
+      expect.objectContaining({ code: "E_MANIFEST_MALFORMED" }),
+    );
+  });
+
   test.each(["", "A=1"])("does not take %j as the name of a variable to take away", (name) => {
     expect(() => decodeManifest(withRecords([...needed, [11, 1, name]]), "f")).toThrow(
       expect.objectContaining({ code: "E_MANIFEST_MALFORMED" }),

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/limits.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "fuse/file_path.h"
 
 #define NODE_BIAS 2 /* a reference of 0 or 1 is as valid as any, node id 0 and 1 are taken */
 
@@ -14,7 +17,21 @@ uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref)
 
 int fuse_errno(struct fuse_worker *worker, int error)
 {
-	return fuse_log_failure(&worker->server->log, error, sqfs_fault(worker->reader));
+	return fuse_log_failure(&worker->server->log, error, sqfs_fault(worker->reader), NULL);
+}
+
+int fuse_file_errno(struct fuse_worker *worker, const struct sqfs_inode *inode, int error)
+{
+	struct fuse_file_path *walk = (void *)worker->reply; /* there will be no other answer */
+	char fault[SQFS_FAULT_MAX]; /* the walk may fail as well */
+
+	_Static_assert(sizeof *walk <= FUSE_REPLY_MAX, "an answer has room for a walk");
+	if (!fuse_log_wants(&worker->server->log, error))
+		return fuse_errno(worker, error);
+	snprintf(fault, sizeof fault, "%s", sqfs_fault(worker->reader));
+	if (!fuse_file_path_find(worker->reader, inode->ref, walk))
+		snprintf(walk->path, sizeof walk->path, "inode %u", (unsigned)inode->number);
+	return fuse_log_failure(&worker->server->log, error, fault, walk->path);
 }
 
 int fuse_read_node(struct fuse_worker *worker, uint64_t node, struct sqfs_inode *inode)

@@ -13,6 +13,8 @@ void fuse_operate(struct fuse_worker *worker, const struct fuse_request *request
 
 /* The errno of the reader's last failure, which goes to the log when the image is at fault. */
 int fuse_errno(struct fuse_worker *worker, int error);
+/* The same for the contents of a file, which the log names; the worker's reply is used up. */
+int fuse_file_errno(struct fuse_worker *worker, const struct sqfs_inode *inode, int error);
 /* Returns 0 or an errno. */
 int fuse_read_node(struct fuse_worker *worker, uint64_t node, struct sqfs_inode *inode);
 void fuse_fill_entry(const struct fuse_server *server, const struct sqfs_inode *inode,

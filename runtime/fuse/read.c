@@ -94,7 +94,7 @@ void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *reque
 		else
 			n = find_data(worker, &inode, in->offset, size, &data);
 		if (n < 0)
-			error = fuse_errno(worker, (int)n);
+			error = fuse_file_errno(worker, &inode, (int)n);
 	}
 	fuse_answer(worker, request, error, data, (size_t)n);
 	if (error || n == 0)

@@ -39,7 +39,11 @@ export const belongs = {
   "runtime/cli/extract_command.c": ["test/runtime/extract.test.ts"],
   "runtime/cli/mount_command.c": ["test/runtime/mount.test.ts"],
   "runtime/flavour": ["test/unit/host/paths.test.ts", "test/cases/index.test.ts"],
-  "runtime/fuse": ["test/runtime/sandbox.test.ts", "test/runtime/start.test.ts"],
+  "runtime/fuse": [
+    "test/runtime/sandbox.test.ts",
+    "test/runtime/start.test.ts",
+    "test/runtime/damaged.test.ts",
+  ],
   "runtime/fuse/fusermount.c": ["test/runner/fusermount.test.ts"],
   "runtime/kernel": ["test/runner/privileges.test.ts", "test/security/setuid.test.ts"],
   "runtime/kernel/policy.c": ["test/runner/policy.test.ts"],

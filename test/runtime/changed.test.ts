@@ -1,8 +1,8 @@
 /**
- * Images that change while an app runs from them, and images that are damaged: what was read before
- * stays, a new version that takes the name changes nothing, and everything else is an I/O error and
- * a line in the system's log, never a wrong byte. Of our server; with a loop device the kernel reads
- * whatever stands in the file.
+ * Images that change while an app runs from them: what was read before stays, a new version that
+ * takes the name changes nothing, and everything else is an I/O error, never a wrong byte. Of our
+ * server; with a loop device the kernel reads whatever stands in the file. Damaged images:
+ * damaged.test.ts.
  */
 import { spawn } from "node:child_process";
 import {
@@ -22,7 +22,7 @@ import { createInterface } from "node:readline";
 import { beforeAll, expect } from "vitest";
 import { mksquashfs, runtimeFile } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
-import { isRoot, ordinaryUser, run } from "../support/process.ts";
+import { isRoot, ordinaryUser } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const check = skipUnless("fuse", "userns", "mksquashfs");
@@ -122,58 +122,4 @@ check("appended to: an error as well", async () => {
     ...right,
     two: "error",
   });
-});
-
-skipUnless(
-  "root",
-  "fuse",
-  "python3",
-  "mksquashfs",
-)("a damaged block is an error of that file alone, and a line in the system's log", async () => {
-  const dir = temporaryDirectory();
-  const image = copyOf(sound);
-  const bytes = readFileSync(image);
-  bytes.fill(0xff, 96 + 2000, 96 + 2100); // in the first block, which is one of "one"
-  writeFileSync(image, bytes);
-  const program = path.join(dir, "log.py");
-  writeFileSync(
-    program,
-    `
-import os, socket, subprocess, sys
-log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-log.bind(sys.argv[1] + "/log")
-script = """
-  mkdir "$0/dev"; mount -t tmpfs dev "$0/dev"
-  for f in null fuse log; do : > "$0/dev/$f"; done
-  for f in null fuse; do mount --bind /dev/$f "$0/dev/$f"; done
-  mount --bind "$0/log" "$0/dev/log"; mount --rbind "$0/dev" /dev
-  exec "$@"
-"""
-done = subprocess.run(["unshare", "-m", "sh", "-ec", script, *sys.argv[1:]],
-                      stdout=subprocess.PIPE, text=True)
-print(done.stdout, end="")
-log.setblocking(False)
-try:
-    while True:
-        print(log.recv(4096).decode())
-except BlockingIOError:
-    pass
-`,
-  );
-  const script =
-    'cd "$FUSELAGE_STATIC/a"; for f in one two; do cat $f > /dev/null && echo $f ok || echo $f error; done';
-  const args = [program, dir, runner, `--static=a:${image}`, "/bin/sh", "-c", script];
-  const { stdout, stderr, status } = await run("python3", args, {
-    env: { ...process.env, HOME: dir, FUSELAGE_MOUNT: "fuse" },
-  });
-  expect({ status, stderr }).toEqual({
-    status: 0,
-    stderr: expect.stringMatching(/^(cat: one: Input\/output error\n)+$/),
-  });
-  const [first, second, ...lines] = stdout.trim().split("\n");
-  expect([first, second]).toEqual(["one error", "two ok"]);
-  expect(lines[0]).toMatch(
-    /^<11>fuselage\[\d+\]: .*image\.sfs: a block does not decompress \(block at 96: .*\), failure 1$/,
-  );
-  expect(lines.length).toBeLessThan(8); // the kernel tries again page by page
 });

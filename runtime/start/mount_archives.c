@@ -203,16 +203,16 @@ static bool is_image(const struct archive *archive)
 }
 
 /* One image shares its mount. Several would need one user namespace for all of their mounts. */
-static void share(struct start *start, const struct image_mount *images)
+static void share(struct start *start)
 {
 	const struct share_terms terms = mounting_terms(&start->mounting);
 	const struct archive *only = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < start->invocation.count; i++) {
-		if (!is_image(images[i].archive))
+		if (!is_image(&start->invocation.archives[i]))
 			continue;
-		only = images[i].archive;
+		only = &start->invocation.archives[i];
 		count++;
 	}
 	if (count == 1)
@@ -237,7 +237,7 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		return 0;
 	if (procdir_prepare(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
-	share(start, images);
+	share(start);
 	for (size_t i = 0; i < start->invocation.count; i++)
 		if (is_image(images[i].archive) &&
 		    image_mount_prepare(&start->mounting, &images[i], failure) < 0)
@@ -313,7 +313,7 @@ static int try_host(struct start *start, struct image_mount *images, struct fail
 	start->mounting.type = "fusermount";
 	start->procdir.chosen = true;
 	if (on_host_begin(start, &refused) == 0) {
-		share(start, images);
+		share(start);
 		if (place(start, start->invocation.archives, images, 0, &refused) == 0)
 			return 1;
 		on_host_undo(start);

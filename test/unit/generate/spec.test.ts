@@ -65,8 +65,8 @@ describe("the data", () => {
     ],
     [
       "a strategy that nobody shares",
-      changed("strategies.json", (list: object[]) => list.push({ ...list[2] })),
-      /strategies\.json: fusermount stands twice/,
+      changed("strategies.json", (list: object[]) => list.push({ ...list[3] })),
+      /strategies\.json: extract stands twice/,
     ],
     ["a cause", changed("causes.json", twice), /causes\.json: NONE stands twice/],
     [

@@ -239,7 +239,7 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		return -1;
 	share(start);
 	for (size_t i = 0; i < start->invocation.count; i++)
-		if (is_image(images[i].archive) &&
+		if (is_image(&start->invocation.archives[i]) &&
 		    image_mount_prepare(&start->mounting, &images[i], failure) < 0)
 			return -1;
 	return 0;

@@ -74,6 +74,16 @@ describe("a bundle, where fusermount3 is there", () => {
     expect(inside).toEqual(outside);
   });
 
+  check("has the user's keyring", async () => {
+    // keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, create), by its number on x86_64 and aarch64.
+    const script =
+      'import ctypes, os; print(ctypes.CDLL(None).syscall(250 if os.uname()[4] == "x86_64" else 219, 0, -4, 1))';
+    const { outside, inside, namespace } = await compare(["/usr/bin/python3", "-c", script]);
+    expect(Number(outside.stdout)).toBeGreaterThan(0);
+    expect(inside).toEqual(outside);
+    expect(namespace.stdout).not.toBe(outside.stdout);
+  });
+
   check("lets an app mount by FUSE itself, where the user sees it", async () => {
     const dir = userDirectory();
     const image = path.join(dir, "a.sfs");

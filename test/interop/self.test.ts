@@ -19,7 +19,10 @@ const app = {
   "app/part.ts": "export const part: number = 41;\n",
 };
 
-const args = ["--compression", "zstd:1"];
+const args = [
+  ...["--compression", "zstd:1"],
+  ...LIBRARIES.flatMap((name) => ["--target-has", name]),
+];
 
 skipUnless(
   "root",

@@ -67,7 +67,7 @@ static void receive(int socket, int most, unsigned sent)
 	if (count > 0) {
 		const char *strategy = holder_strategy(byte);
 		require(!strategy || strcmp(strategy, "loop") == 0 ||
-			strcmp(strategy, "fuse") == 0);
+			strcmp(strategy, "fuse") == 0 || strcmp(strategy, "fusermount") == 0);
 	}
 	for (int i = 0; i < DESCRIPTORS_MAX + 1; i++) {
 		require(i < most || fds[i] == UNTOUCHED);

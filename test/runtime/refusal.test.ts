@@ -119,7 +119,7 @@ describe("the private directories", () => {
 
   skipUnless("userns")("are in FUSELAGE_HOME when it is set", async () => {
     const dir = path.join(userDirectory(), "elsewhere");
-    const { stdout } = await startIn({ FUSELAGE_HOME: dir });
+    const { stdout } = await startIn({ FUSELAGE_HOME: dir, FUSELAGE_MOUNT: "fuse" });
     expect(stdout).toMatch(new RegExp(`^${dir}/procdirs/\\d+/tmp\\n$`));
   });
 
@@ -130,7 +130,8 @@ describe("the private directories", () => {
       { HOME: undefined, XDG_RUNTIME_DIR: undefined },
     ];
     for (const env of places) {
-      expect((await startIn(env)).stdout).toMatch(/^\/tmp\/\.fuselage-\d+\/\d+\/tmp\n$/);
+      const { stdout } = await startIn({ ...env, FUSELAGE_MOUNT: "fuse" });
+      expect(stdout).toMatch(/^\/tmp\/\.fuselage-\d+\/\d+\/tmp\n$/);
     }
   });
 
@@ -138,7 +139,10 @@ describe("the private directories", () => {
     const runtimeDir = userDirectory();
     const home = userDirectory();
     const startWith = (change: string, env: Record<string, string>) =>
-      asUserAfter(change, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], env);
+      asUserAfter(change, ["sh", "-c", 'echo "$FUSELAGE_TMPDIR"'], {
+        ...env,
+        FUSELAGE_MOUNT: "fuse",
+      });
     /** What others may have left there. */
     for (const change of [
       `mount --bind ${path.dirname(file)} /tmp/.fuselage-1000`,

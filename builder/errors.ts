@@ -296,6 +296,29 @@ export function doctor(path: string, words: string): BundleError {
   });
 }
 
+/** @param at what a step was about @param words what happened */
+export function doctorFix(at: string, words: string, cause?: unknown): BundleError {
+  return new BundleError("E_DOCTOR_FIX", words, { path: at, cause });
+}
+
+export function doctorPath(path: string): BundleError {
+  return new BundleError("E_DOCTOR_PATH", "control characters cannot stand in a profile", { path });
+}
+
+export function doctorRoot(uid: number): BundleError {
+  return new BundleError("E_DOCTOR_ROOT", "only root can do this", { actual: `uid ${uid}` });
+}
+
+export function doctorUnasked(): BundleError {
+  return new BundleError("E_DOCTOR_UNASKED", "nobody is there to be asked: nothing was changed", {
+    expected: "a terminal",
+  });
+}
+
+export function doctorUser(name: string): BundleError {
+  return new BundleError("E_DOCTOR_USER", `/etc/passwd has no user "${name}"`);
+}
+
 /** What to do about a program for `actual`: there is not a runtime for every machine. */
 function machineHint(
   expected: string,

@@ -24,7 +24,7 @@ export {
 export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
 export { BundleError, type ErrorCode, type FailureText, type OptionNames } from "./errors.ts";
-export { type Strategy, version } from "./generated/spec.ts";
+export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
 export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs-options.ts";

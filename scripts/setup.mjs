@@ -37,6 +37,7 @@ const testTools = {
   getfattr: "attr",
   python3: "python3-venv",
   bwrap: "bubblewrap",
+  apparmor_parser: "apparmor",
   gcc: "build-essential",
   strip: "binutils",
   strace: "strace",

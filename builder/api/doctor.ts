@@ -1,32 +1,29 @@
 /** Which ways to mount an image work on this machine: asked of the runtime, which really tries. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
+import type { Finding } from "../doctor/finding.ts";
+import type { Identity } from "../doctor/machine.ts";
 import * as errors from "../errors.ts";
-import { machines, type Strategy } from "../generated/spec.ts";
+import { machines } from "../generated/spec.ts";
 import { runCommand } from "../host/command.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { pack } from "./pack.ts";
 
-/** What became of one way to mount. */
-export interface Finding {
-  /** Name of the way. */
-  strategy: Strategy;
-  /** Whether the files of the image could be read. */
-  works: boolean;
-  /** Milliseconds to the mounted image, or to the refusal. */
-  milliseconds: number;
-  /** Why it is refused, in the runtime's words. */
-  reason?: string;
-  /** What the user, or whoever runs the machine, can do about it. */
-  advice?: string;
-}
+export type { Finding };
 
 /** What the runtime prints; it exits with 125 when no strategy works, and has said so by then. */
-async function ask(runtime: string, image: string): Promise<{ stdout: string; stderr: string }> {
+async function ask(
+  runtime: string,
+  image: string,
+  identity?: Identity,
+): Promise<{ stdout: string; stderr: string }> {
   const args = ["--doctor=json", `--static=image:${image}`];
   try {
-    return await runCommand(runtime, args, { outlives: true });
+    // A home of root's is none of the user's.
+    const other = identity && { identity, env: { ...process.env, HOME: "/nonexistent" }, cwd: "/" };
+    return await runCommand(runtime, args, { outlives: true, ...other });
   } catch (cause) {
     throw errors.fileUnreadable(runtime, cause);
   }
@@ -65,10 +62,40 @@ async function withSmallImage<Result>(use: (image: string) => Promise<Result>): 
  */
 export async function doctor(file?: string): Promise<Finding[]> {
   const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
-  const { stdout, stderr } =
+  const answer =
     file === undefined
       ? await withSmallImage((image) => ask(runtime, image))
       : await ask(runtime, path.resolve(file));
-  if (!stdout.startsWith("[")) throw errors.doctor(file ?? runtime, stderr.split("\n", 1)[0] ?? "");
+  return findingsOf(answer, file ?? runtime);
+}
+
+/**
+ * The same as another user, who need not be able to read this package or the image: copies are tried.
+ *
+ * @param user - undefined for the caller
+ */
+export async function doctorAs(user: Identity | undefined, file?: string): Promise<Finding[]> {
+  if (user === undefined) return doctor(file);
+  const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
+  const dir = await mkdtemp(path.join(os.tmpdir(), "fuselage-doctor-"));
+  try {
+    await chmod(dir, 0o755);
+    const [program, image] = [path.join(dir, "fuselage"), path.join(dir, "image.sfs")];
+    await copyFile(runtime, program);
+    await chmod(program, 0o755);
+    if (file === undefined) await withSmallImage((small) => copyFile(small, image));
+    else await copyFile(file, image);
+    await chmod(image, 0o644);
+    return findingsOf(await ask(program, image, user), file ?? runtime);
+  } catch (cause) {
+    if (cause instanceof errors.BundleError) throw cause;
+    throw errors.fileUnreadable(file ?? runtime, cause);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function findingsOf({ stdout, stderr }: { stdout: string; stderr: string }, file: string) {
+  if (!stdout.startsWith("[")) throw errors.doctor(file, stderr.split("\n", 1)[0] ?? "");
   return JSON.parse(stdout) as Finding[];
 }

@@ -24,6 +24,8 @@ export interface CommandOptions {
   stdout?: "pipe" | "ignore";
   /** Milliseconds, then it gets SIGKILL. Default: as long as it takes. */
   timeout?: number;
+  /** Whom it runs as, without other groups; root's to say. */
+  identity?: { uid: number; gid: number };
   /** Aborting ends it with SIGTERM. */
   signal?: AbortSignal | undefined;
   /** Leave it alone when this process is ended: it cleans up behind itself. Default false. */
@@ -44,11 +46,12 @@ export function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const { input, cwd, env, statusPipe = false, stdout = "pipe" } = options;
-  const { timeout, signal, outlives = false } = options;
+  const { timeout, signal, identity, outlives = false } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       ...(cwd !== undefined && { cwd }),
       ...(env && { env }),
+      ...identity,
       ...(timeout !== undefined && { timeout, killSignal: "SIGKILL" as const }),
       stdio: [
         input === undefined ? "ignore" : "pipe",

@@ -25,6 +25,9 @@
 #define NAME(name, shared, host) #name,
 static const char *const strategies[] = { FUSELAGE_STRATEGIES(NAME) };
 
+#define CAUSE(name) #name,
+static const char *const causes[] = { FUSELAGE_CAUSES(CAUSE) };
+
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 
 /* What one attempt told. */
@@ -78,20 +81,28 @@ static bool in_chroot(void)
 	       (st.stx_attributes_mask & ~st.stx_attributes & MOUNT_ROOT);
 }
 
-static const char *advise_namespace(void)
+/* Who refuses namespaces here. */
+static enum fuselage_cause who_refuses_namespaces(void)
 {
 	if (in_chroot())
-		return "this is a chroot: enter it by pivot_root, as bwrap and systemd-nspawn do";
+		return FUSELAGE_CAUSE_CHROOT;
 	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-		return "an AppArmor profile for this program that allows userns, or sysctl "
-		       "kernel.apparmor_restrict_unprivileged_userns=0";
+		return FUSELAGE_CAUSE_APPARMOR;
 	if (file_says("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-		return "sysctl kernel.unprivileged_userns_clone=1";
+		return FUSELAGE_CAUSE_USERNS_CLONE;
 	if (file_says("/proc/sys/user/max_user_namespaces", "0"))
-		return "sysctl user.max_user_namespaces=10000";
-	if (status_says("Seccomp:\t2"))
-		return "a seccomp profile of this container that allows unshare and mount";
-	return "ask the administrator to allow user namespaces, or install fuse3 for fusermount3";
+		return FUSELAGE_CAUSE_USERNS_LIMIT;
+	return status_says("Seccomp:\t2") ? FUSELAGE_CAUSE_SECCOMP : FUSELAGE_CAUSE_NAMESPACE;
+}
+
+/* What a look at the machine adds to what the attempt knew. */
+static void look_closer(struct failure *failure)
+{
+	if (failure->cause == FUSELAGE_CAUSE_NAMESPACE)
+		failure->cause = who_refuses_namespaces();
+	else if (failure->cause == FUSELAGE_CAUSE_KERNEL_SQUASHFS &&
+		 !file_has("/proc/filesystems", "\tsquashfs\n"))
+		failure->cause = FUSELAGE_CAUSE_SQUASHFS_MISSING;
 }
 
 /* The kernel refused to mount an image that our own reader finds sound. */
@@ -101,8 +112,6 @@ static const char *advise_squashfs(const struct start *start, int error)
 	unsigned compressor = start->invocation.archives[0].fs.super.compressor;
 	char option[24];
 
-	if (!file_has("/proc/filesystems", "\tsquashfs\n"))
-		return "modprobe squashfs: the kernel has it neither built in nor loaded";
 	int has = error == EINVAL ? kernel_has_codec(compressor, option) : 1;
 	if (has > 0)
 		return "see the kernel's log: dmesg | grep -i squashfs";
@@ -133,8 +142,6 @@ static const char *advise(const struct start *start, const struct failure *failu
 	case FUSELAGE_CAUSE_##name: \
 		return advice;
 		FUSELAGE_ADVICES(ADVICE)
-	case FUSELAGE_CAUSE_NAMESPACE:
-		return advise_namespace();
 	case FUSELAGE_CAUSE_KERNEL_SQUASHFS:
 		return advise_squashfs(start, failure->error);
 	case FUSELAGE_CAUSE_NONE:
@@ -198,6 +205,7 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 		failure_clear(refusal);
 		fail(refusal, FUSELAGE_E_MOUNT_REFUSED, "the attempt ended with status %d", status);
 	}
+	look_closer(refusal);
 	finding->advice = advise(start, refusal);
 	return 0;
 }
@@ -223,7 +231,7 @@ static void print_json(const char *strategy, const struct finding *finding, bool
 	printf("  { \"strategy\": \"%s\", \"works\": %s, \"milliseconds\": %.2f", strategy,
 	       works ? "true" : "false", finding->milliseconds);
 	if (!works) {
-		printf(", \"reason\": ");
+		printf(", \"cause\": \"%s\", \"reason\": ", causes[finding->failure.cause]);
 		print_json_string(finding->failure.text);
 		printf(", \"advice\": ");
 		print_json_string(finding->advice);

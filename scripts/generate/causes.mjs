@@ -13,6 +13,10 @@ ${causes.map(({ name, summary }) => `\tFUSELAGE_CAUSE_${name}, /* ${summary} */`
 \tFUSELAGE_CAUSE_COUNT,
 };
 
+/* X(name) of all. */
+#define FUSELAGE_CAUSES(X) \\
+${causes.map(({ name }) => `\tX(${name})`).join(" \\\n")}
+
 /* X(name, advice) of those for which it is the same on every machine. */
 #define FUSELAGE_ADVICES(X) \\
 ${advised.map(({ name, advice }) => `\tX(${name}, ${JSON.stringify(advice)})`).join(" \\\n")}

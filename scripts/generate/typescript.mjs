@@ -69,6 +69,17 @@ function manifestParts(/** @type {Spec} */ { manifest }) {
   ];
 }
 
+function causeParts(/** @type {Spec} */ { causes }) {
+  return [
+    described(
+      "What a strategy can be refused for, as the doctor's JSON has it.",
+      "causes",
+      namesOf(causes),
+    ),
+    "/** One of them. */\nexport type Cause = (typeof causes)[number];\n",
+  ];
+}
+
 function strategyParts(/** @type {Spec} */ { strategies }) {
   return [
     described(
@@ -205,6 +216,7 @@ export function typescript(/** @type {Spec} */ spec) {
     ...errorParts(spec),
     ...warningParts(spec),
     ...manifestParts(spec),
+    ...causeParts(spec),
     ...strategyParts(spec),
     described(
       "Libraries that are never packed; docs/libraries.md lists them.",

@@ -76,6 +76,7 @@ const probes = {
     const { status } = spawnSync("/usr/bin/python3", venv, { stdio: "ignore" });
     return status === 0 ? undefined : "/usr/bin/python3 with venv is not installed";
   },
+  apparmor: () => tool("apparmor_parser"),
   bwrap: () => tool("bwrap"),
   zip: () => tool("zip"),
   unzip: () => tool("unzip"),

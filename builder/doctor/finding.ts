@@ -1,0 +1,18 @@
+/** What the doctor finds: a table of the runtime's, as it prints it. */
+import type { Cause, Strategy } from "../generated/spec.ts";
+
+/** What became of one way to mount. */
+export interface Finding {
+  /** Name of the way. */
+  strategy: Strategy;
+  /** Whether the files of the image could be read. */
+  works: boolean;
+  /** Milliseconds to the mounted image, or to the refusal. */
+  milliseconds: number;
+  /** What it is refused for, by a name that stays. */
+  cause?: Cause;
+  /** Why it is refused, in the runtime's words. */
+  reason?: string;
+  /** What the user, or whoever runs the machine, can do about it. */
+  advice?: string;
+}

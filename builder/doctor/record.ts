@@ -1,0 +1,51 @@
+/** What `bundle doctor --fix` has done to this machine, for `--unfix`: a file that root alone reads and writes. */
+import { lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { writeAtomically } from "../output/atomic.ts";
+import type { Taken } from "./actions.ts";
+
+/** Where it is. */
+const RECORD = "/var/lib/fuselage-bundle/doctor.json";
+
+interface Recorded {
+  format: 1;
+  /** In the order in which they were taken. */
+  steps: Taken[];
+}
+
+/**
+ * The steps that were taken and not taken back.
+ *
+ * @throws E_DOCTOR_FIX for a record that is not root's, or is damaged
+ */
+export function readRecord(): Taken[] {
+  let text: string;
+  try {
+    const { uid, mode } = lstatSync(RECORD);
+    if (uid !== 0 || (mode & 0o022) !== 0) throw errors.doctorFix(RECORD, "others can change it");
+    text = readFileSync(RECORD, "utf8");
+  } catch (cause) {
+    if (errors.errnoCode(cause) === "ENOENT") return [];
+    if (cause instanceof errors.BundleError) throw cause;
+    throw errors.doctorFix(RECORD, errors.systemReason(cause), cause);
+  }
+  try {
+    const { format, steps } = JSON.parse(text) as Recorded;
+    if (format === 1 && Array.isArray(steps)) return steps;
+  } catch {
+    // Told below.
+  }
+  throw errors.doctorFix(RECORD, "it is no record of this program");
+}
+
+/** Writes the steps down before anything else happens; without any the record goes. */
+export async function writeRecord(steps: readonly Taken[]): Promise<void> {
+  if (steps.length === 0) {
+    rmSync(RECORD, { force: true });
+    return;
+  }
+  mkdirSync(path.dirname(RECORD), { recursive: true, mode: 0o755 });
+  const text = `${JSON.stringify({ format: 1, steps }, null, 2)}\n`;
+  await writeAtomically(RECORD, 0o600, (handle) => handle.writeFile(text));
+}

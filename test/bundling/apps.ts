@@ -58,6 +58,37 @@ export const apps: Record<string, App> = {
       "export class Duration { static of() { return new Duration(); } } export default class Kind { same() { return Kind; } } class $a { b = $a.name } export const c = new $a().b;",
     "main.js": `import Kind, { Duration, c } from "./a.js"; ${show} show(Duration.name, Duration.of().constructor.name, Kind.name, new Kind().same() === Kind, c);`,
   }),
+  "names as other tools write them": bundled({
+    "package.json": module,
+    // In one line, behind comments, in parentheses, and with lines that others count otherwise.
+    "a.js":
+      '"use strict";class Min{static of(){return new Min}}function/* a */run(){}var say=(/* b */function(){});export{Min,run,say};',
+    "b.js":
+      "// a\r\nexport const text = '\u2028';\r\nclass /* c */\r\n Min { static of() { return new Min(); } }\r\nlet run\r\n = // d\r\n async x => x;\r\nexport { Min, run };\r\n",
+    // A map says what names were before they were made smaller.
+    ...dependency("mapped", { type: "module" }),
+    "node_modules/mapped/index.js":
+      "class Min { static of() { return new Min(); } }\nfunction say() {} class e2 {}\nexport const all = [Min, say, e2];\n//# sourceMappingURL=index.js.map\n",
+    "node_modules/mapped/index.js.map": JSON.stringify({
+      version: 3,
+      sources: ["../src/index.ts"],
+      names: ["Container", "greet", "third"],
+      mappings: "AAAA,MAAMA,GAAG;AACT,SAASC,GAAG,YAASC;AACZ",
+    }),
+    "main.js": `import * as a from "./a.js"; import * as b from "./b.js"; import { all } from "mapped"; ${show}
+      class Min { static of() { return Min; } } function run() {} function say() {} class e2 {}
+      show(...[a.Min, a.run, a.say, b.Min, b.run, ...all, Min, run, say, e2].map(({ name }) => name));
+      show(a.Min.of().constructor.name, b.Min.of().constructor.name, b.text, Min.of().name);`,
+  }),
+  "names in modules beside others": bundled({
+    "package.json": module,
+    "a.js":
+      "export const { x: { y: run = function () {} } = {} } = {}; export let late; late ??= (class {}); export function* each() {} ",
+    "b.js":
+      "export const run = (() => 1), [late = async function () {}] = []; export async function each() {} export class Min { static #x = Min; static x() { return Min.#x; } }",
+    "main.js": `import * as a from "./a.js"; import * as b from "./b.js"; class Min { static y = Min.name; } ${show}
+      show(...[a.run, a.late, a.each, b.run, b.late, b.each, b.Min, b.Min.x(), Min].map(({ name }) => name), Min.y);`,
+  }),
   "a function whose text runs elsewhere": bundled({
     "package.json": module,
     "a.js":
@@ -342,6 +373,18 @@ export const typed: Record<string, { files: Files; prints: string }> = {
         console.log(part, Job.name, Other.name, Kind.A, inner, hidden, version);`,
     },
     prints: "true Job Job 5 inner 3 4\n",
+  },
+  "classes that name themselves, and equal names": {
+    files: {
+      "package.json": manifest({ main: "main.ts" }),
+      "a.ts":
+        "export class Kind { static of(): Kind { return new Kind(); } }\nexport const run = (a: number) => a;\nexport namespace Job { export const at: string = run.name; }",
+      "b.ts":
+        "export class Kind<T> { private same(): typeof Kind { return Kind; } at?: T }\nexport function run(): void {}\nexport default class {}",
+      "main.ts": `import * as a from "./a"; import B, * as b from "./b"; class Run { static #x = Run.name; static x() { return Run.#x; } }
+        console.log(a.Kind.name, a.Kind.of().constructor.name, a.run.name, a.Job.at, b.Kind.name, b.run.name, B.name, Run.name, Run.x());`,
+    },
+    prints: "Kind Kind run run Kind run default Run Run\n",
   },
   "a tracer sees packages": {
     files: {

@@ -170,7 +170,7 @@ function emptyPlugin(files: ReadonlyMap<string, unknown>): Plugin {
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** Go's regular expressions, which esbuild uses, know these escapes too. */
-export function exactly(files: Iterable<string>): RegExp {
+function exactly(files: Iterable<string>): RegExp {
   return new RegExp(`^(?:${[...files].map(escaped).join("|")})$`);
 }
 

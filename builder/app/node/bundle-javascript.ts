@@ -8,6 +8,7 @@ import type { DecoratorMetadata } from "./decorators.ts";
 import type { External } from "./external.ts";
 import { Link } from "./link.ts";
 import { installedPackage, type PackageReader } from "./package.ts";
+import { Renamed } from "./renamed.ts";
 import type { NodeResolver } from "./resolution.ts";
 import { restoredSources, type SourceChanges, sourcePlugin } from "./sources.ts";
 
@@ -141,7 +142,7 @@ async function settle(
   link: Link,
   own: BuildOptions,
 ): Promise<{ code: Uint8Array; map: Uint8Array }> {
-  const { build } = await import("esbuild");
+  const { context } = await import("esbuild");
   const { dir, node, decorators, located, analysis, strict } = surroundings;
   const { output } = program;
   const changes: SourceChanges = {
@@ -156,46 +157,54 @@ async function settle(
     restored: new Map(),
   };
   // What is known to get another name before anything is bundled spares a round.
-  if (strict)
-    changes.restored = await restoredSources(changes, bundledFiles(surroundings), new Set());
-  let isRestored = false;
-  for (;;) {
-    const attempt = build({
-      ...commonOptions(dir, node),
-      ...own,
-      metafile: true,
-      sourcemap: "external",
-      sourcesContent: false,
-      define: PLACES,
-      ignoreAnnotations: strict,
-      plugins: [link.plugin(), sourcePlugin(changes), decorators.plugin()],
-    });
-    const result = await attempt.catch((failure: unknown) => {
-      if (link.learn(messagesOf(failure))) return undefined;
-      throw failure;
-    });
-    if (result === undefined) continue;
-    const file = (ending: string) =>
-      result.outputFiles?.find((one) => one.path === `${own.outfile ?? output}${ending}`);
-    const map = file(".map")?.contents ?? new Uint8Array();
-    const renamed = renamedIn(map);
-    if (strict && renamed.size > 0 && !isRestored) {
+  if (strict) await restore(changes, bundledFiles(surroundings));
+  const rounds = await context({
+    ...commonOptions(dir, node),
+    ...own,
+    metafile: true,
+    sourcemap: "external",
+    sourcesContent: false,
+    define: PLACES,
+    ignoreAnnotations: strict,
+    plugins: [link.plugin(), sourcePlugin(changes), decorators.plugin()],
+  });
+  try {
+    for (let isRestored = false; ; ) {
+      const result = await rounds.rebuild().catch((failure: unknown) => {
+        if (link.learn(messagesOf(failure))) return undefined;
+        throw failure;
+      });
+      if (result === undefined) continue;
+      const target = own.outfile ?? output;
+      const file = (ending: string) =>
+        result.outputFiles?.find((one) => one.path === `${target}${ending}`);
+      const code = file("")?.contents ?? new Uint8Array();
+      const map = file(".map")?.contents ?? new Uint8Array();
+      if (!strict || isRestored) return { code, map };
       isRestored = true;
-      const files = Object.keys(result.metafile.inputs).map((name) => path.resolve(dir, name));
+      const files = Object.keys(result.metafile?.inputs ?? {}).map((name) =>
+        path.resolve(dir, name),
+      );
       const known = files.filter((name) => analysis.imports.has(name));
-      const restored = await restoredSources(changes, known, renamed);
-      if (isMore(restored, changes.restored)) {
-        changes.restored = new Map([...changes.restored, ...restored]);
-        continue;
-      }
+      if (!(await restore(changes, known, new Renamed(target, code, map)))) return { code, map };
     }
-    return { code: file("")?.contents ?? new Uint8Array(), map };
+  } finally {
+    await rounds.dispose();
   }
 }
 
-/** Whether some source is there in another form than before. */
-function isMore(found: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>): boolean {
-  return [...found].some(([file, text]) => before.get(file) !== text);
+/** @returns whether some source is there in another form than before */
+async function restore(
+  changes: SourceChanges,
+  files: readonly string[],
+  renamed?: Renamed,
+): Promise<boolean> {
+  let isMore = false;
+  for (const [file, text] of await restoredSources(changes, files, renamed)) {
+    isMore ||= changes.restored.get(file) !== text;
+    changes.restored.set(file, text);
+  }
+  return isMore;
 }
 
 function bundledFiles({ analysis, external }: Surroundings): string[] {
@@ -209,12 +218,6 @@ function notedFiles(surroundings: Surroundings): Set<string> {
   const files = bundledFiles(surroundings);
   if (!strict || !files.some((file) => cacheReaders.has(file))) return new Set();
   return new Set(files.filter((file) => /\.c?[jt]s$/.test(file) && !modules.has(file)));
-}
-
-/** A source map names what has another name in the output. */
-function renamedIn(map: Uint8Array): Set<string> {
-  const { names = [] } = JSON.parse(Buffer.from(map).toString() || "{}") as { names?: string[] };
-  return new Set(names);
 }
 
 function placeOf(file: string, { source, output }: Program) {

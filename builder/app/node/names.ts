@@ -18,10 +18,15 @@ interface Edit {
 /**
  * @param text JavaScript
  * @param renamed names that are others in the bundle
+ * @param hasClass whether a class of it may be one that becomes a variable
  * @returns the text with the same lines, or undefined where nothing is to be changed
  */
-export function restoreNames(text: string, renamed: ReadonlySet<string>): string | undefined {
-  if (!mayDeclare(text, renamed)) return undefined;
+export function restoreNames(
+  text: string,
+  renamed: ReadonlySet<string>,
+  hasClass = false,
+): string | undefined {
+  if (!hasClass && !mayDeclare(text, renamed)) return undefined;
   const program = parseSource(text);
   if (program === undefined) return undefined;
   const edits: Edit[] = [];
@@ -58,16 +63,20 @@ function becomesVariable(text: string, node: AnyNode, above: readonly AnyNode[])
   );
 }
 
+/** What may stand between two tokens: a regular expression, for one of them. */
+export const GAP = String.raw`(?:\s|/\*[\s\S]*?\*/|//[^\n]*\n)`;
+/** What stands behind a name that gets a function or a class without one, which may be in parentheses. */
+export const ASSIGNED = `${GAP}*(?:\\|\\||&&|\\?\\?)?=(?!=)${GAP}*(?:\\(|(?:async|function|class)\\b|[\\w$\\x80-\\uffff]+${GAP}*=>)`;
+
+const DECLARED = new RegExp(`\\b(?:function|class)\\b(?:${GAP}|\\*)*([\\w$\\x80-\\uffff]+)`, "g");
+const GIVEN = new RegExp(`(?<![\\w$\\x80-\\uffff])([\\w$\\x80-\\uffff]+)${ASSIGNED}`, "g");
+
 /** Parsing costs more than looking. */
 function mayDeclare(text: string, renamed: ReadonlySet<string>): boolean {
-  if (/^[ \t]*(?:export[ \t]+(?:default[ \t]+)?)?class[ \t]/m.test(text)) return true;
   if (/\bexport\s+default\s+(?:async\b|function\b|class\b|\(|[\w$]+\s*=>)/.test(text)) return true;
   if (renamed.size === 0) return false;
-  for (const [, declared = ""] of text.matchAll(/(?:\b(?:function|class)\b\s*\*?\s*([\w$]+))/g)) {
-    if (renamed.has(declared)) return true;
-  }
-  for (const [, assigned = ""] of text.matchAll(/([\w$]+)\s*(?:\|\||&&|\?\?)?=[^=]/g)) {
-    if (renamed.has(assigned)) return true;
+  for (const pattern of [DECLARED, GIVEN]) {
+    for (const [, name = ""] of text.matchAll(pattern)) if (renamed.has(name)) return true;
   }
   return false;
 }

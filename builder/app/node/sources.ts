@@ -1,10 +1,12 @@
 /** Sources as the bundler gets them: with their place declared, with names that stay. */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader, Plugin } from "esbuild";
-import { exactly, targetOf } from "./analyse.ts";
+import { targetOf } from "./analyse.ts";
 import type { DecoratorMetadata } from "./decorators.ts";
 import { restoreNames } from "./names.ts";
+import type { Renamed } from "./renamed.ts";
 import { TYPED } from "./resolve-plugin.ts";
 
 /** What has to be changed in single sources. */
@@ -24,25 +26,19 @@ export interface SourceChanges {
   /** CommonJS that tells what it exports. */
   noted: ReadonlySet<string>;
   /** What stands in place of a source: JavaScript that names itself. */
-  restored: ReadonlyMap<string, string>;
+  readonly restored: Map<string, string>;
 }
 
-/** Serves the changed sources. */
-export function sourcePlugin({
-  output,
-  located,
-  unmarked,
-  noted,
-  restored,
-  decorators,
-}: SourceChanges): Plugin {
+/** Serves the changed sources; which ones are restored may change between two rounds of the bundler. */
+export function sourcePlugin(changes: SourceChanges): Plugin {
+  const { output, located, unmarked, noted, restored, decorators } = changes;
+  const changed = new Set([...located.keys(), ...unmarked, ...noted]);
   return {
     name: "sources",
     setup(build) {
-      const files = new Set([...located.keys(), ...unmarked, ...noted, ...restored.keys()]);
-      if (files.size === 0) return;
-      build.onLoad({ filter: exactly(files) }, async ({ path: file }) => {
+      build.onLoad({ filter: /.*/, namespace: "file" }, async ({ path: file }) => {
         const replaced = restored.get(file);
+        if (replaced === undefined && !changed.has(file)) return undefined;
         const compiled = replaced ?? (await decorators.compiled(file));
         let contents = compiled ?? (await readFile(file, "utf8"));
         const at = located.get(file);
@@ -84,36 +80,45 @@ function inFront(text: string, statements: string): string {
 /**
  * Sources in which functions and classes would get other names, with their names restored.
  *
- * @param files of the bundle @param renamed names that the bundler has changed
+ * @param files of the bundle
+ * @param renamed what the bundler has changed; before it is asked, only a default without a name is known
+ *   to get another one
  */
 export async function restoredSources(
   { dir, node, decorators, modules }: SourceChanges,
   files: Iterable<string>,
-  renamed: ReadonlySet<string>,
+  renamed?: Renamed,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  // What stands around CommonJS is named anew in every bundle, and is no function of its own.
-  const own = new Set([...renamed].filter((name) => !/^(?:exports|module|require)$/.test(name)));
   for (const file of files) {
+    const isTyped = TYPED.test(file);
+    // Only a module has a default.
+    if (renamed === undefined && !isTyped && !modules.has(file)) continue;
     if (!/\.[cm]?[jt]sx?$|\/[^./]+$/.test(file)) continue;
-    const text = await readFile(file, "utf8");
-    if (!TYPED.test(file)) {
-      const named = restoreNames(text.replace(/^\uFEFF/, ""), modules.has(file) ? renamed : own);
-      if (named !== undefined) found.set(file, named);
-    } else if (mentions(text, renamed)) {
-      const named = restoreNames(
-        (await decorators.compiled(file)) ?? (await asJavaScript(dir, node, file)),
-        renamed,
-      );
-      if (named !== undefined) found.set(file, named);
-    }
+    const text = readFileSync(file, "utf8");
+    const names = namesIn(file, text, renamed, modules.has(file));
+    const isMatter =
+      names.size > 0 || renamed?.hasClass(text) === true || /\bexport\s+default\b/.test(text);
+    if (!isMatter) continue;
+    const script = isTyped
+      ? ((await decorators.compiled(file)) ?? (await asJavaScript(dir, node, file)))
+      : text.replace(/^\uFEFF/, "");
+    const named = restoreNames(script, names, renamed?.hasClass(text));
+    if (named !== undefined) found.set(file, named);
   }
   return found;
 }
 
-function mentions(text: string, names: ReadonlySet<string>): boolean {
-  if (/\bexport\s+default\b/.test(text)) return true;
-  return [...text.matchAll(/[\w$]+/g)].some(([word]) => names.has(word));
+/** What stands around CommonJS is named anew in every bundle, and is no function of its own. */
+function namesIn(
+  file: string,
+  text: string,
+  renamed: Renamed | undefined,
+  isModule: boolean,
+): ReadonlySet<string> {
+  const names = renamed?.of(file, text) ?? new Set<string>();
+  if (isModule || TYPED.test(file)) return names;
+  return new Set([...names].filter((name) => !/^(?:exports|module|require)$/.test(name)));
 }
 
 /** A source in TypeScript by the rules of its tsconfig.json, with its map inside. */

@@ -15,7 +15,7 @@ const OPENERS = ["dlopen", "dlmopen"];
 const PF_X = 1;
 const PF_W = 2;
 /** Bytes that are read at once, and longest name. */
-const CHUNK = 8 << 20;
+const CHUNK = 1 << 20;
 const MAX_NAME = 256;
 
 /** What stands before ".so" in a name, up to the end, and behind it. */
@@ -31,12 +31,18 @@ export async function openedNames(handle: FileHandle, facts: DynamicFacts): Prom
     ({ type, flags }) => type === PT_LOAD && (flags & PF_W) === 0,
   );
   const apart = fixed.filter(({ flags }) => (flags & PF_X) === 0);
+  const chunk = Buffer.allocUnsafe(CHUNK);
   for (const { offset, fileSize } of apart.length > 0 ? apart : fixed) {
     for (let at = 0; at < fileSize; at += CHUNK - MAX_NAME) {
-      const bytes = Buffer.alloc(Math.min(CHUNK, fileSize - at));
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, offset + at);
+      const { bytesRead } = await handle.read(
+        chunk,
+        0,
+        Math.min(CHUNK, fileSize - at),
+        offset + at,
+      );
+      const bytes = chunk.subarray(0, bytesRead);
       blank(bytes, offset + at, facts.strings);
-      for (const name of namesIn(bytes.subarray(0, bytesRead))) found.add(name);
+      for (const name of namesIn(bytes)) found.add(name);
     }
   }
   for (const name of [...facts.needed, facts.soname ?? ""]) found.delete(name);

@@ -16,8 +16,9 @@ import {
   statSync,
   utimesSync,
 } from "node:fs";
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile, open } from "node:fs/promises";
 import path from "node:path";
+import { sha256OfFile } from "../host/digest.ts";
 import { addonPath } from "../host/paths.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { ownFolder } from "../host/trusted.ts";
@@ -79,7 +80,7 @@ export class BlockCache {
     this.#made = [];
     for (const { temporary, place } of made) {
       try {
-        await appendFile(temporary, digestOf(place, await readFile(temporary)));
+        await appendFile(temporary, await digestOf(place, temporary));
         renameSync(temporary, place);
         keepTemporary(temporary);
       } catch {
@@ -110,26 +111,33 @@ export class BlockCache {
 }
 
 /** Of a file of blocks as it stands at its place, which is named after its key. */
-function digestOf(place: string, bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(path.basename(place)).update(bytes).digest();
+function digestOf(place: string, file: string, end?: number): Promise<Buffer> {
+  return sha256OfFile(file, { before: path.basename(place), ...(end !== undefined && { end }) });
 }
 
 /** Looks whether a file of blocks is there and undamaged, and marks it as used. */
 async function isWhole(place: string): Promise<boolean> {
-  const bytes = await readFile(place).catch(() => undefined);
-  if (bytes === undefined) return false;
-  const end = bytes.length - DIGEST_BYTES;
-  const digest = digestOf(place, bytes.subarray(0, Math.max(end, 0)));
+  const isSame = await endsWithDigest(place).catch(() => undefined);
+  if (isSame === undefined) return false;
   const now = new Date();
   try {
-    if (end > 0 && digest.equals(bytes.subarray(end))) {
-      utimesSync(place, now, now);
-      return true;
-    }
-    rmSync(place, { force: true });
+    if (isSame) utimesSync(place, now, now);
+    else rmSync(place, { force: true });
   } catch {
     // Another's cache that may only be read: what is in it was checked all the same.
-    return end > 0 && digest.equals(bytes.subarray(end));
   }
-  return false;
+  return isSame;
+}
+
+async function endsWithDigest(place: string): Promise<boolean> {
+  const handle = await open(place);
+  try {
+    const end = (await handle.stat()).size - DIGEST_BYTES;
+    if (end <= 0) return false;
+    const found = Buffer.alloc(DIGEST_BYTES);
+    await handle.read(found, 0, DIGEST_BYTES, end);
+    return found.equals(await digestOf(place, place, end));
+  } finally {
+    await handle.close();
+  }
 }

@@ -9,10 +9,10 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
 import { errnoCode } from "../../errors.ts";
+import { sha256OfFile } from "../../host/digest.ts";
 import { removeTemporary } from "../../host/temporary.ts";
 import { ownFolder } from "../../host/trusted.ts";
 
@@ -153,8 +153,7 @@ async function checked(dir: string, entry: string, wanted: Wanted): Promise<Fact
     if (known !== undefined && facts.integrity !== known.integrity) return undefined;
     if (known !== undefined && facts.sha256 !== known.sha256) return undefined;
     if (!entry.endsWith(`.${keyOf(dir, wanted, facts)}`)) return undefined;
-    const bytes = await readFile(path.join(dir, "node"));
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const sha256 = (await sha256OfFile(path.join(dir, "node"))).toString("hex");
     return sha256 === facts.sha256 ? facts : undefined;
   } catch {
     return undefined; // Not whole.

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import semver from "semver";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
+import { sha256OfFile } from "../../host/digest.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { checkAgain, checkInterpreter, checkVersion, DEFAULT_NODE } from "./check-interpreter.ts";
 import { type CacheEntry, type Facts, InterpreterCache, type Wanted } from "./interpreter-cache.ts";
@@ -230,8 +231,7 @@ async function ownInterpreter(
   const dir = path.dirname(path.dirname(process.execPath));
   try {
     const facts = JSON.parse(readFileSync(path.join(dir, "facts.json"), "utf8")) as Facts;
-    const bytes = await readFile(process.execPath);
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const sha256 = (await sha256OfFile(process.execPath)).toString("hex");
     if (facts.integrity !== known.integrity || sha256 !== known.sha256) return undefined;
     return { ...interpreterIn({ dir, facts }, name, version), file: process.execPath };
   } catch {

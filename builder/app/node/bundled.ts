@@ -33,25 +33,50 @@ import { findUnits, type Unit } from "./units.ts";
  * @throws E_NODE_BUNDLE, E_NODE_DEPENDENCY
  */
 export async function prepareBundled(sources: Sources): Promise<Prepared> {
-  const { entry, target, node, request, reader } = sources;
+  const { entry, request } = sources;
   const { dir, file } = entry;
   const strict = request.options.bundle !== "fast";
   // Its own files are those of a package then, which nothing above tells from others.
   if (installedPackage(file) !== undefined)
     return prepareUnbundled(sources, "it is installed by npm");
   const decorators = new DecoratorMetadata(dir, strict);
-  const { units, traced, analysis: merged } = await findUnits(sources, decorators);
-  if (strict) await compareWithNode(sources, merged);
-  const known = { analysis: merged, traced };
+  const found: Found = { ...(await findUnits(sources, decorators)), decorators, strict };
+  if (!strict) return bundle(sources, found);
+  // Node seldom finds anything else than the bundler was told, so nobody waits for its answer.
+  const [attempt, differences] = await Promise.all([
+    bundle(sources, found).catch((failure: unknown) => ({ failure })),
+    compareWithNode(sources, found.analysis),
+  ]);
+  if (differences.size > 0) {
+    for (const [differing, why] of differences) found.analysis.dynamic.set(differing, why);
+    return bundle(sources, found);
+  }
+  if ("failure" in attempt) throw attempt.failure;
+  return attempt;
+}
+
+/** The programs of an app, looked at. */
+interface Found {
+  units: Unit[];
+  traced: Traced;
+  analysis: Analysis;
+  decorators: DecoratorMetadata;
+  strict: boolean;
+}
+
+async function bundle(sources: Sources, found: Found): Promise<Prepared> {
+  const { entry, target, node, request, reader } = sources;
+  const { dir, file } = entry;
+  const { units, traced, analysis: merged, decorators, strict } = found;
   const refusal = whyNotBundled(dir, merged, strict) ?? traced.unseen;
-  if (refusal !== undefined) return prepareUnbundled(sources, refusal, known);
+  if (refusal !== undefined) return prepareUnbundled(sources, refusal, found);
   const external = await chooseExternal(reader, dir, merged, target, strict);
   for (const [owner, why] of traced.packages) {
     await addExternal(reader, external, owner, why, target);
   }
   await addImported(reader, external, merged, target);
   for (const place of traced.places) external.places.add(place);
-  if (external.back !== undefined) return prepareUnbundled(sources, external.back, known);
+  if (external.back !== undefined) return prepareUnbundled(sources, external.back, found);
   const surroundings: Surroundings = {
     dir,
     node,
@@ -96,14 +121,18 @@ export async function prepareBundled(sources: Sources): Promise<Prepared> {
 }
 
 /** What the packed Node finds otherwise stays as it is. It was told to the bundler, so this is rare. */
-async function compareWithNode({ runs, request }: Sources, analysis: Analysis): Promise<void> {
-  if (runs === undefined) return;
+async function compareWithNode(
+  { runs, request }: Sources,
+  analysis: Analysis,
+): Promise<Map<string, string>> {
+  const interpreter = await runs;
+  if (interpreter === undefined) return new Map();
   try {
-    const found = await differencesFromNode(runs, request.workspace, analysis);
-    for (const [file, why] of found) analysis.dynamic.set(file, why);
+    return await differencesFromNode(interpreter, request.workspace, analysis);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : cause;
     request.report(`names are not compared with the packed Node: ${reason}`);
+    return new Map();
   }
 }
 

@@ -67,6 +67,11 @@ export interface InterpreterRequest {
   report(line: string): void;
 }
 
+/** The version of an interpreter that is not here yet, where what is asked for says it. */
+export function exactVersion(wanted: string, { libc }: Target): string | undefined {
+  return libc === "glibc" ? (semver.valid(wanted) ?? undefined) : undefined;
+}
+
 /**
  * @throws E_NODE_INTERPRETER, E_NODE_REGISTRY, E_NODE_INTEGRITY, E_FILE_UNREADABLE, E_ELF_*
  */

@@ -11,7 +11,7 @@ import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { ForeignFiles } from "./foreign.ts";
 import { installedPrograms } from "./installed-programs.ts";
-import { findInterpreter, type Interpreter } from "./interpreter.ts";
+import { exactVersion, findInterpreter, type Interpreter } from "./interpreter.ts";
 import { describeLinks } from "./link-report.ts";
 import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
 import { addFlagFiles, nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
@@ -40,17 +40,42 @@ export const node: Kind = {
 
 async function prepare(request: AppRequest): Promise<App> {
   const reader = new PackageReader();
+  const entry = await findEntry(reader, request.source);
+  const target = targetFor(request.options.arch, request.options.nodeLibc ?? "glibc");
+  // It is looked at for as long as the sources are, which need no more of it than its version.
+  const finding = chooseInterpreter(request, target);
+  try {
+    return await prepareWith(request, { reader, entry, target, finding });
+  } finally {
+    // Its failure comes first, and nobody removes the workspace under it.
+    await finding;
+  }
+}
+
+interface Given {
+  reader: PackageReader;
+  entry: NodeEntry;
+  target: Target;
+  finding: Promise<Interpreter | undefined>;
+}
+
+async function prepareWith(
+  request: AppRequest,
+  { reader, entry, target, finding }: Given,
+): Promise<App> {
   const { options, source } = request;
-  const entry = await findEntry(reader, source);
-  const target = targetFor(options.arch, options.nodeLibc ?? "glibc");
-  const interpreter = await chooseInterpreter(request, target);
-  const runs = runnable(interpreter, target);
-  const sources: Sources = { entry, target, node: interpreter?.version, runs, request, reader };
+  const runs = finding.then((interpreter) => runnable(interpreter, target));
+  // Whoever asks for it is told; perhaps nobody does.
+  runs.catch(() => {});
+  const version = exactVersion(options.node ?? DEFAULT_NODE, target);
+  const node = version ?? (await finding)?.version;
+  const sources: Sources = { entry, target, node, runs, request, reader };
   const flags = await startFlags(reader, entry, source, runs);
   const why = options.bundle === "none" ? "as asked for" : asItIsReason(flags);
   const prepared = await (why === undefined
     ? prepareBundled(sources)
     : prepareUnbundled(sources, why));
+  const interpreter = await finding;
   const isBundled = prepared.how === "bundled";
   if (!isBundled) {
     for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
@@ -68,7 +93,7 @@ async function prepare(request: AppRequest): Promise<App> {
   await image.addStart();
   const words = nodeWords(image, flags);
   if (!(await isTypeless(reader, entry, prepared))) image.endScope();
-  const cache = await addCompileCache(request, image, interpreter, prepared, flags);
+  const making = compileCache(request, image, interpreter, prepared, flags);
   const command = [...words, `${BUNDLE_DIR}/${image.place(prepared.start)}`];
   if (interpreter !== undefined)
     await image.addInterpreter(interpreter, options.nodeInPath !== false);
@@ -76,13 +101,18 @@ async function prepare(request: AppRequest): Promise<App> {
     interpreter === undefined
       ? startWithHost(image, options.name, command)
       : { entry: `${NODE_DIR}/bin/node`, args: command };
-  const libraries = await linkLibraries({
+  const linking = linkLibraries({
     tree: image.tree,
     options,
     get workspace() {
       return request.workspace;
     },
   });
+  // Another process makes the cache meanwhile, and is waited for in any case.
+  linking.catch(() => {});
+  const cache = await making;
+  const libraries = await linking;
+  if (cache.files !== undefined) image.addCompileCache(cache.files);
   return {
     kind: "node",
     tree: image.tree,
@@ -100,7 +130,7 @@ async function prepare(request: AppRequest): Promise<App> {
       ...explainAddons(addons, foreign !== undefined),
       ...(leftOut === undefined ? [] : [leftOut]),
       ...links.explain,
-      `compile cache: ${cache}`,
+      `compile cache: ${cache.shown}`,
       ...libraries.explain,
     ],
     warnings: [
@@ -157,31 +187,36 @@ function runnable(interpreter: Interpreter | undefined, { arch }: Target): strin
   return arch === process.arch ? interpreter?.file : undefined;
 }
 
-/** @returns what became of it, for --explain */
-async function addCompileCache(
+interface CompileCache {
+  /** What became of it, for --explain. */
+  shown: string;
+  files?: Map<string, Uint8Array>;
+}
+
+async function compileCache(
   { options, workspace, report }: AppRequest,
   image: NodeAppTree,
   interpreter: Interpreter | undefined,
   { compiled }: Prepared,
   { others }: StartFlags,
-): Promise<string> {
-  if (options.compileCache === false) return "none, as asked for";
-  if (interpreter === undefined) return "none, the Node of each machine is another";
-  if (options.mountAt !== undefined) return "none at a path that is always the same";
-  if (options.writable) return "none in a writable copy";
+): Promise<CompileCache> {
+  const none = (why: string) => ({ shown: `none${why}` });
+  if (options.compileCache === false) return none(", as asked for");
+  if (interpreter === undefined) return none(", the Node of each machine is another");
+  if (options.mountAt !== undefined) return none(" at a path that is always the same");
+  if (options.writable) return none(" in a writable copy");
   const refusal = cacheRefusal(interpreter.version);
-  if (refusal !== undefined) return `none, ${refusal}`;
-  if (options.arch !== hostArchitecture()) return "none, that Node does not run here";
-  const files = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
+  if (refusal !== undefined) return none(`, ${refusal}`);
+  if (options.arch !== hostArchitecture()) return none(", that Node does not run here");
+  const placed = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
   try {
     const { name } = options;
-    const request = { workspace, name, interpreter, flags: others, files };
-    const cache = await makeCompileCache(request);
-    image.addCompileCache(cache);
-    return `${cache.size} files`;
+    const request = { workspace, name, interpreter, flags: others, files: placed };
+    const files = await makeCompileCache(request);
+    return { shown: `${files.size} files`, files };
   } catch (cause) {
     report(`no compile cache: ${cause instanceof Error ? cause.message : cause}`);
-    return "none, making it failed";
+    return none(", making it failed");
   }
 }
 

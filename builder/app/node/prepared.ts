@@ -14,8 +14,8 @@ export interface Sources {
   target: Target;
   /** Version of Node that will run it, when it is known. */
   node: string | undefined;
-  /** That Node, when it runs on this machine. */
-  runs: string | undefined;
+  /** That Node, once it is there, when it runs on this machine. */
+  runs: Promise<string | undefined>;
   request: AppRequest;
   reader: PackageReader;
 }

@@ -55,7 +55,7 @@ export async function startFlags(
   reader: PackageReader,
   entry: NodeEntry,
   source: DetectInput,
-  node: string | undefined,
+  node: Promise<string | undefined>,
 ): Promise<StartFlags> {
   const found: StartFlags = { others: [], files: [], compilers: [], from: "", warnings: [] };
   for (const flag of await flagsOf(reader, entry, source, found)) {
@@ -155,8 +155,13 @@ async function resolved(
 }
 
 /** Flags that this Node does not start with. Nothing is run: it prints its version. */
-async function refused(node: string | undefined, flags: readonly Flag[]): Promise<Flag[]> {
-  if (node === undefined || flags.length === 0) return [];
+async function refused(
+  interpreter: Promise<string | undefined>,
+  flags: readonly Flag[],
+): Promise<Flag[]> {
+  if (flags.length === 0) return [];
+  const node = await interpreter;
+  if (node === undefined) return [];
   const takes = (some: readonly Flag[]) => {
     const words = some.flatMap(({ words: written }) => written);
     return runNode(node, [...words, "--version"], { cwd: "/", env: {} }).then(

@@ -2,7 +2,8 @@
  * Compiled addons in installed packages: which files are for the target, and whether the packed Node
  * can load them.
  */
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { readdirSync, statSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
 import path from "node:path";
 import { MACHINE_HEAD, machineName, machineOf } from "../../elf/read.ts";
 import { type Closure, findPackage } from "./installed.ts";
@@ -40,16 +41,16 @@ export interface PackageAddons {
 export async function addonReason(reader: PackageReader, dir: string): Promise<string | undefined> {
   const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return "its optional dependencies are compiled";
-  if (!(await isFolder(dir))) return undefined;
-  const files = await addonFiles(dir);
+  if (!isFolder(dir)) return undefined;
+  const files = addonFiles(dir);
   if (files.length > 0) return `it has ${files[0]}`;
-  const names = await readdir(dir);
+  const names = readdirSync(dir);
   return names.includes("binding.gyp") ? "it has binding.gyp" : undefined;
 }
 
 /** A package may be one file: `node_modules/NAME.js`. */
-async function isFolder(dir: string): Promise<boolean> {
-  return (await stat(dir)).isDirectory();
+function isFolder(dir: string): boolean {
+  return statSync(dir).isDirectory();
 }
 
 function platformPackages(json: PackageJson): string[] {
@@ -57,11 +58,11 @@ function platformPackages(json: PackageJson): string[] {
 }
 
 /** Paths of `.node` files, relative; those of packages inside it are theirs. */
-async function addonFiles(dir: string): Promise<string[]> {
+function addonFiles(dir: string): string[] {
   const found: string[] = [];
   const pending = [""];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    for (const entry of await readdir(path.join(dir, at), { withFileTypes: true })) {
+    for (const entry of readdirSync(path.join(dir, at), { withFileTypes: true })) {
       const name = path.join(at, entry.name);
       if (entry.isDirectory() && entry.name !== "node_modules" && entry.name !== "obj.target") {
         pending.push(name);
@@ -89,7 +90,7 @@ export async function inspectAddons(
   await checkPlatformPackages(reader, closure, target);
   const addons: Addons = new Map();
   for (const dir of [...closure.packages].sort()) {
-    if (!(await isFolder(dir))) continue;
+    if (!isFolder(dir)) continue;
     const found = await checkAddons(reader, dir, target, node);
     if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(reader, dir, target);
     if (found.kept.length + found.foreign.length > 0) addons.set(dir, found);
@@ -112,7 +113,7 @@ async function checkAddons(
   const name = (await reader.read(dir))?.name ?? path.basename(dir);
   const result: PackageAddons = { name, foreign: [], kept: [] };
   const others = new Set<string>();
-  for (const file of await addonFiles(dir)) {
+  for (const file of addonFiles(dir)) {
     const machine = await machineOfFile(path.join(dir, file));
     if (machine === target.machine && fitsByName(file, target)) result.kept.push(file);
     else {
@@ -134,7 +135,7 @@ async function checkAddons(
  * @throws E_NODE_ADDON_TARGET
  */
 async function checkBuilt(reader: PackageReader, dir: string, target: Target): Promise<void> {
-  if (!(await readdir(dir)).includes("binding.gyp")) return;
+  if (!readdirSync(dir).includes("binding.gyp")) return;
   const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return;
   const name = json.name ?? path.basename(dir);

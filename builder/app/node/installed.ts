@@ -32,7 +32,7 @@ export function findPackage(from: string, name: string): Found | undefined {
     if (path.basename(at) !== "node_modules") {
       const place = path.join(at, "node_modules", name);
       if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
-        return { place, dir: realpathSync(place) };
+        return { place, dir: realpathSync.native(place) };
       }
     }
     if (path.dirname(at) === at) return undefined;

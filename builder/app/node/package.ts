@@ -1,6 +1,5 @@
 /** package.json, as far as packing needs it. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { errnoCode, fileUnreadable } from "../../errors.ts";
 import * as errors from "./node-errors.ts";
@@ -58,7 +57,7 @@ export class PackageReader {
 async function parsePackage(file: string): Promise<PackageJson | undefined> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = readFileSync(file, "utf8");
   } catch (cause) {
     const code = errnoCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

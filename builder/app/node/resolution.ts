@@ -86,7 +86,7 @@ export class NodeResolver {
         loading === "require" ? this.#require(specifier, dir) : this.#import(specifier, dir);
       if (file === undefined) return { builtin: specifier };
       if (BUILTIN.has(file)) return { builtin: file };
-      return { file: realpathSync(file) };
+      return { file: realpathSync.native(file) };
     } catch (reason) {
       if (reason instanceof Missing) return { missing: reason.message };
       throw reason;

@@ -1,8 +1,11 @@
 /** The programs that an app consists of, and what they load. */
 import { readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import path from "node:path";
 import { type Analysis, analyse } from "./analyse.ts";
 import type { DecoratorMetadata } from "./decorators.ts";
-import { installedPackage } from "./package.ts";
+import { findPackage } from "./installed.ts";
+import { installedPackage, packageName } from "./package.ts";
 import type { Sources } from "./prepared.ts";
 import { emptyTraced, type Traced, trace } from "./trace.ts";
 
@@ -46,11 +49,24 @@ export async function findUnits(
   return { units, traced, analysis: merge(units) };
 }
 
-/** Own files that ask for places, and those of packages that make a `require` of their own. */
-function askingFiles({ located }: Analysis): string[] {
-  return [...located.keys()].filter(
-    (file) => installedPackage(file) === undefined || readFileSync(file).includes("createRequire"),
+/** Own files that ask for places, and those of packages that may load others by a `require` of their own. */
+function askingFiles(analysis: Analysis): string[] {
+  return [...analysis.located.keys()].filter(
+    (file) => installedPackage(file) === undefined || mayLoadOthers(file, analysis),
   );
+}
+
+/** Whether some text of the file names an installed package that it does not import anyway. */
+function mayLoadOthers(file: string, { imports }: Analysis): boolean {
+  const text = readFileSync(file, "utf8");
+  if (!text.includes("createRequire")) return false;
+  const known = new Set(imports.get(file)?.map(({ name }) => packageName(name)));
+  return [...text.matchAll(/["'`](@?[\w~][^"'`\s]*)/g)].some(([, literal = ""]) => {
+    const name = packageName(literal);
+    if (known.has(name) || isBuiltin(name)) return false;
+    const found = findPackage(path.dirname(file), name);
+    return found !== undefined && found.dir !== installedPackage(file);
+  });
 }
 
 function addTraced(to: Traced, { assets, packages, places, unseen }: Traced): void {

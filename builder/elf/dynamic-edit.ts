@@ -9,6 +9,8 @@ export interface DynamicEdit {
    * for by a path is not looked for in any folder. An end of a text needs no text of its own.
    */
   renamed?: ReadonlyMap<string, string> | undefined;
+  /** Free entries that it needs at least; default 0. The one that ends it is not free. */
+  spareEntries?: number;
 }
 
 /** Entries whose value is the name of a library. */
@@ -18,14 +20,14 @@ const ENTRY_BYTES = 16;
 
 /**
  * The dynamic section with DT_RPATH at `name` of the string table. It stays as large as it is when
- * an entry can be reused or is free; linkers leave some free ones.
+ * entries can be reused or are free; linkers leave some free ones.
  *
  * @param strings the string table as it was
  */
 export function editedSection(
   section: Buffer,
   strings: Buffer,
-  { runPath, renamed }: DynamicEdit,
+  { runPath, renamed, spareEntries = 0 }: DynamicEdit,
   name: number,
 ): Buffer {
   const entries: Buffer[] = [];
@@ -44,7 +46,9 @@ export function editedSection(
     added.writeBigUInt64LE(BigInt(name), 8);
     entries.push(added);
   }
-  const table = Buffer.alloc(Math.max(section.length, (entries.length + 1) * ENTRY_BYTES));
+  const table = Buffer.alloc(
+    Math.max(section.length, (entries.length + spareEntries + 1) * ENTRY_BYTES),
+  );
   Buffer.concat(entries).copy(table);
   return table;
 }

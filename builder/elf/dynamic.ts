@@ -7,7 +7,16 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import { type ElfFile, PT_DYNAMIC, PT_INTERP, PT_LOAD, readElf } from "./read.ts";
+import {
+  type ElfFile,
+  PT_DYNAMIC,
+  PT_INTERP,
+  PT_LOAD,
+  readElf,
+  readElfBytes,
+  type Source,
+  sourceOf,
+} from "./read.ts";
 import { undefinedSymbols } from "./symbols.ts";
 
 /** Tags of the dynamic section. */
@@ -21,7 +30,10 @@ export const DT = {
   SONAME: 14,
   RPATH: 15,
   RUNPATH: 29,
+  PREINIT_ARRAY: 32,
+  PREINIT_ARRAYSZ: 33,
   GNU_HASH: 0x6ffffef5,
+  FLAGS_1: 0x6ffffffb,
   VERSYM: 0x6ffffff0,
   VERDEF: 0x6ffffffc,
   VERDEFNUM: 0x6ffffffd,
@@ -102,12 +114,17 @@ export async function readDynamic(handle: FileHandle, file: string): Promise<Dyn
   return new DynamicReader(handle, file, await readElf(handle, file)).read();
 }
 
+/** `readDynamic` for a file that is in memory. */
+export async function readDynamicBytes(bytes: Buffer, file: string): Promise<DynamicFacts> {
+  return new DynamicReader(sourceOf(bytes), file, await readElfBytes(bytes, file)).read();
+}
+
 class DynamicReader {
-  readonly #handle: FileHandle;
+  readonly #handle: Source;
   readonly #file: string;
   readonly #elf: ElfFile;
 
-  constructor(handle: FileHandle, file: string, elf: ElfFile) {
+  constructor(handle: Source, file: string, elf: ElfFile) {
     this.#handle = handle;
     this.#file = file;
     this.#elf = elf;

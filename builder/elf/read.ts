@@ -158,16 +158,20 @@ export async function readElf(handle: FileHandle, file: string): Promise<ElfFile
 
 /** `readElf` for a file that is in memory. */
 export function readElfBytes(bytes: Buffer, file: string): Promise<ElfFile> {
-  const source: Source = {
+  return new ElfReader(sourceOf(bytes), file, bytes.length).read();
+}
+
+/** A file in memory, read as one on disk is. */
+export function sourceOf(bytes: Buffer): Source {
+  return {
     read: async (buffer, offset, length, position) => ({
       bytesRead: bytes.copy(buffer, offset, position, position + length),
     }),
   };
-  return new ElfReader(source, file, bytes.length).read();
 }
 
 /** What of a file handle is needed. */
-interface Source {
+export interface Source {
   read(
     buffer: Buffer,
     offset: number,

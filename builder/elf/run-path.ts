@@ -17,6 +17,7 @@
  * A program with a payload behind its ELF file is not made longer: run-path-in-place.ts.
  */
 import * as errors from "../errors.ts";
+import { align, PROGRAM_BYTES } from "./append-segment.ts";
 import { DT, type DynamicFacts, fileOffset } from "./dynamic.ts";
 import {
   type DynamicEdit,
@@ -35,14 +36,10 @@ const SHT_STRTAB = 3;
 const SHT_DYNAMIC = 6;
 /** e_phnum of this value says that the number stands elsewhere. */
 const PHNUM_MAX = 0xfffe;
-/** e_phentsize of 64-bit files. */
-const PROGRAM_BYTES = 56;
 /** Zeros that stand for memory without bytes in the file, such as large arrays. Bytes. */
 const MAX_HOLE = 256 << 20;
 /** Of a page where the file does not say: the largest that Linux uses. */
 const DEFAULT_ALIGNMENT = 0x10000;
-
-const align = (value: number, step: number) => Math.ceil(value / step) * step;
 
 /**
  * The bytes of the file with another search path, and with other names of what it needs.
@@ -74,7 +71,8 @@ export function withRunPath(
   const section = Buffer.from(bytes.subarray(dynamic.offset, dynamic.offset + dynamic.fileSize));
   const strings = stringTable(bytes, facts, section, file);
   const payload = payloadBytes(bytes, elf);
-  if (payload > 0 || edit.runPath === undefined) {
+  const inPlace = edit.runPath === undefined && edit.spareEntries === undefined;
+  if (payload > 0 || inPlace) {
     return withRunPathInPlace({ bytes, facts, section, edit, payload, file });
   }
   const table = editedSection(section, strings, edit, strings.length);
@@ -93,7 +91,7 @@ export function withRunPath(
 
   const headersSize = (elf.programs.length + 1) * elf.programTable.entryBytes;
   const stringsAt = align(headersSize, 16);
-  const added = Buffer.from(`${edit.runPath}\0`);
+  const added = Buffer.from(edit.runPath === undefined ? "" : `${edit.runPath}\0`);
   const stringsSize = strings.length + added.length;
   const dynamicAt = align(stringsAt + stringsSize, 16);
   const size = moved ? dynamicAt + table.length : stringsAt + stringsSize;

@@ -5,7 +5,7 @@
  * one begins. Names that cannot be read are left out: they are looked at for what a program may do, not
  * for whether it is whole.
  */
-import type { FileHandle } from "node:fs/promises";
+import type { Source } from "./read.ts";
 
 /** Bytes of an entry of a 64-bit file. */
 const SYMBOL_BYTES = 24;
@@ -30,7 +30,7 @@ export interface SymbolTables {
  * @param strings what DT_STRTAB holds
  */
 export async function undefinedSymbols(
-  handle: FileHandle,
+  handle: Source,
   tables: SymbolTables,
   strings: Buffer,
 ): Promise<ReadonlySet<string>> {
@@ -48,7 +48,7 @@ export async function undefinedSymbols(
   return names;
 }
 
-async function countSymbols(handle: FileHandle, tables: SymbolTables): Promise<number> {
+async function countSymbols(handle: Source, tables: SymbolTables): Promise<number> {
   const { hash, symbols, toNext } = tables;
   if (hash !== undefined) {
     const head = await readSome(handle, hash, 8);
@@ -58,7 +58,7 @@ async function countSymbols(handle: FileHandle, tables: SymbolTables): Promise<n
 }
 
 /** What there is, at most `size` bytes. */
-async function readSome(handle: FileHandle, place: Place, size: number): Promise<Buffer> {
+async function readSome(handle: Source, place: Place, size: number): Promise<Buffer> {
   const wanted = Math.min(size, place.available);
   const bytes = Buffer.alloc(wanted);
   const { bytesRead } = await handle.read(bytes, 0, wanted, place.offset);

@@ -4,6 +4,7 @@
 //
 //   runtime        dist/runtime/<arch>/fuselage    the runner
 //                  dist/runtime/<arch>/front       the static program at the front of a bundle
+//   stubs          dist/stubs/<machine>/           what the builder puts into programs and into a libc
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
 //   runtime-other  the runtime for the machine that this one is not; only tests and publishing need it
 //   native-other   the addon for that; only publishing needs it
@@ -92,9 +93,32 @@ function nativePart(name, wanted) {
   };
 }
 
+/** The stubs, for all machines that they know: each is a file of some kilobytes. @type {Part} */
+const stubsPart = {
+  name: "stubs",
+  inputs: [
+    "runtime/stubs",
+    "runtime/generated/names.h",
+    "runtime/generated/own_loader.h",
+    "scripts/build",
+    "scripts/spec/own-loader.json",
+    "package-lock.json",
+  ],
+  outputs: JSON.parse(
+    readFileSync(path.join(root, "scripts/spec/own-loader.json"), "utf8"),
+  ).machines.flatMap((/** @type {{name: string}} */ { name }) =>
+    ["loader", "variables"].map((stub) => `dist/stubs/${name}/${stub}`),
+  ),
+  async build() {
+    const { buildStubs } = await import("./build/stubs.mjs");
+    await buildStubs();
+  },
+};
+
 /** @type {Part[]} */
 export const parts = [
   runtimePart("runtime", isHost),
+  stubsPart,
   nativePart("native", isHost),
   runtimePart("runtime-other", isOther),
   nativePart("native-other", isOther),

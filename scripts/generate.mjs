@@ -19,6 +19,7 @@ import { cSource } from "./generate/c-source.mjs";
 import { cSquashfs } from "./generate/c-squashfs.mjs";
 import { cppAddon } from "./generate/cpp-addon.mjs";
 import { pages } from "./generate/docs.mjs";
+import { cOwnLoader } from "./generate/own-loader.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
 
@@ -33,6 +34,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["runtime/generated/spec.c", cSource()],
     ["runtime/generated/help.h", cHelp(spec)],
     ["runtime/generated/names.h", cNames(spec)],
+    ["runtime/generated/own_loader.h", cOwnLoader(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
     ["runtime/generated/sections.h", cSections(spec)],
     ["runtime/generated/squashfs.h", cSquashfs(spec)],

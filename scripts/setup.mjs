@@ -254,6 +254,7 @@ async function setUp({ test = false, other }) {
     await installPackages();
     const parts = [
       "runtime",
+      "stubs",
       "native",
       "dist",
       "commands",

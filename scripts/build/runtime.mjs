@@ -39,6 +39,12 @@ export async function cFiles(/** @type {string} */ dir) {
     .sort();
 }
 
+/** The C files of the runtime. The stubs are no part of it: a build puts them into other programs. */
+export async function runtimeFiles() {
+  const stubs = path.join(root, "runtime/stubs/");
+  return (await cFiles(path.join(root, "runtime"))).filter((file) => !file.startsWith(stubs));
+}
+
 /** Flags of our own C, whichever compiler takes it. */
 export async function runtimeFlags(/** @type {Library[]} */ libraries) {
   return [
@@ -175,7 +181,7 @@ export async function compileRuntime(/** @type {string} */ arch) {
     ...machineOf(arch).compilerFlags,
   ];
   const libraries = await decoders();
-  const ours = await cFiles(path.join(root, "runtime"));
+  const ours = await runtimeFiles();
   const gone = namesNothing(
     ours,
     libraries.flatMap(({ sources }) => sources),

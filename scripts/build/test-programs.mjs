@@ -11,7 +11,15 @@ import { mkdir, rename } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { machineName } from "./machines.mjs";
-import { cFiles, FLAVOURS, objectsOf, runtimeFlags, runtimeTarget, units } from "./runtime.mjs";
+import {
+  cFiles,
+  FLAVOURS,
+  objectsOf,
+  runtimeFiles,
+  runtimeFlags,
+  runtimeTarget,
+  units,
+} from "./runtime.mjs";
 import { decoders } from "./third-party.mjs";
 import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
 
@@ -33,7 +41,7 @@ export async function buildSanitized() {
   ];
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
-  const sources = objectsOf(await cFiles(path.join(root, "runtime")), FLAVOURS.fuselage);
+  const sources = objectsOf(await runtimeFiles(), FLAVOURS.fuselage);
   const tests = [
     "fuzz/reader",
     "fuzz/walk",

@@ -72,7 +72,7 @@ export async function compile({ units, outDir, compiler }) {
   const command = compiler ?? zigPath();
   let compiled = 0;
   const compileUnit = async (/** @type {Unit} */ { source, flags, headers }) => {
-    const driver = source.endsWith(".c") ? "cc" : "c++";
+    const driver = /\.[cS]$/.test(source) ? "cc" : "c++";
     const fingerprint = [command, ...(compiler ? [] : [driver]), source, ...flags].join("\n");
     const object = path.join(outDir, objectName(source));
     const depfile = `${object}.d`;

@@ -90,9 +90,14 @@ function codeProblems(/** @type {Spec} */ spec) {
   const runtime = filesBelow("runtime", /\.[ch]$/)
     .map(read)
     .join("\n");
+  const stubs = filesBelow("runtime/stubs", /\.c$/).map(read).join("\n");
   const problems = [];
   for (const { code, raisedBy } of spec.errors) {
-    const raised = { builder: builder.includes(`"${code}"`), runtime: runtime.includes(code) };
+    const raised = {
+      builder: builder.includes(`"${code}"`),
+      runtime: runtime.includes(code),
+      stub: stubs.includes(code),
+    };
     for (const who of raisedBy.filter((name) => !raised[name])) {
       problems.push(`scripts/spec/errors.json: the ${who} never raises ${code}`);
     }
@@ -164,8 +169,9 @@ function environmentProblems(/** @type {Spec} */ spec) {
     runtime: filesBelow("runtime", /\.[ch]$/)
       .map(read)
       .join("\n"),
+    stub: filesBelow("runtime/stubs", /\.c$/).map(read).join("\n"),
   };
-  const inSources = { builder: "environment.", runtime: "ENV_" };
+  const inSources = { builder: "environment.", runtime: "ENV_", stub: "ENV_" };
   const problems = spec.options.environment.flatMap(({ name, sources }) =>
     sources
       .filter((who) => !new RegExp(`\\b${inSources[who]}${name}\\b`).test(text[who]))

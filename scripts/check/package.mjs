@@ -28,8 +28,16 @@ function neededFiles(/** @type {Package} */ { read }) {
     ...["front", "fuselage"].map((name) => `dist/runtime/${arch}/${name}`),
     `dist/native/linux-${machineOf(arch).node}.node`,
   ]);
+  const { machines: stubMachines } = JSON.parse(
+    readFileSync(path.join(root, "scripts/spec/own-loader.json"), "utf8"),
+  );
+  const stubs = stubMachines.flatMap((/** @type {{name: string}} */ { name }) =>
+    ["loader", "variables"].map((stub) => `dist/stubs/${name}/${stub}`),
+  );
   const named = [...Object.values(bin), ...man, ...Object.values(exports["."])];
-  return [...machines, ...named, "README.md", "LICENSE"].map((file) => path.normalize(file));
+  return [...machines, ...stubs, ...named, "README.md", "LICENSE"].map((file) =>
+    path.normalize(file),
+  );
 }
 
 /** Man pages go with a command that the package installs, or nobody finds what they tell of. */

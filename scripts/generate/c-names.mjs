@@ -9,7 +9,9 @@ const list = (/** @type {string[]} */ texts) =>
   texts.map((text) => `${cString(text)} "\\0"`).join(" ");
 
 export function cNames(/** @type {Spec} */ { names, options }) {
-  const variables = options.environment.filter(({ sources }) => sources.includes("runtime"));
+  const variables = options.environment.filter(({ sources }) =>
+    sources.some((who) => who !== "builder"),
+  );
   return header("names", [
     names.paths
       .map(

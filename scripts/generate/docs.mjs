@@ -12,6 +12,7 @@ import {
   runnerHelp,
   runtimeHelp,
 } from "./help.mjs";
+import { ownLoaderTable } from "./own-loader.mjs";
 import { defaultExit, root } from "./spec.mjs";
 
 /** @import {Schema, Spec} from "./types.mts" */
@@ -99,25 +100,33 @@ function cliReference(/** @type {Spec} */ { options }) {
   ].join("\n\n");
 }
 
-function spliceTable(/** @type {string} */ file, /** @type {string} */ table) {
+function spliceTables(/** @type {string} */ file, /** @type {string[]} */ tables) {
   const text = readFileSync(path.join(root, file), "utf8");
   const begin = "<!-- generated: begin -->";
   const end = "<!-- generated: end -->";
-  const from = text.indexOf(begin);
-  const to = text.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`${file}: the marks "${begin}", "${end}" are missing`);
-  return `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`;
+  let done = "";
+  let rest = text;
+  for (const table of tables) {
+    const from = rest.indexOf(begin);
+    const to = rest.indexOf(end);
+    if (from < 0 || to < from) {
+      throw new Error(`${file}: the marks "${begin}", "${end}" are missing`);
+    }
+    done += `${rest.slice(0, from + begin.length)}\n\n${table}\n\n${end}`;
+    rest = rest.slice(to + end.length);
+  }
+  return done + rest;
 }
 
 /** The pages with what is generated in them. @returns {[file: string, text: string][]} */
 export function pages(/** @type {Spec} */ spec) {
   return Object.entries({
-    "docs/errors.md": errorTable(spec),
-    "docs/warnings.md": warningTable(spec),
-    "docs/cli.md": cliReference(spec),
-    "docs/format.md": tagTable(spec),
-    "docs/libraries.md": libraryTables(spec),
-    "docs/config.md": configTable(spec),
-    "docs/ARCHITECTURE.md": floorTables(),
-  }).map(([file, table]) => [file, spliceTable(file, table)]);
+    "docs/errors.md": [errorTable(spec)],
+    "docs/warnings.md": [warningTable(spec)],
+    "docs/cli.md": [cliReference(spec)],
+    "docs/format.md": [tagTable(spec), ownLoaderTable(spec)],
+    "docs/libraries.md": [libraryTables(spec)],
+    "docs/config.md": [configTable(spec)],
+    "docs/ARCHITECTURE.md": [floorTables()],
+  }).map(([file, tables]) => [file, spliceTables(file, tables)]);
 }

@@ -1,7 +1,7 @@
 // What stands in scripts/spec/, a type for each file, and what is made of it.
 
-/** Who raises an error or knows a variable. */
-export type Side = "builder" | "runtime";
+/** Who raises an error or knows a variable; the stubs are in programs that a build changed. */
+export type Side = "builder" | "runtime" | "stub";
 
 /** What a row is called, and what it is in a few words: a comment in what is generated. */
 export interface Described {
@@ -108,6 +108,32 @@ export interface Manifest {
   tags: ManifestTag[];
   /** Words in a record of the tag OPTIONS. */
   optionWords: (Described & Named<string>)[];
+}
+
+/** A field of the loader stub's description. */
+export interface OwnLoaderField extends Field, Described {}
+
+/** own-loader.json: what the loader stub is told; docs/format.md has the prose. */
+export interface OwnLoader {
+  magic: string;
+  version: number;
+  fields: OwnLoaderField[];
+  /** Values of the fields `mode` and `libc`, from 0. */
+  modes: string[];
+  libcs: string[];
+  /** What a packed libc.so.6 is told. */
+  variables: { magic: string; fields: OwnLoaderField[] };
+  /** Machines that the stubs are built for. */
+  machines: {
+    name: string;
+    elfMachine: number;
+    /** What a segment's address and offset are congruent for: the largest page of its kernels. */
+    pageBytes: number;
+    /** The linker's name for it. */
+    emulation: string;
+    /** What makes code that runs wherever it is put, with landing pads. */
+    flags: string[];
+  }[];
 }
 
 /** A row of host-libraries.json: libraries that are never packed. */
@@ -378,4 +404,5 @@ export interface Spec {
   squashfs: Squashfs;
   addon: Addon;
   appimage: AppImage;
+  ownLoader: OwnLoader;
 }

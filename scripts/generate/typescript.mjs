@@ -148,6 +148,22 @@ function appimageParts(/** @type {Spec} */ { appimage: { magic, type, magicOffse
   ];
 }
 
+function ownLoaderParts(/** @type {Spec} */ { ownLoader: { magic, version, fields, ...lists } }) {
+  const machines = lists.machines.map(({ name, elfMachine, pageBytes }) => {
+    return { name, elfMachine, pageBytes };
+  });
+  const { modes, libcs, variables } = lists;
+  return [
+    described("The loader stub's description; `fields` has offsets, bytes.", "ownLoaderFormat", {
+      ...{ magic, version, modes, libcs, machines, fields: offsetsOf(fields) },
+    }),
+    described("The same of what a packed libc.so.6 is given.", "libcVariablesFormat", {
+      magic: variables.magic,
+      fields: offsetsOf(variables.fields),
+    }),
+  ];
+}
+
 function machineParts(/** @type {Spec} */ { machines }) {
   const known = machines.built.map(({ name, aliases, node, elfMachine }) => {
     return { name, aliases, node, elfMachine };
@@ -232,6 +248,7 @@ export function typescript(/** @type {Spec} */ spec) {
     ...squashfsParts(spec),
     ...addonParts(spec),
     ...appimageParts(spec),
+    ...ownLoaderParts(spec),
     ...machineParts(spec),
     ...ruleParts(spec),
     ...nameParts(spec),

@@ -60,6 +60,7 @@ export const belongs = {
   "runtime/start/janitor.c": ["test/runner/fusermount.test.ts"],
   "runtime/start/mount_archives.c": ["test/runner/static.test.ts", "test/runner/dynamic.test.ts"],
   "runtime/start/run_directory.c": ["test/runner/fixed.test.ts"],
+  "runtime/stubs": ["test/runtime/own-loader.test.ts", "test/unit/elf/own-loader.test.ts"],
   "runtime/zip": ["test/runner/archives.test.ts", "test/runner/zip-tools.test.ts"],
   native: ["test/unit/native", "test/unit/squashfs"],
   "scripts/build": ["test/unit/native", "test/runtime/start.test.ts"],

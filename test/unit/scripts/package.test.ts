@@ -11,6 +11,9 @@ const machines = [
   "dist/runtime/aarch64/fuselage",
   "dist/native/linux-x64.node",
   "dist/native/linux-arm64.node",
+  ...["x86_64", "aarch64", "riscv64"].flatMap((machine) =>
+    ["loader", "variables"].map((stub) => `dist/stubs/${machine}/${stub}`),
+  ),
 ];
 
 /** A package without a fault; tests change it. */

@@ -565,6 +565,18 @@ export function kindUnknown(path: string): BundleError {
   });
 }
 
+/** @param why why a program cannot start by a dynamic linker of its own */
+export function libcProgram(path: string, why: string): BundleError {
+  return new BundleError("E_LIBC_PROGRAM", `the program cannot start with a packed libc: ${why}`, {
+    path,
+  });
+}
+
+/** @param what the part that is not as it should be */
+export function libcUnknown(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_LIBC_UNKNOWN", what, { ...details, path });
+}
+
 /** @param reason why it is left to the target */
 export function libraryHost(name: string, reason: string): BundleError {
   return new BundleError("E_LIBRARY_HOST", `${name} cannot be packed: ${reason}`);

@@ -80,6 +80,18 @@ export function runtimePath(arch: Architecture): string {
   return programPath(arch, "fuselage");
 }
 
+/**
+ * Path of a stub: code that is put into a program (`loader`) or into a packed libc.so.6 (`variables`).
+ *
+ * @param machine as `uname -m` calls it
+ * @throws E_RUNTIME_MISSING
+ */
+export function stubPath(machine: string, name: "loader" | "variables"): string {
+  const file = path.join(packageRoot(), "dist", "stubs", machine, name);
+  if (!existsSync(file)) throw errors.runtimeMissing(file, machine);
+  return file;
+}
+
 /** Path of the native addon for this machine; the loader reports when it is not there. */
 export function addonPath(): string {
   return path.join(packageRoot(), "dist", "native", `linux-${process.arch}.node`);

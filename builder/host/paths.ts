@@ -71,7 +71,7 @@ export function frontPath(arch: Architecture): string {
  * import { execFileSync } from "node:child_process";
  * import { runtimePath } from "fuselage-bundle";
  *
- * const machine = process.arch === "x64" ? "x86_64" : "aarch64";
+ * const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
  * const help = execFileSync(runtimePath(machine), ["--help"], { encoding: "utf8" });
  * console.log(help.includes("--static")); // true
  * ```

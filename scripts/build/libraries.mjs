@@ -62,6 +62,7 @@ export function renewList(name, list) {
 export function kindOf(/** @type {string} */ file) {
   if (!file.startsWith("libc/musl/")) return file.slice(0, file.indexOf("/"));
   if (file.startsWith("libc/musl/crt/")) return "start";
+  if (file.endsWith(".S")) return "preprocessed"; // For some machines with more flags than .s.
   if (!file.endsWith(".c")) return "assembly";
   return /\/src\/(internal|malloc|string)\//.test(file) ? "fast" : "c";
 }

@@ -99,6 +99,7 @@ const probes = {
     return stdout.startsWith("/") ? undefined : "libclang-rt-19-dev is not installed";
   },
   qemu: () => tool("qemu-aarch64-static"),
+  qemuRiscv: () => tool("qemu-riscv64-static"),
 } satisfies Record<string, () => string | undefined>;
 
 export type Need = keyof typeof probes;

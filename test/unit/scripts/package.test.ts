@@ -9,8 +9,11 @@ const machines = [
   "dist/runtime/x86_64/fuselage",
   "dist/runtime/aarch64/front",
   "dist/runtime/aarch64/fuselage",
+  "dist/runtime/riscv64/front",
+  "dist/runtime/riscv64/fuselage",
   "dist/native/linux-x64.node",
   "dist/native/linux-arm64.node",
+  "dist/native/linux-riscv64.node",
   ...["x86_64", "aarch64", "riscv64"].flatMap((machine) =>
     ["loader", "variables"].map((stub) => `dist/stubs/${machine}/${stub}`),
   ),

@@ -73,6 +73,20 @@ static int settle(struct start *start, struct failure *failure)
 	return 0;
 }
 
+/*
+ * The app starts, and what needs the caller's user namespace will fail in words of its own: sudo says
+ * that it is not installed set-id. So what was asked for at the build, and was refused by this machine,
+ * is worth a line. Where FUSELAGE_MOUNT decides there is none: whoever set it knows.
+ */
+static void tell_kept_out(const struct start *start)
+{
+	if (start->needs && start->identity.kind == NAMESPACE_USER &&
+	    start->kept_out.code != FUSELAGE_OK && strcmp(start->mounting.type, "auto") == 0)
+		fprintf(stderr,
+			"fuselage: \"%.100s\" cannot be had here, see --bundle-doctor (%.300s)\n",
+			start->needs, start->kept_out.text);
+}
+
 /* Everything from opened archives to mounted ones. */
 static int prepare(struct start *start, struct failure *failure)
 {
@@ -83,6 +97,7 @@ static int prepare(struct start *start, struct failure *failure)
 	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;
+	tell_kept_out(start);
 	if (debug && *debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
 			start->mounting.strategy ? start->mounting.strategy : "nothing",
@@ -169,6 +184,7 @@ static int take_bundle(struct start *start, struct bundle *bundle, struct failur
 	if (!archive)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: archive", bundle->path);
 	archive_from_bundle(archive, bundle);
+	start->needs = bundle->manifest.needs;
 	start->invocation = (struct invocation){ .archives = archive, .count = 1 };
 	return 0;
 }

@@ -1,10 +1,11 @@
 /** App → bundle. The phases in order. */
 import { existsSync } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, readFile } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
 import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
+import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
 import { type Finished, finisher } from "../appimage/finish.ts";
 import {
@@ -105,17 +106,28 @@ async function withPrepared<T>(
   given: Pick<BuildOptions, "arch">,
   use: (prepared: Prepared) => Promise<T>,
 ): Promise<T> {
+  const withWarnings = async (prepared: Prepared) => {
+    const { app, options } = prepared;
+    const more = await namespaceWarnings(app, options, await ownScripts(options.input));
+    return use({ ...prepared, app: { ...app, warnings: [...app.warnings, ...more] } });
+  };
   if (await holdsImage(resolved.input)) {
     return withConversion(resolved, given.arch !== undefined, (conversion) =>
-      use({ ...conversion, kind: "image" }),
+      withWarnings({ ...conversion, kind: "image" }),
     );
   }
   const isAppImage = resolved.format === "appimage";
   const options = isAppImage ? await withAppDirEntry(resolved) : resolved;
   return withApp(options, async (app) => {
     const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
-    return use({ app, appDir, options, kind: app.kind });
+    return withWarnings({ app, appDir, options, kind: app.kind });
   });
+}
+
+/** What a start of the app runs by its package.json, where it has one. */
+async function ownScripts(input: string): Promise<string[]> {
+  const text = await readFile(path.join(input, "package.json"), "utf8").catch(() => "");
+  return startScripts(text);
 }
 
 type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
@@ -230,17 +242,21 @@ export async function explain(
   return withPrepared(resolved, given, async ({ app, appDir, options, kind }) => ({
     kind,
     summary: app.summary,
-    lines: app.explain,
+    lines: [...app.explain, ...needsLine(recordedNeeds(app, options))],
     warnings: warningsOf(app, appDir, options),
     entry: displayPath(app.entry),
     ...sizes(app.tree),
   }));
 }
 
+const needsLine = (needs: readonly string[]) =>
+  needs.length > 0 ? [`needs: ${needs.join(", ")}, of the user namespace of its caller`] : [];
+
 /** What the bundle records. */
 function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "imageSize"> {
   const args = [...app.args, ...options.args];
   const { unset, env, ...built } = environmentOf(app, options);
+  const needs = recordedNeeds(app, options);
   return {
     name: byteString(options.name),
     entry: app.entry,
@@ -255,6 +271,7 @@ function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "
     ),
     ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),
     ...(options.writable && { writable: true }),
+    ...(needs.length > 0 && { needs }),
     noRuntimeOptions: options.runtimeOptions === false,
     ...(options.format === "appimage" && { appImageType: appimageFormat.type }),
     version,

@@ -187,6 +187,7 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
     envPrepend: manifest?.envPrepend?.map(fromBytes) ?? [],
     envAppend: manifest?.envAppend?.map(fromBytes) ?? [],
     unsetEnv: manifest?.unset?.map(fromBytes) ?? [],
+    ...(manifest?.needs && { needs: manifest.needs }),
     summary: `image (${kind}, at byte ${imageOffset})`,
     explain: [],
     warnings: [],

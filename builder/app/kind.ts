@@ -65,6 +65,8 @@ export interface App {
   envAppend?: readonly string[];
   /** Names of variables that the app does not inherit. */
   unsetEnv: readonly string[];
+  /** What it needs of its caller's user namespace, beside what the options say. */
+  needs?: readonly string[];
   /** One line: what it is and why. */
   summary: string;
   /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */

@@ -17,6 +17,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.envAppend && { envAppend: manifest.envAppend.map(fromBytes) }),
     ...(mountAt !== undefined && { mountAt: fromBytes(mountAt) }),
     writable: manifest.writable === true,
+    ...(manifest.needs && { needs: manifest.needs.map(fromBytes) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
@@ -40,6 +41,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["unset", list(manifest.unset ?? [])],
     ["mounted at", displayPath(manifest.mountAt ?? "")],
     ["writable", manifest.writable ? "a private copy, gone at exit" : ""],
+    ["needs", displayPath((manifest.needs ?? []).join(", "))],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

@@ -12,6 +12,9 @@ import { type CommandName, checkLevel, checkOption, checkOptions } from "./valid
 /** How the sources of a Node app become one file. */
 export type BundleMode = "strict" | "fast" | "none";
 
+/** What the kernel keeps for each user namespace: set-id programs' rights, owners of files, keyrings. */
+export type Need = "setuid" | "ssh" | "keyring" | "none";
+
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
@@ -59,6 +62,11 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   writable?: boolean | undefined;
   /** `/run/fuselage/NAME`: where the image is at every start. Default: a new path each time. */
   mountAt?: string | undefined;
+  /**
+   * What the app needs of the user namespace of whoever starts it. Strategies that make no new one go
+   * first. "none": nothing, and nothing warns of it.
+   */
+  needs?: readonly Need[] | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
   /** node: the interpreter: a version, a path with a slash, "host", or "none". */
@@ -110,6 +118,9 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   if (!options.output) throw errors.optionMissing("output", "the file to write");
   checkOptions("build", options, ["onProgress", "onReport", "signal"]);
   checkLevel(options.compression ?? "zstd", options.level);
+  if (options.needs?.includes("none") && new Set(options.needs).size > 1) {
+    throw errors.optionConflict((name) => `${name("needs")}: none stands alone`);
+  }
   return {
     ...options,
     name: checkedName("build", options.name ?? defaultName(options.input)),

@@ -9,6 +9,8 @@ export interface Finding {
   works: boolean;
   /** Milliseconds to the mounted image, or to the refusal. */
   milliseconds: number;
+  /** Of one that works: whether the app is in the caller's user namespace, or in one that is made. */
+  userNamespace?: "inherited" | "new";
   /** What it is refused for, by a name that stays. */
   cause?: Cause;
   /** Why it is refused, in the runtime's words. */

@@ -71,6 +71,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
       actual: JSON.stringify(appImageType),
     });
   }
+  const needs = (one(manifestTags.NEEDS) ?? "").split(",").filter((word) => word !== "");
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
@@ -85,6 +86,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(built.envAppend && { envAppend: built.envAppend }),
     ...(mountAt !== undefined && { mountAt }),
     ...(words.has(optionWords.WRITABLE) && { writable: true }),
+    ...(needs.length > 0 && { needs }),
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
     noRuntimeOptions: words.has(optionWords.NO_RUNTIME_OPTIONS),
     ...(appImageType !== undefined && { appImageType: Number(appImageType) }),

@@ -57,6 +57,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.MOUNT_AT, manifest.mountAt),
     record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),
     ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
+    ...optional(manifestTags.NEEDS, manifest.needs?.join(",")),
     ...optional(manifestTags.APPIMAGE, manifest.appImageType?.toString()),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),

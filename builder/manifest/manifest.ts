@@ -35,6 +35,8 @@ export interface Manifest {
   mountAt?: string | undefined;
   /** True when the app gets a private, writable copy of the image, gone at exit. */
   writable?: boolean | undefined;
+  /** What the app needs of its caller's user namespace. */
+  needs?: readonly string[] | undefined;
   /** Bytes of the image with its padding. */
   imageSize: number;
   /** True when `--bundle-*` options are the app's own. */

@@ -158,6 +158,10 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	case FUSELAGE_MANIFEST_ARCH:
 		manifest->arch = record->value;
 		return 0;
+	case FUSELAGE_MANIFEST_NEEDS:
+		/* Words that are not known are shown as they are: newer ones ask for the same. */
+		manifest->needs = *record->value ? record->value : NULL;
+		return 0;
 	case FUSELAGE_MANIFEST_APPIMAGE:
 		manifest->appimage = true;
 		return 0;

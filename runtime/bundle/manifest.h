@@ -25,6 +25,7 @@ struct manifest {
 	const char *arch;
 	const char **args; /* NULL-terminated */
 	size_t arg_count;
+	const char *needs; /* of the caller's user namespace: words and commas; or NULL */
 	bool expand_args; /* ${FUSELAGE_BUNDLE_DIR} in them */
 	struct variable *variables; /* in order; the last has no text */
 	size_t variable_count;

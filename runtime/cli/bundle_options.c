@@ -50,6 +50,8 @@ static int show_info(const struct bundle *bundle)
 		printf("mounted at:  %s\n", manifest->mount_at);
 	if (manifest->writable)
 		printf("writable:    a private copy, gone at exit\n");
+	if (manifest->needs)
+		printf("needs:       %s\n", manifest->needs);
 	for (size_t i = 0; i < manifest->arg_count; i++)
 		printf("arg:         %s\n", manifest->args[i]);
 	for (size_t i = 0; i < manifest->variable_count; i++)

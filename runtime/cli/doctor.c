@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,12 +31,21 @@ static const char *const causes[] = { FUSELAGE_CAUSES(CAUSE) };
 
 #define STRATEGY_COUNT (sizeof strategies / sizeof *strategies)
 
+#define PLACE(name, shared, host) STRATEGY_##name,
+enum {
+	FUSELAGE_STRATEGIES(PLACE)
+};
+
 /* What one attempt told. */
 struct finding {
 	double milliseconds;
-	struct failure failure; /* none when it works */
-	const char *advice;
+	bool works;
+	bool contained; /* the app would be in a user namespace of its own */
+	struct failure failure; /* why it does not work, or why it is contained; or none */
+	const char *advice; /* for what does not work */
 };
+
+#define CONTAINED 2 /* exit status of an attempt that works like that */
 
 /* The first line of a small file, without its newline; empty when there is none. */
 static void read_first_line(const char *path, char *line, size_t size)
@@ -157,7 +167,7 @@ struct attempt {
 	int out;
 };
 
-/* The child mounts and ends; what it mounted ends with it. It says nothing when all is well. */
+/* The child mounts and ends; what it mounted ends with it. */
 static int attempt_main(void *argument)
 {
 	const struct attempt *attempt = argument;
@@ -166,8 +176,13 @@ static int attempt_main(void *argument)
 
 	start->mounting.type = attempt->strategy;
 	if (home_prepare(start->home, &start->identity, &failure) == 0 &&
-	    mount_archives(start, &failure) == 0)
-		return 0;
+	    mount_archives(start, &failure) == 0) {
+		if (start->identity.kind != NAMESPACE_USER)
+			return 0;
+		if (start->kept_out.code != FUSELAGE_OK)
+			(void)failure_send(attempt->out, &start->kept_out);
+		return CONTAINED;
+	}
 	/* What the strategy itself said, without what a start adds for those who asked for it. */
 	(void)failure_send(attempt->out,
 			   start->mounting.refused.code ? &start->mounting.refused : &failure);
@@ -199,9 +214,12 @@ static int examine(struct start *start, const char *strategy, struct finding *fi
 		return fail_errno(failure, FUSELAGE_E_OUT_OF_MEMORY, "fork");
 	close(steal_fd(&out));
 	finding->milliseconds = clock_milliseconds() - began;
-	if (status == 0)
+	finding->works = status == 0 || status == CONTAINED;
+	finding->contained = status == CONTAINED;
+	bool told = failure_receive(in, refusal);
+	if (finding->works)
 		return 0;
-	if (!failure_receive(in, refusal)) {
+	if (!told) {
 		failure_clear(refusal);
 		fail(refusal, FUSELAGE_E_MOUNT_REFUSED, "the attempt ended with status %d", status);
 	}
@@ -226,11 +244,13 @@ static void print_json_string(const char *text)
 
 static void print_json(const char *strategy, const struct finding *finding, bool last)
 {
-	bool works = finding->failure.code == FUSELAGE_OK;
+	bool works = finding->works;
 
 	printf("  { \"strategy\": \"%s\", \"works\": %s, \"milliseconds\": %.2f", strategy,
 	       works ? "true" : "false", finding->milliseconds);
-	if (!works) {
+	if (works) {
+		printf(", \"userNamespace\": \"%s\"", finding->contained ? "new" : "inherited");
+	} else {
 		printf(", \"cause\": \"%s\", \"reason\": ", causes[finding->failure.cause]);
 		print_json_string(finding->failure.text);
 		printf(", \"advice\": ");
@@ -241,7 +261,7 @@ static void print_json(const char *strategy, const struct finding *finding, bool
 
 static void print_line(const char *strategy, const struct finding *finding)
 {
-	if (finding->failure.code == FUSELAGE_OK)
+	if (finding->works)
 		printf("%-11s works (%.1f ms)\n", strategy, finding->milliseconds);
 	else
 		printf("%-11s refused: %s\n%-11s   to do: %s\n", strategy, finding->failure.text,
@@ -253,14 +273,15 @@ static char ask_holder(struct start *start)
 {
 	struct failure ignored = { 0 };
 	struct identity identity = start->identity;
+	const char *ways[ON_HOST_WAYS];
 	char kept = 0;
 
 	start->mounting.type = "auto";
 	if (home_prepare(start->home, &identity, &ignored) < 0)
 		return 0;
-	if (on_host_is_better(start)) {
+	if (on_host_ways(start, ways) > 0) {
 		on_host_stand(start, &identity);
-		start->mounting.type = "fusermount";
+		start->mounting.type = ways[0];
 	}
 	for (int i = 0; i < 2 && !kept; i++) {
 		const struct share_terms terms = mounting_terms(&start->mounting);
@@ -273,27 +294,95 @@ static char ask_holder(struct start *start)
 	return kept;
 }
 
-int doctor_run(struct start *start, bool json, struct failure *failure)
+/* Whether what the app needs of its caller's user namespace will be there. */
+static void print_needs(FILE *out, const struct start *start, bool contained)
+{
+	bool no_rights = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0 &&
+			 find_words(start->needs, "setuid");
+	const char *outcome = "as outside of the bundle";
+
+	if (contained)
+		outcome = "not in a new user namespace";
+	else if (no_rights)
+		outcome = "setuid gives no rights here, no_new_privs is set";
+	fprintf(out, "%-11s %s: %s\n", "needs", start->needs, outcome);
+}
+
+/* Why the app is in the namespace of its caller. */
+static const char *explain_inherited(struct start *start, const struct finding *fusermount)
+{
+	const char *ways[ON_HOST_WAYS];
+
+	if (start->identity.kind == NAMESPACE_PRIVILEGED)
+		return "a process that may mount needs no other";
+	start->mounting.type = "auto";
+	if (fusermount->works && on_host_ways(start, ways) > 0 &&
+	    strcmp(ways[0], "fusermount") == 0)
+		return "fusermount3 mounts outside of the app";
+	return "the files are extracted to the disk, and nothing is mounted";
+}
+
+/*
+ * Which user namespace the app is in when it is started as usual, and why: `usual` is what came of
+ * such a start, `fusermount` of the strategy that would keep it in the caller's.
+ */
+static void print_namespace(FILE *out, struct start *start, const struct finding *usual,
+			    const struct finding *fusermount)
+{
+	const struct failure *why = usual->failure.code != FUSELAGE_OK ? &usual->failure :
+									 &fusermount->failure;
+	const char *obstacle = on_host_obstacle(start);
+	bool refused = !obstacle && why->code != FUSELAGE_OK;
+
+	if (!usual->works)
+		return;
+	if (!usual->contained)
+		fprintf(out, "%-11s inherited: %s\n", "userns",
+			explain_inherited(start, fusermount));
+	else if (refused)
+		fprintf(out, "%-11s new: %s\n%-11s   to do: %s\n", "userns", why->text, "",
+			advise(start, why));
+	else
+		fprintf(out, "%-11s new: %s\n", "userns",
+			obstacle ? obstacle : "no set-id fusermount3 is in PATH");
+	if (start->needs)
+		print_needs(out, start, usual->contained);
+}
+
+/* Each strategy by itself. Returns whether any works, or -1. */
+static int try_all(struct start *start, bool json, struct finding findings[STRATEGY_COUNT],
+		   struct failure *failure)
 {
 	bool any = false;
 
-	if (json)
-		puts("[");
 	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
-		struct finding finding;
-		if (examine(start, strategies[i], &finding, failure) < 0)
+		if (examine(start, strategies[i], &findings[i], failure) < 0)
 			return -1;
-		any |= finding.failure.code == FUSELAGE_OK;
+		any |= findings[i].works;
 		if (json)
-			print_json(strategies[i], &finding, i + 1 == STRATEGY_COUNT);
+			print_json(strategies[i], &findings[i], i + 1 == STRATEGY_COUNT);
 		else
-			print_line(strategies[i], &finding);
+			print_line(strategies[i], &findings[i]);
 		fflush(stdout);
 	}
+	return any;
+}
+
+int doctor_run(struct start *start, bool json, struct failure *failure)
+{
+	static struct finding findings[STRATEGY_COUNT], usual;
+	int any;
+
+	if (json)
+		puts("[");
+	any = try_all(start, json, findings, failure);
+	if (any < 0 || examine(start, "auto", &usual, failure) < 0)
+		return -1;
 	if (json)
 		puts("]");
 	/* Not in the array, which is of strategies. */
 	FILE *out = json ? stderr : stdout;
+	print_namespace(out, start, &usual, &findings[STRATEGY_fusermount]);
 	char kept = ask_holder(start);
 	if (kept)
 		fputs(kept == SHARE_LOST ? "lost        the server of running apps was killed\n" :

@@ -302,26 +302,44 @@ static void init(const struct start *start, struct image_mount *images)
 }
 
 /* Returns 1 when it is mounted; 0 when it is not to be had like that, and nothing has changed. */
-static int try_host(struct start *start, struct image_mount *images, struct failure *failure)
+static int try_host_by(struct start *start, const char *way, struct image_mount *images,
+		       struct failure *refused)
 {
 	const struct identity identity = start->identity;
 	const char *type = start->mounting.type;
-	struct failure refused = { 0 };
 
-	if (!on_host_is_better(start))
-		return 0;
-	start->mounting.type = "fusermount";
+	failure_clear(refused);
+	failure_clear(&start->mounting.refused);
+	start->mounting.type = way;
 	start->procdir.chosen = true;
-	if (on_host_begin(start, &refused) == 0) {
+	if (on_host_begin(start, refused) == 0) {
 		share(start);
-		if (place(start, start->invocation.archives, images, 0, &refused) == 0)
+		if (place(start, start->invocation.archives, images, 0, refused) == 0)
 			return 1;
 		on_host_undo(start);
+		/* In the strategy's own words, without the list that those who asked for it get. */
+		if (start->mounting.refused.code != FUSELAGE_OK)
+			*refused = start->mounting.refused;
 	}
 	start->identity = identity;
 	start->mounting.type = type;
 	start->procdir.chosen = false;
-	return is_image_failure(&refused) ? fail_as(failure, &refused) : 0;
+	return 0;
+}
+
+/* By each way that keeps the app in the caller's user namespace. Returns as for one, or -1. */
+static int try_host(struct start *start, struct image_mount *images, struct failure *failure)
+{
+	const char *ways[ON_HOST_WAYS];
+	size_t count = on_host_ways(start, ways);
+
+	for (size_t i = 0; i < count; i++) {
+		if (try_host_by(start, ways[i], images, &start->kept_out) > 0)
+			return 1;
+		if (is_image_failure(&start->kept_out))
+			return fail_as(failure, &start->kept_out);
+	}
+	return 0;
 }
 
 static int place_all(struct start *start, struct image_mount *images, struct failure *failure)

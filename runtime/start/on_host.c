@@ -7,18 +7,33 @@
 #include "fuse/fusermount.h"
 #include "start/janitor.h"
 
-bool on_host_is_better(const struct start *start)
+const char *on_host_obstacle(const struct start *start)
 {
 	const struct archive *archive = start->invocation.archives;
-	const struct mounting *mounting = &start->mounting;
-	bool wanted = strcmp(mounting->type, "fusermount") == 0;
 
 	/* The runner's archives are private to the command, which is what it is for. */
-	if (!start->is_bundle || mounting->on_host || start->identity.caller.setuid ||
-	    start->identity.kind != NAMESPACE_USER || archive->use != ARCHIVE_STATIC ||
-	    archive->fixed)
-		return false;
-	return wanted || (strcmp(mounting->type, "auto") == 0 && fusermount_is_there());
+	if (!start->is_bundle)
+		return "the archives of a command are private to it";
+	if (archive->use != ARCHIVE_STATIC)
+		return "a writable copy is private to its start";
+	return archive->fixed ? "a fixed path is private to its start" : NULL;
+}
+
+size_t on_host_ways(const struct start *start, const char *ways[ON_HOST_WAYS])
+{
+	const char *type = start->mounting.type;
+	bool any = strcmp(type, "auto") == 0;
+	size_t count = 0;
+
+	if (start->mounting.on_host || start->identity.caller.setuid ||
+	    start->identity.kind != NAMESPACE_USER || on_host_obstacle(start))
+		return 0;
+	if (strcmp(type, "fusermount") == 0 || (any && fusermount_is_there()))
+		ways[count++] = "fusermount";
+	/* It costs the first start more than a mount, and a place on disk. */
+	if (start->needs && (any || strcmp(type, "extract") == 0))
+		ways[count++] = "extract";
+	return count;
 }
 
 /* What can be done on the host: read-only archives at the start's own paths. */

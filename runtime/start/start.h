@@ -18,6 +18,8 @@ struct start {
 	struct mounting mounting;
 	struct procdir procdir;
 	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
+	const char *needs; /* of the caller's user namespace: words and commas; or NULL */
+	struct failure kept_out; /* why a namespace of its own was made, where none was wanted */
 	char home[PATH_MAX]; /* ~/.fuselage or what stands in for it */
 	int cwd; /* the caller's current directory, kept while we mount, or -1 */
 };

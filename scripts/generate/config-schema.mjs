@@ -17,7 +17,8 @@ function powersOfTwo(/** @type {number} */ min, /** @type {number} */ max) {
 function schemaOf({ type, choices, min, max, powerOfTwo, pattern }) {
   const text = { type: "string", ...(pattern && { pattern }) };
   if (type === "boolean") return { type };
-  if (type === "list") return { type: "array", items: text };
+  if (type === "list")
+    return { type: "array", items: choices ? { type: "string", enum: choices } : text };
   if (powerOfTwo && min !== undefined && max !== undefined)
     return { type, enum: powersOfTwo(min, max) };
   if (type === "integer") return { type, minimum: min, maximum: max };

@@ -61,9 +61,19 @@ function libraryTables(/** @type {Spec} */ { hostLibraries, openedLibraries }) {
   ].join("\n");
 }
 
+function namespaceTable(/** @type {Spec} */ { userNamespace }) {
+  const rows = userNamespace.map(
+    ({ names, need, reason }) =>
+      `| ${names.map((name) => `\`${name}\``).join(", ")} | ${reason} | \`${need}\` |`,
+  );
+  return ["| programs | why | word of `--needs` |", "|---|---|---|", ...rows].join("\n");
+}
+
 function configTable(/** @type {Spec} */ { options }) {
+  /** @returns {string} */
   const type = (/** @type {Schema} */ schema) => {
     if (schema.enum) return schema.enum.map((one) => `\`${JSON.stringify(one)}\``).join(", ");
+    if (schema.items?.enum) return `list of ${type(schema.items)}`;
     if (schema.items) return `list of ${schema.items.type}s`;
     if (schema.type !== "integer") return schema.type;
     return `integer, ${schema.minimum} to ${schema.maximum}`;
@@ -127,6 +137,7 @@ export function pages(/** @type {Spec} */ spec) {
     "docs/format.md": [tagTable(spec), ownLoaderTable(spec)],
     "docs/libraries.md": [libraryTables(spec)],
     "docs/config.md": [configTable(spec)],
+    "docs/limits.md": [namespaceTable(spec)],
     "docs/ARCHITECTURE.md": [floorTables()],
   }).map(([file, tables]) => [file, spliceTables(file, tables)]);
 }

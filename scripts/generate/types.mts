@@ -157,6 +157,15 @@ export interface OpenedLibrary {
   reason: string;
 }
 
+/** A row of user-namespace.json: programs that do less in a new user namespace. */
+export interface NamespaceSensitive {
+  names: string[];
+  /** A word of --needs. */
+  need: string;
+  /** What it is that they do. */
+  reason: string;
+}
+
 /** target.json: what every machine has that a bundle is for. */
 export interface Target {
   /** Absolute paths. */
@@ -399,6 +408,7 @@ export interface Spec {
   options: Options;
   hostLibraries: HostLibraries[];
   openedLibraries: OpenedLibrary[];
+  userNamespace: NamespaceSensitive[];
   target: Target;
   names: Names;
   squashfs: Squashfs;

@@ -245,6 +245,11 @@ export function typescript(/** @type {Spec} */ spec) {
       "openedByGlibc",
       spec.openedLibraries,
     ),
+    described(
+      "Programs that do less in a new user namespace; docs/limits.md lists them.",
+      "namespaceSensitive",
+      spec.userNamespace,
+    ),
     ...squashfsParts(spec),
     ...addonParts(spec),
     ...appimageParts(spec),

@@ -1,7 +1,7 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
-import type { BundleMode } from "../../config/build-options.ts";
+import type { BundleMode, Need } from "../../config/build-options.ts";
 import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
@@ -116,6 +116,7 @@ function givenOptions(args: Arguments): GivenOptions {
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     writable: on("writable"),
     mountAt: args.text("mount-at"),
+    needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
     nodeLibc: parsed(args.text("node-libc"), unread<"glibc">),

@@ -43,6 +43,7 @@ static void check(const struct manifest *manifest)
 	require(!manifest->entry != !manifest->invocation_count);
 	require(!manifest->mount_at || (strncmp(manifest->mount_at, "/run/fuselage/", 14) == 0 &&
 					!strchr(manifest->mount_at + 14, '/')));
+	require(!manifest->needs || *manifest->needs);
 	require(manifest->image_size > 0 && manifest->image_size <= INT64_MAX);
 	require(strlen(manifest->version) < sizeof bytes && strlen(manifest->arch) < sizeof bytes);
 	check_list(manifest->args, manifest->arg_count);

@@ -66,6 +66,18 @@ describe("a manifest", () => {
     expect(decodeManifest(encodeManifest(other), "f")).toEqual(other);
   });
 
+  test("may say what the app needs, in a record that earlier readers pass over", () => {
+    const other = { ...manifest, needs: ["setuid", "a-later-word"] };
+    const bytes = encodeManifest(other);
+    expect(decodeManifest(bytes, "f")).toEqual(other);
+    const at = bytes.indexOf(Buffer.from([16, 0, 0, 0, "setuid,a-later-word".length + 1, 0, 0, 0]));
+    bytes.writeUInt16LE(999, at);
+    expect(decodeManifest(reseal(bytes), "f")).toEqual(manifest);
+    expect(decodeManifest(withRecords([...needed, [16, 0, ",,"]]), "f")).not.toHaveProperty(
+      "needs",
+    );
+  });
+
   test("of an AppImage says so in a record that earlier readers pass over", () => {
     const marked = { ...manifest, appImageType: 2 };
     const bytes = encodeManifest(marked);

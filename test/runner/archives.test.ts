@@ -1,4 +1,5 @@
 /** Zip files, and base64 text of them, through the runner. */
+import { randomUUID } from "node:crypto";
 import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect } from "vitest";
@@ -186,27 +187,33 @@ describe.each(ways)("$title", (way) => {
   });
 
   const file = { name: "f", content: "x" };
+  /** What is written outside by one of these has this name. */
+  const evil = `evil-${randomUUID()}`;
   const unsafe: [string, ZipEntry[], string][] = [
-    ["a path that climbs", [{ name: "../evil" }], "../evil"],
-    ["a path that climbs out of a folder", [{ name: "a/../../evil" }], "a/../../evil"],
+    ["a path that climbs", [{ name: `../${evil}` }], `../${evil}`],
+    ["a path that climbs out of a folder", [{ name: `a/../../${evil}` }], `a/../../${evil}`],
     ["a path that climbs and comes back", [{ name: "a/../b" }], "a/../b"],
-    ["an absolute path", [{ name: "/tmp/evil" }], "/tmp/evil"],
+    ["an absolute path", [{ name: `/tmp/${evil}` }], `/tmp/${evil}`],
     ["an empty component", [{ name: "a//b" }], "a//b"],
     ["a dot", [{ name: "a/./b" }], "a/./b"],
     ["only dots", [{ name: ".." }], ".."],
-    ["a path that climbs behind a dot", [{ name: "./../evil" }], "../evil"],
-    ["a path that climbs behind dots", [{ name: "././../../evil" }], "../../evil"],
-    ["an absolute path behind a dot", [{ name: ".//tmp/evil" }], "/tmp/evil"],
+    ["a path that climbs behind a dot", [{ name: `./../${evil}` }], `../${evil}`],
+    ["a path that climbs behind dots", [{ name: `././../../${evil}` }], `../../${evil}`],
+    ["an absolute path behind a dot", [{ name: `.//tmp/${evil}` }], `/tmp/${evil}`],
     ["a dot in the middle, behind one that counts for nothing", [{ name: "./a/./b" }], "a/./b"],
     ["only dots behind a dot", [{ name: "./.." }], ".."],
     ["a name in two spellings", [file, { name: "./f", content: "y" }], "f"],
     ["a name twice", [file, file], "f"],
     ["a file and a folder of one name", [file, { name: "f/" }], "f"],
-    ["a path through a file", [file, { name: "f/evil" }], "f/evil"],
-    ["a path through a symlink", [zipLink("l", "/tmp"), { name: "l/evil" }], "l/evil"],
-    ["a path through a symlink that comes later", [{ name: "l/evil" }, zipLink("l", "/tmp")], "l"],
-    ["a symlink over a file", [file, zipLink("f", "/tmp/evil")], "f"],
-    ["a file over a symlink", [zipLink("f", "/tmp/evil"), file], "f"],
+    ["a path through a file", [file, { name: `f/${evil}` }], `f/${evil}`],
+    ["a path through a symlink", [zipLink("l", "/tmp"), { name: `l/${evil}` }], `l/${evil}`],
+    [
+      "a path through a symlink that comes later",
+      [{ name: `l/${evil}` }, zipLink("l", "/tmp")],
+      "l",
+    ],
+    ["a symlink over a file", [file, zipLink("f", `/tmp/${evil}`)], "f"],
+    ["a file over a symlink", [zipLink("f", `/tmp/${evil}`), file], "f"],
     [
       "entries that share bytes",
       [file, { name: "g", content: "x", claim: { offset: 0, localName: "f" } }],
@@ -224,7 +231,7 @@ describe.each(ways)("$title", (way) => {
           expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
           expect(["E_ARCHIVE_UNSAFE", "E_ARCHIVE_CORRUPT"]).toContain(code);
           expect(stderr).toContain(name);
-          const found = await run("find", [home, "/tmp/evil", "-type", "f", "-size", "+0"]);
+          const found = await run("find", [home, `/tmp/${evil}`, "-type", "f", "-size", "+0"]);
           expect(found.stdout).toBe("");
         }
       }

@@ -1,4 +1,5 @@
 /** A setuid-root runner in the hands of uid 1000: what an image may hold gives nothing of root's. */
+import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
@@ -9,6 +10,9 @@ import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const check = checkOf(way);
 const { uid, gid } = ordinaryUser();
+
+/** A file that only what escapes from an image could make. */
+const outside = `/tmp/escaped-${randomUUID()}`;
 
 /** A file of root's, mode 0600. */
 let secret: string;
@@ -71,7 +75,7 @@ describe("what an image holds", () => {
     ["..", "qz"],
     ["a/b", "aqb"],
     [".", "q"],
-    ["../../../../tmp/x", "qqqqqqqqqqqqqqqqq"],
+    [`../../../..${outside}`, "q".repeat("../../../..".length + outside.length)],
   ];
   for (const [name, stand] of names) {
     check(`a squashfs image with an entry named "${name}" writes nothing outside`, async () => {
@@ -87,7 +91,7 @@ describe("what an image holds", () => {
         const args = ["--mount-type=extract", option, `a:${file}`, "true"];
         const outcome = await refused(way, args, home);
         expect(outcome).toMatchObject({ status: 125, code: "E_IMAGE_CORRUPT" });
-        expect(existsSync("/tmp/x")).toBe(false);
+        expect(existsSync(outside)).toBe(false);
         expect((await run("find", [home, "-type", "f"])).stdout).toBe("");
       }
       const listed = await start(way, [

@@ -325,7 +325,7 @@ describe("capabilities of the file in place of the bit", () => {
     });
   }
 
-  checkOf(asOrdinary)("a caller with capabilities of its own is not refused", async () => {
+  checkOf(asOrdinary, "root")("a caller with capabilities of its own is not refused", async () => {
     const home = userDirectory();
     const command = ["--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups"];
     const caps = ["--inh-caps", "+sys_admin", "--ambient-caps", "+sys_admin"];

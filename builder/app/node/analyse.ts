@@ -121,9 +121,22 @@ export async function analyse(
     const result = await attempt(look);
     if (!Array.isArray(result)) return describe(look, result);
     const before = look.refused.size + look.endings.size;
-    for (const message of result) note(look, message);
-    if (look.refused.size + look.endings.size === before) throw bundleFailure(file, result);
+    let isOther = false;
+    for (const message of result) {
+      if (await isType(look, message)) isOther = true;
+      else note(look, message);
+    }
+    if (!isOther && look.refused.size + look.endings.size === before)
+      throw bundleFailure(file, result);
   }
+}
+
+/** Whether a failure is about a type that a compiler of single files takes for a value; it is none now. */
+async function isType({ dir, decorators }: Look, { text, location }: Message): Promise<boolean> {
+  const [, of = "", name = ""] =
+    /^No matching export in "(.*)" for import "(.*)"$/.exec(text) ?? [];
+  if (location === null || !TYPED.test(of)) return false;
+  return decorators.forget(path.resolve(dir, location.file), name);
 }
 
 /** @returns what esbuild says when it fails */

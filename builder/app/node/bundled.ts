@@ -170,10 +170,10 @@ function missingNames({ missing }: Analysis): Warning[] {
 }
 
 function droppedTypes(dir: string, { dropped }: DecoratorMetadata): Warning[] {
-  return [...dropped].map((file) =>
+  return [...dropped].map(([file, why]) =>
     warning(
       "W_DECORATOR_TYPES",
-      `${path.relative(dir, file)}: emitDecoratorMetadata is left out, no compiler is installed that does it`,
+      `${path.relative(dir, file)}: emitDecoratorMetadata is left out, ${why}`,
     ),
   );
 }

@@ -49,7 +49,8 @@ export function sourcePlugin(changes: SourceChanges): Plugin {
         }
         if (unmarked.has(file)) contents = `${contents}\nexport {};`;
         const ending = (path.extname(file).slice(1) || "js").replace(/^[cm]/, "") as Loader;
-        return { contents, loader: compiled === undefined ? ending : "js" };
+        const loader = file.endsWith("x") ? "jsx" : "js";
+        return { contents, loader: compiled === undefined ? ending : loader };
       });
     },
   };

@@ -8,6 +8,12 @@
 import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import {
+  DESCRIPTION_BYTES,
+  decodeOwnLoader,
+  type OwnLoader,
+  ownLoaderLength,
+} from "./own-loader-description.ts";
+import {
   type ElfFile,
   PT_DYNAMIC,
   PT_INTERP,
@@ -58,8 +64,13 @@ interface Filter {
 
 export interface DynamicFacts {
   elf: ElfFile;
-  /** PT_INTERP: the dynamic linker. Programs have one, libraries mostly none. */
+  /**
+   * PT_INTERP: the dynamic linker. Programs have one, libraries mostly none. Of a program with a loader of
+   * its own it is the host's, which PT_INTERP named before.
+   */
   interpreter: string | undefined;
+  /** How it finds a libc that is packed with it. */
+  ownLoader: OwnLoader | undefined;
   /** DT_NEEDED in order, as they stand there. */
   needed: readonly string[];
   /** DT_FILTER and DT_AUXILIARY in order. */
@@ -139,9 +150,11 @@ class DynamicReader {
       entries.filter((entry) => entry.tag === tag).map(({ value }) => this.#text(strings, value));
     const paths = (tag: number) =>
       texts(tag).flatMap((text) => text.split(":").filter((dir) => dir !== ""));
+    const own = await this.#ownLoader();
     return {
       elf: this.#elf,
-      interpreter: await this.#interpreter(),
+      interpreter: own?.interpreter ?? (await this.#interpreter()),
+      ownLoader: own?.own,
       needed: texts(DT.NEEDED),
       filters: entries
         .filter(({ tag }) => tag === DT.FILTER || tag === DT.AUXILIARY)
@@ -167,6 +180,19 @@ class DynamicReader {
     const bytes = await this.#bytes(segment.offset, segment.fileSize, "PT_INTERP");
     const end = bytes.indexOf(0);
     return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
+  }
+
+  /** The loader stub is the last segment. */
+  async #ownLoader(): Promise<{ own: OwnLoader; interpreter: string } | undefined> {
+    const load = this.#elf.programs.findLast(({ type }) => type === PT_LOAD);
+    if (load === undefined || load.fileSize < DESCRIPTION_BYTES) return undefined;
+    const head = await this.#bytes(load.offset, DESCRIPTION_BYTES, "the last segment");
+    const length = ownLoaderLength(head);
+    if (this.#elf.bits !== 64 || length === undefined) return undefined;
+    const segment = await this.#bytes(load.offset, load.fileSize, "the loader stub");
+    const found = decodeOwnLoader(segment);
+    if (found === undefined) throw this.#malformed("the loader stub contradicts itself");
+    return { own: found.own, interpreter: found.program.interpreter.path };
   }
 
   async #entries(): Promise<{ tag: number; value: number }[]> {

@@ -101,18 +101,23 @@ export function ownLoaderBytes(
   return encodeOwnLoader(stub, given, program).length;
 }
 
-/** Whether these bytes are the segment of such a program, of this version. */
-export function isOwnLoader(segment: Buffer): boolean {
-  return (
-    segment.length >= fields.size &&
-    segment.toString("latin1", 0, magic.length) === magic &&
-    segment.readUInt32LE(fields.version) === version &&
-    segment.readUInt32LE(fields.length) === segment.length
-  );
+/** Bytes of the description: no such segment is shorter. */
+export const DESCRIPTION_BYTES = fields.size;
+
+/** Bytes of the whole segment by its first ones; undefined when these are no description of this version. */
+export function ownLoaderLength(head: Buffer): number | undefined {
+  const known =
+    head.length >= DESCRIPTION_BYTES &&
+    head.toString("latin1", 0, magic.length) === magic &&
+    head.readUInt32LE(fields.version) === version;
+  return known ? head.readUInt32LE(fields.length) : undefined;
 }
 
-/** What a segment says, where `isOwnLoader` recognises it; undefined when it contradicts itself. */
-export function decodeOwnLoader(segment: Buffer): (OwnLoader & { program: Described }) | undefined {
+/** What a segment says; undefined when it is none, or contradicts itself. */
+export function decodeOwnLoader(
+  segment: Buffer,
+): { own: OwnLoader; program: Described } | undefined {
+  if (ownLoaderLength(segment) !== segment.length) return undefined;
   const number = (name: keyof typeof fields) => segment.readUInt32LE(fields[name]);
   const word = (name: keyof typeof fields) => segment.readBigUInt64LE(fields[name]);
   const text = (name: (typeof TEXTS)[number]) => {
@@ -130,10 +135,12 @@ export function decodeOwnLoader(segment: Buffer): (OwnLoader & { program: Descri
   if (headers + count * PROGRAM_BYTES !== segment.length) return undefined;
   const list = (one: string) => one.split(":").filter((part) => part !== "");
   return {
-    ...{ libc, root: number("root"), loader, libraries: list(libraries), mode },
-    versions: list(versions),
-    ...(gconv !== undefined && gconv !== "" && { gconv }),
-    ...(locale !== undefined && locale !== "" && { locale }),
+    own: {
+      ...{ libc, root: number("root"), loader, libraries: list(libraries), mode },
+      versions: list(versions),
+      ...(gconv !== undefined && gconv !== "" && { gconv }),
+      ...(locale !== undefined && locale !== "" && { locale }),
+    },
     program: {
       address: Number(word("address")),
       entry: word("entry"),

@@ -21,7 +21,6 @@ import { DT, type DynamicFacts, dynamicEntries, readDynamicBytes } from "./dynam
 import {
   decodeOwnLoader,
   encodeOwnLoader,
-  isOwnLoader,
   type OwnLoader,
   ownLoaderBytes,
 } from "./own-loader-description.ts";
@@ -119,28 +118,31 @@ export async function ownLoaderOf(
   bytes: Buffer,
   file: string,
 ): Promise<(OwnLoader & { interpreter: string }) | undefined> {
-  const found = hasElfMagic(bytes)
-    ? findSegment(bytes, await readElfBytes(bytes, file))
-    : undefined;
-  if (found === undefined) return undefined;
-  const { program, ...own } = found.described;
-  return { ...own, interpreter: program.interpreter.path };
+  if (!hasElfMagic(bytes)) return undefined;
+  const { ownLoader, interpreter = "" } = await readDynamicBytes(bytes, file);
+  return ownLoader && { ...ownLoader, interpreter };
 }
 
 function findSegment(bytes: Buffer, elf: ElfFile) {
   const load = elf.programs.findLast(({ type }) => type === PT_LOAD);
   if (load === undefined || elf.bits !== 64) return undefined;
-  const segment = bytes.subarray(load.offset, load.offset + load.fileSize);
-  const described = isOwnLoader(segment) ? decodeOwnLoader(segment) : undefined;
-  return described && { offset: load.offset, described };
+  const described = decodeOwnLoader(bytes.subarray(load.offset, load.offset + load.fileSize));
+  return described && { offset: load.offset, program: described.program };
 }
 
-/** The program as it was before, but for free entries that its dynamic section was given. */
-async function withoutOwnLoader(bytes: Buffer, file: string): Promise<Buffer> {
+/**
+ * The program as it was before it was given a loader, but for free entries that its dynamic section got.
+ * What changes a file in other ways takes it without.
+ *
+ * @param bytes the whole file, an ELF file; returned as it is when it has no loader of its own
+ * @param file name for messages
+ * @throws E_ELF_UNSUPPORTED, E_ELF_MALFORMED
+ */
+export async function withoutOwnLoader(bytes: Buffer, file: string): Promise<Buffer> {
   const elf = await readElfBytes(bytes, file);
   const found = findSegment(bytes, elf);
   if (found === undefined) return bytes;
-  const { program } = found.described;
+  const { program } = found;
   const named = program.rows.find((row) => row.readUInt32LE(0) === PT_INTERP);
   if (named === undefined) throw errors.elfMalformed(file, "its loader stub names no interpreter");
   const last = elf.programs.findLastIndex(({ type }) => type === PT_LOAD);

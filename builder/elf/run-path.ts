@@ -57,6 +57,9 @@ export function withRunPath(
   file: string,
 ): Buffer {
   const { elf } = facts;
+  if (facts.ownLoader !== undefined) {
+    throw errors.elfUnsupported(file, "its loader stub has to be the last change of it");
+  }
   if (elf.bits !== 64) throw errors.elfUnsupported(file, "only 64-bit files can be changed");
   const dynamic = elf.programs.find(({ type }) => type === PT_DYNAMIC);
   const loads = elf.programs.filter(({ type }) => type === PT_LOAD);

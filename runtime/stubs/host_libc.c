@@ -2,11 +2,39 @@
  * Whether the host's libc is new enough: it stands beside the host's dynamic linker, and says which
  * versions its symbols have.
  */
-#include "stubs/loader.h"
+#include "stubs/host_libc.h"
+
 #include "stubs/text.h"
 
 #define DYNAMIC_ENTRIES 64
 #define DEFINITION_BYTES 8192 /* glibc's are below 2 KB */
+/* As many as the kernel follows in one path would be 40; nobody installs a program behind so many. */
+#define MAX_LINKS 8
+
+bool follow_links(char path[static PATH_BYTES])
+{
+	char target[PATH_BYTES];
+
+	for (int links = 0; links < MAX_LINKS; links++) {
+		word length = read_link(path, target, sizeof target);
+		if (failed(length))
+			return true;
+		if (length >= sizeof target)
+			return false;
+		target[length] = 0;
+		char *end = path;
+		if (target[0] != '/') {
+			end = text_cut(path);
+			if (!end)
+				return false;
+			*end++ = '/';
+		}
+		if (length >= (word)(path + PATH_BYTES - end))
+			return false;
+		text_put(end, path + PATH_BYTES, target);
+	}
+	return false;
+}
 
 const Elf64_Phdr *read_head(int fd, struct elf_head *head)
 {

@@ -56,7 +56,7 @@ static int choose_host(const struct start *start)
 	int fd = open_file(name);
 	if (forced == 'h') {
 		if (fd < 0)
-			fail(E_LOADER_MISSING, "the host has no ", name);
+			give_up(E_LOADER_MISSING, "the host has no ", name);
 		return fd;
 	}
 	if (fd >= 0 && !host_libc_defines(fd, name, own_text(own_loader.versions))) {
@@ -116,7 +116,7 @@ static void put_libraries(char *at, const char *end, const struct start *start,
 	bool by_origin = divides(place->root);
 
 	if (by_origin && own_loader.libc == OWN_LOADER_MUSL)
-		fail(E_LOADER_PLACE, "musl divides its search path at colons: ", place->root);
+		give_up(E_LOADER_PLACE, "musl divides its search path at colons: ", place->root);
 	at = text_put(at, end, "LD_LIBRARY_PATH=");
 	for (const char *folders = own_text(own_loader.libraries); *folders;) {
 		at = text_put(at, end, by_origin ? "$ORIGIN" : place->root);
@@ -152,7 +152,7 @@ void __attribute__((used)) loader_main(const word *stack)
 
 	/* Its dynamic linker would take no search path, and nobody vouches for the one that is packed. */
 	if (start.set_id)
-		fail(E_LOADER_SET_ID, "", start.name);
+		give_up(E_LOADER_SET_ID, "", start.name);
 	bool placed = find_place(&place, start.name);
 	int fd = choose_host(&start);
 	if (fd >= 0) {
@@ -160,16 +160,16 @@ void __attribute__((used)) loader_main(const word *stack)
 			 own_text(own_loader.interpreter));
 	} else {
 		if (!placed)
-			fail(E_LOADER_PLACE, "cannot tell where the program is: ", start.name);
+			give_up(E_LOADER_PLACE, "cannot tell where the program is: ", start.name);
 		choice.packed = true;
 		put_folder(choice.path, choice.path + sizeof choice.path, &place,
 			   own_loader.loader);
 		fd = open_file(choice.path);
 		if (fd < 0)
-			fail(E_LOADER_MISSING, "", choice.path);
+			give_up(E_LOADER_MISSING, "", choice.path);
 	}
 	if (!map_loader(fd, start.page, &choice.loader))
-		fail(E_LOADER_MALFORMED, "", choice.path);
+		give_up(E_LOADER_MALFORMED, "", choice.path);
 	close_file(fd);
 
 	if (choice.packed) {

@@ -13,6 +13,7 @@
 #define STUBS_LOADER_H
 
 #include "generated/own_loader.h"
+#include "stubs/host_libc.h"
 #include "stubs/system.h"
 
 extern const struct own_loader own_loader __attribute__((visibility("hidden")));
@@ -69,24 +70,6 @@ struct place {
 /* Returns false when that cannot be told. */
 bool find_place(struct place *place, const char *name);
 
-/* Follows what is a symbolic link in the last component of an absolute path. */
-bool follow_links(char path[static PATH_BYTES]);
-
-/* The ELF header and program headers of a shared object. */
-struct elf_head {
-	Elf64_Ehdr header;
-	char rest[2048 - sizeof(Elf64_Ehdr)];
-};
-
-/* Returns its program headers, or NULL: none of this machine. */
-const Elf64_Phdr *read_head(int fd, struct elf_head *head);
-
-/*
- * Whether the libc of the host, beside its dynamic linker that is open as `loader`, defines all versions:
- * names between colons. It is the same test that the dynamic linker would make.
- */
-bool host_libc_defines(int loader, const char *name, const char *versions);
-
 /* A dynamic linker in memory. */
 struct mapped {
 	word base;
@@ -135,7 +118,7 @@ struct undo {
  */
 void hook_in(struct undo *undo, word *aux_entry);
 
-_Noreturn void fail(enum own_loader_failure failure, const char *what, const char *path);
+_Noreturn void give_up(enum own_loader_failure failure, const char *what, const char *path);
 
 _Static_assert(offsetof(struct own_loader, start) == 16, "what loader_entry.S fills in");
 _Static_assert(offsetof(struct own_loader, address) == 32, "what it leaves to the builder");

@@ -8,34 +8,6 @@
 #include "stubs/loader.h"
 #include "stubs/text.h"
 
-/* As many as the kernel follows in one path would be 40; nobody installs a program behind so many. */
-#define MAX_LINKS 8
-
-bool follow_links(char path[static PATH_BYTES])
-{
-	char target[PATH_BYTES];
-
-	for (int links = 0; links < MAX_LINKS; links++) {
-		word length = read_link(path, target, sizeof target);
-		if (failed(length))
-			return true;
-		if (length >= sizeof target)
-			return false;
-		target[length] = 0;
-		char *end = path;
-		if (target[0] != '/') {
-			end = text_cut(path);
-			if (!end)
-				return false;
-			*end++ = '/';
-		}
-		if (length >= (word)(path + PATH_BYTES - end))
-			return false;
-		text_put(end, path + PATH_BYTES, target);
-	}
-	return false;
-}
-
 static bool from_name(struct place *place, const char *name)
 {
 	const char *limit = place->folder + PATH_BYTES;

@@ -39,10 +39,14 @@ export async function cFiles(/** @type {string} */ dir) {
     .sort();
 }
 
+/** The one file of the stubs that the runtime has too. */
+const SHARED = path.join(root, "runtime/stubs/host_libc.c");
+
 /** The C files of the runtime. The stubs are no part of it: a build puts them into other programs. */
 export async function runtimeFiles() {
   const stubs = path.join(root, "runtime/stubs/");
-  return (await cFiles(path.join(root, "runtime"))).filter((file) => !file.startsWith(stubs));
+  const files = await cFiles(path.join(root, "runtime"));
+  return files.filter((file) => file === SHARED || !file.startsWith(stubs));
 }
 
 /** Flags of our own C, whichever compiler takes it. */

@@ -60,3 +60,15 @@ _Noreturn void analysis_ends(void);
 #define zip_fail_at(...) analysis_failed(zip_fail_at(__VA_ARGS__))
 #define zip_pread(...) analysis_error(zip_pread(__VA_ARGS__))
 #endif
+
+#ifdef ANALYSING_stubs
+#include "stubs/system.h"
+
+/* The kernel writes there; the analyzers see an instruction. */
+void analysis_written(void *buffer);
+
+#define read_at(fd, buffer, ...) (analysis_written(buffer), read_at(fd, buffer, __VA_ARGS__))
+#define read_link(path, buffer, ...) \
+	(analysis_written(buffer), read_link(path, buffer, __VA_ARGS__))
+#define working_folder(buffer, ...) (analysis_written(buffer), working_folder(buffer, __VA_ARGS__))
+#endif

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { readDynamicBytes } from "../../../builder/elf/dynamic.ts";
 import {
   cannotStartByOwnLoader,
   type OwnLoader,
   ownLoaderOf,
   startByOwnLoader,
+  withoutOwnLoader,
 } from "../../../builder/elf/own-loader.ts";
 import { readElfBytes } from "../../../builder/elf/read.ts";
-import { machines } from "../../../builder/generated/spec.ts";
+import { withRunPath } from "../../../builder/elf/run-path.ts";
+import { machines, ownLoaderFormat } from "../../../builder/generated/spec.ts";
 import { type DynamicShape, makeDynamicElf, makeProgram } from "../../support/dynamic-elf.ts";
 import { makeElf } from "../../support/elf.ts";
 
@@ -43,6 +46,42 @@ describe("what a program says of its own loader", () => {
   test("nothing, when it has none", async () => {
     expect(await ownLoaderOf(made(), "file")).toBeUndefined();
     expect(await ownLoaderOf(Buffer.from("#!/bin/sh\n"), "file")).toBeUndefined();
+  });
+
+  test("is taken away, and the program is what it was", async () => {
+    const bytes = await startByOwnLoader(made(), own, "file");
+    const after = await withoutOwnLoader(bytes, "file");
+    expect(await ownLoaderOf(after, "file")).toBeUndefined();
+    expect(await readDynamicBytes(after, "file")).toMatchObject({
+      interpreter: "/lib64/ld-linux-x86-64.so.2",
+      needed: ["libc.so.6"],
+    });
+    expect(await withoutOwnLoader(after, "file")).toBe(after);
+    expect((await startByOwnLoader(after, own, "file")).equals(bytes)).toBe(true);
+  });
+
+  test("is told with its dynamic section, and is the last change of a file", async () => {
+    const bytes = await startByOwnLoader(made(), own, "file");
+    const facts = await readDynamicBytes(bytes, "file");
+    expect(facts).toMatchObject({ ownLoader: own, interpreter: "/lib64/ld-linux-x86-64.so.2" });
+    const change = () => withRunPath(bytes, facts, { runPath: "$ORIGIN" }, "file");
+    expect(change).toThrow("its loader stub has to be the last change of it");
+  });
+
+  test("is malformed when it contradicts itself", async () => {
+    for (const [field, value] of [
+      ["mode", 7],
+      ["libc", 9],
+      ["headers", 8],
+      ["versions", 0xffffffff],
+    ] as const) {
+      const bytes = await startByOwnLoader(made(), own, "file");
+      const at = bytes.indexOf("FUSELOAD") + ownLoaderFormat.fields[field];
+      bytes.writeUInt32LE(value, at);
+      await expect(readDynamicBytes(bytes, "file"), field).rejects.toMatchObject({
+        code: "E_ELF_MALFORMED",
+      });
+    }
   });
 
   test("is replaced by what it is given next, as if it had none before", async () => {

@@ -29,7 +29,7 @@ static const char *hint_of(enum own_loader_failure failure)
 	return "";
 }
 
-_Noreturn void fail(enum own_loader_failure failure, const char *what, const char *path)
+_Noreturn void give_up(enum own_loader_failure failure, const char *what, const char *path)
 {
 	char text[2 * PATH_BYTES + 1024];
 	const char *end = text + sizeof text;

@@ -26,7 +26,7 @@ import { during, say } from "./progress.mjs";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
 /**
- * Debian packages by the command of theirs that the tests, or the checks, call.
+ * Debian packages by the command of theirs that the tests, or the checks, call, or the path of a file.
  * @type {Record<string, string>}
  */
 const testTools = {
@@ -57,6 +57,12 @@ const testTools = {
   xwd: "x11-apps",
   file: "file",
   "qemu-aarch64-static": "qemu-user-static",
+  gdb: "gdb",
+  setcap: "libcap2-bin",
+  busybox: "busybox-static",
+  "x86_64-linux-musl-gcc": "musl-dev",
+  "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-dev-arm64-cross",
+  "/usr/riscv64-linux-gnu/lib/libc.so.6": "libc6-dev-riscv64-cross",
 };
 
 function checkNode() {
@@ -185,7 +191,8 @@ async function build(/** @type {string[]} */ only) {
 }
 
 function inPath(/** @type {string} */ command) {
-  for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {
+  const dirs = path.isAbsolute(command) ? ["/"] : (process.env.PATH ?? "").split(path.delimiter);
+  for (const dir of dirs) {
     try {
       accessSync(path.join(dir, command), constants.X_OK);
       return true;

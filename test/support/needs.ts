@@ -10,7 +10,8 @@ import { hostArchitecture } from "../../builder/host/paths.ts";
 import { isRoot, ordinaryUser } from "./process.ts";
 
 function tool(name: string): string | undefined {
-  for (const dir of (process.env["PATH"] ?? "").split(path.delimiter)) {
+  const dirs = path.isAbsolute(name) ? ["/"] : (process.env["PATH"] ?? "").split(path.delimiter);
+  for (const dir of dirs) {
     try {
       accessSync(path.join(dir, name), constants.X_OK);
       return undefined;
@@ -100,6 +101,15 @@ const probes = {
   },
   qemu: () => tool("qemu-aarch64-static"),
   qemuRiscv: () => tool("qemu-riscv64-static"),
+  gdb: () => tool("gdb"),
+  setcap: () => tool("setcap"),
+  busybox: () => tool("busybox"),
+  musl: () => tool("x86_64-linux-musl-gcc"),
+  // A program for another machine, its libc, and something that runs it.
+  arm64: () =>
+    tool("clang-19") ?? tool("/usr/aarch64-linux-gnu/lib/libc.so.6") ?? tool("qemu-aarch64-static"),
+  riscv64: () =>
+    tool("clang-19") ?? tool("/usr/riscv64-linux-gnu/lib/libc.so.6") ?? tool("qemu-riscv64-static"),
 } satisfies Record<string, () => string | undefined>;
 
 export type Need = keyof typeof probes;

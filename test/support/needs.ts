@@ -3,7 +3,17 @@
  * their name; in CI (CI=true) they fail, so that nothing stays unchecked unseen.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  statSync,
+} from "node:fs";
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
@@ -61,6 +71,20 @@ const probes = {
     const { stdout } = spawnSync("sh", ["-c", orphan], { encoding: "utf8" });
     if (statSync("/proc/self/ns/pid").ino !== 0xef_ff_ff_fc) return "process 1 is a container's";
     return stdout === "1\n" ? undefined : "a subreaper adopts orphans, not process 1";
+  },
+  cgroup: () => {
+    for (const hierarchy of ["unified", "pids", "freezer", "."]) {
+      const group = `/sys/fs/cgroup/${hierarchy}/fuselage-test-${randomUUID()}`;
+      try {
+        mkdirSync(group);
+      } catch {
+        continue;
+      }
+      const works = existsSync(path.join(group, "cgroup.procs"));
+      rmdirSync(group);
+      if (works) return undefined;
+    }
+    return "no cgroup can be made";
   },
   mksquashfs: () => tool("mksquashfs"),
   unsquashfs: () => tool("unsquashfs"),

@@ -162,6 +162,61 @@ int main(int argc, char **argv)
     });
   }
 
+  const sectionReader = `
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int answer(void);
+static char *file;
+static long size;
+static const char *by_mark(void) /* as PyInstaller: from the end of the file backwards */
+{
+	char mark[9] = "kram!";
+	strcat(mark, "XYZ");
+	for (long at = size - 8; at >= 0; at--)
+		if (memcmp(file + at, mark, 8) == 0) return file + at - 4;
+	return "none";
+}
+static const char *by_section(void) /* as staticx */
+{
+	Elf64_Ehdr *head = (void *)file;
+	Elf64_Shdr *sections = (void *)(file + head->e_shoff);
+	const char *names = file + sections[head->e_shstrndx].sh_offset;
+	for (int i = 0; i < head->e_shnum; i++)
+		if (strcmp(names + sections[i].sh_name, "payload") == 0) return file + sections[i].sh_offset;
+	return "none";
+}
+int main(void)
+{
+	FILE *self = fopen("/proc/self/exe", "rb");
+	fseek(self, 0, SEEK_END);
+	size = ftell(self);
+	rewind(self);
+	file = malloc(size);
+	if (fread(file, 1, size, self) != (size_t)size) return 2;
+	printf("%d %.4s %.4s\\n", answer(), by_mark(), by_section());
+	return 0;
+}
+`;
+  skipUnless("gcc")("leaves a payload that is a section where it is", async () => {
+    const [from, to] = [path.join(dir, "in-section"), path.join(dir, "in-section.changed")];
+    writeFileSync(path.join(dir, "section.c"), sectionReader);
+    compiler("section.c", "here/libanswer.so", "-o", "section");
+    writeFileSync(path.join(dir, "payload"), "DATAkram!XYZ");
+    const added = ["--add-section", `payload=${path.join(dir, "payload")}`];
+    execFileSync("objcopy", [...added, path.join(dir, "section"), from]);
+    await change(from, to, "$ORIGIN/here");
+    expect(await run(to, [])).toMatchObject({ stdout: "42 DATA DATA\n", stderr: "" });
+    const at = readFileSync(from).indexOf("DATAkram!XYZ");
+    expect(readFileSync(to).indexOf("DATAkram!XYZ")).toBe(at);
+    // What is put behind that is a payload all the same, and so stays at the end.
+    writeFileSync(from, Buffer.concat([readFileSync(from), Buffer.from("tail")]));
+    await change(from, to, "$ORIGIN/here");
+    expect(readFileSync(to).length).toBe(readFileSync(from).length);
+    expect(await run(to, [])).toMatchObject({ stdout: "42 DATA DATA\n" });
+  });
+
   skipUnless("gcc")("is refused where a payload must not move and there is no room", async () => {
     const [from, to] = [path.join(dir, "full"), path.join(dir, "full.changed")];
     compiler("main.c", "here/libanswer.so", "-o", "full", "-Wl,--spare-dynamic-tags=0");

@@ -288,7 +288,7 @@ static int enter(struct start *start, struct failure *failure)
 		return refuse(start, failure);
 	if (procdir_mount(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
-	return run_directory_cover(&start->invocation, &start->identity, &start->procdir, failure);
+	return run_directory_cover(start, failure);
 }
 
 static void init(const struct start *start, struct image_mount *images)

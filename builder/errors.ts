@@ -550,7 +550,15 @@ export function internal(cause: unknown): BundleError {
  * @param what starts with the argument at fault
  */
 export function invocation(
-  code: "E_ARCHIVE_NAME" | "E_ARCHIVE_OPEN" | "E_MOUNT_OPTION" | "E_USAGE",
+  code:
+    | "E_ARCHIVE_NAME"
+    | "E_ARCHIVE_OPEN"
+    | "E_MAP_INVALID"
+    | "E_MAP_OVERLAP"
+    | "E_MAP_RESERVED"
+    | "E_MAP_SOURCE"
+    | "E_MOUNT_OPTION"
+    | "E_USAGE",
   what: string,
   hint?: string,
 ): BundleError {
@@ -620,6 +628,22 @@ export function manifestVersion(path: string, expected: string, actual: string):
     path,
     expected,
     actual,
+  });
+}
+
+/** @param text of the map, `DIR=PATH` @param what is wrong with it */
+export function map(
+  code: "E_MAP_INVALID" | "E_MAP_OVERLAP" | "E_MAP_RESERVED",
+  text: string,
+  what: string,
+): BundleError {
+  return new BundleError(code, (name) => `${name("maps")} ${text}: ${what}`);
+}
+
+/** A map whose folder the image has not. @param found what is there in its place */
+export function mapSource(text: string, folder: string, found: string): BundleError {
+  return new BundleError("E_MAP_SOURCE", (name) => `${name("maps")} ${text}: ${folder} ${found}`, {
+    expected: "a folder of the image",
   });
 }
 

@@ -11,6 +11,7 @@ import {
   repeatedTags,
 } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isFixedPath } from "./fixed-path.ts";
+import { formatMap, isProblem, mapsProblem, parseMap } from "./folder-map.ts";
 import { fromBytes, type Manifest } from "./manifest.ts";
 
 const knownTags = new Set<number>(Object.values(manifestTags));
@@ -64,6 +65,8 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
       actual: JSON.stringify(pair),
     });
   }
+  const maps = values.get(manifestTags.MAP);
+  checkMaps(maps ?? [], file);
   const appImageType = one(manifestTags.APPIMAGE);
   if (appImageType !== undefined && !/^[0-9]{1,3}$/.test(appImageType)) {
     throw errors.manifestMalformed(file, "APPIMAGE is not a type", {
@@ -85,6 +88,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(built.envPrepend && { envPrepend: built.envPrepend }),
     ...(built.envAppend && { envAppend: built.envAppend }),
     ...(mountAt !== undefined && { mountAt }),
+    ...(maps && { maps }),
     ...(words.has(optionWords.WRITABLE) && { writable: true }),
     ...(needs.length > 0 && { needs }),
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
@@ -93,6 +97,18 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };
+}
+
+function checkMaps(texts: readonly string[], file: string): void {
+  const maps = texts.map((text) => {
+    const map = parseMap(text);
+    if (!isProblem(map)) return map;
+    throw errors.manifestMalformed(file, `MAP ${JSON.stringify(text)}: ${map.what}`);
+  });
+  const problem = mapsProblem(maps);
+  if (problem === undefined) return;
+  const text = JSON.stringify(formatMap(problem.map));
+  throw errors.manifestMalformed(file, `MAP ${text}: ${problem.what}`);
 }
 
 /** Checks the header and returns the bytes of the records. */

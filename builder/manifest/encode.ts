@@ -55,6 +55,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...(manifest.envPrepend ?? []).map((one) => record(manifestTags.ENV_PREPEND, one)),
     ...(manifest.envAppend ?? []).map((one) => record(manifestTags.ENV_APPEND, one)),
     ...optional(manifestTags.MOUNT_AT, manifest.mountAt),
+    ...(manifest.maps ?? []).map((map) => record(manifestTags.MAP, map)),
     record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),
     ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
     ...optional(manifestTags.NEEDS, manifest.needs?.join(",")),

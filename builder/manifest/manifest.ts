@@ -33,6 +33,8 @@ export interface Manifest {
   envAppend?: readonly string[] | undefined;
   /** Fixed path of the image, `/run/fuselage/NAME`. */
   mountAt?: string | undefined;
+  /** Folders that appear at paths of their own, each `DIR=PATH`: folder-map.ts. */
+  maps?: readonly string[] | undefined;
   /** True when the app gets a private, writable copy of the image, gone at exit. */
   writable?: boolean | undefined;
   /** What the app needs of its caller's user namespace. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "flavour/flavour.h"
 #include "generated/names.h"
 
 #define HEADER_SIZE FUSELAGE_MANIFEST_HEADER_SIZE
@@ -111,6 +112,9 @@ static int take(struct manifest *manifest, const char *file, const struct record
 {
 	static const char fixed[] = FIXED_DIRECTORY "/";
 
+	/* To the program at the front, which has not what it takes, it is a record like any unknown. */
+	if (flavour_is_runner && record->tag == FUSELAGE_MANIFEST_MAP)
+		return map_parse(&manifest->maps[manifest->map_count++], record->value, failure);
 	switch (record->tag) {
 	case FUSELAGE_MANIFEST_NAME:
 		if (!is_component(record->value))
@@ -185,7 +189,8 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 	manifest->args = calloc((size_t)count + 1, sizeof *manifest->args);
 	manifest->variables = calloc((size_t)count + 1, sizeof *manifest->variables);
 	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
-	if (!manifest->args || !manifest->variables || !manifest->invocation)
+	manifest->maps = calloc((size_t)count + 1, sizeof *manifest->maps);
+	if (!manifest->args || !manifest->variables || !manifest->invocation || !manifest->maps)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;
@@ -201,6 +206,8 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 	    !manifest->entry == !manifest->invocation_count)
 		return malformed(failure, file,
 				 "expected a name, an image size, and an entry or an invocation");
+	if (flavour_is_runner && maps_check(manifest->maps, manifest->map_count, failure) < 0)
+		return -1;
 	return 1;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "bundle/map.h"
 
 /* A change of the app's environment. */
 struct variable {
@@ -20,6 +21,8 @@ struct manifest {
 	const char **invocation; /* the runner's own arguments, NULL-terminated */
 	size_t invocation_count;
 	const char *mount_at; /* /run/fuselage/NAME, or NULL */
+	struct map *maps; /* checked, in order */
+	size_t map_count;
 	bool writable; /* the app gets a private, writable copy */
 	const char *version; /* of the builder; "" when not recorded */
 	const char *arch;

@@ -22,6 +22,8 @@ export function cNames(/** @type {Spec} */ { names, options }) {
     "/* Endings that are no part of an archive's name: strings one after the other, an empty one at\n" +
       " * the end. */\n" +
       define("ARCHIVE_ENDINGS", list(names.archiveEndings.map(({ ending }) => ending))),
+    "/* Where nothing of an image may appear, at them, below or above; listed in the same way. */\n" +
+      define("RESERVED_PATHS", list(names.reservedPaths)),
     "/* Environment variables; docs/cli.md says what they do. */\n" +
       variables.map(({ name }) => define(`ENV_${name}`, cString(name))).join("\n"),
   ]);

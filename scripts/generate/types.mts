@@ -177,6 +177,8 @@ export interface Target {
 /** names.json */
 export interface Names {
   paths: (Described & Named<string>)[];
+  /** Where nothing of an image may appear: at them, below or above. */
+  reservedPaths: string[];
   /** Endings of archives' names, and what such a file holds. */
   archiveEndings: { ending: string; format: string }[];
   /** Endings of what is made. */

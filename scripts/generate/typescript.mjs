@@ -199,6 +199,11 @@ function nameParts(/** @type {Spec} */ { names, options }) {
       "archiveEndings",
       names.archiveEndings,
     ),
+    described(
+      "Where nothing of an image may appear: at them, below or above.",
+      "reservedPaths",
+      names.reservedPaths,
+    ),
     value("outputEndings", names.outputEndings),
     described(
       "Environment variables that the builder reads, sets or names.",

@@ -7,6 +7,7 @@
  *   units merge FROM TO          moves what is in one directory into the other
  *   units remove NAME            a tree
  *   units manifest FILE AT SIZE  what is recorded there, a line each
+ *   units maps                   lists of "DIR=PATH", a line each: as they are read, or what is wrong
  *   units elf FILE SECTION       image, end, position and size of the section
  *
  * A failure of the function is printed on standard error; the exit status is then 1.
@@ -24,6 +25,7 @@
 #include "base/merge.h"
 #include "base/remove.h"
 #include "bundle/elf_layout.h"
+#include "bundle/map.h"
 #include "bundle/manifest.h"
 #include "libc/base64.h"
 #include "libc/sha256.h"
@@ -31,7 +33,7 @@
 
 #define INPUT_MAX (1u << 22)
 
-static unsigned char input[INPUT_MAX];
+static unsigned char input[INPUT_MAX + 1];
 
 static size_t read_input(void)
 {
@@ -135,6 +137,34 @@ static int run_manifest(const char *file, uint64_t position, uint64_t size)
 	return 0;
 }
 
+/* Each list ends with a line of "--", and what is printed of it with the code of its first failure. */
+static int run_maps(void)
+{
+	static struct map maps[64];
+	struct failure failure = { 0 };
+	size_t count = 0, size = read_input();
+
+	input[size] = 0;
+	for (char *line = (char *)input, *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		if (strcmp(line, "--") != 0) {
+			if (failure.code != FUSELAGE_OK ||
+			    map_parse(&maps[count], line, &failure) < 0)
+				continue;
+			const struct map *map = &maps[count++];
+			printf("%.*s=%s%s%s\n", (int)map->source_size, map->source,
+			       map->optional ? "?" : "", map->hides ? "!" : "", map->path);
+			continue;
+		}
+		if (failure.code == FUSELAGE_OK)
+			maps_check(maps, count, &failure);
+		puts(failure.code == FUSELAGE_OK ? "fine" : fuselage_failures[failure.code].code);
+		failure_clear(&failure);
+		count = 0;
+	}
+	return 0;
+}
+
 static int run_elf(const char *file, const char *section)
 {
 	struct elf_layout layout;
@@ -166,6 +196,8 @@ int main(int argc, char **argv)
 	if (strcmp(unit, "manifest") == 0 && argc == 5)
 		return run_manifest(argv[2], strtoull(argv[3], NULL, 10),
 				    strtoull(argv[4], NULL, 10));
+	if (strcmp(unit, "maps") == 0)
+		return run_maps();
 	if (strcmp(unit, "elf") == 0 && argc == 4)
 		return run_elf(argv[2], argv[3]);
 	fprintf(stderr, "units: there is no \"%s\" with %d arguments\n", unit, argc - 2);

@@ -14,8 +14,15 @@ import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { readElf } from "../../builder/elf/read.ts";
-import { manifestTags } from "../../builder/generated/spec.ts";
+import { manifestTags, reservedPaths } from "../../builder/generated/spec.ts";
 import { encodeManifest } from "../../builder/manifest/encode.ts";
+import {
+  type FolderMap,
+  formatMap,
+  isProblem,
+  mapsProblem,
+  parseMap,
+} from "../../builder/manifest/folder-map.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { fuselage } from "../support/process.ts";
@@ -245,6 +252,67 @@ describe("a manifest of the builder's", () => {
       const result = unit(["manifest", file, index, bytes.length]);
       expect({ index, ...result }).toEqual({ index, ...good(`${wanted.join("\n")}\n`) });
     }
+  });
+});
+
+describe("maps of folders", () => {
+  /** What the builder makes of a list: each as it is recorded, and what is wrong. */
+  function byBuilder(texts: readonly string[]): string[] {
+    const maps: FolderMap[] = [];
+    for (const text of texts) {
+      const map = parseMap(text);
+      if (isProblem(map)) return [...maps.map(formatMap), map.code];
+      maps.push(map);
+    }
+    return [...maps.map(formatMap), mapsProblem(maps)?.code ?? "fine"];
+  }
+  /** The same of many lists, by the runtime. */
+  function byRuntime(lists: readonly (readonly string[])[]): string[][] {
+    const lines = lists.flatMap((list) => [...list, "--"]).map((line) => `${line}\n`);
+    const answers: string[][] = [[]];
+    for (const line of unit(["maps"], Buffer.from(lines.join(""), "latin1")).stdout.split("\n")) {
+      answers.at(-1)?.push(line);
+      if (/^(fine|E_\w+)$/.test(line)) answers.push([]);
+    }
+    return answers.slice(0, -1);
+  }
+  const compare = (lists: readonly string[][]) => {
+    const read = byRuntime(lists);
+    expect(read.length).toBe(lists.length);
+    for (const [index, list] of lists.entries()) {
+      expect({ list, read: read[index] }).toEqual({ list, read: byBuilder(list) });
+    }
+    return new Set(read.map((lines) => lines.at(-1)));
+  };
+  const codes = ["fine", "E_MAP_INVALID", "E_MAP_RESERVED"];
+
+  check("are read, and refused, by the builder and the runtime alike: a table", () => {
+    const paths = ["/opt/a", "/nix/store", "/a-new/b/c", "/", "//", "/opt/", "/opt//a", "/."];
+    const odd = ["/opt/../a", "/opt/..", "/opt/...", "/opt/.a", "/opt/a=b", "/opt/?", "/ x", "/.."];
+    const long = [2047, 2048].map((length) => `/${"x".repeat(length - 1)}`);
+    const system = reservedPaths.flatMap((one) => {
+      const parent = one.split("/").slice(0, -1).join("/") || "/";
+      return [one, `${one}/x`, `${one}x`, `${one}-x/y`, parent];
+    });
+    const all = [...paths, ...odd, ...long, ...system, "relative", "", "./x", "?", "!/"];
+    const sources = [".", "lib", "a/b", "", "..", "a/..", "./a", "a//b", "a/", "/a", "a=b", "=/a"];
+    const marks = ["", "?", "!", "?!", "!?", "??", "?!?"];
+    const lists = all.flatMap((place) =>
+      sources.flatMap((source) => marks.map((mark) => [`${source}=${mark}${place}`])),
+    );
+    expect([...compare(lists)].sort()).toEqual([...codes].sort());
+  });
+
+  check("are read alike whatever they are made of, and however many", () => {
+    const parts = ["a", "b", "/", "/", "=", "=", "?", "!", ".", "..", "/opt", "/proc", "\xff"];
+    const lists: string[][] = [];
+    for (const [index, random] of trials(3000)) {
+      const pick = (list: readonly string[]) => list[random.below(list.length)] ?? "";
+      const text = () => Array.from({ length: 1 + random.below(9) }, () => pick(parts)).join("");
+      const tidy = () => `d=/${pick(["opt", "srv", "opt-x"])}${pick(["", "/a", "/a/b"])}`;
+      lists.push(Array.from({ length: 1 + random.below(4) }, index % 2 ? text : tidy));
+    }
+    expect([...compare(lists)].sort()).toEqual([...codes, "E_MAP_OVERLAP"].sort());
   });
 });
 

@@ -11,6 +11,7 @@ static inline void free_manifest(struct manifest *manifest)
 	free(manifest->args);
 	free(manifest->variables);
 	free(manifest->invocation);
+	free(manifest->maps);
 	free(manifest->bytes);
 }
 

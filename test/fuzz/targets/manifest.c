@@ -54,6 +54,13 @@ static void check(const struct manifest *manifest)
 						one->tag == FUSELAGE_MANIFEST_UNSET));
 	}
 	require(!manifest->variables[manifest->variable_count].text);
+	for (size_t i = 0; i < manifest->map_count; i++) {
+		const struct map *map = &manifest->maps[i];
+		require(map->path[0] == '/' && map->path[1] && !strstr(map->path, "/../") &&
+			!strstr(map->path, "//") && !path_is_within(map->path, "/proc"));
+		require(map->source_size > 0 && map->source[0] != '/' &&
+			map->source + map->source_size < map->path);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -185,7 +185,12 @@ static int take_bundle(struct start *start, struct bundle *bundle, struct failur
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: archive", bundle->path);
 	archive_from_bundle(archive, bundle);
 	start->needs = bundle->manifest.needs;
-	start->invocation = (struct invocation){ .archives = archive, .count = 1 };
+	start->invocation = (struct invocation){
+		.archives = archive,
+		.count = 1,
+		.maps = bundle->manifest.maps,
+		.map_count = bundle->manifest.map_count,
+	};
 	return 0;
 }
 
@@ -227,8 +232,10 @@ static int run_mount(struct start *start, struct bundle *bundle, char **args,
 static int run_appimage_mount(struct start *start, struct bundle *bundle, struct failure *failure)
 {
 	start->mounting.on_host = true;
-	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0 ||
-	    take_mount_type(start, failure) < 0 ||
+	if (begin_mount(start, failure) < 0 || take_bundle(start, bundle, failure) < 0)
+		return -1;
+	start->invocation.map_count = 0; /* they are for an app */
+	if (take_mount_type(start, failure) < 0 ||
 	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    mount_archives(start, failure) < 0)
 		return -1;

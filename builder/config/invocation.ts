@@ -9,6 +9,7 @@ import { statSync } from "node:fs";
 import * as errors from "../errors.ts";
 import { archiveEndings, paths, runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
+import { formatMap, isProblem, mapsProblem, parseMap } from "../manifest/folder-map.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
 const SELF = paths.selfFile;
@@ -26,6 +27,8 @@ interface InvocationArchive {
 
 export interface Invocation {
   archives: InvocationArchive[];
+  /** Folders of them at paths of their own, as given. */
+  binds: string[];
   /** Path that is searched for in the archives. */
   run: string | undefined;
   /** The command and its arguments, or the arguments of `run`. */
@@ -46,10 +49,11 @@ const options: readonly RunnerOption[] = runnerOptions;
 /**
  * Reads the arguments as the runner would.
  *
- * @throws E_USAGE, E_ARCHIVE_NAME, E_ARCHIVE_OPEN, E_MOUNT_OPTION; the message names the argument
+ * @throws E_USAGE, E_ARCHIVE_NAME, E_ARCHIVE_OPEN, E_MOUNT_OPTION, E_MAP_*; the message names the
+ *   argument
  */
 export function parseInvocation(args: readonly string[]): Invocation {
-  const invocation: Invocation = { archives: [], run: undefined, command: [] };
+  const invocation: Invocation = { archives: [], binds: [], run: undefined, command: [] };
   let at = 0;
   // A lone "-" is a command like any other.
   for (; at < args.length && /^-./s.test(args[at] ?? ""); at++) {
@@ -103,6 +107,9 @@ function apply(invocation: Invocation, { name, choices = [] }: RunnerOption, val
     case "dynamic":
     case "dynamic-empty":
       addArchive(invocation.archives, `--${name}`, value);
+      return;
+    case "bind":
+      invocation.binds.push(value);
       return;
     case "run":
       if (invocation.run !== undefined) {
@@ -197,7 +204,25 @@ function isFile(path: string): boolean {
   }
 }
 
-function checkWhole({ archives, run, command }: Invocation): void {
+/** @throws E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED, E_MAP_SOURCE */
+function checkBinds({ archives, binds }: Invocation): void {
+  const maps = binds.map((text) => {
+    const map = parseMap(text);
+    if (isProblem(map)) throw errors.invocation(map.code, `"--bind=${text}": ${map.what}`);
+    const [name = ""] = map.source.split("/", 1);
+    if (archives.some((archive) => archive.name === name)) return map;
+    const what = `"--bind=${text}": there is no archive of the name ${name}`;
+    throw errors.invocation("E_MAP_SOURCE", what);
+  });
+  const problem = mapsProblem(maps);
+  if (problem === undefined) return;
+  const given = `"--bind=${formatMap(problem.map)}"`;
+  throw errors.invocation(problem.code, `${given}: ${problem.what}`);
+}
+
+function checkWhole(invocation: Invocation): void {
+  const { archives, run, command } = invocation;
+  checkBinds(invocation);
   if (run !== undefined && archives.length === 0) {
     const archive = "at least one archive to search (--static, --dynamic or --dynamic-empty)";
     throw usage(`--run=${run}: expected ${archive}`);

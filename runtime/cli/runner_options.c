@@ -155,6 +155,8 @@ static int apply(struct invocation *invocation, enum option option, const char *
 		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_PREPEND, value, failure);
 	case OPTION_ENV_APPEND:
 		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_APPEND, value, failure);
+	case OPTION_BIND:
+		return map_parse(&invocation->maps[invocation->map_count++], value, failure);
 	case OPTION_MAP_ROOT_USER:
 		invocation->map_root_user = true;
 		return 0;
@@ -186,6 +188,39 @@ static int apply(struct invocation *invocation, enum option option, const char *
 	return 0;
 }
 
+/* NAME/DIR: whose folder it is. */
+static int find_archive(const struct invocation *invocation, struct map *map,
+			struct failure *failure)
+{
+	size_t length = strcspn(map->source, "/=");
+
+	for (size_t i = 0; i < invocation->count; i++) {
+		const char *name = invocation->archives[i].name;
+		if (strlen(name) != length || memcmp(name, map->source, length) != 0)
+			continue;
+		map->archive = i;
+		if (map->source[length] == '/') {
+			map->source += length + 1;
+			map->source_size -= length + 1;
+		} else {
+			map->source = ".";
+			map->source_size = 1;
+		}
+		return 0;
+	}
+	return fail(failure, FUSELAGE_E_MAP_SOURCE,
+		    "--bind=%.600s: there is no archive of the name %.*s", map->text, (int)length,
+		    map->source);
+}
+
+static int check_maps(const struct invocation *invocation, struct failure *failure)
+{
+	for (size_t i = 0; i < invocation->map_count; i++)
+		if (find_archive(invocation, &invocation->maps[i], failure) < 0)
+			return -1;
+	return maps_check(invocation->maps, invocation->map_count, failure);
+}
+
 /* A directory, or with --mount-fd none: whoever is at the other end chooses it. */
 static int check_mount(const struct invocation *invocation, struct failure *failure)
 {
@@ -193,7 +228,7 @@ static int check_mount(const struct invocation *invocation, struct failure *fail
 	char **directory = invocation->command;
 
 	if (!mount->file || invocation->count || invocation->run || invocation->doctor ||
-	    (mount->handover && mount->foreground))
+	    invocation->map_count || (mount->handover && mount->foreground))
 		return fail(failure, FUSELAGE_E_USAGE,
 			    "expected --mount=FILE [--options=...] [--foreground] DIR, or "
 			    "--mount-fd=FILE [--options=...], and no other option");
@@ -211,6 +246,8 @@ static int check_whole(const struct invocation *invocation, struct failure *fail
 		return 0;
 	if (mount->file || mount->options || mount->foreground)
 		return check_mount(invocation, failure);
+	if (check_maps(invocation, failure) < 0)
+		return -1;
 	if (invocation->doctor && (invocation->count == 0 || invocation->command[0]))
 		return fail(failure, FUSELAGE_E_USAGE,
 			    "--doctor=%s: expected an archive and no command", invocation->doctor);
@@ -242,7 +279,8 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 		return -1;
 	invocation->archives = calloc(arguments + 1, sizeof *invocation->archives);
 	invocation->variables = calloc(arguments + 1, sizeof *invocation->variables);
-	if (!invocation->archives || !invocation->variables)
+	invocation->maps = calloc(arguments + 1, sizeof *invocation->maps);
+	if (!invocation->archives || !invocation->variables || !invocation->maps)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "archives");
 
 	/* A lone "-" is a command like any other. */

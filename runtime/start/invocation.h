@@ -7,6 +7,7 @@
 
 #include "archive/archive.h"
 #include "bundle/manifest.h"
+#include "bundle/map.h"
 
 /* --mount and --mount-fd, in place of a command. */
 struct mount_request {
@@ -19,6 +20,8 @@ struct mount_request {
 struct invocation {
 	struct archive *archives; /* in the order of the options */
 	size_t count;
+	struct map *maps; /* folders of the archives at paths of their own, or NULL */
+	size_t map_count;
 	bool cache_static; /* zip → squashfs, kept in <home>/cache */
 	bool map_root_user;
 	const char *mount_type; /* "auto", or the name of a strategy */

@@ -16,6 +16,7 @@
 #include "cache/zip_images.h"
 #include "start/run_directory.h"
 #include "start/home.h"
+#include "start/maps.h"
 #include "mount/strategies.h"
 #include "start/on_host.h"
 #include "kernel/namespace.h"
@@ -266,6 +267,8 @@ static int refuse(struct start *start, struct failure *failure)
 	const struct mounting *mounting = &start->mounting;
 	bool needed = strcmp(mounting->type, "loop") == 0 || strcmp(mounting->type, "fuse") == 0;
 
+	if (maps_are_wanted(start) && maps_without_namespace(start, failure) < 0)
+		return -1;
 	if (mounting->refusal.code == FUSELAGE_E_NAMESPACE && (!needed || mounting->on_host))
 		return on_host_begin(start, failure);
 	start->mounting.refused = mounting->refusal;
@@ -288,7 +291,9 @@ static int enter(struct start *start, struct failure *failure)
 		return refuse(start, failure);
 	if (procdir_mount(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
-	return run_directory_cover(start, failure);
+	if (run_directory_cover(start, failure) < 0)
+		return -1;
+	return maps_are_wanted(start) ? maps_prepare(start, failure) : 0;
 }
 
 static void init(const struct start *start, struct image_mount *images)
@@ -352,6 +357,8 @@ static int place_all(struct start *start, struct image_mount *images, struct fai
 		return -1;
 	for (size_t i = 0; result == 0 && i < start->invocation.count; i++)
 		result = place(start, &start->invocation.archives[i], &images[i], i, failure);
+	if (result == 0 && maps_are_wanted(start) && start->identity.kind != NAMESPACE_NONE)
+		result = maps_place(start, failure);
 	return result;
 }
 
@@ -366,7 +373,9 @@ int mount_archives(struct start *start, struct failure *failure)
 	start->mounting.host_namespace = -1;
 	init(start, images);
 	decide(start);
-	result = place_all(start, images, failure);
+	result = maps_are_wanted(start) ? maps_begin(start, failure) : 0;
+	if (result == 0)
+		result = place_all(start, images, failure);
 	if (result == 0)
 		result = procdir_hand_over(&start->procdir, &start->identity, failure);
 	for (size_t i = 0; i < count; i++)

@@ -6,6 +6,7 @@
 #include "base/owned.h"
 #include "fuse/fusermount.h"
 #include "start/janitor.h"
+#include "start/maps.h"
 
 const char *on_host_obstacle(const struct start *start)
 {
@@ -16,6 +17,8 @@ const char *on_host_obstacle(const struct start *start)
 		return "the archives of a command are private to it";
 	if (archive->use != ARCHIVE_STATIC)
 		return "a writable copy is private to its start";
+	if (maps_are_wanted(start))
+		return "a folder at another path is private to its start";
 	return archive->fixed ? "a fixed path is private to its start" : NULL;
 }
 

@@ -197,6 +197,7 @@ function commandLines() {
       ["--static", "name:file.zip", "--dynamic=/run/fuselage/x:f.sfs", "--run", "bin/app", "-x"],
       ["-sfile", "-d=other.b64", "--dynamic-empty", "data", "--cache-static", "--", "sh", "-c"],
       ["--mount=f", "-ocache=1M,uid=0", "--foreground", "dir"],
+      ["--static=a:/proc/self/exe", "--bind=a/lib=!/opt/a", "--bind", "a=?/opt/b", "true"],
       ["--mount-type", "extract", "--map-root-user", "--doctor=json", "--static=/proc/self/exe"],
       ["--mount-fd=f", "--options", "exec"],
       ["--help"],
@@ -222,6 +223,7 @@ async function manifests(tree, scratch, { build, assembleBundle }) {
     { args: ["a", "${FUSELAGE_BUNDLE_DIR}"], env: ["K=V", "L="], unsetEnv: ["M"] },
     { envDefault: ["D=V"], envPrepend: ["P=V", "Q,=V"], envAppend: ["A =V"] },
     { writable: true, mountAt: "/run/fuselage/app", runtimeOptions: false },
+    { maps: [".=?!/opt/app"] },
   ]) {
     await build({ ...common, ...options });
     made.push(sectionOf(readFileSync(output), ".fuselage"));

@@ -100,6 +100,11 @@ static void runner(struct failure *failure)
 		for (size_t i = 0; i < invocation.count; i++)
 			require(*invocation.archives[i].name &&
 				!strchr(invocation.archives[i].name, '/'));
+		for (size_t i = 0; i < invocation.map_count; i++)
+			require(invocation.help || invocation.version ||
+				(invocation.maps[i].archive < invocation.count &&
+				 invocation.maps[i].source_size &&
+				 !strstr(invocation.maps[i].path, "/../")));
 		require(invocation.run || *invocation.command || invocation.help ||
 			invocation.version || invocation.doctor || invocation.mount.file);
 	}
@@ -107,6 +112,7 @@ static void runner(struct failure *failure)
 		archive_close(&invocation.archives[i]);
 	free(invocation.archives);
 	free(invocation.variables);
+	free(invocation.maps);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

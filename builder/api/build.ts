@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { type FileHandle, readFile } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
+import { explainMap, mapsOf } from "../app/folder-maps.ts";
 import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
 import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
@@ -17,7 +18,8 @@ import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
-import { cacheDirectory, frontPath } from "../host/paths.ts";
+import { cacheDirectory, frontPath, runtimePath } from "../host/paths.ts";
+import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
@@ -143,7 +145,10 @@ async function write(
   output: string,
   writeImage: WriteImage,
 ): Promise<BuildResult> {
-  const runtime = await readRuntime(frontPath(options.arch));
+  const maps = mapsOf(app.tree, options.maps);
+  // What maps take is in the larger program alone: most bundles have none.
+  const program = maps.length > 0 ? runtimePath : frontPath;
+  const runtime = await readRuntime(program(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
   const updates = finished.updateInfo !== undefined;
@@ -153,7 +158,7 @@ async function write(
     if (options.check) await requireClosed(handle, options);
   };
   const whole = { ...finish, complete };
-  const file = await writeRun(output, runtime, invocationOf(app, options), writeImage, whole);
+  const file = await writeRun(output, runtime, invocationOf(app, options, maps), writeImage, whole);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
 }
@@ -242,7 +247,11 @@ export async function explain(
   return withPrepared(resolved, given, async ({ app, appDir, options, kind }) => ({
     kind,
     summary: app.summary,
-    lines: [...app.explain, ...needsLine(recordedNeeds(app, options))],
+    lines: [
+      ...app.explain,
+      ...needsLine(recordedNeeds(app, options)),
+      ...mapsOf(app.tree, options.maps).map(explainMap),
+    ],
     warnings: warningsOf(app, appDir, options),
     entry: displayPath(app.entry),
     ...sizes(app.tree),
@@ -253,7 +262,11 @@ const needsLine = (needs: readonly string[]) =>
   needs.length > 0 ? [`needs: ${needs.join(", ")}, of the user namespace of its caller`] : [];
 
 /** What the bundle records. */
-function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "imageSize"> {
+function invocationOf(
+  app: App,
+  options: ResolvedBuildOptions,
+  maps: readonly FolderMap[],
+): Omit<Manifest, "imageSize"> {
   const args = [...app.args, ...options.args];
   const { unset, env, ...built } = environmentOf(app, options);
   const needs = recordedNeeds(app, options);
@@ -270,6 +283,7 @@ function invocationOf(app: App, options: ResolvedBuildOptions): Omit<Manifest, "
         .map(([key, list]) => [key, list.map(byteString)]),
     ),
     ...(options.mountAt !== undefined && { mountAt: byteString(options.mountAt) }),
+    ...(maps.length > 0 && { maps: maps.map(formatMap) }),
     ...(options.writable && { writable: true }),
     ...(needs.length > 0 && { needs }),
     noRuntimeOptions: options.runtimeOptions === false,

@@ -92,7 +92,11 @@ export function withConversion<T>(
   use: (conversion: Conversion) => Promise<T>,
 ): Promise<T> {
   return withImage(given.input, async (inspection, image, handle) => {
-    const options = { ...given, ...(!archGiven && archOf(inspection)) };
+    const options = {
+      ...given,
+      ...(!archGiven && archOf(inspection)),
+      ...(given.maps.length === 0 && { maps: inspection.manifest?.maps?.map(fromBytes) ?? [] }),
+    };
     const workspace = workFolder();
     try {
       return await use(await prepare(options, inspection, image, handle, workspace));

@@ -14,7 +14,7 @@ import type { App } from "./kind.ts";
 import { parseShebang, shebangProgram } from "./plain/shebang.ts";
 import { shellCommands } from "./shell-commands.ts";
 
-type NeedsOptions = Pick<ResolvedBuildOptions, "needs" | "writable" | "mountAt">;
+type NeedsOptions = Pick<ResolvedBuildOptions, "needs" | "writable" | "mountAt" | "maps">;
 
 /** By name of a program: what it needs. */
 const sensitive = new Map<string, string>(
@@ -69,9 +69,10 @@ export async function namespaceWarnings(
 }
 
 /** A copy, or a path, of one start alone takes a namespace of its own. */
-function obstacle(needs: readonly string[], { writable, mountAt }: NeedsOptions): Warning[] {
-  if (needs.length === 0 || (!writable && mountAt === undefined)) return [];
-  const option = writable ? "--writable" : "--mount-at";
+function obstacle(needs: readonly string[], { writable, mountAt, maps }: NeedsOptions): Warning[] {
+  const hasMaps = maps.length > 0;
+  if (needs.length === 0 || (!writable && mountAt === undefined && !hasMaps)) return [];
+  const option = writable ? "--writable" : hasMaps ? "--map" : "--mount-at";
   const message = `${option} takes a user namespace where an ordinary user starts the bundle: ${needs.join(", ")} cannot be had there`;
   return [warning("W_USER_NAMESPACE", message)];
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
+import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
@@ -67,6 +68,11 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
    * first. "none": nothing, and nothing warns of it.
    */
   needs?: readonly Need[] | undefined;
+  /**
+   * Folders of the image that appear at paths of their own: `DIR=/absolute/path`, "." is the whole
+   * image; `DIR=!/path` hides a folder that is there, `DIR=?/path` goes on where it cannot appear.
+   */
+  maps?: readonly string[] | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
   /** node: the interpreter: a version, a path with a slash, "host", or "none". */
@@ -98,6 +104,7 @@ export interface ResolvedBuildOptions extends BuildOptions {
   envPrepend: readonly string[];
   envAppend: readonly string[];
   unsetEnv: readonly string[];
+  maps: readonly string[];
   arch: Architecture;
   format: OutputFormat;
 }
@@ -111,7 +118,8 @@ optionRules.build satisfies Record<
 /**
  * Checks the options and fills in what they default to.
  *
- * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY
+ * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY,
+ *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED
  */
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
@@ -130,6 +138,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     envPrepend: options.envPrepend ?? [],
     envAppend: options.envAppend ?? [],
     unsetEnv: options.unsetEnv ?? [],
+    maps: checkedMaps(options.maps ?? []),
     arch: checkedArch("build", options.arch),
     format: resolveFormat(options, options.output),
   };
@@ -146,6 +155,22 @@ function checkedVariable(pair: string): string {
   const own = new RegExp(`(?<!\\$)\\$(${name}(?!\\w)|\\{${name}(?!\\w)[^}]*\\})`).exec(value)?.[0];
   if (own !== undefined) throw errors.ownVariable(name, value, own);
   return pair;
+}
+
+/**
+ * Maps as a manifest has them. Whether the image has their folders is seen when there is one.
+ *
+ * @throws E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED
+ */
+function checkedMaps(texts: readonly string[]): string[] {
+  const maps = texts.map((text) => {
+    const map = parseTypedMap(text);
+    if (isProblem(map)) throw errors.map(map.code, text, map.what);
+    return map;
+  });
+  const problem = mapsProblem(maps);
+  if (problem) throw errors.map(problem.code, formatMap(problem.map), problem.what);
+  return maps.map(formatMap);
 }
 
 /** Endings that say the language of a script, not what it is called. */

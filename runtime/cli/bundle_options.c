@@ -48,6 +48,8 @@ static int show_info(const struct bundle *bundle)
 		printf("invocation:  %s\n", manifest->invocation[i]);
 	if (manifest->mount_at)
 		printf("mounted at:  %s\n", manifest->mount_at);
+	for (size_t i = 0; i < manifest->map_count; i++)
+		printf("map:         %s\n", manifest->maps[i].text);
 	if (manifest->writable)
 		printf("writable:    a private copy, gone at exit\n");
 	if (manifest->needs)

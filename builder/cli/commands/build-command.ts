@@ -117,6 +117,7 @@ function givenOptions(args: Arguments): GivenOptions {
     writable: on("writable"),
     mountAt: args.text("mount-at"),
     needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),
+    maps: list("map"),
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
     nodeLibc: parsed(args.text("node-libc"), unread<"glibc">),

@@ -84,10 +84,10 @@ describe("a build does not warn", () => {
 });
 
 test("what the options rule out is said", async () => {
-  for (const more of [{ writable: true }, { mountAt: "/run/fuselage/x" }]) {
+  for (const more of [{ writable: true }, { mountAt: "/run/fuselage/x" }, { maps: [".=/opt/x"] }]) {
     expect(await warned({}, { needs: ["ssh", "keyring"], ...more })).toEqual([
       expect.stringMatching(
-        /^--(writable|mount-at) takes a user namespace .*: ssh, keyring cannot/,
+        /^--(writable|mount-at|map) takes a user namespace .*: ssh, keyring cannot/,
       ),
     ]);
     expect(await warned({}, { needs: ["none"], ...more })).toEqual([]);

@@ -46,7 +46,8 @@ export function withoutHostFiles(bytes: Buffer, file: string): Buffer {
   const lists = folderLists(constants);
   const shown = new Set(lists.map((list) => list.map(({ text }) => text).join(" ")));
   if (blanked.length > 0 && lists.length === 0) return out;
-  if (lists.length < 1 || lists.length > MAX_LISTS || shown.size !== 1) {
+  const whole = lists.flat().every(({ text }) => FOLDER.test(text));
+  if (lists.length < 1 || lists.length > MAX_LISTS || shown.size !== 1 || !whole) {
     throw errors.libcUnknown(file, "the dynamic linker's own folders are not as expected", {
       ...{ expected: "one list, once or twice", actual: [...shown].join("; ") || "none" },
     });
@@ -63,8 +64,8 @@ function* texts(bytes: Buffer): Generator<Constant> {
 }
 
 /**
- * Folders that stand one behind the other. A text right before that ends as a folder does and is none
- * becomes part of the list, so that the list is none that is expected.
+ * Folders that stand one behind the other. A text that only ends as a folder becomes part of a list too:
+ * then it is none that is expected.
  */
 function folderLists(constants: readonly Constant[]): Constant[][] {
   const lists: Constant[][] = [];

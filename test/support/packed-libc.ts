@@ -83,7 +83,7 @@ function changed(name: string, bytes: Buffer): Buffer | Promise<Buffer> {
 }
 
 /** Where this machine has a library. */
-function hostLibrary(name: string): string {
+export function hostLibrary(name: string): string {
   const file = execFileSync("gcc", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
   return path.resolve(file);
 }

@@ -93,7 +93,7 @@ function nativePart(name, wanted) {
   };
 }
 
-/** The stubs, for all machines that they know: each is a file of some kilobytes. @type {Part} */
+/** The stubs, for all machines: each is a file of some kilobytes. @type {Part} */
 const stubsPart = {
   name: "stubs",
   inputs: [
@@ -101,13 +101,11 @@ const stubsPart = {
     "runtime/generated/names.h",
     "runtime/generated/own_loader.h",
     "scripts/build",
-    "scripts/spec/own-loader.json",
+    "scripts/spec/machines.json",
     "package-lock.json",
   ],
-  outputs: JSON.parse(
-    readFileSync(path.join(root, "scripts/spec/own-loader.json"), "utf8"),
-  ).machines.flatMap((/** @type {{name: string}} */ { name }) =>
-    ["loader", "variables"].map((stub) => `dist/stubs/${name}/${stub}`),
+  outputs: architectures.flatMap((arch) =>
+    ["loader", "variables"].map((stub) => `dist/stubs/${arch}/${stub}`),
   ),
   async build() {
     const { buildStubs } = await import("./build/stubs.mjs");

@@ -1,5 +1,5 @@
 /** Which programs cannot be given a dynamic linker of their own, and why. */
-import { ownLoaderFormat } from "../generated/spec.ts";
+import { machines } from "../generated/spec.ts";
 import { PROGRAM_BYTES } from "./append-segment.ts";
 import { DT, type DynamicFacts, dynamicEntries } from "./dynamic.ts";
 import { type ElfFile, machineName, PT_DYNAMIC, PT_INTERP, PT_LOAD } from "./read.ts";
@@ -48,7 +48,7 @@ export function refusal(
 ): Refusal | undefined {
   const { elf } = facts;
   const refuse = (reason: RefusalReason, detail: string) => ({ reason, detail });
-  const machine = ownLoaderFormat.machines.find((one) => one.elfMachine === elf.machine);
+  const machine = machines.find((one) => one.elfMachine === elf.machine);
   if (machine === undefined || elf.bits !== 64) {
     const name = elf.bits === 64 ? machineName(elf.machine) : `${elf.bits}-bit`;
     return refuse("machine", `it is for another machine (${name})`);

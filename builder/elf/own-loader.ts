@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import * as errors from "../errors.ts";
-import { ownLoaderFormat } from "../generated/spec.ts";
+import { machines, ownLoaderFormat } from "../generated/spec.ts";
 import { stubPath } from "../host/paths.ts";
 import {
   placeBehind,
@@ -78,7 +78,7 @@ export async function startByOwnLoader(
   if (why !== undefined) throw errors.libcProgram(file, why.detail);
   const roomy = withRoomForHook(plain, before, given, file);
   const { elf, interpreter = "" } = roomy === plain ? before : await readDynamicBytes(roomy, file);
-  const machine = ownLoaderFormat.machines.find((one) => one.elfMachine === elf.machine);
+  const machine = machines.find((one) => one.elfMachine === elf.machine);
   if (machine === undefined) throw errors.internal(new Error(`${file}: no stub`));
   const stub = readFileSync(stubPath(machine.name, "loader"));
 

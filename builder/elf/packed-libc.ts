@@ -10,7 +10,7 @@
  */
 import { readFileSync } from "node:fs";
 import * as errors from "../errors.ts";
-import { libcVariablesFormat, ownLoaderFormat } from "../generated/spec.ts";
+import { libcVariablesFormat, machines } from "../generated/spec.ts";
 import { stubPath } from "../host/paths.ts";
 import {
   placeBehind,
@@ -43,7 +43,7 @@ const GCONV_COUNT = 2;
  */
 export async function withPrivateVariables(bytes: Buffer, file: string): Promise<Buffer> {
   const elf = await readElfBytes(bytes, file);
-  const machine = ownLoaderFormat.machines.find((one) => one.elfMachine === elf.machine);
+  const machine = machines.find((one) => one.elfMachine === elf.machine);
   if (machine === undefined || elf.bits !== 64) {
     throw errors.libcUnknown(file, "the libc is for a machine that no program is packed for");
   }

@@ -4,20 +4,15 @@
 //
 // Output: dist/stubs/<machine>/loader and variables, pieces of bytes without any format around them.
 
-import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { job } from "./jobs.mjs";
+import { architectures, machineOf } from "./machines.mjs";
 import { cFiles, runtimeFlags, runtimeTarget } from "./runtime.mjs";
 import { compile, root, zig } from "./toolchain.mjs";
 
-/** @import {OwnLoader} from "../generate/types.mts" */
-
-/** @type {OwnLoader} */
-const { machines } = JSON.parse(
-  readFileSync(path.join(root, "scripts/spec/own-loader.json"), "utf8"),
-);
+/** @import {Machine} from "../generate/types.mts" */
 
 /** The stubs, by their names in dist/, and which files each is made of. @type {Record<string, RegExp>} */
 const STUBS = { loader: /^(?!variables)/, variables: /^variables/ };
@@ -47,7 +42,7 @@ const PLACES = [0, 0x10010];
 /**
  * Links a stub at two places, and compares.
  *
- * @param {OwnLoader["machines"][number]} machine
+ * @param {Machine} machine
  * @param {string[]} objects
  * @param {string} file without an ending
  */
@@ -78,10 +73,10 @@ async function link({ name, emulation }, objects, file) {
 }
 
 /** Builds the stubs for one machine. @returns {Promise<string[]>} their files, from the root */
-async function buildFor(/** @type {OwnLoader["machines"][number]} */ machine) {
+async function buildFor(/** @type {Machine} */ machine) {
   const dir = path.join(root, "build/stubs", machine.name);
   const all = [
-    ...[...runtimeTarget(machine.name), ...flags, ...machine.flags],
+    ...[...runtimeTarget(machine.name), ...flags, ...machine.compilerFlags, ...machine.stubFlags],
     ...(await runtimeFlags([])),
   ];
   const sources = [...(await cFiles(folder)), ...ENTRIES.map((name) => path.join(folder, name))];
@@ -103,7 +98,7 @@ async function buildFor(/** @type {OwnLoader["machines"][number]} */ machine) {
 
 /** Builds them for every machine. @returns {Promise<string[]>} their files, from the root */
 export async function buildStubs() {
-  return (await Promise.all(machines.map(buildFor))).flat();
+  return (await Promise.all(architectures.map(machineOf).map(buildFor))).flat();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -26,18 +26,11 @@ function neededFiles(/** @type {Package} */ { read }) {
   const { bin, man, exports } = JSON.parse(read("package.json"));
   const machines = architectures.flatMap((arch) => [
     ...["front", "fuselage"].map((name) => `dist/runtime/${arch}/${name}`),
+    ...["loader", "variables"].map((stub) => `dist/stubs/${arch}/${stub}`),
     `dist/native/linux-${machineOf(arch).node}.node`,
   ]);
-  const { machines: stubMachines } = JSON.parse(
-    readFileSync(path.join(root, "scripts/spec/own-loader.json"), "utf8"),
-  );
-  const stubs = stubMachines.flatMap((/** @type {{name: string}} */ { name }) =>
-    ["loader", "variables"].map((stub) => `dist/stubs/${name}/${stub}`),
-  );
   const named = [...Object.values(bin), ...man, ...Object.values(exports["."])];
-  return [...machines, ...stubs, ...named, "README.md", "LICENSE"].map((file) =>
-    path.normalize(file),
-  );
+  return [...machines, ...named, "README.md", "LICENSE"].map((file) => path.normalize(file));
 }
 
 /** Man pages go with a command that the package installs, or nobody finds what they tell of. */

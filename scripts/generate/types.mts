@@ -74,6 +74,8 @@ export interface Machine {
   emulation: string;
   /** What makes programs for every such machine, not for this one's model. */
   compilerFlags: string[];
+  /** What makes code that runs wherever it is put, with landing pads for jumps. */
+  stubFlags: string[];
 }
 
 /** machines.json */
@@ -123,17 +125,6 @@ export interface OwnLoader {
   libcs: string[];
   /** What a packed libc.so.6 is told. */
   variables: { magic: string; fields: OwnLoaderField[] };
-  /** Machines that the stubs are built for. */
-  machines: {
-    name: string;
-    elfMachine: number;
-    /** What a segment's address and offset are congruent for: the largest page of its kernels. */
-    pageBytes: number;
-    /** The linker's name for it. */
-    emulation: string;
-    /** What makes code that runs wherever it is put, with landing pads. */
-    flags: string[];
-  }[];
 }
 
 /** A row of host-libraries.json: libraries that are never packed. */

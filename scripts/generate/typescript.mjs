@@ -149,13 +149,10 @@ function appimageParts(/** @type {Spec} */ { appimage: { magic, type, magicOffse
 }
 
 function ownLoaderParts(/** @type {Spec} */ { ownLoader: { magic, version, fields, ...lists } }) {
-  const machines = lists.machines.map(({ name, elfMachine, pageBytes }) => {
-    return { name, elfMachine, pageBytes };
-  });
   const { modes, libcs, variables } = lists;
   return [
     described("The loader stub's description; `fields` has offsets, bytes.", "ownLoaderFormat", {
-      ...{ magic, version, modes, libcs, machines, fields: offsetsOf(fields) },
+      ...{ magic, version, modes, libcs, fields: offsetsOf(fields) },
     }),
     described("The same of what a packed libc.so.6 is given.", "libcVariablesFormat", {
       magic: variables.magic,
@@ -165,11 +162,15 @@ function ownLoaderParts(/** @type {Spec} */ { ownLoader: { magic, version, field
 }
 
 function machineParts(/** @type {Spec} */ { machines }) {
-  const known = machines.built.map(({ name, aliases, node, elfMachine }) => {
-    return { name, aliases, node, elfMachine };
+  const known = machines.built.map(({ name, aliases, node, elfMachine, pageBytes }) => {
+    return { name, aliases, node, elfMachine, pageBytes };
   });
   return [
-    described("Machines that bundles are made for: names, e_machine.", "machines", known),
+    described(
+      "Machines that bundles are made for: names, e_machine, the largest page of their kernels.",
+      "machines",
+      known,
+    ),
     described("Machines that are only known by name.", "otherMachines", machines.others),
   ];
 }

@@ -77,7 +77,8 @@ export function dependencyMissing(dir: string, name: string, importer: string): 
 export function entryNone(dir: string): BundleError {
   return new BundleError("E_ENTRY_NONE", "package.json names no program to start", {
     path: dir,
-    expected: (name) => `bin, main, exports or index.js that exists; or ${name("entry")}`,
+    expected: (name) =>
+      `bin, main, exports, index.js or server.js that exists; or ${name("entry")}`,
     hint: (name) => `Say which file to start, for example: ${name("entry", "src/server.js")}`,
   });
 }
@@ -101,6 +102,17 @@ export function interpreter(
 export function packageMalformed(path: string, cause: unknown): BundleError {
   return new BundleError("E_NODE_PACKAGE", `is no package.json: ${systemReason(cause)}`, {
     path,
+    cause,
+  });
+}
+
+/** @param name of the package, where no other failure says it */
+export function plugAndPlay(loader: string, name?: string, cause?: BundleError): BundleError {
+  const what =
+    name === undefined ? cause?.wordsFor(String).message : `${name} is in no node_modules`;
+  return new BundleError("E_NODE_PNP", `${what}; Yarn's Plug'n'Play may have it`, {
+    path: loader,
+    expected: "packages in node_modules, where Node finds them",
     cause,
   });
 }

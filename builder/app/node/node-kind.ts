@@ -17,6 +17,7 @@ import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
 import { addFlagFiles, nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
+import { missingUnderPlugAndPlay, refusePlugAndPlay } from "./plug-n-play.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 import {
   asItIsReason,
@@ -41,11 +42,14 @@ export const node: Kind = {
 async function prepare(request: AppRequest): Promise<App> {
   const reader = new PackageReader();
   const entry = await findEntry(reader, request.source);
+  await refusePlugAndPlay(reader, entry.dir);
   const target = targetFor(request.options.arch, request.options.nodeLibc ?? "glibc");
   // It is looked at for as long as the sources are, which need no more of it than its version.
   const finding = chooseInterpreter(request, target);
   try {
     return await prepareWith(request, { reader, entry, target, finding });
+  } catch (failure) {
+    throw missingUnderPlugAndPlay(failure, entry.dir);
   } finally {
     // Its failure comes first, and nobody removes the workspace under it.
     await finding;

@@ -525,8 +525,10 @@ export function inputEmpty(path: string): BundleError {
   return new BundleError("E_INPUT_EMPTY", "there is nothing to pack", { path });
 }
 
-export function inputMissing(path: string, cause?: unknown): BundleError {
-  return new BundleError("E_INPUT_MISSING", "does not exist", { path, cause });
+/** @param isLink whether a link stands there, which leads to nothing */
+export function inputMissing(path: string, cause?: unknown, isLink = false): BundleError {
+  const what = isLink ? "is a symbolic link that leads to nothing" : "does not exist";
+  return new BundleError("E_INPUT_MISSING", what, { path, cause });
 }
 
 /** @param actual what it is instead */

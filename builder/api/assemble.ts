@@ -1,10 +1,11 @@
 /** Squashfs image + recorded invocation → bundle. The image is appended as it is. */
+import { constants } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { type AssembleOptions, resolveAssembleOptions } from "../config/assemble-options.ts";
 import { alignImage, hasElfMagic } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import { squashfsFormat, version } from "../generated/spec.ts";
-import { runtimePath } from "../host/paths.ts";
+import { isLink, runtimePath } from "../host/paths.ts";
 import { checkComplete } from "../image/locate.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { kindOf, resolveOutput } from "../output/atomic.ts";
@@ -60,8 +61,10 @@ export async function assembleBundle(given: AssembleOptions): Promise<AssembleRe
     );
   }
   const runtime = await readRuntime(runtimePath(options.arch));
-  const source = await open(options.archive).catch((cause: unknown) => {
-    if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(options.archive, cause);
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const source = await open(options.archive, flags).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "ENOENT")
+      throw errors.inputMissing(options.archive, cause, isLink(options.archive));
     throw errors.fileUnreadable(options.archive, cause);
   });
   try {

@@ -2,7 +2,7 @@
  * A file that holds an image (an AppImage, a bundle, a squashfs image) → bundle. The image is taken
  * over byte for byte, unless an option asks for another.
  */
-import { mkdirSync } from "node:fs";
+import { constants, mkdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { chooseEntry } from "../app/choose-entry.ts";
@@ -52,7 +52,7 @@ const repacking = ["compression", "level", "blockSize", "keepMtimes", "keepOwner
 
 /** Whether a file holds an image to take over. What is wrong with others, their kind says. */
 export async function holdsImage(file: string): Promise<boolean> {
-  const handle = await open(file).catch(() => undefined);
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (handle === undefined) return false;
   try {
     if (!(await handle.stat()).isFile()) return false;

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { isLink } from "../host/paths.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { addFile } from "../input/add-input.ts";
 import { kindOf } from "../output/atomic.ts";
@@ -32,7 +33,9 @@ export interface SourceOptions {
 export async function openSource(options: SourceOptions): Promise<DetectInput> {
   const stats = await stat(options.input).catch((cause: unknown) => {
     const code = errors.errnoCode(cause);
-    if (code === "ENOENT" || code === "ENOTDIR") throw errors.inputMissing(options.input, cause);
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      throw errors.inputMissing(options.input, cause, code === "ENOENT" && isLink(options.input));
+    }
     throw errors.fileUnreadable(options.input, cause);
   });
   if (!stats.isDirectory() && !stats.isFile()) {

@@ -3,7 +3,7 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { optionRules, outputEndings } from "../generated/spec.ts";
 import type { Architecture } from "../host/paths.ts";
-import { checkedArch, checkedName } from "./build-options.ts";
+import { checkedArch, checkedName, usableName } from "./build-options.ts";
 import { parseInvocation } from "./invocation.ts";
 import { checkOptions } from "./validate.ts";
 
@@ -52,7 +52,5 @@ export function resolveAssembleOptions(options: AssembleOptions): ResolvedAssemb
 function defaultName(output: string): string {
   const base = path.basename(output);
   const { bundle } = outputEndings;
-  return base.length > bundle.length && base.endsWith(bundle)
-    ? base.slice(0, -bundle.length)
-    : base;
+  return usableName(base.endsWith(bundle) ? base.slice(0, -bundle.length) : base, base);
 }

@@ -181,9 +181,17 @@ const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
 
 /** The folder's own name, also for "." and ".."; a script's without its ending. */
 function defaultName(input: string): string {
-  const name = path.basename(path.resolve(input)) || "app";
+  const name = path.basename(path.resolve(input));
   const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
-  return name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, "");
+  return usableName(name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, ""), name);
+}
+
+/**
+ * The first of some names that a folder and a process can have for people: one that is nothing but dots,
+ * blanks and dashes is none, and control characters are not taken.
+ */
+export function usableName(...names: readonly string[]): string {
+  return names.find((name) => /[^.\s\p{Pd}_]/u.test(name) && !/[/\p{Cc}]/u.test(name)) ?? "app";
 }
 
 /** @throws E_OPTION_VALUE when it cannot name a bundle: not every name of a file can */

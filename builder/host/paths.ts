@@ -1,5 +1,5 @@
 /** Where the parts of this package lie, in a checkout and as installed. */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +33,11 @@ export function packageRoot(): string {
     dir = parent;
   }
   return dir;
+}
+
+/** Whether a symbolic link stands at a path. */
+export function isLink(file: string | Buffer): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 /** What is known of a machine. */

@@ -1,5 +1,5 @@
 /** Files of the host put anywhere into a tree. Contents stay on disk. */
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { type Contents, type FileNode, fileNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
@@ -46,12 +46,16 @@ async function examine(file: string | Buffer) {
   const stats = await stat(file, { bigint: true }).catch((cause: unknown) => {
     throw errors.fileUnreadable(shown, cause);
   });
+  // Contents are read without following links, for what stands in a folder.
+  const real = await realpath(file, { encoding: "buffer" }).catch((cause: unknown) => {
+    throw errors.fileUnreadable(shown, cause);
+  });
   if (!stats.isFile())
     throw errors.fileKind(shown, stats.isDirectory() ? "folder" : "special file");
   const { dev, ino, mtimeNs, ctimeNs } = stats;
   const contents: Contents = {
     from: "disk",
-    path: name,
+    path: real.toString("latin1"),
     size: Number(stats.size),
     identity: { dev, ino, mtimeNs, ctimeNs },
   };

@@ -1,13 +1,16 @@
 /** A folder that appears under its name only when it is complete. */
+import { statSync } from "node:fs";
 import { readdir, realpath, rename } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { isLink } from "../host/paths.ts";
 import {
   keepTemporary,
   removeTemporary,
   type TemporaryFolder,
   temporaryFolder,
 } from "../host/temporary.ts";
+import { kindOf } from "./atomic.ts";
 
 /**
  * Fills a new folder and gives it its name. When that fails nothing is left.
@@ -55,6 +58,12 @@ function failed(dir: string, what: string, cause: unknown): Error {
   return errors.extractFailed(dir, `${what} failed: ${errors.systemReason(cause)}`, cause);
 }
 
+/** What is there that is no folder, in words. */
+function standsThere(file: string): string {
+  const kind = kindOf(statSync(file));
+  return isLink(file) ? `a symbolic link to a ${kind}` : `a ${kind}`;
+}
+
 /** The real path of `dir`, which is missing or an empty folder. */
 async function freeDirectory(dir: string): Promise<string> {
   const there = await realpath(dir).catch((cause: unknown) => {
@@ -62,6 +71,7 @@ async function freeDirectory(dir: string): Promise<string> {
     throw errors.extractFailed(dir, `cannot be used: ${errors.systemReason(cause)}`, cause);
   });
   if (there === undefined) {
+    if (isLink(dir)) throw errors.extractExists(dir, "a symbolic link that leads to nothing");
     const resolved = path.resolve(dir);
     const parent = await realpath(path.dirname(resolved)).catch((cause: unknown) => {
       const what = `the folder that should hold it cannot be used: ${errors.systemReason(cause)}`;
@@ -70,7 +80,8 @@ async function freeDirectory(dir: string): Promise<string> {
     return path.join(parent, path.basename(resolved));
   }
   const names = await readdir(there).catch((cause: unknown) => {
-    const actual = errors.errnoCode(cause) === "ENOTDIR" ? "a file" : errors.systemReason(cause);
+    const actual =
+      errors.errnoCode(cause) === "ENOTDIR" ? standsThere(dir) : errors.systemReason(cause);
     throw errors.extractExists(dir, actual);
   });
   if (names.length > 0) throw errors.extractExists(dir, `a folder with ${names.length} entries`);

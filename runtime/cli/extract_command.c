@@ -61,6 +61,23 @@ static int open_place(struct place *place, const char *target, struct failure *f
 	return place->parent < 0 ? fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target) : 0;
 }
 
+/* What stands where a directory should be. */
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return "file";
+	case S_IFLNK:
+		return "symbolic link";
+	case S_IFIFO:
+		return "fifo";
+	case S_IFSOCK:
+		return "socket";
+	default:
+		return "device";
+	}
+}
+
 static int check_target(const struct place *place, bool merged, struct failure *failure)
 {
 	struct stat st;
@@ -71,8 +88,8 @@ static int check_target(const struct place *place, bool merged, struct failure *
 			       fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", place->target);
 	if (!S_ISDIR(st.st_mode))
 		return fail(failure, FUSELAGE_E_EXTRACT_EXISTS,
-			    "%s: expected nothing or %s directory, found a file", place->target,
-			    merged ? "a" : "an empty");
+			    "%s: expected nothing or %s directory, found a %s", place->target,
+			    merged ? "a" : "an empty", kind_of(st.st_mode));
 	int entries = merged ? 0 : count_entries(place->parent, place->name);
 	if (entries < 0)
 		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", place->target);

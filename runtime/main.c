@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "bundle/bundle.h"
 #include "cli/doctor.h"
+#include "cli/libc_report.h"
 #include "cli/help.h"
 #include "start/home.h"
 #include "start/exec.h"
@@ -212,7 +213,11 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 			    "--bundle-doctor: expected --json or nothing, found \"%.80s\"",
 			    args[json]);
 	start->is_bundle = bundle->manifest.entry != NULL;
-	return take_bundle(start, bundle, failure) < 0 ? -1 : examine(start, json, failure);
+	/* Beside the array, which is of strategies. */
+	if (take_bundle(start, bundle, failure) < 0)
+		return -1;
+	libc_report(&bundle->manifest, json ? stderr : stdout);
+	return examine(start, json, failure);
 }
 
 static int run_mount(struct start *start, struct bundle *bundle, char **args,

@@ -1,4 +1,5 @@
 /** A manifest as the commands show it. */
+import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import { displayPath } from "../tree/path.ts";
 
@@ -19,11 +20,18 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.maps && { maps: manifest.maps.map(fromBytes) }),
     writable: manifest.writable === true,
     ...(manifest.needs && { needs: manifest.needs.map(fromBytes) }),
+    ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
     arch: manifest.arch,
   };
+}
+
+/** Its parts; of a line that a later builder wrote the whole text. */
+function libcJson(bytes: string): Record<string, unknown> {
+  const text = fromBytes(bytes);
+  return { ...(parseLibc(text) ?? { text }) };
 }
 
 /** Rows of name and value for people; an empty value is not shown. */
@@ -44,6 +52,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["maps", list(manifest.maps ?? [])],
     ["writable", manifest.writable ? "a private copy, gone at exit" : ""],
     ["needs", displayPath((manifest.needs ?? []).join(", "))],
+    ["libc", list(manifest.libc ?? [])],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

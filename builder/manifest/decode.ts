@@ -67,6 +67,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   }
   const maps = values.get(manifestTags.MAP);
   checkMaps(maps ?? [], file);
+  const libc = values.get(manifestTags.LIBC);
   const appImageType = one(manifestTags.APPIMAGE);
   if (appImageType !== undefined && !/^[0-9]{1,3}$/.test(appImageType)) {
     throw errors.manifestMalformed(file, "APPIMAGE is not a type", {
@@ -94,6 +95,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     imageSize: imageSize(required(manifestTags.IMAGE_SIZE, "IMAGE_SIZE"), file),
     noRuntimeOptions: words.has(optionWords.NO_RUNTIME_OPTIONS),
     ...(appImageType !== undefined && { appImageType: Number(appImageType) }),
+    ...(libc && { libc }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };

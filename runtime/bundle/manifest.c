@@ -169,6 +169,10 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	case FUSELAGE_MANIFEST_APPIMAGE:
 		manifest->appimage = true;
 		return 0;
+	case FUSELAGE_MANIFEST_LIBC:
+		if (manifest->libc_count < sizeof manifest->libcs / sizeof *manifest->libcs)
+			manifest->libcs[manifest->libc_count++] = record->value;
+		return 0;
 	default:
 		if (record->flags & FUSELAGE_MANIFEST_CRITICAL)
 			return fail(failure, FUSELAGE_E_MANIFEST_VERSION,

@@ -34,6 +34,8 @@ struct manifest {
 	size_t variable_count;
 	uint64_t image_size; /* bytes, padding included */
 	bool runtime_options;
+	const char *libcs[2]; /* what is said of each libc in the image: glibc, musl */
+	size_t libc_count;
 	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */
 };

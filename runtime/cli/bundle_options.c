@@ -58,6 +58,8 @@ static int show_info(const struct bundle *bundle)
 		printf("arg:         %s\n", manifest->args[i]);
 	for (size_t i = 0; i < manifest->variable_count; i++)
 		show_variable(&manifest->variables[i]);
+	for (size_t i = 0; i < manifest->libc_count; i++)
+		printf("libc:        %s\n", manifest->libcs[i]);
 	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
 	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",

@@ -450,6 +450,15 @@ export function fileUnreadable(path: string, cause: unknown): BundleError {
   });
 }
 
+/** @param names that no module is for @param folder of the modules */
+export function gconv(names: readonly string[], folder: string): BundleError {
+  const what = `no module converts ${names.map(quote).join(", ")}`;
+  return new BundleError("E_GCONV", what, {
+    path: folder,
+    expected: (name) => `names of its gconv-modules for ${name("gconv")}`,
+  });
+}
+
 export function gpgMissing(): BundleError {
   return new BundleError("E_GPG_MISSING", "the program gpg is not installed, or not in PATH");
 }
@@ -575,6 +584,35 @@ export function kindUnknown(path: string): BundleError {
   });
 }
 
+/** @param folder that the libc is in @param names that its dynamic linker could have */
+export function libcLoader(folder: string, names: readonly string[]): BundleError {
+  return new BundleError("E_LIBC_LOADER", "the dynamic linker of this libc is not beside it", {
+    path: folder,
+    expected: [...new Set(names)].join(" or "),
+    actual: "nothing there for this architecture",
+  });
+}
+
+/** @param expected machine of the bundle @param actual machine of the libc */
+export function libcMachine(path: string, expected: string, actual: string): BundleError {
+  const what = "this libc is for another machine than the bundle";
+  return new BundleError("E_LIBC_MACHINE", what, { path, expected, actual });
+}
+
+/** @param looked dynamic linkers that were looked for */
+export function libcMissing(
+  kind: string,
+  arch: string,
+  sysroot: string,
+  looked: readonly string[],
+): BundleError {
+  return new BundleError("E_LIBC_MISSING", `there is no ${kind} for ${arch} to pack`, {
+    path: sysroot === "" ? undefined : sysroot,
+    expected: `${looked.join(" or ")}, or libc.so.6 in a folder of the system`,
+    actual: "nothing there for this architecture",
+  });
+}
+
 /** @param why why a program cannot start by a dynamic linker of its own */
 export function libcProgram(path: string, why: string): BundleError {
   return new BundleError("E_LIBC_PROGRAM", `the program cannot start with a packed libc: ${why}`, {
@@ -585,6 +623,20 @@ export function libcProgram(path: string, why: string): BundleError {
 /** @param what the part that is not as it should be */
 export function libcUnknown(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_LIBC_UNKNOWN", what, { ...details, path });
+}
+
+/** @param version that the program asks for @param has version of the libc in `folder` */
+export function libcVersion(
+  path: string,
+  version: string,
+  has: string,
+  folder: string,
+): BundleError {
+  return new BundleError("E_LIBC_VERSION", "the libc that is to be packed is older than this", {
+    path,
+    expected: version,
+    actual: `glibc ${has} in ${folder}`,
+  });
 }
 
 /** @param reason why it is left to the target */

@@ -13,7 +13,7 @@ export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
 export type { OutputFormat } from "./config/appimage-options.ts";
 export type { AssembleOptions } from "./config/assemble-options.ts";
-export type { BuildOptions, BundleMode, Need } from "./config/build-options.ts";
+export type { BuildOptions, BundleMode, LibcMode, Need } from "./config/build-options.ts";
 export {
   type BundleConfig,
   defineConfig,

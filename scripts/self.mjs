@@ -48,6 +48,8 @@ export async function packSelf(output, { onProgress } = {}) {
       entry: "dist/cli/main.js",
       // It finds its parts, the addon and the runtimes, from where they lie.
       bundle: "none",
+      // The Node that runs it is the one that it packs without a network, so that stays as it came.
+      libc: "host",
       exclude: unpublished,
       onProgress,
       onReport: (line) => console.error(line),

@@ -19,6 +19,7 @@ import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { cacheDirectory, frontPath, runtimePath } from "../host/paths.ts";
+import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
@@ -243,7 +244,8 @@ export async function explain(
   given: Omit<BuildOptions, "output"> & { output?: string },
 ): Promise<Explanation> {
   // No file is written, so any name will do for the check of the other options.
-  const resolved = resolveBuildOptions({ ...given, output: given.output || "unwritten" });
+  const output = given.output || "unwritten";
+  const resolved = { ...resolveBuildOptions({ ...given, output }), explains: true };
   return withPrepared(resolved, given, async ({ app, appDir, options, kind }) => ({
     kind,
     summary: app.summary,
@@ -288,6 +290,7 @@ function invocationOf(
     ...(needs.length > 0 && { needs }),
     noRuntimeOptions: options.runtimeOptions === false,
     ...(options.format === "appimage" && { appImageType: appimageFormat.type }),
+    ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
     version,
     arch: options.arch,
   };

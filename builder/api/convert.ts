@@ -18,6 +18,7 @@ import { architectures } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { locateImage } from "../image/locate.ts";
 import { isPackedXattr, treeFromDirectory } from "../input/add-directory.ts";
+import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
@@ -160,11 +161,13 @@ async function prepare(
 }
 
 /** @throws E_OPTION_CONFLICT for options that say how an app is made */
-function checkOptions({ kind, withLibs, libs }: ResolvedBuildOptions): void {
+function checkOptions({ kind, withLibs, libs, libc, gconv }: ResolvedBuildOptions): void {
   const given = {
     kind: kind !== undefined && kind !== "auto",
     withLibs: withLibs === true,
     libs: (libs ?? []).length > 0,
+    libc: libc === "pack",
+    gconv: gconv !== undefined,
   };
   for (const [key, isGiven] of Object.entries(given)) {
     if (!isGiven) continue;
@@ -192,6 +195,9 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
     envAppend: manifest?.envAppend?.map(fromBytes) ?? [],
     unsetEnv: manifest?.unset?.map(fromBytes) ?? [],
     ...(manifest?.needs && { needs: manifest.needs }),
+    ...(manifest?.libc && {
+      libc: manifest.libc.flatMap((text) => parseLibc(fromBytes(text)) ?? []),
+    }),
     summary: `image (${kind}, at byte ${imageOffset})`,
     explain: [],
     warnings: [],

@@ -4,6 +4,7 @@
  */
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
+import type { LibcRecord } from "../libraries/libc/libc-record.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Warning } from "../warnings.ts";
 
@@ -67,6 +68,8 @@ export interface App {
   unsetEnv: readonly string[];
   /** What it needs of its caller's user namespace, beside what the options say. */
   needs?: readonly string[];
+  /** A libc that its programs are started by, for each kind of it. */
+  libc?: readonly LibcRecord[];
   /** One line: what it is and why. */
   summary: string;
   /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */

@@ -10,6 +10,7 @@ import { checkCategories } from "../config/categories.ts";
 import * as errors from "../errors.ts";
 import { renderTemplate } from "../host/template.ts";
 import { addFile } from "../input/add-input.ts";
+import { asksForLibraries } from "../libraries/add-libraries.ts";
 import { fileNode, symlinkNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -105,8 +106,8 @@ export async function completeAppDir(app: App, options: ResolvedBuildOptions): P
 }
 
 /** Whether preparing the app has looked at the libraries of its programs. */
-function reportsLibraries(app: App, { withLibs, libs }: ResolvedBuildOptions): boolean {
-  return app.kind !== "plain" || withLibs === true || (libs ?? []).length > 0;
+function reportsLibraries(app: App, options: ResolvedBuildOptions): boolean {
+  return app.kind !== "plain" || asksForLibraries(options);
 }
 
 /** Name of files and of the icon: the application's id, else one made of its name. */

@@ -16,6 +16,9 @@ export type BundleMode = "strict" | "fast" | "none";
 /** What the kernel keeps for each user namespace: set-id programs' rights, owners of files, keyrings. */
 export type Need = "setuid" | "ssh" | "keyring" | "none";
 
+/** Which libc starts the programs of a bundle. */
+export type LibcMode = "auto" | "host" | "pack";
+
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
@@ -55,6 +58,14 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   targetHas?: readonly string[] | undefined;
   /** Folder that libraries are looked for in, in place of this machine's root. */
   sysroot?: string | undefined;
+  /**
+   * "auto": the libc goes along where all that the programs load does, and is used on machines whose own is
+   * too old or missing. "pack": it is used everywhere, and brings `withLibs` along. "host": the machine's.
+   * Default "auto".
+   */
+  libc?: LibcMode | undefined;
+  /** Character sets that iconv of the packed libc knows, "all" or "none". Default: usual ones where a program asks. */
+  gconv?: readonly string[] | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */
   devices?: boolean | undefined;
   /** Default: this machine's. */
@@ -107,6 +118,8 @@ export interface ResolvedBuildOptions extends BuildOptions {
   maps: readonly string[];
   arch: Architecture;
   format: OutputFormat;
+  /** Whether what goes into the file is to be said, and not only packed. */
+  explains?: boolean;
 }
 
 /** The types and the table name the same keys, or this does not compile. */
@@ -128,6 +141,11 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   checkLevel(options.compression ?? "zstd", options.level);
   if (options.needs?.includes("none") && new Set(options.needs).size > 1) {
     throw errors.optionConflict((name) => `${name("needs")}: none stands alone`);
+  }
+  if (options.libc === "host" && options.gconv !== undefined) {
+    const what = (name: errors.OptionNames) =>
+      `${name("gconv")} is for a libc that is packed, and ${name("libc", "host")} packs none`;
+    throw errors.optionConflict(what);
   }
   return {
     ...options,

@@ -9,15 +9,22 @@ import { createHash } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { imageOptions } from "../config/image-options.ts";
 import type { DynamicEdit } from "../elf/dynamic-edit.ts";
 import { withRunPath } from "../elf/run-path.ts";
 import * as errors from "../errors.ts";
+import { cacheDirectory } from "../host/paths.ts";
 import { addFile, diskContents } from "../input/add-input.ts";
 import { fromBytes } from "../manifest/manifest.ts";
-import { type Contents, symlinkNode } from "../tree/node.ts";
+import { writeSquashfs } from "../squashfs/writer.ts";
+import { type Contents, type FileNode, symlinkNode } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
-import type { Tree } from "../tree/tree.ts";
+import { Tree } from "../tree/tree.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./elf-objects.ts";
+import { chooseLibc, type LibcChoice } from "./libc/choose-libc.ts";
+import type { LibcRecord } from "./libc/libc-record.ts";
+import { packLibc } from "./libc/pack-libc.ts";
+import { packedBefore, withoutParts } from "./libc/packed-before.ts";
 import {
   type Closure,
   findClosure,
@@ -32,33 +39,94 @@ import { findOpenings } from "./opened-constants.ts";
 export interface LibraryRequest {
   tree: Tree;
   options: ResolvedBuildOptions;
+  /** Whether libraries go along because a libc does, though nobody asked for them. */
+  takesLibraries?: boolean;
   /** Private temporary folder. */
   readonly workspace: string;
 }
 
+/** What became of the libraries. */
+export interface LinkedLibraries extends LibraryReport {
+  /** Each libc that went along. */
+  libc: readonly LibcRecord[];
+}
+
+/** Whether the options ask for libraries: a libc that is always the packed one can use no others. */
+export const asksForLibraries = ({ withLibs, libs = [], libc }: Partial<ResolvedBuildOptions>) =>
+  withLibs === true || libs.length > 0 || libc === "pack";
+
 /**
  * Looks at the ELF files of a tree and, when the options ask for it, adds the libraries they need to
- * the tree.
+ * the tree, and a libc.
  *
- * @throws E_LIBRARY_MISSING, E_LIBRARY_HOST, E_OPTION_VALUE
+ * @throws E_LIBRARY_MISSING, E_LIBRARY_HOST, E_LIBC_*, E_GCONV, E_OPTION_VALUE
  */
-export async function linkLibraries(request: LibraryRequest): Promise<LibraryReport> {
+export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibraries> {
   const { tree, options } = request;
-  const names = options.libs ?? [];
-  const packs = options.withLibs === true || names.length > 0;
+  const asked = asksForLibraries(options);
   const sysroot = await checkedSysroot(options.sysroot);
   const files = new ElfFiles(options.arch);
-  const objects = await treeObjects(tree, files);
+  const all = await treeObjects(tree, files);
+  const before = packedBefore(tree, all);
+  const objects = withoutParts(all, before);
   const linker = new Linker(tree, objects, files, sysroot, options.targetHas);
-  const opened = await openedLibraries(linker, names, objects.find(isProgram));
+  const opened = await openedLibraries(linker, options.libs ?? [], objects.find(isProgram));
   const closure = await findClosure(linker, objects, opened);
-  if (packs) {
-    requireAll(closure);
-    await pack(request, closure, objects);
+  if (asked) requireAll(closure);
+  const takesLibraries = asked || request.takesLibraries === true;
+  const question = { tree, options, objects, closure, files, sysroot, takesLibraries };
+  const choice = await chooseLibc(question);
+  const packs = asked || choice.libcs.length > 0;
+  if (packs) await pack(request, closure, objects, { asked, closes: choice.libcs.length > 0 });
+  const own = packs ? closure.packed.map(({ object }) => object) : [];
+  const image = [...new Set([...objects, ...own])];
+  const openings = await findOpenings(linker, image, closure);
+  const libcs = choice.libcs.map(({ found, programs }) => ({ kind: found.kind, programs }));
+  const report = describeLibraries(closure, objects, {
+    openings,
+    packs,
+    declared: options.targetHas,
+    libcs: [...before, ...libcs],
+  });
+  const packed = await packLibcs(request, choice, { linker, files, objects: image });
+  return {
+    explain: [...report.explain, ...packed.explain],
+    warnings: [...report.warnings, ...choice.warnings],
+    libc: packed.libc,
+  };
+}
+
+async function packLibcs(
+  request: LibraryRequest,
+  { libcs, reasons }: LibcChoice,
+  found: { linker: Linker; files: ElfFiles; objects: readonly ElfObject[] },
+): Promise<{ explain: string[]; libc: LibcRecord[] }> {
+  const { tree, options } = request;
+  const packed = [];
+  for (const chosen of libcs) {
+    const size = options.explains ? compressedSize(request) : undefined;
+    const { workspace } = request;
+    packed.push(await packLibc(chosen, { ...found, tree, workspace, gconv: options.gconv, size }));
   }
-  const all = packs ? [...objects, ...closure.packed.map(({ object }) => object)] : objects;
-  const openings = await findOpenings(linker, [...new Set(all)], closure);
-  return describeLibraries(closure, objects, { openings, packs, declared: options.targetHas });
+  return {
+    explain: [
+      ...packed.flatMap(({ explain }) => explain),
+      ...reasons.map((reason) => `libc: the target's, because ${reason}`),
+    ],
+    libc: packed.map(({ record }) => record),
+  };
+}
+
+/** What files take in an image, bytes: they are packed as they will be. */
+function compressedSize({ options, workspace }: LibraryRequest) {
+  return async (nodes: readonly FileNode[]): Promise<number> => {
+    const tree = new Tree();
+    for (const [index, node] of nodes.entries()) tree.add(`${index}`, node);
+    const { onProgress: _, ...choices } = options;
+    const image = path.join(workspace, "libc.sfs");
+    const written = { ...imageOptions(choices), blockCache: path.join(cacheDirectory(), "blocks") };
+    return (await writeSquashfs(tree, { path: image }, written)).bytes;
+  };
 }
 
 async function checkedSysroot(sysroot: string | undefined): Promise<string> {
@@ -76,16 +144,21 @@ function requireAll({ missing }: Closure): void {
   throw errors.libraryMissing(first.name, first.neededBy, shownFolders(first.looked), others);
 }
 
+/**
+ * @param asked a program that cannot be given a search path is an error; else it stays as it is
+ * @param closes no search path may lead to the machine, whose libraries are for another libc
+ */
 async function pack(
   { tree, workspace }: LibraryRequest,
   closure: Closure,
   objects: readonly ElfObject[],
+  { asked, closes }: { asked: boolean; closes: boolean },
 ): Promise<void> {
-  const copies = new Copies(workspace);
+  const copies = new Copies(workspace, asked);
   /** By the file of this machine: where it was packed first. */
   const placed = new Map<string, string>();
   const opens = closure.packed.some(({ neededBy }) => neededBy === OPENED);
-  const leads = (object: ElfObject, own: string) => editOf(object, own, closure, opens);
+  const leads = (object: ElfObject, own: string) => editOf(object, own, closure, { opens, closes });
 
   const inOrder = closure.packed.map((library) => ({
     ...library,
@@ -101,25 +174,41 @@ async function pack(
     placed.set(object.real, at);
     const edit = leads(object, folder);
     const node = await addFile(tree, at, object.real);
-    if (edit !== undefined) node.contents = await copies.changed(object, edit);
+    if (edit !== undefined) node.contents = (await copies.changed(object, edit)) ?? node.contents;
   }
   for (const object of objects) {
     if (object.path === undefined || object.node === undefined) continue;
     const edit = leads(object, path.posix.dirname(object.path));
-    if (edit !== undefined) object.node.contents = await copies.changed(object, edit);
+    if (edit === undefined) continue;
+    object.node.contents = (await copies.changed(object, edit)) ?? object.node.contents;
   }
 }
+
+const UNCHANGED: readonly errors.ErrorCode[] = ["E_ELF_PAYLOAD", "E_ELF_UNSUPPORTED"];
 
 /** Changed copies of ELF files in the workspace. */
 class Copies {
   readonly #workspace: string;
+  readonly #asked: boolean;
   #count = 0;
 
-  constructor(workspace: string) {
+  constructor(workspace: string, asked: boolean) {
     this.#workspace = workspace;
+    this.#asked = asked;
   }
 
-  async changed({ file, facts, node }: ElfObject, edit: DynamicEdit): Promise<Contents> {
+  /** @returns undefined for a file that cannot be changed, where nobody asked for it */
+  async changed(object: ElfObject, edit: DynamicEdit): Promise<Contents | undefined> {
+    try {
+      return await this.#change(object, edit);
+    } catch (cause) {
+      if (!this.#asked && cause instanceof errors.BundleError && UNCHANGED.includes(cause.code))
+        return undefined;
+      throw cause;
+    }
+  }
+
+  async #change({ file, facts, node }: ElfObject, edit: DynamicEdit): Promise<Contents> {
     const bytes = await readFile(file).catch((cause: unknown) => {
       throw errors.fileUnreadable(file, cause);
     });
@@ -139,12 +228,13 @@ class Copies {
  *
  * @param own folder of the tree that it is in
  * @param opens somebody may open a library that is packed, and it may be this object
+ * @param closes what leads out of the tree goes, even where nothing comes
  */
 function editOf(
   object: ElfObject,
   own: string,
   closure: Closure,
-  opens: boolean,
+  { opens, closes }: { opens: boolean; closes: boolean },
 ): DynamicEdit | undefined {
   const { path: at, facts } = object;
   // Static, or a library that needs nothing.
@@ -152,15 +242,16 @@ function editOf(
   const folders = new Set(closure.unled.get(object)?.keys());
   const renamed = closure.renamed.get(object);
   if (opens) folders.add(LIBRARY_FOLDER);
-  if (folders.size === 0 && renamed === undefined) return undefined;
+  const given = facts.runpath.length > 0 ? facts.runpath : facts.rpath;
+  const kept = at === undefined ? [] : given.filter((dir) => staysInside(dir, fromBytes(own)));
+  const leaves = closes && kept.length < given.length;
+  if (folders.size === 0 && renamed === undefined && !leaves) return undefined;
   const added = [...folders].map((folder) => {
     const relative = fromBytes(path.posix.relative(own, folder));
     return relative === "" ? "$ORIGIN" : `$ORIGIN/${relative}`;
   });
-  const given = facts.runpath.length > 0 ? facts.runpath : facts.rpath;
-  const kept = at === undefined ? [] : given.filter((dir) => staysInside(dir, fromBytes(own)));
   const runPath = [...new Set([...kept, ...added])].join(":");
-  return { runPath: folders.size > 0 ? runPath : undefined, renamed };
+  return { runPath: folders.size > 0 || leaves ? runPath : undefined, renamed };
 }
 
 /**

@@ -29,19 +29,24 @@ export interface ReportOptions {
   packs: boolean;
   /** What every target has, as the user says. */
   declared?: readonly string[] | undefined;
+  /** Each libc that goes along, and the programs that are started by it. */
+  libcs?: readonly { kind: "glibc" | "musl"; programs: readonly ElfObject[] }[] | undefined;
 }
 
 export function describeLibraries(
   closure: Closure,
   objects: readonly ElfObject[],
-  { openings, packs, declared = [] }: ReportOptions,
+  { openings, packs, declared = [], libcs = [] }: ReportOptions,
 ): LibraryReport {
   const explain: string[] = [];
   const warnings: Warning[] = [];
   const warn = (code: WarningCode, message: string) => warnings.push(warning(code, message));
-  describeLinkers(objects, explain, warnings);
+  const started = new Set(libcs.flatMap(({ programs }) => programs));
+  /** Whether no program is left to a libc that the target has to have. */
+  const closed = libcs.length > 0 && objects.every((one) => !isProgram(one) || started.has(one));
+  describeLinkers(objects, started, explain, warnings);
   const oldest = oldestGlibc(declared);
-  describeVersions(closure, objects, { packs, oldest }, explain, warnings);
+  describeVersions(closure, objects, { packs, oldest, closed }, explain, warnings);
   const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, object, neededBy } of packed) {
     const how = packs
@@ -49,11 +54,14 @@ export function describeLibraries(
       : "the target's, --with-libs would pack it";
     explain.push(`library: ${name}, for ${neededBy}: ${how}`);
   }
-  for (const [name, { reason, neededBy }] of [...closure.target].sort(byName)) {
-    explain.push(`library: ${name}, for ${neededBy}: the target's, because ${reason}`);
+  for (const [name, { reason, neededBy, family }] of [...closure.target].sort(byName)) {
+    const whose =
+      closed && family === "libc" ? "of the libc in use" : `the target's, because ${reason}`;
+    explain.push(`library: ${name}, for ${neededBy}: ${whose}`);
   }
+  const opener = closed ? "of the libc in use" : "the target's";
   for (const [library, { neededBy, reason }] of [...closure.opened].sort(byName)) {
-    explain.push(`opened by glibc: ${library}, for ${neededBy}: the target's, because ${reason}`);
+    explain.push(`opened by glibc: ${library}, for ${neededBy}: ${opener}, because ${reason}`);
   }
   for (const { shown, names } of openings) {
     explain.push(`may be opened by ${shown}: ${names.join(", ")}`);
@@ -83,7 +91,7 @@ export function describeLibraries(
       warn("W_LIBRARY_PATH", `${message}; --with-libs lets it ask for the name`);
     }
   }
-  warnings.push(...targetWarnings(closure), ...openingWarnings(closure, openings));
+  warnings.push(...targetWarnings(closure), ...openingWarnings(closure, openings, closed));
   return { explain, warnings };
 }
 
@@ -102,8 +110,12 @@ export function targetWarnings({ target }: Pick<Closure, "target">): Warning[] {
   );
 }
 
-function openingWarnings({ opened }: Closure, openings: readonly Opening[]): Warning[] {
-  const fromGlibc = [...opened].filter(([, { unled }]) => unled);
+function openingWarnings(
+  { opened }: Closure,
+  openings: readonly Opening[],
+  closed: boolean,
+): Warning[] {
+  const fromGlibc = [...opened].filter(([, { unled }]) => unled && !closed);
   return [
     ...fromGlibc.map(([library, { neededBy }]) =>
       warning("W_LIBRARY_OPENED", `the target must have ${library}, for ${neededBy}`),
@@ -117,12 +129,19 @@ function openingWarnings({ opened }: Closure, openings: readonly Opening[]): War
   ];
 }
 
+/** @param started programs that are started by a libc that goes along */
 function describeLinkers(
   objects: readonly ElfObject[],
+  started: ReadonlySet<ElfObject>,
   explain: string[],
   warnings: Warning[],
 ): void {
-  for (const interpreter of new Set(objects.map(({ facts }) => facts.interpreter))) {
+  const own = [...started].map(({ facts }) => facts.interpreter);
+  for (const interpreter of new Set(own)) {
+    explain.push(`dynamic linker: ${interpreter} of the target, or the packed one`);
+  }
+  const others = objects.filter((object) => !started.has(object));
+  for (const interpreter of new Set(others.map(({ facts }) => facts.interpreter))) {
     if (interpreter === undefined) continue;
     explain.push(`dynamic linker: ${interpreter}, the target's`);
     if (isMuslLinker(interpreter)) {
@@ -144,7 +163,7 @@ function describeLinkers(
 function describeVersions(
   closure: Closure,
   objects: readonly ElfObject[],
-  { packs, oldest }: { packs: boolean; oldest: readonly number[] },
+  { packs, oldest, closed }: { packs: boolean; oldest: readonly number[]; closed: boolean },
   explain: string[],
   warnings: Warning[],
 ): void {
@@ -154,6 +173,7 @@ function describeVersions(
   for (const { facts, shown } of all) {
     for (const { library, version } of facts.versions) {
       if (own.some(({ name }) => name === library)) continue;
+      if (version === "GLIBC_PRIVATE" && closed) continue;
       if (version === "GLIBC_PRIVATE") {
         const message = `${shown} uses what is private to this machine's ${library}`;
         warnings.push(warning("W_LIBRARY_PRIVATE", message));
@@ -173,8 +193,9 @@ function describeVersions(
     }
   }
   for (const [library, { version, numbers, shown }] of [...newest].sort(byName)) {
-    explain.push(`version: ${library} of the target with ${version} or newer, for ${shown}`);
-    if (library === "glibc" && compare(numbers, oldest) > 0) {
+    const whose = library === "glibc" && closed ? "" : " of the target";
+    explain.push(`version: ${library}${whose} with ${version} or newer, for ${shown}`);
+    if (library === "glibc" && !closed && compare(numbers, oldest) > 0) {
       const message = `${shown} needs ${version}: distributions with an older glibc cannot run it`;
       warnings.push(warning("W_GLIBC_VERSION", message));
     }

@@ -16,6 +16,8 @@ export interface DynamicShape {
   constants?: string;
   /** Versions by library, as `{ "libc.so.6": ["GLIBC_2.34"] }`. */
   versions?: Readonly<Record<string, readonly string[]>>;
+  /** Versions that its own symbols have. */
+  defined?: readonly string[];
 }
 
 const [HEADER, PROGRAM] = [64, 56];
@@ -54,6 +56,15 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
       return bytes;
     }),
   );
+  const defined = shape.defined ?? [];
+  const verdef = Buffer.alloc(28 * defined.length);
+  for (const [index, name] of defined.entries()) {
+    verdef.writeUInt16LE(1, index * 28);
+    verdef.writeUInt16LE(1, index * 28 + 6);
+    verdef.writeUInt32LE(20, index * 28 + 12);
+    verdef.writeUInt32LE(index + 1 < defined.length ? 28 : 0, index * 28 + 16);
+    verdef.writeUInt32LE(string(name), index * 28 + 20);
+  }
   const names = shape.undefinedSymbols ?? [];
   const symbols = Buffer.alloc(names.length === 0 ? 0 : 24 * (names.length + 1));
   for (const [index, name] of names.entries())
@@ -65,11 +76,13 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
   const symbolsAt = interpreterAt + interpreter.length;
   const stringsAt = symbolsAt + symbols.length;
   const verneedAt = stringsAt + stringsSize;
-  const constantsAt = verneedAt + verneed.length;
+  const verdefAt = verneedAt + verneed.length;
+  const constantsAt = verdefAt + verdef.length;
   const dynamicAt = constantsAt + constants.length;
   if (symbols.length > 0) dynamic.push([6, symbolsAt]);
   dynamic.push([5, stringsAt], [10, stringsSize]);
   if (versions.length > 0) dynamic.push([0x6ffffffe, verneedAt], [0x6fffffff, versions.length]);
+  if (defined.length > 0) dynamic.push([0x6ffffffc, verdefAt], [0x6ffffffd, defined.length]);
   dynamic.push([0, 0]);
   const size = dynamicAt + dynamic.length * 16;
 
@@ -96,6 +109,7 @@ export function makeDynamicElf(shape: DynamicShape = {}): Buffer {
   constants.copy(bytes, constantsAt);
   bytes.write(strings.join(""), stringsAt);
   verneed.copy(bytes, verneedAt);
+  verdef.copy(bytes, verdefAt);
   for (const [index, [tag, value]] of dynamic.entries()) {
     bytes.writeBigUInt64LE(BigInt(tag), dynamicAt + index * 16);
     bytes.writeBigUInt64LE(BigInt(value), dynamicAt + index * 16 + 8);

@@ -20,7 +20,14 @@ export async function link(files: Files, options: Partial<BuildOptions> = { with
   for (const { path: at, node } of tree.walk()) if (at.startsWith("bin/")) node.mode = 0o755;
   const report = await linkLibraries({
     tree,
-    options: resolveBuildOptions({ input, output: "x", arch: "x86_64", sysroot: root, ...options }),
+    options: resolveBuildOptions({
+      input,
+      output: "x",
+      arch: "x86_64",
+      sysroot: root,
+      libc: "host",
+      ...options,
+    }),
     workspace: temporaryDirectory(),
   });
   return { tree, root, ...report, warnings: report.warnings.map(shownWarning) };

@@ -41,7 +41,7 @@ export const elf: Kind = {
       });
     }
     await checkMachine(entryFile(source, tree, entry), options.arch);
-    const { explain, warnings } = await linkLibraries({
+    const { explain, warnings, libc } = await linkLibraries({
       tree,
       options,
       get workspace() {
@@ -56,6 +56,7 @@ export const elf: Kind = {
       args: [],
       env: [],
       unsetEnv: [],
+      libc,
       summary,
       explain,
       warnings,

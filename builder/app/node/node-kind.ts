@@ -1,7 +1,7 @@
 /** A project for Node: packed with its interpreter, its packages, and its own code bundled. */
 import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
-import { linkLibraries } from "../../libraries/add-libraries.ts";
+import { asksForLibraries, linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import { warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
@@ -108,6 +108,7 @@ async function prepareWith(
   const linking = linkLibraries({
     tree: image.tree,
     options,
+    takesLibraries: true,
     get workspace() {
       return request.workspace;
     },
@@ -123,6 +124,7 @@ async function prepareWith(
     ...start,
     env: interpreter?.env ?? [],
     unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
+    libc: libraries.libc,
     summary: summary(request, entry, interpreter, prepared),
     explain: [
       `starts ${path.relative(entry.dir, entry.file)} (${entry.why})`,
@@ -170,7 +172,7 @@ function chooseInterpreter(
   const wanted = options.node ?? DEFAULT_NODE;
   if (wanted === "none") return Promise.resolve(undefined);
   const cache = cacheDirectory();
-  const packsLibraries = options.withLibs === true || (options.libs ?? []).length > 0;
+  const packsLibraries = asksForLibraries(options);
   return findInterpreter({ wanted, target, packsLibraries, cache, workspace, report });
 }
 

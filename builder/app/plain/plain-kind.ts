@@ -3,8 +3,11 @@
 import type { ResolvedBuildOptions } from "../../config/build-options.ts";
 import { hasElfMagic } from "../../elf/read.ts";
 import * as errors from "../../errors.ts";
-import { linkLibraries } from "../../libraries/add-libraries.ts";
-import type { LibraryReport } from "../../libraries/library-report.ts";
+import {
+  asksForLibraries,
+  type LinkedLibraries,
+  linkLibraries,
+} from "../../libraries/add-libraries.ts";
 import { displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
 import { warning } from "../../warnings.ts";
@@ -38,8 +41,7 @@ export const plain: Kind = {
     };
     const head = await entryHead(source, tree, entry);
     const started = describeStart(source, entry, head, around);
-    const packs = options.withLibs === true || (options.libs ?? []).length > 0;
-    const libraries: LibraryReport = packs
+    const libraries: LinkedLibraries = asksForLibraries(options)
       ? await linkLibraries({
           tree,
           options,
@@ -47,7 +49,7 @@ export const plain: Kind = {
             return request.workspace;
           },
         })
-      : { explain: [], warnings: [] };
+      : { explain: [], warnings: [], libc: [] };
     return {
       kind: "plain",
       tree,
@@ -55,6 +57,7 @@ export const plain: Kind = {
       args: [],
       env: [],
       unsetEnv: [],
+      libc: libraries.libc,
       summary: `plain (${why})`,
       explain: [...started.explain, ...libraries.explain],
       warnings: [

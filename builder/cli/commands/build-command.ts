@@ -1,7 +1,7 @@
 /** `bundle build APP -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
-import type { BundleMode, Need } from "../../config/build-options.ts";
+import type { BundleMode, LibcMode, Need } from "../../config/build-options.ts";
 import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
@@ -105,6 +105,8 @@ function givenOptions(args: Arguments): GivenOptions {
     libs: list("lib"),
     targetHas: list("target-has"),
     sysroot: args.text("sysroot"),
+    libc: parsed(args.text("libc"), unread<LibcMode>),
+    gconv: list("gconv"),
     ...parsed(args.text("compression"), parseCompression),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: list("exclude"),

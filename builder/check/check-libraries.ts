@@ -1,6 +1,8 @@
 /** Every DT_NEEDED, version of symbols and dynamic linker of an image. */
 import path from "node:path";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "../libraries/elf-objects.ts";
+import { neededVersions } from "../libraries/libc/needed-versions.ts";
+import { type PackedBefore, packedBefore, withoutParts } from "../libraries/libc/packed-before.ts";
 import { findClosure } from "../libraries/library-closure.ts";
 import { describeLibraries } from "../libraries/library-report.ts";
 import { Linker } from "../libraries/linker.ts";
@@ -10,7 +12,9 @@ import type { Bundle } from "./check-tree.ts";
 
 export async function checkLibraries({ tree, manifest, arch, declared, emptyRoot }: Bundle) {
   const files = new ElfFiles(arch);
-  const objects = await treeObjects(tree, files);
+  const all = await treeObjects(tree, files);
+  const libcs = packedBefore(tree, all);
+  const objects = withoutParts(all, libcs);
   const linker = new Linker(tree, objects, files, emptyRoot, declared);
   const closure = await findClosure(linker, objects, []);
   const led = libraryFolders(manifest?.env ?? []);
@@ -21,6 +25,7 @@ export async function checkLibraries({ tree, manifest, arch, declared, emptyRoot
     openings: [],
     packs: false,
     declared,
+    libcs,
   });
   const missing = closure.missing.map(({ name, neededBy }) =>
     warning("W_LIBRARY_MISSING", `${neededBy} needs ${name}, which is not in the image`),
@@ -29,8 +34,10 @@ export async function checkLibraries({ tree, manifest, arch, declared, emptyRoot
     ...missing,
     ...warnings.filter(({ code }) => code !== "W_LIBRARY_MISSING"),
     ...(await missingVersions(linker, objects)),
+    ...missingLoaders(objects, libcs),
+    ...olderLibc(objects, all, libcs),
   ];
-  return { findings, count: objects.length };
+  return { findings, count: all.length };
 }
 
 /** Folders of the image that a variable leads every program to. */
@@ -57,4 +64,38 @@ async function missingVersions(linker: Linker, objects: readonly ElfObject[]): P
     }
   }
   return findings;
+}
+
+/** Programs whose own dynamic linker is not where they look for it. */
+function missingLoaders(objects: readonly ElfObject[], libcs: readonly PackedBefore[]): Warning[] {
+  const started = new Set(libcs.flatMap(({ programs }) => programs));
+  return objects.flatMap((object) => {
+    const { ownLoader } = object.facts;
+    if (ownLoader === undefined || started.has(object)) return [];
+    const message = `${object.shown} is started by ${ownLoader.loader}, which is not in the image`;
+    return warning("W_LINKER", message);
+  });
+}
+
+/** A packed glibc that has not what something of the image asks for. */
+function olderLibc(
+  objects: readonly ElfObject[],
+  all: readonly ElfObject[],
+  libcs: readonly PackedBefore[],
+): Warning[] {
+  const folders = libcs.filter(({ kind }) => kind === "glibc").flatMap((libc) => libc.folders);
+  const parts = new Map(
+    folders.flatMap((folder) =>
+      all
+        .filter(({ path: at = "" }) => path.posix.dirname(at) === folder)
+        .map((part) => [path.posix.basename(part.path ?? ""), part] as const),
+    ),
+  );
+  return neededVersions(objects).flatMap(({ library, version, shown }) => {
+    const part = parts.get(library);
+    const defined = part?.facts.definedVersions ?? [];
+    if (part === undefined || defined.length === 0 || defined.includes(version)) return [];
+    const message = `${shown} needs ${version} of ${library}, which ${part.shown} has not`;
+    return warning("W_LIBRARY_VERSION", message);
+  });
 }

@@ -17,6 +17,7 @@ import {
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
+import { debianMirror } from "./debian.ts";
 import { isRoot, ordinaryUser } from "./process.ts";
 
 function tool(name: string): string | undefined {
@@ -122,6 +123,11 @@ const probes = {
     const { status, stdout } = spawnSync("clang-19", [name], { encoding: "utf8" });
     if (status !== 0) return "clang-19 is not installed";
     return stdout.startsWith("/") ? undefined : "libclang-rt-19-dev is not installed";
+  },
+  debian: () => {
+    if (process.arch !== "x64") return "packages of Debian are taken for x86_64 alone";
+    const reason = tool("apt-get") ?? tool("dpkg-deb");
+    return reason ?? (debianMirror() === undefined ? "apt knows no mirror of Debian" : undefined);
   },
   qemu: () => tool("qemu-aarch64-static"),
   qemuRiscv: () => tool("qemu-riscv64-static"),

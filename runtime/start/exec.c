@@ -1,5 +1,6 @@
 #include "start/exec.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/owned.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
@@ -24,19 +26,46 @@ static const struct refusal entry_refusal = { FUSELAGE_E_ENTRY_INTERPRETER,
 static const struct refusal command_refusal = { FUSELAGE_E_COMMAND_NOT_FOUND,
 						FUSELAGE_E_COMMAND_NOT_EXECUTABLE };
 
+/*
+ * What runs a file: the first line of a script, or the PT_INTERP of a program, which linkers put on its
+ * first page. Empty when it is not found.
+ */
+static const char *interpreter_of(const char *path)
+{
+	static char page[4096 + 1];
+	const uint8_t *head = (const uint8_t *)page;
+	OWNED_FD file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = file < 0 ? -1 : pread_full(file, page, sizeof page - 1, 0);
+
+	if (page[0] == '#') {
+		page[strcspn(page, "\n")] = 0;
+		return page;
+	}
+	if (size < (ssize_t)sizeof(Elf64_Ehdr) || memcmp(head, ELFMAG, SELFMAG) != 0)
+		return "";
+	bool wide = head[EI_CLASS] == ELFCLASS64;
+	uint64_t table = wide ? le64(head + 32) : le32(head + 28);
+	size_t entry = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	for (size_t i = 0; i < le16(head + (wide ? 56 : 44)); i++) {
+		if (table >= sizeof page || table + (i + 1) * entry >= sizeof page)
+			break;
+		const uint8_t *at = head + table + i * entry;
+		uint64_t offset = wide ? le64(at + 8) : le32(at + 4);
+		if (le32(at) == PT_INTERP && offset < sizeof page)
+			return page + offset;
+	}
+	return "";
+}
+
 /* Why the kernel refused to execute `path`, which is called `name` in the failure. */
 static int explain(const struct refusal *refusal, const char *path, const char *name,
 		   struct failure *failure)
 {
-	static char line[256]; /* of a script, which names what runs it */
-
 	switch (errno) {
 	case ENOENT:
-		read(open(path, O_RDONLY | O_CLOEXEC), line, sizeof line - 1);
-		line[line[0] == '#' ? strcspn(line, "\n") : 0] = 0;
 		return fail(failure, refusal->interpreter,
-			    "%.600s: the interpreter that it names does not exist here: %s", name,
-			    line);
+			    "%.600s: the interpreter that it names does not exist here: %.255s",
+			    name, interpreter_of(path));
 	case EACCES:
 		return fail_errno(failure, refusal->not_executable, "%.600s", name);
 	case ENOEXEC:

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type BuildOptions, build } from "../../builder/index.ts";
+import { makeProgram } from "../support/dynamic-elf.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start } from "../support/packed.ts";
 import { asUser, type Outcome, run } from "../support/process.ts";
@@ -168,6 +169,19 @@ describe("an entrypoint that cannot be executed", () => {
     expect(status).toBe(127);
     expect(stderr).toMatch(
       /\[E_ENTRY_INTERPRETER\] .*: run: .*interpreter .*: #!\/no\/such\/interpreter -x$/m,
+    );
+  });
+
+  test("names the missing dynamic linker of a program: 127", async () => {
+    const dir = temporaryDirectory();
+    const interpreter = "/no/such/linker.so.1";
+    writeFileSync(path.join(dir, "program"), makeProgram({ interpreter }), { mode: 0o755 });
+    const output = path.join(dir, "program.run");
+    await build({ input: path.join(dir, "program"), output });
+    const { status, stderr } = await run(output, [], { env: { HOME: dir } });
+    expect(status).toBe(127);
+    expect(stderr).toMatch(
+      /\[E_ENTRY_INTERPRETER\] .*program: the interpreter .*: \/no\/such\/linker\.so\.1$/m,
     );
   });
 

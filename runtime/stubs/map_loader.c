@@ -27,6 +27,8 @@ static bool find_span(int fd, const struct elf_head *head, const Elf64_Phdr *pro
 			return false;
 		if (p->p_filesz && read_at(fd, &last, 1, p->p_offset + p->p_filesz - 1) != 1)
 			return false;
+		if (!any && !p->p_filesz)
+			return false;
 		if (!any)
 			span->low = p->p_vaddr & -page;
 		span->high = p->p_vaddr + p->p_memsz;
@@ -41,12 +43,12 @@ static word protection(uint32_t flags)
 	       (flags & PF_X ? PROT_EXEC_ : 0);
 }
 
-/* Zeros behind what the file has of a segment: the rest of a page, and pages. */
+/* Zeros behind what the file has of a segment, if it has any: the rest of a page, and pages. */
 static bool map_zeros(word base, const Elf64_Phdr *p, word page)
 {
 	word file_end = base + p->p_vaddr + p->p_filesz;
 	word end = base + p->p_vaddr + p->p_memsz;
-	word whole = (file_end + page - 1) & -page;
+	word whole = (p->p_filesz ? file_end + page - 1 : file_end) & -page;
 
 	if (end == file_end || !(p->p_flags & PF_W))
 		return true;
@@ -76,8 +78,10 @@ bool map_loader(int fd, word page, struct mapped *mapped)
 		word skip = p->p_vaddr - start;
 		/* The first one takes the whole span, and the others go over it. */
 		word address = first ? 0 : base + start;
-		word size = first ? span.high - span.low : p->p_filesz + skip;
+		word size = p->p_filesz ? p->p_filesz + skip : 0;
 		word flags = first ? MAP_PRIVATE_ : MAP_PRIVATE_ | MAP_FIXED_;
+		if (first)
+			size = span.high - span.low;
 		if (size) {
 			word at = map(address, size, protection(p->p_flags), flags, fd,
 				      p->p_offset - skip);

@@ -61,6 +61,16 @@ describe("on a system with", () => {
       },
       shell: "",
     },
+    "name services that are not packed": {
+      fill: (root) => {
+        const lines = [
+          "passwd: files systemd sss",
+          "hosts: files mymachines resolve [!UNAVAIL=return] dns",
+        ];
+        root.write("/etc/nsswitch.conf", `${lines.join("\n")}\n`);
+      },
+      shell: "",
+    },
     "a libc.so.6 that is a text": {
       fill: (root) => {
         root.add(path.join(here, "ld-linux-x86-64.so.2"), LOADER);

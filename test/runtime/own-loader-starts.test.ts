@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { readElfBytes } from "../../builder/elf/read.ts";
 import { zigEnv, zigPath } from "../../scripts/build/zig.mjs";
 import { missing, skipUnless } from "../support/needs.ts";
 import { answersOf, compileProgram, PackedTree } from "../support/packed-libc.ts";
@@ -186,6 +187,58 @@ describe("a start", () => {
       expect(answersOf(stdout)).toMatchObject({ exe: file, vector: "yes" });
     });
   }
+});
+
+describe("a program", () => {
+  skipUnless("gcc")("may have no section headers", async () => {
+    compileProgram("packed-probe.c", built("whole"), ["-s"]);
+    const bytes = readFileSync(built("whole"));
+    const { endOffset, sectionTable } = await readElfBytes(bytes, "whole");
+    const loads = (await readElfBytes(bytes, "whole")).programs.filter(({ type }) => type === 1);
+    const end = Math.max(...loads.map(({ offset, fileSize }) => offset + fileSize));
+    expect(end).toBeLessThan(sectionTable.offset);
+    expect(endOffset).toBe(bytes.length);
+    const cut = Buffer.from(bytes.subarray(0, end));
+    cut.fill(0, 40, 48); // e_shoff
+    cut.fill(0, 58, 64); // e_shentsize, e_shnum, e_shstrndx
+    writeFileSync(built("sectionless"), cut, { mode: 0o755 });
+    const file = await tree.add(built("sectionless"), "bin/sectionless");
+    expect(answersOf((await run(file, [])).stdout)).toMatchObject({ exe: file, vector: "yes" });
+  });
+
+  skipUnless("gcc", "strace")("makes only calls that a dynamic linker makes", async () => {
+    const allowed = /^(execve|readlinkat|openat|pread64|mmap|close|faccessat)\(/;
+    for (const libc of ["packed", "host", "auto"]) {
+      const file = await tree.add(built("probe"), `bin/traced-${libc}`, { mode: "auto" });
+      const trace = built(`trace-${libc}`);
+      const env = { FUSELAGE_LIBC: libc };
+      expect((await run("strace", ["-o", trace, file], { env })).status).toBe(0);
+      const lines = readFileSync(trace, "utf8").split("\n");
+      // The first call of glibc's own.
+      const ours = lines.slice(
+        0,
+        lines.findIndex((line) => line.startsWith("brk(")),
+      );
+      expect(ours.length).toBeGreaterThan(5);
+      expect(ours.filter((line) => !allowed.test(line))).toEqual([]);
+      // Nothing stays open, and nothing is mapped to be written and executed.
+      expect(ours.join("\n")).not.toMatch(/PROT_WRITE\|PROT_EXEC/);
+      const count = (call: string) => ours.filter((line) => line.startsWith(call)).length;
+      expect(count("close(")).toBe(count("openat("));
+    }
+  });
+
+  skipUnless("gcc")("may watch its memory", async () => {
+    const source = "#include <stdlib.h>\nint main(void) { free(malloc(3)); return 7; }\n";
+    for (const sanitizer of ["address", "thread"]) {
+      compileProgram(source, built(sanitizer), [
+        `-fsanitize=${sanitizer}`,
+        `-static-lib${sanitizer[0]}san`,
+      ]);
+      const file = await tree.add(built(sanitizer), `bin/${sanitizer}`);
+      expect(await run(file, []), sanitizer).toMatchObject({ status: 7, stderr: "" });
+    }
+  });
 });
 
 describe("a start fails with a reason", () => {

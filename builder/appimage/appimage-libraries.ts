@@ -5,6 +5,8 @@ import { ElfFiles, treeObjects } from "../libraries/elf-objects.ts";
 import { findClosure } from "../libraries/library-closure.ts";
 import { targetWarnings } from "../libraries/library-report.ts";
 import { Linker } from "../libraries/linker.ts";
+import { imagePlaces } from "../manifest/folder-map.ts";
+import { byteString } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Warning, warning } from "../warnings.ts";
 
@@ -15,12 +17,18 @@ import { type Warning, warning } from "../warnings.ts";
  */
 export async function missingLibraries(
   tree: Tree,
-  { arch, targetHas }: Pick<ResolvedBuildOptions, "arch" | "targetHas">,
+  {
+    arch,
+    targetHas,
+    mountAt,
+    maps,
+  }: Pick<ResolvedBuildOptions, "arch" | "targetHas" | "mountAt" | "maps">,
 ): Promise<Warning[]> {
   const files = new ElfFiles(arch);
   const objects = await treeObjects(tree, files);
   if (objects.length === 0) return [];
-  const linker = new Linker(tree, objects, files, "", targetHas);
+  const places = imagePlaces(mountAt, maps.map(byteString));
+  const linker = new Linker(tree, objects, files, "", targetHas, places);
   const { packed, missing, target } = await findClosure(linker, objects, []);
   const warnings = [
     ...missing.map(({ name, neededBy }) =>

@@ -6,6 +6,7 @@ import { type PackedBefore, packedBefore, withoutParts } from "../libraries/libc
 import { findClosure } from "../libraries/library-closure.ts";
 import { describeLibraries } from "../libraries/library-report.ts";
 import { Linker } from "../libraries/linker.ts";
+import { imagePlaces } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR } from "../manifest/manifest.ts";
 import { type Warning, warning } from "../warnings.ts";
 import type { Bundle } from "./check-tree.ts";
@@ -15,7 +16,8 @@ export async function checkLibraries({ tree, manifest, arch, declared, emptyRoot
   const all = await treeObjects(tree, files);
   const libcs = packedBefore(tree, all);
   const objects = withoutParts(all, libcs);
-  const linker = new Linker(tree, objects, files, emptyRoot, declared);
+  const places = imagePlaces(manifest?.mountAt, manifest?.maps ?? []);
+  const linker = new Linker(tree, objects, files, emptyRoot, declared, places);
   const closure = await findClosure(linker, objects, []);
   const led = libraryFolders(manifest?.env ?? []);
   for (const folders of closure.unled.values()) {
@@ -26,6 +28,7 @@ export async function checkLibraries({ tree, manifest, arch, declared, emptyRoot
     packs: false,
     declared,
     libcs,
+    isPlaced: (file) => linker.isPlaced(file),
   });
   const missing = closure.missing.map(({ name, neededBy }) =>
     warning("W_LIBRARY_MISSING", `${neededBy} needs ${name}, which is not in the image`),

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { NODE_PATH_DIR } from "../app/node/node-app-tree.ts";
 import { describeScript } from "../app/plain/interpreter.ts";
 import { parseShebang, shebangProgram } from "../app/plain/shebang.ts";
+import { imagePlaces } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, fromBytes } from "../manifest/manifest.ts";
 import { displayPath } from "../tree/path.ts";
 import { type Warning, warning } from "../warnings.ts";
@@ -16,7 +17,8 @@ export async function checkScripts({ tree, manifest, declared }: Bundle) {
   const paths = variables.flatMap((one) => (one.startsWith("PATH=") ? one.slice(5) : []));
   if (tree.get(NODE_PATH_DIR) !== undefined) paths.push(`${BUNDLE_DIR}/${NODE_PATH_DIR}`);
   const mountAt = manifest?.mountAt === undefined ? undefined : fromBytes(manifest.mountAt);
-  const around = { tree, folder: undefined, mountAt, paths, declared, searchPath: undefined };
+  const places = imagePlaces(mountAt, manifest?.maps?.map(fromBytes) ?? []);
+  const around = { tree, folder: undefined, places, paths, declared, searchPath: undefined };
   /** By what is missing: the first script that asks for it, and how many more do. */
   const missing = new Map<string, { first: Warning; more: number }>();
   let count = 0;

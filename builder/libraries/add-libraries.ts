@@ -15,6 +15,7 @@ import { withRunPath } from "../elf/run-path.ts";
 import * as errors from "../errors.ts";
 import { cacheDirectory } from "../host/paths.ts";
 import { addFile, diskContents } from "../input/add-input.ts";
+import { type FolderMap, imagePlaces, pathInImage } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
 import { type Contents, type FileNode, symlinkNode } from "../tree/node.ts";
@@ -69,7 +70,8 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const all = await treeObjects(tree, files);
   const before = packedBefore(tree, all);
   const objects = withoutParts(all, before);
-  const linker = new Linker(tree, objects, files, sysroot, options.targetHas);
+  const places = imagePlaces(options.mountAt, options.maps.map(byteString));
+  const linker = new Linker(tree, objects, files, sysroot, options.targetHas, places);
   const opened = await openedLibraries(linker, options.libs ?? [], objects.find(isProgram));
   const closure = await findClosure(linker, objects, opened);
   if (asked) requireAll(closure);
@@ -77,7 +79,8 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const question = { tree, options, objects, closure, files, sysroot, takesLibraries };
   const choice = await chooseLibc(question);
   const packs = asked || choice.libcs.length > 0;
-  if (packs) await pack(request, closure, objects, { asked, closes: choice.libcs.length > 0 });
+  const closes = choice.libcs.length > 0;
+  if (packs) await pack(request, closure, objects, { asked, closes, places });
   const own = packs ? closure.packed.map(({ object }) => object) : [];
   const image = [...new Set([...objects, ...own])];
   const openings = await findOpenings(linker, image, closure);
@@ -87,6 +90,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
     packs,
     declared: options.targetHas,
     libcs: [...before, ...libcs],
+    isPlaced: (file) => linker.isPlaced(file),
   });
   const packed = await packLibcs(request, choice, { linker, files, objects: image });
   return {
@@ -152,13 +156,14 @@ async function pack(
   { tree, workspace }: LibraryRequest,
   closure: Closure,
   objects: readonly ElfObject[],
-  { asked, closes }: { asked: boolean; closes: boolean },
+  { asked, closes, places }: { asked: boolean; closes: boolean; places: readonly FolderMap[] },
 ): Promise<void> {
   const copies = new Copies(workspace, asked);
   /** By the file of this machine: where it was packed first. */
   const placed = new Map<string, string>();
   const opens = closure.packed.some(({ neededBy }) => neededBy === OPENED);
-  const leads = (object: ElfObject, own: string) => editOf(object, own, closure, { opens, closes });
+  const around = { opens, closes, places };
+  const leads = (object: ElfObject, own: string) => editOf(object, own, closure, around);
 
   const inOrder = closure.packed.map((library) => ({
     ...library,
@@ -229,12 +234,13 @@ class Copies {
  * @param own folder of the tree that it is in
  * @param opens somebody may open a library that is packed, and it may be this object
  * @param closes what leads out of the tree goes, even where nothing comes
+ * @param places where folders of the tree appear at every start
  */
 function editOf(
   object: ElfObject,
   own: string,
   closure: Closure,
-  { opens, closes }: { opens: boolean; closes: boolean },
+  { opens, closes, places }: { opens: boolean; closes: boolean; places: readonly FolderMap[] },
 ): DynamicEdit | undefined {
   const { path: at, facts } = object;
   // Static, or a library that needs nothing.
@@ -243,7 +249,8 @@ function editOf(
   const renamed = closure.renamed.get(object);
   if (opens) folders.add(LIBRARY_FOLDER);
   const given = facts.runpath.length > 0 ? facts.runpath : facts.rpath;
-  const kept = at === undefined ? [] : given.filter((dir) => staysInside(dir, fromBytes(own)));
+  const stays = (dir: string) => staysInside(dir, fromBytes(own), places);
+  const kept = at === undefined ? [] : given.filter(stays);
   const leaves = closes && kept.length < given.length;
   if (folders.size === 0 && renamed === undefined && !leaves) return undefined;
   const added = [...folders].map((folder) => {
@@ -258,7 +265,8 @@ function editOf(
  * A place in the bundle stays good; one outside of it is of this machine, and on another one may
  * belong to anybody.
  */
-function staysInside(dir: string, own: string): boolean {
+function staysInside(dir: string, own: string, places: readonly FolderMap[]): boolean {
+  if (pathInImage(byteString(path.posix.normalize(dir)), places) !== undefined) return true;
   const [origin] = /^\$(ORIGIN|\{ORIGIN\})(?=\/|$)/.exec(dir) ?? [];
   if (origin === undefined) return false;
   const [first] = path.posix.join(own, dir.slice(origin.length)).split("/");

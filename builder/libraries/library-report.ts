@@ -31,12 +31,14 @@ export interface ReportOptions {
   declared?: readonly string[] | undefined;
   /** Each libc that goes along, and the programs that are started by it. */
   libcs?: readonly { kind: "glibc" | "musl"; programs: readonly ElfObject[] }[] | undefined;
+  /** Whether an absolute path leads to a file of the image at every start. */
+  isPlaced(file: string): boolean;
 }
 
 export function describeLibraries(
   closure: Closure,
   objects: readonly ElfObject[],
-  { openings, packs, declared = [], libcs = [] }: ReportOptions,
+  { openings, packs, declared = [], libcs = [], isPlaced }: ReportOptions,
 ): LibraryReport {
   const explain: string[] = [];
   const warnings: Warning[] = [];
@@ -44,7 +46,7 @@ export function describeLibraries(
   const started = new Set(libcs.flatMap(({ programs }) => programs));
   /** Whether no program is left to a libc that the target has to have. */
   const closed = libcs.length > 0 && objects.every((one) => !isProgram(one) || started.has(one));
-  describeLinkers(objects, started, explain, warnings);
+  describeLinkers(objects, { started, isPlaced }, explain, warnings);
   const oldest = oldestGlibc(declared);
   describeVersions(closure, objects, { packs, oldest, closed }, explain, warnings);
   const packed = [...closure.packed].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -132,7 +134,7 @@ function openingWarnings(
 /** @param started programs that are started by a libc that goes along */
 function describeLinkers(
   objects: readonly ElfObject[],
-  started: ReadonlySet<ElfObject>,
+  { started, isPlaced }: { started: ReadonlySet<ElfObject> } & Pick<ReportOptions, "isPlaced">,
   explain: string[],
   warnings: Warning[],
 ): void {
@@ -143,6 +145,10 @@ function describeLinkers(
   const others = objects.filter((object) => !started.has(object));
   for (const interpreter of new Set(others.map(({ facts }) => facts.interpreter))) {
     if (interpreter === undefined) continue;
+    if (isPlaced(interpreter)) {
+      explain.push(`dynamic linker: ${interpreter}, which is in the image`);
+      continue;
+    }
     explain.push(`dynamic linker: ${interpreter}, the target's`);
     if (isMuslLinker(interpreter)) {
       const message = `programs here need musl (${interpreter}), which most distributions do not have`;

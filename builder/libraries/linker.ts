@@ -5,6 +5,7 @@
 import { realpath } from "node:fs/promises";
 import path from "node:path";
 import type { Architecture } from "../host/paths.ts";
+import { type FolderMap, pathInImage } from "../manifest/folder-map.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -35,6 +36,7 @@ export class Linker {
   readonly #files: ElfFiles;
   readonly #sysroot: string;
   readonly #declared: readonly string[];
+  readonly #places: readonly FolderMap[];
   readonly #byPath: ReadonlyMap<string, ElfObject>;
   readonly #byReal: ReadonlyMap<string, ElfObject>;
   readonly #byName = new Map<string, { object: ElfObject; folder: string }>();
@@ -44,6 +46,7 @@ export class Linker {
   /**
    * @param sysroot "" for this machine itself
    * @param declared names of libraries that every target has
+   * @param places where folders of the tree appear at every start; byte strings
    */
   constructor(
     tree: Tree,
@@ -51,7 +54,9 @@ export class Linker {
     files: ElfFiles,
     sysroot: string,
     declared: readonly string[] = [],
+    places: readonly FolderMap[] = [],
   ) {
+    this.#places = places;
     this.#declared = declared;
     this.#tree = tree;
     this.#files = files;
@@ -76,7 +81,7 @@ export class Linker {
     if (name.includes("/")) return this.#findPath(name, chain, wanted);
     const paths = runPaths(chain);
     for (const { origin, dir } of paths) {
-      const found = this.#underOrigin(origin, dir, name);
+      const found = this.#underOrigin(origin, dir, name) ?? this.#underPlace(dir, name);
       if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(dir) };
     }
     const library = wanted ? undefined : hostLibrary(name, this.#declared);
@@ -103,6 +108,8 @@ export class Linker {
       const found = this.#underOrigin(asking, origin, path.posix.basename(name));
       if (found !== undefined) return { kind: "tree", ...found, led: !VARIES.test(origin) };
     }
+    const placed = this.#underPlace(path.posix.dirname(name), path.posix.basename(name));
+    if (placed !== undefined) return { kind: "tree", ...placed, led: !VARIES.test(name) };
     const library = wanted ? undefined : hostLibrary(path.posix.basename(name), this.#declared);
     if (library !== undefined) return { kind: "target", library };
     const folders =
@@ -125,6 +132,13 @@ export class Linker {
     const object = { shown: file, file, real: await realpath(file), facts };
     this.#onHost.set(file, object);
     return object;
+  }
+
+  /** Whether an absolute path leads to a file of the tree at every start. */
+  isPlaced(file: string): boolean {
+    const inside = pathInImage(byteString(path.posix.normalize(file)), this.#places);
+    const resolved = inside === undefined ? undefined : resolvePath(this.#tree, inside);
+    return resolved !== undefined && "found" in resolved && resolved.found.kind === "file";
   }
 
   #systemFolders(musl: boolean): string[] {
@@ -160,12 +174,28 @@ export class Linker {
     if (match === null) return undefined;
     const [own] = splitLast(origin.path);
     for (const rest of this.#expanded(dir.slice(match[0].length))) {
-      const folder = joinPath(own, byteString(rest));
-      const object = this.#inTree(joinPath(folder, byteString(name)));
-      const resolved = resolvePath(this.#tree, folder);
-      if (object !== undefined && "found" in resolved) return { object, folder: resolved.path };
+      const found = this.#inFolder(joinPath(own, byteString(rest)), name);
+      if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** The same of a folder that is told by a path at which the tree's appears. */
+  #underPlace(dir: string, name: string): { object: ElfObject; folder: string } | undefined {
+    if (!path.isAbsolute(dir)) return undefined;
+    for (const full of this.#expanded(path.posix.normalize(dir))) {
+      const inside = pathInImage(byteString(full.replace(/(?<=.)\/$/, "")), this.#places);
+      const found = inside === undefined ? undefined : this.#inFolder(inside, name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #inFolder(folder: string, name: string): { object: ElfObject; folder: string } | undefined {
+    const object = this.#inTree(joinPath(folder, byteString(name)));
+    const resolved = resolvePath(this.#tree, folder);
+    if (object === undefined || !("found" in resolved)) return undefined;
+    return { object, folder: resolved.path };
   }
 
   /** Folders of this machine that an entry of a search path means. */

@@ -92,3 +92,22 @@ function reservedProblem(path: string): MapProblem | undefined {
   const how = isWithin(path, hit) ? "is in" : "has";
   return { code, what: `${path} ${how} ${hit}, which is the system's` };
 }
+
+/**
+ * Paths that surely are the image's at a start: that of --mount-at, and maps that no start goes without.
+ *
+ * @param maps each `DIR=PATH`, checked
+ */
+export function imagePlaces(mountAt: string | undefined, maps: readonly string[]): FolderMap[] {
+  const fixed = { source: ".", path: mountAt ?? "", optional: false, hides: false };
+  const parsed = maps.map(parseMap).filter((map): map is FolderMap => !isProblem(map));
+  return [...(mountAt === undefined ? [] : [fixed]), ...parsed].filter((map) => !map.optional);
+}
+
+/** Where in the image an absolute path leads to; undefined: it is the machine's. "" is the root. */
+export function pathInImage(path: string, places: readonly FolderMap[]): string | undefined {
+  const place = places.find((one) => isWithin(path, one.path));
+  if (place === undefined) return undefined;
+  const rest = path.slice(place.path.length + 1);
+  return [place.source, rest].filter((part) => part !== "." && part !== "").join("/");
+}

@@ -8,7 +8,8 @@ import { bundleOf, mksquashfs, runArguments } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
-import { asUser, bundle, root, run } from "../support/process.ts";
+import { asUser, bundle, bundleCommand, fuselage, root, run } from "../support/process.ts";
+import { forgetFixedPath } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const name = `fuselage-map-${process.pid}`;
@@ -316,6 +317,60 @@ describe("a build", () => {
       message: expect.stringContaining(words),
     });
   });
+});
+
+skipUnless(
+  "root",
+  "userns",
+  "systemPython",
+)("a venv is made at its path without it", async () => {
+  const dir = temporaryDirectory();
+  const place = `${prefix}-venv`;
+  const output = path.join(dir, "tool.run");
+  const tool = `#!${place}/bin/python3\nimport sys\nprint("ran", sys.prefix, sys.argv[1:])\n`;
+  writeFileSync(path.join(dir, "tool"), tool);
+  const make = `/usr/bin/python3 -m venv --without-pip ${place} &&
+    install -m 755 ${dir}/tool ${place}/bin/tool &&
+    ${process.execPath} ${bundleCommand} build ${place} -o ${output} --map .=${place} --entry bin/tool`;
+  const args = ["--dynamic-empty=venv", `--bind=venv=${place}`, "--", "sh", "-ec", make];
+  const { status, stderr } = await run(fuselage, args);
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.not.stringContaining("W_SHEBANG"),
+  });
+  expect(existsSync(place)).toBe(false);
+  const expected = { status: 0, stdout: `ran ${place} ['x']\n` };
+  expect(await run(output, ["x"], { env: { HOME: dir } })).toMatchObject(expected);
+  expect(await asUser(output, ["x"], userDirectory())).toMatchObject(expected);
+});
+
+skipUnless(
+  "root",
+  "userns",
+  "fuse",
+)("maps, a fixed path and a writable copy go together", async () => {
+  const fixed = `/run/fuselage/${name}`;
+  const files = { run: runArguments, "lib/data": "packed\n" };
+  const file = await pack(files, { mountAt: fixed, writable: true, maps: [`lib=${prefix}`] });
+  const script = `cat ${prefix}/data && echo mine > ${prefix}/data && cat ${fixed}/lib/data`;
+  const command = ["sh", "-c", script];
+  const expected = { status: 0, stdout: "packed\nmine\n" };
+  expect(await asUser(file, command, userDirectory())).toMatchObject(expected);
+  expect(await run(file, command)).toMatchObject(expected);
+  forgetFixedPath(fixed);
+});
+
+skipUnless("root", "userns")("many at once do not see each other", async () => {
+  const home = userDirectory();
+  const env = { FUSELAGE_MOUNT: "auto", FUSELAGE_LINGER: "5" };
+  const count = "grep -c ' fuselage-map ' /proc/self/mountinfo";
+  const command = ["sh", "-c", `cat ${prefix}/data ${store}/app/data; ${count}`];
+  const outcomes = await Promise.all(
+    Array.from({ length: 24 }, (_, index) =>
+      index % 2 ? asUser(shell, command, home, { env }) : run(shell, command, { env }),
+    ),
+  );
+  expect(new Set(outcomes.map(({ stdout }) => stdout))).toEqual(new Set(["packed\npacked\n2\n"]));
 });
 
 describe("as other formats", () => {

@@ -1,6 +1,7 @@
 /** What runs a script, and whether it is where the script will be started. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { type FolderMap, pathInImage } from "../../manifest/folder-map.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import { byteString, displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
@@ -21,8 +22,8 @@ export interface Surroundings {
   tree: Tree;
   /** Absolute path of the folder on this machine; undefined for a single file. */
   folder: string | undefined;
-  /** Where the folder appears at every start. */
-  mountAt: string | undefined;
+  /** Where the folder, and folders of it, appear at every start. */
+  places: readonly FolderMap[];
   /** Values that are put before PATH. */
   paths: readonly string[];
   /** Names and paths of what every target has, as the user says. */
@@ -40,8 +41,10 @@ export interface Started {
 export function describeScript(shebang: Shebang, name: string, around: Surroundings): Started {
   const { interpreter } = shebang;
   const by = `by the first line of ${name}`;
-  const inside = around.mountAt && below(interpreter, around.mountAt);
-  if (inside !== undefined && inside !== "") {
+  const inside = path.isAbsolute(interpreter)
+    ? pathInImage(path.normalize(interpreter), around.places)
+    : undefined;
+  if (inside !== undefined) {
     const resolved = resolvePath(around.tree, byteString(inside));
     if ("found" in resolved && resolved.found.kind === "file") {
       return { explain: [`interpreter: ${inside} in the folder, ${by}`], warnings: [] };
@@ -51,12 +54,11 @@ export function describeScript(shebang: Shebang, name: string, around: Surroundi
     return problem(name, `its first line names ${interpreter}, and the folder has no ${inside}`);
   }
   if (around.folder !== undefined && below(interpreter, around.folder) !== undefined) {
-    const there = around.mountAt ?? "/run/fuselage/NAME";
-    const how = around.mountAt === undefined ? ` and pack it with --mount-at ${there}` : "";
     return problem(
       name,
       `its first line names ${interpreter}, which is the folder's place on this machine alone; ` +
-        `make the folder at ${there}${how}`,
+        `--map .=!${around.folder} makes it appear there, or make it at /run/fuselage/NAME and ` +
+        "pack it with --mount-at",
     );
   }
   const program = envProgram(shebang);

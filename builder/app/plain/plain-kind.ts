@@ -8,6 +8,7 @@ import {
   type LinkedLibraries,
   linkLibraries,
 } from "../../libraries/add-libraries.ts";
+import { imagePlaces } from "../../manifest/folder-map.ts";
 import { displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
 import { warning } from "../../warnings.ts";
@@ -34,7 +35,7 @@ export const plain: Kind = {
     const around: Surroundings = {
       tree,
       folder: source.isDirectory ? source.path : undefined,
-      mountAt: options.mountAt,
+      places: imagePlaces(options.mountAt, options.maps),
       paths: ownPaths(options),
       declared: options.targetHas ?? [],
       searchPath: process.env["PATH"] ?? "",

@@ -49,6 +49,32 @@ describe("libraries", () => {
     ]);
   });
 
+  test("are in the image where a map has them, the linker too", async () => {
+    const needed = ["libx.so", "liby.so"];
+    const files = {
+      "store/x/libx.so": makeDynamicElf({ needed: ["/nix/store/y/libz.so"] }),
+      "store/y/liby.so": makeDynamicElf({}),
+      "store/y/libz.so": makeDynamicElf({}),
+      "store/ld.so": makeDynamicElf({}),
+      "bin/p": makeDynamicElf({
+        interpreter: "/nix/store/ld.so",
+        needed,
+        rpath: "/nix/store/x:/nix/store/./y/",
+      }),
+    };
+    expect(await check(files, { manifest: { maps: ["store=/nix/store"] } })).toEqual([]);
+    // Where a start may go without, it is the machine's.
+    for (const maps of [["store=?/nix/store"], ["store=/nix/other"], []]) {
+      const found = await check(files, { manifest: { maps } });
+      expect(found).toEqual(
+        expect.arrayContaining([
+          expect.stringMatching(/^bin\/p needs libx\.so, .*\[W_LIBRARY_UNLED\]$/),
+          expect.stringMatching(/\/nix\/store\/ld\.so.*\[W_LINKER\]$/),
+        ]),
+      );
+    }
+  });
+
   test("may be said to be on every target, a newer glibc too", async () => {
     const files = {
       "bin/p": makeProgram({
@@ -141,6 +167,34 @@ describe("scripts", () => {
       expect.stringMatching(/^bin\/tool is run by \/run\/fuselage\/x\/bin\/p/),
     ]);
   });
+});
+
+test("scripts and links lead to what is in the image where a map has it", async () => {
+  const files = {
+    "app/bin/python3": "#!/bin/sh\n",
+    "bin/tool": "#!/opt/tool/bin/python3\n",
+    "bin/link": { link: "/opt/tool/share/../data" },
+    "bin/other": { link: "/opt/tool/other" },
+    "app/other": { link: "/srv/again/bin" },
+    "app/data": "x",
+  };
+  const maps = ["app=/opt/tool", "app=!/srv/again"];
+  expect(await check(files, { manifest: { maps } })).toEqual([]);
+  const less = await check(
+    { ...files, "bin/gone": { link: "/opt/tool/gone" } },
+    {
+      manifest: { maps: maps.slice(0, 1) },
+    },
+  );
+  expect(less).toEqual([
+    expect.stringMatching(/^the link app\/other leads to \/srv\/again\/bin of the target/),
+    expect.stringMatching(/^the link bin\/gone leads to nothing in the image/),
+  ]);
+  const circle = { "a/x": { link: "/opt/tool/y" }, "a/y": { link: "/opt/tool/x" } };
+  expect(await check(circle, { manifest: { maps: ["a=/opt/tool"] } })).toEqual([
+    expect.stringContaining("leads in a circle"),
+  ]);
+  expect(await check(files)).toHaveLength(4);
 });
 
 describe("packages", () => {

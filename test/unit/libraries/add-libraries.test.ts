@@ -34,6 +34,22 @@ describe("libraries that are packed", () => {
     expect(await runPath(tree, "bin/p")).toEqual([...kept, "$ORIGIN/../lib/bundled"]);
   });
 
+  test("leave search paths as they are that a map leads into the tree", async () => {
+    const { tree, warnings } = await link(
+      {
+        "app/bin/p": makeProgram({
+          needed: ["libown.so", "liba.so"],
+          runpath: "/opt/x/lib:/opt/xy/lib:/srv/y:/opt/x/../z",
+        }),
+        "app/own/libown.so": makeDynamicElf(),
+        "usr/lib/liba.so": makeDynamicElf(),
+      },
+      { withLibs: true, maps: ["own=/opt/x/lib", "own=?/srv/y"] },
+    );
+    expect(await runPath(tree, "bin/p")).toEqual(["/opt/x/lib", "$ORIGIN/../lib/bundled"]);
+    expect(warnings).toEqual([]);
+  });
+
   test("are one file under all the names that are asked for", async () => {
     const { tree } = await link({
       "app/bin/p": makeProgram({ needed: ["liba.so", "liba.so.1"] }),

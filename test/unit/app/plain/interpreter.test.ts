@@ -8,6 +8,7 @@ import {
 } from "../../../../builder/app/plain/interpreter.ts";
 import { parseShebang } from "../../../../builder/app/plain/shebang.ts";
 import { treeFromDirectory } from "../../../../builder/input/add-directory.ts";
+import { imagePlaces } from "../../../../builder/manifest/folder-map.ts";
 import { shownWarning } from "../../../../builder/warnings.ts";
 import { writeFiles } from "../../../support/case.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
@@ -24,7 +25,7 @@ async function surroundings(more: Partial<Surroundings> = {}): Promise<Surroundi
     "bin/own": "#!/bin/sh\n",
   });
   const tree = await treeFromDirectory(folder);
-  const here = { folder, mountAt: undefined, paths: [], declared: [], searchPath: "/bin" };
+  const here = { folder, places: [], paths: [], declared: [], searchPath: "/bin" };
   return { tree, ...here, ...more };
 }
 
@@ -34,6 +35,7 @@ async function warnings(line: string, around: Surroundings): Promise<string[]> {
 }
 
 const mountAt = "/run/fuselage/tool";
+const places = imagePlaces(mountAt, []);
 
 describe("what runs a script", () => {
   test.each(["#!/bin/sh", "#!/bin/sh -e", "#!/usr/bin/env sh"])(
@@ -65,7 +67,7 @@ describe("what runs a script", () => {
   });
 
   test("is looked for in the folder, where that will be at its fixed path", async () => {
-    const around = await surroundings({ mountAt });
+    const around = await surroundings({ places });
     expect(await warnings(`#!${mountAt}/bin/own`, around)).toEqual([]);
     expect(await warnings(`#!${mountAt}/bin/python3`, around)).toEqual([
       expect.stringMatching(
@@ -84,11 +86,26 @@ describe("what runs a script", () => {
     const around = await surroundings();
     const line = `#!${around.folder}/bin/python3`;
     expect(await warnings(line, around)).toEqual([
-      expect.stringContaining("pack it with --mount-at /run/fuselage/NAME [W_SHEBANG]"),
+      expect.stringContaining(`alone; --map .=!${around.folder} makes it appear there, or make it`),
     ]);
-    expect(await warnings(line, { ...around, mountAt })).toEqual([
-      expect.stringContaining(`alone; make the folder at ${mountAt} [W_SHEBANG]`),
+    const mapped = imagePlaces(undefined, [`.=!${around.folder}`]);
+    expect(await warnings(`#!${around.folder}/bin/own`, { ...around, places: mapped })).toEqual([]);
+  });
+
+  test("is looked for in the folders that a map has there, if a start never goes without", async () => {
+    const maps = ["bin=/opt/tool/programs", "bin=!/opt/x", "bin=?/opt/y"];
+    const around = await surroundings({ places: imagePlaces(undefined, maps) });
+    for (const dir of ["/opt/tool/programs", "/opt/x", "/opt/./x/"]) {
+      expect(await warnings(`#!${dir}/own`, around)).toEqual([]);
+    }
+    expect(await warnings("#!/opt/x/python4", around)).toEqual([
+      expect.stringContaining("and the folder has no bin/python4"),
     ]);
+    for (const dir of ["/opt/y", "/opt/tool", "/opt/x-y"]) {
+      expect(await warnings(`#!${dir}/own`, around)).toEqual([
+        expect.stringContaining(`${dir}/own`),
+      ]);
+    }
   });
 
   test("may be started itself", async () => {

@@ -50,6 +50,7 @@ const testTools = {
   zsh: "zsh",
   fish: "fish",
   gpg: "gnupg",
+  openssl: "openssl",
   zsync: "zsync",
   "desktop-file-validate": "desktop-file-utils",
   appstreamcli: "appstream",

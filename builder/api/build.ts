@@ -290,6 +290,7 @@ function invocationOf(
     ...(needs.length > 0 && { needs }),
     noRuntimeOptions: options.runtimeOptions === false,
     ...(options.format === "appimage" && { appImageType: appimageFormat.type }),
+    ...(app.openssl !== undefined && { openssl: byteString(app.openssl) }),
     ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
     version,
     arch: options.arch,

@@ -195,6 +195,7 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
     envAppend: manifest?.envAppend?.map(fromBytes) ?? [],
     unsetEnv: manifest?.unset?.map(fromBytes) ?? [],
     ...(manifest?.needs && { needs: manifest.needs }),
+    ...(manifest?.openssl !== undefined && { openssl: fromBytes(manifest.openssl) }),
     ...(manifest?.libc && {
       libc: manifest.libc.flatMap((text) => parseLibc(fromBytes(text)) ?? []),
     }),

@@ -68,6 +68,8 @@ export interface App {
   unsetEnv: readonly string[];
   /** What it needs of its caller's user namespace, beside what the options say. */
   needs?: readonly string[];
+  /** Folder that its OpenSSL looks for certificates in; undefined where it has none. */
+  openssl?: string | undefined;
   /** A libc that its programs are started by, for each kind of it. */
   libc?: readonly LibcRecord[];
   /** One line: what it is and why. */

@@ -20,6 +20,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.maps && { maps: manifest.maps.map(fromBytes) }),
     writable: manifest.writable === true,
     ...(manifest.needs && { needs: manifest.needs.map(fromBytes) }),
+    ...(manifest.openssl !== undefined && { openssl: fromBytes(manifest.openssl) }),
     ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
@@ -52,6 +53,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["maps", list(manifest.maps ?? [])],
     ["writable", manifest.writable ? "a private copy, gone at exit" : ""],
     ["needs", displayPath((manifest.needs ?? []).join(", "))],
+    ["OpenSSL of", displayPath(manifest.openssl ?? "")],
     ["libc", list(manifest.libc ?? [])],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];

@@ -36,6 +36,7 @@ import {
 import { describeLibraries, type LibraryReport } from "./library-report.ts";
 import { Linker, shownFolders } from "./linker.ts";
 import { findOpenings } from "./opened-constants.ts";
+import { opensslFolder } from "./openssl.ts";
 
 export interface LibraryRequest {
   tree: Tree;
@@ -50,6 +51,8 @@ export interface LibraryRequest {
 export interface LinkedLibraries extends LibraryReport {
   /** Each libc that went along. */
   libc: readonly LibcRecord[];
+  /** Folder that an OpenSSL of the image looks for certificates in. */
+  openssl: string | undefined;
 }
 
 /** Whether the options ask for libraries: a libc that is always the packed one can use no others. */
@@ -93,8 +96,12 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
     isPlaced: (file) => linker.isPlaced(file),
   });
   const packed = await packLibcs(request, choice, { linker, files, objects: image });
+  const openssl = await opensslFolder(image);
+  const certificates =
+    openssl === undefined ? [] : [`certificates: in ${openssl}, or where the target has them`];
   return {
-    explain: [...report.explain, ...packed.explain],
+    explain: [...report.explain, ...packed.explain, ...certificates],
+    openssl,
     warnings: [...report.warnings, ...choice.warnings],
     libc: packed.libc,
   };

@@ -67,6 +67,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   }
   const maps = values.get(manifestTags.MAP);
   checkMaps(maps ?? [], file);
+  const openssl = one(manifestTags.OPENSSL);
   const libc = values.get(manifestTags.LIBC);
   const appImageType = one(manifestTags.APPIMAGE);
   if (appImageType !== undefined && !/^[0-9]{1,3}$/.test(appImageType)) {
@@ -96,6 +97,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     noRuntimeOptions: words.has(optionWords.NO_RUNTIME_OPTIONS),
     ...(appImageType !== undefined && { appImageType: Number(appImageType) }),
     ...(libc && { libc }),
+    ...(openssl !== undefined && { openssl }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };

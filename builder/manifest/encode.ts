@@ -60,6 +60,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
     ...optional(manifestTags.NEEDS, manifest.needs?.join(",")),
     ...optional(manifestTags.APPIMAGE, manifest.appImageType?.toString()),
+    ...optional(manifestTags.OPENSSL, manifest.openssl),
     ...(manifest.libc ?? []).map((text) => record(manifestTags.LIBC, text)),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),

@@ -45,6 +45,8 @@ export interface Manifest {
   noRuntimeOptions: boolean;
   /** Type of the AppImage that the file is; undefined for other bundles. */
   appImageType?: number | undefined;
+  /** Folder that an OpenSSL in the image looks for certificates in, of whatever distribution it came from. */
+  openssl?: string | undefined;
   /** What is said of each libc in the image: builder/libraries/libc/libc-record.ts. */
   libc?: readonly string[] | undefined;
   /** Version of the builder. */

@@ -169,6 +169,9 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	case FUSELAGE_MANIFEST_APPIMAGE:
 		manifest->appimage = true;
 		return 0;
+	case FUSELAGE_MANIFEST_OPENSSL:
+		manifest->openssl = record->value;
+		return 0;
 	case FUSELAGE_MANIFEST_LIBC:
 		if (manifest->libc_count < sizeof manifest->libcs / sizeof *manifest->libcs)
 			manifest->libcs[manifest->libc_count++] = record->value;

@@ -9,6 +9,7 @@
 #include "base/owned.h"
 #include "generated/names.h"
 #include "start/appimage_start.h"
+#include "start/certificates.h"
 
 /* What the variable at `*text` stands for, which is then passed over, or NULL. */
 static const char *variable_at(const char **text, enum expansion expansion, const char *root)
@@ -140,6 +141,8 @@ int variables_set(const struct start *start, const struct bundle *bundle, struct
 		failed |= setenv(ENV_FUSELAGE_BUNDLE, bundle->path, 1);
 	if (root && ours)
 		failed |= setenv(ENV_FUSELAGE_BUNDLE_DIR, root, 1);
+	if (bundle && bundle->manifest.openssl)
+		failed |= certificates_find(bundle->manifest.openssl);
 	if (bundle && bundle->manifest.variables)
 		failed |= change_all(bundle->manifest.variables, EXPAND_ROOT, root);
 	if (start->invocation.variables)

@@ -111,6 +111,7 @@ const probes = {
   gcc: () => tool("gcc"),
   clang19: () => tool("clang-19"),
   gpg: () => tool("gpg"),
+  openssl: () => tool("openssl"),
   zsync: () => tool("zsync") ?? tool("zsyncmake"),
   desktopFileValidate: () => tool("desktop-file-validate"),
   appstreamcli: () => tool("appstreamcli"),

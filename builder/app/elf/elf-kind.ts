@@ -41,7 +41,7 @@ export const elf: Kind = {
       });
     }
     await checkMachine(entryFile(source, tree, entry), options.arch);
-    const { explain, warnings, libc } = await linkLibraries({
+    const { explain, warnings, libc, openssl } = await linkLibraries({
       tree,
       options,
       get workspace() {
@@ -57,6 +57,7 @@ export const elf: Kind = {
       env: [],
       unsetEnv: [],
       libc,
+      openssl,
       summary,
       explain,
       warnings,

@@ -125,6 +125,7 @@ async function prepareWith(
     env: interpreter?.env ?? [],
     unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
     libc: libraries.libc,
+    openssl: libraries.openssl,
     summary: summary(request, entry, interpreter, prepared),
     explain: [
       `starts ${path.relative(entry.dir, entry.file)} (${entry.why})`,

@@ -50,7 +50,7 @@ export const plain: Kind = {
             return request.workspace;
           },
         })
-      : { explain: [], warnings: [], libc: [] };
+      : { explain: [], warnings: [], libc: [], openssl: undefined };
     return {
       kind: "plain",
       tree,
@@ -59,6 +59,7 @@ export const plain: Kind = {
       env: [],
       unsetEnv: [],
       libc: libraries.libc,
+      openssl: libraries.openssl,
       summary: `plain (${why})`,
       explain: [...started.explain, ...libraries.explain],
       warnings: [

@@ -182,7 +182,9 @@ function withRoomForHook(
   const hooked = entries.slice(0, used).some(({ tag }) => tag === DT.PREINIT_ARRAY);
   const free = used < 0 ? 0 : entries.length - used - 1;
   if (isWritable(elf) && (hooked || free >= HOOK_ENTRIES)) return bytes;
-  return withRunPath(bytes, facts, { runPath: undefined, spareEntries: HOOK_ENTRIES }, file);
+  // More than there are now, so that it moves to where it can be written to.
+  const spareEntries = Math.max(HOOK_ENTRIES, isWritable(elf) ? 0 : entries.length);
+  return withRunPath(bytes, facts, { runPath: undefined, spareEntries }, file);
 }
 
 function isWritable({ programs }: ElfFile): boolean {

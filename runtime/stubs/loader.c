@@ -142,6 +142,26 @@ static const char *put_folder(char *at, const char *end, const struct place *pla
 	return at;
 }
 
+/* Opens the dynamic linker that is to be taken, and says which one it is. */
+static int open_loader(const struct start *start, const struct place *place, struct choice *choice)
+{
+	const char *end = choice->path + sizeof choice->path;
+	int fd = choose_host(start);
+
+	choice->packed = fd < 0;
+	if (!choice->packed) {
+		text_put(choice->path, end, own_text(own_loader.interpreter));
+		return fd;
+	}
+	if (!place->known)
+		give_up(E_LOADER_PLACE, "cannot tell where the program is: ", start->name);
+	put_folder(choice->path, end, place, own_loader.loader);
+	fd = open_file(choice->path);
+	if (fd < 0)
+		give_up(E_LOADER_MISSING, "", choice->path);
+	return fd;
+}
+
 void __attribute__((used)) loader_main(const word *stack)
 {
 	struct start start = read_stack(stack);
@@ -153,21 +173,8 @@ void __attribute__((used)) loader_main(const word *stack)
 	/* Its dynamic linker would take no search path, and nobody vouches for the one that is packed. */
 	if (start.set_id)
 		give_up(E_LOADER_SET_ID, "", start.name);
-	bool placed = find_place(&place, start.name);
-	int fd = choose_host(&start);
-	if (fd >= 0) {
-		text_put(choice.path, choice.path + sizeof choice.path,
-			 own_text(own_loader.interpreter));
-	} else {
-		if (!placed)
-			give_up(E_LOADER_PLACE, "cannot tell where the program is: ", start.name);
-		choice.packed = true;
-		put_folder(choice.path, choice.path + sizeof choice.path, &place,
-			   own_loader.loader);
-		fd = open_file(choice.path);
-		if (fd < 0)
-			give_up(E_LOADER_MISSING, "", choice.path);
-	}
+	find_place(&place, start.name);
+	int fd = open_loader(&start, &place, &choice);
 	if (!map_loader(fd, start.page, &choice.loader))
 		give_up(E_LOADER_MALFORMED, "", choice.path);
 	close_file(fd);
@@ -178,12 +185,12 @@ void __attribute__((used)) loader_main(const word *stack)
 		put_libraries(libraries, libraries + bytes, &start, &place);
 		choice.added[0] = libraries;
 		choice.gconv = put_folder(gconv, gconv + sizeof gconv, &place, own_loader.gconv);
-		if (!host_has_locales(&start))
+		if (own_text(own_loader.locale)[0] && !host_has_locales(&start))
 			choice.locales = put_folder(locales, locales + sizeof locales, &place,
 						    own_loader.locale);
 	}
 	/* Without /proc, what a search path calls $ORIGIN is told by a variable. */
-	if (placed && !place.from_proc) {
+	if (place.known && !place.from_proc) {
 		char *end = text_put(origin, origin + sizeof origin, "LD_ORIGIN_PATH=");
 		text_put(end, origin + sizeof origin, place.folder[0] ? place.folder : "/");
 		choice.added[1] = origin;

@@ -64,11 +64,12 @@ bool is_for_loaders(const char *entry);
 struct place {
 	char folder[PATH_BYTES];
 	char root[PATH_BYTES]; /* of the packed tree */
+	bool known; /* else the others mean nothing */
 	bool from_proc; /* by /proc/self/exe */
 };
 
-/* Returns false when that cannot be told. */
-bool find_place(struct place *place, const char *name);
+/* `name` is what was given to execve. */
+void find_place(struct place *place, const char *name);
 
 /* A dynamic linker in memory. */
 struct mapped {

@@ -28,14 +28,8 @@ static bool from_name(struct place *place, const char *name)
 	return true;
 }
 
-bool find_place(struct place *place, const char *name)
+static bool from_kernel(struct place *place)
 {
-	word length = read_link("/proc/self/exe", place->folder, PATH_BYTES);
-
-	place->from_proc = !failed(length) && length < PATH_BYTES && place->folder[0] == '/';
-	if (!place->from_proc)
-		return from_name(place, name);
-	place->folder[length] = 0;
 	if (!text_cut(place->folder))
 		return false;
 	text_put(place->root, place->root + PATH_BYTES, place->folder);
@@ -43,4 +37,14 @@ bool find_place(struct place *place, const char *name)
 		if (!text_cut(place->root))
 			return false;
 	return true;
+}
+
+void find_place(struct place *place, const char *name)
+{
+	word length = read_link("/proc/self/exe", place->folder, PATH_BYTES);
+
+	place->from_proc = !failed(length) && length < PATH_BYTES && place->folder[0] == '/';
+	if (place->from_proc)
+		place->folder[length] = 0;
+	place->known = place->from_proc ? from_kernel(place) : from_name(place, name);
 }

@@ -34,7 +34,7 @@ async function packedProbe(name: string, flags: readonly string[] = []): Promise
 /** A folder whose `ld` is lld, for -B of gcc. */
 function lldFolder(): string {
   const folder = path.join(dir, "lld");
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const variables = Object.entries(zigEnv()).filter(([name]) => name.startsWith("ZIG_"));
   const words = variables.map(([name, value]) => `${name}='${value}'`).join(" ");
   const script = `#!/bin/sh\n${words} exec ${zigPath()} ld.lld "$@"\n`;
@@ -63,6 +63,7 @@ describe("the environment", () => {
   const linkers: Record<string, () => string[]> = {
     "GNU ld": () => [],
     "lld, which leaves no free entries": () => [`-B${lldFolder()}`],
+    "lld, whose dynamic section is read-only": () => [`-B${lldFolder()}`, "-Wl,-z,rodynamic"],
     "GNU ld without free entries": () => ["-Wl,--spare-dynamic-tags=0"],
     "GNU ld, at a fixed address": () => ["-no-pie"],
   };

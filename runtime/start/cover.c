@@ -234,24 +234,29 @@ static int change_root(const char *place)
 static int replace_root(struct covering *covering, const char **where)
 {
 	const struct cover *cover = covering->cover;
-	struct procdir *procdir = cover->procdir;
 	char place[PATH_MAX + sizeof NEW_ROOT];
 
-	snprintf(place, sizeof place, "%s/" NEW_ROOT, procdir->path);
+	snprintf(place, sizeof place, "%s/" NEW_ROOT, cover->procdir->path);
 	*where = "tmpfs";
 	if (add_directory(cover, ".maps") < 0 || add_directory(cover, NEW_ROOT) < 0 ||
 	    mount_tmpfs(covering, place) < 0 || mount(NULL, place, NULL, MS_UNBINDABLE, NULL) < 0)
 		return -1;
 	if (fill(covering, place) == 0 && mount(NULL, place, NULL, MS_PRIVATE, NULL) == 0) {
 		*where = "pivot_root";
-		if (change_root(place) == 0) {
-			close(procdir->fd);
-			procdir->fd = open(procdir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-			return procdir->fd < 0 ? -1 : 0;
-		}
+		if (change_root(place) == 0)
+			return 0;
 	}
 	mount_point_unmount(cover->identity, place);
 	return -1;
+}
+
+/* What is mounted in the start's directories from here on is below the mount that their path leads to,
+ * which is another one where they are in what has been covered. */
+static int open_again(struct procdir *procdir)
+{
+	close(procdir->fd);
+	procdir->fd = open(procdir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return procdir->fd < 0 ? -1 : 0;
 }
 
 int cover_directory(const struct cover *cover, const char **where)
@@ -266,6 +271,8 @@ int cover_directory(const struct cover *cover, const char **where)
 		return -1;
 	result = cover->directory[1] ? cover_in_place(&covering, where) :
 				       replace_root(&covering, where);
+	if (result == 0)
+		result = open_again(cover->procdir);
 	int error = errno;
 	if (covering.to >= 0)
 		close(covering.to);

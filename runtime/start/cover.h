@@ -16,7 +16,7 @@
 
 struct cover {
 	const struct identity *identity;
-	struct procdir *procdir; /* opened again where the root has become another one */
+	struct procdir *procdir; /* opened again: it may be in what is covered */
 	const char *directory; /* without links on the way; "/" makes a new root */
 	const char *const
 		*names; /* of the folders, relative to it; each may have several components */

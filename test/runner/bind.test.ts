@@ -330,6 +330,21 @@ describe.each([asRoot, asOrdinary])("$title", (way) => {
     },
   );
 
+  check("the start's own directories may be in the folder, or at a new root", async () => {
+    const host = hostFolder(uid());
+    const home = path.join(host, "below");
+    const env = { FUSELAGE_HOME: path.join(home, "own"), FUSELAGE_DEBUG: "1" };
+    for (const place of [`${host}/new`, `/${newName()}`]) {
+      const args = [`--dynamic=app:${image}`, `--bind=app/lib=${place}`];
+      const script = `cat ${place}/data && echo x > ${place}/data && cat "$FUSELAGE_DYNAMIC/app/lib/data" && echo x > "$FUSELAGE_TMPDIR/x"`;
+      const outcome = await start(way, [...args, ...sh(script)], home, { env });
+      expect(outcome).toMatchObject({ status: 0, stdout: "packed\nx\n" });
+      // A copy that costs nothing, not one that had to be extracted.
+      expect(outcome.stderr).toMatch(/mounted by (loop|fuse) /);
+      if (!way.root) expect(outcome.stderr).toContain(env.FUSELAGE_HOME);
+    }
+  });
+
   check("starts from a directory that has been removed", async () => {
     const inner = `d=$(mktemp -d) && cd "$d" && rmdir "$d" && exec "$0" "$@"`;
     for (const place of [`/${newName()}`, `/opt/${newName()}`]) {

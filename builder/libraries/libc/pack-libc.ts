@@ -64,11 +64,15 @@ export async function packLibc(chosen: ChosenLibc, packing: LibcPacking): Promis
     const change = (bytes: Buffer) => withPrivateVariables(bytes, file);
     await own.add(place(name), file, 0o755, name === "libc.so.6" ? change : undefined);
   }
+  if (kind === "glibc") await addOpened(own, found, packing);
   const start: Omit<OwnLoader, "root"> = {
     libc: kind,
     loader: place(loader.name),
     libraries: [LIBC_FOLDER],
-    ...(kind === "glibc" && (await addOpened(own, found, packing))),
+    // Named whether it is there or not: then a program is the same in many images, and a Node, which
+    // takes half a minute to compress, is compressed once.
+    ...(kind === "glibc" && { gconv: GCONV }),
+    ...(found.locale !== undefined && { locale: LOCALES }),
     mode,
     versions,
   };
@@ -93,18 +97,10 @@ export async function packLibc(chosen: ChosenLibc, packing: LibcPacking): Promis
 }
 
 /** What glibc opens by itself. */
-async function addOpened(
-  own: LibcFiles,
-  found: FoundLibc,
-  packing: LibcPacking,
-): Promise<Pick<OwnLoader, "gconv" | "locale">> {
+async function addOpened(own: LibcFiles, found: FoundLibc, packing: LibcPacking): Promise<void> {
   await addUnwinder(own, packing);
   if (found.locale !== undefined) await own.addFolder(`${LOCALES}/C.utf8`, found.locale);
-  const converts = await addGconv(own, found, packing);
-  return {
-    ...(found.locale !== undefined && { locale: LOCALES }),
-    ...(converts && { gconv: GCONV }),
-  };
+  await addGconv(own, found, packing);
 }
 
 /** One that is packed with the other libraries is not there twice: to ld.so a link is the same library. */
@@ -119,17 +115,16 @@ async function addUnwinder(own: LibcFiles, { tree, linker }: LibcPacking): Promi
   if (found.kind === "machine") await own.add(at, found.object.real, 0o644);
 }
 
-/** @returns whether there are any */
 async function addGconv(
   own: LibcFiles,
   found: FoundLibc,
   { objects, gconv, files }: LibcPacking,
-): Promise<boolean> {
+): Promise<void> {
   const folder = gconvFolder(found.folder);
-  if (gconv === undefined ? !objects.some(converts) : gconv.includes("none")) return false;
+  if (gconv === undefined ? !objects.some(converts) : gconv.includes("none")) return;
   if (!existsSync(path.join(folder, "gconv-modules"))) {
     if (gconv !== undefined) throw errors.gconv(gconv, folder);
-    return false;
+    return;
   }
   const needed = async (file: string) => {
     const facts = await files.facts(path.join(folder, file));
@@ -139,7 +134,6 @@ async function addGconv(
   if (unknown.length > 0) throw errors.gconv(unknown, folder);
   for (const name of names) await own.add(`${GCONV}/${name}`, path.join(folder, name), 0o644);
   own.addText(`${GCONV}/gconv-modules`, table);
-  return true;
 }
 
 const converts = ({ facts, file }: ElfObject) =>

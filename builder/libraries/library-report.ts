@@ -93,12 +93,23 @@ export function describeLibraries(
       warn("W_LIBRARY_PATH", `${message}; --with-libs lets it ask for the name`);
     }
   }
-  warnings.push(...targetWarnings(closure), ...openingWarnings(closure, openings, closed));
+  const found = started.size > 0 ? ONLY_BY_OWN : "";
+  warnings.push(
+    ...targetWarnings(closure, found),
+    ...openingWarnings(closure, openings, { closed, found }),
+  );
   return { explain, warnings };
 }
 
-/** Libraries that not every machine has and that are never packed, unless --lib says so. */
-export function targetWarnings({ target }: Pick<Closure, "target">): Warning[] {
+/** What is to be known of a library of the target where a libc goes along. */
+const ONLY_BY_OWN = "; a packed libc does not find it there";
+
+/**
+ * Libraries that not every machine has and that are never packed, unless --lib says so.
+ *
+ * @param found what is to be said of how they are found
+ */
+export function targetWarnings({ target }: Pick<Closure, "target">, found = ""): Warning[] {
   const byReason = new Map<string, string[]>();
   for (const [name, library] of [...target].sort(byName)) {
     const { reason, neededBy } = library;
@@ -108,14 +119,14 @@ export function targetWarnings({ target }: Pick<Closure, "target">): Warning[] {
     byReason.set(reason, names);
   }
   return [...byReason].map(([reason, names]) =>
-    warning("W_LIBRARY_HOST", `the target must have ${names.join(", ")}: ${reason}`),
+    warning("W_LIBRARY_HOST", `the target must have ${names.join(", ")}: ${reason}${found}`),
   );
 }
 
 function openingWarnings(
   { opened }: Closure,
   openings: readonly Opening[],
-  closed: boolean,
+  { closed, found }: { closed: boolean; found: string },
 ): Warning[] {
   const fromGlibc = [...opened].filter(([, { unled }]) => unled && !closed);
   return [
@@ -125,7 +136,7 @@ function openingWarnings(
     ...openings.map(({ shown, names }) =>
       warning(
         "W_LIBRARY_OPENED",
-        `${shown} may open ${names.join(", ")} itself, which the target must have then`,
+        `${shown} may open ${names.join(", ")} itself, which the target must have then${found}`,
       ),
     ),
   ];

@@ -163,6 +163,20 @@ skipUnless(...needs)("two builds have the same bytes, and say which libc is in t
   expect(await bundle(["check", "where.run"], { cwd: dir })).toMatchObject({ status: 0 });
 });
 
+skipUnless(...needs)("what a packed libc would not find is said", async () => {
+  const opens =
+    'const char *name = "libnowhere.so.7";\nint main(void) { return !dlopen(name, 1); }\n';
+  writeFileSync(path.join(dir, "opens.c"), `#include <dlfcn.h>\n${opens}`);
+  execFileSync("gcc", ["-o", "opens", "opens.c", "-ldl"], { cwd: dir });
+  const warned = async (mode: string) =>
+    (await built("opens", "-o", `opens-${mode}.run`, "--libc", mode)).stderr;
+  const line = /bin\/opens may open libnowhere\.so\.7 itself, which the target must have then/;
+  expect(await warned("auto")).toMatch(
+    new RegExp(`${line.source}; a packed libc does not find it there \\[W_LIBRARY_OPENED\\]`),
+  );
+  expect(await warned("host")).toMatch(new RegExp(`${line.source} \\[W_LIBRARY_OPENED\\]`));
+});
+
 skipUnless(...needs)("a build that leaves it to the host changes nothing", async () => {
   await built("where", "-o", "host.run", "--libc", "host");
   await bundle(["extract", "host.run", "-d", "host"], { cwd: dir });

@@ -328,7 +328,7 @@ function machineHint(
   const pack = `pack a program for ${expected}`;
   const isBuiltFor = machines.some(({ name }) => name === actual);
   if (isBuiltFor) return (name) => `${build(name("arch", actual))}, or ${pack}.`;
-  const names = machines.map(({ name }) => name).join(" and ");
+  const names = new Intl.ListFormat("en").format(machines.map(({ name }) => name));
   return `There are bundles for ${names} alone: ${pack}.`;
 }
 

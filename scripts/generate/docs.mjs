@@ -110,7 +110,8 @@ function cliReference(/** @type {Spec} */ { options }) {
   ].join("\n\n");
 }
 
-function spliceTables(/** @type {string} */ file, /** @type {string[]} */ tables) {
+/** The text of a page with these tables between its marks. @returns {string} */
+export function spliceTables(/** @type {string} */ file, /** @type {string[]} */ tables) {
   const text = readFileSync(path.join(root, file), "utf8");
   const begin = "<!-- generated: begin -->";
   const end = "<!-- generated: end -->";

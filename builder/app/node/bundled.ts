@@ -105,6 +105,7 @@ async function bundle(sources: Sources, found: Found): Promise<Prepared> {
     how: "bundled",
     explain: explain(dir, units, traced, external, merged),
     warnings: [...missingNames(merged), ...droppedTypes(dir, decorators)],
+    own: ownFiles(merged.files),
     async fill(image: NodeAppTree): Promise<string[]> {
       for (const one of bundles) addProgram(image, one);
       for (const name of [...files].sort()) await image.addHostPath(name);

@@ -15,6 +15,8 @@ export interface NodeEntry {
   file: string;
   /** Where it was found: "as asked for", "bin of package.json". */
   why: string;
+  /** Whether it is in `bin` of package.json: a command that is started in other people's folders. */
+  isCommand: boolean;
 }
 
 export const SCRIPT = /\.[cm]?[jt]sx?$/;
@@ -29,6 +31,19 @@ const INDEXES = ["js", "mjs", "cjs", "ts", "mts", "cts"].map((ending) => `index.
  * @throws E_ENTRY_AMBIGUOUS, E_ENTRY_MISSING, E_ENTRY_NONE, E_NODE_PACKAGE
  */
 export async function findEntry(reader: PackageReader, input: DetectInput): Promise<NodeEntry> {
+  const entry = await chooseEntry(reader, input);
+  const { bin } = (await reader.read(entry.dir)) ?? {};
+  const commands = programsOf(bin).map((name) => existing(path.resolve(entry.dir, name)));
+  const isCommand = commands.some(
+    (name) => name !== undefined && realpathSync(name) === entry.file,
+  );
+  return { ...entry, isCommand };
+}
+
+async function chooseEntry(
+  reader: PackageReader,
+  input: DetectInput,
+): Promise<Omit<NodeEntry, "isCommand">> {
   if (!input.isDirectory) {
     const file = realpathSync(input.path);
     const dir = (await reader.above(path.dirname(file))) ?? path.dirname(file);
@@ -63,11 +78,10 @@ function candidates(json: PackageJson): Candidate[] {
     why: `${why} of package.json`,
     strict: true,
   });
-  const bins = typeof json.bin === "string" ? [json.bin] : Object.values(json.bin ?? {});
   const commands = nodeCommands(json.scripts?.["start"] ?? "");
   const start = commands.map(({ words }) => splitFlags(words).program[0]).find((name) => name);
   return [
-    { ...of("bin", undefined), names: [...new Set(bins.map((name) => path.normalize(name)))] },
+    { ...of("bin", undefined), names: programsOf(json.bin) },
     of("main", json.main),
     of("exports", exportedFile(json.exports)),
     of("scripts.start", start),
@@ -77,6 +91,11 @@ function candidates(json: PackageJson): Candidate[] {
       ? [{ names: ["server.js"], why: "server.js, which npm start takes", strict: false }]
       : []),
   ];
+}
+
+function programsOf(bin: PackageJson["bin"]): string[] {
+  const names = typeof bin === "string" ? [bin] : Object.values(bin ?? {});
+  return [...new Set(names.map((name) => path.normalize(name)))];
 }
 
 /** The file that `import` of the package itself would give. */

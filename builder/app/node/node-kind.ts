@@ -3,12 +3,13 @@ import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { asksForLibraries, linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
-import { warning } from "../../warnings.ts";
+import { type Warning, warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
 import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
+import { currentFolderWarnings } from "./current-folder.ts";
 import { ForeignFiles } from "./foreign.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { exactVersion, findInterpreter, type Interpreter } from "./interpreter.ts";
@@ -93,6 +94,7 @@ async function prepareWith(
   const leftOut = foreign?.summary();
   if (leftOut !== undefined) request.report(leftOut);
   image.addPrograms(await installedPrograms(reader, prepared.closure));
+  const folders = await openedFolders(request, entry, prepared);
   const links = describeLinks(await image.settle(), entry.dir, isBundled);
   await image.addStart();
   const words = nodeWords(image, flags);
@@ -142,6 +144,7 @@ async function prepareWith(
     ],
     warnings: [
       ...flags.warnings,
+      ...folders,
       ...prepared.warnings,
       ...unmatched.map((glob) =>
         warning("W_INCLUDE", `${glob} is to be included and matches nothing`),
@@ -150,6 +153,15 @@ async function prepareWith(
       ...libraries.warnings,
     ],
   };
+}
+
+/** A command was made to be started in other people's folders, and opens theirs. */
+async function openedFolders(
+  { options }: AppRequest,
+  { dir, isCommand }: NodeEntry,
+  { own }: Prepared,
+): Promise<Warning[]> {
+  return isCommand ? [] : currentFolderWarnings(dir, own, options.targetHas ?? []);
 }
 
 /**

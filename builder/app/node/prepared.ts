@@ -29,6 +29,8 @@ export interface Prepared {
   how: string;
   explain: string[];
   warnings: Warning[];
+  /** Sources that are the app's own, of the host, as far as they are known. */
+  own: readonly string[];
   /** Puts all but installed packages into the image. @returns globs of --include that match nothing */
   fill(image: NodeAppTree): Promise<string[]>;
   /** Programs and what they import, for the compile cache; places are of the host. */

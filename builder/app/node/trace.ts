@@ -157,7 +157,7 @@ async function addReference(dir: string, reference: Reference, traced: Traced): 
  * The tracer reads JavaScript only. What is no text, or nothing, is an asset without references; only
  * a package.json may be missing.
  */
-async function readScript(file: string): Promise<Buffer | string | null> {
+export async function readScript(file: string): Promise<Buffer | string | null> {
   const bytes = await readFile(file).catch(() => null);
   if (bytes === null) return path.basename(file) === "package.json" ? null : "";
   const loader = /\.[cm]?(tsx?|jsx)$/.exec(file)?.[1];

@@ -71,6 +71,7 @@ export async function prepareUnbundled(
       ...outside.map((one) => `from outside of the folder: ${displayPath(one)}`),
     ],
     warnings,
+    own: (analysis?.files ?? []).filter((one) => installedPackage(one) === undefined),
     async fill(image: NodeAppTree): Promise<string[]> {
       await image.addProject();
       for (const one of outside) await image.addHostPath(one);

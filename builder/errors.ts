@@ -748,8 +748,13 @@ export function optionMissing(key: string, meaning: string): BundleError {
   return new BundleError("E_OPTION_MISSING", (name) => `${name(key)} is missing: ${meaning}`);
 }
 
-export function optionUnknown(option: string, nearest: string | undefined): BundleError {
-  const hint = nearest === undefined ? undefined : `Did you mean ${nearest}?`;
+/** @param usage of the command, for who finds no option of a near name */
+export function optionUnknown(
+  option: string,
+  nearest: string | undefined,
+  usage?: string,
+): BundleError {
+  const hint = nearest === undefined ? usage : `Did you mean ${nearest}?`;
   return new BundleError("E_OPTION_UNKNOWN", `there is no option ${quote(option)}`, { hint });
 }
 

@@ -76,7 +76,11 @@ export function parseCommandLine(argv: readonly string[]): Request {
     throw errors.argument("no command was given", "bundle COMMAND", hint);
   }
   if (first.startsWith("-")) {
-    const { args, problem } = parseOptions([first], globalOptions);
+    const { args, problem } = parseOptions(
+      [first],
+      globalOptions,
+      "`bundle --help` lists the commands and options.",
+    );
     if (problem !== undefined) throw problem;
     return args.flag("version") ? { kind: "version" } : { kind: "help", command: undefined };
   }
@@ -128,8 +132,9 @@ function parseCommand(
   more: readonly OptionSpec[] = globalOptions.filter(({ name }) => name === "help"),
 ): Request {
   const options = [...command.options, ...more];
+  const usage = `It is ${title} ${command.usage}; \`${title} --help\` lists the options.`;
   // Help answers also what is otherwise wrong with the line, that is what it is asked for.
-  const { args, problem } = parseOptions(argv, options, command.rest !== undefined);
+  const { args, problem } = parseOptions(argv, options, usage, command.rest !== undefined);
   if (args.flag("help")) return { kind: "help", command: command.name };
   const hasVersion = options.some(({ name }) => name === "version");
   if (hasVersion && args.flag("version")) return { kind: "version" };
@@ -142,6 +147,7 @@ function parseCommand(
 function parseOptions(
   argv: readonly string[],
   specs: readonly OptionSpec[],
+  usage: string,
   takesRest = false,
 ): { args: Arguments; problem: Error | undefined } {
   const { tokens } = parseArgs({
@@ -165,7 +171,7 @@ function parseOptions(
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const spec = specs.find(({ name }) => name === token.name);
-    problem ??= optionProblem(token, spec, specs, values.has(token.name));
+    problem ??= optionProblem(token, spec, specs, values.has(token.name), usage);
     const value = token.value ?? "";
     values.set(token.name, [...(values.get(token.name) ?? []), value]);
     if (token.inlineValue && value === "" && spec?.optionalValue) {
@@ -185,6 +191,7 @@ function optionProblem(
   spec: OptionSpec | undefined,
   specs: readonly OptionSpec[],
   seen: boolean,
+  usage: string,
 ): Error | undefined {
   const { rawName, value } = token;
   if (spec === undefined) {
@@ -192,7 +199,7 @@ function optionProblem(
       token.name,
       specs.map(({ name }) => name),
     );
-    return errors.optionUnknown(rawName, close && `--${close}`);
+    return errors.optionUnknown(rawName, close && `--${close}`, usage);
   }
   if (seen && !spec.multiple && spec.type === "string") {
     return errors.optionConflict(`${rawName} was given twice`);

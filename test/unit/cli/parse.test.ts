@@ -68,6 +68,21 @@ describe("a wrong line is refused:", () => {
     expect(() => parseCommandLine(argv)).toThrow(expect.objectContaining({ code, exitStatus: 2 }));
   });
 
+  // Whoever takes an option from another command finds out how this one is written.
+  test.each([
+    [["extract", "a", "-o", "b"], "It is bundle extract FILE [-d DIR]"],
+    [["inspect", "a", "--zzz"], "`bundle inspect --help` lists the options"],
+    [["doctor", "--zzz"], "`bundle doctor --help` lists the options"],
+    [["--zzz"], "`bundle --help` lists the commands and options"],
+  ])("%j, with how the command is written", (argv, hint) => {
+    expect(() => parseCommandLine(argv)).toThrow(
+      expect.objectContaining({
+        code: "E_OPTION_UNKNOWN",
+        hint: expect.stringContaining(hint) as unknown,
+      }),
+    );
+  });
+
   test.each([
     [["biuld"], "bundle build"],
     [["build", "a", "--ouptut", "x"], "--output"],

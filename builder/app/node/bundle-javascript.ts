@@ -186,7 +186,8 @@ async function settle(
         path.resolve(dir, name),
       );
       const known = files.filter((name) => analysis.imports.has(name));
-      if (!(await restore(changes, known, new Renamed(target, code, map)))) return { code, map };
+      if (!(await restore(changes, known, new Renamed(target, code, map, { dir, files }))))
+        return { code, map };
     }
   } finally {
     await rounds.dispose();

@@ -5,7 +5,7 @@
  * runtime sees of that. Here the name is said in the source, where nothing can rename it, and without a
  * helper from outside: the text of a function may run elsewhere, in a page or a worker.
  */
-import type { AnyNode, Program } from "acorn";
+import type { AnyNode } from "acorn";
 import { parseSource, walk } from "./parse.ts";
 
 interface Edit {
@@ -26,28 +26,17 @@ export function restoreNames(
   renamed: ReadonlySet<string>,
   hasClass = false,
 ): string | undefined {
-  if (!hasClass && !mayDeclare(text, renamed)) return undefined;
+  const places = placesToLookAt(text, renamed, hasClass);
+  if (places.length === 0) return undefined;
   const program = parseSource(text);
   if (program === undefined) return undefined;
   const edits: Edit[] = [];
-  const visit = (node: AnyNode, above: readonly AnyNode[]) =>
-    collect(text, node, above, renamed, edits);
-  if (renamed.size > 0) walk(program, visit);
-  else visitTop(program, visit);
+  walk(
+    program,
+    (node, above) => collect(text, node, above, renamed, edits),
+    ({ start, end }) => places.some((place) => start <= place && place < end),
+  );
   return edits.length === 0 ? undefined : apply(text, edits);
-}
-
-/** What alone can have another name without being renamed. */
-function visitTop(
-  program: Program,
-  visit: (node: AnyNode, above: readonly AnyNode[]) => void,
-): void {
-  for (const statement of program.body) {
-    visit(statement, [program]);
-    const isExport =
-      statement.type === "ExportNamedDeclaration" || statement.type === "ExportDefaultDeclaration";
-    if (isExport && statement.declaration) visit(statement.declaration, [program, statement]);
-  }
 }
 
 /**
@@ -68,17 +57,28 @@ export const GAP = String.raw`(?:\s|/\*[\s\S]*?\*/|//[^\n]*\n)`;
 /** What stands behind a name that gets a function or a class without one, which may be in parentheses. */
 export const ASSIGNED = `${GAP}*(?:\\|\\||&&|\\?\\?)?=(?!=)${GAP}*(?:\\(|(?:async|function|class)\\b|[\\w$\\x80-\\uffff]+${GAP}*=>)`;
 
-const DECLARED = new RegExp(`\\b(?:function|class)\\b(?:${GAP}|\\*)*([\\w$\\x80-\\uffff]+)`, "g");
-const GIVEN = new RegExp(`(?<![\\w$\\x80-\\uffff])([\\w$\\x80-\\uffff]+)${ASSIGNED}`, "g");
+/** A name, behind one of the words that declare it; a text in a comment takes nothing from what follows. */
+const DECLARED = new RegExp(
+  `\\b(?:function|class)\\b(?=(?:${GAP}|\\*)*([\\w$\\x80-\\uffff]+))`,
+  "g",
+);
+const GIVEN = new RegExp(`(?<![\\w$\\x80-\\uffff])([\\w$\\x80-\\uffff]+)(?=${ASSIGNED})`, "g");
+const DEFAULT = new RegExp(
+  `\\bexport${GAP}+default\\b(?=${GAP}*(?:(?:async|function|class)\\b|\\(|[\\w$\\x80-\\uffff]+${GAP}*=>))`,
+  "g",
+);
+const CLASS = /\bclass\b/g;
 
-/** Parsing costs more than looking. */
-function mayDeclare(text: string, renamed: ReadonlySet<string>): boolean {
-  if (/\bexport\s+default\s+(?:async\b|function\b|class\b|\(|[\w$]+\s*=>)/.test(text)) return true;
-  if (renamed.size === 0) return false;
-  for (const pattern of [DECLARED, GIVEN]) {
-    for (const [, name = ""] of text.matchAll(pattern)) if (renamed.has(name)) return true;
+/** Where something stands that may be changed: parsing costs more than looking. */
+function placesToLookAt(text: string, renamed: ReadonlySet<string>, hasClass: boolean): number[] {
+  const places = [...text.matchAll(DEFAULT), ...(hasClass ? text.matchAll(CLASS) : [])];
+  if (renamed.size > 0) {
+    for (const pattern of [DECLARED, GIVEN]) {
+      for (const found of text.matchAll(pattern))
+        if (renamed.has(found[1] ?? "")) places.push(found);
+    }
   }
-  return false;
+  return places.map(({ index }) => index);
 }
 
 const quoted = (name: string) => JSON.stringify(name);

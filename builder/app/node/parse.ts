@@ -31,17 +31,24 @@ export function canParse(file: string): boolean {
   return /\.[cm]?js$|\/[^./]+$/.test(file) && parseSource(readFileSync(file, "utf8")) !== undefined;
 }
 
-/** Calls `visit` for a node and all below it, with what stands above. */
-export function walk(node: AnyNode, visit: (node: AnyNode, above: AnyNode[]) => void): void {
+/**
+ * Calls `visit` for a node and all below it, with what stands above.
+ *
+ * @param enters whether what is below a node is to be looked at; all is without it
+ */
+export function walk(
+  node: AnyNode,
+  visit: (node: AnyNode, above: AnyNode[]) => void,
+  enters: (node: AnyNode) => boolean = () => true,
+): void {
   const above: AnyNode[] = [];
   const enter = (at: AnyNode) => {
     visit(at, above);
     above.push(at);
     for (const value of Object.values(at)) {
       for (const child of Array.isArray(value) ? value : [value]) {
-        if (typeof child === "object" && child !== null && typeof child.type === "string") {
-          enter(child as AnyNode);
-        }
+        if (typeof child !== "object" || child === null || typeof child.type !== "string") continue;
+        if (enters(child as AnyNode)) enter(child as AnyNode);
       }
     }
     above.pop();

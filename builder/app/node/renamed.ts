@@ -25,18 +25,31 @@ const OWN_MAP = /[#@]\s*sourceMappingURL=/;
 
 const DECLARING = new RegExp(`\\b(?:function|class)(?:${GAP}|\\*)*$`);
 const ASSIGNING = new RegExp(`^${ASSIGNED}`);
+/** The bundler's own line in front of what a source has become. */
+const MARKER = /^\/\/ (.+)$/gm;
 /** How far around a name it is looked at, characters. */
 const AROUND = 200;
+
+/** Sources of an output, absolute, and the folder that the bundler shows them relative to. */
+export interface Sources {
+  dir: string;
+  files: readonly string[];
+}
 
 export class Renamed {
   readonly #output: string;
   readonly #places = new Map<string, Place[]>();
-  #numbered: Set<string> | undefined;
+  readonly #sources: Sources;
+  #parts: Map<string, string> | undefined;
   /** Matches where a class is declared that may have become a variable. */
   readonly #classHead: RegExp | undefined;
 
-  /** @param output absolute path of the output, which the sources of its map are relative to */
-  constructor(output: string, code: Uint8Array, map: Uint8Array) {
+  /**
+   * @param output absolute path of the output, which the sources of its map are relative to
+   * @param sources what is in it
+   */
+  constructor(output: string, code: Uint8Array, map: Uint8Array, sources: Sources) {
+    this.#sources = sources;
     this.#output = Buffer.from(code.buffer, code.byteOffset, code.byteLength).toString();
     const classes = new Set<string>();
     for (const [, name = ""] of this.#output.matchAll(/\bclass _((?:[\w$]|[^\0-\x7f])+)/g)) {
@@ -65,28 +78,45 @@ export class Renamed {
 
   /** Names that are others and may be those of functions and classes of a source. */
   of(file: string, text: string): ReadonlySet<string> {
-    if (OWN_MAP.test(text)) return this.#withoutNumbers();
+    if (OWN_MAP.test(text)) return withoutNumbers(this.#part(file));
     const places = this.#places.get(file) ?? [];
     return declaredAt(text, places) ?? new Set(places.map(({ name }) => name));
   }
 
-  /** A name that is taken gets a number: what all names of the output with one may have been. */
-  #withoutNumbers(): ReadonlySet<string> {
-    if (this.#numbered !== undefined) return this.#numbered;
-    this.#numbered = new Set();
-    const names = /(?<![\w$]|[^\0-\x7f])((?:[\w$]|[^\0-\x7f])*?)(\d+)(?![\w$]|[^\0-\x7f])/g;
-    for (const [, name = "", number = ""] of this.#output.matchAll(names)) {
-      if (name === "") continue;
-      for (let digits = 0; digits < number.length; digits++)
-        this.#numbered.add(name + number.slice(0, digits));
-    }
-    return this.#numbered;
+  /** What a source has become; the whole output where that is not certain. */
+  #part(file: string): string {
+    this.#parts ??= partsOf(this.#output, this.#sources);
+    return this.#parts.get(file) ?? this.#output;
   }
 
   /** Whether a class of this source may be one that became a variable. */
   hasClass(text: string): boolean {
     return this.#classHead?.test(text) === true;
   }
+}
+
+/** The output by source; nothing where a line may be the bundler's or the text of some source. */
+function partsOf(output: string, { dir, files }: Sources): Map<string, string> {
+  const known = new Set(files);
+  const markers = [...output.matchAll(MARKER)]
+    .map(({ index, 1: shown = "" }) => ({ index, file: path.resolve(dir, shown) }))
+    .filter(({ file }) => known.has(file));
+  const parts = new Map(
+    markers.map(({ file, index }, i) => [file, output.slice(index, markers[i + 1]?.index)]),
+  );
+  return parts.size === markers.length ? parts : new Map();
+}
+
+/** A name that is taken gets a number: what all names with one may have been. */
+function withoutNumbers(output: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const names = /(?<![\w$]|[^\0-\x7f])((?:[\w$]|[^\0-\x7f])*?)(\d+)(?![\w$]|[^\0-\x7f])/g;
+  for (const [, name = "", number = ""] of output.matchAll(names)) {
+    if (name === "") continue;
+    for (let digits = 0; digits < number.length; digits++)
+      found.add(name + number.slice(0, digits));
+  }
+  return found;
 }
 
 /** Digits of base64 by their character. */
@@ -134,10 +164,12 @@ function declaredAt(text: string, places: readonly Place[]): Set<string> | undef
   for (const { line, column, name } of places) {
     const at = (lines[line] ?? 0) + column;
     if (!text.startsWith(name, at)) return undefined;
+    if (found.has(name)) continue;
     const behind = at + name.length;
+    const before = text.slice(Math.max(0, at - AROUND), at);
+    const mayDeclare = before.includes("function") || before.includes("class");
     const declares =
-      DECLARING.test(text.slice(Math.max(0, at - AROUND), at)) ||
-      ASSIGNING.test(text.slice(behind, behind + AROUND));
+      (mayDeclare && DECLARING.test(before)) || ASSIGNING.test(text.slice(behind, behind + AROUND));
     if (declares) found.add(name);
   }
   return found;

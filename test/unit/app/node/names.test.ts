@@ -51,6 +51,22 @@ test.each([
     "function f() { 'use strict'\n return x; function x() {} }\nexport const a = f();",
     "x",
   ],
+  [
+    "a function behind a comment that ends with the word",
+    "// a function\nfunction x() {}\n// a class\nexport const a = x;",
+    "x",
+  ],
+  [
+    "a function behind words of its own",
+    "/* class */ function /* y */ x() {}\nexport const a = x;",
+    "x",
+  ],
+  [
+    "functions in what is given to others",
+    "const a0 = (x = () => 1) => x;\nexport const a = a0();",
+    "x",
+  ],
+  ["a class in a class", "class B { static made = class x {}; }\nexport const a = B.made;", "x"],
   ["an arrow", "const x = () => 1;\nexport const a = x;", "x"],
   ["an arrow in parentheses", "const x = (() => 1);\nexport const a = x;", "x"],
   [

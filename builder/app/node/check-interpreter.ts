@@ -3,7 +3,9 @@
  * machine, a file.
  */
 import { open } from "node:fs/promises";
-import semver from "semver";
+import lt from "semver/functions/lt.js";
+import satisfies from "semver/functions/satisfies.js";
+import valid from "semver/functions/valid.js";
 import { type DynamicFacts, readDynamic } from "../../elf/dynamic.ts";
 import { hasElfMagic, machineName } from "../../elf/read.ts";
 import type { FailureText } from "../../errors.ts";
@@ -55,11 +57,11 @@ interface Surroundings {
  * @throws E_NODE_INTERPRETER
  */
 export function checkVersion(version: string, takesAll = true): void {
-  if (semver.lt(version, OLDEST)) {
+  if (lt(version, OLDEST)) {
     const hint = `Node ${OLDEST} is the oldest; the default is ${DEFAULT_NODE}.`;
     throw errors.interpreter(`Node ${version} is too old for a bundle`, { hint });
   }
-  const known = KNOWN_NEEDS.find(({ versions }) => semver.satisfies(version, versions));
+  const known = KNOWN_NEEDS.find(({ versions }) => satisfies(version, versions));
   if (!takesAll && known !== undefined)
     throw needs(`Node ${version} of the registry`, known.libraries);
 }
@@ -131,7 +133,7 @@ async function askVersion(file: string, shown: string): Promise<string | undefin
   if (answer === undefined) return undefined;
   try {
     const { node, bun, deno, electron } = JSON.parse(answer) as Record<string, string | undefined>;
-    const version = semver.valid(node) ?? undefined;
+    const version = valid(node) ?? undefined;
     if (version !== undefined && (bun ?? deno ?? electron) === undefined) return version;
   } catch {
     // No Node speaks like that.

@@ -8,9 +8,9 @@
  * they will lie at a start: `tmp/node/TAG` beside `static/NAME/app`. The paths of this build are in
  * the code too, and they must not depend on the machine: all are named through /proc/self/cwd.
  */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import semver from "semver";
+import gte from "semver/functions/gte.js";
 import { templatesPath } from "../../host/paths.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { runNode } from "./run-node.ts";
@@ -48,7 +48,7 @@ export interface CompileCacheRequest {
 /** Why this Node cannot use a cache that was made elsewhere, or undefined. */
 export function cacheRefusal(version: string | undefined): string | undefined {
   if (version === undefined) return "its version is not known";
-  if (semver.gte(version, FIRST)) return undefined;
+  if (gte(version, FIRST)) return undefined;
   return `Node ${version} cannot move a compile cache, ${FIRST} can`;
 }
 
@@ -68,10 +68,13 @@ export async function makeCompileCache({
   const work = path.join(workspace, "compile");
   const image = path.join("static", name);
   mkdirSync(path.join(work, "tmp"), { recursive: true });
-  for (const { place, contents } of files) {
+  // Several ways lead to one package.json, and nothing is ever written where a link to it stands.
+  const placed = new Map(files.map(({ place, contents }) => [place, contents]));
+  for (const [place, contents] of placed) {
     const file = path.join(work, image, place);
     mkdirSync(path.dirname(file), { recursive: true });
-    if (typeof contents === "string") copyFileSync(contents, file);
+    // --preserve-symlinks: it counts as a file that is here.
+    if (typeof contents === "string") symlinkSync(contents, file);
     else writeFileSync(file, contents);
   }
   const base = "/proc/self/cwd";

@@ -10,7 +10,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import semver from "semver";
+import rsort from "semver/functions/rsort.js";
+import valid from "semver/functions/valid.js";
 import { errnoCode } from "../../errors.ts";
 import { sha256OfFile } from "../../host/digest.ts";
 import { removeTemporary } from "../../host/temporary.ts";
@@ -61,10 +62,10 @@ export class InterpreterCache {
   versions(name: string, registry: string): string[] {
     const found = this.#names().flatMap((one) => {
       const [, version = "", source] = entryName.exec(one.slice(name.length)) ?? [];
-      if (!one.startsWith(name) || semver.valid(version) === null) return [];
+      if (!one.startsWith(name) || valid(version) === null) return [];
       return source === "known" || source === sourceOf(registry) ? [version] : [];
     });
-    return semver.rsort([...new Set(found)]);
+    return rsort([...new Set(found)]);
   }
 
   /** The entry that is wanted, whole and what it was when it was put there; or undefined. */

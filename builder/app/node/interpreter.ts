@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import semver from "semver";
+import rsort from "semver/functions/rsort.js";
+import valid from "semver/functions/valid.js";
+import maxSatisfying from "semver/ranges/max-satisfying.js";
+import validRange from "semver/ranges/valid.js";
 import { BundleError, type FailureText, fileUnreadable } from "../../errors.ts";
 import { sha256OfFile } from "../../host/digest.ts";
 import { removeTemporary, temporaryName } from "../../host/temporary.ts";
@@ -69,7 +72,7 @@ export interface InterpreterRequest {
 
 /** The version of an interpreter that is not here yet, where what is asked for says it. */
 export function exactVersion(wanted: string, { libc }: Target): string | undefined {
-  return libc === "glibc" ? (semver.valid(wanted) ?? undefined) : undefined;
+  return libc === "glibc" ? (valid(wanted) ?? undefined) : undefined;
 }
 
 /**
@@ -79,7 +82,7 @@ export async function findInterpreter(request: InterpreterRequest): Promise<Inte
   const { wanted, target } = request;
   if (wanted === "host") return localInterpreter(request, process.execPath);
   if (wanted.includes("/")) return localInterpreter(request, path.resolve(wanted));
-  const range = semver.validRange(wanted);
+  const range = validRange(wanted);
   if (range === null) {
     const hint = `Write a version (${DEFAULT_NODE}, 22), a path with a slash, host, or none.`;
     throw errors.interpreter((name) => `${name("node", wanted)} is no version and no path`, {
@@ -134,7 +137,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
     const known = KNOWN[`${name}-${version}`];
     return { name, version, known, registry: registry.url, ...(integrity && { integrity }) };
   };
-  const exact = semver.valid(request.wanted);
+  const exact = valid(request.wanted);
   if (exact !== null) {
     checkVersion(exact, request.packsLibraries);
     const kept = await cache.take(want(exact));
@@ -146,7 +149,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
   try {
     versions = await publishedVersions(registry, name);
   } catch (cause) {
-    const version = semver.maxSatisfying(cache.versions(name, registry.url), range);
+    const version = maxSatisfying(cache.versions(name, registry.url), range);
     const kept = version === null ? undefined : await cache.take(want(version));
     if (version === null || kept === undefined) {
       throw unreachable(request, `${registry.url}${name}`, want(""), cause);
@@ -186,12 +189,11 @@ function chosen(
   { wanted, target, packsLibraries }: InterpreterRequest,
   registry: string,
 ): [string, Published] {
-  const version = semver.maxSatisfying([...versions.keys()], range);
+  const version = maxSatisfying([...versions.keys()], range);
   if (version !== null) checkVersion(version, packsLibraries);
   const release = version === null ? undefined : versions.get(version);
   if (version !== null && release !== undefined) return [version, release];
-  const near = semver
-    .rsort([...versions.keys()])
+  const near = rsort([...versions.keys()])
     .slice(0, 5)
     .join(", ");
   const hint = `The newest ones there are ${near || "none"}; the default is ${DEFAULT_NODE}.`;

@@ -10,7 +10,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { builtinModules } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import semver from "semver";
+import satisfies from "semver/functions/satisfies.js";
 import { packageName } from "./package.ts";
 import { exportsTable, isUsable, leaves, lookUp } from "./package-targets.ts";
 
@@ -53,7 +53,7 @@ export class NodeResolver {
 
   /** @param node version that is packed; a current one when it is not known */
   constructor(node?: string) {
-    const known = node === undefined || semver.satisfies(node, REQUIRES_MODULES);
+    const known = node === undefined || satisfies(node, REQUIRES_MODULES);
     const both = ["node", "node-addons", ...(known ? ["module-sync"] : [])];
     this.#conditions = {
       require: new Set([...both, "require"]),

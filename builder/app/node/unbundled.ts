@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import path from "node:path";
-import semver from "semver";
+import lt from "semver/functions/lt.js";
 import { byteString, displayPath } from "../../tree/path.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import type { Analysis } from "./analyse.ts";
@@ -53,7 +53,7 @@ export async function prepareUnbundled(
   await addUnlisted(reader, closure, { dir, exclude, target });
   const outside = await filesOutside(reader, dir, closure, analysis, traced);
   const warnings: Warning[] = [];
-  if (/ts$/.test(file) && node !== undefined && semver.lt(node, STRIPS_TYPES)) {
+  if (/ts$/.test(file) && node !== undefined && lt(node, STRIPS_TYPES)) {
     const message = `Node ${node} does not run TypeScript as it is; ${STRIPS_TYPES} does`;
     warnings.push(warning("W_NODE_VERSION", message));
   }

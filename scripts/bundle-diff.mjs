@@ -37,7 +37,13 @@ function install() {
   if (existsSync(file) && readFileSync(file, "utf8") === manifest) return;
   rmSync(place, { recursive: true, force: true });
   mkdirSync(place, { recursive: true });
-  const flags = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"];
+  const flags = [
+    "--ignore-scripts",
+    "--no-package-lock",
+    "--no-audit",
+    "--no-fund",
+    "--no-engine-strict",
+  ];
   writeFileSync(file, manifest);
   try {
     execFileSync("npm", ["install", "--legacy-peer-deps", ...flags], {

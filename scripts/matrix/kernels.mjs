@@ -187,7 +187,7 @@ function archive(/** @type {string} */ top) {
  * @returns {Promise<void>}
  */
 function boot(kernel, initramfs, log) {
-  const options = ["-accel", "tcg", "-cpu", "max", "-m", "1536", "-nographic", "-no-reboot"];
+  const options = ["-accel", "tcg", "-cpu", "max", "-m", "2048", "-nographic", "-no-reboot"];
   const quiet = ["-nic", "none", "-append", "console=ttyS0 quiet panic=-1"];
   const args = [...options, "-kernel", kernel, "-initrd", initramfs, ...quiet];
   const console = openSync(log, "w");

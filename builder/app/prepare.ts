@@ -4,6 +4,7 @@ import { removeTemporary, workFolder } from "../host/temporary.ts";
 import type { App } from "./kind.ts";
 import { chooseKind } from "./kinds.ts";
 import { openSource } from "./source.ts";
+import { unusedOptions } from "./unused-options.ts";
 
 /** A private folder that exists only once somebody asks where it is. */
 class Workspace {
@@ -43,7 +44,7 @@ export async function withApp<T>(
         return workspace.path;
       },
     });
-    return await use(app);
+    return await use({ ...app, warnings: [...unusedOptions(options, kind.name), ...app.warnings] });
   } finally {
     workspace.remove();
   }

@@ -4,6 +4,7 @@
 // one, `keys` several of them, each with rules of its own; an argument has one where the library does.
 // Rules are `choices`, `min` and `max` (a whole number), `powerOfTwo`, `pattern` and `maxBytes` (a
 // text); `list` says that the one text of the command line is a list; `expected` says it in words.
+// An option of one kind of app has the kind before its summary: "node: ...".
 
 /** @import {Command, KeyRow, OptionRow, OptionRule, Options, ValueRule, Values} from "./types.mts" */
 
@@ -59,7 +60,13 @@ export function rulesOf({ options, arguments: positionals, rest }) {
     .flatMap((row) =>
       keysOf(row).map(([key, own]) => {
         const { name, value, short } = row;
-        const flag = { flag: `--${name}`, ...(value && { value }), ...(short && { short }) };
+        const [, kind] = /^(node): /.exec(row.summary) ?? [];
+        const flag = {
+          flag: `--${name}`,
+          ...(kind && { kind }),
+          ...(value && { value }),
+          ...(short && { short }),
+        };
         return [key, { ...flag, ...ruleOf(own) }];
       }),
     );

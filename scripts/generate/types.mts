@@ -371,6 +371,8 @@ export interface ValueRule extends Values {
 
 /** The same with how a command line names it. */
 export interface OptionRule extends ValueRule {
+  /** The kind of app that alone takes it. */
+  kind?: string;
   argument?: string;
   flag?: string;
   value?: string;

@@ -4,5 +4,5 @@ export default {
   files: { "app/package.json": '{ "name": "library" }', "app/lib/code.js": "" },
   args: ["build", "app", "-o", "out", "--node", "none"],
   code: "E_ENTRY_NONE",
-  stderr: /expected bin, main, exports or index\.js.*\n.*--entry src\/server\.js/,
+  stderr: /expected bin, main, exports, index\.js or server\.js.*\n.*--entry src\/server\.js/,
 } satisfies Case;

@@ -86,7 +86,7 @@ function candidates(json: PackageJson): Candidate[] {
     of("exports", exportedFile(json.exports)),
     of("scripts.start", start),
     ...INDEXES.map((name) => ({ names: [name], why: name, strict: false })),
-    // https://docs.npmjs.com/cli/commands/npm-start; Next's standalone servers have nothing else.
+    // As `npm start` does where nothing else is said; Next's standalone servers have nothing else.
     ...(json.scripts?.["start"] === undefined
       ? [{ names: ["server.js"], why: "server.js, which npm start takes", strict: false }]
       : []),

@@ -18,6 +18,9 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.
     pool: "forks",
+    // Files at once. They share the machine's loop devices, mounts and processes, so each looks for its own
+    // alone; with more of them than two none was tried.
+    maxWorkers: 2,
     // Of tests that may run at once; few do.
     maxConcurrency: Math.max(2, availableParallelism()),
     sequence: { sequencer: QuickFirst },

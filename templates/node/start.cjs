@@ -19,6 +19,20 @@ function isWritable(file) {
   }
 }
 
+function makeFolder(folder) {
+  mkdirSync(folder);
+  chmodSync(folder, 0o700); // Whatever the umask is.
+}
+
+/**
+ * The temporary folder of this start, or where the mount is an earlier start's, the one beside that: it
+ * goes with the mount.
+ */
+function besideImage(memory) {
+  const [, start] = /^(.*)\/static\/[^/]+\/node$/.exec(__dirname) ?? [];
+  return memory === undefined || start === undefined ? memory : `${start}/tmp`;
+}
+
 /**
  * Node looks for compiled code in a folder whose name holds its version, the processor and the user.
  * The image has one for all, so this start gets a folder of its own, in memory, with a link to it.
@@ -28,7 +42,7 @@ function isWritable(file) {
  */
 function useCompileCache() {
   const { env } = process;
-  const memory = env.FUSELAGE_TMPDIR;
+  const memory = besideImage(env.FUSELAGE_TMPDIR);
   if (memory === undefined || env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE) return;
   // Node adds what it compiles where it can, and an extracted or writable image must not grow.
   if (isWritable(`${__dirname}/compile-cache`)) return;
@@ -36,8 +50,8 @@ function useCompileCache() {
   const directory = `${memory}/node`;
   const name = `${process.version}-${process.arch}-${tag}-${process.getuid()}`;
   try {
-    mkdirSync(directory);
-    chmodSync(directory, 0o700); // Whatever the umask is.
+    if (!existsSync(memory)) makeFolder(memory);
+    makeFolder(directory);
     symlinkSync(`${__dirname}/compile-cache`, `${directory}/${name}`);
     chmodSync(directory, 0o500);
   } catch (error) {

@@ -107,6 +107,27 @@ skipUnless("fuse", "userns")("children and threads find the compiled code", asyn
   expect(stderr).not.toMatch(/main\.js was rejected/);
 });
 
+for (const strategy of ["fuse", "fusermount"] as const) {
+  const needs = [strategy === "fuse" ? "userns" : "fusermount", "fuse"] as const;
+  skipUnless(...needs)(
+    `compiled code is found by starts that share a ${strategy} mount`,
+    async () => {
+      const home = userDirectory();
+      const env = {
+        FUSELAGE_LINGER: "5",
+        FUSELAGE_MOUNT: strategy,
+        NODE_DEBUG_NATIVE: "COMPILE_CACHE",
+      };
+      for (const umask of ["022", "0777", "077"]) {
+        const args = ["-c", `umask ${umask} && exec "$0"`, out("small")];
+        const { stdout, stderr } = await asUser("/bin/sh", args, home, { env, cwd: "/" });
+        expect(stdout).toBe("served 1\n");
+        expect(stderr).toMatch(/main\.js was accepted/);
+      }
+    },
+  );
+}
+
 /** What a folder may hold that no start may trip over. */
 const folders: Record<string, (dir: string) => void> = {
   "a package.json with a merge conflict": (at) =>

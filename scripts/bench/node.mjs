@@ -82,12 +82,16 @@ function makeApp(dir, name, modules, wanted) {
   return app;
 }
 
-/** A bundle, and the folder that holds what is in it. */
-async function makeBundle(/** @type {string} */ dir, /** @type {string} */ app) {
+/**
+ * A bundle, and the folder that holds what is in it.
+ *
+ * @param {string} dir @param {string} app @param {"auto" | "host"} libc
+ */
+async function makeBundle(dir, app, libc = "auto") {
   const { build } = await builtPackage();
-  const bundle = `${app}.run`;
-  await build({ input: app, output: bundle });
-  const folder = `${app}.folder`;
+  const bundle = `${app}.${libc}.run`;
+  await build({ input: app, output: bundle, libc });
+  const folder = `${app}.${libc}.folder`;
   execFileSync(bundle, ["--bundle-extract", folder], { env: environment(dir), stdio: "ignore" });
   const plain = [path.join(folder, "node/bin/node"), path.join(folder, "app/main.js")];
   return { bundle, plain };
@@ -227,9 +231,10 @@ function tried(name, make) {
 }
 
 /** @param {string} dir @param {string} modules @param {string} pair @param {Program} program */
-async function peerRows(dir, modules, pair, { bundle, plain }) {
+async function peerRows(dir, modules, pair, { bundle }) {
   const rows = [];
-  const [node] = plain;
+  // What is put into a Node has to find it as its makers linked it, without a libc beside it.
+  const [node] = (await makeBundle(dir, path.join(dir, "hello"), "host")).plain;
   const sea = tried("SEA", () => makeSea(dir, modules, node));
   const bun = tried("bun", () => makeBun(dir, modules));
   const caxa = tried("caxa", () => makeCaxa(dir, modules, node));
@@ -280,10 +285,10 @@ async function modeRows(dir, modules, pair) {
   const dependencies = { fastify: packages.fastify };
   writeFileSync(path.join(app, "package.json"), JSON.stringify({ main: "main.js", dependencies }));
   cpSync(modules, path.join(app, "node_modules"), { recursive: true });
-  const modes = ["strict", "fast", "none"];
-  const output = (/** @type {string} */ mode) => `${app}.${mode}.run`;
+  const modes = ["strict", "fast", "none", "strict --libc=host"];
+  const output = (/** @type {string} */ mode) => `${app}.${mode.replace(" ", "")}.run`;
   const build = (/** @type {string} */ mode) => {
-    const args = ["build", app, "-o", output(mode), `--bundle=${mode}`];
+    const args = ["build", app, "-o", output(mode), ...`--bundle=${mode}`.split(" ")];
     const started = performance.now();
     execFileSync(process.execPath, [path.join(root, "dist/cli/main.js"), ...args], {
       stdio: "pipe",
@@ -292,7 +297,7 @@ async function modeRows(dir, modules, pair) {
   };
   for (const mode of modes) build(mode);
   /** @type {Record<string, number[]>} */
-  const times = { strict: [], fast: [], none: [] };
+  const times = Object.fromEntries(modes.map((mode) => [mode, []]));
   for (let i = 0; i < 5; i++) for (const mode of modes) times[mode].push(build(mode));
   const rows = modes.map((mode) => {
     const seconds = median(times[mode]) / 1000;

@@ -28,9 +28,11 @@ function makeFolder(folder) {
  * The temporary folder of this start, or where the mount is an earlier start's, the one beside that: it
  * goes with the mount.
  */
-function besideImage(memory) {
-  const [, start] = /^(.*)\/static\/[^/]+\/node$/.exec(__dirname) ?? [];
-  return memory === undefined || start === undefined ? memory : `${start}/tmp`;
+function besideImage({ FUSELAGE_TMPDIR: memory, FUSELAGE_BUNDLE_DIR: image }) {
+  const [, start] = /^(.*)\/static\/[^/]+$/.exec(image) ?? [];
+  // Another bundle's variables say nothing of this one.
+  const isOwn = start !== undefined && `${image}/node` === __dirname;
+  return memory !== undefined && isOwn ? `${start}/tmp` : memory;
 }
 
 /**
@@ -42,7 +44,7 @@ function besideImage(memory) {
  */
 function useCompileCache() {
   const { env } = process;
-  const memory = besideImage(env.FUSELAGE_TMPDIR);
+  const memory = besideImage(env);
   if (memory === undefined || env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE) return;
   // Node adds what it compiles where it can, and an extracted or writable image must not grow.
   if (isWritable(`${__dirname}/compile-cache`)) return;

@@ -1,12 +1,12 @@
 /*
  * The parts of the loader stub that read files, in a program with a libc and sanitizers.
  *
- *   own-loader FILE OFFSET MASK [OFFSET MASK]...   changes bytes of an ELF file, one after the other,
- *                                                  each alone, and asks for both each time
- *   own-loader FILE cut                            the same of the file cut at every 64th byte
+ *   own-loader FOLDER FILE OFFSET MASK [OFFSET MASK]...   changes bytes of an ELF file, one after the other,
+ *                                                         each alone, and asks for both each time
+ *   own-loader FOLDER FILE cut                            the same of the file cut at every 64th byte
  *
- * The copy that is asked is both the dynamic linker and the libc beside it. Prints how often it defined
- * GLIBC_2.2.6, and how often it could be mapped.
+ * The copy that is asked, in FOLDER, is both the dynamic linker and the libc beside it. Prints how
+ * often it defined GLIBC_2.2.6, and how often it could be mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,18 +65,19 @@ static void ask(const char *folder, const unsigned char *bytes, size_t size)
 
 int main(int argc, char **argv)
 {
-	char folder[] = "/tmp/own-loader-XXXXXX", file[512];
 	struct stat status;
 
-	if (argc < 3)
+	if (argc < 4)
 		return 2;
+	const char *folder = argv[1];
+	argv++;
+	argc--;
 	int fd = open(argv[1], O_RDONLY);
 	check(fd < 0 || fstat(fd, &status) < 0, argv[1]);
 	size_t size = (size_t)status.st_size;
 	unsigned char *bytes = malloc(size);
 	check(!bytes || read(fd, bytes, size) != (ssize_t)size, argv[1]);
 	close(fd);
-	check(!mkdtemp(folder), folder);
 	ask(folder, bytes, size);
 	if (!strcmp(argv[2], "cut")) {
 		for (size_t end = 0; end < 4096 && end < size; end += 64)
@@ -90,9 +91,6 @@ int main(int argc, char **argv)
 			bytes[at % size] ^= mask;
 		}
 	}
-	snprintf(file, sizeof file, "%s/libc.so.6", folder);
-	unlink(file);
-	rmdir(folder);
 	free(bytes);
 	printf("%u asked, %u defined, %u mapped\n", asked, defined, mapped);
 	return 0;

@@ -25,7 +25,11 @@ beforeAll(() => {
 
 /** Numbers of what the program prints. */
 async function answers(name: string, ...args: string[]) {
-  const { status, stdout, stderr } = await run(program, [hostLibrary(name), ...args]);
+  const { status, stdout, stderr } = await run(program, [
+    temporaryDirectory(),
+    hostLibrary(name),
+    ...args,
+  ]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   return [...stdout.matchAll(/\d+/g)].map(Number);
 }

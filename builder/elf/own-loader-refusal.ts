@@ -2,7 +2,7 @@
 import { machines } from "../generated/spec.ts";
 import { PROGRAM_BYTES } from "./append-segment.ts";
 import { DT, type DynamicFacts, dynamicEntries } from "./dynamic.ts";
-import { type ElfFile, machineName, PT_DYNAMIC, PT_INTERP, PT_LOAD } from "./read.ts";
+import { type ElfFile, machineName, PHNUM_MAX, PT_DYNAMIC, PT_INTERP, PT_LOAD } from "./read.ts";
 import { payloadBytes } from "./run-path-in-place.ts";
 
 /**
@@ -34,8 +34,6 @@ const ET_EXEC = 2;
 const ET_DYN = 3;
 const DF_1_PIE = 0x08000000;
 const SET_ID = 0o6000;
-/** e_phnum of this value says that the number stands elsewhere. */
-const PHNUM_MAX = 0xfffe;
 /** UPX puts its mark behind the program headers, and at the end of the file. Bytes. */
 const UPX_HEAD = 4096;
 const UPX_TAIL = 64;

@@ -58,6 +58,8 @@ const ORDER = 5;
 const LITTLE_ENDIAN = 1;
 /** sh_type of a section without bytes in the file. */
 export const NOBITS = 8;
+/** e_phnum of this value says that the number stands elsewhere. */
+export const PHNUM_MAX = 0xfffe;
 /** p_type of a segment that is mapped. */
 export const PT_LOAD = 1;
 /** p_type of the segment that tells the dynamic linker what to do. */

@@ -26,7 +26,7 @@ import {
   renameVersions,
   setEntry,
 } from "./dynamic-edit.ts";
-import { type Program, PT_DYNAMIC, PT_LOAD } from "./read.ts";
+import { PHNUM_MAX, type Program, PT_DYNAMIC, PT_LOAD } from "./read.ts";
 import { payloadBytes, withRunPathInPlace } from "./run-path-in-place.ts";
 
 const PT_PHDR = 6;
@@ -34,8 +34,6 @@ const PF_W_R = 6;
 const PF_R = 4;
 const SHT_STRTAB = 3;
 const SHT_DYNAMIC = 6;
-/** e_phnum of this value says that the number stands elsewhere. */
-const PHNUM_MAX = 0xfffe;
 /** Zeros that stand for memory without bytes in the file, such as large arrays. Bytes. */
 const MAX_HOLE = 256 << 20;
 /** Of a page where the file does not say: the largest that Linux uses. */

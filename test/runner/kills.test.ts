@@ -6,7 +6,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { leftovers, nothing } from "../support/leftovers.ts";
-import { ordinaryUser, run } from "../support/process.ts";
+import { ordinaryUser, run, signalListed } from "../support/process.ts";
 import {
   ask,
   checkOf,
@@ -130,12 +130,8 @@ describe.each(ways)("$title", (way) => {
         });
         const ended = once(child, "close");
         await sleep(next() * work.span);
-        try {
-          // The command's own children too: who lives on keeps the mounts, as is right.
-          process.kill(-(child.pid as number), "SIGKILL");
-        } catch {
-          // It was quicker.
-        }
+        // The command's own children too: who lives on keeps the mounts, as is right.
+        signalListed(-(child.pid as number), "SIGKILL");
         await ended;
         moments[out === "" ? "early" : "late"]++;
         expect(["", "packed\n"]).toContain(out);

@@ -9,7 +9,7 @@ import { runArguments } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing, type Watched } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
-import { ordinaryUser, run } from "../support/process.ts";
+import { ordinaryUser, run, signalListed } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const STARTS = 200;
@@ -67,7 +67,7 @@ describe.each(ways)("$title", (way) => {
     child.kill("SIGKILL");
     await once(child, "exit");
     // Its own child lives on, with its files; it ends now.
-    for (const pid of await servers(home)) process.kill(Number(pid), "SIGKILL");
+    for (const pid of await servers(home)) signalListed(Number(pid), "SIGKILL");
     expect(own(await leftSince(before, watch(home)), home)).toEqual(nothing);
   });
 

@@ -34,6 +34,7 @@ import {
   type RunOptions,
   root,
   run,
+  signalListed,
 } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
@@ -465,7 +466,7 @@ describe("who mounts", () => {
         leftovers()
           .processes.find((line) => line.includes(dir))
           ?.split(" ") ?? [];
-      process.kill(Number(pid), "SIGKILL");
+      signalListed(Number(pid), "SIGKILL");
       expect(await bundle(way, "umount", dir)).toMatchObject(done);
       expect(table(dir)).toBeUndefined();
     });

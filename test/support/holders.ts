@@ -5,7 +5,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { leftovers } from "./leftovers.ts";
-import { type Outcome, root, run } from "./process.ts";
+import { type Outcome, root, run, signalListed } from "./process.ts";
 
 /** Longer than any test: what lingers is ended by `end`. */
 export const LONG = "300";
@@ -52,7 +52,7 @@ export async function gone(of: string): Promise<void> {
 
 /** Ends what lingers of `of`. */
 export async function end(of: string): Promise<void> {
-  for (const pid of processesOf(of, "holder")) process.kill(pid, "SIGTERM");
+  for (const pid of processesOf(of, "holder")) signalListed(pid, "SIGTERM");
   await gone(of);
 }
 

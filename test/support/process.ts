@@ -70,6 +70,16 @@ export function asUser(
   return run(command, args, { ...options, env, ...(isRoot ? ordinaryUser() : {}) });
 }
 
+/** Sends `signal` to a process that was listed as running and may have ended since; false if it has. */
+export function signalListed(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ESRCH") throw cause;
+    return false;
+  }
+}
+
 /** Arguments for `process.execPath` that run `bundle` from its sources' build. */
 export const bundleCommand = path.join(root, "dist/cli/main.js");
 

@@ -70,10 +70,12 @@ export class BundleError extends Error {
     const { path, actual } = details;
     const expected = details.expected && worded(details.expected, keyNames);
     super(sentence(worded(message, keyNames), { path, expected, actual }), cause);
-    const hint = details.hint ?? hintOf(code);
+    // Nothing is wrong with the path then, and what the code advises would not help.
+    const isLimit = lacksDescriptors(details.cause);
+    const hint = isLimit ? hintOf("E_LIMIT") : (details.hint ?? hintOf(code));
     this.#texts = { message, expected: details.expected, hint };
     this.name = "BundleError";
-    this.code = code;
+    this.code = isLimit ? "E_LIMIT" : code;
     this.hint = worded(hint, keyNames);
     if (details.path !== undefined) this.path = details.path;
     if (details.expected !== undefined) this.expected = worded(details.expected, keyNames);
@@ -135,7 +137,7 @@ export function systemReason(cause: unknown): string {
     EIO: "input/output error",
     EISDIR: "it is a directory",
     ELOOP: "too many symbolic links",
-    EMFILE: "too many open files",
+    EMFILE: "too many open files (ulimit -n)",
     ENAMETOOLONG: "the name is too long",
     ENOENT: "it does not exist",
     ENOMEM: "out of memory",
@@ -148,6 +150,12 @@ export function systemReason(cause: unknown): string {
   const code = errnoCode(cause);
   if (code !== undefined && words[code] !== undefined) return words[code];
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Whether a failure, or what caused it, is that this process may open no more files. */
+function lacksDescriptors(cause: unknown): boolean {
+  if (errnoCode(cause) === "EMFILE") return true;
+  return cause instanceof Error && cause.cause !== undefined && lacksDescriptors(cause.cause);
 }
 
 /** "ENOENT" and the like, or undefined where the cause is not a failed system call. */
@@ -660,6 +668,21 @@ export function libraryMissing(
     expected: (option) => `it for ${worded(neededBy, option)} in ${looked}`,
     actual: "nothing there for this architecture",
   });
+}
+
+/** @param need descriptors that must be free @param limit of the process @param open how many it has */
+export function limit(need: number, limit: number, open: number): BundleError {
+  const what = "this process may open too few files (ulimit -n)";
+  return new BundleError("E_LIMIT", what, {
+    expected: `a limit of ${open + need} or more`,
+    actual: `${limit}, and ${open} are open`,
+    hint: "Raise it in the shell that starts this (`ulimit -n 1024`); above the hard limit (`ulimit -Hn`) only root can.",
+  });
+}
+
+/** @param words of a program that was started for the build */
+export function limitOfTool(words: string): BundleError {
+  return new BundleError("E_LIMIT", `${words} (ulimit -n)`);
 }
 
 export function manifestLimit(what: string, expected: string, actual: string): BundleError {

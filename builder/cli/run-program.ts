@@ -2,6 +2,7 @@
 import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
 import { environment } from "../generated/spec.ts";
 import { endCommands } from "../host/command.ts";
+import { requireDescriptors } from "../host/descriptors.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
 import { flagNames } from "./option-flags.ts";
@@ -63,6 +64,7 @@ export async function runProgram(
     stream.on("error", (cause) => onOutputError(name, stream, cause));
   const argv = process.argv.slice(2);
   try {
+    requireDescriptors();
     await main(argv);
   } catch (cause) {
     const error = cause instanceof BundleError ? cause : internal(cause);

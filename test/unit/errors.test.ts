@@ -34,6 +34,20 @@ describe("a failed output gets the code that fits its reason:", () => {
   });
 });
 
+describe("too few descriptors are the same failure whatever met them:", () => {
+  const cause = failure("EMFILE");
+  test.each([
+    ["a file that is read", errors.fileUnreadable("x", cause)],
+    ["a file that is written", errors.outputFailed("x", "writing", cause)],
+    ["a temporary folder", errors.tmpdir("x", cause)],
+    ["the addon", errors.addon("x", cause)],
+    ["what nobody foresaw", errors.internal(cause)],
+    ["a failure of another", errors.internal(new Error("words", { cause }))],
+  ])("%s", (_, error) => {
+    expect(error).toMatchObject({ code: "E_LIMIT", hint: expect.stringContaining("ulimit -a") });
+  });
+});
+
 test("errno is read from failed system calls only", () => {
   expect(errors.errnoCode(failure("ENOENT"))).toBe("ENOENT");
   expect(errors.errnoCode(failure("ERR_INVALID_ARG_TYPE"))).toBeUndefined();

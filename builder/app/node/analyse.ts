@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { BuildOptions, BuildResult, Message, Metafile, Plugin } from "esbuild";
-import { BundleError } from "../../errors.ts";
+import { BundleError, limitOfTool } from "../../errors.ts";
 import { earlyReads } from "./cycles.ts";
 import { DecoratorMetadata } from "./decorators.ts";
 import { findPackage, wantedNames } from "./installed.ts";
@@ -205,6 +205,8 @@ export function messagesOf(failure: unknown): Message[] {
 
 /** A failure in esbuild's own words: "part.ts:2:10: Unexpected "=" in `const b = = 2;`". */
 export function bundleFailure(entry: string, messages: readonly Message[]): Error {
+  const refused = messages.find(({ text }) => text.includes("too many open files"));
+  if (refused !== undefined) return limitOfTool(`esbuild: ${refused.text}`);
   const mistakes = messages.map(({ text, location }) => {
     if (location === null) return text;
     const { file, line, column, lineText } = location;

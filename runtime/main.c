@@ -28,6 +28,7 @@
 #include "kernel/namespace.h"
 #include "cli/bundle_options.h"
 #include "start/mount_archives.h"
+#include "start/record.h"
 #include "kernel/policy.h"
 #include "generated/names.h"
 #include "flavour/flavour.h"
@@ -96,8 +97,12 @@ static int prepare(struct start *start, struct failure *failure)
 
 	if (settle(start, failure) < 0 ||
 	    home_prepare(start->home, &start->identity, failure) < 0 ||
-	    mount_archives(start, failure) < 0)
+	    record_begin(start, failure) < 0)
 		return -1;
+	if (mount_archives(start, failure) < 0) {
+		record_abandon(start);
+		return -1;
+	}
 	tell_kept_out(start);
 	if (debug && *debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
@@ -314,6 +319,7 @@ int main(int argc, char **argv)
 	start.mounting.identity = &start.identity;
 	start.mounting.home = start.home;
 	start.mounting.host_namespace = -1;
+	start.mounting.record = -1;
 	start.mounting.janitor = -1;
 	start.procdir.lock = -1;
 	start.procdir.fd = -1;

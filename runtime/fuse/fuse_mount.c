@@ -22,7 +22,8 @@
 /* The only descriptors that a server starts with. */
 #define SERVER_SOCKET 0
 #define SERVER_IMAGE 1
-#define SERVER_DESCRIPTORS 4
+#define SERVER_OUTPUT 2 /* where there is one */
+#define SERVER_DESCRIPTORS 4 /* besides it */
 
 /* Blocks of 1 MiB, decoders and stacks, bytes. */
 #define MEMORY_OF_READERS (8u << 20)
@@ -41,12 +42,13 @@ static void tell_ready(struct fuse_server *server, int error)
 	sandbox_filter();
 }
 
-/* Moves the two descriptors to 0 and 1, which neither has (inherited.h), and closes the others. */
-static void close_all_but(int socket, int image)
+/* Moves the descriptors to 0, 1 and 2, which none has (inherited.h), and closes the others. */
+static void close_all_but(int socket, int image, int output)
 {
-	if (dup2(socket, SERVER_SOCKET) < 0 || dup2(image, SERVER_IMAGE) < 0)
+	if (dup2(socket, SERVER_SOCKET) < 0 || dup2(image, SERVER_IMAGE) < 0 ||
+	    (output >= 0 && dup2(output, SERVER_OUTPUT) < 0))
 		_exit(1);
-	close_from(SERVER_IMAGE + 1);
+	close_from(output < 0 ? SERVER_OUTPUT : SERVER_OUTPUT + 1);
 }
 
 static unsigned count_processors(void)
@@ -88,6 +90,8 @@ static int server_main(void *argument)
 		.one_owner = service->one_owner,
 		.uid = identity->uid,
 		.gid = identity->gid,
+		.end = PTHREAD_MUTEX_INITIALIZER,
+		.recording = service->record >= 0,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.ready = tell_ready,
 		.ready_socket = SERVER_SOCKET,
@@ -102,14 +106,16 @@ static int server_main(void *argument)
 		_exit(1);
 	if (privileges_drop(&identity->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
-	close_all_but(task->socket, fs.fd);
+	close_all_but(task->socket, fs.fd, service->record);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
 	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
-	sandbox_drop_rights(SERVER_DESCRIPTORS);
+	sandbox_drop_rights(SERVER_DESCRIPTORS + server.recording,
+			    server.recording ? READS_FILE_MOST : 0);
+	reads_init(&server.reads, server.recording ? SERVER_OUTPUT : -1, READS_RECORDED);
 	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS_MAX);
 	worker = server.cache && has_memory(service->cache_bytes) ? fuse_worker_new(&server) : NULL;
 	server.device = receive_descriptor(SERVER_SOCKET);
@@ -119,7 +125,7 @@ static int server_main(void *argument)
 		tell_ready(&server, ENOMEM);
 		_exit(1);
 	}
-	_exit(fuse_work(worker) == ENODEV ? 0 : 1);
+	fuse_server_end(&server, fuse_work(worker));
 }
 
 int fuse_server_start(const struct identity *identity, const struct fuse_service *service,

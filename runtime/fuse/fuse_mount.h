@@ -22,6 +22,7 @@ struct fuse_service {
 	size_t cache_bytes; /* of decompressed file contents */
 	bool one_owner; /* every file is shown as the caller's */
 	int host_namespace; /* where it lives: /proc/<pid>/ns/mnt of the host, or FUSE_SERVER_* */
+	int record; /* file that its READs are written to when the mount ends (reads.h), or -1 */
 };
 
 /* In place of a descriptor of the host's namespace. */

@@ -91,7 +91,10 @@ void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *reque
 		/* To the kernel, a short answer is the end of the file. */
 		if (size > FUSE_REPLY_MAX)
 			error = EIO;
-		else
+		else if (size)
+			reads_note(&worker->server->reads, inode.number, in->offset,
+				   in->offset + size);
+		if (!error)
 			n = find_data(worker, &inode, in->offset, size, &data);
 		if (n < 0)
 			error = fuse_file_errno(worker, &inode, (int)n);

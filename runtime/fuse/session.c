@@ -11,6 +11,14 @@
 /* 7.40 (Linux 6.10); the system's headers may be older. */
 #define NO_EXPORT_SUPPORT (UINT64_C(1) << 38)
 
+_Noreturn void fuse_server_end(struct fuse_server *server, int error)
+{
+	pthread_mutex_lock(&server->end);
+	if (server->recording)
+		reads_write_recording(&server->reads);
+	_exit(error == ENODEV ? 0 : 1);
+}
+
 void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size)
 {
@@ -77,7 +85,7 @@ static void answer_init(struct fuse_worker *worker, const struct fuse_request *r
 	uint64_t agreed = offered & wanted_of(server);
 	out.flags = (uint32_t)agreed;
 	out.flags2 = (uint32_t)(agreed >> 32);
-	out.max_readahead = in->max_readahead;
+	out.max_readahead = server->recording ? 0 : in->max_readahead;
 	server->no_open = agreed & FUSE_NO_OPEN_SUPPORT;
 	server->no_opendir = agreed & FUSE_NO_OPENDIR_SUPPORT;
 	/* Before 7.23 the answer was shorter. */

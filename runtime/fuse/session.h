@@ -18,6 +18,7 @@
 
 #include "fuse/readahead.h"
 #include "fuse/log.h"
+#include "fuse/reads.h"
 #include "squashfs/squashfs.h"
 
 /* Threads that answer requests, at most: one for each processor up to this. */
@@ -59,6 +60,9 @@ struct fuse_server {
 	_Atomic uint32_t fragment; /* that was read last */
 	struct fuse_readahead helper;
 	struct fuse_log log;
+	bool recording; /* every READ is to be exactly what was wanted */
+	struct fuse_reads reads;
+	pthread_mutex_t end; /* whoever has it ends the process */
 	struct fuse_turn turn;
 	/* Called once when the kernel's INIT has been answered (0) or refused (errno). */
 	void (*ready)(struct fuse_server *server, int error);
@@ -90,6 +94,9 @@ uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref);
 /* Sends an answer: error 0 and `size` bytes, or a positive errno. */
 void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
 		 const void *data, size_t size);
+
+/* Ends the server, after fuse_work: what is left to be written is, once, whichever thread it is. */
+_Noreturn void fuse_server_end(struct fuse_server *server, int error);
 
 /* Readers that a server has at most, for the size of its cache. */
 #define FUSE_READERS_MAX (FUSE_THREADS_MAX + 1)

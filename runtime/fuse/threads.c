@@ -72,7 +72,7 @@ static void *worker_main(void *server)
 	struct fuse_worker *worker = fuse_worker_new(server);
 
 	if (worker)
-		_exit(fuse_work(worker) == ENODEV ? 0 : 1);
+		fuse_server_end(server, fuse_work(worker));
 	return NULL;
 }
 
@@ -93,7 +93,7 @@ static bool start_thread(void *(*run)(void *), void *argument)
 static void grow(struct fuse_server *server)
 {
 	readahead_init(&server->helper, server);
-	if (start_thread(readahead_main, &server->helper))
+	if (!server->recording && start_thread(readahead_main, &server->helper))
 		server->helper.running = true;
 	for (unsigned i = 1; i < FUSE_THREADS_MAX && i < server->processors; i++)
 		if (!start_thread(worker_main, server))

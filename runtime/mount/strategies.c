@@ -52,6 +52,13 @@ static int refuse(struct failure *failure, const char *why)
 	return fail_cause(failure, FUSELAGE_CAUSE_UNSUITABLE);
 }
 
+/* What was read is known to our server alone. */
+static int refuse_recording(struct failure *failure)
+{
+	return refuse(failure,
+		      "is not served by FUSE: " ENV_FUSELAGE_RECORD " has nothing to record");
+}
+
 static int refuse_user(const struct mounting *mounting, const char *more, struct failure *failure)
 {
 	fail(failure, FUSELAGE_E_MOUNT_REFUSED,
@@ -106,6 +113,8 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	char path[LOOP_PATH_MAX];
 	struct mount_call call = { path, "squashfs", MS_RDONLY, NULL };
 
+	if (mounting->record >= 0)
+		return refuse_recording(failure);
 	if (mounting->identity->caller.setuid && !mounting->policy.loop)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "/etc/fuselage.conf says loop = never");
@@ -131,7 +140,7 @@ static int fork_server(const struct mounting *mounting, struct image_mount *imag
 		       int host_namespace, struct failure *failure)
 {
 	const struct fuse_service service = { &image->archive->fs, mounting->fuse.cache_bytes,
-					      one_owner, host_namespace };
+					      one_owner, host_namespace, mounting->record };
 
 	return fuse_server_start(mounting->identity, &service, &image->server, failure);
 }
@@ -253,6 +262,8 @@ static int try_extract(struct attempt *attempt, struct failure *failure)
 {
 	struct archive *archive = attempt->image->archive;
 
+	if (attempt->mounting->record >= 0)
+		return refuse_recording(failure);
 	fuse_mount_close(&attempt->image->server);
 	if (attempt->mounting->identity->kind == NAMESPACE_NONE)
 		return image_on_disk(attempt->mounting, archive, failure);

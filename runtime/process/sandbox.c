@@ -81,22 +81,23 @@ static void forbid_files_and_network(void)
 	close((int)ruleset);
 }
 
-static void refuse_growth(void)
+static void refuse_growth(size_t file_bytes)
 {
 	const struct rlimit none = { 0 };
+	const struct rlimit file = { file_bytes, file_bytes };
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_FSIZE, &none);
+	setrlimit(RLIMIT_FSIZE, &file);
 }
 
 /* Returns how many descriptors there may be: fewer than asked for, where the user has fewer. */
-static unsigned drop_rights(unsigned descriptors, uint32_t capabilities)
+static unsigned drop_rights(unsigned descriptors, size_t file_bytes, uint32_t capabilities)
 {
 	struct rlimit few = { 0 };
 
-	refuse_growth();
+	refuse_growth(file_bytes);
 	forbid_files_and_network();
 	getrlimit(RLIMIT_NOFILE, &few);
 	if (few.rlim_max > descriptors)
@@ -107,9 +108,9 @@ static unsigned drop_rights(unsigned descriptors, uint32_t capabilities)
 	return (unsigned)few.rlim_max;
 }
 
-void sandbox_drop_rights(unsigned descriptors)
+void sandbox_drop_rights(unsigned descriptors, size_t file_bytes)
 {
-	drop_rights(descriptors, 0);
+	drop_rights(descriptors, file_bytes, 0);
 }
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -279,7 +280,7 @@ unsigned sandbox_holder(unsigned descriptors)
 {
 	struct allowed calls[sizeof for_holder / sizeof *for_holder] = { { 0, 1, UINT32_MAX,
 									   F_GETLK } };
-	unsigned most = drop_rights(descriptors, CAP_TO_MASK(CAP_SYS_ADMIN));
+	unsigned most = drop_rights(descriptors, 0, CAP_TO_MASK(CAP_SYS_ADMIN));
 
 	for (size_t i = 0; i < sizeof for_holder / sizeof *for_holder; i++)
 		calls[i].number = for_holder[i];

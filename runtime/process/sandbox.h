@@ -8,12 +8,14 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
+#include <stddef.h>
+
 /*
  * Gives up every right that is not a system call: no capabilities and none to be gained, no core,
  * no tracing by others of the same user, no files and no network to be opened (Landlock), no file
- * to grow, `descriptors` of them at the most.
+ * to grow beyond `file_bytes`, `descriptors` of them at the most.
  */
-void sandbox_drop_rights(unsigned descriptors);
+void sandbox_drop_rights(unsigned descriptors, size_t file_bytes);
 
 /*
  * From here on a system call that is not on the list kills the process. Installing it takes some

@@ -141,7 +141,7 @@ static int place_dynamic(struct start *start, struct archive *archive, struct im
 	if (strcmp(start->mounting.type, "extract") != 0) {
 		if (place_overlay(start, image, number, &refused) == 0)
 			return 0;
-		if (is_image_failure(&refused))
+		if (is_image_failure(&refused) || start->mounting.record >= 0)
 			return fail_as(failure, &refused);
 	}
 	fuse_mount_close(&image->server);

@@ -295,7 +295,7 @@ static void print_walls(void)
 	char line[256];
 
 	status = fopen("/proc/self/status", "re");
-	sandbox_drop_rights(16);
+	sandbox_drop_rights(16, 0);
 	printf("open: %s\n", open("/dev/null", O_RDONLY) < 0 ? strerror(errno) : "allowed");
 	printf("dumpable: %d\n", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
 	getrlimit(RLIMIT_CORE, &limit);
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 		if (holder) {
 			sandbox_holder(4);
 		} else {
-			sandbox_drop_rights(4);
+			sandbox_drop_rights(4, 0);
 			sandbox_filter();
 		}
 		long result = attempts[i].attempt();

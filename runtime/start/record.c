@@ -1,0 +1,60 @@
+#include "start/record.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "generated/names.h"
+
+static const char *recording(void)
+{
+	const char *path = getenv(ENV_FUSELAGE_RECORD);
+
+	return path && *path ? path : NULL;
+}
+
+/* Numbers of inodes are of one image. */
+static bool is_one_image(const struct invocation *invocation)
+{
+	size_t images = 0;
+
+	for (size_t i = 0; i < invocation->count; i++) {
+		const struct archive *archive = &invocation->archives[i];
+		if (archive->use == ARCHIVE_EMPTY)
+			continue;
+		images++;
+		if (archive_is_zip(archive))
+			return false;
+	}
+	return images == 1;
+}
+
+int record_begin(struct start *start, struct failure *failure)
+{
+	const char *path = recording();
+
+	if (!path)
+		return 0;
+	if (start->identity.caller.setuid)
+		return fail(failure, FUSELAGE_E_RECORD,
+			    ENV_FUSELAGE_RECORD ": not for a setuid-root program");
+	if (!is_one_image(&start->invocation))
+		return fail(failure, FUSELAGE_E_RECORD,
+			    ENV_FUSELAGE_RECORD ": expected one squashfs image, found %zu archives",
+			    start->invocation.count);
+	/* A file of one's own: what a link leads to, or others can read, is not written to. */
+	start->mounting.record =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (start->mounting.record < 0)
+		return fail_errno(failure, FUSELAGE_E_RECORD, ENV_FUSELAGE_RECORD "=%.300s", path);
+	start->mounting.share.linger = 0;
+	return 0;
+}
+
+void record_abandon(struct start *start)
+{
+	const char *path = recording();
+
+	if (path && start->mounting.record >= 0)
+		unlinkat(start->cwd < 0 ? AT_FDCWD : start->cwd, path, 0);
+}

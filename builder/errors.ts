@@ -324,7 +324,7 @@ export function doctorUnasked(): BundleError {
 }
 
 export function doctorUser(name: string): BundleError {
-  return new BundleError("E_DOCTOR_USER", `/etc/passwd has no user "${name}"`);
+  return new BundleError("E_DOCTOR_USER", `"${name}" is no ordinary user of /etc/passwd`);
 }
 
 /** What to do about a program for `actual`: there is not a runtime for every machine. */

@@ -1,11 +1,13 @@
 /** Which ways to mount an image work on this machine: asked of the runtime, which really tries. */
-import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { constants, createWriteStream } from "node:fs";
+import { chmod, chown, copyFile, mkdir, open, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Finding } from "../doctor/finding.ts";
+import { pipeline } from "node:stream/promises";
+import { type Finding, isFinding } from "../doctor/finding.ts";
 import type { Identity } from "../doctor/machine.ts";
+import { hasElfMagic } from "../elf/read.ts";
 import * as errors from "../errors.ts";
-import { machines } from "../generated/spec.ts";
+import { machines, squashfsFormat } from "../generated/spec.ts";
 import { runCommand } from "../host/command.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
@@ -20,10 +22,11 @@ async function ask(
   identity?: Identity,
 ): Promise<{ stdout: string; stderr: string }> {
   const args = ["--doctor=json", `--static=image:${image}`];
+  // A home of root's is none of the user's, and what else root's environment holds is not for others to read.
+  const env = { PATH: process.env.PATH, HOME: "/nonexistent" };
+  const other = identity && { identity, env, cwd: "/" };
   try {
-    // A home of root's is none of the user's.
-    const other = identity && { identity, env: { ...process.env, HOME: "/nonexistent" }, cwd: "/" };
-    return await runCommand(runtime, args, { outlives: true, ...other });
+    return await runCommand(runtime, args, { outlives: identity === undefined, ...other });
   } catch (cause) {
     throw errors.fileUnreadable(runtime, cause);
   }
@@ -70,32 +73,63 @@ export async function doctor(file?: string): Promise<Finding[]> {
 }
 
 /**
- * The same as another user, who need not be able to read this package or the image: copies are tried.
+ * The same as another user, who need not be able to read this package or the image: copies are tried, and the
+ * one of the image is for this user alone to read.
  *
  * @param user - undefined for the caller
  */
 export async function doctorAs(user: Identity | undefined, file?: string): Promise<Finding[]> {
   if (user === undefined) return doctor(file);
   const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
-  const dir = await mkdtemp(path.join(os.tmpdir(), "fuselage-doctor-"));
+  const dir = workFolder();
   try {
-    await chmod(dir, 0o755);
     const [program, image] = [path.join(dir, "fuselage"), path.join(dir, "image.sfs")];
-    await copyFile(runtime, program);
+    await copyFile(runtime, program, constants.COPYFILE_EXCL);
     await chmod(program, 0o755);
-    if (file === undefined) await withSmallImage((small) => copyFile(small, image));
-    else await copyFile(file, image);
-    await chmod(image, 0o644);
+    if (file === undefined) await withSmallImage((small) => copyArchive(small, image));
+    else await copyArchive(file, image);
+    await chown(image, user.uid, user.gid);
+    await chmod(dir, 0o711);
     return findingsOf(await ask(program, image, user), file ?? runtime);
   } catch (cause) {
     if (cause instanceof errors.BundleError) throw cause;
     throw errors.fileUnreadable(file ?? runtime, cause);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    removeTemporary(dir);
   }
 }
 
+/**
+ * Copies what begins as an archive does. Another user's word may be all that there is for the name, and what
+ * root alone can read is nothing to show to that user.
+ */
+async function copyArchive(file: string, to: string): Promise<void> {
+  const source = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await source.stat()).isFile()) throw errors.doctor(file, "it is no file");
+    const head = Buffer.alloc(4);
+    await source.read(head, 0, head.length, 0);
+    if (!hasElfMagic(head) && head.toString("latin1") !== squashfsFormat.magic) {
+      throw errors.doctor(file, "neither squashfs nor ELF");
+    }
+    const options = { autoClose: false, start: 0 };
+    await pipeline(
+      source.createReadStream(options),
+      createWriteStream(to, { flags: "wx", mode: 0o400 }),
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+/** What another user's process says is not to be believed: only what a runtime can say is taken. */
 function findingsOf({ stdout, stderr }: { stdout: string; stderr: string }, file: string) {
   if (!stdout.startsWith("[")) throw errors.doctor(file, stderr.split("\n", 1)[0] ?? "");
-  return JSON.parse(stdout) as Finding[];
+  try {
+    const findings: unknown = JSON.parse(stdout);
+    if (Array.isArray(findings) && findings.every(isFinding)) return findings;
+  } catch {
+    // Told below.
+  }
+  throw errors.doctor(file, "the answer is none of the runtime's");
 }

@@ -1,5 +1,5 @@
 /** What the doctor finds: a table of the runtime's, as it prints it. */
-import type { Cause, Strategy } from "../generated/spec.ts";
+import { type Cause, causes, type Strategy, strategies } from "../generated/spec.ts";
 
 /** What became of one way to mount. */
 export interface Finding {
@@ -17,4 +17,19 @@ export interface Finding {
   reason?: string;
   /** What the user, or whoever runs the machine, can do about it. */
   advice?: string;
+}
+
+/** Whether it has the shape of one: what another user's process has printed may be anything. */
+export function isFinding(value: unknown): value is Finding {
+  if (typeof value !== "object" || value === null) return false;
+  const { strategy, works, milliseconds, cause, reason, advice } = value as Record<string, unknown>;
+  const isText = (text: unknown) => text === undefined || typeof text === "string";
+  return (
+    strategies.some((name) => name === strategy) &&
+    typeof works === "boolean" &&
+    typeof milliseconds === "number" &&
+    (cause === undefined || causes.some((name) => name === cause)) &&
+    isText(reason) &&
+    isText(advice)
+  );
 }

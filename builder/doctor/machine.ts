@@ -12,9 +12,21 @@ export interface Identity {
 }
 
 const NOBODY = 65534;
+/** 2³² − 1 is no number of a user or group. */
+const NO_ID = 0xffffffff;
 
 /** Root's own programs: root runs nothing that PATH of somebody else leads to. */
 const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** What root's own programs are told: variables that are the caller's lead to their configuration and to code. */
+const TOLD = /^(LANG|LC_[A-Z]+|TERM|(https?|ftp|all|no)_proxy)$/i;
+
+/** The environment of a program that root runs. */
+export function rootEnvironment(): NodeJS.ProcessEnv {
+  const told = Object.entries(process.env).filter(([name]) => TOLD.test(name));
+  const own = { PATH: SYSTEM_FOLDERS.join(":"), HOME: "/root", DEBIAN_FRONTEND: "noninteractive" };
+  return { ...Object.fromEntries(told), ...own };
+}
 
 /** The text of a file, or undefined where there is none to read. */
 export function textOf(file: string): string | undefined {
@@ -34,13 +46,19 @@ export function modeOf(file: string): number | undefined {
   }
 }
 
+/** Whether nobody but root can change what is at a path, which has no links. To be asked by root. */
+export function isRootsAlone(file: string): boolean {
+  const { uid, mode } = lstatSync(file);
+  return uid === 0 && (mode & 0o022) === 0 && trustedFolder(path.dirname(file)) !== undefined;
+}
+
 /** A program of the system by its real path, which nobody but root can change; undefined without one. */
 export function systemProgram(name: string): string | undefined {
   for (const folder of SYSTEM_FOLDERS) {
     try {
       const file = realpathSync(path.join(folder, name));
       accessSync(file, constants.X_OK);
-      if (trustedFolder(path.dirname(file)) !== undefined && lstatSync(file).uid === 0) return file;
+      if (isRootsAlone(file)) return file;
     } catch {
       // Not in this one.
     }
@@ -61,14 +79,16 @@ export function distributions(): readonly string[] {
  * who is that already.
  *
  * @param wanted name or number of a user, when one is named
- * @returns null for a name that /etc/passwd does not have
+ * @returns null for a name that /etc/passwd does not have, and for root, whose starts need nothing of this
  */
 export function identityFor(wanted: string | undefined): Identity | undefined | null {
   if (wanted !== undefined) {
     const rows = (textOf("/etc/passwd") ?? "").split("\n").map((line) => line.split(":"));
     const row = rows.find(([name, , uid]) => name === wanted || uid === wanted);
-    if (row !== undefined) return { uid: Number(row[2]), gid: Number(row[3]) };
-    return /^\d{1,9}$/.test(wanted) ? { uid: Number(wanted), gid: Number(wanted) } : null;
+    const numbers = row?.slice(2, 4) ?? [wanted, wanted];
+    if (!numbers.every((text) => /^\d{1,10}$/.test(text))) return null;
+    const [uid = 0, gid = 0] = numbers.map(Number);
+    return uid > 0 && uid < NO_ID && gid < NO_ID ? { uid, gid } : null;
   }
   if (process.getuid?.() !== 0) return undefined;
   const { SUDO_UID = "", SUDO_GID = "" } = process.env;

@@ -1,12 +1,11 @@
 /** What can be done about each refusal that the doctor knows: the narrowest, and how it is undone. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import path from "node:path";
+import { existsSync, realpathSync } from "node:fs";
 import * as errors from "../errors.ts";
 import type { Cause, Strategy } from "../generated/spec.ts";
 import type { Action } from "./actions.ts";
 import type { Finding } from "./finding.ts";
-import { distributions, modeOf, systemProgram } from "./machine.ts";
+import { distributions, isRootsAlone, modeOf, systemProgram, textOf } from "./machine.ts";
 
 /** What is done about one cause, or why nothing is. */
 export interface Remedy {
@@ -25,6 +24,9 @@ type Plan = Pick<Remedy, "summary" | "actions">;
 /** What is as it should be: others ways do what these cannot. */
 const usual: ReadonlySet<Cause> = new Set(["ADMIN", "UNSUITABLE"]);
 
+/** As many as a user has on a machine of 1 GB or so, where nothing else is said. */
+const MIN_NAMESPACES = 10_000;
+
 const nothing = (summary: string): Plan => ({ summary, actions: [] });
 
 /** A kernel value, now and after the next start of the machine. */
@@ -41,6 +43,14 @@ function kernelValue(name: string, value: string): Plan {
       },
     ],
   };
+}
+
+/** Never less than there are: who has used all of many has to end some. */
+function moreNamespaces(): Plan {
+  const name = "user.max_user_namespaces";
+  const there = textOf(`/proc/sys/${name.replaceAll(".", "/")}`)?.trim() ?? "";
+  if (Number(there) < MIN_NAMESPACES) return kernelValue(name, `${MIN_NAMESPACES}`);
+  return nothing(`${name} is ${there}, and the user has as many`);
 }
 
 function kernelModule(name: string, what: string): Plan {
@@ -107,7 +117,7 @@ function fusermountMode(): Plan {
 
 /** A path as a pattern of AppArmor that stands for nothing but itself: apparmor.d(5). */
 function literal(file: string): string {
-  if (/[\p{Cc}]/u.test(file)) throw errors.doctorPath(file);
+  if (/[\p{Cc}\uFFFD]/u.test(file)) throw errors.doctorPath(file);
   return `"${file.replace(/[\\"*?[\]{}^,@]/g, "\\$&")}"`;
 }
 
@@ -118,6 +128,9 @@ function apparmorProfile(program: string): Plan {
   const digest = createHash("sha256").update(program).digest("hex").slice(0, 16);
   const name = `fuselage-${digest}`;
   const file = `/etc/apparmor.d/${name}`;
+  const others = isRootsAlone(program)
+    ? ""
+    : ": whoever can replace that file gets the same, so let it lie where only root writes";
   const text = [
     `# ${program} may make user namespaces, in which it mounts its image.`,
     "abi <abi/4.0>,",
@@ -129,7 +142,7 @@ function apparmorProfile(program: string): Plan {
     "",
   ].join("\n");
   return {
-    summary: `an AppArmor profile that allows ${program}, and nothing else, to make user namespaces`,
+    summary: `an AppArmor profile that allows ${program}, and nothing else, to make user namespaces${others}`,
     actions: [
       { type: "write", path: file, text, check: [parser, "-Q", "-K"] },
       { type: "run", command: [parser, "-r", file], undo: [parser, "-R", file] },
@@ -144,7 +157,7 @@ function planFor(cause: Cause, program: string, finding: Finding): Plan {
     case "USERNS_CLONE":
       return kernelValue("kernel.unprivileged_userns_clone", "1");
     case "USERNS_LIMIT":
-      return kernelValue("user.max_user_namespaces", "10000");
+      return moreNamespaces();
     case "LOOP_MISSING":
       return kernelModule("loop", "loop devices");
     case "SQUASHFS_MISSING":
@@ -176,7 +189,7 @@ export function remediesFor(findings: readonly Finding[], program: string): Reme
     const known = remedies.get(cause);
     if (known !== undefined) known.strategies.push(strategy);
     else {
-      const plan = planFor(cause, path.resolve(program), finding);
+      const plan = planFor(cause, realpathSync(program), finding);
       remedies.set(cause, { cause, strategies: [strategy], ...plan });
     }
   }

@@ -24,7 +24,10 @@ export interface CommandOptions {
   stdout?: "pipe" | "ignore";
   /** Milliseconds, then it gets SIGKILL. Default: as long as it takes. */
   timeout?: number;
-  /** Whom it runs as, without other groups; root's to say. */
+  /**
+   * Whom it runs as, without other groups; root's to say. In a session of its own: who can trace it must not
+   * get at the caller's terminal by it.
+   */
   identity?: { uid: number; gid: number };
   /** Aborting ends it with SIGTERM. */
   signal?: AbortSignal | undefined;
@@ -51,7 +54,7 @@ export function runCommand(
     const child = spawn(command, args, {
       ...(cwd !== undefined && { cwd }),
       ...(env && { env }),
-      ...identity,
+      ...(identity && { ...identity, detached: true }),
       ...(timeout !== undefined && { timeout, killSignal: "SIGKILL" as const }),
       stdio: [
         input === undefined ? "ignore" : "pipe",

@@ -25,7 +25,10 @@ function printFindings(findings: readonly Finding[]): void {
   for (const { strategy, works, milliseconds, reason = "", advice = "" } of findings) {
     const name = strategy.padEnd(11);
     if (works) print(`${name} works (${milliseconds.toFixed(1)} ms)\n`);
-    else print(`${name} refused: ${printable(reason)}\n${" ".repeat(14)}to do: ${advice}\n`);
+    else
+      print(
+        `${name} refused: ${printable(reason)}\n${" ".repeat(14)}to do: ${printable(advice)}\n`,
+      );
   }
 }
 

@@ -1,5 +1,6 @@
 /** Mending a machine on which ways to mount are refused, and taking that back. */
-import { type Taken, take, takeBack } from "../doctor/actions.ts";
+import { isDeepStrictEqual } from "node:util";
+import { lookBefore, type Taken, take, takeBack } from "../doctor/actions.ts";
 import { type Identity, identityFor } from "../doctor/machine.ts";
 import { readRecord, writeRecord } from "../doctor/record.ts";
 import { type Remedy, remediesFor } from "../doctor/remedies.ts";
@@ -35,19 +36,32 @@ export async function planFix(options: { file?: string; user?: string } = {}): P
   return { user, findings, remedies: remediesFor(findings, program) };
 }
 
-/** Takes steps back, the last one first; what stays is said. */
+/**
+ * Takes steps back, the last one first; what stays is said. One that fails keeps none of the others: it stays
+ * in the record, to be tried again, unless it is a program, which would fail each time.
+ */
 async function undo(steps: readonly Taken[], kept: readonly Taken[]): Promise<string[]> {
   const stays: string[] = [];
+  const failed: Taken[] = [];
   for (const [index, step] of [...steps.entries()].reverse()) {
-    const words = await takeBack(step);
+    const words = await takeBack(step).catch((cause: unknown) => {
+      if (!(cause instanceof errors.BundleError)) throw cause;
+      if (step.type !== "run") failed.unshift(step);
+      return cause.message;
+    });
     if (words !== undefined) stays.push(words);
-    await writeRecord([...kept, ...steps.slice(0, index)]);
+    await writeRecord([...kept, ...steps.slice(0, index), ...failed]);
   }
   return stays;
 }
 
+/** A program that is run again is undone once. */
+const isAmong = (steps: readonly Taken[], step: Taken) =>
+  step.type === "run" && steps.some((one) => isDeepStrictEqual(one, step));
+
 /**
- * Takes the steps of all remedies. When one fails those before it are taken back.
+ * Takes the steps of all remedies. Each is written down first, so that nothing is done that cannot be undone,
+ * whatever happens meanwhile. When one fails those before it are taken back.
  *
  * @returns how many steps there were to take
  * @throws E_DOCTOR_ROOT, E_DOCTOR_FIX
@@ -56,18 +70,23 @@ export async function applyFix({ remedies }: FixPlan): Promise<number> {
   requireRoot();
   const before = readRecord();
   const taken: Taken[] = [];
+  let count = 0;
   try {
     for (const action of remedies.flatMap(({ actions }) => actions)) {
-      const step = await take(action);
+      const step = await lookBefore(action);
       if (step === undefined) continue;
-      taken.push(step);
-      await writeRecord([...before, ...taken]);
+      const known = isAmong(before, step);
+      if (!known) await writeRecord([...before, ...taken, step]);
+      await take(action);
+      if (!known) taken.push(step);
+      count++;
     }
   } catch (cause) {
     await undo(taken, before);
+    if (taken.length === 0) await writeRecord(before);
     throw cause;
   }
-  return taken.length;
+  return count;
 }
 
 /**

@@ -11,7 +11,7 @@ import * as errors from "../errors.ts";
 import { runCommand } from "../host/command.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { writeAtomically } from "../output/atomic.ts";
-import { modeOf, textOf } from "./machine.ts";
+import { modeOf, rootEnvironment, textOf } from "./machine.ts";
 
 /** One step. */
 export type Action =
@@ -24,7 +24,7 @@ export type Action =
   /** A program; `stays` says what undoing leaves. */
   | { type: "run"; command: string[]; undo?: string[]; stays?: string };
 
-/** A step that was taken, with what was there before. */
+/** A step that is taken, with what was there before. */
 export type Taken = Action & { before?: string };
 
 const octal = (mode: number) => mode.toString(8).padStart(4, "0");
@@ -50,7 +50,8 @@ export function described(action: Action): string[] {
 }
 
 async function run([program = "", ...args]: readonly string[]): Promise<void> {
-  const { status, signal, stdout, stderr } = await runCommand(program, args).catch(
+  const options = { env: rootEnvironment(), cwd: "/" };
+  const { status, signal, stdout, stderr } = await runCommand(program, args, options).catch(
     (cause: unknown) => {
       throw errors.doctorFix(program, `it cannot be started: ${errors.systemReason(cause)}`, cause);
     },
@@ -88,40 +89,57 @@ async function write({ path: file, text, check }: Action & { type: "write" }): P
   });
 }
 
+/** Where a step is taken, for messages. */
+const placeOf = (action: Action) => ("path" in action ? action.path : action.command.join(" "));
+
+/** @throws E_DOCTOR_FIX in place of what the system says */
+async function told<Result>(action: Action, act: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (cause) {
+    if (cause instanceof errors.BundleError) throw cause;
+    throw errors.doctorFix(placeOf(action), errors.systemReason(cause), cause);
+  }
+}
+
+/** What undoing a step will need, looked up while nothing has been done; undefined when all is so already. */
+export function lookBefore(action: Action): Promise<Taken | undefined> {
+  return told(action, () => {
+    switch (action.type) {
+      case "write":
+        return textOf(action.path) === action.text ? undefined : action;
+      case "set": {
+        const before = readFileSync(action.path, "utf8").trim();
+        return before === action.value ? undefined : { ...action, before };
+      }
+      case "mode": {
+        const mode = lstatSync(action.path).mode & 0o7777;
+        return mode === action.mode ? undefined : { ...action, before: octal(mode) };
+      }
+      case "run":
+        return action;
+    }
+  });
+}
+
 /**
  * Takes a step.
  *
- * @returns what undoing it needs; undefined when all was so before
  * @throws E_DOCTOR_FIX
  */
-export async function take(action: Action): Promise<Taken | undefined> {
-  try {
+export function take(action: Action): Promise<void> {
+  return told(action, () => {
     switch (action.type) {
       case "write":
-        if (textOf(action.path) === action.text) return undefined;
-        await write(action);
-        return action;
-      case "set": {
-        const before = readFileSync(action.path, "utf8").trim();
-        if (before === action.value) return undefined;
-        writeFileSync(action.path, `${action.value}\n`);
-        return { ...action, before };
-      }
-      case "mode": {
-        const { mode } = lstatSync(action.path);
-        if ((mode & 0o7777) === action.mode) return undefined;
-        chmodSync(action.path, action.mode);
-        return { ...action, before: octal(mode & 0o7777) };
-      }
+        return write(action);
+      case "set":
+        return writeFileSync(action.path, `${action.value}\n`);
+      case "mode":
+        return chmodSync(action.path, action.mode);
       case "run":
-        await run(action.command);
-        return action;
+        return run(action.command);
     }
-  } catch (cause) {
-    if (cause instanceof errors.BundleError) throw cause;
-    const at = "path" in action ? action.path : action.command.join(" ");
-    throw errors.doctorFix(at, errors.systemReason(cause), cause);
-  }
+  });
 }
 
 /**
@@ -130,26 +148,28 @@ export async function take(action: Action): Promise<Taken | undefined> {
  * @returns what stays, in words, when something does
  * @throws E_DOCTOR_FIX
  */
-export async function takeBack(taken: Taken): Promise<string | undefined> {
-  switch (taken.type) {
-    case "write": {
-      const there = textOf(taken.path);
-      if (there === undefined) return undefined;
-      if (there !== taken.text) return `${taken.path} stays: it was changed since`;
-      rmSync(taken.path);
-      return undefined;
+export function takeBack(taken: Taken): Promise<string | undefined> {
+  return told(taken, async () => {
+    switch (taken.type) {
+      case "write": {
+        const there = textOf(taken.path);
+        if (there === undefined) return undefined;
+        if (there !== taken.text) return `${taken.path} stays: it was changed since`;
+        rmSync(taken.path);
+        return undefined;
+      }
+      case "set":
+        if (textOf(taken.path)?.trim() !== taken.value) return undefined;
+        writeFileSync(taken.path, `${taken.before}\n`);
+        return undefined;
+      case "mode":
+        if (modeOf(taken.path) !== taken.mode) return undefined;
+        chmodSync(taken.path, Number.parseInt(taken.before ?? "", 8));
+        return undefined;
+      case "run":
+        if (taken.undo === undefined) return taken.stays;
+        await run(taken.undo);
+        return undefined;
     }
-    case "set":
-      if (textOf(taken.path)?.trim() !== taken.value) return undefined;
-      writeFileSync(taken.path, `${taken.before}\n`);
-      return undefined;
-    case "mode":
-      if (modeOf(taken.path) !== taken.mode) return undefined;
-      chmodSync(taken.path, Number.parseInt(taken.before ?? "", 8));
-      return undefined;
-    case "run":
-      if (taken.undo === undefined) return taken.stays;
-      await run(taken.undo);
-      return undefined;
-  }
+  });
 }

@@ -1,9 +1,10 @@
 /** What `bundle doctor --fix` has done to this machine, for `--unfix`: a file that root alone reads and writes. */
-import { lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { writeAtomically } from "../output/atomic.ts";
 import type { Taken } from "./actions.ts";
+import { isRootsAlone } from "./machine.ts";
 
 /** Where it is. */
 const RECORD = "/var/lib/fuselage-bundle/doctor.json";
@@ -22,8 +23,7 @@ interface Recorded {
 export function readRecord(): Taken[] {
   let text: string;
   try {
-    const { uid, mode } = lstatSync(RECORD);
-    if (uid !== 0 || (mode & 0o022) !== 0) throw errors.doctorFix(RECORD, "others can change it");
+    if (!isRootsAlone(RECORD)) throw errors.doctorFix(RECORD, "others can change it");
     text = readFileSync(RECORD, "utf8");
   } catch (cause) {
     if (errors.errnoCode(cause) === "ENOENT") return [];

@@ -1,5 +1,6 @@
 /** `bundle doctor --fix` mends a machine for ordinary users, and `--unfix` gives back what was there. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect } from "vitest";
 import { onAnotherMachine } from "../support/another-machine.ts";
@@ -118,6 +119,25 @@ describe("AppArmor", () => {
     },
   );
 
+  check("is for the file that a link leads to, and says when others can replace that", async () => {
+    const [dir, home] = [temporaryDirectory(), userDirectory()];
+    const input = path.join(dir, "hello.sh");
+    writeFileSync(input, "#!/bin/sh\necho hello\n", { mode: 0o755 });
+    const [mine, theirs] = [path.join(dir, "mine"), path.join(home, "theirs")];
+    for (const output of [mine, theirs]) {
+      expect(await bundle(["build", input, "-o", output])).toMatchObject({ status: 0 });
+      symlinkSync(output, `${output}.link`);
+    }
+    const { stdout } = await machine(`${restricted("true")}
+      for f in ${mine} ${theirs}; do $B doctor $f.link --fix --yes; done; cat /etc/apparmor.d/fuselage-* | grep ^profile`);
+    for (const file of [mine, theirs]) {
+      expect(stdout).toMatch(new RegExp(`^profile \\S+ "${file}" flags`, "m"));
+    }
+    const said = "whoever can replace that file gets the same";
+    expect(stdout).toContain(`${theirs}, and nothing else, to make user namespaces: ${said}`);
+    expect(stdout).toContain(`${mine}, and nothing else, to make user namespaces\n`);
+  });
+
   check("what the parser refuses is not written", async () => {
     const { stdout, stderr } = await machine(`${restricted("echo no such rule; exit 1")}
       $B doctor --fix --yes > /dev/null; ls /etc/apparmor.d | diff /etc/before -; ls -A /var/lib/fuselage-bundle`);
@@ -133,6 +153,178 @@ describe("AppArmor", () => {
       $B doctor --fix --yes > /dev/null; ls /etc/apparmor.d | diff /etc/before -; ls -A /var/lib/fuselage-bundle`);
     expect(stderr).toMatch(/\[E_DOCTOR_FIX\] .* -r \S+: it ended with status 3: no module/);
     expect(stdout).toBe("");
+  });
+});
+
+describe("taking back", () => {
+  check("goes on behind what cannot be taken back, and says what that is", async () => {
+    const parser = 'if test "$1" = -R; then echo no such profile; exit 254; fi';
+    const { status, stdout, stderr } = await machine(`${restricted(parser)}
+      $B doctor --fix --yes > /dev/null; ls /etc/apparmor.d | diff /etc/before - | wc -l
+      $B doctor --unfix; echo $?; ls /etc/apparmor.d | diff /etc/before -; $B doctor --unfix`);
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: "2\nTaken back.\n0\nThere is nothing to take back.\n",
+    });
+    expect(stderr).toMatch(/^bundle: .*-R \S+: it ended with status 254: no such profile\n$/);
+  });
+
+  check("keeps in mind what could not be taken back and may be later", async () => {
+    const { stdout, stderr } = await machine(`${limited} $B doctor --fix --yes > /dev/null
+      mount --bind /etc/sysctl.d /etc/sysctl.d; mount -o remount,bind,ro /etc/sysctl.d
+      $B doctor --unfix; cat /proc/sys/user/max_user_namespaces; ls ${conf}
+      umount /etc/sysctl.d; $B doctor --unfix; ls /etc/sysctl.d | grep -c fuselage`);
+    expect(stdout).toBe(`Taken back.\n0\n${conf}\nTaken back.\n0\n`);
+    expect(stderr).toMatch(/^bundle: .*60-fuselage\S+: .*read-only/i);
+  });
+
+  check("a program that ran twice is undone once", async () => {
+    const { stdout } = await machine(`${restricted("true")}
+      $B doctor --fix --yes > /dev/null; $B doctor --fix --yes > /dev/null
+      $B doctor --unfix; cut -c1-2 /etc/asked | sort | uniq -c | tr -s ' '`);
+    expect(stdout).toBe("Taken back.\n 1 -Q\n 1 -R\n 2 -r\n");
+  });
+
+  check("is possible for a step that was ended in its middle", async () => {
+    const { stdout } = await machine(`${restricted('test "$1" != -r || kill -9 $PPID')}
+      $B doctor --fix --yes > /dev/null 2>&1; echo $?; $B doctor --unfix
+      ls /etc/apparmor.d | diff /etc/before -; grep -c -- ^-R /etc/asked`);
+    expect(stdout).toBe("137\nTaken back.\n1\n");
+  });
+});
+
+describe("the user whose starts are tried", () => {
+  /** A fusermount3 that writes down what a program of the user's meets in a start of the doctor's. */
+  const spy = `mkdir /etc/spy; touch /etc/seen; chmod 666 /etc/seen
+cat > /etc/spy/fusermount3 <<'EOF'
+#!/bin/sh
+dir=$(dirname "$(readlink /proc/$PPID/exe)")
+{ stat -c '%a %u %F' "$dir" "$dir/image.sfs"; echo "told $SECRET"; (exec < /dev/tty) 2> /dev/null && echo terminal; } > /etc/seen
+exit 1
+EOF
+chmod 4755 /etc/spy/fusermount3; export SECRET=token PATH=/etc/spy:$PATH\n`;
+
+  /** What the user's own programs make of a start of the user's: they end its list by theirs, and it. */
+  const answering = (answer: string) => `mkdir /etc/spy
+cat > /etc/spy/fusermount3 <<'EOF'
+#!/usr/bin/python3
+import ctypes, os, signal
+call = ctypes.CDLL(None).syscall
+one, all = os.getppid(), []
+while os.stat(f"/proc/{one}").st_uid == os.getuid():
+    all.append(one)
+    one = int(open(f"/proc/{one}/stat").read().rsplit(") ")[1].split()[1])
+os.write(call(438, os.pidfd_open(all[-1]), 1, 0), b'''${answer}''')
+for pid in all: os.kill(pid, signal.SIGKILL)
+EOF
+chmod 4755 /etc/spy/fusermount3; export PATH=/etc/spy:$PATH; $B doctor --fix --user 1000`;
+
+  check(
+    "alone can read the image, and gets neither root's variables nor the terminal",
+    async () => {
+      const dir = temporaryDirectory();
+      const [input, output] = [path.join(dir, "hello.sh"), path.join(dir, "private.run")];
+      writeFileSync(input, "#!/bin/sh\necho hello\n", { mode: 0o755 });
+      expect(await bundle(["build", input, "-o", output])).toMatchObject({ status: 0 });
+      chmodSync(output, 0o600);
+      for (const [options, uid] of [
+        ["--user 1000", 1000],
+        ["", 65534],
+      ] as const) {
+        const { stdout } = await machine(
+          `${spy} script -qec "$B doctor ${output} --fix ${options}" /dev/null < /dev/null > /dev/null; cat /etc/seen`,
+        );
+        expect({ uid, stdout }).toEqual({
+          uid,
+          stdout: `711 0 directory\n400 ${uid} regular file\ntold \n`,
+        });
+      }
+    },
+  );
+
+  check("may own TMPDIR: root makes nothing there", async () => {
+    const dir = userDirectory();
+    const before = statSync(dir);
+    const { stdout } = await machine(`export TMPDIR=${dir}; $B doctor --fix --user 1000`);
+    expect(stdout).toMatch(/^fuse +works/m);
+    expect(statSync(dir)).toMatchObject({ mtimeMs: before.mtimeMs, ctimeMs: before.ctimeMs });
+  });
+
+  check("is no root, nor one without a number", async () => {
+    for (const user of ["root", "0", "", "4294967295", "+"]) {
+      const { stderr } = await machine(
+        `echo "+::::::" >> /etc/passwd; $B doctor --fix --user "${user}"`,
+      );
+      expect({ user, stderr }).toEqual({
+        user,
+        stderr: expect.stringContaining("[E_DOCTOR_USER]"),
+      });
+    }
+  });
+
+  check("gets at no file of root's by a name that leads to it", async () => {
+    const dir = userDirectory();
+    const names = { link: "/etc/shadow", folder: "/etc", terminal: "/dev/zero" };
+    for (const [name, target] of Object.entries(names)) symlinkSync(target, path.join(dir, name));
+    execFileSync("mkfifo", [path.join(dir, "fifo")]);
+    for (const name of [...Object.keys(names), "fifo"]) {
+      const { stderr } = await machine(`${spy} $B doctor ${dir}/${name} --fix; cat /etc/seen >&2`);
+      expect({ name, stderr }).toEqual({
+        name,
+        stderr: expect.stringMatching(/^bundle: \[E_DOCTOR\] .*(no file|neither squashfs nor ELF)/),
+      });
+      expect(stderr).not.toContain("regular file");
+    }
+  });
+
+  const checkAnswer = skipUnless("root", "userns", "fuse", "systemPython");
+  const answers = {
+    "no list": "",
+    "a strange way": '{"strategy":"__proto__","works":false,"milliseconds":1}]',
+    "a strange cause": '{"strategy":"fuse","works":false,"milliseconds":1,"cause":"ALL"}]',
+    "words that are none":
+      '{"strategy":"fuse","works":false,"milliseconds":1,"reason":{"toString":1}}]',
+  };
+  for (const [title, answer] of Object.entries(answers)) {
+    checkAnswer(`is not believed when it answers in the runtime's place: ${title}`, async () => {
+      const { stdout, stderr } = await machine(answering(answer));
+      expect({ stdout, stderr }).toEqual({
+        stdout: "",
+        stderr: expect.stringContaining("the answer is none of the runtime's"),
+      });
+    });
+  }
+
+  check(
+    "cannot have a limit made smaller by such an answer, or write to the terminal",
+    async () => {
+      const reason = "\\\\u001b]0;title\\\\u0007";
+      const { stdout } = await machine(
+        `exec 2>&1; echo 31000 > /proc/sys/user/max_user_namespaces; ${answering(
+          `{"strategy":"fuse","works":false,"milliseconds":1,"cause":"USERNS_LIMIT","reason":"${reason}","advice":"${reason}"}]`,
+        )}; cat /proc/sys/user/max_user_namespaces`,
+      );
+      expect(stdout).toContain("user.max_user_namespaces is 31000, and the user has as many");
+      expect(stdout).toMatch(/\n31000\n$/);
+      expect(stdout).not.toContain("\x1b");
+    },
+  );
+});
+
+describe("root's programs", () => {
+  check("are told nothing of what the caller's environment would have them do", async () => {
+    const { stdout } = await machine(`${restricted("env | sort >> /etc/told; pwd >> /etc/told")}
+      unset TERM; export APT_CONFIG=/x MODPROBE_OPTIONS=-C/x LD_PRELOAD= PERL5OPT=-Mx PATH=/etc/spy:$PATH LANG=C.UTF-8
+      $B doctor --fix --yes > /dev/null; grep -v '^_=' /etc/told | sort -u`);
+    expect(stdout).toBe(
+      `/
+DEBIAN_FRONTEND=noninteractive
+HOME=/root
+LANG=C.UTF-8
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PWD=/
+`,
+    );
   });
 });
 

@@ -2,7 +2,13 @@
 import path from "node:path";
 import { addonReason } from "./addons.ts";
 import { type Analysis, crossings } from "./analyse.ts";
-import { addClosure, type Closure, emptyClosure, findPackage } from "./installed.ts";
+import {
+  addClosure,
+  type Closure,
+  emptyClosure,
+  findPackage,
+  packagesOfSources,
+} from "./installed.ts";
 import { installedPackage, type PackageReader, packageName, shownPackage } from "./package.ts";
 import type { Target } from "./target.ts";
 
@@ -55,7 +61,10 @@ export async function chooseExternal(
     const reason = await addonReason(reader, owner);
     if (reason !== undefined) external.reasons.set(owner, reason);
   }
-  if (external.reasons.size > 0) await addUnseen(reader, dir, packages, external);
+  if (external.reasons.size > 0) {
+    const owners = await packagesOfSources(reader, analysis.files);
+    await addUnseen(reader, owners.add(dir), packages, external);
+  }
   for (const owner of external.reasons.keys()) {
     external.required.add(owner);
     await addClosure(reader, external, owner, target);
@@ -126,16 +135,21 @@ export async function addExternal(
  */
 async function addUnseen(
   reader: PackageReader,
-  dir: string,
+  owners: Iterable<string>,
   seen: Set<string>,
   external: External,
 ): Promise<void> {
-  const json = (await reader.read(dir)) ?? {};
-  for (const name of Object.keys(json.dependencies ?? {})) {
-    if (name.startsWith("@types/")) continue;
-    const found = findPackage(dir, name);
-    if (found === undefined || seen.has(found.dir)) continue;
-    external.reasons.set(found.dir, "nothing imports it by name, so it may be loaded at run time");
+  for (const owner of owners) {
+    const json = (await reader.read(owner)) ?? {};
+    for (const name of Object.keys(json.dependencies ?? {})) {
+      if (name.startsWith("@types/")) continue;
+      const found = findPackage(owner, name);
+      if (found === undefined || seen.has(found.dir)) continue;
+      external.reasons.set(
+        found.dir,
+        "nothing imports it by name, so it may be loaded at run time",
+      );
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "./node-errors.ts";
-import type { PackageJson, PackageReader } from "./package.ts";
+import { installedPackage, type PackageJson, type PackageReader } from "./package.ts";
 import { packageFits, type Target } from "./target.ts";
 
 /** Installed packages that belong together. */
@@ -99,21 +99,39 @@ async function addDependency(
  * All that an app needs in production: its dependencies without devDependencies.
  *
  * @param dir of the app; without a package.json of its own it has the dependencies of the next one above
+ * @param others folders of a repository's other packages that have sources of the app
  * @throws E_NODE_DEPENDENCY when one that the app names itself is not installed
  */
 export async function productionClosure(
   reader: PackageReader,
   dir: string,
+  others: Iterable<string>,
   target: Target,
 ): Promise<Closure> {
   const closure = emptyClosure();
   const own = await reader.read(dir);
   const above = own === undefined ? await reader.above(dir) : undefined;
   const json = own ?? (above === undefined ? {} : ((await reader.read(above)) ?? {}));
+  const isOwn = own !== undefined;
+  await addWanted(reader, closure, { dir, json, isOwn }, target);
+  for (const other of others) {
+    const wanting = { dir: other, json: (await reader.read(other)) ?? {}, isOwn: false };
+    if (other !== dir) await addWanted(reader, closure, wanting, target);
+  }
+  return closure;
+}
+
+/** Adds all that a package.json lists. @throws E_NODE_DEPENDENCY for what is not there, when it is the app's own */
+async function addWanted(
+  reader: PackageReader,
+  closure: Closure,
+  { dir, json, isOwn }: { dir: string; json: PackageJson; isOwn: boolean },
+  target: Target,
+): Promise<void> {
   for (const [name, { optional }] of wantedNames(json)) {
     const found = findPackage(dir, name);
     if (found === undefined) {
-      if (optional || own === undefined) continue;
+      if (optional || !isOwn) continue;
       throw errors.dependencyMissing(dir, name, json.name ?? "the app");
     }
     const next = await addDependency(reader, closure, dir, name, target);
@@ -121,5 +139,24 @@ export async function productionClosure(
     if (!optional) closure.required.add(next);
     await addClosure(reader, closure, next, target);
   }
-  return closure;
+}
+
+/**
+ * Packages of a repository that sources of an app are in: its own, and workspaces beside it. What is loaded
+ * by a name that is only known at run time is among what these list.
+ *
+ * @param files sources, those of installed packages too
+ * @returns folders
+ */
+export async function packagesOfSources(
+  reader: PackageReader,
+  files: Iterable<string>,
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const folder of new Set([...files].map((file) => path.dirname(file)))) {
+    if (installedPackage(`${folder}/`) !== undefined) continue;
+    const above = await reader.above(folder);
+    if (above !== undefined) found.add(above);
+  }
+  return found;
 }

@@ -8,7 +8,7 @@ import { type Warning, warning } from "../../warnings.ts";
 import type { Analysis } from "./analyse.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { addImported, notePlace } from "./external.ts";
-import { addClosure, type Closure, productionClosure } from "./installed.ts";
+import { addClosure, type Closure, packagesOfSources, productionClosure } from "./installed.ts";
 import type { NodeAppTree } from "./node-app-tree.ts";
 import { installedPackage, type PackageReader, shownPackage } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
@@ -40,10 +40,11 @@ export async function prepareUnbundled(
   const { entry, target, node, request, reader } = sources;
   const { options } = request;
   const { dir, file } = entry;
-  const closure = await productionClosure(reader, dir, target);
-  const listed = new Set(closure.packages);
   // What esbuild does not understand is Node's to judge.
   const { analysis, traced } = known ?? (await findUnits(sources).catch(() => nothing));
+  const others = await packagesOfSources(reader, [file, ...(analysis?.files ?? [])]);
+  const closure = await productionClosure(reader, dir, others, target);
+  const listed = new Set(closure.packages);
   const exclude = options.exclude ?? [];
   if (analysis !== undefined) await addSeen(reader, closure, analysis, target);
   for (const owner of traced?.packages.keys() ?? []) {

@@ -27,5 +27,5 @@ export { BundleError, type ErrorCode, type FailureText, type OptionNames } from 
 export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
-export type { Compression, ImageFacts, Progress } from "./squashfs/squashfs-options.ts";
+export type { Compression, ImageFacts, Progress, Variant } from "./squashfs/squashfs-options.ts";
 export type { Warning, WarningCode } from "./warnings.ts";

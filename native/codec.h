@@ -13,15 +13,32 @@ namespace native
 enum class Codec {
 	none,
 	gzip,
+	lz4,
+	xz,
 	zstd
+};
+
+// How the blocks of an image are compressed.
+struct Compression {
+	Codec codec = Codec::none;
+	// zstd 1..22, gzip 1..9, lz4 1 (fast) or 2..12 (lz4hc), xz 0..9 (a preset of liblzma);
+	// ignored for none.
+	int level = 0;
+	// Ways in which each block of a file is compressed, so that the smallest can be kept: bits
+	// as the format's compressor options have them. gzip: strategies, 0 is the usual one alone.
+	// xz: BCJ filters, besides none of them.
+	uint32_t variants = 0;
+	uint32_t dictionary = 0; // of xz, bytes
 };
 
 class Compressor
 {
 public:
-	// level: zstd 1..22, gzip 1..9, ignored for none. checksum: end zstd blocks with one, see
-	// fit_to_kernel; zlib streams always have one. Throws std::bad_alloc.
-	static std::unique_ptr<Compressor> create(Codec codec, int level, bool checksum);
+	// For blocks of files, which end with a checksum where the codec is zstd (fit_to_kernel).
+	// Streams of zlib and xz always have one, lz4 knows none. Throws std::bad_alloc.
+	static std::unique_ptr<Compressor> for_contents(const Compression &compression);
+	// For the tables of an image: without variants, and without a checksum.
+	static std::unique_ptr<Compressor> for_tables(const Compression &compression);
 	virtual ~Compressor() = default;
 
 	// Compresses `size` bytes into `out`, which has room for as many. Returns the compressed
@@ -32,6 +49,9 @@ public:
 	// has room for as many.
 	virtual bool holds(const uint8_t *block, size_t block_size, const uint8_t *bytes,
 			   size_t size, uint8_t *scratch) = 0;
+
+private:
+	static std::unique_ptr<Compressor> create(const Compression &compression, bool checksum);
 };
 
 // To be called for a zstd block with a checksum once its place is known: takes the checksum off

@@ -91,7 +91,7 @@ private:
 
 Pipeline::Pipeline(const WriteJob &job, Status &status)
 	: job_(job), status_(status),
-	  pool_(job.threads, job.codec, job.level, job.block_size, status.cancellation),
+	  pool_(job.threads, job.compression, job.block_size, status.cancellation),
 	  output_(job.fd, job.image_offset + job.data_offset),
 	  window_(std::max<uint64_t>(uint64_t(job.threads) * 8 * job.block_size, 4 << 20))
 {
@@ -312,7 +312,7 @@ bool Pipeline::write()
 		uint64_t start = output_.position() - job_.image_offset;
 		if (!front.is_fragment)
 			keep(front.file, front.index, block);
-		block.settle(job_.codec, start);
+		block.settle(job_.compression.codec, start);
 		if (front.is_fragment) {
 			result_.fragments[front.index] = { start, block.size_word };
 		} else {

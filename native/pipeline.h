@@ -26,8 +26,7 @@ constexpr uint32_t no_fragment = none;
 
 struct WriteJob {
 	std::vector<FileSpec> files; // in the order in which they are laid out
-	Codec codec = Codec::none;
-	int level = 0;
+	Compression compression;
 	uint32_t block_size = 0; // bytes
 	unsigned threads = 1;
 	int fd = -1;

@@ -8,9 +8,9 @@
 namespace native
 {
 
-Pool::Pool(unsigned threads, Codec codec, int level, size_t buffer_size,
+Pool::Pool(unsigned threads, const Compression &compression, size_t buffer_size,
 	   const Cancellation &cancellation)
-	: codec_(codec), level_(level), buffer_size_(buffer_size), cancellation_(cancellation)
+	: compression_(compression), buffer_size_(buffer_size), cancellation_(cancellation)
 {
 	for (unsigned i = 0; i < threads; i++) {
 		try {
@@ -87,7 +87,7 @@ void Pool::execute(Task &task, Worker &worker)
 		if (!worker.compressor) { // Here, where running out of memory is reported.
 			worker.input.resize(buffer_size_);
 			worker.output.resize(buffer_size_);
-			worker.compressor = Compressor::create(codec_, level_, true);
+			worker.compressor = Compressor::for_contents(compression_);
 		}
 		task.run(worker);
 	} catch (const Failure &thrown) {

@@ -43,7 +43,7 @@ class Pool
 {
 public:
 	// Once it is cancelled, tasks that have not started fail instead.
-	Pool(unsigned threads, Codec codec, int level, size_t buffer_size,
+	Pool(unsigned threads, const Compression &compression, size_t buffer_size,
 	     const Cancellation &cancellation);
 	// Forgets what has not started, waits for what has.
 	~Pool();
@@ -68,8 +68,7 @@ private:
 	void execute(Task &task, Worker &worker);
 	void stop();
 
-	const Codec codec_;
-	const int level_;
+	const Compression compression_;
 	const size_t buffer_size_;
 	const Cancellation &cancellation_;
 	std::mutex mutex_;

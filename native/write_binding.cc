@@ -1,4 +1,4 @@
-// writeContents(job) → { promise, progress(), abort() } and createCompressor(codec, level)
+// writeContents(job) → { promise, progress(), abort() } and createCompressor(compression)
 
 #include <memory>
 #include <utility>
@@ -13,13 +13,15 @@ namespace
 
 Codec codec_of(Napi::Value value)
 {
+	static const std::pair<const char *, Codec> codecs[] = {
+		{ "none", Codec::none }, { "gzip", Codec::gzip }, { "lz4", Codec::lz4 },
+		{ "xz", Codec::xz },	 { "zstd", Codec::zstd },
+	};
+
 	std::string name = bytes_of(value);
-	if (name == "zstd")
-		return Codec::zstd;
-	if (name == "gzip")
-		return Codec::gzip;
-	if (name == "none")
-		return Codec::none;
+	for (auto [known, codec] : codecs)
+		if (name == known)
+			return codec;
 	throw Napi::Error::New(value.Env(), "there is no codec " + name);
 }
 
@@ -28,11 +30,20 @@ uint64_t number(Napi::Object object, const char *key)
 	return static_cast<uint64_t>(object.Get(key).As<Napi::Number>().Int64Value());
 }
 
+Compression compression_from(Napi::Object from)
+{
+	Compression compression;
+	compression.codec = codec_of(from.Get("codec"));
+	compression.level = static_cast<int>(number(from, "level"));
+	compression.variants = static_cast<uint32_t>(number(from, "variants"));
+	compression.dictionary = static_cast<uint32_t>(number(from, "dictionary"));
+	return compression;
+}
+
 WriteJob job_from(Napi::Object from)
 {
 	WriteJob job;
-	job.codec = codec_of(from.Get("codec"));
-	job.level = static_cast<int>(number(from, "level"));
+	job.compression = compression_from(from.Get("compression").As<Napi::Object>());
 	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
 	job.threads = static_cast<unsigned>(number(from, "threads"));
 	job.fd = static_cast<int>(number(from, "fd"));
@@ -137,8 +148,7 @@ Napi::Value create_compressor(const Napi::CallbackInfo &info)
 		std::vector<uint8_t> output;
 	};
 	auto state = std::make_shared<State>();
-	state->compressor = Compressor::create(codec_of(info[0]),
-					       info[1].As<Napi::Number>().Int32Value(), false);
+	state->compressor = Compressor::for_tables(compression_from(info[0].As<Napi::Object>()));
 	return Napi::Function::New(
 		info.Env(), [state](const Napi::CallbackInfo &call) -> Napi::Value {
 			auto bytes = call[0].As<Napi::Uint8Array>();

@@ -49,7 +49,14 @@ export interface Conversion {
 }
 
 /** Options that change what is in an image or how it is packed. */
-const repacking = ["compression", "level", "blockSize", "keepMtimes", "keepOwners"] as const;
+const repacking = [
+  "compression",
+  "level",
+  "variants",
+  "blockSize",
+  "keepMtimes",
+  "keepOwners",
+] as const;
 
 /** Whether a file holds an image to take over. What is wrong with others, their kind says. */
 export async function holdsImage(file: string): Promise<boolean> {

@@ -1,12 +1,20 @@
 /** What a caller chooses about an image, wherever it goes. */
-import type { Compression, Progress, WriteOptions } from "../squashfs/squashfs-options.ts";
+import type { Compression, Progress, Variant, WriteOptions } from "../squashfs/squashfs-options.ts";
 
 /** Choices about an image. */
 export interface ImageChoices {
   /** Codec of the image. Default "zstd". */
   compression?: Compression | undefined;
-  /** Level of the codec: zstd 1..22, default 15; gzip 1..9, default 9. */
+  /**
+   * Level of the codec: zstd 1..22, default 15; xz 0..9, default 6; gzip 1..9, default 9; lz4 1..12,
+   * default 1, and from 2 on lz4hc.
+   */
   level?: number | undefined;
+  /**
+   * BCJ filters of xz or strategies of gzip: each block is compressed with all of them, and the smallest
+   * result kept. Default: none.
+   */
+  variants?: readonly Variant[] | undefined;
   /** Bytes of a block: a power of two, 4096..1048576. Default 131072. */
   blockSize?: number | undefined;
   /** Globs of paths to leave out, relative to the input. */
@@ -27,10 +35,11 @@ export interface ImageChoices {
 
 /** The choices as the image's writer takes them. */
 export function imageOptions(choices: ImageChoices): WriteOptions {
-  const { compression, level, blockSize, threads, xattrs, onProgress, signal } = choices;
+  const { compression, level, variants, blockSize, threads, xattrs, onProgress, signal } = choices;
   return {
     ...(compression !== undefined && { compression }),
     ...(level !== undefined && { level }),
+    ...(variants !== undefined && { variants }),
     ...(blockSize !== undefined && { blockSize }),
     ...(threads !== undefined && { threads }),
     ...(choices.keepMtimes && { mtime: "keep" as const }),

@@ -48,13 +48,14 @@ export async function configuredOptions(
 }
 
 function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOptions {
-  const { level, ...others } = options;
+  const { level, variants, ...others } = options;
   const input = given.input || options.input || path.dirname(file);
   const result: BuildOptions = {
     output: "",
     ...others,
-    // A level belongs to its codec.
+    // They belong to their codec.
     ...(level !== undefined && given.compression === undefined && { level }),
+    ...(variants !== undefined && given.compression === undefined && { variants }),
     ...set(given),
     input,
   };

@@ -2,7 +2,7 @@
 import * as errors from "../errors.ts";
 import { archiveEndings, optionRules } from "../generated/spec.ts";
 import type { ImageChoices } from "./image-options.ts";
-import { checkLevel, checkOptions } from "./validate.ts";
+import { checkCompression, checkOptions } from "./validate.ts";
 
 /** Squashfs image; zip; the image as base64 text. */
 export type ArchiveFormat = (typeof optionRules.pack.format.choices)[number];
@@ -29,7 +29,7 @@ export interface ResolvedPackOptions extends PackOptions {
 optionRules.pack satisfies Record<Exclude<keyof PackOptions, "onProgress" | "signal">, object>;
 
 /** Options that say something about an image only; a zip file has no place for it. */
-const imageOnly = ["blockSize", "devices", "keepOwners", "threads"] as const;
+const imageOnly = ["variants", "blockSize", "devices", "keepOwners", "threads"] as const;
 
 /**
  * Checks the options and finds the format.
@@ -47,7 +47,7 @@ export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
     );
   }
   if (format === "zip") checkZip(options);
-  else checkLevel(options.compression ?? "zstd", options.level);
+  else checkCompression(options);
   return { ...options, format };
 }
 
@@ -64,13 +64,13 @@ function checkZip(options: PackOptions): void {
     throw errors.optionConflict((name) => `${name(key)} says nothing about a zip file`);
   }
   const { compression, level } = options;
-  if (compression === "zstd") {
-    throw errors.optionValue("compression", "gzip or none for a zip file", '"zstd"');
+  if (compression !== undefined && compression !== "gzip" && compression !== "none") {
+    throw errors.optionValue("compression", "gzip or none for a zip file", `"${compression}"`);
   }
   if (compression === undefined && level !== undefined) {
     throw errors.optionConflict(
       (name) => `${name("level")} without ${name("compression", "gzip")}`,
     );
   }
-  checkLevel(compression ?? "gzip", level);
+  checkCompression({ compression: compression ?? "gzip", level });
 }

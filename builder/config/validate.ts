@@ -7,7 +7,7 @@
  */
 import * as errors from "../errors.ts";
 import { optionRules } from "../generated/spec.ts";
-import { LEVELS } from "../squashfs/squashfs-options.ts";
+import { type Compression, LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
 import { nearest } from "./nearest-name.ts";
 
 export type CommandName = keyof typeof optionRules;
@@ -87,11 +87,31 @@ export function checkOption(
 }
 
 /**
- * Checks what codec and level have to do with each other.
+ * Checks what codec, level and variants have to do with each other.
  *
  * @throws E_OPTION_VALUE
  */
-export function checkLevel(compression: keyof typeof LEVELS | "none", level?: number): void {
+export function checkCompression({
+  compression = "zstd",
+  level,
+  variants = [],
+}: {
+  compression?: Compression | undefined;
+  level?: number | undefined;
+  variants?: readonly string[] | undefined;
+}): void {
+  checkLevel(compression, level);
+  const known = Object.keys(variantsOf(compression));
+  const strange = variants.find((name) => !known.includes(name));
+  if (strange === undefined) return;
+  const expected =
+    known.length === 0
+      ? `nothing with ${compression}, which has one way; xz and gzip have more`
+      : `${known.join(", ")} with ${compression}`;
+  throw errors.optionValue("variants", expected, strange);
+}
+
+function checkLevel(compression: Compression, level?: number): void {
   if (level === undefined) return;
   if (compression === "none") {
     throw errors.optionValue("level", "no level, because none compresses nothing", `${level}`);

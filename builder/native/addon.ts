@@ -34,14 +34,21 @@ interface NativeFailure extends Error {
   path: string;
 }
 
-type NativeCodec = "zstd" | "gzip" | "none";
+export interface NativeCompression {
+  codec: "zstd" | "xz" | "gzip" | "lz4" | "none";
+  /** 0 for "none". */
+  level: number;
+  /** Bits of the format; 0: none. */
+  variants: number;
+  /** Of xz, bytes. */
+  dictionary: number;
+}
 
 /** Columns of a row of `ContentsJob.identities`. */
 export const IDENTITY = addonRows.identity;
 
 export interface ContentsJob {
-  codec: NativeCodec;
-  level: number;
+  compression: NativeCompression;
   /** Bytes. */
   blockSize: number;
   threads: number;
@@ -196,7 +203,7 @@ export interface Addon {
   /** What whoever attached a loop device called it; "" when that cannot be read. */
   loopLabel(device: string): string;
   /** The function compresses one block; null where the result would not be smaller. */
-  createCompressor(codec: NativeCodec, level: number): (bytes: Uint8Array) => Buffer | null;
+  createCompressor(compression: NativeCompression): (bytes: Uint8Array) => Buffer | null;
 }
 
 let loaded: Addon | undefined;

@@ -42,10 +42,10 @@ export class BlockCache {
   #made: Made[] = [];
 
   constructor(dir: string | undefined, resolved: ResolvedOptions) {
-    const { compression, level, blockSize } = resolved;
+    const { compression, level, variants, blockSize } = resolved;
     // Stored blocks are as quickly read from the file itself.
     this.#dir = compression === "none" ? undefined : dir;
-    this.#settings = [compression, level, blockSize].join(" ");
+    this.#settings = [compression, level, variants, blockSize].join(" ");
   }
 
   /** Files of blocks for the files that can have one, by index. */

@@ -7,12 +7,14 @@ import {
   FRAGMENT,
   fromNative,
   IDENTITY,
+  type NativeCompression,
   NONE,
   WRITTEN,
   type WrittenContents,
 } from "../native/addon.ts";
 import { contentSize, type Node } from "../tree/node.ts";
 import { BlockCache } from "./block-cache.ts";
+import { xzDictionary } from "./compressor-options.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
 import type { PlannedFile } from "./plan.ts";
@@ -58,8 +60,7 @@ export async function writeContents(
   const writer = addon().writeContents({
     ...sources(files),
     blocks,
-    codec: resolved.compression,
-    level: resolved.level ?? 0,
+    compression: nativeCompression(resolved),
     blockSize: resolved.blockSize,
     threads: resolved.threads,
     fd: place.fd,
@@ -74,6 +75,12 @@ export async function writeContents(
   } finally {
     cache.discard();
   }
+}
+
+/** How the addon takes what was chosen. */
+export function nativeCompression(resolved: ResolvedOptions): NativeCompression {
+  const { compression, level = 0, variants, blockSize } = resolved;
+  return { codec: compression, level, variants, dictionary: xzDictionary(blockSize) };
 }
 
 function sources(

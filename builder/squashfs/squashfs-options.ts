@@ -1,10 +1,20 @@
 // What a caller chooses about an image, and the defaults.
 
 import { optionValue } from "../errors.ts";
-import { compressionLevels, type configKeys, environment } from "../generated/spec.ts";
+import {
+  compressionLevels,
+  type configKeys,
+  environment,
+  squashfsFormat,
+} from "../generated/spec.ts";
 
 /** Codecs of an image. */
 export type Compression = (typeof configKeys.properties.compression.enum)[number];
+
+/** Ways besides the usual one in which a codec may compress a block: BCJ filters of xz, strategies of gzip. */
+export type Variant =
+  | keyof typeof squashfsFormat.xzFilters
+  | keyof typeof squashfsFormat.gzipStrategies;
 
 /** How far the packing is. */
 export interface Progress {
@@ -21,8 +31,13 @@ export interface Progress {
 export interface WriteOptions {
   /** Default "zstd". */
   compression?: Compression;
-  /** zstd 1..22, default 15; gzip 1..9, default 9; not for "none". */
+  /**
+   * zstd 1..22, default 15; xz 0..9, default 6; gzip 1..9, default 9; lz4 1..12, default 1, and from 2 on
+   * lz4hc; not for "none".
+   */
   level?: number;
+  /** Each block is compressed in all of these ways, and the smallest result kept. Of xz or gzip. */
+  variants?: readonly Variant[];
   /** Bytes, a power of two, 4096..1048576. Default 131072. */
   blockSize?: number;
   /**
@@ -108,6 +123,8 @@ export function defaultMtime(variables: NodeJS.ProcessEnv = process.env): number
 export interface ResolvedOptions {
   compression: Compression;
   level: number | undefined;
+  /** As the format has them; 0: none. */
+  variants: number;
   blockSize: number;
   mtime: number | "keep";
   owners: { uid: number; gid: number } | "keep";
@@ -119,6 +136,12 @@ export interface ResolvedOptions {
 export const LEVELS = compressionLevels;
 
 const DEFAULT_BLOCK_SIZE = 131072;
+
+/** What a codec has of variants, by name. */
+export function variantsOf(compression: Compression): Readonly<Record<string, number>> {
+  if (compression === "xz") return squashfsFormat.xzFilters;
+  return compression === "gzip" ? squashfsFormat.gzipStrategies : {};
+}
 
 /** More are of no use by default either. */
 const MAX_THREADS = 256;
@@ -146,10 +169,16 @@ export function resolveOptions(options: WriteOptions, processors: number): Resol
   return {
     compression,
     level,
+    variants: bitsOf(compression, options.variants ?? []),
     blockSize: options.blockSize ?? DEFAULT_BLOCK_SIZE,
     mtime,
     owners,
     xattrs: options.xattrs ?? true,
     threads: options.threads ?? Math.min(processors, MAX_THREADS),
   };
+}
+
+function bitsOf(compression: Compression, names: readonly Variant[]): number {
+  const known = variantsOf(compression);
+  return names.reduce((bits, name) => bits | (known[name] ?? 0), 0);
 }

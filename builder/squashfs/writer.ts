@@ -13,7 +13,7 @@ import { addon } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
 import type { Tree } from "../tree/tree.ts";
 import { encodeCompressorOptions } from "./compressor-options.ts";
-import { type Contents, type ContentsPlace, writeContents } from "./contents.ts";
+import { type Contents, type ContentsPlace, nativeCompression, writeContents } from "./contents.ts";
 import { IdTable } from "./ids.ts";
 import { encodeInodeTables, type InodeTables } from "./inode-table.ts";
 import type { Compress } from "./metadata.ts";
@@ -73,7 +73,7 @@ async function writeImage(
   options: WriteOptions,
 ): Promise<ImageFacts> {
   const plan = planTree(tree);
-  const compressorOptions = encodeCompressorOptions(resolved.compression, resolved.level);
+  const compressorOptions = encodeCompressorOptions(resolved);
   const dataOffset = SUPERBLOCK_SIZE + (compressorOptions?.length ?? 0);
   const contents = await writeContents(plan.files, { ...place, dataOffset }, resolved, options);
   options.signal?.throwIfAborted();
@@ -94,7 +94,7 @@ interface Tables {
 }
 
 function encodeTables(plan: Plan, contents: Contents, options: ResolvedOptions): Tables {
-  const compress: Compress = addon().createCompressor(options.compression, options.level ?? 0);
+  const compress: Compress = addon().createCompressor(nativeCompression(options));
   const ids = new IdTable();
   const xattrs = new XattrTable();
   const { layouts } = contents;

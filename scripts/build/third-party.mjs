@@ -7,7 +7,7 @@
 //   zstd 1.5.7      zstd-napi  deps/zstd
 //   zlib 1.3.1      zlib-sync  deps/zlib           (also what mksquashfs compresses with)
 //   lz4 1.10.0      lmdb       dependencies/lz4
-//   liblzma 5.2.4   xz         deps/xz-5.2.4.tar.gz (decoder only, the release with BCJ filters)
+//   liblzma 5.2.4   xz         deps/xz-5.2.4.tar.gz (the release with BCJ filters)
 //
 // The Zig standard library was the other candidate for gzip and xz: its xz decoder knows no BCJ
 // filter, ends in a panic on `discard`, and would tie the runtime to one compiler; plain C builds
@@ -19,7 +19,7 @@ import path from "node:path";
 import * as tar from "tar";
 import { packageDir, packageVersion, root } from "./zig.mjs";
 
-const decoderFilters = ["X86", "ARM", "ARMTHUMB", "POWERPC", "IA64", "SPARC"];
+const filters = ["X86", "ARM", "ARMTHUMB", "POWERPC", "IA64", "SPARC"];
 
 /**
  * One third-party library as the compiler wants it. `version` is that of the package it comes in;
@@ -108,12 +108,13 @@ function zlib({ encoder }) {
   };
 }
 
-function lz4() {
+/** @param {{encoder: boolean}} wanted @returns {Library} */
+function lz4({ encoder }) {
   const dir = path.join(packageDir("lmdb"), "dependencies/lz4/lib");
   return {
     name: "lz4",
     version: packageVersion("lmdb"),
-    sources: under(dir, ["lz4.c"]),
+    sources: under(dir, encoder ? ["lz4.c", "lz4hc.c"] : ["lz4.c"]),
     api: dir,
     includes: [],
     defines: ["LZ4LIB_VISIBILITY=", "LZ4_HEAPMODE=1"],
@@ -147,7 +148,41 @@ async function unpackXz() {
   return target;
 }
 
-async function liblzma() {
+/** What encoding adds to the sources below, for streams that are made in one call. */
+const xzEncoder = [
+  "common/block_buffer_encoder.c",
+  "common/block_header_encoder.c",
+  "common/filter_encoder.c",
+  "common/filter_flags_encoder.c",
+  "common/index.c",
+  "common/index_encoder.c",
+  "common/stream_buffer_encoder.c",
+  "common/stream_flags_encoder.c",
+  "common/vli_encoder.c",
+  "lz/lz_encoder.c",
+  "lz/lz_encoder_mf.c",
+  "lzma/fastpos_table.c",
+  "lzma/lzma2_encoder.c",
+  "lzma/lzma_encoder.c",
+  "lzma/lzma_encoder_optimum_fast.c",
+  "lzma/lzma_encoder_optimum_normal.c",
+  "lzma/lzma_encoder_presets.c",
+  "rangecoder/price_table.c",
+  "simple/simple_encoder.c",
+];
+
+/** The same as definitions; all match finders, because a preset may ask for any. */
+const xzEncoderDefines = [
+  "HAVE_ENCODERS=1",
+  "HAVE_ENCODER_LZMA1=1",
+  "HAVE_ENCODER_LZMA2=1",
+  ...["HC3", "HC4", "BT2", "BT3", "BT4"].map((finder) => `HAVE_MF_${finder}=1`),
+  ...filters.map((name) => `HAVE_ENCODER_${name}=1`),
+  "TUKLIB_FAST_UNALIGNED_ACCESS=1", // every machine of ours may; it finds matches faster
+];
+
+/** @param {{encoder: boolean}} wanted @returns {Promise<Library>} */
+async function liblzma({ encoder }) {
   const src = path.join(await unpackedXz(), "src");
   const lib = path.join(src, "liblzma");
   return {
@@ -155,8 +190,9 @@ async function liblzma() {
     version: packageVersion("xz"),
     sources: under(lib, [
       "check/check.c",
-      "check/crc32_small.c",
-      "check/crc64_small.c",
+      ...(encoder
+        ? ["check/crc32_fast.c", "check/crc32_table.c", "check/crc64_fast.c", "check/crc64_table.c"]
+        : ["check/crc32_small.c", "check/crc64_small.c"]),
       "common/block_decoder.c",
       "common/block_header_decoder.c",
       "common/block_util.c",
@@ -176,7 +212,8 @@ async function liblzma() {
       "lzma/lzma_decoder.c",
       "simple/simple_coder.c",
       "simple/simple_decoder.c",
-      ...decoderFilters.map((name) => `simple/${name.toLowerCase()}.c`),
+      ...filters.map((name) => `simple/${name.toLowerCase()}.c`),
+      ...(encoder ? xzEncoder : []),
     ]),
     api: path.join(lib, "api"),
     includes: [
@@ -194,23 +231,33 @@ async function liblzma() {
       "HAVE_STRING_H=1",
       "HAVE_LIMITS_H=1",
       "SIZEOF_SIZE_T=8",
-      "HAVE_SMALL=1",
       "HAVE_VISIBILITY=0",
       "HAVE_CHECK_CRC32=1",
       "HAVE_CHECK_CRC64=1",
       "HAVE_DECODERS=1",
       "HAVE_DECODER_LZMA2=1",
-      ...decoderFilters.map((name) => `HAVE_DECODER_${name}=1`),
+      ...filters.map((name) => `HAVE_DECODER_${name}=1`),
+      ...(encoder ? xzEncoderDefines : ["HAVE_SMALL=1"]),
     ],
   };
 }
 
 /** All four codecs, decoding only: what the runtime links. @returns {Promise<Library[]>} */
 export async function decoders() {
-  return [zstd({ encoder: false }), zlib({ encoder: false }), lz4(), await liblzma()];
+  return [
+    zstd({ encoder: false }),
+    zlib({ encoder: false }),
+    lz4({ encoder: false }),
+    await liblzma({ encoder: false }),
+  ];
 }
 
-/** All four decoders plus the zstd and zlib encoders: what the addon links. @returns {Promise<Library[]>} */
+/** All four codecs, both directions: what the addon links. @returns {Promise<Library[]>} */
 export async function codecs() {
-  return [zstd({ encoder: true }), zlib({ encoder: true }), lz4(), await liblzma()];
+  return [
+    zstd({ encoder: true }),
+    zlib({ encoder: true }),
+    lz4({ encoder: true }),
+    await liblzma({ encoder: true }),
+  ];
 }

@@ -199,6 +199,9 @@ export interface Squashfs {
   superblock: Field[];
   flags: Named<number>[];
   compressors: Named<number>[];
+  /** Bits of the compressor options of gzip and xz. */
+  gzipStrategies: Named<number>[];
+  xzFilters: Named<number>[];
   /** Added to the type of an inode: the long form of it. */
   extendedType: number;
   /** `constant`: the name in C. */

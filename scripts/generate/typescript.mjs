@@ -106,6 +106,8 @@ function squashfsParts(/** @type {Spec} */ { squashfs }) {
       superblock: offsetsOf(squashfs.superblock),
       flags: byName(squashfs.flags),
       compressors: byName(squashfs.compressors),
+      gzipStrategies: byName(squashfs.gzipStrategies),
+      xzFilters: byName(squashfs.xzFilters),
       inodeTypes: byName(squashfs.inodeTypes),
       extendedType,
     }),

@@ -1,9 +1,18 @@
 /** Images of mksquashfs through our reader, and our images beside those of mksquashfs. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { beforeAll, describe, expect } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
 import { openImage } from "../../builder/squashfs/image-reader.ts";
+import type { WriteOptions } from "../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import {
   freshName,
@@ -14,7 +23,7 @@ import {
   withMounted,
 } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
-import { isRoot } from "../support/process.ts";
+import { fuselage, isRoot } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 let dir: string;
@@ -69,10 +78,11 @@ describe.each(variants.map((args) => [args.join(" "), args] as const))(
   },
 );
 
-/** Many small files, as programs have them. */
+/** Many small files, as programs have them, and compiled code. */
 function makeProgramTree(target: string): void {
   mkdirSync(target);
-  for (let d = 0; d < 20; d++) {
+  copyFileSync(fuselage, `${target}/program`);
+  for (let d = 0; d < 5; d++) {
     mkdirSync(`${target}/package-${d}`);
     for (let f = 0; f < 40; f++) {
       const size = ((d * 40 + f) * 7919) % 20_000;
@@ -86,21 +96,32 @@ function makeProgramTree(target: string): void {
 }
 
 describe("beside mksquashfs", () => {
-  const settings = [
-    { compression: "zstd", level: 15, blockSize: 131072 },
-    { compression: "zstd", level: 3, blockSize: 4096 },
-    { compression: "gzip", level: 9, blockSize: 131072 },
-    { compression: "gzip", level: 1, blockSize: 1 << 20 },
-  ] as const;
-  for (const setting of settings) {
-    const { compression, level, blockSize } = setting;
-    skipUnless("mksquashfs")(`${compression} ${level}, ${blockSize}: not 1 % larger`, async () => {
+  const level = (codec: string, number: number) => [
+    ...["-comp", codec],
+    ...["-Xcompression-level", `${number}`],
+  ];
+  const settings: [WriteOptions, string[]][] = [
+    [{ compression: "zstd", level: 15 }, level("zstd", 15)],
+    [{ compression: "zstd", level: 3, blockSize: 4096 }, level("zstd", 3)],
+    [{ compression: "gzip", level: 9 }, level("gzip", 9)],
+    [{ compression: "gzip", level: 1, blockSize: 1 << 20 }, level("gzip", 1)],
+    [
+      { compression: "gzip", variants: ["default", "filtered", "huffman-only"] },
+      [...level("gzip", 9), "-Xstrategy", "default,filtered,huffman_only"],
+    ],
+    [{ compression: "xz" }, ["-comp", "xz"]],
+    [{ compression: "xz", variants: ["x86"] }, ["-comp", "xz", "-Xbcj", "x86"]],
+    [{ compression: "lz4" }, ["-comp", "lz4"]],
+    [{ compression: "lz4", level: 12 }, ["-comp", "lz4", "-Xhc"]],
+  ];
+  for (const [options, args] of settings) {
+    skipUnless("mksquashfs")(`${JSON.stringify(options)}: not 1 % larger`, async () => {
       const from = `${dir}/${freshName()}`;
       makeProgramTree(from);
-      const args = ["-comp", compression, "-Xcompression-level", `${level}`, "-b", `${blockSize}`];
-      const peer = mksquashfs(from, [...args, "-all-root"]);
+      const block = ["-b", `${options.blockSize ?? 131072}`];
+      const peer = mksquashfs(from, [...args, ...block, "-all-root"]);
       const image = `${dir}/${freshName()}`;
-      const facts = await writeSquashfs(await treeFromDirectory(from), { path: image }, setting);
+      const facts = await writeSquashfs(await treeFromDirectory(from), { path: image }, options);
       expect(facts.bytes).toBeLessThanOrEqual(
         Number(readFileSync(peer).readBigUInt64LE(40)) * 1.01,
       );

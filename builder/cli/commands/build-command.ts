@@ -6,6 +6,7 @@ import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
+import type { Variant } from "../../squashfs/squashfs-options.ts";
 import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
@@ -108,6 +109,7 @@ function givenOptions(args: Arguments): GivenOptions {
     libc: parsed(args.text("libc"), unread<LibcMode>),
     gconv: list("gconv"),
     ...parsed(args.text("compression"), parseCompression),
+    variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: list("exclude"),
     keepMtimes: on("keep-mtimes"),

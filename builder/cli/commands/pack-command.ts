@@ -2,6 +2,7 @@
 
 import { pack } from "../../api/pack.ts";
 import type { ArchiveFormat } from "../../config/pack-options.ts";
+import type { Variant } from "../../squashfs/squashfs-options.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar } from "../progress.ts";
@@ -17,6 +18,9 @@ export async function packCommand(args: Arguments): Promise<void> {
     format: parsed(args.text("format"), unread<ArchiveFormat>),
     shebang: args.text("shebang"),
     ...parsed(args.text("compression"), parseCompression),
+    variants: args.flag("variant")
+      ? args.list("variant").flatMap((text) => text.split(",").map(unread<Variant>))
+      : undefined,
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: args.list("exclude"),
     keepMtimes: args.flag("keep-mtimes"),

@@ -1,7 +1,12 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { addon, fromNative, STATUS } from "../../../builder/native/addon.ts";
+import {
+  addon,
+  fromNative,
+  type NativeCompression,
+  STATUS,
+} from "../../../builder/native/addon.ts";
 import { noise, prose } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -41,21 +46,24 @@ describe("scanDirectory", () => {
 });
 
 describe("createCompressor", () => {
+  const compressor = (codec: NativeCompression["codec"], level: number) =>
+    addon().createCompressor({ codec, level, variants: 0, dictionary: 131072 });
+
   test("gzip blocks are zlib streams", () => {
-    const compress = addon().createCompressor("gzip", 9);
+    const compress = compressor("gzip", 9);
     for (const seed of ["a", "b"]) {
       const text = prose(8192, seed);
       expect(inflateSync(compress(text) ?? "")).toEqual(text);
     }
   });
   test("zstd blocks say their size and have no checksum", () => {
-    const block = addon().createCompressor("zstd", 15)(prose(8192));
+    const block = compressor("zstd", 15)(prose(8192));
     expect(block?.readUInt32LE(0)).toBe(0xfd2fb528);
     expect((block?.[4] ?? 0) & 0x04).toBe(0);
     expect((block?.[4] ?? 0) & 0x20).toBe(0x20);
   });
-  test.each(["zstd", "gzip", "none"] as const)("%s gives up on noise", (codec) => {
-    const compress = addon().createCompressor(codec, 9);
+  test.each(["zstd", "xz", "gzip", "lz4", "none"] as const)("%s gives up on noise", (codec) => {
+    const compress = compressor(codec, 9);
     for (const size of [0, 1, 2, 100, 8192]) expect(compress(noise(size))).toBeNull();
   });
 });

@@ -11,6 +11,7 @@ test("the defaults", () => {
   expect(resolveOptions({ mtime: 5 }, 4)).toEqual({
     compression: "zstd",
     level: 15,
+    variants: 0,
     blockSize: 131072,
     mtime: 5,
     owners: { uid: 0, gid: 0 },

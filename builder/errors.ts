@@ -396,10 +396,32 @@ export function entryMissing(dir: string, entry: string, hint?: FailureText): Bu
   });
 }
 
-export function entryNone(dir: string, name: string): BundleError {
+/** Files that could be the entrypoint, the likeliest first. */
+export interface EntryGuesses {
+  startable: readonly string[];
+  /** Those that lack an executable bit alone. */
+  mute: readonly string[];
+}
+
+/** What to write for the likeliest of some files; undefined where there is none. */
+export function entryHint({ startable, mute }: EntryGuesses): FailureText | undefined {
+  const [first, ...others] = startable;
+  const [silent] = mute;
+  if (first !== undefined) {
+    const rest = others.length === 0 ? "" : ` (or ${others.join(", ")})`;
+    return (name) => `Did you mean ${name("entry", first)}${rest}?`;
+  }
+  return silent === undefined
+    ? undefined
+    : (name) =>
+        `${silent} may not run: chmod +x it, and name it with ${name("entry", silent)} if that is not enough.`;
+}
+
+export function entryNone(dir: string, name: string, guesses: EntryGuesses): BundleError {
   return new BundleError("E_ENTRY_NONE", "no entrypoint was given and none can be found", {
     path: dir,
     expected: `AppRun, bin/${name}, or one executable file in the folder or in its bin/`,
+    hint: entryHint(guesses),
   });
 }
 

@@ -4,6 +4,7 @@ import type { FileNode } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import { sortedEntries, type Tree } from "../tree/tree.ts";
+import { nearEntries } from "./near-entries.ts";
 
 export interface EntryQuestion {
   /** The folder as the user named it, for messages. */
@@ -29,7 +30,7 @@ export function chooseEntry(tree: Tree, { dir, entry, name }: EntryQuestion): st
   if (executable(tree, named) !== undefined) return named;
   const candidates = executables(tree);
   const [only] = candidates;
-  if (only === undefined) throw errors.entryNone(dir, name);
+  if (only === undefined) throw errors.entryNone(dir, name, nearEntries(tree, name));
   if (candidates.length === 1) return only;
   throw errors.entryAmbiguous(dir, candidates.map(displayPath));
 }

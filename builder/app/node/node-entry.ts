@@ -4,6 +4,7 @@ import path from "node:path";
 import { hasElfMagic } from "../../elf/read.ts";
 import type { FailureText } from "../../errors.ts";
 import type { DetectInput } from "../kind.ts";
+import { type NearEntries, nearEntries } from "../near-entries.ts";
 import * as errors from "./node-errors.ts";
 import { type PackageJson, PackageReader } from "./package.ts";
 import { nodeCommands, splitFlags } from "./start-script.ts";
@@ -60,9 +61,12 @@ async function chooseEntry(
     if (name === undefined) continue;
     const file = existing(path.resolve(dir, name));
     if (file !== undefined) return { dir, file: realpathSync(file), why };
-    if (strict) throw errors.entryMissing(input.shown, name, unbuilt(name, why));
+    if (strict) {
+      const [source = "src/main.ts"] = (await guesses(input))?.startable ?? [];
+      throw errors.entryMissing(input.shown, name, unbuilt(name, why, source));
+    }
   }
-  throw errors.entryNone(input.shown);
+  throw errors.entryNone(input.shown, await guesses(input));
 }
 
 interface Candidate {
@@ -130,9 +134,15 @@ function resolveFile(dir: string, entry: string, shown: string): string {
   return realpathSync(file);
 }
 
-function unbuilt(file: string, why: string): FailureText {
+/** What could be meant; a folder that cannot be read is no reason to say nothing else. */
+async function guesses(input: DetectInput): Promise<NearEntries | undefined> {
+  const tree = await input.tree().catch(() => undefined);
+  return tree && nearEntries(tree, input.name);
+}
+
+function unbuilt(file: string, why: string, source: string): FailureText {
   return (name) =>
-    `${why} says ${file}. Build the project first, or name its source: ${name("entry", "src/main.ts")}`;
+    `${why} says ${file}. Build the project first, or name its source: ${name("entry", source)}`;
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Failures of Node apps, sorted by code. The catalogue is scripts/spec/errors.json. */
 import {
   BundleError,
+  type EntryGuesses,
   entryAmbiguous,
+  entryHint,
   entryMissing,
   type FailureText,
   type OptionNames,
@@ -74,12 +76,14 @@ export function dependencyMissing(dir: string, name: string, importer: string): 
   });
 }
 
-export function entryNone(dir: string): BundleError {
+export function entryNone(dir: string, guesses: EntryGuesses | undefined): BundleError {
   return new BundleError("E_ENTRY_NONE", "package.json names no program to start", {
     path: dir,
     expected: (name) =>
       `bin, main, exports, index.js or server.js that exists; or ${name("entry")}`,
-    hint: (name) => `Say which file to start, for example: ${name("entry", "src/server.js")}`,
+    hint:
+      (guesses && entryHint(guesses)) ??
+      ((name) => `Say which file to start, for example: ${name("entry", "src/server.js")}`),
   });
 }
 

@@ -23,6 +23,7 @@ import { fromBytes } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
 import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
+import { editTree, treeEdits } from "../tree/edits.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "../tree/node.ts";
 import { Tree } from "../tree/tree.ts";
 import { warning } from "../warnings.ts";
@@ -56,6 +57,8 @@ const repacking = [
   "blockSize",
   "keepMtimes",
   "keepOwners",
+  "owner",
+  ...treeEdits,
 ] as const;
 
 /** Whether a file holds an image to take over. What is wrong with others, their kind says. */
@@ -137,6 +140,7 @@ async function prepare(
     repacks || isAppImage
       ? await extracted(image, entries, workspace, options)
       : await outline(entries, signal);
+  if (repacks) editTree(tree, options);
   const recorded = options.entry === undefined && manifest?.entry;
   const entry = recorded
     ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })

@@ -17,6 +17,7 @@ import { treeFromDirectory } from "../input/add-directory.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
+import { editTree } from "../tree/edits.ts";
 import type { Tree } from "../tree/tree.ts";
 
 export type { PackOptions } from "../config/pack-options.ts";
@@ -65,6 +66,7 @@ export async function pack(given: PackOptions): Promise<PackResult> {
   const devices = options.devices === true || options.format === "zip";
   const scan = { exclude, devices, ...(signal && { signal }) };
   const tree = await treeFromDirectory(options.input, scan);
+  editTree(tree, options);
   const mode = options.shebang === undefined ? 0o666 : 0o777;
   return writeAtomically(output, mode, async (handle) => {
     const written = await write[options.format](tree, handle, options, output);

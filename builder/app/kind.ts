@@ -25,7 +25,8 @@ export interface DetectInput {
    */
   head(relative?: string): Promise<Buffer | undefined>;
   /**
-   * The folder as it is, without what --exclude names; a file as `bin/` and its name, executable.
+   * The folder as it is, without what --exclude names and with what else is asked for (tree/edits.ts); a
+   * file as `bin/` and its name, executable. A kind that makes a tree of its own edits that.
    *
    * @throws what `treeFromDirectory` throws
    */

@@ -7,6 +7,7 @@ import { isLink } from "../host/paths.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { addFile } from "../input/add-input.ts";
 import { kindOf } from "../output/atomic.ts";
+import { editTree, type TreeEdits } from "../tree/edits.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import type { DetectInput } from "./kind.ts";
@@ -15,7 +16,7 @@ import type { DetectInput } from "./kind.ts";
 const HEAD_BYTES = 4096;
 
 /** What of the options decides how an input is read. */
-export interface SourceOptions {
+export interface SourceOptions extends TreeEdits {
   input: string;
   name: string;
   entry?: string | undefined;
@@ -78,8 +79,14 @@ class Source implements DetectInput {
   }
 
   tree(): Promise<Tree> {
-    this.#tree ??= this.isDirectory ? this.#folder() : this.#file();
+    this.#tree ??= this.#edited();
     return this.#tree;
+  }
+
+  async #edited(): Promise<Tree> {
+    const tree = await (this.isDirectory ? this.#folder() : this.#file());
+    editTree(tree, this.#options);
+    return tree;
   }
 
   async #folder(): Promise<Tree> {

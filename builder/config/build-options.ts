@@ -8,7 +8,7 @@ import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/fo
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
-import { type CommandName, checkCompression, checkOption, checkOptions } from "./validate.ts";
+import { type CommandName, checkImageChoices, checkOption, checkOptions } from "./validate.ts";
 
 /** How the sources of a Node app become one file. */
 export type BundleMode = "strict" | "fast" | "none";
@@ -138,7 +138,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
   if (!options.output) throw errors.optionMissing("output", "the file to write");
   checkOptions("build", options, ["onProgress", "onReport", "signal"]);
-  checkCompression(options);
+  checkImageChoices(options);
   if (options.needs?.includes("none") && new Set(options.needs).size > 1) {
     throw errors.optionConflict((name) => `${name("needs")}: none stands alone`);
   }

@@ -1,8 +1,10 @@
 /** What a caller chooses about an image, wherever it goes. */
+
 import type { Compression, Progress, Variant, WriteOptions } from "../squashfs/squashfs-options.ts";
+import type { TreeEdits } from "../tree/edits.ts";
 
 /** Choices about an image. */
-export interface ImageChoices {
+export interface ImageChoices extends TreeEdits {
   /** Codec of the image. Default "zstd". */
   compression?: Compression | undefined;
   /**
@@ -21,8 +23,10 @@ export interface ImageChoices {
   exclude?: readonly string[] | undefined;
   /** Whether files keep their times. Default false: one time for all files. */
   keepMtimes?: boolean | undefined;
-  /** Whether files keep their owners. Default false: all are 0:0. */
+  /** Whether files keep their owners. Default false: all are 0:0, or `owner`. */
   keepOwners?: boolean | undefined;
+  /** `UID:GID`, whom all files belong to. Default "0:0". */
+  owner?: string | undefined;
   /** Whether extended attributes are packed. Default true. */
   xattrs?: boolean | undefined;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
@@ -43,9 +47,15 @@ export function imageOptions(choices: ImageChoices): WriteOptions {
     ...(blockSize !== undefined && { blockSize }),
     ...(threads !== undefined && { threads }),
     ...(choices.keepMtimes && { mtime: "keep" as const }),
+    ...(choices.owner !== undefined && { owners: ownerOf(choices.owner) }),
     ...(choices.keepOwners && { owners: "keep" as const }),
     ...(xattrs !== undefined && { xattrs }),
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   };
+}
+
+function ownerOf(text: string): { uid: number; gid: number } {
+  const [uid = 0, gid = uid] = text.split(":").map(Number);
+  return { uid, gid };
 }

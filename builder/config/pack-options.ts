@@ -2,7 +2,7 @@
 import * as errors from "../errors.ts";
 import { archiveEndings, optionRules } from "../generated/spec.ts";
 import type { ImageChoices } from "./image-options.ts";
-import { checkCompression, checkOptions } from "./validate.ts";
+import { checkImageChoices, checkOptions } from "./validate.ts";
 
 /** Squashfs image; zip; the image as base64 text. */
 export type ArchiveFormat = (typeof optionRules.pack.format.choices)[number];
@@ -29,7 +29,15 @@ export interface ResolvedPackOptions extends PackOptions {
 optionRules.pack satisfies Record<Exclude<keyof PackOptions, "onProgress" | "signal">, object>;
 
 /** Options that say something about an image only; a zip file has no place for it. */
-const imageOnly = ["variants", "blockSize", "devices", "keepOwners", "threads"] as const;
+const imageOnly = [
+  "variants",
+  "blockSize",
+  "devices",
+  "keepOwners",
+  "owner",
+  "mknod",
+  "threads",
+] as const;
 
 /**
  * Checks the options and finds the format.
@@ -47,7 +55,7 @@ export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
     );
   }
   if (format === "zip") checkZip(options);
-  else checkCompression(options);
+  else checkImageChoices(options);
   return { ...options, format };
 }
 
@@ -72,5 +80,5 @@ function checkZip(options: PackOptions): void {
       (name) => `${name("level")} without ${name("compression", "gzip")}`,
     );
   }
-  checkCompression({ compression: compression ?? "gzip", level });
+  checkImageChoices({ compression: compression ?? "gzip", level });
 }

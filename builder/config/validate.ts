@@ -8,6 +8,7 @@
 import * as errors from "../errors.ts";
 import { optionRules } from "../generated/spec.ts";
 import { type Compression, LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
+import type { ImageChoices } from "./image-options.ts";
 import { nearest } from "./nearest-name.ts";
 
 export type CommandName = keyof typeof optionRules;
@@ -87,19 +88,18 @@ export function checkOption(
 }
 
 /**
- * Checks what codec, level and variants have to do with each other.
+ * Checks what choices about an image have to do with each other.
  *
- * @throws E_OPTION_VALUE
+ * @throws E_OPTION_VALUE, E_OPTION_CONFLICT
  */
-export function checkCompression({
-  compression = "zstd",
-  level,
-  variants = [],
-}: {
-  compression?: Compression | undefined;
-  level?: number | undefined;
-  variants?: readonly string[] | undefined;
-}): void {
+export function checkImageChoices(choices: ImageChoices): void {
+  checkCompression(choices);
+  if (choices.keepOwners && choices.owner !== undefined) {
+    throw errors.optionConflict((name) => `${name("keepOwners", true)}, and ${name("owner")}`);
+  }
+}
+
+function checkCompression({ compression = "zstd", level, variants = [] }: ImageChoices): void {
   checkLevel(compression, level);
   const known = Object.keys(variantsOf(compression));
   const strange = variants.find((name) => !known.includes(name));

@@ -3,6 +3,7 @@ import path from "node:path";
 import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { asksForLibraries, linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
+import { editTree } from "../../tree/edits.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
@@ -120,6 +121,7 @@ async function prepareWith(
   const cache = await making;
   const libraries = await linking;
   if (cache.files !== undefined) image.addCompileCache(cache.files);
+  editTree(image.tree, options);
   return {
     kind: "node",
     tree: image.tree,

@@ -12,19 +12,24 @@ export async function packCommand(args: Arguments): Promise<void> {
   const started = performance.now();
   const output = args.text("output") ?? "";
   const bar = progressBar();
+  const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await pack({
     input: args.positionals[0] ?? "",
     output,
     format: parsed(args.text("format"), unread<ArchiveFormat>),
     shebang: args.text("shebang"),
     ...parsed(args.text("compression"), parseCompression),
-    variants: args.flag("variant")
-      ? args.list("variant").flatMap((text) => text.split(",").map(unread<Variant>))
-      : undefined,
+    variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
-    exclude: args.list("exclude"),
+    exclude: list("exclude"),
     keepMtimes: args.flag("keep-mtimes"),
     keepOwners: args.flag("keep-owners"),
+    owner: args.text("owner"),
+    dirs: list("dir"),
+    files: list("file"),
+    symlinks: list("symlink"),
+    mknod: list("mknod"),
+    chmod: list("chmod"),
     devices: args.flag("devices"),
     xattrs: !args.flag("no-xattrs"),
     threads: parsed(args.text("threads"), parseNumber),

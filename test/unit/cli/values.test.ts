@@ -9,12 +9,13 @@ describe("--compression", () => {
     ["zstd", { compression: "zstd" }],
     ["zstd:22", { compression: "zstd", level: 22 }],
     ["gzip:9", { compression: "gzip", level: 9 }],
+    ["xz:0", { compression: "xz", level: 0 }],
     ["none", { compression: "none" }],
   ])("takes %s", (text, value) => {
     expect(values.parseCompression(text)).toEqual(value);
   });
 
-  test.each(["", "lz4", "zstd:0", "zstd:23", "zstd:x", "zstd:", "zstd:3:4"])(
+  test.each(["", "lzo", "xz:-1", "zstd:23", "zstd:x", "zstd:", "zstd:3:4"])(
     "of %j is no value",
     (text) => {
       const value = values.parseCompression(text);

@@ -6,9 +6,10 @@ import { readdirSync, statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import path from "node:path";
 import { MACHINE_HEAD, machineName, machineOf } from "../../elf/read.ts";
+import type { Excluded } from "./excluded.ts";
 import { type Closure, findPackage } from "./installed.ts";
 import * as errors from "./node-errors.ts";
-import type { PackageJson, PackageReader } from "./package.ts";
+import { type PackageJson, type PackageReader, shownPackage } from "./package.ts";
 import { abiOf, nodeWithAbi, packageFits, showTarget, type Target } from "./target.ts";
 
 /** Sources and intermediate files of node-gyp, which no program opens. */
@@ -72,27 +73,33 @@ function addonFiles(dir: string): string[] {
   return found.sort();
 }
 
+/** What is packed, and what for. */
+export interface Packed {
+  target: Target;
+  /** Version of the Node that is packed. */
+  node: string | undefined;
+  excluded: Excluded;
+}
+
 /** By folder of a package that has any. */
 export type Addons = Map<string, PackageAddons>;
 
 /**
- * Looks at all packages that are packed.
+ * Looks at all packages that are packed, without what the user leaves out.
  *
- * @param node version of the Node that is packed
  * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
  */
 export async function inspectAddons(
   reader: PackageReader,
   closure: Closure,
-  target: Target,
-  node: string | undefined,
+  packed: Packed,
 ): Promise<Addons> {
-  await checkPlatformPackages(reader, closure, target);
+  await checkPlatformPackages(reader, closure, packed);
   const addons: Addons = new Map();
   for (const dir of [...closure.packages].sort()) {
-    if (!isFolder(dir)) continue;
-    const found = await checkAddons(reader, dir, target, node);
-    if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(reader, dir, target);
+    if (!isFolder(dir) || packed.excluded.has(dir)) continue;
+    const found = await checkAddons(reader, dir, packed);
+    if (found.kept.length === 0 && closure.required.has(dir)) await checkBuilt(reader, dir, packed);
     if (found.kept.length + found.foreign.length > 0) addons.set(dir, found);
   }
   return addons;
@@ -101,19 +108,18 @@ export async function inspectAddons(
 /**
  * Sorts the addons of one package by machine.
  *
- * @param node version of the Node that is packed
  * @throws E_NODE_ADDON_TARGET, E_NODE_ADDON_ABI
  */
 async function checkAddons(
   reader: PackageReader,
   dir: string,
-  target: Target,
-  node: string | undefined,
+  { target, node, excluded }: Packed,
 ): Promise<PackageAddons> {
   const name = (await reader.read(dir))?.name ?? path.basename(dir);
   const result: PackageAddons = { name, foreign: [], kept: [] };
   const others = new Set<string>();
   for (const file of addonFiles(dir)) {
+    if (excluded.has(path.join(dir, file))) continue;
     const machine = await machineOfFile(path.join(dir, file));
     if (machine === target.machine && fitsByName(file, target)) result.kept.push(file);
     else {
@@ -123,7 +129,9 @@ async function checkAddons(
   }
   if (result.kept.length === 0 && result.foreign.length > 0) {
     const actual = `${result.foreign.join(", ")}: ${[...others].join(", ")}`;
-    throw errors.addonTarget(dir, name, showTarget(target), actual);
+    const rest = result.foreign.length > 1 ? "**/*.node" : result.foreign[0];
+    const glob = `${placeOf(dir)}/${rest}`;
+    throw errors.addonTarget(dir, name, showTarget(target), actual, { glob });
   }
   await checkAbi(dir, name, result, node);
   return result;
@@ -134,13 +142,22 @@ async function checkAddons(
  *
  * @throws E_NODE_ADDON_TARGET
  */
-async function checkBuilt(reader: PackageReader, dir: string, target: Target): Promise<void> {
+async function checkBuilt(
+  reader: PackageReader,
+  dir: string,
+  { target, excluded }: Packed,
+): Promise<void> {
   if (!readdirSync(dir).includes("binding.gyp")) return;
+  // Whoever leaves them out knows that they are missing.
+  const isLeftOut = (file: string) => excluded.has(path.join(dir, file));
+  if (["binding.gyp", ...addonFiles(dir)].some(isLeftOut)) return;
   const json = (await reader.read(dir)) ?? {};
   if (platformPackages(json).length > 0) return;
   const name = json.name ?? path.basename(dir);
-  const hint = `Run \`npm rebuild ${name}\` where it is installed.`;
-  throw errors.addonTarget(dir, name, showTarget(target), "binding.gyp, which was not built", hint);
+  const todo = `Run \`npm rebuild ${name}\` where it is installed`;
+  const glob = `${placeOf(dir)}/binding.gyp`;
+  const actual = "binding.gyp, which was not built";
+  throw errors.addonTarget(dir, name, showTarget(target), actual, { todo, glob });
 }
 
 /**
@@ -152,17 +169,20 @@ async function checkBuilt(reader: PackageReader, dir: string, target: Target): P
 export async function checkAddonFile(
   file: string,
   dir: string,
-  target: Target,
-  node: string | undefined,
+  { target, node, excluded }: Packed,
 ): Promise<void> {
+  if (excluded.has(file)) return;
   const name = path.relative(dir, file);
   const machine = await machineOfFile(file);
   if (machine !== target.machine) {
     const actual = machine === undefined ? "no Linux program" : machineName(machine);
-    throw errors.addonTarget(file, "the app", showTarget(target), actual);
+    throw errors.addonTarget(file, "the app", showTarget(target), actual, { glob: name });
   }
   await checkAbi(dir, "the app", { name, kept: [name], foreign: [] }, node);
 }
+
+/** A package as globs of the user name it. */
+const placeOf = (dir: string) => `node_modules/${shownPackage(dir)}`;
 
 /** prebuilds/ holds folders and files by platform: `linux-x64/node.napi.musl.node`. */
 function fitsByName(file: string, target: Target): boolean {
@@ -235,9 +255,10 @@ async function abiOfAddon(file: string): Promise<number | "any" | undefined> {
 async function checkPlatformPackages(
   reader: PackageReader,
   closure: Closure,
-  target: Target,
+  { target, excluded }: Packed,
 ): Promise<void> {
   for (const dir of closure.packages) {
+    if (excluded.has(dir)) continue;
     const json = await reader.read(dir);
     if (json === undefined) continue;
     const wanted = platformPackages(json);
@@ -246,16 +267,18 @@ async function checkPlatformPackages(
     let fits = false;
     for (const name of wanted) {
       const found = findPackage(dir, name);
-      if (found === undefined) continue;
+      if (found === undefined || excluded.has(found.dir)) continue;
       installed.push(name);
       fits ||= packageFits((await reader.read(found.dir)) ?? {}, target);
     }
     // None at all is a choice: some only make things faster, or have a part in JavaScript too.
     if (fits || installed.length === 0) continue;
     const name = json.name ?? path.basename(dir);
-    const hint =
-      `Install it for the target beside the one for this machine: npm install --os=linux ` +
-      `--cpu=${target.arch}${target.libc === "glibc" ? "" : " --libc=musl"} ${name}`;
-    throw errors.addonTarget(dir, name, showTarget(target), installed.join(", "), hint);
+    const todo =
+      `Install it for the target beside the one for this machine (npm install --os=linux ` +
+      `--cpu=${target.arch}${target.libc === "glibc" ? "" : " --libc=musl"} ${name})`;
+    const [first = ""] = installed;
+    const glob = `node_modules/${installed.length > 1 ? `{${installed.join(",")}}` : first}`;
+    throw errors.addonTarget(dir, name, showTarget(target), installed.join(", "), { todo, glob });
   }
 }

@@ -13,6 +13,7 @@ import {
 import { differencesFromNode } from "./compare-resolution.ts";
 import type { Compiled } from "./compile-cache.ts";
 import { DecoratorMetadata } from "./decorators.ts";
+import { Excluded } from "./excluded.ts";
 import {
   addExternal,
   addImported,
@@ -95,7 +96,8 @@ async function bundle(sources: Sources, found: Found): Promise<Prepared> {
   );
   const bundles = programs.flat();
   const addons = ownFiles(merged.files).filter((name) => name.endsWith(".node"));
-  for (const addon of addons) await checkAddonFile(addon, dir, target, node);
+  const excluded = new Excluded(dir, request.options.exclude ?? []);
+  for (const addon of addons) await checkAddonFile(addon, dir, { target, node, excluded });
   const beside = [...addons, ...(await manifestsOf(reader, units))].map(byteString);
   const files = new Set([...traced.assets, ...beside]);
   const start = bundles[0]?.output ?? file;

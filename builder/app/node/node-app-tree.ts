@@ -10,6 +10,7 @@ import { fileNode, symlinkNode } from "../../tree/node.ts";
 import { byteString, joinPath } from "../../tree/path.ts";
 import { Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
+import { Excluded, relativeGlob } from "./excluded.ts";
 import type { ForeignFiles } from "./foreign.ts";
 import type { Closure } from "./installed.ts";
 import type { InstalledProgram } from "./installed-programs.ts";
@@ -30,6 +31,7 @@ export class NodeAppTree {
   readonly tree = new Tree();
   readonly #dir: string;
   readonly #exclude: readonly string[];
+  readonly #excluded: Excluded;
   readonly #foreign: ForeignFiles | undefined;
   readonly #host: HostTree;
   #base: string | undefined;
@@ -48,8 +50,8 @@ export class NodeAppTree {
     this.#dir = dir;
     this.#foreign = foreign;
     this.#exclude = exclude;
-    const globs = exclude.map(relativeGlob);
-    const excluded = globs.length === 0 ? () => false : picomatch(globs, { dot: true });
+    this.#excluded = new Excluded(dir, exclude);
+    const excluded = (name: string) => this.#excluded.has(path.join(dir, name));
     this.#host = new HostTree({ project: dir, excluded, signal });
   }
 
@@ -159,16 +161,18 @@ export class NodeAppTree {
     addons: ReadonlyMap<string, PackageAddons>,
   ): Promise<void> {
     for (const dir of [...packages].sort()) {
+      if (this.#excluded.has(dir)) continue;
       if (lstatSync(dir).isFile()) {
         await this.#host.addPath(byteString(dir));
         continue;
       }
       const found = addons.get(dir);
       const compiled = found !== undefined && found.kept.length > 0;
-      const exclude = ["node_modules", ...(compiled ? BUILD_LEFTOVERS : []), ...this.#exclude];
-      await this.#host.addFolder(byteString(dir), exclude, (folder) =>
-        this.#foreign?.takeOut(shownPackage(dir), folder, found),
-      );
+      const exclude = ["node_modules", ...(compiled ? BUILD_LEFTOVERS : [])];
+      await this.#host.addFolder(byteString(dir), exclude, (folder) => {
+        this.#excluded.takeOut(dir, folder);
+        this.#foreign?.takeOut(shownPackage(dir), folder, found);
+      });
     }
     for (const place of places) this.#host.addWay(byteString(place));
   }
@@ -220,8 +224,6 @@ export class NodeAppTree {
     }
   }
 }
-
-const relativeGlob = (glob: string) => glob.replace(/^\.?\/+|\/+$/g, "");
 
 /**
  * The deepest folder that holds the project and all else that was added. Packages are found by the

@@ -30,19 +30,24 @@ export function addonAbi(
   });
 }
 
-/** @param target for example "linux-arm64 (glibc)" @param actual what there is instead */
+/**
+ * @param target for example "linux-arm64 (glibc)" @param actual what there is instead
+ * @param help `glob` leaves it out; `todo` is better than the general advice, without the full stop
+ */
 export function addonTarget(
   path: string,
   name: string,
   target: string,
   actual: string,
-  hint?: string,
+  help: { todo?: string; glob: string },
 ): BundleError {
+  const { todo = "Install the package for that machine, or build on such a machine", glob } = help;
   return new BundleError("E_NODE_ADDON_TARGET", `${name} has no addon for ${target}`, {
     path,
     expected: `an addon for ${target}`,
     actual,
-    hint,
+    hint: (option) =>
+      `${todo}; an app that can do without leaves it out: ${option("exclude", glob)}`,
   });
 }
 

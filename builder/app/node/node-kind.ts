@@ -11,6 +11,7 @@ import { prepareBundled } from "./bundled.ts";
 import { DEFAULT_NODE } from "./check-interpreter.ts";
 import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
 import { currentFolderWarnings } from "./current-folder.ts";
+import { Excluded } from "./excluded.ts";
 import { ForeignFiles } from "./foreign.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { exactVersion, findInterpreter, type Interpreter } from "./interpreter.ts";
@@ -86,7 +87,9 @@ async function prepareWith(
   if (!isBundled) {
     for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
   }
-  const addons = await inspectAddons(reader, prepared.closure, target, interpreter?.version);
+  const excluded = new Excluded(entry.dir, options.exclude ?? []);
+  const packed = { target, node: interpreter?.version, excluded };
+  const addons = await inspectAddons(reader, prepared.closure, packed);
   const foreign = options.keepForeign ? undefined : new ForeignFiles(target);
   const image = new NodeAppTree(entry.dir, options.exclude ?? [], foreign, request.signal);
   const unmatched = await prepared.fill(image);

@@ -17,5 +17,5 @@ export default {
   args: ["build", "app", "-o", "out", "--node", "none"],
   code: "E_NODE_ADDON_TARGET",
   stderr:
-    /native has no addon for linux-\w+ \(glibc\).*found build\/native\.node: (aarch64|x86_64)/,
+    /native has no addon for linux-\w+ \(glibc\).*found build\/native\.node: (aarch64|x86_64)\n.*--exclude node_modules\/native\/build\/native\.node\n/,
 } satisfies Case;

@@ -779,8 +779,8 @@ export function mountRefused(path: string, stderr: string): BundleError {
 
 /** @param shown what is missing, each with its code */
 export function notClosed(path: string, shown: readonly string[]): BundleError {
-  const count = shown.length === 1 ? "a thing" : `${shown.length} things`;
-  const message = `it names ${count} that it has not: ${shown.join("; ")}`;
+  const things = shown.length === 1 ? "one thing that is" : `${shown.length} things that are`;
+  const message = `it names ${things} neither in it nor on every target: ${shown.join("; ")}`;
   return new BundleError("E_NOT_CLOSED", message, { path });
 }
 

@@ -1,7 +1,7 @@
 /** Every DT_NEEDED, version of symbols and dynamic linker of an image. */
 import path from "node:path";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "../libraries/elf-objects.ts";
-import { neededVersions } from "../libraries/libc/needed-versions.ts";
+import { neededVersions, newest } from "../libraries/libc/needed-versions.ts";
 import { type PackedBefore, packedBefore, withoutParts } from "../libraries/libc/packed-before.ts";
 import { findClosure } from "../libraries/library-closure.ts";
 import { describeLibraries } from "../libraries/library-report.ts";
@@ -62,11 +62,20 @@ async function missingVersions(linker: Linker, objects: readonly ElfObject[]): P
       if (found.kind !== "tree") continue;
       const { definedVersions } = found.object.facts;
       if (definedVersions.length === 0 || definedVersions.includes(version)) continue;
-      const message = `${object.shown} needs ${version} of ${library}, which ${found.object.shown} has not`;
-      findings.push(warning("W_LIBRARY_VERSION", message));
+      findings.push(tooOld(object.shown, version, library, found.object));
     }
   }
   return findings;
+}
+
+/** @param shown who asks @param found the library that has other versions alone */
+function tooOld(shown: string, version: string, library: string, found: ElfObject): Warning {
+  const { definedVersions, soname } = found.facts;
+  // Dozens stand in a libc; the newest one says how old it is. The first one is the library itself.
+  const versions = definedVersions.filter((one) => one !== soname);
+  const has = newest(versions) ?? (versions.slice(-3).join(", ") || "none");
+  const message = `${shown} needs ${version} of ${library}, which ${found.shown} has not: it has ${has}`;
+  return warning("W_LIBRARY_VERSION", message);
 }
 
 /** Programs whose own dynamic linker is not where they look for it. */
@@ -98,7 +107,6 @@ function olderLibc(
     const part = parts.get(library);
     const defined = part?.facts.definedVersions ?? [];
     if (part === undefined || defined.length === 0 || defined.includes(version)) return [];
-    const message = `${shown} needs ${version} of ${library}, which ${part.shown} has not`;
-    return warning("W_LIBRARY_VERSION", message);
+    return tooOld(shown, version, library, part);
   });
 }

@@ -5,6 +5,7 @@ import { everyTarget } from "../generated/spec.ts";
 import { type Warning, type WarningCode, warning } from "../warnings.ts";
 import { type ElfObject, isMuslLinker, isProgram, LIBRARY_NAME } from "./elf-objects.ts";
 import { isEverywhere } from "./host-libraries.ts";
+import { thisGlibc } from "./libc/this-glibc.ts";
 import type { Closure } from "./library-closure.ts";
 import type { Opening } from "./opened-constants.ts";
 
@@ -213,7 +214,11 @@ function describeVersions(
     const whose = library === "glibc" && closed ? "" : " of the target";
     explain.push(`version: ${library}${whose} with ${version} or newer, for ${shown}`);
     if (library === "glibc" && !closed && compare(numbers, oldest) > 0) {
-      const message = `${shown} needs ${version}: distributions with an older glibc cannot run it`;
+      const here = thisGlibc();
+      const also = here === undefined ? "" : `, this machine has ${here}`;
+      const message =
+        `${shown} needs ${version}, and does not start with an older glibc: ` +
+        `every target is taken to have ${oldest.join(".")}${also}`;
       warnings.push(warning("W_GLIBC_VERSION", message));
     }
   }

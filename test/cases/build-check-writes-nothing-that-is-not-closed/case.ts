@@ -6,5 +6,5 @@ export default {
   args: ["build", "app", "-o", "out", "--check"],
   code: "E_NOT_CLOSED",
   stderr:
-    /out: it names a thing that it has not: more\/tool is run by no-such-shell, .* \[W_INTERPRETER\]/,
+    /out: it names one thing that is neither in it nor on every target: more\/tool is run by no-such-shell, .* \[W_INTERPRETER\]/,
 } satisfies Case;

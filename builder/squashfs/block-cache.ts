@@ -39,12 +39,17 @@ interface Made {
 export class BlockCache {
   readonly #dir: string | undefined;
   readonly #settings: string;
+  readonly #blockSize: number;
+  /** Of the addon. */
+  #program: string | undefined;
+  #isPrepared: boolean | undefined;
   #made: Made[] = [];
 
   constructor(dir: string | undefined, resolved: ResolvedOptions) {
     const { compression, level, variants, blockSize } = resolved;
     // Stored blocks are as quickly read from the file itself.
     this.#dir = compression === "none" ? undefined : dir;
+    this.#blockSize = blockSize;
     this.#settings = [compression, level, variants, blockSize].join(" ");
   }
 
@@ -55,6 +60,8 @@ export class BlockCache {
     const blocks: Record<number, { path: string; make: boolean }> = {};
     for (const [i, { contents }] of files.entries()) {
       if (this.#dir === undefined || contents.from !== "disk" || !contents.digest) continue;
+      // The end of a file is in a fragment, with the ends of others.
+      if (contents.size < this.#blockSize) continue;
       const place = path.join(this.#dir, this.#key(contents.digest));
       // What others put there is as whole as what we did.
       if (ownFolder(this.#dir) !== undefined && (await isWhole(place)))
@@ -90,11 +97,18 @@ export class BlockCache {
   }
 
   #key(digest: string): string {
-    const program = createHash("sha256").update(readFileSync(addonPath())).digest("hex");
-    return createHash("sha256").update(`${digest} ${this.#settings} ${program}`).digest("hex");
+    this.#program ??= createHash("sha256").update(readFileSync(addonPath())).digest("hex");
+    const made = `${digest} ${this.#settings} ${this.#program}`;
+    return createHash("sha256").update(made).digest("hex");
   }
 
   #prepare(): boolean {
+    this.#isPrepared ??= this.#makeRoom();
+    return this.#isPrepared;
+  }
+
+  /** Whether something can be kept. */
+  #makeRoom(): boolean {
     const dir = this.#dir ?? "";
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });

@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,14 +19,20 @@ namespace
 	throw Failure{ Failure::Kind::changed, 0, std::move(what), spec.path };
 }
 
+uint64_t size_on_disk(const FileSpec &spec)
+{
+	return spec.is_changed ? spec.disk_size : spec.size;
+}
+
 void check(const FileSpec &spec, const struct stat &now)
 {
 	if (!S_ISREG(now.st_mode))
 		changed(spec, "it was replaced by something that is not a regular file");
 	if (now.st_dev != spec.dev || now.st_ino != spec.ino)
 		changed(spec, "it was replaced by another file");
-	if (static_cast<uint64_t>(now.st_size) != spec.size)
-		changed(spec, "its size went from " + std::to_string(spec.size) + " to " +
+	uint64_t size = size_on_disk(spec);
+	if (static_cast<uint64_t>(now.st_size) != size)
+		changed(spec, "its size went from " + std::to_string(size) + " to " +
 				      std::to_string(now.st_size) + " bytes");
 	if (nanoseconds(now.st_mtim) != spec.mtime_ns)
 		changed(spec, "it was written to");
@@ -64,7 +71,8 @@ Source::Source(const FileSpec &spec) : spec_(spec)
 	try {
 		struct stat now = status(spec, fd_);
 		check(spec, now);
-		sparse_ = static_cast<uint64_t>(now.st_blocks) * 512 < spec.size;
+		sparse_ = !spec.is_changed &&
+			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.size;
 	} catch (...) {
 		close(fd_);
 		throw;
@@ -83,6 +91,25 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 		memcpy(buffer, spec_.memory.data() + offset, size);
 		return;
 	}
+	if (!spec_.is_changed) {
+		read_file(offset, buffer, size);
+		return;
+	}
+	uint64_t end = offset + size;
+	uint64_t in_file = offset < spec_.disk_size ? std::min(spec_.disk_size, end) - offset : 0;
+	read_file(offset, buffer, in_file);
+	memset(buffer + in_file, 0, size - in_file);
+	for (const FileSpec::Piece &piece : spec_.pieces) {
+		uint64_t from = std::max(offset, piece.offset);
+		uint64_t to = std::min<uint64_t>(end, piece.offset + piece.bytes.size());
+		if (from < to)
+			memcpy(buffer + (from - offset), piece.bytes.data() + (from - piece.offset),
+			       to - from);
+	}
+}
+
+void Source::read_file(uint64_t offset, uint8_t *buffer, size_t size) const
+{
 	while (size > 0) {
 		ssize_t got = pread(fd_, buffer, size, static_cast<off_t>(offset));
 		if (got < 0 && errno == EINTR)
@@ -90,8 +117,8 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 		if (got < 0)
 			throw Failure{ Failure::Kind::read, errno, "read", spec_.path };
 		if (got == 0)
-			changed(spec_, "it became shorter than its " + std::to_string(spec_.size) +
-					       " bytes");
+			changed(spec_, "it became shorter than its " +
+					       std::to_string(size_on_disk(spec_)) + " bytes");
 		buffer += got;
 		offset += static_cast<size_t>(got);
 		size -= static_cast<size_t>(got);

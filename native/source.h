@@ -20,6 +20,14 @@ struct FileSpec {
 	uint64_t ino = 0;
 	int64_t mtime_ns = 0;
 	int64_t ctime_ns = 0;
+	// Contents that differ from the file: bytes in the place of its own, in ascending order.
+	struct Piece {
+		uint64_t offset;
+		std::vector<uint8_t> bytes;
+	};
+	bool is_changed = false;
+	uint64_t disk_size = 0; // when is_changed; what neither the file nor a piece has is zero
+	std::vector<Piece> pieces;
 	bool in_memory = false;
 	std::vector<uint8_t> memory;
 	// A file of cached blocks (cached_blocks.h): empty for none, else to be read or to be made.
@@ -40,7 +48,8 @@ public:
 	Source(const Source &) = delete;
 	Source &operator=(const Source &) = delete;
 
-	// Reads exactly [offset, offset + size). The file ending earlier means that it changed.
+	// Reads exactly [offset, offset + size) of the contents. The file ending earlier means that
+	// it changed.
 	void read(uint64_t offset, uint8_t *buffer, size_t size) const;
 
 	// True when the file system knows [offset, offset + size) to be a hole.
@@ -50,6 +59,8 @@ public:
 	void check_unchanged() const;
 
 private:
+	void read_file(uint64_t offset, uint8_t *buffer, size_t size) const;
+
 	const FileSpec &spec_;
 	int fd_ = -1;
 	bool sparse_ = false;

@@ -40,6 +40,27 @@ Compression compression_from(Napi::Object from)
 	return compression;
 }
 
+// Contents that differ from their files, by index.
+void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
+{
+	Napi::Array indices = changes.GetPropertyNames();
+	for (uint32_t k = 0; k < indices.Length(); k++) {
+		Napi::Value key = indices.Get(k);
+		FileSpec &file = files[key.ToNumber().Uint32Value()];
+		auto change = changes.Get(key).As<Napi::Object>();
+		file.is_changed = true;
+		file.disk_size = number(change, "from");
+		auto pieces = change.Get("pieces").As<Napi::Array>();
+		for (uint32_t i = 0; i < pieces.Length(); i++) {
+			auto piece = pieces.Get(i).As<Napi::Object>();
+			auto bytes = piece.Get("bytes").As<Napi::Uint8Array>();
+			file.pieces.push_back(
+				{ number(piece, "offset"),
+				  { bytes.Data(), bytes.Data() + bytes.ByteLength() } });
+		}
+	}
+}
+
 WriteJob job_from(Napi::Object from)
 {
 	WriteJob job;
@@ -72,6 +93,7 @@ WriteJob job_from(Napi::Object from)
 		file.in_memory = true;
 		file.memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
 	}
+	take_changes(job.files, from.Get("changes").As<Napi::Object>());
 	auto blocks = from.Get("blocks").As<Napi::Object>();
 	Napi::Array with_blocks = blocks.GetPropertyNames();
 	for (uint32_t k = 0; k < with_blocks.Length(); k++) {

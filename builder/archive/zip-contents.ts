@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import type { Contents, FileIdentity } from "../tree/node.ts";
+import type { Change, Contents, FileIdentity, Piece } from "../tree/node.ts";
 import { bytesOf, displayPath } from "../tree/path.ts";
 
 /** Bytes that are read at once. */
@@ -28,7 +28,11 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 type OnDisk = Contents & { from: "disk" };
 
 async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
-  const { path, size } = contents;
+  const { path, size, change } = contents;
+  if (change !== undefined) {
+    yield* changed(contents, change);
+    return;
+  }
   if (size <= SMALL) {
     yield readSmall(contents);
     return;
@@ -52,6 +56,33 @@ async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
   } finally {
     await handle.close();
   }
+}
+
+/** Contents that differ from their file. */
+async function* changed(
+  { change: _, ...contents }: OnDisk,
+  { from, pieces }: Change,
+): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const read of readFromDisk({ ...contents, size: from })) {
+    const part = read.subarray(0, contents.size - at);
+    yield withPieces(part, at, pieces);
+    at += part.length;
+    if (at === contents.size) return;
+  }
+  for (; at < contents.size; at += Math.min(CHUNK, contents.size - at)) {
+    yield withPieces(Buffer.alloc(Math.min(CHUNK, contents.size - at)), at, pieces);
+  }
+}
+
+/** @param part bytes that are at `at` of the whole; written to */
+function withPieces(part: Uint8Array, at: number, pieces: readonly Piece[]): Uint8Array {
+  for (const { offset, bytes } of pieces) {
+    const first = Math.max(at, offset);
+    const end = Math.min(at + part.length, offset + bytes.length);
+    if (first < end) part.set(bytes.subarray(first - offset, end - offset), first - at);
+  }
+  return part;
 }
 
 /** A whole file in one go: five round trips to the thread pool would take longer than reading it. */

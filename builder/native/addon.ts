@@ -6,6 +6,7 @@ import { getSystemErrorMap } from "node:util";
 import * as errors from "../errors.ts";
 import { type addonFailures, addonNone, addonRows } from "../generated/spec.ts";
 import { addonPath } from "../host/paths.ts";
+import type { Change } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 
 /** Columns of a row of `ScannedDirectory.status`. */
@@ -63,6 +64,8 @@ export interface ContentsJob {
   identities: BigInt64Array;
   /** By index: contents that are in memory. */
   memory: Record<number, Uint8Array>;
+  /** By index: how contents differ from their files. */
+  changes: Record<number, Change>;
   /** By index: files of cached blocks (native/cached_blocks.h), to be read or to be made. */
   blocks: Record<number, { path: string; make: boolean }>;
 }

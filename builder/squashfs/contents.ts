@@ -12,7 +12,7 @@ import {
   WRITTEN,
   type WrittenContents,
 } from "../native/addon.ts";
-import { contentSize, type Node } from "../tree/node.ts";
+import { type Change, contentSize, type Node } from "../tree/node.ts";
 import { BlockCache } from "./block-cache.ts";
 import { xzDictionary } from "./compressor-options.ts";
 import type { FileLayout } from "./inodes.ts";
@@ -85,10 +85,11 @@ export function nativeCompression(resolved: ResolvedOptions): NativeCompression 
 
 function sources(
   files: readonly PlannedFile[],
-): Pick<ContentsJob, "paths" | "identities" | "memory"> {
+): Pick<ContentsJob, "paths" | "identities" | "memory" | "changes"> {
   const paths: string[] = [];
   const identities = new BigInt64Array(files.length * IDENTITY.columns);
   const memory: Record<number, Uint8Array> = {};
+  const changes: Record<number, Change> = {};
   files.forEach(({ contents }, i) => {
     const row = i * IDENTITY.columns;
     identities[row + IDENTITY.size] = BigInt(contentSize(contents));
@@ -98,6 +99,7 @@ function sources(
     } else if (contents.from === "disk") {
       const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
       paths.push(contents.path);
+      if (contents.change !== undefined) changes[i] = contents.change;
       identities[row + IDENTITY.dev] = dev;
       identities[row + IDENTITY.ino] = ino;
       identities[row + IDENTITY.mtimeNs] = mtimeNs;
@@ -106,7 +108,7 @@ function sources(
       throw new TypeError("contents of an image that is taken over are not written");
     }
   });
-  return { paths, identities, memory };
+  return { paths, identities, memory, changes };
 }
 
 /** Waits for the pipeline, reporting progress and passing on an abort. */

@@ -25,6 +25,21 @@ export interface FileIdentity {
   readonly ctimeNs: bigint;
 }
 
+/** Bytes that stand in the place of a file's own. */
+export interface Piece {
+  /** Bytes from its start. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** How contents differ from the file on disk that they are read from. */
+export interface Change {
+  /** Of the file on disk, bytes. */
+  readonly from: number;
+  /** In ascending order, apart from each other. What neither they nor the file have is zero. */
+  readonly pieces: readonly Piece[];
+}
+
 /** Where the bytes of a regular file come from. */
 export type Contents =
   | {
@@ -34,8 +49,13 @@ export type Contents =
       /** Bytes. */
       readonly size: number;
       readonly identity: FileIdentity;
-      /** sha256, hexadecimal, where it is known: of large files that are packed again and again. */
+      /**
+       * Hexadecimal, where it is known: of large files that are packed again and again. sha256 of the file
+       * on disk; with `change`, of that and of the change. No two contents have the same.
+       */
       readonly digest?: string;
+      /** The file on disk stays as it is, and no changed copy of it is made. */
+      readonly change?: Change;
     }
   | { readonly from: "memory"; readonly bytes: Uint8Array }
   /** They stay in an image that is taken over as it is, so nobody reads them. */

@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { readContents } from "../../../builder/archive/zip-contents.ts";
@@ -81,3 +90,81 @@ test("a file that changes while it is read is refused", async () => {
   };
   await expect(reading()).rejects.toMatchObject({ code: "E_FILE_CHANGED" });
 });
+
+/** Contents of `size` bytes with pieces of them, and what they are. */
+function changed(size: number, places: readonly [offset: number, length: number][]) {
+  const pieces = places.map(([offset, length], i) => ({
+    offset,
+    bytes: Buffer.alloc(length, i + 1),
+  }));
+  const whole = Buffer.alloc(size);
+  bytes.copy(whole);
+  for (const { offset, bytes: piece } of pieces) piece.copy(whole, offset);
+  return {
+    whole,
+    contents: { ...contents, size, change: { from: bytes.length, pieces } } as Contents,
+  };
+}
+
+test.each([
+  ["nothing", 600_000, []],
+  [
+    "its first and last byte",
+    600_000,
+    [
+      [0, 1],
+      [599_999, 1],
+    ],
+  ],
+  [
+    "what lies across parts",
+    600_000,
+    [
+      [262_100, 100],
+      [300_000, 280_000],
+    ],
+  ],
+  [
+    "what is behind it",
+    900_000,
+    [
+      [599_990, 20],
+      [899_999, 1],
+    ],
+  ],
+  ["that it is longer", 1_400_000, []],
+  ["that it is shorter", 300_000, [[299_990, 10]]],
+] as [string, number, [number, number][]][])(
+  "contents that differ by %s are whole",
+  async (_, size, places) => {
+    const { whole, contents: from } = changed(size, places);
+    expect((await all(from)).equals(whole)).toBe(true);
+  },
+);
+
+test("contents that differ from a small file are whole, and the file is checked", async () => {
+  makeFile(100);
+  const { whole, contents: from } = changed(5000, [[90, 20]]);
+  expect((await all(from)).equals(whole)).toBe(true);
+  writeFileSync(file, "other");
+  await expect(all(from)).rejects.toMatchObject({ code: "E_FILE_CHANGED" });
+});
+
+test("who stops before the end leaves no file open", async () => {
+  const open = () =>
+    readdirSync("/proc/self/fd")
+      .map((fd) => linkOf(fd))
+      .filter((to) => to === file);
+  for (const from of [contents, changed(900_000, [[1, 1]]).contents]) {
+    for await (const _ of readContents(from)) break;
+    expect(open()).toEqual([]);
+  }
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}

@@ -5,26 +5,26 @@
  * whose own search path leads there: no variable, so nothing leaks into the children of the app, and
  * no dynamic linker of ours, which /proc/self/exe would name instead of the program.
  */
-import { createHash } from "node:crypto";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
 import type { DynamicEdit } from "../elf/dynamic-edit.ts";
-import { withRunPath } from "../elf/run-path.ts";
 import * as errors from "../errors.ts";
+import { type Learned, learnedBy } from "../host/learned.ts";
 import { cacheDirectory } from "../host/paths.ts";
-import { addFile, diskContents } from "../input/add-input.ts";
+import { addFile } from "../input/add-input.ts";
 import { type FolderMap, imagePlaces, pathInImage } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
-import { type Contents, type FileNode, symlinkNode } from "../tree/node.ts";
+import { type FileNode, symlinkNode } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
+import { ElfChanges } from "./elf-changes.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./elf-objects.ts";
 import { chooseLibc, type LibcChoice } from "./libc/choose-libc.ts";
 import type { LibcRecord } from "./libc/libc-record.ts";
-import { packLibc } from "./libc/pack-libc.ts";
+import { type LibcPacking, packLibc } from "./libc/pack-libc.ts";
 import { packedBefore, withoutParts } from "./libc/packed-before.ts";
 import {
   type Closure,
@@ -45,6 +45,8 @@ export interface LibraryRequest {
   takesLibraries?: boolean;
   /** Private temporary folder. */
   readonly workspace: string;
+  /** Default: of the user's cache. */
+  learned?: Learned;
 }
 
 /** What became of the libraries. */
@@ -70,6 +72,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const asked = asksForLibraries(options);
   const sysroot = await checkedSysroot(options.sysroot);
   const files = new ElfFiles(options.arch);
+  const learned = request.learned ?? learnedBy(import.meta.url);
   const all = await treeObjects(tree, files);
   const before = packedBefore(tree, all);
   const objects = withoutParts(all, before);
@@ -79,14 +82,15 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const closure = await findClosure(linker, objects, opened);
   if (asked) requireAll(closure);
   const takesLibraries = asked || request.takesLibraries === true;
-  const question = { tree, options, objects, closure, files, sysroot, takesLibraries };
+  const question = { tree, options, objects, closure, files, sysroot, takesLibraries, learned };
   const choice = await chooseLibc(question);
   const packs = asked || choice.libcs.length > 0;
   const closes = choice.libcs.length > 0;
-  if (packs) await pack(request, closure, objects, { asked, closes, places });
+  const changes = new ElfChanges(request.workspace, learned, asked);
+  if (packs) await pack(tree, closure, objects, changes, { closes, places });
   const own = packs ? closure.packed.map(({ object }) => object) : [];
   const image = [...new Set([...objects, ...own])];
-  const openings = await findOpenings(linker, image, closure);
+  const openings = await findOpenings(linker, image, closure, learned);
   const libcs = choice.libcs.map(({ found, programs }) => ({ kind: found.kind, programs }));
   const report = describeLibraries(closure, objects, {
     openings,
@@ -95,7 +99,8 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
     libcs: [...before, ...libcs],
     isPlaced: (file) => linker.isPlaced(file),
   });
-  const packed = await packLibcs(request, choice, { linker, files, objects: image });
+  const packed = await packLibcs(request, choice, { linker, files, changes, objects: image });
+  await changes.finish();
   const openssl = await opensslFolder(image);
   const certificates =
     openssl === undefined ? [] : [`certificates: in ${openssl}, or where the target has them`];
@@ -110,7 +115,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
 async function packLibcs(
   request: LibraryRequest,
   { libcs, reasons }: LibcChoice,
-  found: { linker: Linker; files: ElfFiles; objects: readonly ElfObject[] },
+  found: Pick<LibcPacking, "linker" | "files" | "changes" | "objects">,
 ): Promise<{ explain: string[]; libc: LibcRecord[] }> {
   const { tree, options } = request;
   const packed = [];
@@ -156,16 +161,15 @@ function requireAll({ missing }: Closure): void {
 }
 
 /**
- * @param asked a program that cannot be given a search path is an error; else it stays as it is
  * @param closes no search path may lead to the machine, whose libraries are for another libc
  */
 async function pack(
-  { tree, workspace }: LibraryRequest,
+  tree: Tree,
   closure: Closure,
   objects: readonly ElfObject[],
-  { asked, closes, places }: { asked: boolean; closes: boolean; places: readonly FolderMap[] },
+  changes: ElfChanges,
+  { closes, places }: { closes: boolean; places: readonly FolderMap[] },
 ): Promise<void> {
-  const copies = new Copies(workspace, asked);
   /** By the file of this machine: where it was packed first. */
   const placed = new Map<string, string>();
   const opens = closure.packed.some(({ neededBy }) => neededBy === OPENED);
@@ -186,51 +190,12 @@ async function pack(
     placed.set(object.real, at);
     const edit = leads(object, folder);
     const node = await addFile(tree, at, object.real);
-    if (edit !== undefined) node.contents = (await copies.changed(object, edit)) ?? node.contents;
+    if (edit !== undefined) changes.plan(node, object, edit);
   }
   for (const object of objects) {
     if (object.path === undefined || object.node === undefined) continue;
     const edit = leads(object, path.posix.dirname(object.path));
-    if (edit === undefined) continue;
-    object.node.contents = (await copies.changed(object, edit)) ?? object.node.contents;
-  }
-}
-
-const UNCHANGED: readonly errors.ErrorCode[] = ["E_ELF_PAYLOAD", "E_ELF_UNSUPPORTED"];
-
-/** Changed copies of ELF files in the workspace. */
-class Copies {
-  readonly #workspace: string;
-  readonly #asked: boolean;
-  #count = 0;
-
-  constructor(workspace: string, asked: boolean) {
-    this.#workspace = workspace;
-    this.#asked = asked;
-  }
-
-  /** @returns undefined for a file that cannot be changed, where nobody asked for it */
-  async changed(object: ElfObject, edit: DynamicEdit): Promise<Contents | undefined> {
-    try {
-      return await this.#change(object, edit);
-    } catch (cause) {
-      if (!this.#asked && cause instanceof errors.BundleError && UNCHANGED.includes(cause.code))
-        return undefined;
-      throw cause;
-    }
-  }
-
-  async #change({ file, facts, node }: ElfObject, edit: DynamicEdit): Promise<Contents> {
-    const bytes = await readFile(file).catch((cause: unknown) => {
-      throw errors.fileUnreadable(file, cause);
-    });
-    const copy = path.join(this.#workspace, `elf-${this.#count++}`);
-    const changed = withRunPath(bytes, facts, edit, file);
-    await writeFile(copy, changed);
-    const contents = await diskContents(copy);
-    const known = node?.contents.from === "disk" && node.contents.digest !== undefined;
-    if (!known || contents.from !== "disk") return contents;
-    return { ...contents, digest: createHash("sha256").update(changed).digest("hex") };
+    if (edit !== undefined) changes.plan(object.node, object, edit);
   }
 }
 

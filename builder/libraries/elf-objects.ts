@@ -18,6 +18,8 @@ export interface ElfObject {
   /** Where it is in the tree, byte string, and its node; a library of this machine has neither. */
   readonly path?: string;
   readonly node?: FileNode;
+  /** sha256 of the file, hexadecimal, where it is known. */
+  readonly digest?: string;
   readonly facts: DynamicFacts;
 }
 
@@ -84,7 +86,9 @@ export async function treeObjects(tree: Tree, files: ElfFiles): Promise<ElfObjec
     if (facts === undefined) continue;
     // $ORIGIN of a program is where it is, not where a link to it is.
     const real = await realpath(file);
-    objects.push({ shown: displayPath(path), file: real, real, path, node, facts });
+    const { digest, change } = node.contents;
+    const known = digest !== undefined && change === undefined ? { digest } : {};
+    objects.push({ shown: displayPath(path), file: real, real, path, node, ...known, facts });
   }
   return objects;
 }

@@ -1,6 +1,8 @@
 /** Libraries that objects may open by names that stand in them (dlopen), and that nobody packs. */
 import { open } from "node:fs/promises";
+import type { DynamicFacts } from "../elf/dynamic.ts";
 import { openedNames } from "../elf/opened-names.ts";
+import type { Learned } from "../host/learned.ts";
 import type { ElfObject } from "./elf-objects.ts";
 import { isEverywhere } from "./host-libraries.ts";
 import type { Closure } from "./library-closure.ts";
@@ -20,12 +22,13 @@ export async function findOpenings(
   linker: Linker,
   objects: readonly ElfObject[],
   closure: Closure,
+  learned: Learned,
 ): Promise<Opening[]> {
   const packed = new Set(closure.packed.map(({ name }) => name));
   const openings: Opening[] = [];
   for (const object of objects) {
     const names: string[] = [];
-    for (const name of await constantsOf(object)) {
+    for (const name of await constantsOf(object, learned)) {
       const isNamed = packed.has(name) || closure.target.has(name);
       const isSelf = object.facts.soname?.startsWith(name) || object.shown.endsWith(`/${name}`);
       if (isNamed || isSelf) continue;
@@ -39,7 +42,15 @@ export async function findOpenings(
   return openings;
 }
 
-async function constantsOf({ file, facts }: ElfObject): Promise<string[]> {
+async function constantsOf(
+  { file, facts, digest }: ElfObject,
+  learned: Learned,
+): Promise<string[]> {
+  const read = () => readConstants(file, facts);
+  return digest === undefined ? read() : learned.value(["opened names", digest], read);
+}
+
+async function readConstants(file: string, facts: DynamicFacts): Promise<string[]> {
   const handle = await open(file);
   try {
     return await openedNames(handle, facts);

@@ -9,6 +9,7 @@ import path from "node:path";
 import type { ResolvedBuildOptions } from "../../config/build-options.ts";
 import { cannotStartByOwnLoader } from "../../elf/own-loader.ts";
 import * as errors from "../../errors.ts";
+import type { Learned } from "../../host/learned.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { type Warning, type WarningCode, warning } from "../../warnings.ts";
 import { type ElfFiles, type ElfObject, isMuslLinker, isProgram } from "../elf-objects.ts";
@@ -47,6 +48,8 @@ export interface LibcQuestion {
   sysroot: string;
   /** Whether the libraries of `closure` go along if a libc does. */
   takesLibraries: boolean;
+  /** What is known of programs that builds meet again and again. */
+  learned: Learned;
 }
 
 const none = (reason?: string): LibcChoice => ({
@@ -71,7 +74,7 @@ export async function chooseLibc(question: LibcQuestion): Promise<LibcChoice> {
     if (open !== undefined) return none(open);
   }
   const asked = wanted === "pack";
-  const { startable, warnings } = await programsThatCan(objects, asked);
+  const { startable, warnings } = await programsThatCan(objects, question.learned, asked);
   const choices: (ChosenLibc | LibcChoice)[] = [];
   for (const kind of ["glibc", "musl"] as const) {
     const own = startable.filter((program) => kindOf(program) === kind);
@@ -133,29 +136,28 @@ const CODES = {
  */
 async function programsThatCan(
   objects: readonly ElfObject[],
+  learned: Learned,
   asked: boolean,
 ): Promise<{ startable: ElfObject[]; warnings: Warning[] }> {
   const startable: ElfObject[] = [];
   const warnings: Warning[] = [];
   for (const object of objects) {
-    const { file, facts, node, shown } = object;
+    const { file, facts, node, shown, digest } = object;
     // One without a dynamic linker may be compressed, and name its own when it has unpacked itself.
     if (!isProgram(object) && (facts.needed.length > 0 || facts.soname !== undefined)) continue;
-    const bytes = await readFile(file);
     const capabilities = node?.xattrs.some(({ name }) => name === "security.capability") ?? false;
     const rights = { mode: node?.mode ?? 0, capabilities };
-    const trouble = await cannotStartByOwnLoader(bytes, shown, rights);
-    if (trouble === undefined && kindOf(object) !== undefined) {
+    const look = async () => cannotStartByOwnLoader(await readFile(file), shown, rights);
+    const trouble = await (digest === undefined
+      ? look()
+      : learned.value(["start", digest, rights], async () => (await look()) ?? false));
+    if (!trouble && kindOf(object) !== undefined) {
       startable.push(object);
       continue;
     }
-    const [code, detail] =
-      trouble === undefined
-        ? ([
-            "W_LIBC_PROGRAM",
-            `its dynamic linker ${facts.interpreter} is of no known libc`,
-          ] as const)
-        : [CODES[trouble.reason as keyof typeof CODES], trouble.detail];
+    const [code, detail] = !trouble
+      ? (["W_LIBC_PROGRAM", `its dynamic linker ${facts.interpreter} is of no known libc`] as const)
+      : [CODES[trouble.reason as keyof typeof CODES], trouble.detail];
     if (code === undefined) continue; // A library that can be run, or a static program.
     if (asked) throw errors.libcProgram(shown, detail);
     warnings.push(warning(code, `${shown} is started by the target's libc: ${detail}`));

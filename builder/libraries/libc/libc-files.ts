@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { OwnLoader } from "../../elf/own-loader.ts";
 import * as errors from "../../errors.ts";
 import { addFile, diskContents } from "../../input/add-input.ts";
 import {
@@ -13,6 +14,8 @@ import {
 } from "../../tree/node.ts";
 import { byteString } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
+import type { ElfChanges } from "../elf-changes.ts";
+import type { ElfObject } from "../elf-objects.ts";
 
 /** Where a file of the tree is: by each of its names. */
 interface Place {
@@ -99,30 +102,25 @@ export class LibcFiles {
   }
 
   /**
-   * Changes a file of the tree. A file with names in folders of several depths becomes one file for each
-   * of them, because `change` is told how deep it lies.
+   * Lets a program of the tree start by this libc. A file with names in folders of several depths becomes
+   * one file for each of them, because its start is told how deep it lies.
    */
-  async change(
-    node: FileNode,
-    change: (bytes: Buffer, depth: number) => Promise<Buffer>,
+  async start(
+    program: ElfObject,
+    changes: ElfChanges,
+    loader: Omit<OwnLoader, "root">,
   ): Promise<void> {
-    if (node.contents.from !== "disk") return;
-    const { path: from, digest } = node.contents;
-    const bytes = await readFile(Buffer.from(from, "latin1"));
+    const { node } = program;
+    if (node === undefined) return;
+    const make = changes.take(node);
     const byDepth = new Map<number, FileNode>();
     for (const { parent, name, depth } of this.#places.get(node) ?? []) {
       let own = byDepth.get(depth);
       if (own === undefined) {
-        const changed = await change(bytes, depth);
-        let contents = await this.#copy(changed);
-        if (digest !== undefined && contents.from === "disk")
-          contents = {
-            ...contents,
-            digest: createHash("sha256").update(changed).digest("hex"),
-          };
+        const { contents, led } = await make({ loader: { ...loader, root: depth }, program });
         own = byDepth.size === 0 ? node : { ...node };
         own.contents = contents;
-        this.#grown += changed.length - (byDepth.size === 0 ? bytes.length : 0);
+        this.#grown += contentSize(contents) - (byDepth.size === 0 ? led : 0);
         byDepth.set(depth, own);
       }
       parent.entries.set(name, own);

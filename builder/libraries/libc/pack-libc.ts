@@ -1,13 +1,14 @@
 /** A libc into the tree, and the programs of the tree to its dynamic linker. */
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type OwnLoader, startByOwnLoader } from "../../elf/own-loader.ts";
+import type { OwnLoader } from "../../elf/own-loader.ts";
 import { withPrivateVariables } from "../../elf/packed-libc.ts";
 import { withoutHostFiles } from "../../elf/packed-loader.ts";
 import * as errors from "../../errors.ts";
 import { type FileNode, symlinkNode } from "../../tree/node.ts";
 import { byteString } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
+import type { ElfChanges } from "../elf-changes.ts";
 import type { ElfFiles, ElfObject } from "../elf-objects.ts";
 import { LIBRARY_FOLDER } from "../library-closure.ts";
 import type { Linker } from "../linker.ts";
@@ -32,6 +33,8 @@ export interface LibcPacking {
   readonly workspace: string;
   linker: Linker;
   files: ElfFiles;
+  /** What else becomes of the programs. */
+  changes: ElfChanges;
   /** All ELF files of the image but those of the libc. */
   objects: readonly ElfObject[];
   /** --gconv: names of character sets, "all" or "none"; undefined: what seems to be used. */
@@ -79,10 +82,7 @@ export async function packLibc(chosen: ChosenLibc, packing: LibcPacking): Promis
   if (found.licence !== undefined) await own.add(place(`LICENSE.${kind}`), found.licence, 0o644);
   const count = own.added.length;
   const size = await packing.size?.(own.added);
-  for (const { node, shown } of programs) {
-    if (node === undefined) continue;
-    await own.change(node, (bytes, root) => startByOwnLoader(bytes, { ...start, root }, shown));
-  }
+  for (const program of programs) await own.start(program, packing.changes, start);
   const record: LibcRecord = {
     kind,
     version: found.version,

@@ -1,6 +1,7 @@
 /** Whether a libc goes along, and which: by what the programs of an app need and what the machine has. */
 import { describe, expect, test } from "vitest";
 import type { BuildOptions } from "../../../../builder/config/build-options.ts";
+import { Learned } from "../../../../builder/host/learned.ts";
 import { treeFromDirectory } from "../../../../builder/input/add-directory.ts";
 import { ElfFiles, treeObjects } from "../../../../builder/libraries/elf-objects.ts";
 import { chooseLibc } from "../../../../builder/libraries/libc/choose-libc.ts";
@@ -36,6 +37,7 @@ async function choose(files: Files, given: Given = {}) {
     files: elf,
     sysroot: root,
     takesLibraries: given.withLibs ?? false,
+    learned: new Learned(undefined, ""),
   });
   return {
     libcs: libcs.map(({ found, mode, versions, programs }) => ({

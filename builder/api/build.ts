@@ -1,4 +1,5 @@
 /** App → bundle. The phases in order. */
+
 import { existsSync } from "node:fs";
 import { type FileHandle, readFile } from "node:fs/promises";
 import path from "node:path";
@@ -19,6 +20,7 @@ import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { cacheDirectory, frontPath, runtimePath } from "../host/paths.ts";
+import { ignoredGlobs } from "../input/ignore-file.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
@@ -120,11 +122,20 @@ async function withPrepared<T>(
     );
   }
   const isAppImage = resolved.format === "appimage";
-  const options = isAppImage ? await withAppDirEntry(resolved) : resolved;
+  const complete = await withIgnored(resolved);
+  const options = isAppImage ? await withAppDirEntry(complete) : complete;
   return withApp(options, async (app) => {
     const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
     return withWarnings({ app, appDir, options, kind: app.kind });
   });
+}
+
+/** Files say what to leave out, too. */
+async function withIgnored(options: ResolvedBuildOptions): Promise<ResolvedBuildOptions> {
+  const ignored = await ignoredGlobs(options.input, options);
+  return ignored.length === 0
+    ? options
+    : { ...options, exclude: [...(options.exclude ?? []), ...ignored] };
 }
 
 /** What a start of the app runs by its package.json, where it has one. */

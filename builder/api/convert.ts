@@ -18,6 +18,7 @@ import { architectures } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { locateImage } from "../image/locate.ts";
 import { isPackedXattr, treeFromDirectory } from "../input/add-directory.ts";
+import { ignoredGlobs } from "../input/ignore-file.ts";
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
@@ -58,6 +59,7 @@ const repacking = [
   "keepMtimes",
   "keepOwners",
   "owner",
+  "excludeFrom",
   ...treeEdits,
 ] as const;
 
@@ -224,12 +226,14 @@ async function extracted(
   image: ImageReader,
   entries: readonly ImageEntry[],
   workspace: string,
-  { exclude = [], signal }: ResolvedBuildOptions,
+  options: ResolvedBuildOptions,
 ): Promise<Tree> {
+  const { signal } = options;
   // Below the private folder: the image says what mode its root has.
   const root = path.join(workspace, "image");
   mkdirSync(root, { mode: 0o700 });
   await image.extract(root, { xattrs: false, signal });
+  const exclude = [...(options.exclude ?? []), ...(await ignoredGlobs(root, options, false))];
   const tree = await treeFromDirectory(root, { exclude, ...(signal && { signal }) });
   const breath = new Breath(signal);
   for (const { path, mode, uid, gid, xattrs } of entries) {

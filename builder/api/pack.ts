@@ -14,6 +14,7 @@ import {
 import * as errors from "../errors.ts";
 import { removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
+import { ignoredGlobs } from "../input/ignore-file.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
@@ -64,7 +65,8 @@ export async function pack(given: PackOptions): Promise<PackResult> {
   const { exclude = [], signal } = options;
   // The zip writer refuses devices itself, because --devices would not help there.
   const devices = options.devices === true || options.format === "zip";
-  const scan = { exclude, devices, ...(signal && { signal }) };
+  const ignored = await ignoredGlobs(options.input, options);
+  const scan = { exclude: [...exclude, ...ignored], devices, ...(signal && { signal }) };
   const tree = await treeFromDirectory(options.input, scan);
   editTree(tree, options);
   const mode = options.shebang === undefined ? 0o666 : 0o777;

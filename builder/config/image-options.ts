@@ -21,6 +21,8 @@ export interface ImageChoices extends TreeEdits {
   blockSize?: number | undefined;
   /** Globs of paths to leave out, relative to the input. */
   exclude?: readonly string[] | undefined;
+  /** Files of more to leave out, with the rules of .gitignore, as a `.bundleignore` of the input has them. */
+  excludeFrom?: readonly string[] | undefined;
   /** Whether files keep their times. Default false: one time for all files. */
   keepMtimes?: boolean | undefined;
   /** Whether files keep their owners. Default false: all are 0:0, or `owner`. */

@@ -1,5 +1,6 @@
 /** Options of the command line and of a configuration file → one set. */
 import path from "node:path";
+import { escapeGlob } from "../tree/exclusion.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { findConfig, type LoadedConfig, loadConfig } from "./config-file.ts";
 
@@ -66,9 +67,4 @@ function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOpti
 
 function set(given: GivenOptions): Partial<BuildOptions> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-/** A glob that means this one path. */
-function escapeGlob(name: string): string {
-  return name.replace(/[\\*?[\]{}()!+@|]/g, "\\$&");
 }

@@ -2,7 +2,6 @@
 
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import picomatch from "picomatch";
 import * as errors from "../errors.ts";
 import { Breath } from "../host/breath.ts";
 import {
@@ -13,6 +12,7 @@ import {
   type ScannedDirectory,
   STATUS,
 } from "../native/addon.ts";
+import { exclusion } from "../tree/exclusion.ts";
 import type { Attributes, DirectoryNode, Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { addEntry, Tree } from "../tree/tree.ts";
@@ -119,8 +119,7 @@ class DirectoryScan {
     this.options = options;
     this.cancellation = cancellation;
     this.breath = new Breath(options.signal);
-    const globs = (options.exclude ?? []).map((glob) => glob.replace(/^\.?\/+|\/+$/g, ""));
-    this.excluded = globs.length === 0 ? () => false : picomatch(globs, { dot: true });
+    this.excluded = exclusion(options.exclude ?? []);
   }
 
   async run(): Promise<Tree> {

@@ -112,6 +112,7 @@ function givenOptions(args: Arguments): GivenOptions {
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: list("exclude"),
+    excludeFrom: list("exclude-from"),
     keepMtimes: on("keep-mtimes"),
     keepOwners: on("keep-owners"),
     owner: args.text("owner"),

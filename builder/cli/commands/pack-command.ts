@@ -22,6 +22,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
     exclude: list("exclude"),
+    excludeFrom: list("exclude-from"),
     keepMtimes: args.flag("keep-mtimes"),
     keepOwners: args.flag("keep-owners"),
     owner: args.text("owner"),

@@ -50,6 +50,11 @@ export interface Closure {
    * a library in it that it asks for.
    */
   unled: Map<ElfObject, Map<string, ElfObject>>;
+  /**
+   * By the object that asks, and the name that it asks for: whether a search path leads to one in the image
+   * whichever program loads it. Then what that must define is no matter of the target's.
+   */
+  inImage: Map<ElfObject, Map<string, boolean>>;
   /** By the object that asks for a library by its path: that path, and the name that is asked for instead. */
   renamed: Map<ElfObject, Map<string, string>>;
   /**
@@ -68,6 +73,7 @@ class Follower {
     target: new Map(),
     missing: [],
     unled: new Map(),
+    inImage: new Map(),
     renamed: new Map(),
     opened: new Map(),
   };
@@ -79,7 +85,7 @@ class Follower {
 
   /** @param start who asks, then who loads it */
   async follow(start: readonly ElfObject[], required: boolean): Promise<void> {
-    const loaded = new Map<string, Found>();
+    const loaded = await this.#linkerOf(start.at(-1));
     const asked = new Map<string, ElfObject>();
     const pending = [start];
     for (let chain = pending.shift(); chain !== undefined; chain = pending.shift()) {
@@ -90,6 +96,7 @@ class Follower {
         const found = known ?? (await this.#linker.find(name, chain));
         if (found.kind === "missing" && optional) continue;
         this.#record(name, asking, found, required);
+        this.#noteImage(asking, name, found, required);
         if (known !== undefined) continue;
         loaded.set(name, found);
         if (found.kind !== "tree" && found.kind !== "machine") continue;
@@ -103,6 +110,23 @@ class Follower {
     }
     const root = start.at(-1);
     if (root !== undefined && !usesMusl(root)) await this.#openedByGlibc(root, loaded, asked);
+  }
+
+  /** What is there before all: the dynamic linker, where a program has its own in the image. */
+  async #linkerOf(root: ElfObject | undefined): Promise<Map<string, Found>> {
+    const { interpreter } = root?.facts ?? {};
+    if (root === undefined || interpreter === undefined) return new Map();
+    if (!this.#linker.isPlaced(interpreter)) return new Map();
+    const found = await this.#linker.find(interpreter, [root]);
+    return new Map([[path.posix.basename(interpreter), found]]);
+  }
+
+  /** @param required false for a plugin alone, which finds less than where a program has loaded it */
+  #noteImage(asking: ElfObject, name: string, found: Found, required: boolean): void {
+    const names = of(this.closure.inImage, asking);
+    const known = names.get(name);
+    if (known !== undefined && !required) return;
+    names.set(name, known !== false && found.kind === "tree" && found.led);
   }
 
   /**

@@ -177,6 +177,18 @@ function describeLinkers(
   }
 }
 
+/** Whether a library that an object asks for is one of the image: what a plugin asks for, its programs have. */
+function imageLibraries({ inImage }: Closure, objects: readonly ElfObject[]) {
+  const programs = objects.filter(isProgram);
+  const has = (object: ElfObject, library: string) => inImage.get(object)?.get(library);
+  return (object: ElfObject, library: string): boolean => {
+    const own = has(object, library);
+    if (own === true || isProgram(object)) return own === true;
+    const asking = programs.map((program) => has(program, library));
+    return asking.some((one) => one === true) && !asking.includes(false);
+  };
+}
+
 /** The newest version of each library of the target that something packed asks for. */
 function describeVersions(
   closure: Closure,
@@ -188,9 +200,11 @@ function describeVersions(
   const newest = new Map<string, { version: string; numbers: number[]; shown: string }>();
   const own = packs ? closure.packed : [];
   const all = [...objects, ...own.map(({ object }) => object)];
-  for (const { facts, shown } of all) {
+  const isInImage = imageLibraries(closure, objects);
+  for (const object of all) {
+    const { facts, shown } = object;
     for (const { library, version } of facts.versions) {
-      if (own.some(({ name }) => name === library)) continue;
+      if (own.some(({ name }) => name === library) || isInImage(object, library)) continue;
       if (version === "GLIBC_PRIVATE" && closed) continue;
       if (version === "GLIBC_PRIVATE") {
         const message = `${shown} uses what is private to this machine's ${library}`;

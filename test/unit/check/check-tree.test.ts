@@ -75,6 +75,45 @@ describe("libraries", () => {
     }
   });
 
+  test("are a libc that the app brings, where a map has it", async () => {
+    const versions = { "libc.so.6": ["GLIBC_2.39"] };
+    const interpreter = "/nix/store/libc/ld-linux-x86-64.so.2";
+    const program = (more: object) =>
+      makeDynamicElf({
+        interpreter,
+        needed: ["liba.so", "libc.so.6"],
+        rpath: "/nix/store/libc:/nix/store/a",
+        versions,
+        ...more,
+      });
+    const files = {
+      "store/libc/ld-linux-x86-64.so.2": makeDynamicElf({ soname: "ld-linux-x86-64.so.2" }),
+      "store/libc/libc.so.6": makeDynamicElf({
+        soname: "libc.so.6",
+        needed: ["ld-linux-x86-64.so.2"],
+        versions: { "ld-linux-x86-64.so.2": ["GLIBC_PRIVATE"] },
+      }),
+      "store/a/liba.so": makeDynamicElf({ needed: ["libc.so.6"], versions }),
+      // Loaded by name, without a search path of its own.
+      "store/a/plugin.so": makeDynamicElf({ needed: ["libc.so.6"], versions }),
+      "bin/p": program({}),
+    };
+    const manifest = { maps: ["store=/nix/store"] };
+    expect(await check(files, { manifest })).toEqual([]);
+    // Two programs, of which one takes the target's.
+    const other = { "bin/q": makeProgram({ needed: ["libc.so.6"], versions }) };
+    expect(await check({ ...files, ...other }, { manifest })).toEqual([
+      expect.stringMatching(/^bin\/q needs GLIBC_2\.39, .*\[W_GLIBC_VERSION\]$/),
+    ]);
+    const older = { "bin/q": makeProgram({ needed: ["libc.so.6"] }) };
+    expect(await check({ ...files, ...older }, { manifest })).toEqual([
+      expect.stringMatching(/^store\/a\/plugin\.so needs GLIBC_2\.39, .*\[W_GLIBC_VERSION\]$/),
+    ]);
+    // Where a start goes without the map, all is the target's.
+    const loose = await check(files, { manifest: { maps: ["store=?/nix/store"] } });
+    expect(loose.join("\n")).toMatch(/GLIBC_2\.39, .*\[W_GLIBC_VERSION\]/);
+  });
+
   test("may be said to be on every target, a newer glibc too", async () => {
     const files = {
       "bin/p": makeProgram({

@@ -20,12 +20,14 @@ import { locateImage } from "../image/locate.ts";
 import { isPackedXattr, treeFromDirectory } from "../input/add-directory.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
 import { parseLibc } from "../libraries/libc/libc-record.ts";
+import { parsedMaps } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
 import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
 import { editTree, treeEdits } from "../tree/edits.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "../tree/node.ts";
+import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { warning } from "../warnings.ts";
 import { type Inspection, withImage } from "./inspect.ts";
@@ -190,7 +192,12 @@ function checkOptions({ kind, withLibs, libs, libc, gconv }: ResolvedBuildOption
   }
 }
 
-const question = ({ input, entry, name }: ResolvedBuildOptions) => ({ dir: input, entry, name });
+const question = ({ input, entry, name, maps }: ResolvedBuildOptions) => ({
+  dir: input,
+  entry,
+  name,
+  maps: parsedMaps(maps.map(byteString)),
+});
 
 function* paths(tree: Tree): Generator<[string, Node]> {
   for (const { path, node } of tree.walk()) if (node.kind !== "directory") yield [path, node];

@@ -5,6 +5,7 @@
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import type { LibcRecord } from "../libraries/libc/libc-record.ts";
+import type { FolderMap } from "../manifest/folder-map.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Warning } from "../warnings.ts";
 
@@ -19,6 +20,8 @@ export interface DetectInput {
   readonly entry: string | undefined;
   /** Name of the bundle. */
   readonly name: string;
+  /** Where folders of it will appear; byte strings. */
+  readonly maps: readonly FolderMap[];
   /**
    * First bytes, at most 4096, of the input file or of a file below the input folder; undefined
    * where there is no file that can be read.

@@ -13,7 +13,8 @@ import type { DetectInput } from "./kind.ts";
  */
 export function entryOf(source: DetectInput, tree: Tree): string {
   if (!source.isDirectory) return `bin/${byteString(path.basename(source.path))}`;
-  return chooseEntry(tree, { dir: source.shown, entry: source.entry, name: source.name });
+  const { shown: dir, entry, name, maps } = source;
+  return chooseEntry(tree, { dir, entry, name, maps });
 }
 
 /** Where the program is on this machine: links are followed inside of the tree only. */

@@ -6,6 +6,7 @@ import * as errors from "../errors.ts";
 import { isLink } from "../host/paths.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { addFile } from "../input/add-input.ts";
+import { type FolderMap, parsedMaps } from "../manifest/folder-map.ts";
 import { kindOf } from "../output/atomic.ts";
 import { editTree, type TreeEdits } from "../tree/edits.ts";
 import { byteString } from "../tree/path.ts";
@@ -20,6 +21,8 @@ export interface SourceOptions extends TreeEdits {
   input: string;
   name: string;
   entry?: string | undefined;
+  /** Checked. */
+  maps?: readonly string[] | undefined;
   exclude?: readonly string[] | undefined;
   devices?: boolean | undefined;
   signal?: AbortSignal | undefined;
@@ -56,6 +59,7 @@ class Source implements DetectInput {
   readonly isDirectory: boolean;
   readonly entry: string | undefined;
   readonly name: string;
+  readonly maps: readonly FolderMap[];
   readonly #options: SourceOptions;
   readonly #heads = new Map<string, Promise<Buffer | undefined>>();
   #tree: Promise<Tree> | undefined;
@@ -66,6 +70,7 @@ class Source implements DetectInput {
     this.isDirectory = isDirectory;
     this.entry = options.entry;
     this.name = options.name;
+    this.maps = parsedMaps((options.maps ?? []).map(byteString));
     this.#options = options;
   }
 

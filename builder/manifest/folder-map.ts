@@ -100,9 +100,14 @@ function reservedProblem(path: string): MapProblem | undefined {
  */
 export function imagePlaces(mountAt: string | undefined, maps: readonly string[]): FolderMap[] {
   const fixed = { source: ".", path: mountAt ?? "", optional: false, hides: false };
-  const parsed = maps.map(parseMap).filter((map): map is FolderMap => !isProblem(map));
-  return [...(mountAt === undefined ? [] : [fixed]), ...parsed].filter((map) => !map.optional);
+  return [...(mountAt === undefined ? [] : [fixed]), ...parsedMaps(maps)].filter(
+    (map) => !map.optional,
+  );
 }
+
+/** Those that are well written. @param texts each `DIR=PATH` */
+export const parsedMaps = (texts: readonly string[]): FolderMap[] =>
+  texts.map(parseMap).filter((map): map is FolderMap => !isProblem(map));
 
 /** Where in the image an absolute path leads to; undefined: it is the machine's. "" is the root. */
 export function pathInImage(path: string, places: readonly FolderMap[]): string | undefined {

@@ -121,6 +121,17 @@ describe.each(ways.filter(({ strategy }) => strategy !== "fusermount"))("$title"
     },
   );
 
+  check("the entrypoint may be a link to where a map has the program", async () => {
+    const files = {
+      "store/tool": "#!/bin/sh\necho $(basename $0)\n",
+      "bin/app": { link: `${store}/tool` },
+    };
+    for (const maps of [[`store=${store}`], [`store=?${store}`]]) {
+      const linked = await pack(files, { entry: "bin/app", maps });
+      expect(await start(way, linked, [], home())).toMatchObject({ status: 0, stdout: "tool\n" });
+    }
+  });
+
   check("a later start shares the mount and has its own paths", async () => {
     const own = home();
     const env = {

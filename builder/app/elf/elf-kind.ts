@@ -5,7 +5,6 @@ import * as errors from "../../errors.ts";
 import type { Architecture } from "../../host/paths.ts";
 import { linkLibraries } from "../../libraries/add-libraries.ts";
 import { byteString, displayPath } from "../../tree/path.ts";
-import { chooseEntry } from "../choose-entry.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { entryFile, entryHead, entryOf } from "../program.ts";
 
@@ -19,7 +18,7 @@ export const elf: Kind = {
     const tree = await input.tree();
     let entry: string;
     try {
-      entry = chooseEntry(tree, { dir: input.shown, entry: input.entry, name: input.name });
+      entry = entryOf(input, tree);
     } catch (cause) {
       if (cause instanceof errors.BundleError) return undefined; // Whoever takes it will say so.
       throw cause;

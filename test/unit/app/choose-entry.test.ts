@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { chooseEntry } from "../../../builder/app/choose-entry.ts";
+import { parsedMaps } from "../../../builder/manifest/folder-map.ts";
 import { directoryNode, fileNode, symlinkNode } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 
@@ -94,6 +95,47 @@ describe("--entry", () => {
     ["bin/absolute", "E_ENTRY_OUTSIDE"],
   ])("%s is refused with %s", (given, code) => {
     expect(() => choose(app, given)).toThrow(expect.objectContaining({ code }));
+  });
+
+  describe("by links to where folders of the tree appear", () => {
+    const mapped = tree(
+      "store/abc/bin/app",
+      "store/abc/bin/other -> /nix/store/abc/bin/app",
+      "store/round -> /nix/store/circle",
+      "store/circle -> /nix/store/round",
+      "store/out -> /nix/store/../../bin/sh",
+      "bin/app -> /nix/store/abc/bin/app",
+      "bin/twice -> /nix/store/abc/bin/other",
+      "bin/chain -> app",
+      "bin/round -> /nix/store/round",
+      "bin/out -> /nix/store/out",
+      "bin/gone -> /nix/store/gone",
+      "profile -> /nix/store/abc",
+    );
+    const maps = parsedMaps(["store=/nix/store"]);
+    const among = (entry?: string) => chooseEntry(mapped, { dir: "app", entry, name: "app", maps });
+
+    test.each(["bin/app", "bin/twice", "bin/chain", "profile/bin/app", "profile/bin/other"])(
+      "%s starts the program",
+      (given) => {
+        expect(among(given)).toBe("store/abc/bin/app");
+      },
+    );
+
+    test("the program with the bundle's name is found by one", () => {
+      expect(among()).toBe("store/abc/bin/app");
+    });
+
+    test.each([
+      ["bin/round", "E_ENTRY_MISSING"],
+      ["bin/gone", "E_ENTRY_MISSING"],
+      ["bin/out", "E_ENTRY_OUTSIDE"],
+    ])("%s is refused with %s", (given, code) => {
+      expect(() => among(given)).toThrow(expect.objectContaining({ code }));
+      expect(() => choose(mapped, "bin/app")).toThrow(
+        expect.objectContaining({ code: "E_ENTRY_OUTSIDE" }),
+      );
+    });
   });
 
   test("may be the interpreter of a venv, which is a link to the machine's", () => {

@@ -62,13 +62,18 @@ export async function bench() {
         });
       }
     }
-    const { size } = statSync(path.join(root, "dist/runtime", machine, "front"));
-    rows.push({
-      what: `front of a bundle, stripped, ${machine}`,
-      measured: `${(size / 1024).toFixed(1)} KiB`,
-      wanted: "≤ 256 KiB",
-      met: size <= 256 * 1024,
-    });
+    for (const { program, whose, limit } of [
+      { program: "front", whose: "a bundle", limit: 256 },
+      { program: "fuselage", whose: "a bundle with --map, and the runner", limit: 320 },
+    ]) {
+      const { size } = statSync(path.join(root, "dist/runtime", machine, program));
+      rows.push({
+        what: `front of ${whose}, stripped, ${machine}`,
+        measured: `${(size / 1024).toFixed(1)} KiB`,
+        wanted: `≤ ${limit} KiB`,
+        met: size <= limit * 1024,
+      });
+    }
     return rows;
   } finally {
     rmSync(dir, { recursive: true, force: true });

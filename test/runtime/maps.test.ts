@@ -1,8 +1,9 @@
 /** `bundle build --map DIR=PATH`: apps whose files are at the paths that they were made for. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { architectures, frontPath, runtimePath } from "../../builder/host/paths.ts";
 import { build, explain } from "../../builder/index.ts";
 import { bundleOf, mksquashfs, runArguments } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
@@ -287,6 +288,18 @@ describe("a build", () => {
     const offset = async (file: string) =>
       JSON.parse((await bundle(["inspect", file, "--json"])).stdout).image.offset as number;
     expect(await offset(plain)).toBeLessThan(await offset(mapped));
+  });
+
+  test.each(architectures)("docs say what both programs take: %s", (machine) => {
+    const sizes = [frontPath(machine), runtimePath(machine)].map((file) => statSync(file).size);
+    const rows = readFileSync(path.join(root, "docs/original-paths.md"), "utf8").split("\n");
+    const row = rows.find((line) => line.startsWith(`| ${machine} |`)) ?? "";
+    const said = row.split("|").slice(2, 4).map(Number);
+    expect(said).toHaveLength(2);
+    for (const [index, size] of sizes.entries()) {
+      // A few lines of code are no reason to write it anew.
+      expect(Math.abs((said[index] ?? 0) * 1024 - size)).toBeLessThan(size / 20);
+    }
   });
 
   test.each([

@@ -4,6 +4,13 @@ export { type AppendedImage, type AssembleResult, assembleBundle } from "./api/a
 export { type BuildResult, build, type Explanation, explain } from "./api/build.ts";
 export { type CheckOptions, type CheckResult, check } from "./api/check.ts";
 export type { TakenImage } from "./api/convert.ts";
+export {
+  type Difference,
+  type DiffOptions,
+  type DiffResult,
+  diff,
+  type FactDifference,
+} from "./api/diff.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";
 export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";

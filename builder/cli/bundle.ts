@@ -4,6 +4,7 @@ import { assembleCommand } from "./commands/assemble-command.ts";
 import { buildCommand } from "./commands/build-command.ts";
 import { checkCommand } from "./commands/check-command.ts";
 import { completionsCommand } from "./commands/completions-command.ts";
+import { diffCommand } from "./commands/diff-command.ts";
 import { doctorCommand } from "./commands/doctor-command.ts";
 import { dumpCommand } from "./commands/dump-command.ts";
 import { extractCommand } from "./commands/extract-command.ts";
@@ -22,6 +23,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   check: checkCommand,
   completions: completionsCommand,
   doctor: doctorCommand,
+  diff: diffCommand,
   dump: dumpCommand,
   extract: extractCommand,
   inspect: inspectCommand,

@@ -1,7 +1,9 @@
 /** A manifest as the commands show it. */
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { type StartRun, startSize } from "../manifest/start-list.ts";
 import { displayPath } from "../tree/path.ts";
+import { formatBytes } from "./print.ts";
 
 /** As `--json` shows it; what a bundle does not have is left out. */
 export function manifestJson(manifest: Manifest): Record<string, unknown> {
@@ -22,6 +24,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.needs && { needs: manifest.needs.map(fromBytes) }),
     ...(manifest.openssl !== undefined && { openssl: fromBytes(manifest.openssl) }),
     ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
+    ...(manifest.start && { start: startSize(manifest.start) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
@@ -33,6 +36,11 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
 function libcJson(bytes: string): Record<string, unknown> {
   const text = fromBytes(bytes);
   return { ...(parseLibc(text) ?? { text }) };
+}
+
+function startText(runs: readonly StartRun[]): string {
+  const { files, bytes } = startSize(runs);
+  return `${formatBytes(bytes)} of ${files} ${files === 1 ? "file" : "files"}`;
 }
 
 /** Rows of name and value for people; an empty value is not shown. */
@@ -55,6 +63,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["needs", displayPath((manifest.needs ?? []).join(", "))],
     ["OpenSSL of", displayPath(manifest.openssl ?? "")],
     ["libc", list(manifest.libc ?? [])],
+    ["start list", manifest.start === undefined ? "" : startText(manifest.start)],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

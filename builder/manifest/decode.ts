@@ -13,6 +13,7 @@ import {
 import { FIXED_DIRECTORY, isFixedPath } from "./fixed-path.ts";
 import { formatMap, isProblem, mapsProblem, parseMap } from "./folder-map.ts";
 import { fromBytes, type Manifest } from "./manifest.ts";
+import { decodeStartList, type StartRun } from "./start-list.ts";
 
 const knownTags = new Set<number>(Object.values(manifestTags));
 const repeated = new Set<number>(repeatedTags);
@@ -77,6 +78,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     });
   }
   const needs = (one(manifestTags.NEEDS) ?? "").split(",").filter((word) => word !== "");
+  const start = startList(one(manifestTags.START));
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
@@ -98,9 +100,17 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(appImageType !== undefined && { appImageType: Number(appImageType) }),
     ...(libc && { libc }),
     ...(openssl !== undefined && { openssl }),
+    ...(start !== undefined && { start }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };
+}
+
+/** A hint: one that cannot be read is none. */
+function startList(text: string | undefined): StartRun[] | undefined {
+  if (text === undefined || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  const runs = decodeStartList(Buffer.from(text, "base64"));
+  return typeof runs === "string" ? undefined : runs;
 }
 
 function checkMaps(texts: readonly string[], file: string): void {

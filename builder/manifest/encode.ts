@@ -11,6 +11,7 @@ import {
   optionWords,
 } from "../generated/spec.ts";
 import type { Manifest } from "./manifest.ts";
+import { encodeStartList, type StartRun } from "./start-list.ts";
 
 type Tag = (typeof manifestTags)[keyof typeof manifestTags];
 
@@ -30,6 +31,9 @@ function record(tag: Tag, value: string): Buffer {
   bytes.copy(out, recordHeaderBytes);
   return out;
 }
+
+const startText = (runs: readonly StartRun[]) =>
+  Buffer.from(encodeStartList(runs)).toString("base64");
 
 /**
  * Encodes a manifest.
@@ -62,6 +66,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.APPIMAGE, manifest.appImageType?.toString()),
     ...optional(manifestTags.OPENSSL, manifest.openssl),
     ...(manifest.libc ?? []).map((text) => record(manifestTags.LIBC, text)),
+    ...optional(manifestTags.START, manifest.start && startText(manifest.start)),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),
   ];

@@ -1,4 +1,5 @@
 import { environment } from "../generated/spec.ts";
+import type { StartRun } from "./start-list.ts";
 
 /** In arguments and variables, what becomes the app's folder at start. */
 export const BUNDLE_DIR = `\${${environment.FUSELAGE_BUNDLE_DIR}}` as const;
@@ -49,6 +50,8 @@ export interface Manifest {
   openssl?: string | undefined;
   /** What is said of each libc in the image: builder/libraries/libc/libc-record.ts. */
   libc?: readonly string[] | undefined;
+  /** What a start reads, in the order of use. */
+  start?: readonly StartRun[] | undefined;
   /** Version of the builder. */
   version: string;
   /** Architecture of the runtime. */

@@ -892,6 +892,29 @@ export function pathInvalid(path: string, what: string): BundleError {
   return new BundleError("E_PATH_INVALID", what, { path });
 }
 
+/** @param line of the text, from 1; undefined: all of it */
+export function profileInvalid(
+  path: string,
+  line: number | undefined,
+  what: string,
+  details: ErrorDetails = {},
+): BundleError {
+  const place = line === undefined ? path : `${path}:${line}`;
+  return new BundleError("E_PROFILE_INVALID", what, { ...details, path: place });
+}
+
+export function profileRecording(
+  path: string,
+  what: string,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_PROFILE_RECORDING", what, { ...details, path });
+}
+
+export function profileRun(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_PROFILE_RUN", what, { ...details, path });
+}
+
 export function runtimeMissing(path: string, arch: string): BundleError {
   return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
 }

@@ -16,6 +16,7 @@ export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts
 export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";
 export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";
+export { type ProfileResult, profile } from "./api/profile.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
 export type { OutputFormat } from "./config/appimage-options.ts";
@@ -30,9 +31,11 @@ export {
 } from "./config/config-file.ts";
 export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
+export type { ProfileOptions } from "./config/profile-options.ts";
 export { BundleError, type ErrorCode, type FailureText, type OptionNames } from "./errors.ts";
 export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
+export type { StartRun } from "./manifest/start-list.ts";
 export type { Compression, ImageFacts, Progress, Variant } from "./squashfs/squashfs-options.ts";
 export type { Warning, WarningCode } from "./warnings.ts";

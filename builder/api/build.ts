@@ -34,6 +34,7 @@ import type { Tree } from "../tree/tree.ts";
 import { shownWarning, type Warning, warning } from "../warnings.ts";
 import { checkImage } from "./check.ts";
 import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
+import { type NumberOf, planStart, type StartPlan } from "./plan-start.ts";
 
 /** The bundle that was made. */
 export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
@@ -92,12 +93,13 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   const output = await resolveOutput(resolved.output);
   await refuseInside(output, resolved.output, resolved.input);
   return withPrepared(resolved, given, ({ take, ...prepared }) =>
-    write(prepared, output, take ?? packing(prepared.app, prepared.options)),
+    write(prepared, output, take ?? packing(prepared)),
   );
 }
 
 interface Prepared {
   app: App;
+  start: StartPlan;
   appDir: AppDir | undefined;
   options: ResolvedBuildOptions;
   kind: BuildResult["kind"];
@@ -111,14 +113,16 @@ async function withPrepared<T>(
   given: Pick<BuildOptions, "arch">,
   use: (prepared: Prepared) => Promise<T>,
 ): Promise<T> {
-  const withWarnings = async (prepared: Prepared) => {
+  const withStart = async (prepared: Omit<Prepared, "start">, numbers?: NumberOf) => {
     const { app, options } = prepared;
     const more = await namespaceWarnings(app, options, await ownScripts(options.input));
-    return use({ ...prepared, app: { ...app, warnings: [...app.warnings, ...more] } });
+    const start = await planStart(app, options, numbers);
+    const warnings = [...app.warnings, ...more, ...start.warnings];
+    return use({ ...prepared, start, app: { ...app, warnings } });
   };
   if (await holdsImage(resolved.input)) {
-    return withConversion(resolved, given.arch !== undefined, (conversion) =>
-      withWarnings({ ...conversion, kind: "image" }),
+    return withConversion(resolved, given.arch !== undefined, ({ numbers, ...conversion }) =>
+      withStart({ ...conversion, kind: "image" }, numbers),
     );
   }
   const isAppImage = resolved.format === "appimage";
@@ -126,7 +130,7 @@ async function withPrepared<T>(
   const options = isAppImage ? await withAppDirEntry(complete) : complete;
   return withApp(options, async (app) => {
     const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
-    return withWarnings({ app, appDir, options, kind: app.kind });
+    return withStart({ app, appDir, options, kind: app.kind });
   });
 }
 
@@ -146,14 +150,15 @@ async function ownScripts(input: string): Promise<string[]> {
 
 type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
 
-function packing(app: App, options: ResolvedBuildOptions): WriteImage {
-  const image = { ...imageOptions(options), blockCache: path.join(cacheDirectory(), "blocks") };
+function packing({ app, start, options }: Prepared): WriteImage {
+  const blockCache = path.join(cacheDirectory(), "blocks");
+  const image = { ...imageOptions(options), blockCache, first: start.first };
   return (fd, offset) => writeSquashfs(app.tree, { fd, offset }, image);
 }
 
 /** Writes the file and what belongs beside it. */
 async function write(
-  { app, appDir, options, kind }: Prepared,
+  { app, start, appDir, options, kind }: Prepared,
   output: string,
   writeImage: WriteImage,
 ): Promise<BuildResult> {
@@ -163,6 +168,7 @@ async function write(
   const runtime = await readRuntime(program(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
+  for (const line of start.reports) options.onReport?.(line);
   const updates = finished.updateInfo !== undefined;
   const control = updates ? await resolveOutput(`${output}${outputEndings.updates}`) : undefined;
   const complete = async (handle: FileHandle) => {
@@ -170,10 +176,13 @@ async function write(
     if (options.check) await requireClosed(handle, options);
   };
   const whole = { ...finish, complete };
-  const file = await writeRun(output, runtime, invocationOf(app, options, maps), writeImage, whole);
+  const invocation = { ...invocationOf(app, options, maps), ...startOf(start) };
+  const file = await writeRun(output, runtime, invocation, writeImage, whole);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
 }
+
+const startOf = ({ runs }: StartPlan) => (runs === undefined ? {} : { start: runs });
 
 /** Looks at the whole file before it has its name. @throws E_NOT_CLOSED */
 async function requireClosed(
@@ -257,11 +266,12 @@ export async function explain(
   // No file is written, so any name will do for the check of the other options.
   const output = given.output || "unwritten";
   const resolved = { ...resolveBuildOptions({ ...given, output }), explains: true };
-  return withPrepared(resolved, given, async ({ app, appDir, options, kind }) => ({
+  return withPrepared(resolved, given, async ({ app, start, appDir, options, kind }) => ({
     kind,
     summary: app.summary,
     lines: [
       ...app.explain,
+      ...start.explain,
       ...needsLine(recordedNeeds(app, options)),
       ...mapsOf(app.tree, options.maps).map(explainMap),
     ],

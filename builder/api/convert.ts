@@ -24,6 +24,7 @@ import { parsedMaps } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
+import { indexFiles, profileOfRuns } from "../profile/image-files.ts";
 import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
 import { editTree, treeEdits } from "../tree/edits.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "../tree/node.ts";
@@ -50,6 +51,8 @@ export interface Conversion {
   options: ResolvedBuildOptions;
   /** Writes the image as it is; undefined when it has to be packed again. */
   take: ((fd: number, offset: number) => Promise<TakenImage>) | undefined;
+  /** Numbers of inodes in an image that is taken as it is. */
+  numbers: ((node: Node) => number) | undefined;
 }
 
 /** Options that change what is in an image or how it is packed. */
@@ -154,7 +157,7 @@ async function prepare(
       (name) => `${name("entry")}, while the image has an AppRun, which starts the app`,
     );
   }
-  const app = appOf(tree, entry, inspection);
+  const app = { ...appOf(tree, entry, inspection), start: recordedStart(inspection, entries) };
   if (inspection.arch !== undefined && inspection.arch !== options.arch) {
     const message = `the runtime of ${options.input} is for ${inspection.arch}, the bundle for ${options.arch}: programs in the image may not run there`;
     app.warnings = [...app.warnings, warning("W_PROGRAM_MACHINE", message)];
@@ -172,7 +175,8 @@ async function prepare(
     repacks || changed
       ? undefined
       : (fd: number, offset: number) => takeOver(handle, inspection, image, entries, fd, offset);
-  return { app, appDir, options, take };
+  const numbers = take && numbersIn(tree, entries);
+  return { app, appDir, options, take, numbers };
 }
 
 /** @throws E_OPTION_CONFLICT for options that say how an app is made */
@@ -249,6 +253,23 @@ async function extracted(
     if (breath.isDue) await breath.take();
   }
   return tree;
+}
+
+/** What the input says of its start, by paths: an image that is packed again has other numbers. */
+function recordedStart({ manifest }: Inspection, entries: readonly ImageEntry[]) {
+  if (manifest?.start === undefined) return undefined;
+  const profile = profileOfRuns(manifest.start, indexFiles(entries));
+  return { profile, from: "the start list that it has" };
+}
+
+/** How the files of a tree are numbered in the image that it was made of. */
+function numbersIn(tree: Tree, entries: readonly ImageEntry[]): (node: Node) => number {
+  const numbers = new Map(entries.map(({ path, inode }) => [tree.get(path), inode]));
+  return (node) => {
+    const number = numbers.get(node);
+    if (number === undefined) throw errors.internal(new Error("a file of the image has no inode"));
+    return number;
+  };
 }
 
 /** The tree of an image whose contents nobody reads: enough to find what starts. */

@@ -6,6 +6,7 @@ import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import type { LibcRecord } from "../libraries/libc/libc-record.ts";
 import type { FolderMap } from "../manifest/folder-map.ts";
+import type { Profile } from "../profile/profile.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Warning } from "../warnings.ts";
 
@@ -51,6 +52,13 @@ export interface AppRequest {
   readonly workspace: string;
 }
 
+/** A profile that nobody had to name. */
+export interface KnownStart {
+  profile: Profile;
+  /** Where it comes from, for people. */
+  from: string;
+}
+
 /** What goes into a bundle and how it starts. Texts, except paths of the tree, are Unicode. */
 export interface App {
   kind: KindName;
@@ -76,6 +84,10 @@ export interface App {
   openssl?: string | undefined;
   /** A libc that its programs are started by, for each kind of it. */
   libc?: readonly LibcRecord[];
+  /** What is known of its start, in the order of use; a profile of the user's takes its place. */
+  start?: KnownStart | undefined;
+  /** Files that a start needs beside the entrypoint and its libraries: paths of the tree, in order. */
+  first?: readonly string[];
   /** One line: what it is and why. */
   summary: string;
   /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */

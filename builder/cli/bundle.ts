@@ -11,6 +11,7 @@ import { extractCommand } from "./commands/extract-command.ts";
 import { inspectCommand } from "./commands/inspect-command.ts";
 import { mountCommand } from "./commands/mount-command.ts";
 import { packCommand } from "./commands/pack-command.ts";
+import { profileCommand } from "./commands/profile-command.ts";
 import { runtimeCommand } from "./commands/runtime-command.ts";
 import { umountCommand } from "./commands/umount-command.ts";
 import { verifyCommand } from "./commands/verify-command.ts";
@@ -29,6 +30,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   inspect: inspectCommand,
   mount: mountCommand,
   pack: packCommand,
+  profile: profileCommand,
   runtime: runtimeCommand,
   umount: umountCommand,
   verify: verifyCommand,

@@ -10,8 +10,8 @@ interface CommandSpec {
   readonly name: CommandName;
   readonly usage: string;
   readonly arguments: readonly { readonly name: string; readonly optional?: boolean }[];
-  /** What stands behind `--`, which such a command needs. */
-  readonly rest?: { readonly name: string };
+  /** What stands behind `--`, which such a command needs unless it is optional. */
+  readonly rest?: { readonly name: string; readonly optional?: boolean };
   readonly options: readonly OptionSpec[];
 }
 
@@ -234,7 +234,7 @@ function checkCount(args: Arguments, command: CommandSpec, usage: string): void 
     const hint = command.rest && `${command.rest.name} stands behind --.`;
     throw errors.argument(`"${surplus}" is one argument too many`, usage, hint);
   }
-  if (command.rest !== undefined && (rest ?? []).length === 0) {
+  if (command.rest !== undefined && !command.rest.optional && (rest ?? []).length === 0) {
     throw errors.argument(`-- and ${command.rest.name} behind it are missing`, usage);
   }
 }

@@ -6,6 +6,7 @@ import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
+import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
 import { type CommandName, checkImageChoices, checkOption, checkOptions } from "./validate.ts";
@@ -68,6 +69,10 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   gconv?: readonly string[] | undefined;
   /** Pack devices and fifos too. Default false: they are an error. */
   devices?: boolean | undefined;
+  /** Profile of a start: what it names stands first in the image and is made ready before it is asked for. */
+  profile?: string | undefined;
+  /** Whether the bundle says what a start reads, by a profile or by what is known of an interpreter. Default true. */
+  startList?: boolean | undefined;
   /** Default: this machine's. */
   arch?: Architecture | undefined;
   /** Give the app a private, writable copy of the image, gone at exit. Default false. */
@@ -148,7 +153,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     throw errors.optionConflict(what);
   }
   return {
-    ...options,
+    ...withoutProfile(options),
     name: checkedName("build", options.name ?? defaultName(options.input)),
     args: options.args ?? [],
     env: (options.env ?? []).map(checkedVariable),
@@ -160,6 +165,13 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     arch: checkedArch("build", options.arch),
     format: resolveFormat(options, options.output),
   };
+}
+
+/** A profile in the folder that is packed is no part of the app. */
+function withoutProfile(options: BuildOptions): BuildOptions {
+  if (options.profile === undefined) return options;
+  const glob = globBelow(options.input, options.profile);
+  return glob === undefined ? options : { ...options, exclude: [...(options.exclude ?? []), glob] };
 }
 
 /**

@@ -1,8 +1,12 @@
 /** Options of the command line and of a configuration file → one set. */
+import { statSync } from "node:fs";
 import path from "node:path";
-import { escapeGlob } from "../tree/exclusion.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { findConfig, type LoadedConfig, loadConfig } from "./config-file.ts";
+import { globBelow } from "./glob-below.ts";
+
+/** Name of a profile that need not be named. */
+const START_PROFILE = "start.profile";
 
 /** Options of a command line; what is undefined was not given. */
 export type GivenOptions = {
@@ -38,14 +42,22 @@ export async function configuredOptions(
   const found =
     none || named !== undefined || !given.input ? undefined : await findConfig(given.input);
   const config = named ?? found;
-  if (config === undefined) {
-    return {
-      options: { ...set(given), input: given.input ?? "", output: given.output ?? "" },
-      config,
-    };
-  }
-  const loaded = await loadConfig(config);
-  return { options: merged(given, loaded), config };
+  const options =
+    config === undefined
+      ? { ...set(given), input: given.input ?? "", output: given.output ?? "" }
+      : merged(given, await loadConfig(config));
+  return { options: withProfile(options, config), config };
+}
+
+/** The profile that lies beside the configuration file, or in the folder that is packed. */
+function withProfile(options: BuildOptions, config: string | undefined): BuildOptions {
+  if (options.profile !== undefined) return options;
+  const dirs = [...(config === undefined ? [] : [path.dirname(config)]), options.input];
+  const profile = dirs
+    .filter((dir) => dir !== "")
+    .map((dir) => path.join(dir, START_PROFILE))
+    .find(isFile);
+  return profile === undefined ? options : { ...options, profile };
 }
 
 function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOptions {
@@ -60,9 +72,16 @@ function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOpti
     ...set(given),
     input,
   };
-  const inside = path.relative(path.resolve(input), file);
-  if (inside.split(path.sep)[0] === "..") return result;
-  return { ...result, exclude: [...(result.exclude ?? []), escapeGlob(inside)] };
+  const glob = globBelow(input, file);
+  return glob === undefined ? result : { ...result, exclude: [...(result.exclude ?? []), glob] };
+}
+
+function isFile(file: string): boolean {
+  try {
+    return statSync(file).isFile();
+  } catch {
+    return false; // What is wrong with the folder, its scan says.
+  }
 }
 
 function set(given: GivenOptions): Partial<BuildOptions> {

@@ -1,5 +1,5 @@
 /** Programs that a build starts: tools of the host, our own runtime, the Node that is packed. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { errnoCode } from "../errors.ts";
 
 export interface CommandResult {
@@ -35,8 +35,21 @@ export interface CommandOptions {
   outlives?: boolean;
 }
 
-/** Those that end with this process; a process gets its signals as a whole, so the list is one too. */
-const running = new Set<ChildProcess>();
+/** How those end that end with this process; a process gets its signals as a whole, so the list is one too. */
+const running = new Set<() => void>();
+
+/**
+ * Has something that was started ended together with this process, by `end`, which must not wait for
+ * anything of it.
+ *
+ * @returns to be called when it has ended
+ */
+export function endWithProcess(end: () => void): () => void {
+  // Each has an entry of its own, whatever it is ended by.
+  const entry = () => end();
+  running.add(entry);
+  return () => running.delete(entry);
+}
 
 /**
  * Runs a program to its end, whatever that is.
@@ -63,7 +76,7 @@ export function runCommand(
         ...(statusPipe ? ["pipe" as const] : []),
       ],
     });
-    if (!outlives) running.add(child);
+    const forget = outlives ? () => {} : endWithProcess(() => child.kill("SIGTERM"));
     const texts = ["", "", "", ""];
     for (const index of [1, 2, 3]) {
       const stream = child.stdio[index] as NodeJS.ReadableStream | null | undefined;
@@ -74,7 +87,7 @@ export function runCommand(
     const end = () => child.kill("SIGTERM");
     signal?.addEventListener("abort", end, { once: true });
     const ended = () => {
-      running.delete(child);
+      forget();
       signal?.removeEventListener("abort", end);
     };
     child.on("error", (cause) => {
@@ -123,6 +136,6 @@ export function runCommandSync(
 
 /** Ends what runs for this process and would be left alone by its end. */
 export function endCommands(): void {
-  for (const child of running) child.kill("SIGTERM");
+  for (const end of running) end();
   running.clear();
 }

@@ -53,7 +53,7 @@ export async function writeContents(
   resolved: ResolvedOptions,
   options: WriteOptions,
 ): Promise<Contents> {
-  const files = layoutOrder(planned);
+  const files = layoutOrder(planned, options.first);
   const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
   const cache = new BlockCache(options.blockCache, resolved);
   const blocks = await cache.open(files);

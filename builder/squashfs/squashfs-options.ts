@@ -7,6 +7,7 @@ import {
   environment,
   squashfsFormat,
 } from "../generated/spec.ts";
+import type { Node } from "../tree/node.ts";
 
 /** Codecs of an image. */
 export type Compression = (typeof configKeys.properties.compression.enum)[number];
@@ -49,6 +50,8 @@ export interface WriteOptions {
   owners?: { uid: number; gid: number } | "keep";
   /** Whether extended attributes of the tree are stored. Default true. */
   xattrs?: boolean;
+  /** Files whose contents come first, in this order. */
+  first?: readonly Node[];
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number;
   /**

@@ -123,6 +123,8 @@ function givenOptions(args: Arguments): GivenOptions {
     chmod: list("chmod"),
     devices: on("devices"),
     xattrs: off("no-xattrs"),
+    profile: args.text("profile"),
+    startList: off("no-start-list"),
     threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     writable: on("writable"),

@@ -59,3 +59,31 @@ describe("options of the command line and of a file", () => {
     expect(gone.options).toEqual({ input: "/gone", output: "", name: "x" });
   });
 });
+
+describe("start.profile", () => {
+  const profile = async (given: { input: string; profile?: string }, file?: string) =>
+    (await configuredOptions(given, { file, none: false })).options.profile;
+
+  test("lies beside the configuration file, or in the folder that is packed", async () => {
+    const input = app({});
+    expect(await profile({ input })).toBeUndefined();
+    writeFiles(input, { "start.profile": "version 1\n" });
+    expect(await profile({ input })).toBe(path.join(input, "start.profile"));
+    const elsewhere = app({});
+    const config = path.join(elsewhere, "bundle.config.json");
+    expect(await profile({ input }, config)).toBe(path.join(input, "start.profile"));
+    writeFiles(elsewhere, { "start.profile": "version 1\n" });
+    expect(await profile({ input }, config)).toBe(path.join(elsewhere, "start.profile"));
+  });
+
+  test("is not looked for where another is named, and a folder or a single file has none", async () => {
+    const input = app({ profile: "other" });
+    writeFiles(input, { "start.profile": "version 1\n" });
+    expect(await profile({ input })).toBe(path.join(input, "other"));
+    expect(await profile({ input, profile: "named" })).toBe("named");
+    expect(await profile({ input: path.join(input, "start.profile") })).toBeUndefined();
+    const folder = app({});
+    writeFiles(folder, { "start.profile": { folder: true } });
+    expect(await profile({ input: folder })).toBeUndefined();
+  });
+});

@@ -23,6 +23,7 @@ function expected(code: string): string[] {
 /** What an example needs of the machine, by the function that it is of. */
 const needs: Record<string, Need[]> = {
   mount: missing("fuse") === undefined ? ["fuse"] : ["loop"],
+  profile: ["fuse"],
 };
 
 describe("an example is right:", () => {

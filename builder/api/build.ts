@@ -153,7 +153,12 @@ type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImag
 function packing({ app, start, options }: Prepared): WriteImage {
   const blockCache = path.join(cacheDirectory(), "blocks");
   const image = { ...imageOptions(options), blockCache, first: start.first };
-  return (fd, offset) => writeSquashfs(app.tree, { fd, offset }, image);
+  return (fd, offset) => {
+    const { files, contentBytes } = sizes(app.tree);
+    const size = `${(contentBytes / (1 << 20)).toFixed(1)} MiB`;
+    options.onStep?.(`compressing ${size} in ${files} files`);
+    return writeSquashfs(app.tree, { fd, offset }, image);
+  };
 }
 
 /** Writes the file and what belongs beside it. */

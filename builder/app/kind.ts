@@ -45,8 +45,10 @@ export interface AppRequest {
   /** Why the input is of this kind, in a few words: "as asked for", "it starts with #!". */
   why: string;
   options: ResolvedBuildOptions;
-  /** Says what takes time, one line each. */
+  /** Says what is to be known, one line each. */
   report(line: string): void;
+  /** Says what begins. */
+  step(what: string): void;
   signal?: AbortSignal | undefined;
   /** Private temporary folder, made when it is first asked for, removed by the pipeline. */
   readonly workspace: string;

@@ -39,6 +39,7 @@ export async function withApp<T>(
       why,
       options,
       report: options.onReport ?? (() => {}),
+      step: options.onStep ?? (() => {}),
       ...(options.signal && { signal: options.signal }),
       get workspace() {
         return workspace.path;

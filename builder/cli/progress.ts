@@ -1,4 +1,4 @@
-/** A progress bar for work that turns out to be long, on a terminal only. */
+/** What is seen of work that turns out to be long: a progress bar on a terminal, else a line. */
 import { Presets, SingleBar } from "cli-progress";
 import { environment } from "../generated/spec.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
@@ -28,6 +28,34 @@ export interface ProgressBar {
 function wanted(): boolean {
   const { [environment.CI]: ci, TERM } = process.env;
   return process.stderr.isTTY === true && !ci && TERM !== "dumb";
+}
+
+/** Work that has shown nothing for as long as this is named where there is no bar. Milliseconds. */
+const SILENCE = 2000;
+
+export interface Notices {
+  /** Says what begins, which ends what began before. */
+  step: (what: string) => void;
+  /** Nothing goes on any more. */
+  stop: () => void;
+}
+
+/**
+ * Names what takes long, one line each, for who reads a log: a first build fetches, strips and compresses for
+ * many seconds.
+ *
+ * @param say prints a line
+ */
+export function notices(say: (line: string) => void): Notices {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => clearTimeout(timer);
+  return {
+    step(what) {
+      stop();
+      if (!wanted()) timer = setTimeout(() => say(`${what} ...`), SILENCE).unref();
+    },
+    stop,
+  };
 }
 
 /** Starts to watch; nothing is shown before `PATIENCE` is over. */

@@ -15,7 +15,9 @@ import { nearest } from "./nearest-name.ts";
 import { checkOption } from "./validate.ts";
 
 /** What a configuration file may hold: all options of a build but callbacks. */
-export type BundleConfig = Partial<Omit<BuildOptions, "onProgress" | "onReport" | "signal">> & {
+export type BundleConfig = Partial<
+  Omit<BuildOptions, "onProgress" | "onReport" | "onStep" | "signal">
+> & {
   /** Not looked at: the schema, for editors. */
   $schema?: string;
 };

@@ -30,6 +30,7 @@ interface Rule {
 const callbacks: Readonly<Record<string, { expected: string; fits(value: unknown): boolean }>> = {
   onProgress: { expected: "a function", fits: (value) => typeof value === "function" },
   onReport: { expected: "a function", fits: (value) => typeof value === "function" },
+  onStep: { expected: "a function", fits: (value) => typeof value === "function" },
   signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
 };
 

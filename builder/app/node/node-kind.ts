@@ -79,12 +79,16 @@ async function prepareWith(
   const version = exactVersion(options.node ?? DEFAULT_NODE, target);
   const node = version ?? (await finding)?.version;
   const sources: Sources = { entry, target, node, runs, request, reader };
+  const wanted = options.node ?? DEFAULT_NODE;
+  const getting = wanted === "none" ? "" : `getting Node ${wanted}, and `;
+  request.step(`${getting}looking at what the app imports`);
   const flags = await startFlags(reader, entry, source, runs);
   const why = options.bundle === "none" ? "as asked for" : asItIsReason(flags);
   const prepared = await (why === undefined
     ? prepareBundled(sources)
     : prepareUnbundled(sources, why));
   const interpreter = await finding;
+  request.step("collecting the files of the app");
   const isBundled = prepared.how === "bundled";
   if (!isBundled) {
     for (const flag of flags.compilers) await takeFile(flags, entry.dir, flag);
@@ -230,7 +234,7 @@ interface CompileCache {
 }
 
 async function compileCache(
-  { options, workspace, report }: AppRequest,
+  { options, workspace, report, step }: AppRequest,
   image: NodeAppTree,
   interpreter: Interpreter | undefined,
   { compiled }: Prepared,
@@ -245,6 +249,7 @@ async function compileCache(
   if (refusal !== undefined) return none(`, ${refusal}`);
   if (options.arch !== hostArchitecture()) return none(", that Node does not run here");
   const placed = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
+  step("compiling the app's code by the Node that is packed");
   try {
     const { name } = options;
     const request = { workspace, name, interpreter, flags: others, files: placed };

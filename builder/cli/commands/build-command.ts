@@ -11,7 +11,7 @@ import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, note, print, printable, printJson } from "../print.ts";
-import { progressBar } from "../progress.ts";
+import { notices, progressBar } from "../progress.ts";
 import { manifestJson } from "../show.ts";
 import {
   parseArch,
@@ -46,8 +46,12 @@ export async function buildCommand(args: Arguments): Promise<void> {
     return;
   }
   const bar = progressBar();
-  const callbacks = { onProgress: bar.update, onReport: note };
-  const result = await build({ ...options, ...callbacks }).finally(bar.stop);
+  const slow = args.flag("json") ? undefined : notices(note);
+  const callbacks = { onProgress: bar.update, onReport: note, onStep: slow?.step };
+  const result = await build({ ...options, ...callbacks }).finally(() => {
+    bar.stop();
+    slow?.stop();
+  });
   for (const one of result.warnings) note(`warning: ${shownWarning(one)}`);
 
   if (args.flag("json")) {

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { progressBar } from "../../../builder/cli/progress.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { notices, progressBar } from "../../../builder/cli/progress.ts";
 
 const half = { bytes: 512, totalBytes: 1024, files: 1, totalFiles: 2 };
 const wasTerminal = process.stderr.isTTY;
@@ -52,4 +52,32 @@ test.each([
 ])("nothing is shown with %s=%s", (name, value) => {
   vi.stubEnv(name, value);
   expect(shownAfter(600, true)).toBe("");
+});
+
+describe("what takes long is named", () => {
+  /** Two steps of so many milliseconds. */
+  function said(isTerminal: boolean, ...steps: number[]): string[] {
+    process.stderr.isTTY = isTerminal;
+    const lines: string[] = [];
+    const { step, stop } = notices((line) => lines.push(line));
+    for (const [index, milliseconds] of steps.entries()) {
+      step(`step ${index}`);
+      vi.advanceTimersByTime(milliseconds);
+    }
+    stop();
+    vi.advanceTimersByTime(10_000);
+    return lines;
+  }
+
+  test("once, in a pipe", () => {
+    expect(said(false, 1900, 9000, 100, 2100)).toEqual(["step 1 ...", "step 3 ..."]);
+  });
+
+  test("not on a terminal, which has the bar", () => {
+    expect(said(true, 9000)).toEqual([]);
+  });
+
+  test("not when all is short", () => {
+    expect(said(false, 1900, 1900)).toEqual([]);
+  });
 });

@@ -49,7 +49,11 @@ export const belongs = {
   "runtime/kernel": ["test/runner/privileges.test.ts", "test/security/setuid.test.ts"],
   "runtime/kernel/policy.c": ["test/runner/policy.test.ts"],
   "runtime/kernel/trusted_path.c": ["test/security/paths-walk.test.ts"],
-  "runtime/libc": ["test/runtime/print.test.ts", "test/runner/usage.test.ts"],
+  "runtime/libc": [
+    "test/runtime/print.test.ts",
+    "test/runtime/libc.test.ts",
+    "test/runner/usage.test.ts",
+  ],
   "runtime/mount": ["test/runtime/refusal.test.ts", "test/runtime/mount.test.ts"],
   "runtime/process": ["test/runtime/sandbox.test.ts"],
   "runtime/share": ["test/runner/linger.test.ts", "test/runtime/share.test.ts"],

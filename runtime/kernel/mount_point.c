@@ -42,6 +42,20 @@ int mount_point_open(const struct identity *identity, const char *target)
 	return steal_fd(&fd);
 }
 
+int mount_point_real(const char *path, int flags)
+{
+	char real[PATH_MAX];
+	OWNED_FD fd = open(path, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || descriptor_path(fd, real, sizeof real) < 0)
+		return -1;
+	if (strcmp(real, path) != 0) {
+		errno = ESTALE;
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
 int mount_at(const struct identity *identity, int dir, const char *name,
 	     const struct mount_call *call)
 {

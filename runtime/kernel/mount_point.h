@@ -31,6 +31,12 @@ struct mount_call {
  */
 int mount_point_open(const struct identity *identity, const char *target);
 
+/*
+ * Opens a directory by a path that was found to have no links on the way, for reading or by O_PATH. Returns a
+ * descriptor, or -1 and errno (ESTALE: somebody has put one there since).
+ */
+int mount_point_real(const char *path, int flags);
+
 /* Mounts at `target`. Returns 0, or -1 and errno. */
 int mount_point_mount(const struct identity *identity, const char *target,
 		      const struct mount_call *call);

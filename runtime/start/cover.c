@@ -17,6 +17,7 @@
 #include "kernel/mount_point.h"
 
 #define NEW_ROOT ".maps/root"
+#define NEW_COVER ".maps/cover"
 #define NEW_NAMES ".maps/names" /* the lower layer of an overlay */
 
 /* A directory and what is put together in its place. */
@@ -111,7 +112,13 @@ static int take_entries(struct covering *covering)
 
 	if (!dir)
 		return -1;
-	for (struct dirent *entry; result == 0 && (entry = readdir(dir));) {
+	while (result == 0) {
+		errno = 0;
+		struct dirent *entry = readdir(dir);
+		if (!entry) {
+			result = errno ? -1 : 0; /* a list that breaks off is no whole one */
+			break;
+		}
 		snprintf(covering->entry, sizeof covering->entry, "%s", entry->d_name);
 		result = take_entry(covering, entry);
 	}
@@ -143,14 +150,14 @@ static int add_directory(const struct cover *cover, const char *name)
 }
 
 /* The directory is the upper one of its layers, so the merged one has its owner and mode. */
-static int mount_overlay(struct covering *covering, unsigned number)
+static int mount_overlay(struct covering *covering, unsigned number, const char *place)
 {
 	const struct cover *cover = covering->cover;
 	char name[sizeof NEW_NAMES + 16], from[48], lower[48], options[128];
 	struct statvfs st;
 
 	snprintf(name, sizeof name, NEW_NAMES "%u", number);
-	if (add_directory(cover, ".maps") < 0 || add_directory(cover, name) < 0)
+	if (add_directory(cover, name) < 0)
 		return -1;
 	OWNED_FD names = openat(cover->procdir->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (names < 0 || make_names(cover, names) < 0 || fstatvfs(covering->from, &st) < 0)
@@ -161,7 +168,7 @@ static int mount_overlay(struct covering *covering, unsigned number)
 	const struct mount_call call = { "fuselage", "overlay",
 					 MS_RDONLY | (st.f_flag & (ST_NOSUID | ST_NOEXEC)),
 					 options };
-	return mount_at(cover->identity, covering->from, ".", &call);
+	return mount_point_mount(cover->identity, place, &call);
 }
 
 static int mount_tmpfs(const struct covering *covering, const char *place)
@@ -195,19 +202,34 @@ static int fill(struct covering *covering, const char *place)
 	return mount_point_read_only(cover->identity, place);
 }
 
-/* In an overlay the kernel refuses, by EINVAL, whatever has mounts below that it may not part from it. */
+/*
+ * What is put together lies in the start's own directories, whose names nobody else can change, and comes
+ * to its place by the descriptor of the directory: whoever owns a folder on the way there could exchange it
+ * meanwhile, and have entries made elsewhere. While it is put together it is not to be found by the binds
+ * that it is made of, which may have the start's directories among them.
+ *
+ * In an overlay the kernel refuses, by EINVAL, whatever has mounts below that it may not part from it.
+ */
 static int cover_in_place(struct covering *covering, const char **where)
 {
 	static unsigned number;
-	const char *directory = covering->cover->directory;
+	const struct cover *cover = covering->cover;
+	char name[sizeof NEW_COVER + 16], place[PATH_MAX + sizeof name], target[48];
 
-	covering->overlay = mount_overlay(covering, number++) == 0;
+	snprintf(name, sizeof name, NEW_COVER "%u", ++number);
+	snprintf(place, sizeof place, "%s/%s", cover->procdir->path, name);
 	*where = "tmpfs";
-	if (!covering->overlay && mount_tmpfs(covering, directory) < 0)
+	if (add_directory(cover, ".maps") < 0 || add_directory(cover, name) < 0)
 		return -1;
-	if (fill(covering, directory) == 0)
+	covering->overlay = mount_overlay(covering, number, place) == 0;
+	if (!covering->overlay && mount_tmpfs(covering, place) < 0)
+		return -1;
+	descriptor_link(target, sizeof target, covering->from, ".");
+	if (mount(NULL, place, NULL, MS_UNBINDABLE, NULL) == 0 && fill(covering, place) == 0 &&
+	    mount(NULL, place, NULL, MS_PRIVATE, NULL) == 0 &&
+	    mount(place, target, NULL, MS_MOVE, NULL) == 0)
 		return 0;
-	mount_point_unmount(covering->cover->identity, directory);
+	mount_point_unmount(cover->identity, place);
 	return -1;
 }
 
@@ -262,7 +284,7 @@ static int open_again(struct procdir *procdir)
 int cover_directory(const struct cover *cover, const char **where)
 {
 	static char entry[NAME_MAX + 1];
-	OWNED_FD from = open(cover->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWNED_FD from = mount_point_real(cover->directory, O_RDONLY);
 	struct covering covering = { .cover = cover, .from = from, .to = -1 };
 	int result;
 

@@ -254,6 +254,8 @@ static int place_map(const struct start *start, const struct map *map, struct fa
 	static const struct mount_call mark = { MARK, "tmpfs", MS_RDONLY, "mode=0755" };
 	const struct archive *archive = &start->invocation.archives[map->archive];
 	OWNED_FD folder = open_source(archive->target, map);
+	/* Both mounts are on this one, the second on top: its name may lead elsewhere by now. */
+	OWNED_FD place = mount_point_real(map->place, O_PATH);
 	char source[48];
 
 	if (folder < 0)
@@ -261,8 +263,8 @@ static int place_map(const struct start *start, const struct map *map, struct fa
 				  map->text, (int)map->source_size, map->source, archive->name);
 	descriptor_link(source, sizeof source, folder, ".");
 	const struct mount_call bind = { source, NULL, MS_BIND, NULL };
-	if (mount_point_mount(&start->identity, map->place, &mark) == 0 &&
-	    mount_point_mount(&start->identity, map->place, &bind) == 0)
+	if (place >= 0 && mount_at(&start->identity, place, ".", &mark) == 0 &&
+	    mount_at(&start->identity, place, ".", &bind) == 0)
 		return 0;
 	return fail_errno(failure, FUSELAGE_E_MAP_REFUSED, "%.300s: mount at %.300s", map->text,
 			  map->place);

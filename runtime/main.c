@@ -89,6 +89,14 @@ static void tell_kept_out(const struct start *start)
 			start->needs, start->kept_out.text);
 }
 
+/* In setuid-root mode nothing of the caller's is written to with root's rights, nor read. */
+static bool is_learning(const struct start *start)
+{
+	const char *wanted = getenv(ENV_FUSELAGE_LEARN);
+
+	return !start->identity.caller.setuid && !(wanted && strcmp(wanted, "0") == 0);
+}
+
 /* Everything from opened archives to mounted ones. */
 static int prepare(struct start *start, struct failure *failure)
 {
@@ -99,6 +107,8 @@ static int prepare(struct start *start, struct failure *failure)
 	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    record_begin(start, failure) < 0)
 		return -1;
+	start->mounting.starts = true;
+	start->mounting.learn = is_learning(start);
 	if (mount_archives(start, failure) < 0) {
 		record_abandon(start);
 		return -1;

@@ -308,6 +308,8 @@ void archive_from_bundle(struct archive *archive, const struct bundle *bundle)
 		.size = bundle->image_offset + manifest->image_size,
 		.fs = bundle->fs,
 		.reader = bundle->reader,
+		.start = manifest->start,
+		.start_size = manifest->start_size,
 	};
 	if (manifest->mount_at)
 		name = manifest->mount_at + sizeof FIXED_DIRECTORY; /* and the slash */

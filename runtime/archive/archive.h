@@ -37,6 +37,8 @@ struct archive {
 	uint64_t size; /* of the file, bytes */
 	struct sqfs fs;
 	struct sqfs_reader *reader;
+	const uint8_t *start; /* list of what a start reads (fuse/start_list.h), or NULL */
+	size_t start_size;
 };
 
 /* Only the runner has what reads them. */

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "flavour/flavour.h"
+#include "libc/base64.h"
 #include "generated/names.h"
 
 #define HEADER_SIZE FUSELAGE_MANIFEST_HEADER_SIZE
@@ -107,6 +108,17 @@ static bool is_component(const char *name)
 	return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* A hint: one that cannot be read is none. */
+static void take_start(struct manifest *manifest, const char *text)
+{
+	size_t length = strlen(text);
+
+	free(manifest->start);
+	manifest->start = malloc(length / 4 * 3 + 3);
+	manifest->start_size = manifest->start ? base64_decode_text(text, length, manifest->start) :
+						 0;
+}
+
 static int take(struct manifest *manifest, const char *file, const struct record *record,
 		struct failure *failure)
 {
@@ -171,6 +183,9 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		return 0;
 	case FUSELAGE_MANIFEST_OPENSSL:
 		manifest->openssl = record->value;
+		return 0;
+	case FUSELAGE_MANIFEST_START:
+		take_start(manifest, record->value);
 		return 0;
 	case FUSELAGE_MANIFEST_LIBC:
 		if (manifest->libc_count < sizeof manifest->libcs / sizeof *manifest->libcs)

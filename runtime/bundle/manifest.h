@@ -36,6 +36,8 @@ struct manifest {
 	bool runtime_options;
 	const char *libcs[2]; /* what is said of each libc in the image: glibc, musl */
 	size_t libc_count;
+	uint8_t *start; /* start list (fuse/start_list.h), not checked yet; or NULL */
+	size_t start_size;
 	const char *openssl; /* folder that an OpenSSL in the image was compiled for, or NULL */
 	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */

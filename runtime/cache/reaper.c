@@ -1,5 +1,4 @@
 /* The cleaner of the cache: a process that nobody waits for. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +23,6 @@
 #define DAY 86400
 #define HOUR 3600
 #define IN_USE 60 /* seconds: whatever the limit says, somebody is starting from it */
-#define DAYS_DEFAULT 30
-#define DAYS_MAX 100000
 
 struct reaper {
 	int cache;
@@ -33,21 +30,6 @@ struct reaper {
 	time_t now;
 	time_t max_age; /* seconds */
 };
-
-/* Returns seconds, 0 for never. */
-static time_t max_age(void)
-{
-	const char *text = getenv(ENV_FUSELAGE_CACHE_MAX_AGE_DAYS);
-	char *end;
-
-	if (!text || !isdigit((unsigned char)*text))
-		return DAYS_DEFAULT * DAY;
-	errno = 0;
-	unsigned long days = strtoul(text, &end, 10);
-	if (*end || errno || days > DAYS_MAX)
-		return DAYS_DEFAULT * DAY;
-	return (time_t)days * DAY;
-}
 
 /* Says whether the day's turn is ours, and takes it. */
 static bool take_turn(int cache)
@@ -212,7 +194,7 @@ static int reaper_main(void *argument)
 void cache_reap(const char *home, const struct caller *caller)
 {
 	struct failure ignored = { 0 };
-	struct reaper reaper = { .caller = caller, .now = time(NULL), .max_age = max_age() };
+	struct reaper reaper = { .caller = caller, .now = time(NULL), .max_age = cache_max_age() };
 	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, caller, false,
 							       FUSELAGE_E_CACHE, &ignored) :
 					  -1;

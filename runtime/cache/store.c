@@ -1,13 +1,20 @@
 #include "cache/store.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "generated/names.h"
 #include "kernel/trusted_path.h"
+
+#define DAY 86400
+#define DAYS_DEFAULT 30
+#define DAYS_MAX 100000
 
 int cache_open_directory(const char *home, const struct caller *caller, bool make,
 			 enum fuselage_code code, struct failure *failure)
@@ -54,4 +61,18 @@ int cache_lock(int cache, const char *key, bool wait)
 bool cache_is_ours(const struct stat *st, uid_t uid)
 {
 	return S_ISREG(st->st_mode) && st->st_uid == uid && !(st->st_mode & 022);
+}
+
+time_t cache_max_age(void)
+{
+	const char *text = getenv(ENV_FUSELAGE_CACHE_MAX_AGE_DAYS);
+	char *end;
+
+	if (!text || !isdigit((unsigned char)*text))
+		return DAYS_DEFAULT * DAY;
+	errno = 0;
+	unsigned long days = strtoul(text, &end, 10);
+	if (*end || errno || days > DAYS_MAX)
+		return DAYS_DEFAULT * DAY;
+	return (time_t)days * DAY;
 }

@@ -31,4 +31,7 @@ int cache_lock(int cache, const char *key, bool wait);
 /* A regular file of `uid` that nobody else can write to. */
 bool cache_is_ours(const struct stat *st, uid_t uid);
 
+/* Seconds after which what nobody has used goes, by FUSELAGE_CACHE_MAX_AGE_DAYS; 0: never. */
+time_t cache_max_age(void);
+
 #endif

@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/inherited.h"
 #include "base/owned.h"
 #include "process/empty_namespace.h"
 #include "process/sandbox.h"
 #include "fuse/threads.h"
+#include "cache/starts.h"
 #include "generated/names.h"
 
 /* The only descriptors that a server starts with. */
@@ -77,6 +79,15 @@ struct task {
 	int socket;
 };
 
+/* What is noted of this start, and for how long. */
+static void begin_start(struct fuse_server *server, bool output)
+{
+	server->settling.began = clock_milliseconds();
+	atomic_store(&server->settling.done, !output && !server->list);
+	reads_init(&server->reads, output ? SERVER_OUTPUT : -1,
+		   server->recording ? READS_RECORDED : START_LIST_RUNS);
+}
+
 static int server_main(void *argument)
 {
 	const struct task *task = argument;
@@ -91,7 +102,9 @@ static int server_main(void *argument)
 		.uid = identity->uid,
 		.gid = identity->gid,
 		.end = PTHREAD_MUTEX_INITIALIZER,
-		.recording = service->record >= 0,
+		.recording = service->record,
+		.list = service->list,
+		.list_size = service->list_size,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.ready = tell_ready,
 		.ready_socket = SERVER_SOCKET,
@@ -106,18 +119,23 @@ static int server_main(void *argument)
 		_exit(1);
 	if (privileges_drop(&identity->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
-	close_all_but(task->socket, fs.fd, service->record);
+	close_all_but(task->socket, fs.fd, service->output);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
 	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
-	sandbox_drop_rights(SERVER_DESCRIPTORS + server.recording,
-			    server.recording ? READS_FILE_MOST : 0);
-	reads_init(&server.reads, server.recording ? SERVER_OUTPUT : -1, READS_RECORDED);
+	bool output = service->output >= 0;
+	sandbox_drop_rights(SERVER_DESCRIPTORS + output, !output	 ? 0 :
+							 service->record ? READS_FILE_MOST :
+									   LEARN_FILE_MOST);
+	begin_start(&server, output);
 	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS_MAX);
 	worker = server.cache && has_memory(service->cache_bytes) ? fuse_worker_new(&server) : NULL;
+	if (worker && server.list)
+		prefetch_start(&server, server.list, server.list_size,
+			       (service->cache_bytes >> fs.super.block_log) / 2);
 	server.device = receive_descriptor(SERVER_SOCKET);
 	if (server.device < 0)
 		_exit(0); /* the starter took another way, or died */

@@ -22,7 +22,10 @@ struct fuse_service {
 	size_t cache_bytes; /* of decompressed file contents */
 	bool one_owner; /* every file is shown as the caller's */
 	int host_namespace; /* where it lives: /proc/<pid>/ns/mnt of the host, or FUSE_SERVER_* */
-	int record; /* file that its READs are written to when the mount ends (reads.h), or -1 */
+	bool record; /* `output` is for its READs, when the mount ends (reads.h) */
+	int output; /* file for them, or for what it learns (learn.h); -1: none */
+	const uint8_t *list; /* start list of the image (start_list.h), or NULL */
+	size_t list_size; /* bytes */
 };
 
 /* In place of a descriptor of the host's namespace. */

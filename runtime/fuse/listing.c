@@ -35,8 +35,10 @@ static bool add_entry(struct listing *listing, const char *name, size_t length, 
 	memset(at, 0, size);
 	if (listing->plus) {
 		struct fuse_entry_out out = { 0 }; /* "." and "..": no node to look up */
-		if (inode)
+		if (inode) {
 			fuse_fill_entry(listing->worker->server, inode, &out);
+			prefetch_known(&listing->worker->server->prefetch, inode->number);
+		}
 		memcpy(at, &out, sizeof out);
 		at += sizeof out;
 	}

@@ -114,6 +114,8 @@ static void lookup(struct fuse_worker *worker, const struct fuse_request *reques
 		}
 		if (found == 0)
 			found = sqfs_inode_read(worker->reader, entry.ref, &inode);
+		if (found == 0)
+			prefetch_known(&worker->server->prefetch, inode.number);
 		error = found ? fuse_errno(worker, found) : 0;
 	}
 	if (!error)

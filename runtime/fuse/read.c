@@ -1,6 +1,7 @@
 /* READ, and what the helper is told after it. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "fuse/operations.h"
 
 /*
@@ -42,6 +43,9 @@ static void expect_more(struct fuse_worker *worker, const struct fuse_request *r
 		return;
 	if ((end & mask) && inode->fragment != SQFS_NO_ENTRY)
 		expect_fragment(server, inode->fragment);
+	/* What is stored is not asked for, and so not learned. */
+	if (!server->list && !atomic_load_explicit(&server->settling.done, memory_order_relaxed))
+		return;
 	if (readahead_files_in_order(&server->helper.files, inode)) {
 		job.kind = JOB_FILES;
 		readahead_post(&server->helper, &job);
@@ -74,6 +78,23 @@ static bool is_spent(const struct fuse_server *server, const struct sqfs_inode *
 	return !tail && (start & mask) == 0 && ((end & mask) == 0 || end == inode->size);
 }
 
+/* Before it is answered: whoever is about to have the same block need not. */
+static void note_read(struct fuse_server *server, const struct sqfs_inode *inode, uint64_t start,
+		      uint64_t end)
+{
+	struct fuse_settling *settling = &server->settling;
+
+	if (atomic_load_explicit(&settling->done, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&settling->last_read,
+			      (unsigned)(clock_milliseconds() - settling->began),
+			      memory_order_relaxed);
+	reads_note(&server->reads, inode->number, start, end);
+	/* The helper stores the rest of a block; without it a part is not all of it. */
+	if (server->helper.running || is_spent(server, inode, start, end))
+		prefetch_note(&server->prefetch, inode->number, start, end);
+}
+
 void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *request)
 {
 	const struct fuse_read_in *in = request->body;
@@ -92,8 +113,7 @@ void fuse_read_file(struct fuse_worker *worker, const struct fuse_request *reque
 		if (size > FUSE_REPLY_MAX)
 			error = EIO;
 		else if (size)
-			reads_note(&worker->server->reads, inode.number, in->offset,
-				   in->offset + size);
+			note_read(worker->server, &inode, in->offset, in->offset + size);
 		if (!error)
 			n = find_data(worker, &inode, in->offset, size, &data);
 		if (n < 0)

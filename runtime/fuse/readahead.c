@@ -4,6 +4,7 @@
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuse/session.h"
@@ -12,6 +13,9 @@
 
 /* Blocks of a file that are decompressed ahead of a READ. */
 #define AHEAD_BLOCKS 2
+
+/* How often it is looked whether a start is over. */
+#define WHILE_NS 100000000
 
 void readahead_init(struct fuse_readahead *helper, struct fuse_server *server)
 {
@@ -67,11 +71,25 @@ void readahead_post(struct fuse_readahead *helper, const struct readahead_job *j
 	pthread_mutex_unlock(&helper->lock);
 }
 
-/* The next job; false when there is none and the helper is not to wait for one. */
-static bool take(struct fuse_readahead *helper, bool wait, struct readahead_job *job)
+enum patience {
+	WAIT_NOT,
+	WAIT_A_WHILE,
+	WAIT
+};
+
+/* The next job; false when there is none and the helper is not to wait longer for one. */
+static bool take(struct fuse_readahead *helper, enum patience patience, struct readahead_job *job)
 {
+	struct timespec until;
+
 	pthread_mutex_lock(&helper->lock);
-	while (wait && helper->next == helper->first)
+	if (patience == WAIT_A_WHILE && helper->next == helper->first) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += (until.tv_nsec + WHILE_NS) / 1000000000;
+		until.tv_nsec = (until.tv_nsec + WHILE_NS) % 1000000000;
+		pthread_cond_timedwait(&helper->posted, &helper->lock, &until);
+	}
+	while (patience == WAIT && helper->next == helper->first)
 		pthread_cond_wait(&helper->posted, &helper->lock);
 	bool taken = helper->next != helper->first;
 	if (taken)
@@ -80,7 +98,7 @@ static bool take(struct fuse_readahead *helper, bool wait, struct readahead_job 
 	return taken;
 }
 
-bool readahead_store(struct fuse_readahead *helper, uint64_t node, uint64_t offset,
+bool readahead_store(struct fuse_server *server, uint64_t node, uint64_t offset,
 		     const uint8_t *data, uint32_t size)
 {
 	struct fuse_notify_store_out out = { .nodeid = node, .offset = offset, .size = size };
@@ -95,7 +113,7 @@ bool readahead_store(struct fuse_readahead *helper, uint64_t node, uint64_t offs
 	};
 
 	/* ENOENT: the kernel has forgotten the inode. A hint in any case. */
-	return writev(helper->server->device, parts, 3) >= 0 || errno != ENOENT;
+	return writev(server->device, parts, 3) >= 0 || errno != ENOENT;
 }
 
 /* The parts of block `index` that lie outside of [start, end). */
@@ -111,9 +129,10 @@ static void store_around(struct fuse_readahead *helper, uint64_t node,
 		return;
 	uint64_t limit = begin + (uint64_t)n;
 	if (start > begin)
-		readahead_store(helper, node, begin, data, (uint32_t)(start - begin));
+		readahead_store(helper->server, node, begin, data, (uint32_t)(start - begin));
 	if (end < limit)
-		readahead_store(helper, node, end, data + (end - begin), (uint32_t)(limit - end));
+		readahead_store(helper->server, node, end, data + (end - begin),
+				(uint32_t)(limit - end));
 	if (limit < inode->size || inode->fragment == SQFS_NO_ENTRY)
 		sqfs_block_spent(helper->reader);
 }
@@ -192,16 +211,19 @@ void *readahead_main(void *argument)
 	struct fuse_readahead *helper = argument;
 	struct readahead_blocks *sweep = &helper->sweep;
 	bool may_sweep = helper->server->processors > 1;
-	bool sweeping = false;
+	enum patience patience = WAIT_A_WHILE;
 	struct readahead_job job;
 	uint64_t index;
 
 	helper->reader = sqfs_reader_share(helper->server->fs, helper->server->cache);
 	while (helper->reader) { /* until the process ends */
-		if (take(helper, !sweeping, &job))
+		if (take(helper, patience, &job))
 			run(helper, &job);
-		sweeping = may_sweep && readahead_blocks_next(sweep, &index);
-		if (sweeping)
+		patience = WAIT_A_WHILE;
+		if (learn_goes_on(helper->server))
+			continue;
+		patience = may_sweep && readahead_blocks_next(sweep, &index) ? WAIT_NOT : WAIT;
+		if (patience == WAIT_NOT)
 			sweep_block(helper, index);
 	}
 	return NULL;

@@ -70,7 +70,7 @@ void *readahead_main(void *helper);
 void readahead_post(struct fuse_readahead *helper, const struct readahead_job *job);
 
 /* Puts contents into the kernel's page cache. False when it does not know the file. */
-bool readahead_store(struct fuse_readahead *helper, uint64_t node, uint64_t offset,
+bool readahead_store(struct fuse_server *server, uint64_t node, uint64_t offset,
 		     const uint8_t *data, uint32_t size);
 
 #endif

@@ -33,8 +33,8 @@ static bool store_file(struct fuse_readahead *helper, const struct sqfs_inode *i
 		ssize_t n = sqfs_read_block(helper->reader, inode, position, &data);
 		if (n <= 0 || !data)
 			return true; /* whoever reads it will be told, or gets the hole */
-		if (!readahead_store(helper, fuse_node_of(helper->server, inode->ref), position,
-				     data, (uint32_t)n))
+		if (!readahead_store(helper->server, fuse_node_of(helper->server, inode->ref),
+				     position, data, (uint32_t)n))
 			return false;
 		position += (uint64_t)n;
 		if (position < inode->size || inode->fragment == SQFS_NO_ENTRY)

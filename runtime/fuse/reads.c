@@ -14,14 +14,14 @@
 void reads_init(struct fuse_reads *reads, int file, size_t room)
 {
 	reads->list = file < 0 ? NULL : calloc(room, sizeof *reads->list);
-	reads->file = reads->list ? file : -1;
+	reads->file = file;
 	reads->room = room;
 	reads->began = file < 0 ? 0 : clock_milliseconds();
 }
 
 void reads_note(struct fuse_reads *reads, uint32_t number, uint64_t start, uint64_t end)
 {
-	if (reads->file < 0)
+	if (!reads->list)
 		return;
 	size_t at = atomic_fetch_add_explicit(&reads->count, 1, memory_order_relaxed);
 	if (at >= reads->room)

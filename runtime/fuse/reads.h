@@ -27,8 +27,8 @@ struct fuse_read {
 };
 
 struct fuse_reads {
-	int file; /* to write them to, or -1: nothing is kept */
-	struct fuse_read *list;
+	int file; /* to write them to */
+	struct fuse_read *list; /* NULL: nothing is kept */
 	size_t room;
 	atomic_size_t count; /* of all that came, also of those for which there was no room */
 	double began; /* by clock_milliseconds */

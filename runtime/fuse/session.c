@@ -14,8 +14,9 @@
 _Noreturn void fuse_server_end(struct fuse_server *server, int error)
 {
 	pthread_mutex_lock(&server->end);
-	if (server->recording)
+	if (server->recording && server->reads.list)
 		reads_write_recording(&server->reads);
+	learn_finish(server);
 	_exit(error == ENODEV ? 0 : 1);
 }
 

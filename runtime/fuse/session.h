@@ -18,6 +18,8 @@
 
 #include "fuse/readahead.h"
 #include "fuse/log.h"
+#include "fuse/learn.h"
+#include "fuse/prefetch.h"
 #include "fuse/reads.h"
 #include "squashfs/squashfs.h"
 
@@ -60,6 +62,10 @@ struct fuse_server {
 	_Atomic uint32_t fragment; /* that was read last */
 	struct fuse_readahead helper;
 	struct fuse_log log;
+	const uint8_t *list; /* a start list (start_list.h), or NULL */
+	size_t list_size;
+	struct fuse_prefetch prefetch;
+	struct fuse_settling settling;
 	bool recording; /* every READ is to be exactly what was wanted */
 	struct fuse_reads reads;
 	pthread_mutex_t end; /* whoever has it ends the process */
@@ -99,6 +105,6 @@ void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request,
 _Noreturn void fuse_server_end(struct fuse_server *server, int error);
 
 /* Readers that a server has at most, for the size of its cache. */
-#define FUSE_READERS_MAX (FUSE_THREADS_MAX + 1)
+#define FUSE_READERS_MAX (FUSE_THREADS_MAX + 1 + PREFETCH_THREADS_MAX)
 
 #endif

@@ -76,7 +76,7 @@ static void *worker_main(void *server)
 	return NULL;
 }
 
-static bool start_thread(void *(*run)(void *), void *argument)
+bool fuse_start_thread(void *(*run)(void *), void *argument)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -93,10 +93,10 @@ static bool start_thread(void *(*run)(void *), void *argument)
 static void grow(struct fuse_server *server)
 {
 	readahead_init(&server->helper, server);
-	if (!server->recording && start_thread(readahead_main, &server->helper))
+	if (!server->recording && fuse_start_thread(readahead_main, &server->helper))
 		server->helper.running = true;
 	for (unsigned i = 1; i < FUSE_THREADS_MAX && i < server->processors; i++)
-		if (!start_thread(worker_main, server))
+		if (!fuse_start_thread(worker_main, server))
 			break;
 	sandbox_no_more_threads();
 }

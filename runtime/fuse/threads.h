@@ -14,6 +14,9 @@ struct fuse_worker *fuse_worker_new(struct fuse_server *server);
 /* Answers requests until there are no more. Returns the errno that ended it: ENODEV, unmounted. */
 int fuse_work(struct fuse_worker *worker);
 
+/* Starts a thread that nobody waits for. */
+bool fuse_start_thread(void *(*run)(void *), void *argument);
+
 /* Returns when it is this thread's turn to wait for requests. */
 void fuse_take_turn(struct fuse_worker *worker);
 

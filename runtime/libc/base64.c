@@ -159,3 +159,12 @@ int base64_decode(int in_fd, int out_fd)
 	}
 	return 0;
 }
+
+size_t base64_decode_text(const char *text, size_t length, uint8_t *out)
+{
+	struct decoder decoder;
+
+	start(&decoder);
+	const uint8_t *end = decode(&decoder, (const uint8_t *)text, length, out);
+	return !end || decoder.held ? 0 : (size_t)(end - out);
+}

@@ -19,6 +19,8 @@ struct mounting {
 	struct share share;
 	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
 	int record; /* file that says in the end what was read (fuse/reads.h), or -1 */
+	bool starts; /* an app is about to run: what its start reads is worth having */
+	bool learn; /* and is kept in `home` */
 	bool on_host; /* files are to be seen by others, or to stay: no namespace */
 	struct failure refusal; /* why there is no namespace */
 	struct failure refused; /* by the last strategy that was tried, in its own words */

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "cache/starts.h"
 #include "cache/trees.h"
 #include "fuse/fusermount.h"
 #include "kernel/detached_mount.h"
@@ -139,10 +140,31 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 static int fork_server(const struct mounting *mounting, struct image_mount *image, bool one_owner,
 		       int host_namespace, struct failure *failure)
 {
-	const struct fuse_service service = { &image->archive->fs, mounting->fuse.cache_bytes,
-					      one_owner, host_namespace, mounting->record };
+	const struct archive *archive = image->archive;
+	struct learned_start learned = { .file = -1 };
+	struct fuse_service service = {
+		.fs = &archive->fs,
+		.cache_bytes = mounting->fuse.cache_bytes,
+		.one_owner = one_owner,
+		.host_namespace = host_namespace,
+		.record = mounting->record >= 0,
+		.output = mounting->record,
+	};
 
-	return fuse_server_start(mounting->identity, &service, &image->server, failure);
+	if (service.record || !mounting->starts) {
+		/* nothing but what is asked for */
+	} else if (archive->start) {
+		service.list = archive->start;
+		service.list_size = archive->start_size;
+	} else if (mounting->learn) {
+		starts_open(&learned, mounting->home, &archive->fs, mounting->identity->caller.uid);
+		service.output = learned.file;
+		service.list = learned.list;
+		service.list_size = learned.size;
+	}
+	int result = fuse_server_start(mounting->identity, &service, &image->server, failure);
+	starts_close(&learned);
+	return result;
 }
 
 /* A user's is there already, unless a mount was to be shared and is not. */

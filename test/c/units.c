@@ -8,6 +8,8 @@
  *   units remove NAME            a tree
  *   units manifest FILE AT SIZE  what is recorded there, a line each
  *   units maps                   lists of "DIR=PATH", a line each: as they are read, or what is wrong
+ *   units starts                 the runs of a start list: NUMBER FIRST PAGES, a line each
+ *   units starts write           such lines as a start list
  *   units elf FILE SECTION       image, end, position and size of the section
  *
  * A failure of the function is printed on standard error; the exit status is then 1.
@@ -27,6 +29,7 @@
 #include "bundle/elf_layout.h"
 #include "bundle/map.h"
 #include "bundle/manifest.h"
+#include "fuse/start_list.h"
 #include "libc/base64.h"
 #include "libc/sha256.h"
 #include "libc/sort.h"
@@ -49,6 +52,27 @@ static int report(const struct failure *failure)
 {
 	fprintf(stderr, "%s\n", failure->text);
 	return 1;
+}
+
+static int run_starts(bool write_list)
+{
+	static struct start_run runs[INPUT_MAX / 8];
+	static uint8_t out[START_LIST_BYTES];
+	size_t size = read_input(), count = 0;
+	struct start_list list;
+
+	if (!write_list) {
+		start_list_open(&list, input, size);
+		while (start_list_next(&list, runs))
+			printf("%" PRIu32 " %" PRIu64 " %" PRIu64 "\n", runs->number, runs->first,
+			       runs->pages);
+		return 0;
+	}
+	for (char *line = strtok((char *)input, "\n"); line; line = strtok(NULL, "\n"), count++)
+		if (sscanf(line, "%" SCNu32 " %" SCNu64 " %" SCNu64, &runs[count].number,
+			   &runs[count].first, &runs[count].pages) != 3)
+			return 2;
+	return write_full(STDOUT_FILENO, out, start_list_write(runs, count, out)) < 0;
 }
 
 static int run_base64(void)
@@ -134,6 +158,12 @@ static int run_manifest(const char *file, uint64_t position, uint64_t size)
 	if (manifest.invocation)
 		print_list("invocation", manifest.invocation, manifest.invocation_count);
 	printf("imageSize=%" PRIu64 "\n", manifest.image_size);
+	if (manifest.start) {
+		printf("start=");
+		for (size_t i = 0; i < manifest.start_size; i++)
+			printf("%02x", manifest.start[i]);
+		printf("\n");
+	}
 	return 0;
 }
 
@@ -183,6 +213,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(unit, "base64") == 0)
 		return run_base64();
+	if (strcmp(unit, "starts") == 0)
+		return run_starts(argc == 3);
 	if (strcmp(unit, "sha256") == 0 && argc == 3)
 		return run_sha256(strtoul(argv[2], NULL, 10));
 	if (strcmp(unit, "sort") == 0 && argc == 3)

@@ -12,9 +12,15 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import path from "node:path";
+import { crc32 } from "node:zlib";
 import { beforeAll, describe, expect } from "vitest";
 import { readElf } from "../../builder/elf/read.ts";
-import { manifestTags, reservedPaths } from "../../builder/generated/spec.ts";
+import {
+  manifestFormat,
+  manifestHeader,
+  manifestTags,
+  reservedPaths,
+} from "../../builder/generated/spec.ts";
 import { encodeManifest } from "../../builder/manifest/encode.ts";
 import {
   type FolderMap,
@@ -28,6 +34,7 @@ import { missing, skipUnless } from "../support/needs.ts";
 import { fuselage } from "../support/process.ts";
 import { type Random, trials } from "../support/random.ts";
 import { buildSanitized } from "../support/sanitized.ts";
+import { decodeList, encodeList, type Run } from "../support/start-list.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 let program: string;
@@ -254,6 +261,112 @@ describe("a manifest of the builder's", () => {
     }
   });
 });
+
+describe("start lists", () => {
+  const runsOf = (random: Random, count: number): Run[] =>
+    Array.from({ length: count }, () => ({
+      number: random.below(4) ? 1 + random.below(9) : 1 + random.below(2 ** 32 - 1),
+      first: random.below(3) ? random.below(1000) : random.below(2 ** 32) * 2 ** 18,
+      pages: 1 + random.below(random.below(2) ? 5 : 2 ** 30),
+    }));
+  const lines = (runs: readonly Run[]) =>
+    runs.map(({ number, first, pages }) => `${number} ${first} ${pages}\n`).join("");
+  /** Runs that follow each other are one. */
+  const joined = (runs: readonly Run[]) => {
+    const out: Run[] = [];
+    for (const run of runs) {
+      const last = out.at(-1);
+      if (last && last.number === run.number && last.first + last.pages === run.first)
+        last.pages += run.pages;
+      else out.push({ ...run });
+    }
+    return out;
+  };
+
+  check("are read and written as the format says", () => {
+    for (const [index, random] of trials(60)) {
+      const runs = runsOf(random, random.below(200));
+      for (const run of [...runs]) {
+        if (!random.below(5))
+          runs.splice(runs.indexOf(run) + 1, 0, { ...run, first: run.first + run.pages, pages: 3 });
+      }
+      const list = encodeList(joined(runs));
+      expect({ index, ...unit(["starts"], list) }).toEqual({ index, ...good(lines(joined(runs))) });
+      const written = unit(["starts", "write"], Buffer.from(lines(runs)));
+      expect({ index, ...written }).toEqual({ index, ...good(list.toString("latin1")) });
+      expect(decodeList(list)).toEqual(joined(runs));
+      // Cut off anywhere, its first runs are still there.
+      const part = unit(["starts"], list.subarray(0, random.below(list.length)));
+      expect(lines(joined(runs)).startsWith(part.stdout)).toBe(true);
+    }
+  });
+
+  check("have no more runs and bytes than they may have", () => {
+    const far = Array.from({ length: 20_000 }, (_, i) => ({
+      number: 1 + (i % 2) * 4_000_000_000,
+      first: i * 1_000_000_007,
+      pages: 1 + i,
+    }));
+    const near = far.map((run, i) => ({ ...run, number: 1, first: i * 3, pages: 1 }));
+    for (const runs of [far, near]) {
+      const { stdout } = unit(["starts", "write"], Buffer.from(lines(runs)));
+      expect(stdout.length).toBeLessThanOrEqual(65_536);
+      const read = unit(["starts"], Buffer.from(stdout, "latin1")).stdout;
+      const count = read.split("\n").length - 1;
+      expect(read).toBe(lines(runs.slice(0, count)));
+      expect(count).toBeGreaterThan(3000);
+      expect(count).toBeLessThanOrEqual(16_384);
+    }
+    expect(unit(["starts"], encodeList(near)).stdout).toBe(lines(near.slice(0, 16_384)));
+    expect(unit(["starts"], encodeList(far))).toEqual(good(""));
+  });
+
+  check("in a manifest are base64, and what is not is no list", () => {
+    const list = encodeList(joined(runsOf([...trials(1)][0]?.[1] as Random, 50)));
+    const text = list.toString("base64");
+    const cases: [string, string][] = [
+      [text, list.toString("hex")],
+      ["", ""],
+      ["A", ""],
+      ["====", ""],
+      [`${text.slice(0, 8)}!`, ""],
+    ];
+    for (const [value, wanted] of cases) {
+      const manifest: Manifest = {
+        name: "n",
+        entry: "e",
+        args: [],
+        env: [],
+        imageSize: 4096,
+        noRuntimeOptions: false,
+        version: "0.1.0",
+        arch: "x86_64",
+      };
+      const bytes = withRecord(encodeManifest(manifest), manifestTags.START, value);
+      const file = path.join(temporaryDirectory(), "manifest");
+      writeFileSync(file, bytes);
+      const { status, stdout } = unit(["manifest", file, 0, bytes.length]);
+      expect([value, status, stdout]).toEqual([
+        value,
+        0,
+        `name=n\nentry=e\nimageSize=4096\nstart=${wanted}\n`,
+      ]);
+    }
+  });
+});
+
+/** The manifest with one more record, which is not critical. */
+function withRecord(manifest: Buffer, tag: number, value: string): Buffer {
+  const record = Buffer.alloc(Math.ceil((8 + value.length + 1) / 4) * 4);
+  record.writeUInt16LE(tag, 0);
+  record.writeUInt32LE(value.length + 1, 4);
+  record.write(value, 8, "latin1");
+  const out = Buffer.concat([manifest, record]);
+  out.writeUInt32LE(out.length, manifestHeader.total);
+  out.writeUInt32LE(manifest.readUInt32LE(manifestHeader.count) + 1, manifestHeader.count);
+  out.writeUInt32LE(crc32(out.subarray(manifestFormat.headerBytes)), manifestHeader.checksum);
+  return out;
+}
 
 describe("maps of folders", () => {
   /** What the builder makes of a list: each as it is recorded, and what is wrong. */

@@ -12,6 +12,7 @@ static inline void free_manifest(struct manifest *manifest)
 	free(manifest->variables);
 	free(manifest->invocation);
 	free(manifest->maps);
+	free(manifest->start);
 	free(manifest->bytes);
 }
 

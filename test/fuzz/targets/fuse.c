@@ -145,7 +145,7 @@ static void run_helper(void)
 	struct readahead_job job;
 	uint64_t index;
 
-	while (take(&server.helper, false, &job))
+	while (take(&server.helper, WAIT_NOT, &job))
 		run(&server.helper, &job);
 	for (int i = 0; i < 4 && readahead_blocks_next(&server.helper.sweep, &index); i++)
 		sweep_block(&server.helper, index);

@@ -1,0 +1,242 @@
+#include "fuse/prefetch.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#include "fuse/prefetch_blocks.h"
+#include "fuse/readahead.h"
+#include "fuse/session.h"
+#include "fuse/threads.h"
+
+/* Nice values that these threads stand behind the others. */
+#define LESS_CLAIM 10
+
+/* The kernel makes an inode when it has read the answer to its LOOKUP. */
+#define RETRY_US 200
+#define RETRIES 10
+/* For some file to be looked up; each time that none is, longer. */
+#define PATIENCE_LEAST_US 20000
+#define PATIENCE_MOST_US 5000000
+
+void prefetch_note(struct fuse_prefetch *prefetch, uint32_t number, uint64_t start, uint64_t end)
+{
+	if (!prefetch_is_at_work(prefetch))
+		return;
+	unsigned log = prefetch->server->fs->super.block_log;
+	struct prefetch_file *file = prefetch_find_file(prefetch, number);
+	for (uint64_t index = start >> log; file->number && index <= (end - 1) >> log; index++) {
+		uint32_t place = *prefetch_find_place(prefetch, file, index);
+		if (place)
+			atomic_store_explicit(&prefetch->blocks[place - 1].taken, true,
+					      memory_order_relaxed);
+	}
+}
+
+/* By whoever answers requests, who must not wait for a thread of a lower claim: without the lock. One
+ * that is about to sleep may miss it, and looks again by itself. */
+void prefetch_known(struct fuse_prefetch *prefetch, uint32_t number)
+{
+	if (!prefetch_is_at_work(prefetch))
+		return;
+	struct prefetch_file *file = prefetch_find_file(prefetch, number);
+	if (file->number && !atomic_exchange(&file->known, true) &&
+	    atomic_load(&prefetch->sleeping))
+		pthread_cond_broadcast(&prefetch->changed);
+}
+
+static bool is_known(const struct prefetch_block *block)
+{
+	return atomic_load_explicit(&block->file->known, memory_order_acquire);
+}
+
+/* With the lock held. Returns false when nothing happened for so long. */
+static bool wait_a_while(struct fuse_prefetch *prefetch, unsigned microseconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(microseconds % 1000000) * 1000;
+	until.tv_sec += microseconds / 1000000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	atomic_fetch_add(&prefetch->sleeping, 1);
+	int error = pthread_cond_timedwait(&prefetch->changed, &prefetch->lock, &until);
+	atomic_fetch_sub(&prefetch->sleeping, 1);
+	return error == 0;
+}
+
+/* The first of those aside whose file has become known. */
+static struct prefetch_block *take_aside(struct fuse_prefetch *prefetch)
+{
+	for (unsigned i = 0; i < prefetch->aside_count; i++) {
+		struct prefetch_block *block = prefetch->aside[i];
+		if (!is_known(block))
+			continue;
+		prefetch->aside_count--;
+		for (; i < prefetch->aside_count; i++)
+			prefetch->aside[i] = prefetch->aside[i + 1];
+		prefetch->patience = PATIENCE_LEAST_US;
+		return block;
+	}
+	return NULL;
+}
+
+static struct prefetch_block *take_next(struct fuse_prefetch *prefetch)
+{
+	for (;;) {
+		unsigned at = atomic_load(&prefetch->next);
+		if (at >= prefetch->count)
+			return NULL;
+		at = atomic_fetch_add(&prefetch->next, 1);
+		if (at >= prefetch->count)
+			return NULL;
+		struct prefetch_block *block = &prefetch->blocks[at];
+		if (!atomic_exchange_explicit(&block->taken, true, memory_order_relaxed))
+			return block;
+	}
+}
+
+/* This start does not want the files that were put aside: makes room for others, and in the end for none. */
+static void give_up_some(struct fuse_prefetch *prefetch)
+{
+	unsigned dropped = prefetch->aside_count;
+
+	if (prefetch->patience > PATIENCE_MOST_US)
+		atomic_store(&prefetch->next, prefetch->count);
+	else
+		dropped = dropped < prefetch->most_aside ? 0 : (dropped + 1) / 2;
+	prefetch->patience *= 2;
+	prefetch->aside_count -= dropped;
+	for (unsigned i = 0; i < prefetch->aside_count; i++)
+		prefetch->aside[i] = prefetch->aside[i + dropped];
+}
+
+/* What is to be had next, or NULL: there is no more. */
+static struct prefetch_block *take(struct fuse_prefetch *prefetch)
+{
+	struct prefetch_block *block;
+
+	pthread_mutex_lock(&prefetch->lock);
+	for (;;) {
+		block = take_aside(prefetch);
+		if (!block && prefetch->aside_count < prefetch->most_aside)
+			block = take_next(prefetch);
+		if (block || !prefetch->aside_count)
+			break;
+		if (wait_a_while(prefetch, prefetch->patience))
+			continue;
+		give_up_some(prefetch);
+	}
+	pthread_mutex_unlock(&prefetch->lock);
+	return block;
+}
+
+static void put_aside(struct fuse_prefetch *prefetch, struct prefetch_block *block)
+{
+	pthread_mutex_lock(&prefetch->lock);
+	if (prefetch->aside_count < PREFETCH_ASIDE)
+		prefetch->aside[prefetch->aside_count++] = block;
+	pthread_mutex_unlock(&prefetch->lock);
+}
+
+/* Puts a block into the page cache, unless the kernel does not know the file after all. */
+static void put(struct fuse_prefetch *prefetch, uint64_t node, uint64_t offset, const uint8_t *data,
+		uint32_t size)
+{
+	for (unsigned tries = 0; tries < RETRIES; tries++) {
+		if (readahead_store(prefetch->server, node, offset, data, size))
+			return;
+		pthread_mutex_lock(&prefetch->lock);
+		wait_a_while(prefetch, RETRY_US);
+		pthread_mutex_unlock(&prefetch->lock);
+	}
+}
+
+static void store(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
+		  const struct sqfs_inode *inode, uint64_t begin)
+{
+	const uint8_t *data;
+	ssize_t n = sqfs_read_block(reader, inode, begin, &data);
+
+	if (n <= 0 || !data)
+		return;
+	put(prefetch, fuse_node_of(prefetch->server, inode->ref), begin, data, (uint32_t)n);
+	if (begin + (uint64_t)n < inode->size || inode->fragment == SQFS_NO_ENTRY)
+		sqfs_block_spent(reader);
+}
+
+/* Finds the file of a block, unless it is the one of the last. False: there is no such file. */
+static bool find_inode(struct sqfs_reader *reader, uint32_t number, struct sqfs_inode *inode)
+{
+	uint64_t ref;
+
+	if (inode->number != number &&
+	    (sqfs_inode_by_number(reader, number, &ref) || sqfs_inode_read(reader, ref, inode)))
+		inode->number = 0;
+	/* An export table may lead anywhere. */
+	return inode->number == number && inode->type == SQFS_FILE;
+}
+
+static void have(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
+		 struct sqfs_inode *inode, struct prefetch_block *block)
+{
+	uint64_t begin = (uint64_t)block->index << prefetch->server->fs->super.block_log;
+
+	if (!find_inode(reader, block->file->number, inode) || begin >= inode->size)
+		return;
+	if (is_known(block))
+		store(prefetch, reader, inode, begin);
+	else if (sqfs_prefetch(reader, inode, begin) > 0)
+		put_aside(prefetch, block);
+}
+
+static void lower_claim(struct fuse_prefetch *prefetch)
+{
+	/* Of this thread alone, whatever POSIX says. */
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + LESS_CLAIM);
+	pthread_mutex_lock(&prefetch->lock);
+	prefetch->ready++;
+	pthread_cond_broadcast(&prefetch->changed);
+	pthread_mutex_unlock(&prefetch->lock);
+}
+
+static void *prefetch_main(void *argument)
+{
+	struct fuse_prefetch *prefetch = argument;
+	struct fuse_server *server = prefetch->server;
+	struct sqfs_inode inode = { .number = 0 };
+	struct prefetch_block *block;
+
+	lower_claim(prefetch);
+	struct sqfs_reader *reader = sqfs_reader_share(server->fs, server->cache);
+	while (reader && (block = take(prefetch)))
+		have(prefetch, reader, &inode, block);
+	if (reader)
+		sqfs_reader_free(reader);
+	atomic_fetch_sub(&prefetch->threads, 1);
+	return NULL;
+}
+
+void prefetch_start(struct fuse_server *server, const uint8_t *list, size_t size, size_t aside)
+{
+	struct fuse_prefetch *prefetch = &server->prefetch;
+	unsigned wanted = server->processors < PREFETCH_THREADS_MAX ? server->processors :
+								      PREFETCH_THREADS_MAX;
+	unsigned started = 0;
+
+	prefetch->server = server;
+	if (server->fs->super.export_table == SQFS_NO_TABLE ||
+	    !prefetch_list_blocks(prefetch, list, size))
+		return;
+	pthread_mutex_init(&prefetch->lock, NULL);
+	pthread_cond_init(&prefetch->changed, NULL);
+	prefetch->most_aside = aside < PREFETCH_ASIDE ? (unsigned)aside : PREFETCH_ASIDE;
+	prefetch->patience = PATIENCE_LEAST_US;
+	atomic_store(&prefetch->threads, wanted);
+	while (started < wanted && fuse_start_thread(prefetch_main, prefetch))
+		started++;
+	atomic_fetch_sub(&prefetch->threads, wanted - started);
+	pthread_mutex_lock(&prefetch->lock);
+	while (prefetch->ready < started)
+		pthread_cond_wait(&prefetch->changed, &prefetch->lock);
+	pthread_mutex_unlock(&prefetch->lock);
+}

@@ -1,0 +1,367 @@
+/**
+ * What a first start reads is noted, and the next one has it before it asks. Whatever stands in the
+ * note, files have the bytes that were packed.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, describe, expect } from "vitest";
+import { runArguments } from "../support/bundle-of.ts";
+import { gone, processesOf } from "../support/holders.ts";
+import { noise } from "../support/image.ts";
+import { skipUnless } from "../support/needs.ts";
+import { pack, start, type Way, ways } from "../support/packed.ts";
+import { asUser, isRoot, ordinaryUser, root, run, signalListed } from "../support/process.ts";
+import { trials } from "../support/random.ts";
+import {
+  encodeList,
+  learned,
+  learnedFile,
+  type Run,
+  teach,
+  varint,
+  withHeader,
+  zigzag,
+} from "../support/start-list.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+
+const PAGES = 2048;
+/** Pages of a block. */
+const BLOCK = 32;
+const large = noise(PAGES * 4096 - 100, "large");
+const digest = createHash("sha256").update(large).digest("hex");
+
+let file: string;
+let numbers: { large: number; small: number; folder: number };
+beforeAll(async () => {
+  file = await pack({ run: runArguments, "data/large": large, "data/small": "packed\n" });
+  const { stdout } = await run(file, [
+    "sh",
+    "-c",
+    'cd "$FUSELAGE_BUNDLE_DIR" && stat -c %i data/large data/small data',
+  ]);
+  const [a = 0, b = 0, c = 0] = stdout.trim().split("\n").map(Number);
+  numbers = { large: a, small: b, folder: c };
+});
+
+/** Reads these blocks of the large file, one after the other. */
+const reading = (...blocks: number[]) => [
+  "sh",
+  "-c",
+  `cd "$FUSELAGE_BUNDLE_DIR/data" && ${blocks
+    .map((at) => `dd if=large bs=128k count=1 skip=${at} of=/dev/null 2>/dev/null`)
+    .join(" && ")}`,
+];
+const blocksOf = (runs: readonly Run[] | undefined) => [
+  ...new Set(
+    (runs ?? [])
+      .filter(({ number }) => number === numbers.large)
+      .flatMap(({ first, pages }) =>
+        Array.from({ length: pages }, (_, i) => Math.floor((first + i) / BLOCK)),
+      ),
+  ),
+];
+const chosen = [40, 3, 17, 18, 60, 5, 33, 50, 9, 22];
+
+/** Which blocks the page cache has whole, without one of them being read. */
+const looking = (tries: number) => [
+  "python3",
+  "-c",
+  `import os, runpy, sys
+sys.argv = ["", os.environ["FUSELAGE_BUNDLE_DIR"] + "/data/large", "${tries}"]
+runpy.run_path("${path.join(root, "test/support/resident.py")}")`,
+];
+const resident = (stdout: string) =>
+  Array.from({ length: PAGES / BLOCK }, (_, i) => i).filter(
+    (i) => !stdout.slice(i * BLOCK, (i + 1) * BLOCK).includes("0"),
+  );
+
+const served = ways.filter(({ strategy }) => ["fuse", "fusermount"].includes(strategy));
+const makeHome = (way: Way) => (way.root ? temporaryDirectory() : userDirectory());
+const begin = (way: Way, home: string, args: readonly string[], env = {}) =>
+  start(way, file, args, home, { env: { FUSELAGE_LINGER: "0", ...env } });
+/** A start, and the end of its server, which writes what was learned. */
+async function whole(way: Way, home: string, args: readonly string[], env = {}) {
+  const outcome = await begin(way, home, args, env);
+  expect(outcome).toMatchObject({ status: 0, stderr: "" });
+  await gone(file);
+  return outcome.stdout;
+}
+
+describe.each(served)("$title", (way) => {
+  const check = skipUnless(...way.needs);
+  const checkResident = skipUnless(...way.needs, "python3");
+
+  checkResident("the second start has what the first one read, and nothing else", async () => {
+    const home = makeHome(way);
+    await whole(way, home, reading(...chosen));
+    const runs = learned(home);
+    expect(blocksOf(runs)).toEqual(chosen);
+    const stored = resident(await whole(way, home, looking(50)));
+    expect(stored).toEqual(chosen.toSorted((a, b) => a - b));
+    // Nothing was missed, so nothing more was learned.
+    expect(learned(home)).toEqual(runs);
+    expect(resident(await whole(way, home, looking(5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
+  });
+
+  check("a start that reads much else adds it", async () => {
+    const home = makeHome(way);
+    await whole(way, home, reading(...chosen));
+    const more = [62, 1, 2, 30];
+    await whole(way, home, reading(...chosen, ...more));
+    expect(blocksOf(learned(home))).toEqual([...chosen, ...more]);
+  });
+
+  check("a start that reads little learns that there is nothing to have", async () => {
+    const home = makeHome(way);
+    await whole(way, home, ["true"]);
+    expect(learned(home)).toEqual([]);
+  });
+
+  check("the file is the user's own, and a few bytes", async () => {
+    const home = makeHome(way);
+    await whole(way, home, reading(...chosen));
+    const { mode, uid, size } = statSync(learnedFile(home) ?? "");
+    expect([mode, uid]).toEqual([0o100600, way.root ? 0 : ordinaryUser().uid]);
+    expect(size).toBeLessThan(200);
+    expect(statSync(path.join(home, ".fuselage/starts")).mode & 0o777).toBe(0o700);
+  });
+
+  check("FUSELAGE_LEARN=0 leaves nothing", async () => {
+    const home = makeHome(way);
+    await whole(way, home, reading(...chosen), { FUSELAGE_LEARN: "0" });
+    expect(learnedFile(home)).toBeUndefined();
+  });
+
+  check(
+    "a server that is killed leaves nothing that is used, and the next start learns",
+    async () => {
+      const home = makeHome(way);
+      const app = spawn(file, ["sh", "-c", `${reading(...chosen)[2]}; echo read; exec cat`], {
+        env: {
+          PATH: process.env["PATH"],
+          HOME: home,
+          FUSELAGE_MOUNT: way.strategy,
+          FUSELAGE_LINGER: "0",
+        },
+        ...(way.root ? {} : ordinaryUser()),
+        stdio: ["pipe", "pipe", "ignore"],
+      });
+      await once(app.stdout as NodeJS.ReadableStream, "data");
+      for (const pid of processesOf(file, "fuse")) signalListed(pid, "SIGKILL");
+      app.kill("SIGKILL");
+      await gone(file);
+      if (learned(home) !== undefined) return; // It was quicker.
+      expect(readFileSync(learnedFile(home) ?? "").length).toBe(0);
+      await whole(way, home, reading(...chosen));
+      expect(blocksOf(learned(home))).toEqual(chosen);
+    },
+  );
+
+  check("several first starts at once leave one whole list", async () => {
+    const home = makeHome(way);
+    const outcomes = await Promise.all(
+      [0, 1, 2, 3].map(() => begin(way, home, reading(...chosen))),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual([0, 0, 0, 0]);
+    await gone(file);
+    expect(blocksOf(learned(home))).toEqual(chosen);
+  });
+});
+
+const way = served.find(({ title }) => title === "fuse, as a user") as Way;
+const check = skipUnless(...way.needs);
+
+/** Lists that nobody should have made: each with a right checksum, so that it is the list that is read. */
+function hostile(): Record<string, Buffer> {
+  const one = (number: bigint, first: bigint, pages: bigint) =>
+    Buffer.from([1, ...varint(number), ...varint(first), ...varint(pages)]);
+  const n = zigzag(BigInt(numbers.large));
+  const most = (1n << 64n) - 1n;
+  return {
+    "no version": Buffer.from([0, 2, 0, 1]),
+    "a later version": Buffer.from([2, ...encodeList([]).subarray(1), 2, 0, 1]),
+    "inode 0": one(0n, 0n, 1n),
+    "a negative inode": one(5n, 0n, 1n),
+    "an inode behind the last": one(zigzag(100_000n), 0n, 10n),
+    "the largest number": one(most, most, most),
+    "a number of 65 bits": Buffer.from([1, ...Array(9).fill(255), 3, 0, 1]),
+    "a number without end": Buffer.from([1, ...Array(4000).fill(128)]),
+    "a number that is cut off": Buffer.from([1, 2, 0, 130]),
+    "half a run": Buffer.from([1, 2, 0]),
+    "no pages": one(n, 0n, 0n),
+    "a folder": encodeList([{ number: numbers.folder, first: 0, pages: 9 }]),
+    "pages behind the end": one(n, zigzag(BigInt(PAGES)), 100n),
+    "pages far behind the end": one(n, zigzag(1n << 40n), 1n << 40n),
+    "more pages than there can be": one(n, 0n, most),
+    "pages before the first": one(n, 1n, 3n),
+    "too many runs": encodeList(
+      Array.from({ length: 20_000 }, (_, i) => ({
+        number: numbers.large,
+        first: (i * 7) % PAGES,
+        pages: 1,
+      })),
+    ),
+    "too many bytes": Buffer.concat([encodeList([]), Buffer.alloc(70_000, 2)]),
+    "every inode": encodeList(
+      Array.from({ length: 12 }, (_, i) => ({ number: i + 1, first: 0, pages: 1 << 20 })),
+    ),
+  };
+}
+
+describe("a list that is wrong", () => {
+  const reads = ["sh", "-c", 'cd "$FUSELAGE_BUNDLE_DIR/data" && sha256sum < large && cat small'];
+  const right = `${digest}  -\npacked\n`;
+
+  check("changes no byte that is read, whatever is wrong with it", async () => {
+    const home = userDirectory();
+    await whole(way, home, reading(...chosen));
+    for (const [what, list] of Object.entries(hostile())) {
+      teach(home, withHeader(list));
+      expect([what, await whole(way, home, reads)]).toEqual([what, right]);
+    }
+    for (const [index, random] of trials(25)) {
+      teach(home, withHeader(Buffer.concat([Buffer.from([1]), random.bytes(400)])));
+      expect([index, await whole(way, home, reads)]).toEqual([index, right]);
+    }
+  });
+
+  check("of another image neither", async () => {
+    const home = userDirectory();
+    const other = await pack({ run: runArguments, "a/b": noise(3 << 20, "b"), c: "c" });
+    const outcome = await asUser(
+      other,
+      ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/a/b" | wc -c'],
+      home,
+      {
+        env: { FUSELAGE_MOUNT: "fuse" },
+      },
+    );
+    expect(outcome.stdout.trim()).toBe(`${3 << 20}`);
+    await gone(other);
+    const foreign = readFileSync(learnedFile(home) ?? "");
+    rmSync(learnedFile(home) ?? "");
+    await whole(way, home, ["true"]);
+    teach(home, foreign);
+    expect(await whole(way, home, reads)).toBe(right);
+  });
+
+  check("or torn is learned anew", async () => {
+    const home = userDirectory();
+    await whole(way, home, reading(...chosen));
+    const bytes = readFileSync(learnedFile(home) ?? "");
+    const flipped = Buffer.from(bytes);
+    flipped[20] = (flipped[20] ?? 0) ^ 1;
+    const torn = {
+      "no bytes": Buffer.alloc(0),
+      "half the header": bytes.subarray(0, 9),
+      "half the list": bytes.subarray(0, bytes.length - 3),
+      "another byte": flipped,
+      "another magic": Buffer.concat([Buffer.from("fuselrn2"), bytes.subarray(8)]),
+      "a size of its own": Buffer.concat([bytes.subarray(0, 8), Buffer.alloc(8, 255)]),
+      zeros: Buffer.alloc(300),
+    };
+    for (const [what, left] of Object.entries(torn)) {
+      teach(home, left);
+      await whole(way, home, reading(...chosen));
+      expect([what, blocksOf(learned(home))]).toEqual([what, chosen]);
+    }
+  });
+});
+
+describe("where nothing can be noted", () => {
+  const app = ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/large" | wc -c'];
+  const size = `${large.length}\n`;
+
+  check("what stands in the file's place is not followed, nor trusted", async () => {
+    const home = userDirectory();
+    await whole(way, home, reading(...chosen));
+    const name = learnedFile(home) ?? "";
+    const target = path.join(home, "target");
+    rmSync(name);
+    writeFileSync(target, "mine");
+    symlinkSync(target, name);
+    expect(await whole(way, home, app)).toBe(size);
+    expect(readFileSync(target, "utf8")).toBe("mine");
+    rmSync(name);
+    mkdirSync(name);
+    expect(await whole(way, home, app)).toBe(size);
+    rmSync(name, { recursive: true });
+    writeFileSync(name, "", { mode: 0o600 });
+    chmodSync(name, 0o666);
+    chownSync(name, ordinaryUser().uid, ordinaryUser().gid);
+    expect(await whole(way, home, app)).toBe(size);
+    expect(statSync(name).size).toBe(0);
+    rmSync(path.dirname(name), { recursive: true });
+    writeFileSync(path.dirname(name), "a file");
+    expect(await whole(way, home, app)).toBe(size);
+  });
+
+  skipUnless("root", ...way.needs)("on a full disk and a read-only one, starts go on", async () => {
+    expect(isRoot).toBe(true);
+    for (const options of ["size=8k,nr_inodes=6", "ro"]) {
+      const home = userDirectory();
+      const script = `mkdir "$0/h"; mount -t tmpfs -o mode=777,${options} h "$0/h"; cd "$0/h"
+        mkdir .fuselage && chmod 700 .fuselage && chown 1000:1000 .fuselage
+        head -c 100000 /dev/zero > full
+        exec setpriv --reuid=1000 --regid=1000 --clear-groups env "HOME=$0/h" FUSELAGE_MOUNT=fuse "$@"`;
+      const outcome = await run("unshare", ["-m", "sh", "-c", script, home, file, ...app]);
+      expect([options, outcome.stdout]).toEqual([options, size]);
+      await gone(file);
+    }
+  });
+});
+
+check("of many lists the oldest goes, and what nobody used for a month", async () => {
+  const home = userDirectory();
+  await whole(way, home, ["true"]);
+  const folder = path.dirname(learnedFile(home) ?? "");
+  rmSync(learnedFile(home) ?? "");
+  const now = Date.now() / 1000;
+  const name = (i: number) => path.join(folder, i.toString(16).padStart(32, "0"));
+  for (let i = 0; i < 300; i++) {
+    writeFileSync(name(i), "", { mode: 0o600 });
+    utimesSync(name(i), now, now - (i < 20 ? 40 * 86_400 : 1000 - i));
+  }
+  writeFileSync(path.join(folder, "other"), "");
+  await whole(way, home, ["true"]);
+  expect(Array.from({ length: 20 }, (_, i) => existsSync(name(i)))).not.toContain(true);
+  expect(readdirSync(folder).length).toBeLessThanOrEqual(257);
+  expect(existsSync(name(20))).toBe(false);
+  expect(existsSync(name(299)) && existsSync(path.join(folder, "other"))).toBe(true);
+});
+
+check("an app that goes on running is learned from when it has been quiet", async () => {
+  const home = userDirectory();
+  const app = spawn(
+    file,
+    ["sh", "-c", `${reading(...chosen, ...chosen.map((i) => i + 1))[2]}; exec cat`],
+    {
+      env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_MOUNT: "fuse", FUSELAGE_LINGER: "0" },
+      ...(isRoot ? ordinaryUser() : {}),
+      stdio: ["pipe", "pipe", "ignore"],
+    },
+  );
+  for (let i = 0; i < 400 && learned(home) === undefined; i++) await sleep(25);
+  expect(blocksOf(learned(home)).slice(0, chosen.length)).toEqual(chosen);
+  app.stdin?.end();
+  await once(app, "close");
+  await gone(file);
+  truncateSync(learnedFile(home) ?? "", 0);
+});

@@ -1,0 +1,28 @@
+"""Waits until the page cache has as many pages of a file as it gets, and prints which: a digit for each."""
+import ctypes, os, sys, time
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+fd = os.open(sys.argv[1], os.O_RDONLY)
+size = os.fstat(fd).st_size
+count = (size + 4095) // 4096
+at = libc.mmap(None, size, 1, 1, fd, 0)
+state = ctypes.create_string_buffer(count)
+
+
+def resident():
+    if libc.mincore(at, size, state):
+        raise OSError(ctypes.get_errno(), "mincore")
+    return "".join(str(byte & 1) for byte in state.raw)
+
+
+pages = resident()
+for _ in range(int(sys.argv[2])):
+    time.sleep(0.1)
+    now = resident()
+    if now == pages and "1" in now:
+        break
+    pages = now
+print(resident())

@@ -4,7 +4,13 @@
  * Codes, hints and exit statuses stand in scripts/spec/errors.json; docs/errors.md lists them.
  * Paths in here are what a person should read: names inside a tree go through `displayPath` first.
  */
-import { type ErrorCode, errorCatalogue, machines, optionRules } from "./generated/spec.ts";
+import {
+  type ErrorCode,
+  errorCatalogue,
+  machines,
+  optionRules,
+  otherMachines,
+} from "./generated/spec.ts";
 
 export type { ErrorCode } from "./generated/spec.ts";
 
@@ -336,9 +342,21 @@ function machineHint(
   const pack = `pack a program for ${expected}`;
   const isBuiltFor = machines.some(({ name }) => name === actual);
   if (isBuiltFor) return (name) => `${build(name("arch", actual))}, or ${pack}.`;
-  const names = new Intl.ListFormat("en").format(machines.map(({ name }) => name));
-  return `There are bundles for ${names} alone: ${pack}.`;
+  return `${noOtherMachine(actual)}: ${pack}.`;
 }
+
+/** What there is a runtime for, and that it is not for this one. */
+function noOtherMachine(wanted: string): string {
+  const names = new Intl.ListFormat("en").format(machines.map(({ name }) => name));
+  const known: readonly { name: string; aliases: readonly string[]; summary: string }[] =
+    otherMachines;
+  const other = known.find(({ name, aliases }) => name === wanted || aliases.includes(wanted));
+  const not = other === undefined ? "" : `, none for ${other.summary} (${wanted})`;
+  return `There are bundles for ${names} alone${not}`;
+}
+
+/** Options that name a machine; `--target` is of the command line alone. */
+const MACHINE_OPTIONS = ["arch", "--target"];
 
 /** @param expected machine of the bundle @param actual machine of its program */
 export function elfMachine(path: string, expected: string, actual: string): BundleError {
@@ -815,7 +833,9 @@ export function optionValue(
 ): BundleError {
   const words = (name: string) => `${name} does not take this value`;
   const message: FailureText = file === undefined ? (name) => words(name(key)) : words(key);
-  return new BundleError("E_OPTION_VALUE", message, { path: file, expected, actual });
+  const wanted = actual.replace(/^"(?:linux-)?|"$/g, "");
+  const hint = MACHINE_OPTIONS.includes(key) ? `${noOtherMachine(wanted)}.` : undefined;
+  return new BundleError("E_OPTION_VALUE", message, { path: file, expected, actual, hint });
 }
 
 /** @param own as it stands in the value: "$PATH" */

@@ -82,7 +82,7 @@ export interface Machine {
 export interface Machines {
   built: Machine[];
   /** Those that are only known by name. */
-  others: { name: string; elfMachine: number }[];
+  others: { name: string; aliases: string[]; elfMachine: number; summary: string }[];
 }
 
 /** A kind of record in the manifest of a bundle. */

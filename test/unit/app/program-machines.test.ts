@@ -50,9 +50,9 @@ describe("a script's programs for another machine", () => {
     ],
     [
       "several",
-      { a: program(22), b: program(62) },
+      { a: program(21), b: program(62) },
       "aarch64",
-      "a is for machine 22 and 1 more, the bundle for aarch64",
+      "a is for machine 21 and 1 more, the bundle for aarch64",
     ],
   ])("are named: %s", async (_, files, arch, message) => {
     expect(await warned(files, arch)).toEqual([message]);
@@ -94,11 +94,11 @@ describe("advice for a program of another machine can be followed", () => {
     [
       "there is none",
       program(3, 32),
-      "There are bundles for x86_64, aarch64, and riscv64 alone: pack a program for x86_64.",
+      "There are bundles for x86_64, aarch64, and riscv64 alone, none for 32-bit x86 (i686): pack a program for x86_64.",
     ],
     [
       "it has no name",
-      program(22),
+      program(21),
       "There are bundles for x86_64, aarch64, and riscv64 alone: pack a program for x86_64.",
     ],
   ])("%s", async (_, bytes, hint) => {

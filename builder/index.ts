@@ -2,6 +2,7 @@
 
 export { type AppendedImage, type AssembleResult, assembleBundle } from "./api/assemble.ts";
 export { type BuildResult, build, type Explanation, explain } from "./api/build.ts";
+export { type CacheInfo, type CachePart, cacheInfo, clearCache } from "./api/cache.ts";
 export { type CheckOptions, type CheckResult, check } from "./api/check.ts";
 export type { TakenImage } from "./api/convert.ts";
 export {

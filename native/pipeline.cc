@@ -7,9 +7,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "block_store.h"
 #include "duplicates.h"
 #include "failure.h"
-#include "cached_blocks.h"
 #include "output.h"
 #include "pool.h"
 #include "tasks.h"
@@ -62,11 +62,11 @@ private:
 	bool find_packed(const ReadTask &task, const ReadTask::Piece &piece);
 	void close_fragment();
 	bool write();
-	void keep(uint32_t file, uint64_t index, const Block &block);
 	void copy_duplicates();
 
 	const WriteJob &job_;
 	Status &status_;
+	const std::unique_ptr<BlockStore> store_; // outlives the tasks; may be null
 	Pool pool_;
 	Output output_;
 	Result result_;
@@ -74,7 +74,6 @@ private:
 	// Issuing.
 	uint32_t next_file_ = 0;
 	std::shared_ptr<SharedSource> source_; // of the file whose blocks are being issued
-	std::shared_ptr<const CachedBlocks> cached_; // of the same, or null
 	uint32_t block_file_ = 0;
 	uint64_t next_block_ = 0, end_block_ = 0;
 	std::shared_ptr<ReadTask> read_; // open for more pieces
@@ -84,13 +83,13 @@ private:
 	std::deque<Issued> issued_;
 	std::deque<Pending> pending_;
 
-	std::unique_ptr<BlockHolder> holder_; // of the file whose blocks are being written
 	std::vector<uint8_t> fragment_; // the open one
 	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
 };
 
 Pipeline::Pipeline(const WriteJob &job, Status &status)
 	: job_(job), status_(status),
+	  store_(job.store ? std::make_unique<BlockStore>(*job.store) : nullptr),
 	  pool_(job.threads, job.compression, job.block_size, status.cancellation),
 	  output_(job.fd, job.image_offset + job.data_offset),
 	  window_(std::max<uint64_t>(uint64_t(job.threads) * 8 * job.block_size, 4 << 20))
@@ -131,6 +130,10 @@ Result Pipeline::run()
 	}
 	output_.flush();
 	copy_duplicates();
+	if (store_) {
+		result_.kept_blocks = store_->finish();
+		result_.used_files = store_->used();
+	}
 	result_.end = output_.position() - job_.image_offset;
 	return std::move(result_);
 }
@@ -182,16 +185,13 @@ void Pipeline::issue_next_file()
 		issue_read();
 	uint64_t tasks = end_block_ + (spec.size % job_.block_size > 0);
 	source_ = std::make_shared<SharedSource>(spec, tasks);
-	cached_ = nullptr;
-	if (!spec.blocks.empty() && !spec.keep_blocks)
-		cached_ = CachedBlocks::open(spec.blocks, end_block_, job_.block_size);
 }
 
 void Pipeline::issue_block()
 {
 	uint64_t k = next_block_++;
 	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size, job_.block_size,
-						    cached_);
+						    store_.get());
 	issued_.push_back(
 		{ task, nullptr, block_file_, result_.files[block_file_].first_block + k });
 	in_flight_ += job_.block_size;
@@ -296,7 +296,7 @@ void Pipeline::close_fragment()
 {
 	uint64_t index = result_.fragments.size();
 	result_.fragments.push_back({ 0, 0 });
-	auto task = std::make_shared<FragmentTask>(std::exchange(fragment_, {}));
+	auto task = std::make_shared<FragmentTask>(std::exchange(fragment_, {}), store_.get());
 	fragment_.reserve(job_.block_size);
 	in_flight_ += job_.block_size;
 	pending_.push_back({ task, true, 0, index });
@@ -310,8 +310,8 @@ bool Pipeline::write()
 		const Pending &front = pending_.front();
 		Block &block = front.task->block;
 		uint64_t start = output_.position() - job_.image_offset;
-		if (!front.is_fragment)
-			keep(front.file, front.index, block);
+		if (store_)
+			store_->keep(block);
 		block.settle(job_.compression.codec, start);
 		if (front.is_fragment) {
 			result_.fragments[front.index] = { start, block.size_word };
@@ -333,23 +333,6 @@ bool Pipeline::write()
 		moved = true;
 	}
 	return moved;
-}
-
-// Blocks of one file are written one after the other.
-void Pipeline::keep(uint32_t file, uint64_t index, const Block &block)
-{
-	const FileSpec &spec = job_.files[file];
-	if (!spec.keep_blocks)
-		return;
-	uint64_t first = result_.files[file].first_block;
-	uint64_t count = full_blocks(spec.size);
-	if (index == first)
-		holder_ = std::make_unique<BlockHolder>(spec.blocks, count);
-	holder_->append(block);
-	if (index + 1 == first + count) {
-		holder_->finish();
-		holder_ = nullptr;
-	}
 }
 
 void Pipeline::copy_duplicates()

@@ -12,8 +12,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "block_store.h"
 #include "cancellation.h"
 #include "codec.h"
 #include "generated/addon.h"
@@ -32,6 +34,7 @@ struct WriteJob {
 	int fd = -1;
 	uint64_t image_offset = 0; // of the superblock, in the file
 	uint64_t data_offset = 0; // of the first data block, from image_offset
+	std::optional<StoreSpec> store; // of compressed blocks of earlier images
 };
 
 // Read by other threads while the job runs.
@@ -63,6 +66,8 @@ struct Result {
 	std::vector<FragmentResult> fragments;
 	uint64_t blocks = 0; // that were written, fragments included
 	uint64_t end = 0; // from image_offset
+	uint64_t kept_blocks = 0; // in StoreSpec::make
+	std::vector<bool> used_files; // by index in StoreSpec::kept
 };
 
 // Throws Failure.

@@ -30,9 +30,6 @@ struct FileSpec {
 	std::vector<Piece> pieces;
 	bool in_memory = false;
 	std::vector<uint8_t> memory;
-	// A file of cached blocks (cached_blocks.h): empty for none, else to be read or to be made.
-	std::string blocks;
-	bool keep_blocks = false;
 };
 
 int64_t nanoseconds(const struct timespec &time);

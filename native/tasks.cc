@@ -3,8 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "block_store.h"
 #include "duplicates.h"
-#include "cached_blocks.h"
 
 namespace native
 {
@@ -46,6 +46,8 @@ void SharedSource::finished()
 
 void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 {
+	if (store_ && store_->take(data, size, worker, block))
+		return;
 	size_t compressed = worker.compressor->compress(data, size, worker.output.data());
 	if (compressed > 0) {
 		block.bytes.assign(worker.output.data(), worker.output.data() + compressed);
@@ -62,8 +64,7 @@ void FileBlockTask::run(Worker &worker)
 	if (!source.is_hole(offset_, size_)) {
 		uint8_t *data = worker.input.data();
 		source.read(offset_, data, size_);
-		if (!all_zero(data, size_) &&
-		    !(cached_ && cached_->take(offset_ / size_, size_, worker, block)))
+		if (!all_zero(data, size_))
 			encode(data, size_, worker);
 	}
 	source_->finished();

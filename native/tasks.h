@@ -18,12 +18,16 @@ namespace native
 struct Block {
 	std::vector<uint8_t> bytes; // empty for a hole
 	uint32_t size_word = 0; // as in Result::block_sizes
+	// Of a block that is looked for among those of earlier images (block_store.h).
+	uint64_t hash = 0, check = 0;
+	uint32_t contents = 0; // bytes; 0 for one that is not
+	bool is_kept = false; // it was found, and stays where it is
 
 	// Makes it fit for its place, `start` bytes from the start of the image.
 	void settle(Codec codec, uint64_t start);
 };
 
-class CachedBlocks;
+class BlockStore;
 
 // A file that several tasks read: opened by the first of them, checked and closed by the last.
 class SharedSource
@@ -42,25 +46,29 @@ private:
 	std::unique_ptr<Source> source_;
 };
 
-// A task that makes a block.
+// A task that makes a block, or finds it in the store, which may be null.
 class BlockTask : public Task
 {
 public:
+	explicit BlockTask(const BlockStore *store) : store_(store)
+	{
+	}
 	Block block;
 
 protected:
 	void encode(const uint8_t *data, size_t size, Worker &worker);
+
+private:
+	const BlockStore *store_;
 };
 
 // One whole block of a file.
 class FileBlockTask : public BlockTask
 {
 public:
-	// `cached` may be null; else the block is taken from there if it is the right one.
 	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
-		      std::shared_ptr<const CachedBlocks> cached)
-		: source_(std::move(source)), offset_(offset), size_(size),
-		  cached_(std::move(cached))
+		      const BlockStore *store)
+		: BlockTask(store), source_(std::move(source)), offset_(offset), size_(size)
 	{
 	}
 	void run(Worker &worker) override;
@@ -69,14 +77,14 @@ private:
 	std::shared_ptr<SharedSource> source_;
 	uint64_t offset_;
 	uint32_t size_;
-	std::shared_ptr<const CachedBlocks> cached_;
 };
 
 // A full fragment.
 class FragmentTask : public BlockTask
 {
 public:
-	explicit FragmentTask(std::vector<uint8_t> data) : data_(std::move(data))
+	FragmentTask(std::vector<uint8_t> data, const BlockStore *store)
+		: BlockTask(store), data_(std::move(data))
 	{
 	}
 	void run(Worker &worker) override;

@@ -61,6 +61,21 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 	}
 }
 
+StoreSpec store_from(Napi::Object from)
+{
+	StoreSpec store;
+	store.key = bytes_of(from.Get("key"));
+	store.make = bytes_of(from.Get("make"));
+	store.limit = number(from, "limit");
+	auto kept = from.Get("kept").As<Napi::Array>();
+	for (uint32_t i = 0; i < kept.Length(); i++) {
+		auto file = kept.Get(i).As<Napi::Object>();
+		store.kept.push_back(
+			{ bytes_of(file.Get("path")), file.Get("folded").As<Napi::Boolean>() });
+	}
+	return store;
+}
+
 WriteJob job_from(Napi::Object from)
 {
 	WriteJob job;
@@ -94,15 +109,8 @@ WriteJob job_from(Napi::Object from)
 		file.memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
 	}
 	take_changes(job.files, from.Get("changes").As<Napi::Object>());
-	auto blocks = from.Get("blocks").As<Napi::Object>();
-	Napi::Array with_blocks = blocks.GetPropertyNames();
-	for (uint32_t k = 0; k < with_blocks.Length(); k++) {
-		Napi::Value key = with_blocks.Get(k);
-		FileSpec &file = job.files[key.ToNumber().Uint32Value()];
-		auto cached = blocks.Get(key).As<Napi::Object>();
-		file.blocks = bytes_of(cached.Get("path"));
-		file.keep_blocks = cached.Get("make").As<Napi::Boolean>();
-	}
+	if (from.Get("store").IsObject())
+		job.store = store_from(from.Get("store").As<Napi::Object>());
 	return job;
 }
 
@@ -134,6 +142,11 @@ Napi::Value to_js(Napi::Env env, const Result &result)
 	object.Set("blockSizes", sizes);
 	object.Set("fragments", fragments);
 	object.Set("blocks", Napi::Number::New(env, static_cast<double>(result.blocks)));
+	auto used = Napi::Array::New(env, result.used_files.size());
+	for (uint32_t i = 0; i < result.used_files.size(); i++)
+		used.Set(i, Napi::Boolean::New(env, result.used_files[i]));
+	object.Set("usedFiles", used);
+	object.Set("keptBlocks", Napi::Number::New(env, static_cast<double>(result.kept_blocks)));
 	object.Set("end", Napi::Number::New(env, static_cast<double>(result.end)));
 	return object;
 }

@@ -19,7 +19,7 @@ import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
-import { cacheDirectory, frontPath, runtimePath } from "../host/paths.ts";
+import { frontPath, runtimePath } from "../host/paths.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
@@ -151,8 +151,7 @@ async function ownScripts(input: string): Promise<string[]> {
 type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
 
 function packing({ app, start, options }: Prepared): WriteImage {
-  const blockCache = path.join(cacheDirectory(), "blocks");
-  const image = { ...imageOptions(options), blockCache, first: start.first };
+  const image = { ...imageOptions(options), first: start.first };
   return (fd, offset) => {
     const { files, contentBytes } = sizes(app.tree);
     const size = `${(contentBytes / (1 << 20)).toFixed(1)} MiB`;

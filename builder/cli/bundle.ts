@@ -2,6 +2,7 @@
 import { commandHelp, programHelp, version } from "../generated/spec.ts";
 import { assembleCommand } from "./commands/assemble-command.ts";
 import { buildCommand } from "./commands/build-command.ts";
+import { cacheCommand } from "./commands/cache-command.ts";
 import { checkCommand } from "./commands/check-command.ts";
 import { completionsCommand } from "./commands/completions-command.ts";
 import { diffCommand } from "./commands/diff-command.ts";
@@ -21,6 +22,7 @@ import { print } from "./print.ts";
 const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   assemble: assembleCommand,
   build: buildCommand,
+  cache: cacheCommand,
   check: checkCommand,
   completions: completionsCommand,
   doctor: doctorCommand,

@@ -1,5 +1,6 @@
 /** What a caller chooses about an image, wherever it goes. */
 
+import { cacheFolder } from "../host/cache-folders.ts";
 import type { Compression, Progress, Variant, WriteOptions } from "../squashfs/squashfs-options.ts";
 import type { TreeEdits } from "../tree/edits.ts";
 
@@ -33,6 +34,8 @@ export interface ImageChoices extends TreeEdits {
   xattrs?: boolean | undefined;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number | undefined;
+  /** Whether compressed blocks are taken from the user's cache and kept there. Default true. */
+  cache?: boolean | undefined;
   /** Is called a few times a second, and once at the end. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Ends the work; nothing is left behind. */
@@ -52,6 +55,7 @@ export function imageOptions(choices: ImageChoices): WriteOptions {
     ...(choices.owner !== undefined && { owners: ownerOf(choices.owner) }),
     ...(choices.keepOwners && { owners: "keep" as const }),
     ...(xattrs !== undefined && { xattrs }),
+    ...(choices.cache !== false && { blockCache: cacheFolder("blocks") }),
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   };

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { cacheDirectory } from "./paths.ts";
+import { cacheFolder } from "./cache-folders.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "./temporary.ts";
 import { ownFolder } from "./trusted.ts";
 
@@ -132,6 +132,6 @@ function digestOf(key: string, held: Buffer): Buffer {
  */
 export function learnedBy(url: string): Learned {
   const code = /\/chunks\/(chunk-[0-9A-Z]{8})\.js$/.exec(url)?.[1];
-  const dir = code === undefined ? undefined : path.join(cacheDirectory(), "learned");
+  const dir = code === undefined ? undefined : cacheFolder("learned");
   return new Learned(dir, code ?? "");
 }

@@ -12,7 +12,6 @@ import { imageOptions } from "../config/image-options.ts";
 import type { DynamicEdit } from "../elf/dynamic-edit.ts";
 import * as errors from "../errors.ts";
 import { type Learned, learnedBy } from "../host/learned.ts";
-import { cacheDirectory } from "../host/paths.ts";
 import { addFile } from "../input/add-input.ts";
 import { type FolderMap, imagePlaces, pathInImage } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
@@ -140,7 +139,7 @@ function compressedSize({ options, workspace }: LibraryRequest) {
     for (const [index, node] of nodes.entries()) tree.add(`${index}`, node);
     const { onProgress: _, ...choices } = options;
     const image = path.join(workspace, "libc.sfs");
-    const written = { ...imageOptions(choices), blockCache: path.join(cacheDirectory(), "blocks") };
+    const written = imageOptions(choices);
     return (await writeSquashfs(tree, { path: image }, written)).bytes;
   };
 }

@@ -48,6 +48,18 @@ export interface NativeCompression {
 /** Columns of a row of `ContentsJob.identities`. */
 export const IDENTITY = addonRows.identity;
 
+/** Files of compressed blocks (native/block_store.h). Paths are byte strings. */
+export interface BlockStore {
+  /** Names how blocks are compressed. */
+  key: string;
+  /** To be read. What is taken from a `folded` one goes into the new one too. */
+  kept: { path: string; folded: boolean }[];
+  /** To be written; must not exist. */
+  make: string;
+  /** Of what is written, bytes. */
+  limit: number;
+}
+
 export interface ContentsJob {
   compression: NativeCompression;
   /** Bytes. */
@@ -66,8 +78,7 @@ export interface ContentsJob {
   memory: Record<number, Uint8Array>;
   /** By index: how contents differ from their files. */
   changes: Record<number, Change>;
-  /** By index: files of cached blocks (native/cached_blocks.h), to be read or to be made. */
-  blocks: Record<number, { path: string; make: boolean }>;
+  store: BlockStore | undefined;
 }
 
 /** Columns of a row of `WrittenContents.files`. */
@@ -87,6 +98,10 @@ export interface WrittenContents {
   fragments: Float64Array;
   /** Data and fragment blocks in the image. */
   blocks: number;
+  /** Blocks in the file that `BlockStore.make` names; 0: there is none. */
+  keptBlocks: number;
+  /** By index in `BlockStore.kept`: whether a block was taken from it. */
+  usedFiles: boolean[];
   /** Bytes from the superblock to the end of the last block. */
   end: number;
 }

@@ -1,157 +1,176 @@
-// Compressed blocks of large files that are packed again and again, kept for the next image.
+// Compressed blocks of earlier images, kept so that the next one compresses only what is new.
 //
-// A file of blocks is found by the contents it was made of and by all that made it, the addon's own
-// bytes included. It ends with a sha256 of that key and of what it holds, so that neither one that is
-// damaged nor one in the place of another is taken; such a one is removed. Each block is compared
-// with the contents once more when it is used (native/cached_blocks.h). Where nothing can be kept,
-// images are written without: the bytes are the same.
+// Each image that has new blocks leaves one file of them (native/block_store.h), under a name that begins
+// with a digest of all that decides what a block becomes, the addon's own bytes included. Files are never
+// changed, so builds at the same time do not meet, and one that was killed leaves a temporary file at most.
+// Blocks are found by what they hold and checked when they are used: the bytes of an image do not depend on
+// the cache. Where nothing can be kept, images are written without.
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   utimesSync,
 } from "node:fs";
-import { appendFile, open } from "node:fs/promises";
 import path from "node:path";
-import { sha256OfFile } from "../host/digest.ts";
 import { addonPath } from "../host/paths.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { ownFolder } from "../host/trusted.ts";
+import type { BlockStore } from "../native/addon.ts";
 import { byteString } from "../tree/path.ts";
-import type { PlannedFile } from "./plan.ts";
 import type { ResolvedOptions } from "./squashfs-options.ts";
 
-const DIGEST_BYTES = 32;
 /** What was not used for so long is removed, ms. */
 const MAX_AGE = 30 * 24 * 3600 * 1000;
+/** The same for what a build began that was killed. */
+const MAX_AGE_BEGUN = 24 * 3600 * 1000;
+/** Of all files together, where the disk has ten times as much; the longest unused go first. Bytes. */
+const MAX_BYTES = 4 * 1024 ** 3;
+const SHARE_OF_DISK = 10;
+/** With more files of the same settings the smallest become one. */
+const MAX_FILES = 24;
+const KEY_DIGITS = 32;
 
-interface Made {
-  /** Under which it is written. */
-  temporary: string;
-  place: string;
+/** Levels at which looking for a block, and writing it down, costs little beside compressing it. */
+const SLOW: Readonly<Record<ResolvedOptions["compression"], number>> = {
+  zstd: 6,
+  gzip: 1,
+  xz: 0,
+  lz4: 2,
+  none: Number.POSITIVE_INFINITY,
+};
+
+interface CachedFile {
+  path: string;
+  bytes: number;
+  /** When it was used last, ms. */
+  used: number;
 }
 
 export class BlockCache {
   readonly #dir: string | undefined;
   readonly #settings: string;
-  readonly #blockSize: number;
-  /** Of the addon. */
-  #program: string | undefined;
-  #isPrepared: boolean | undefined;
-  #made: Made[] = [];
+  #store: BlockStore | undefined;
 
+  /** @param dir need not exist; undefined: nothing is kept */
   constructor(dir: string | undefined, resolved: ResolvedOptions) {
-    const { compression, level, variants, blockSize } = resolved;
-    // Stored blocks are as quickly read from the file itself.
-    this.#dir = compression === "none" ? undefined : dir;
-    this.#blockSize = blockSize;
-    this.#settings = [compression, level, variants, blockSize].join(" ");
+    const { compression, level = 0, variants, blockSize } = resolved;
+    this.#dir = level < SLOW[compression] ? undefined : dir;
+    this.#settings = JSON.stringify([compression, level, variants, blockSize]);
   }
 
-  /** Files of blocks for the files that can have one, by index. */
-  async open(
-    files: readonly PlannedFile[],
-  ): Promise<Record<number, { path: string; make: boolean }>> {
-    const blocks: Record<number, { path: string; make: boolean }> = {};
-    for (const [i, { contents }] of files.entries()) {
-      if (this.#dir === undefined || contents.from !== "disk" || !contents.digest) continue;
-      // The end of a file is in a fragment, with the ends of others.
-      if (contents.size < this.#blockSize) continue;
-      const place = path.join(this.#dir, this.#key(contents.digest));
-      // What others put there is as whole as what we did.
-      if (ownFolder(this.#dir) !== undefined && (await isWhole(place)))
-        blocks[i] = { path: byteString(place), make: false };
-      else if (this.#prepare()) {
-        const temporary = temporaryFile(this.#dir);
-        this.#made.push({ temporary, place });
-        blocks[i] = { path: byteString(temporary), make: true };
-      }
-    }
-    return blocks;
+  /** What to look for blocks in, and where to keep new ones; undefined: nowhere. */
+  open(): BlockStore | undefined {
+    const dir = this.#dir;
+    if (dir === undefined || !isOwn(dir)) return undefined;
+    const addon = createHash("sha256").update(readFileSync(addonPath())).digest("hex");
+    const all = createHash("sha256").update(`${this.#settings} ${addon}`).digest("hex");
+    const key = all.slice(0, KEY_DIGITS);
+    const found = filesIn(dir);
+    const own = found.filter((file) => path.basename(file.path).startsWith(`${key}-`));
+    const smallest = own.sort((a, b) => a.bytes - b.bytes);
+    const folded = own.length > MAX_FILES ? MAX_FILES / 2 : 0;
+    this.#store = {
+      key,
+      kept: smallest.map((file, i) => ({ path: byteString(file.path), folded: i < folded })),
+      make: byteString(temporaryFile(dir)),
+      limit: maxBytes(dir, found),
+    };
+    return this.#store;
   }
 
   /** Removes what was begun for an image that was not finished. */
   discard(): void {
-    for (const { temporary } of this.#made) removeTemporary(temporary);
-    this.#made = [];
+    if (this.#store !== undefined) removeTemporary(textOf(this.#store.make));
+    this.#store = undefined;
   }
 
-  /** Publishes what was made. */
-  async publish(): Promise<void> {
-    const made = this.#made;
-    this.#made = [];
-    for (const { temporary, place } of made) {
-      try {
-        await appendFile(temporary, await digestOf(place, temporary));
-        renameSync(temporary, place);
-        keepTemporary(temporary);
-      } catch {
-        removeTemporary(temporary); // The image is what was asked for, and it is written.
-      }
-    }
-  }
-
-  #key(digest: string): string {
-    this.#program ??= createHash("sha256").update(readFileSync(addonPath())).digest("hex");
-    const made = `${digest} ${this.#settings} ${this.#program}`;
-    return createHash("sha256").update(made).digest("hex");
-  }
-
-  #prepare(): boolean {
-    this.#isPrepared ??= this.#makeRoom();
-    return this.#isPrepared;
-  }
-
-  /** Whether something can be kept. */
-  #makeRoom(): boolean {
-    const dir = this.#dir ?? "";
+  /**
+   * Publishes what was made, and removes what is old or too much.
+   *
+   * @param made blocks in the new file; 0: there is none
+   * @param used by index in `kept`, whether a block was taken from it
+   */
+  publish(made: number, used: readonly boolean[]): void {
+    if (this.#store === undefined || this.#dir === undefined) return;
+    const { key, kept, make } = this.#store;
+    const temporary = textOf(make);
+    const now = new Date();
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
-      if (ownFolder(dir) === undefined) return false;
-      for (const name of readdirSync(dir)) {
-        const file = path.join(dir, name);
-        if (Date.now() - statSync(file).mtimeMs > MAX_AGE) rmSync(file, { force: true });
+      for (const [i, file] of kept.entries()) {
+        if (used[i] && !file.folded) utimesSync(textOf(file.path), now, now);
       }
-      return true;
     } catch {
-      return false;
+      // It is gone, or another's and may only be read.
+    }
+    try {
+      if (made > 0) {
+        const name = `${key}-${randomBytes(8).toString("hex")}`;
+        renameSync(temporary, path.join(this.#dir, name));
+        keepTemporary(temporary);
+      }
+      const isFolded = made > 0 || !used.some((one, i) => one && kept[i]?.folded === true);
+      for (const file of kept) {
+        if (file.folded && isFolded) rmSync(textOf(file.path), { force: true });
+      }
+      reap(this.#dir);
+    } catch {
+      // The image is what was asked for, and it is written.
     }
   }
 }
 
-/** Of a file of blocks as it stands at its place, which is named after its key. */
-function digestOf(place: string, file: string, end?: number): Promise<Buffer> {
-  return sha256OfFile(file, { before: path.basename(place), ...(end !== undefined && { end }) });
-}
+const textOf = (path: string) => Buffer.from(path, "latin1").toString("utf8");
 
-/** Looks whether a file of blocks is there and undamaged, and marks it as used. */
-async function isWhole(place: string): Promise<boolean> {
-  const isSame = await endsWithDigest(place).catch(() => undefined);
-  if (isSame === undefined) return false;
-  const now = new Date();
+/** Whether something can be kept there. */
+function isOwn(dir: string): boolean {
   try {
-    if (isSame) utimesSync(place, now, now);
-    else rmSync(place, { force: true });
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
   } catch {
-    // Another's cache that may only be read: what is in it was checked all the same.
+    return false;
   }
-  return isSame;
+  return ownFolder(dir) !== undefined;
 }
 
-async function endsWithDigest(place: string): Promise<boolean> {
-  const handle = await open(place);
+function filesIn(dir: string): CachedFile[] {
+  const files: CachedFile[] = [];
+  for (const name of readdirSync(dir)) {
+    const file = path.join(dir, name);
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (stats?.isFile()) files.push({ path: file, bytes: stats.size, used: stats.mtimeMs });
+  }
+  return files;
+}
+
+/** Bytes that the files of a folder, which need not exist, may have together; undefined: not known. */
+export function blockLimit(dir: string): number | undefined {
   try {
-    const end = (await handle.stat()).size - DIGEST_BYTES;
-    if (end <= 0) return false;
-    const found = Buffer.alloc(DIGEST_BYTES);
-    await handle.read(found, 0, DIGEST_BYTES, end);
-    return found.equals(await digestOf(place, place, end));
-  } finally {
-    await handle.close();
+    return maxBytes(dir, filesIn(dir));
+  } catch {
+    return undefined;
+  }
+}
+
+function maxBytes(dir: string, files: readonly CachedFile[]): number {
+  const { bavail, bsize } = statfsSync(dir);
+  const kept = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  return Math.min(MAX_BYTES, Math.floor((bavail * bsize + kept) / SHARE_OF_DISK));
+}
+
+/** @throws what the system says */
+function reap(dir: string): void {
+  const files = filesIn(dir);
+  const limit = maxBytes(dir, files);
+  let bytes = 0;
+  for (const file of files.sort((a, b) => b.used - a.used)) {
+    bytes += file.bytes;
+    const isBegun = file.path.endsWith(".tmp");
+    const isOld = Date.now() - file.used > (isBegun ? MAX_AGE_BEGUN : MAX_AGE);
+    if (isOld || bytes > limit) rmSync(file.path, { force: true });
   }
 }

@@ -56,10 +56,10 @@ export async function writeContents(
   const files = layoutOrder(planned, options.first);
   const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
   const cache = new BlockCache(options.blockCache, resolved);
-  const blocks = await cache.open(files);
+  const store = cache.open();
   const writer = addon().writeContents({
     ...sources(files),
-    blocks,
+    store,
     compression: nativeCompression(resolved),
     blockSize: resolved.blockSize,
     threads: resolved.threads,
@@ -70,7 +70,7 @@ export async function writeContents(
   const total = { totalBytes: contentBytes, totalFiles: files.length };
   try {
     const written = await observed(writer, options, total, place.shown);
-    await cache.publish();
+    cache.publish(written.keptBlocks, written.usedFiles);
     return { ...collect(files, written), contentBytes };
   } finally {
     cache.discard();

@@ -55,8 +55,8 @@ export interface WriteOptions {
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number;
   /**
-   * Folder where compressed blocks of files with a known digest are kept for the next image. The
-   * bytes of an image do not depend on it. Default: none are kept.
+   * Folder where compressed blocks are kept for the next image. The bytes of an image do not depend on
+   * it. Default: none are kept.
    */
   blockCache?: string;
   /** Called a few times a second, and once at the end. */

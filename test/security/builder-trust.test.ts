@@ -7,7 +7,6 @@ import {
   chmodSync,
   chownSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -32,6 +31,7 @@ import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { fileNode } from "../../builder/tree/node.ts";
 import { Tree } from "../../builder/tree/tree.ts";
 import { writeFiles } from "../support/case.ts";
+import { checkOf, type KeptRow, readKept, writeKept } from "../support/kept-blocks.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, fuselage, ordinaryUser, run } from "../support/process.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -353,66 +353,80 @@ describe("the cache of compressed blocks", () => {
     const kept = () => readdirSync(blockCache).map((one) => path.join(blockCache, one));
     return { write, kept, blockCache };
   }
-  /** With the digest that the cache itself would write. */
-  const forge = (file: string, held: Buffer) => {
-    const digest = createHash("sha256").update(path.basename(file)).update(held).digest();
-    writeFileSync(file, Buffer.concat([held, digest]));
+  const bytesOf = (blocks: Buffer, { offset, sizeWord }: KeptRow) =>
+    blocks.subarray(Number(offset), Number(offset) + sizeWord);
+  /** Changes a file, with the checks that the cache itself would write. */
+  const forge = (file: string, change: (blocks: Buffer, rows: KeptRow[]) => Buffer | undefined) => {
+    const before = readFileSync(file);
+    const { blocks, rows } = readKept(before);
+    expect(writeKept(file, blocks, rows).equals(before)).toBe(true);
+    expect(checkOf(bytesOf(blocks, rows[0] as KeptRow))).toBe(rows[0]?.check);
+    const changed = change(blocks, rows) ?? blocks;
+    writeFileSync(file, writeKept(file, changed, rows));
+  };
+  /** Puts other bytes in the place of the first block. */
+  const replaced = (blocks: Buffer, rows: KeptRow[], bytes: Buffer) => {
+    const [first] = rows;
+    if (first !== undefined) {
+      rows[0] = {
+        ...first,
+        offset: BigInt(blocks.length),
+        sizeWord: bytes.length,
+        check: checkOf(bytes),
+      };
+    }
+    return Buffer.concat([blocks, bytes]);
   };
 
   test("gives no file the blocks of another", async () => {
     const { write, kept } = await setUp();
-    const [one, two] = [pattern(7), pattern(11)];
-    const plain = await write(one, false);
-    await write(one);
-    const [first = ""] = kept();
-    await write(two);
-    const [second = ""] = kept().filter((file) => file !== first);
-    cpSync(second, first); // whole, but not this one
-    expect(await write(one)).toBe(plain);
-    // As if it belonged there, and with as many blocks: what they hold is looked at.
-    forge(first, readFileSync(second).subarray(0, -32));
-    expect(await write(one)).toBe(plain);
-    expect(existsSync(first)).toBe(false);
-    expect(await write(one)).toBe(plain);
-    expect(existsSync(first)).toBe(true);
+    const plain = await write(pattern(7), false);
+    await write(pattern(11));
+    const [other = ""] = kept();
+    const { blocks, rows } = readKept(readFileSync(other));
+    const [stranger] = rows;
+    if (stranger === undefined) return expect.fail("no block");
+    await write(pattern(7));
+    const [own = ""] = kept().filter((file) => file !== other);
+    // Under the name of the right one, whole: what it holds is looked at.
+    forge(own, (held, all) => replaced(held, all, bytesOf(blocks, stranger)));
+    for (let i = 0; i < 2; i++) expect(await write(pattern(7))).toBe(plain);
   });
 
-  test("gives no image a block that is no block, or too few of them", async () => {
+  test("gives no image a block that is no block", async () => {
     const { write, kept } = await setUp();
     const contents = pattern(7);
     const plain = await write(contents, false);
     await write(contents);
     const [file = ""] = kept();
-    const whole = readFileSync(file).subarray(0, -32);
-    const header = 8 + 4 * Number(whole.readBigUInt64LE());
-    const changed = (change: (bytes: Buffer) => Buffer) => change(Buffer.from(whole));
-    const forgeries = [
-      changed((bytes) => bytes.fill(0xff, header, header + 64)),
-      changed((bytes) => bytes.subarray(0, header + 100)),
-      changed((bytes) => bytes.subarray(0, 4)),
-      changed((bytes) => {
-        bytes.writeBigUInt64LE(2n ** 40n);
-        return bytes;
-      }),
-      // A hole in the place of the first block.
-      changed((bytes) => {
-        const size = bytes.readUInt32LE(8);
-        bytes.writeUInt32LE(0, 8);
-        return Buffer.concat([bytes.subarray(0, header), bytes.subarray(header + size)]);
-      }),
-      // A frame without its checksum, of which an image would cut off the end.
-      changed((bytes) => {
-        bytes.writeUInt8(bytes.readUInt8(header + 4) & ~4, header + 4);
-        const size = bytes.readUInt32LE(8);
-        bytes.writeUInt32LE(size - 4, 8);
-        const rest = bytes.subarray(header + size);
-        return Buffer.concat([bytes.subarray(0, header + size - 4), rest]);
-      }),
-    ];
-    for (const forgery of forgeries) {
+    const whole = readFileSync(file);
+    const forgeries: Record<string, (blocks: Buffer, rows: KeptRow[]) => Buffer | undefined> = {
+      "bytes of nothing": (blocks, rows) => replaced(blocks, rows, Buffer.alloc(64, 0xff)),
+      "no bytes": (blocks, rows) => replaced(blocks, rows, Buffer.alloc(0)),
+      // Of which an image would cut off the end.
+      "a frame without its checksum": (blocks, rows) => {
+        const frame = Buffer.from(bytesOf(blocks, rows[0] as KeptRow).subarray(0, -4));
+        frame.writeUInt8(frame.readUInt8(4) & ~4, 4);
+        return replaced(blocks, rows, frame);
+      },
+      "one that lies outside": (_, rows) => {
+        for (const row of rows) row.offset += 2n ** 40n;
+        return undefined;
+      },
+      "one that is said to be stored": (_, rows) => {
+        for (const row of rows) row.sizeWord = row.contents | (1 << 24);
+        return undefined;
+      },
+      "contents of another size": (_, rows) => {
+        for (const row of rows) row.contents += 4096;
+        return undefined;
+      },
+    };
+    for (const [what, forgery] of Object.entries(forgeries)) {
+      for (const one of kept()) rmSync(one);
+      writeFileSync(file, whole);
       forge(file, forgery);
-      expect(await write(contents)).toBe(plain);
-      await write(contents);
+      for (let i = 0; i < 2; i++) expect([what, await write(contents)]).toEqual([what, plain]);
     }
   });
 
@@ -426,7 +440,7 @@ describe("the cache of compressed blocks", () => {
     for (const bits of [0o777, 0o1777]) {
       chmodSync(blockCache, bits);
       expect(await write(contents)).toBe(plain);
-      // The directory of another name would be filled; this one is left as it is.
+      // What is new is not kept there either.
       expect(await write(pattern(11))).toBe(await write(pattern(11), false));
       expect(readFileSync(file).equals(before)).toBe(true);
       expect(kept()).toEqual([file]);

@@ -129,6 +129,7 @@ function givenOptions(args: Arguments): GivenOptions {
     xattrs: off("no-xattrs"),
     profile: args.text("profile"),
     startList: off("no-start-list"),
+    cache: off("no-cache"),
     threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     writable: on("writable"),

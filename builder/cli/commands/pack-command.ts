@@ -33,6 +33,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     chmod: list("chmod"),
     devices: args.flag("devices"),
     xattrs: !args.flag("no-xattrs"),
+    cache: !args.flag("no-cache"),
     threads: parsed(args.text("threads"), parseNumber),
     onProgress: bar.update,
   }).finally(bar.stop);

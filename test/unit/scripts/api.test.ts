@@ -34,7 +34,13 @@ describe("an example is right:", () => {
       mkdirSync(path.join(dir, "node_modules"));
       symlinkSync(root, path.join(dir, "node_modules/fuselage-bundle"));
       writeFileSync(path.join(dir, "example.mjs"), code);
-      const env = { HOME: dir, GNUPGHOME: undefined, LANG: "C", LC_ALL: undefined };
+      const env = {
+        HOME: dir,
+        XDG_CACHE_HOME: undefined,
+        GNUPGHOME: undefined,
+        LANG: "C",
+        LC_ALL: undefined,
+      };
       const { stdout, stderr, status } = await run(process.execPath, ["example.mjs"], {
         cwd: dir,
         env,

@@ -1,146 +1,276 @@
-import { createHash } from "node:crypto";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
+import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
-import { fileNode } from "../../../builder/tree/node.ts";
-import { Tree } from "../../../builder/tree/tree.ts";
+import { noise } from "../../support/image.ts";
+import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
-/** Compresses somewhat, and has a block of zeros and a tail. */
-const bytes = Buffer.concat([
-  Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251)),
-  Buffer.alloc(131_072 * 2),
-  Buffer.from(Array.from({ length: 200_001 }, (_, i) => (i * 7919) % 255)),
-]);
+const BLOCK = 16384;
+const pattern = (length: number, seed: number) =>
+  Buffer.from(Array.from({ length }, (_, i) => ((i * seed) >> 4) % 251));
 
-function treeOf(file: string, digest: string | undefined, more = ""): Tree {
-  const { dev, ino, mtimeNs, ctimeNs, size } = statSync(file, { bigint: true });
-  const tree = new Tree();
-  // What stands in front moves the blocks, and a block may have to fit its place.
-  if (more !== "") tree.add("a", fileNode(more));
-  tree.add(
-    "b/large",
-    fileNode({
-      from: "disk",
-      path: file,
-      size: Number(size),
-      identity: { dev, ino, mtimeNs, ctimeNs },
-      ...(digest !== undefined && { digest }),
-    }),
-  );
-  return tree;
-}
+let dir: string;
+let input: string;
+let cache: string;
 
-async function made(dir: string) {
-  const file = path.join(dir, "large");
-  writeFileSync(file, bytes);
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  const cache = path.join(dir, "cache");
-  let count = 0;
-  const write = async (options: object, known: string | undefined = digest, more = "") => {
-    const image = path.join(dir, `${count++}.sfs`);
-    await writeSquashfs(treeOf(file, known, more), { path: image }, options);
-    return readFileSync(image).toString("base64");
+/** Blocks, ends, holes, what does not shrink, small files, the same twice. */
+beforeEach(() => {
+  dir = temporaryDirectory();
+  [input, cache] = [path.join(dir, "input"), path.join(dir, "cache/blocks")];
+  mkdirSync(input);
+  const large = [pattern(BLOCK * 5, 7), Buffer.alloc(BLOCK * 2), noise(BLOCK * 2), pattern(777, 5)];
+  const files: Record<string, Buffer> = {
+    large: Buffer.concat(large),
+    again: Buffer.concat(large),
+    whole: pattern(BLOCK * 3, 11),
+    noise: noise(5000),
+    empty: Buffer.alloc(0),
+    one: Buffer.from("x"),
   };
-  return { write, cache, kept: () => readdirSync(cache) };
+  for (let i = 0; i < 40; i++) files[`small-${i}`] = pattern(900 + i * 31, 3 + i);
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(path.join(input, name), bytes);
+});
+
+async function write(options: WriteOptions = { blockCache: cache }): Promise<string> {
+  const image = path.join(temporaryDirectory(), "image");
+  await writeSquashfs(
+    await treeFromDirectory(input),
+    { path: image },
+    { blockSize: BLOCK, ...options },
+  );
+  return readFileSync(image).toString("base64");
 }
 
-/** Writes an entry as the cache does it. */
-function writeEntry(file: string, held: Buffer): void {
-  const digest = createHash("sha256").update(path.basename(file)).update(held).digest();
-  writeFileSync(file, Buffer.concat([held, digest]));
-}
+const kept = () =>
+  readdirSync(cache)
+    .sort()
+    .map((name) => path.join(cache, name));
+const bytesOf = (files: readonly string[]) =>
+  files.reduce((sum, file) => sum + statSync(file).size, 0);
 
-describe("blocks that are kept", () => {
-  test.each(["zstd", "gzip"] as const)("give the bytes that %s gives", async (compression) => {
-    const { write, cache, kept } = await made(temporaryDirectory());
-    for (const more of ["", "x".repeat(70_000), "y".repeat(131_072 + 555)]) {
-      const plain = await write({ compression }, undefined, more);
-      expect(await write({ compression, blockCache: cache }, undefined, more)).toBe(plain);
-      expect(await write({ compression, blockCache: cache, threads: 1 }, "", more)).toBe(plain);
+describe("an image with a cache", () => {
+  test.each([
+    ["zstd", 15],
+    ["zstd", 6],
+    ["gzip", 9],
+    ["gzip", 1],
+    ["xz", 6],
+    ["lz4", 9],
+  ] as const)(
+    "has the bytes that %s %i gives, empty or full, by one thread or three",
+    async (compression, level) => {
+      const plain = await write({ compression, level });
+      const cached = { compression, level, blockCache: cache };
+      expect(await write({ ...cached, threads: 3 })).toBe(plain);
+      const [made = ""] = kept();
+      expect(kept()).toHaveLength(1);
+      for (const threads of [1, 3]) {
+        expect(await write({ ...cached, threads })).toBe(plain);
+        expect(kept()).toEqual([made]); // All was found, ends and small files too.
+      }
+      // What stands in front moves all blocks, and a block may have to fit its place.
+      for (const length of [4000, BLOCK + 555, BLOCK * 3 + 1]) {
+        writeFileSync(path.join(input, "a-first"), pattern(length, 29));
+        expect(await write(cached)).toBe(await write({ compression, level }));
+      }
+    },
+  );
+
+  test("keeps nothing where compressing costs no more than looking", async () => {
+    for (const [compression, level] of [
+      ["none", undefined],
+      ["lz4", 1],
+      ["zstd", 5],
+    ] as const) {
+      const settings = { compression, ...(level !== undefined && { level }) };
+      expect(await write({ ...settings, blockCache: cache })).toBe(await write(settings));
+      expect(existsSync(cache)).toBe(false);
     }
-    const plain = await write({ compression });
-    expect(await write({ compression, blockCache: cache })).toBe(plain);
-    expect(kept()).toHaveLength(1);
-    expect(await write({ compression, blockCache: cache })).toBe(plain);
   });
 
-  test("are used: what they hold is what an image gets", async () => {
-    const { write, cache, kept } = await made(temporaryDirectory());
-    const plain = await write({ blockCache: cache });
-    const file = path.join(cache, kept()[0] ?? "");
-    // The first block is stored as it is: the same contents, other bytes of the image.
-    const old = readFileSync(file).subarray(0, -32);
-    const header = Buffer.from(old.subarray(0, 8 + 4 * Number(old.readBigUInt64LE())));
-    const first = header.readUInt32LE(8);
-    header.writeUInt32LE(131_072 | (1 << 24), 8);
-    const blocks = [bytes.subarray(0, 131_072), old.subarray(header.length + first)];
-    writeEntry(file, Buffer.concat([header, ...blocks]));
-    const changed = await write({ blockCache: cache });
-    expect(changed).not.toBe(plain);
-    expect(kept()).toHaveLength(1);
+  test("keeps what is new alone", async () => {
+    await write();
+    const [first = ""] = kept();
+    // Of the same size and time: contents count.
+    const { mtime } = statSync(path.join(input, "whole"));
+    const changed = pattern(BLOCK * 3, 11);
+    changed.fill(1, BLOCK, BLOCK + 100);
+    writeFileSync(path.join(input, "whole"), changed);
+    utimesSync(path.join(input, "whole"), mtime, mtime);
+    expect(await write()).toBe(await write({}));
+    expect(kept()).toHaveLength(2);
+    expect(bytesOf(kept().filter((file) => file !== first))).toBeLessThan(BLOCK);
+    writeFileSync(path.join(input, "small-7"), "other");
+    expect(await write()).toBe(await write({}));
+    const all = kept();
+    renameSync(path.join(input, "large"), path.join(input, "another-name"));
+    expect(await write()).toBe(await write({}));
+    expect(kept()).toEqual(all);
   });
 
-  test("are made again when they are damaged, and belong to their settings", async () => {
-    const { write, cache, kept } = await made(temporaryDirectory());
-    const plain = await write({ blockCache: cache });
-    const name = kept()[0] ?? "";
-    writeFileSync(path.join(cache, name), "damaged");
-    expect(await write({ blockCache: cache })).toBe(plain);
-    expect(readFileSync(path.join(cache, name)).length).toBeGreaterThan(1000);
-    await write({ blockCache: cache, level: 3 });
-    await write({ blockCache: cache, blockSize: 65536 });
-    expect(kept()).toHaveLength(3);
+  test("keeps blocks of other settings apart", async () => {
+    await write();
+    await write({ blockCache: cache, level: 16 });
+    await write({ blockCache: cache, compression: "gzip" });
+    await write({ blockCache: cache, blockSize: 32768 });
+    const keys = kept().map((file) => path.basename(file).split("-")[0]);
+    expect(new Set(keys).size).toBe(4);
   });
 
-  test("are removed when nobody used them for a month", async () => {
-    const { write, cache, kept } = await made(temporaryDirectory());
-    await write({ blockCache: cache, level: 3 });
+  test("may be made many times at once", async () => {
+    const plain = await write({});
+    const images = await Promise.all(Array.from({ length: 5 }, () => write()));
+    expect(new Set(images)).toEqual(new Set([plain]));
+    expect(await write()).toBe(plain);
+    expect(readdirSync(cache).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test("leaves nothing behind when it is not finished", async () => {
+    writeFileSync(path.join(input, "zz-large"), noise(BLOCK * 200));
+    await expect(
+      write({ blockCache: cache, level: 22, signal: AbortSignal.timeout(20) }),
+    ).rejects.toThrow();
+    expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]);
+  });
+});
+
+describe("kept blocks", () => {
+  const damages: Record<string, (file: string) => void> = {
+    emptied: (file) => truncateSync(file),
+    "cut in their blocks": (file) => truncateSync(file, 1000),
+    "cut by a byte": (file) => truncateSync(file, statSync(file).size - 1),
+    longer: (file) => writeFileSync(file, "x", { flag: "a" }),
+    "text of somebody's": (file) => writeFileSync(file, "text\n".repeat(1000)),
+    "all zeros": (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    test(`that are ${what} are removed and made again`, async () => {
+      const plain = await write();
+      const [file = ""] = kept();
+      damage(file);
+      expect(await write()).toBe(plain);
+      expect(kept()).toHaveLength(1);
+      expect(kept()).not.toContain(file);
+      const all = kept();
+      expect(await write()).toBe(plain);
+      expect(kept()).toEqual(all);
+    });
+  }
+
+  test("with any byte changed give the same image", async () => {
+    const plain = await write();
+    const [file = ""] = kept();
+    const whole = readFileSync(file);
+    for (let i = 0; i < 40; i++) {
+      const bytes = Buffer.from(whole);
+      const at = Math.floor((i * whole.length) / 40) + (i % 7);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << (i % 8)), at);
+      for (const other of kept()) truncateSync(other);
+      writeFileSync(file, bytes);
+      expect(await write()).toBe(plain);
+    }
+  });
+
+  test("of other settings are not believed under this name", async () => {
+    const plain = await write({});
+    await write({ blockCache: cache, level: 22 });
+    const [other = ""] = kept();
+    await write();
+    const [own = ""] = kept().filter((file) => file !== other);
+    copyFileSync(other, own);
+    expect(await write()).toBe(plain);
+  });
+
+  test("are gone when nobody used them for a month, and marked when they are", async () => {
+    await write({ blockCache: cache, level: 16 });
     const [old = ""] = kept();
-    utimesSync(path.join(cache, old), 0, Date.now() / 1000 - 31 * 24 * 3600);
-    await write({ blockCache: cache });
-    expect(kept()).toHaveLength(1);
-    expect(kept()).not.toContain(old);
+    const left = path.join(cache, ".bundle-0123456789abcdef.tmp"); // of a build that was killed
+    writeFileSync(left, "half");
+    await write();
+    const [used = ""] = kept().filter((file) => ![old, left].includes(file));
+    const month = Date.now() / 1000 - 31 * 24 * 3600;
+    for (const file of [old, used]) utimesSync(file, month, month);
+    utimesSync(left, Date.now() / 1000, Date.now() / 1000 - 25 * 3600);
+    await write();
+    expect(kept()).toEqual([used]);
+    expect(Date.now() - statSync(used).mtimeMs).toBeLessThan(600_000);
+  });
+
+  test("in many files become fewer, and all are still found", async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `more-${i}`);
+    for (const [i, name] of names.entries()) {
+      writeFileSync(path.join(input, name), pattern(BLOCK, 101 + i));
+      await write();
+    }
+    expect(kept().length).toBeLessThanOrEqual(25);
+    const plain = await write({});
+    expect(await write()).toBe(plain);
+    const all = kept();
+    expect(await write()).toBe(plain);
+    expect(kept()).toEqual(all);
   });
 
   test("of a folder that others can change are neither used nor made", async () => {
-    const { write, cache, kept } = await made(temporaryDirectory());
-    const plain = await write({});
-    await write({ blockCache: cache });
-    const file = path.join(cache, kept()[0] ?? "");
-    // What is used is marked with the time.
-    const used = async () => {
-      utimesSync(file, 0, 0);
-      expect(await write({ blockCache: cache })).toBe(plain);
-      return existsSync(file) && statSync(file).mtimeMs > 0;
-    };
+    const plain = await write();
+    const before = kept();
     for (const open of [cache, path.dirname(cache)]) {
-      chmodSync(open, 0o777);
-      expect(await used()).toBe(false);
-      await write({ blockCache: cache, level: 3 });
-      expect(kept()).toHaveLength(1);
-      chmodSync(open, 0o755);
+      for (const bits of [0o777, ...(open === cache ? [0o1777] : [])]) {
+        chmodSync(open, bits);
+        for (const file of before) utimesSync(file, 0, 0);
+        expect(await write()).toBe(plain);
+        await write({ blockCache: cache, level: 16 });
+        chmodSync(open, 0o755);
+        expect(kept()).toEqual(before);
+        expect(statSync(before[0] ?? "").mtimeMs).toBe(0);
+      }
     }
-    utimesSync(file, Date.now() / 1000, Date.now() / 1000 - 3600);
-    const before = statSync(file).mtimeMs;
-    expect(await write({ blockCache: cache })).toBe(plain);
-    expect(statSync(file).mtimeMs).toBeGreaterThan(before);
   });
 
   test("are not kept where nothing can be written", async () => {
-    const dir = temporaryDirectory();
-    const { write } = await made(dir);
-    writeFileSync(path.join(dir, "file"), "");
-    const blockCache = path.join(dir, "file/cache");
-    expect(await write({ blockCache })).toBe(await write({}));
+    const file = path.join(dir, "file");
+    writeFileSync(file, "");
+    const plain = await write({});
+    expect(await write({ blockCache: path.join(file, "blocks") })).toBe(plain);
+    expect(await write({ blockCache: file })).toBe(plain);
+  });
+
+  skipUnless("root")("take no more than a tenth of a small disk", async () => {
+    mkdirSync(cache, { recursive: true });
+    writeFileSync(path.join(input, "noise"), pattern(BLOCK * 40, 17));
+    const plain = await write({});
+    // So small that blocks do not fit, and so full that nothing does.
+    for (const [size, most] of [
+      ["300k", 31_000],
+      ["4k", 410],
+    ] as const) {
+      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0700`, "none", cache]);
+      try {
+        for (let i = 0; i < 4; i++) {
+          writeFileSync(path.join(input, "one"), pattern(BLOCK * 2 + i, 31 + i));
+          expect(await write()).toBe(await write({}));
+          expect(bytesOf(kept())).toBeLessThanOrEqual(most);
+        }
+      } finally {
+        execFileSync("umount", [cache]);
+      }
+      writeFileSync(path.join(input, "one"), "x");
+      expect(await write({})).toBe(plain);
+    }
   });
 });

@@ -1,0 +1,106 @@
+/** The user's cache: what is in it, and without it. */
+import { lstatSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { cacheFolder, cacheParts } from "../host/cache-folders.ts";
+import { cacheDirectory } from "../host/paths.ts";
+import { blockLimit } from "../squashfs/block-cache.ts";
+
+/** A part of the user's cache. */
+export interface CachePart {
+  /** "blocks", "learned" or "node". */
+  name: string;
+  /** What it holds, for people. */
+  summary: string;
+  /** How many there are in it. */
+  files: number;
+  /** Of all its files. */
+  bytes: number;
+  /** Bytes above which a build removes what was unused for longest. */
+  limit?: number;
+}
+
+/** What builds keep for the next ones; all of it can be made again. */
+export interface CacheInfo {
+  /** Absolute path. */
+  path: string;
+  /** Of all files. */
+  bytes: number;
+  /** Each of its folders. */
+  parts: CachePart[];
+}
+
+const partNames = Object.keys(cacheParts) as (keyof typeof cacheParts)[];
+
+/**
+ * Says what the user's cache holds.
+ *
+ * @throws E_FILE_UNREADABLE
+ *
+ * @example
+ * ```js
+ * import { cacheInfo } from "fuselage-bundle";
+ *
+ * const { parts } = await cacheInfo();
+ * console.log(parts.map(({ name }) => name).join(" ")); // blocks learned node
+ * ```
+ */
+export async function cacheInfo(): Promise<CacheInfo> {
+  const parts = partNames.map((name) => {
+    const folder = cacheFolder(name);
+    const limit = name === "blocks" ? blockLimit(folder) : undefined;
+    const size = sizeOf(folder);
+    return { name, summary: cacheParts[name], ...size, ...(limit !== undefined && { limit }) };
+  });
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  return { path: cacheDirectory(), bytes, parts };
+}
+
+/**
+ * Removes all that the user's cache holds. A build at work may miss the interpreter that it was about to pack.
+ *
+ * @returns what was there
+ * @throws E_OUTPUT_FAILED, E_FILE_UNREADABLE
+ *
+ * @example
+ * ```js
+ * import { cacheInfo, clearCache } from "fuselage-bundle";
+ *
+ * await clearCache();
+ * console.log((await cacheInfo()).bytes); // 0
+ * ```
+ */
+export async function clearCache(): Promise<CacheInfo> {
+  const info = await cacheInfo();
+  for (const name of partNames) {
+    const folder = cacheFolder(name);
+    // A link is removed, not what it leads to.
+    await rm(folder, { recursive: true, force: true }).catch((cause: unknown) => {
+      throw errors.outputFailed(folder, "removing", cause);
+    });
+  }
+  return info;
+}
+
+/** Files below a folder. What goes meanwhile is not counted. */
+function sizeOf(folder: string): { files: number; bytes: number } {
+  const sum = { files: 0, bytes: 0 };
+  const pending = [folder];
+  for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
+    try {
+      const stats = lstatSync(file, { throwIfNoEntry: false });
+      if (stats?.isDirectory()) {
+        for (const name of readdirSync(file)) pending.push(path.join(file, name));
+      } else if (stats !== undefined) {
+        sum.files++;
+        sum.bytes += stats.size;
+      }
+    } catch (cause) {
+      if (!["ENOENT", "ENOTDIR"].includes(errors.errnoCode(cause) ?? "")) {
+        throw errors.fileUnreadable(file, cause);
+      }
+    }
+  }
+  return sum;
+}

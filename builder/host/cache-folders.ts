@@ -1,0 +1,15 @@
+/** The parts of the user's cache. */
+import path from "node:path";
+import { cacheDirectory } from "./paths.ts";
+
+/** Folders in it, with what they hold. */
+export const cacheParts = {
+  blocks: "compressed blocks of earlier images",
+  learned: "what was learned of interpreters",
+  node: "interpreters that were downloaded",
+} as const;
+
+/** Need not exist. */
+export function cacheFolder(part: keyof typeof cacheParts): string {
+  return path.join(cacheDirectory(), part);
+}

@@ -6,12 +6,7 @@
 
 #include "generated/names.h"
 
-static const char *recording(void)
-{
-	const char *path = getenv(ENV_FUSELAGE_RECORD);
-
-	return path && *path ? path : NULL;
-}
+static const char *file; /* that was made, or NULL */
 
 /* Numbers of inodes are of one image. */
 static bool is_one_image(const struct invocation *invocation)
@@ -31,9 +26,9 @@ static bool is_one_image(const struct invocation *invocation)
 
 int record_begin(struct start *start, struct failure *failure)
 {
-	const char *path = recording();
+	const char *path = getenv(ENV_FUSELAGE_RECORD);
 
-	if (!path)
+	if (!path || !*path)
 		return 0;
 	if (start->identity.caller.setuid)
 		return fail(failure, FUSELAGE_E_RECORD,
@@ -47,14 +42,15 @@ int record_begin(struct start *start, struct failure *failure)
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (start->mounting.record < 0)
 		return fail_errno(failure, FUSELAGE_E_RECORD, ENV_FUSELAGE_RECORD "=%.300s", path);
+	/* A bundle that the app starts is none of what is recorded. The text itself stays where it is. */
+	file = path;
+	unsetenv(ENV_FUSELAGE_RECORD);
 	start->mounting.share.linger = 0;
 	return 0;
 }
 
 void record_abandon(struct start *start)
 {
-	const char *path = recording();
-
-	if (path && start->mounting.record >= 0)
-		unlinkat(start->cwd < 0 ? AT_FDCWD : start->cwd, path, 0);
+	if (file)
+		unlinkat(start->cwd < 0 ? AT_FDCWD : start->cwd, file, 0);
 }

@@ -97,6 +97,14 @@ recording("arguments, input and output are the app's own", async () => {
   expect(readdirSync(dir).sort()).toEqual(["app", "app.run", "p"]);
 });
 
+recording("what the app starts of other bundles is their own", async () => {
+  const inner = await shellApp("cat late >/dev/null; echo inner");
+  const { dir } = await shellApp(`${inner.file}; cat small >/dev/null`);
+  const { status, stdout } = await record(dir, []);
+  expect([status, stdout]).toEqual([0, "inner\n"]);
+  expect(rules(path.join(dir, "start.profile"))).toEqual(["bin/app", "data/small"]);
+});
+
 recording("a compiled program: what it maps, and nothing that it does not", async () => {
   const dir = temporaryDirectory();
   const size = 8 << 20;

@@ -77,6 +77,14 @@ describe.each(served)("$title", (way) => {
     expect(pagesOf(reads, small)).toEqual([0]);
   });
 
+  check("the app does not inherit the variable: what it starts is recorded by nobody", async () => {
+    const home = makeHome();
+    const shown = ["sh", "-c", 'echo "${FUSELAGE_RECORD-none}"'];
+    const env = { FUSELAGE_RECORD: path.join(home, "record") };
+    expect(await start(way, file, shown, home, { env })).toMatchObject({ stdout: "none\n" });
+    await recordingOf(path.join(home, "record"));
+  });
+
   check("its mount is nobody else's, before and after", async () => {
     const home = makeHome();
     const begin = (env: Record<string, string>) =>

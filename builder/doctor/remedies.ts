@@ -168,7 +168,7 @@ function planFor(cause: Cause, program: string, finding: Finding): Plan {
       return fuseMode();
     case "FUSERMOUNT_MISSING":
       return installFuse();
-    case "FUSERMOUNT_REFUSED":
+    case "FUSERMOUNT_SETID":
       return fusermountMode();
     default:
       return nothing(`${finding.reason}: ${finding.advice}`);

@@ -120,8 +120,19 @@ static int run_helper(struct helper *helper, char message[FUSERMOUNT_MESSAGE_MAX
 	return status;
 }
 
-/* It says little itself, and in words of its own. */
-static enum fuselage_cause cause_of(const struct helper *helper)
+/* libfuse has these words in each of its versions, and no others for them. */
+static const struct {
+	const char *words;
+	enum fuselage_cause cause;
+} reasons[] = {
+	{ "could not determine username", FUSELAGE_CAUSE_FUSERMOUNT_USER },
+	{ "too many FUSE filesystems", FUSELAGE_CAUSE_FUSERMOUNT_LIMIT },
+	{ "/etc/mtab", FUSELAGE_CAUSE_FUSERMOUNT_MTAB },
+	{ "mount failed: Operation not permitted", FUSELAGE_CAUSE_FUSERMOUNT_SETID },
+};
+
+/* What keeps every helper from mounting is looked for itself; the rest only its words tell. */
+static enum fuselage_cause cause_of(const struct helper *helper, const char *message)
 {
 	if (helper->missing)
 		return FUSELAGE_CAUSE_FUSERMOUNT_MISSING;
@@ -129,6 +140,9 @@ static enum fuselage_cause cause_of(const struct helper *helper)
 		return FUSELAGE_CAUSE_NO_NEW_PRIVS;
 	if (access(FUSE_DEVICE, F_OK) < 0)
 		return FUSELAGE_CAUSE_FUSE_MISSING;
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (strstr(message, reasons[i].words))
+			return reasons[i].cause;
 	return access(FUSE_DEVICE, R_OK | W_OK) < 0 ? FUSELAGE_CAUSE_FUSE_CLOSED :
 						      FUSELAGE_CAUSE_FUSERMOUNT_REFUSED;
 }
@@ -156,7 +170,7 @@ int fusermount_mount(const struct caller *caller, const char *target, const char
 		return steal_fd(&device);
 	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s%s",
 	     status == 127 ? "" : "fusermount3 failed: ", *message ? message : "no reason given");
-	return fail_cause(failure, cause_of(&helper));
+	return fail_cause(failure, cause_of(&helper, message));
 }
 
 int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX])

@@ -149,19 +149,49 @@ skipUnless("root", "userns")("a device that is missing or closed is named", asyn
 
 skipUnless("root", "fusermount")("what keeps fusermount3 from mounting is named", async () => {
   const { uid, gid } = ordinaryUser();
-  const ask = async (change: string, more = "") => {
-    const who = `--reuid ${uid} --regid ${gid} --clear-groups ${more}`;
+  const ask = async (change: string, more = "", user = uid) => {
+    const who = `--reuid ${user} --regid ${gid} --clear-groups ${more}`;
     const script = `${change} && exec setpriv ${who} "$0" --bundle-doctor`;
     const env = { HOME: userDirectory() };
     return (await run("unshare", ["-m", "sh", "-c", script, file], { env })).stdout;
   };
-  const advice = async (change: string, more?: string) =>
-    /^fusermount +refused: .*\n +to do: (.*)$/m.exec(await ask(change, more))?.[1];
+  const advice = async (change: string, more?: string, user?: number) =>
+    /^fusermount +refused: .*\n +to do: (.*)$/m.exec(await ask(change, more, user))?.[1];
   expect(await advice("true", "--no-new-privs")).toMatch(/^no_new_privs is set/);
   expect(await advice("mount -t tmpfs none /dev")).toMatch(/^modprobe fuse; in a container/);
   const nosuid =
     'mount -o remount,bind,nosuid "$(findmnt -no TARGET -T "$(command -v fusermount3)")"';
   expect(await advice(nosuid)).toMatch(/^fusermount3 has to be setuid-root/);
+  // A container's user, whom nobody has entered anywhere.
+  expect(await advice("true", "", 54_321)).toMatch(/^this uid needs an entry in \/etc\/passwd/);
+  const limited =
+    "mount -t tmpfs none /mnt && echo mount_max=0 > /mnt/conf && touch -a /etc/fuse.conf && mount --bind /mnt/conf /etc/fuse.conf";
+  if (existsSync("/etc/fuse.conf"))
+    expect(await advice(limited)).toMatch(/^unmount some of them, or raise mount_max/);
+});
+
+describe("the words of fusermount3, in any of its versions, tell what to do:", () => {
+  const says = async (words: string) => {
+    const helper = path.join(temporaryDirectory(), "fusermount3");
+    writeFileSync(helper, `#!/bin/sh\necho "fusermount3: ${words}" >&2\nexit 1\n`, { mode: 0o755 });
+    const env = { FUSERMOUNT_PROG: helper, HOME: userDirectory() };
+    const { stdout } = await asUser(file, ["--bundle-doctor", "--json"], env.HOME, { env });
+    return (JSON.parse(stdout) as Finding[]).find(({ strategy }) => strategy === "fusermount");
+  };
+  for (const [words, cause] of [
+    ["could not determine username", "FUSERMOUNT_USER"],
+    ["failed to open /etc/mtab: No such file or directory", "FUSERMOUNT_MTAB"],
+    [
+      "too many FUSE filesystems mounted; mount_max=N can be set in /etc/fuse.conf",
+      "FUSERMOUNT_LIMIT",
+    ],
+    ["mount failed: Operation not permitted", "FUSERMOUNT_SETID"],
+    ["mounting over filesystem type 0x01021997 is forbidden", "FUSERMOUNT_REFUSED"],
+  ]) {
+    skipUnless("fuse")(`${words}`, async () => {
+      expect(await says(words ?? "")).toMatchObject({ works: false, cause });
+    });
+  }
 });
 
 describe("the kernel's squashfs", () => {

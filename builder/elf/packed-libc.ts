@@ -32,6 +32,8 @@ const ADDRESS_RELOCATION: Readonly<Record<number, number>> = { 62: 6, 183: 1025,
 const ENVIRON = ["environ", "_environ", "__environ"];
 /** Bytes of the longest jump below. */
 const JUMP_BYTES = 9;
+/** How far the jumps below reach on every machine; aarch64 has the shortest. Bytes. */
+const MAX_JUMP = 0x7000000;
 /** The built-in folder of gconv modules, and its cache. */
 const GCONV = /\0(\/[^\0]*\/gconv(?:\/gconv-modules\.cache)?)(?=\0)/g;
 const GCONV_COUNT = 2;
@@ -54,6 +56,13 @@ export async function withPrivateVariables(bytes: Buffer, file: string): Promise
   const stub = readFileSync(stubPath(machine.name, "variables"));
   const place = placeBehind(bytes, elf, machine.pageBytes);
   const { getenv, getauxval, environ } = places(bytes, elf, file);
+  for (const address of [getenv.address, getauxval, environ]) {
+    if (Math.abs(address - place.address) <= MAX_JUMP) continue;
+    throw errors.libcUnknown(
+      file,
+      "the libc's own functions and variables lie far from each other",
+    );
+  }
   const { fields } = libcVariablesFormat;
   stub.writeBigInt64LE(BigInt(environ - place.address), fields.environ);
   stub.writeBigInt64LE(BigInt(getauxval - place.address), fields.getauxval);

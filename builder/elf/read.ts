@@ -167,7 +167,9 @@ export function readElfBytes(bytes: Buffer, file: string): Promise<ElfFile> {
 export function sourceOf(bytes: Buffer): Source {
   return {
     read: async (buffer, offset, length, position) => ({
-      bytesRead: bytes.copy(buffer, offset, position, position + length),
+      // Behind its end there is nothing to read; Buffer.copy throws.
+      bytesRead:
+        position < bytes.length ? bytes.copy(buffer, offset, position, position + length) : 0,
     }),
   };
 }

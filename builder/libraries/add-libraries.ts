@@ -70,7 +70,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const { tree, options } = request;
   const asked = asksForLibraries(options);
   const sysroot = await checkedSysroot(options.sysroot);
-  const files = new ElfFiles(options.arch);
+  const files = new ElfFiles(options.arch, sysroot);
   const learned = request.learned ?? learnedBy(import.meta.url);
   const all = await treeObjects(tree, files);
   const before = packedBefore(tree, all);
@@ -98,7 +98,13 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
     libcs: [...before, ...libcs],
     isPlaced: (file) => linker.isPlaced(file),
   });
-  const packed = await packLibcs(request, choice, { linker, files, changes, objects: image });
+  const packed = await packLibcs(request, choice, {
+    linker,
+    files,
+    changes,
+    sysroot,
+    objects: image,
+  });
   await changes.finish();
   const openssl = await opensslFolder(image);
   const certificates =
@@ -114,7 +120,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
 async function packLibcs(
   request: LibraryRequest,
   { libcs, reasons }: LibcChoice,
-  found: Pick<LibcPacking, "linker" | "files" | "changes" | "objects">,
+  found: Pick<LibcPacking, "linker" | "files" | "changes" | "sysroot" | "objects">,
 ): Promise<{ explain: string[]; libc: LibcRecord[] }> {
   const { tree, options } = request;
   const packed = [];

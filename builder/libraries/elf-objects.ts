@@ -8,6 +8,7 @@ import type { Architecture } from "../host/paths.ts";
 import type { FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { withinSysroot } from "./libc/sysroot.ts";
 
 export interface ElfObject {
   /** As messages name it: a path below the root of the tree, or one of this machine. */
@@ -35,17 +36,27 @@ export const usesMusl = (object: ElfObject) => isMuslLinker(object.facts.interpr
 /** Reads ELF files for one architecture. */
 export class ElfFiles {
   readonly arch: Architecture;
+  readonly #sysroot: string;
   readonly #known = new Map<string, Promise<DynamicFacts | undefined>>();
 
-  constructor(arch: Architecture) {
+  /** @param sysroot whose links lead to places of it; "" for none */
+  constructor(arch: Architecture, sysroot = "") {
     this.arch = arch;
+    this.#sysroot = sysroot;
+  }
+
+  /** Where a file is in truth; undefined where there is none. */
+  async real(file: string): Promise<string | undefined> {
+    const inside = withinSysroot(this.#sysroot, file);
+    return inside && (await realpath(inside).catch(() => undefined));
   }
 
   /** What a file asks of the dynamic linker; undefined where there is none for this architecture. */
   async facts(file: string): Promise<DynamicFacts | undefined> {
     let known = this.#known.get(file);
     if (known === undefined) {
-      known = readFacts(file);
+      const inside = withinSysroot(this.#sysroot, file);
+      known = inside === undefined ? Promise.resolve(undefined) : readFacts(inside);
       this.#known.set(file, known);
     }
     const facts = await known;

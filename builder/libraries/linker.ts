@@ -2,7 +2,6 @@
  * Finds libraries as ld.so would, in the tree first and then on this machine. LD_LIBRARY_PATH is not
  * used: what a bundle holds must not depend on the shell that it was built in.
  */
-import { realpath } from "node:fs/promises";
 import path from "node:path";
 import type { Architecture } from "../host/paths.ts";
 import { type FolderMap, pathInImage } from "../manifest/folder-map.ts";
@@ -128,8 +127,9 @@ export class Linker {
     const known = this.#onHost.get(file);
     if (known !== undefined) return known;
     const facts = await this.#files.facts(file);
-    if (facts === undefined) return undefined;
-    const object = { shown: file, file, real: await realpath(file), facts };
+    const real = facts && (await this.#files.real(file));
+    if (facts === undefined || real === undefined) return undefined;
+    const object = { shown: file, file, real, facts };
     this.#onHost.set(file, object);
     return object;
   }

@@ -43,10 +43,10 @@ export async function findOpenings(
 }
 
 async function constantsOf(
-  { file, facts, digest }: ElfObject,
+  { real, facts, digest }: ElfObject,
   learned: Learned,
 ): Promise<string[]> {
-  const read = () => readConstants(file, facts);
+  const read = () => readConstants(real, facts);
   return digest === undefined ? read() : learned.value(["opened names", digest], read);
 }
 

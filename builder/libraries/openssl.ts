@@ -9,9 +9,9 @@ const FOLDER = /OPENSSLDIR: "(\/[^"\0\n]{1,1000})"/;
 
 /** The folder of the first OpenSSL among some libraries; undefined where there is none, or it says none. */
 export async function opensslFolder(objects: readonly ElfObject[]): Promise<string | undefined> {
-  for (const { file, facts } of objects) {
-    if (!LIBRARY.test(facts.soname ?? path.basename(file))) continue;
-    const [, folder] = FOLDER.exec((await readFile(file)).toString("latin1")) ?? [];
+  for (const { real, facts } of objects) {
+    if (!LIBRARY.test(facts.soname ?? path.basename(real))) continue;
+    const [, folder] = FOLDER.exec((await readFile(real)).toString("latin1")) ?? [];
     if (folder !== undefined) return folder;
   }
   return undefined;

@@ -88,8 +88,8 @@ export async function findGlibc(place: LibcPlace): Promise<FoundLibc | undefined
   const folder = path.dirname(libc);
   const known = await files.facts(libc);
   const defined = known?.definedVersions ?? [];
-  const bytes = await readFile(libc);
-  const banner = /GNU C Library \(([^)\n]+)\) [a-z ]*version ([0-9.]+[0-9])/.exec(
+  const bytes = await readFile((await files.real(libc)) ?? libc);
+  const banner = /GNU C Library \(([^)\n]{1,200})\) [a-z ]*version ([0-9.]+[0-9])/.exec(
     bytes.toString("latin1"),
   );
   const version = banner?.[2] ?? numbersOf(newest(defined) ?? "")?.join(".");
@@ -198,7 +198,8 @@ async function partOf(
   for (const file of candidates) {
     const facts = await files.facts(file);
     if (facts === undefined) continue;
-    return { name: facts.soname ?? path.basename(file), file, defined: facts.definedVersions };
+    const name = path.basename(facts.soname ?? file);
+    return { name, file, defined: facts.definedVersions };
   }
   return undefined;
 }
@@ -212,7 +213,7 @@ async function parts(
   const found = new Map<string, LibcPart>();
   const pending = [...names];
   for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
-    if (found.has(name) || name === LIBC || isLoader(name)) continue;
+    if (found.has(name) || name === LIBC || isLoader(name) || name.includes("/")) continue;
     const file = path.join(folder, name);
     const facts = await files.facts(file);
     if (facts === undefined) continue;

@@ -74,7 +74,9 @@ export async function chooseGconv(
   const aliases = new Map(
     table.filter(({ kind }) => kind === "alias").map(({ from, to }) => [from, to]),
   );
-  const isThere = ({ file = "" }: Line) => existsSync(path.join(folder, `${file}.so`));
+  // A module lies in the folder that names it.
+  const isThere = ({ file = "" }: Line) =>
+    !file.includes("/") && existsSync(path.join(folder, `${file}.so`));
   const there = modules.filter(isThere);
   const { chosen, unknown } = choose(there, aliases, wanted);
   const files = await withNeeded(

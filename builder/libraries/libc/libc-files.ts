@@ -16,6 +16,7 @@ import { byteString } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
 import type { ElfChanges } from "../elf-changes.ts";
 import type { ElfObject } from "../elf-objects.ts";
+import { withinSysroot } from "./sysroot.ts";
 
 /** Where a file of the tree is: by each of its names. */
 interface Place {
@@ -27,6 +28,7 @@ interface Place {
 
 export class LibcFiles {
   readonly #tree: Tree;
+  readonly #sysroot: string;
   readonly #workspace: string;
   readonly #name: string;
   readonly #places: ReadonlyMap<unknown, readonly Place[]>;
@@ -36,11 +38,14 @@ export class LibcFiles {
   #grown = 0;
 
   /**
-   * @param workspace private temporary folder
+   * @param given.sysroot below which links lead to places of it; "" for this machine
+   * @param given.workspace private temporary folder
    * @param name what its files there start with
    */
-  constructor(tree: Tree, workspace: string, name: string) {
+  constructor(given: { tree: Tree; sysroot: string; workspace: string }, name: string) {
+    const { tree, sysroot, workspace } = given;
     this.#tree = tree;
+    this.#sysroot = sysroot;
     this.#workspace = workspace;
     this.#name = name;
     this.#places = placesOf(tree);
@@ -63,13 +68,15 @@ export class LibcFiles {
     mode: number,
     change?: (bytes: Buffer) => Buffer | Promise<Buffer>,
   ): Promise<void> {
-    const bytes = await readFile(file).catch((cause: unknown) => {
+    const real = withinSysroot(this.#sysroot, file);
+    if (real === undefined) throw errors.fileUnreadable(file, missing());
+    const bytes = await readFile(real).catch((cause: unknown) => {
       throw errors.fileUnreadable(file, cause);
     });
     // Blocks of what has a digest are kept between builds: a libc is the same each time.
     const digest = (of: Buffer) => createHash("sha256").update(of).digest("hex");
     if (change === undefined) {
-      const node = await addFile(this.#tree, at, file, mode);
+      const node = await addFile(this.#tree, at, real, mode);
       if (node.contents.from === "disk")
         node.contents = { ...node.contents, digest: digest(bytes) };
       this.#added.push(node);
@@ -133,6 +140,9 @@ export class LibcFiles {
     return diskContents(copy);
   }
 }
+
+/** What the system says of a link that leads nowhere: one of a sysroot may lead somewhere here. */
+const missing = () => Object.assign(new Error("ENOENT: no such file"), { code: "ENOENT" });
 
 function placesOf(tree: Tree): Map<unknown, Place[]> {
   const places = new Map<unknown, Place[]>();

@@ -29,6 +29,8 @@ const ASKS_FOR_NOTHING = /^libstdc\+\+\.so\./;
 
 export interface LibcPacking {
   tree: Tree;
+  /** Below which links lead to places of it; "" for this machine. */
+  sysroot: string;
   /** Private temporary folder. */
   readonly workspace: string;
   linker: Linker;
@@ -58,7 +60,7 @@ export interface PackedLibc {
 export async function packLibc(chosen: ChosenLibc, packing: LibcPacking): Promise<PackedLibc> {
   const { found, mode, versions, programs } = chosen;
   const { kind, loader } = found;
-  const own = new LibcFiles(packing.tree, packing.workspace, kind);
+  const own = new LibcFiles(packing, kind);
   const place = (name: string) => `${LIBC_FOLDER}/${byteString(name)}`;
   const blank =
     kind === "glibc" ? (bytes: Buffer) => withoutHostFiles(bytes, loader.file) : undefined;
@@ -128,7 +130,8 @@ async function addGconv(
   }
   const needed = async (file: string) => {
     const facts = await files.facts(path.join(folder, file));
-    return facts?.needed.filter((name) => existsSync(path.join(folder, name))) ?? [];
+    const beside = facts?.needed.filter((name) => !name.includes("/")) ?? [];
+    return beside.filter((name) => existsSync(path.join(folder, name)));
   };
   const { files: names, table, unknown } = await chooseGconv(folder, gconv, needed);
   if (unknown.length > 0) throw errors.gconv(unknown, folder);

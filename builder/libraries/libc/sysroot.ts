@@ -38,6 +38,16 @@ export function fileOf(sysroot: string, file: string): string | undefined {
   return found;
 }
 
+/**
+ * A path of this machine, with links of the sysroot followed as they are meant there: what lies in it stays
+ * in it. Undefined where there is no such file; what is not below the sysroot is as it was.
+ */
+export function withinSysroot(sysroot: string, file: string): string | undefined {
+  if (sysroot === "") return file;
+  const inside = path.relative(path.resolve(sysroot), file);
+  return /^\.\.(\/|$)/.test(inside) ? file : fileOf(sysroot, inside);
+}
+
 /** The first of some paths that is a file, or a folder where that is asked for. */
 export function firstOf(
   sysroot: string,

@@ -21,6 +21,7 @@ import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { ElfChanges } from "./elf-changes.ts";
 import { ElfFiles, type ElfObject, isProgram, treeObjects } from "./elf-objects.ts";
+import { gnutlsWarnings } from "./gnutls.ts";
 import { chooseLibc, type LibcChoice } from "./libc/choose-libc.ts";
 import type { LibcRecord } from "./libc/libc-record.ts";
 import { type LibcPacking, packLibc } from "./libc/pack-libc.ts";
@@ -112,7 +113,11 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   return {
     explain: [...report.explain, ...packed.explain, ...certificates],
     openssl,
-    warnings: [...report.warnings, ...choice.warnings],
+    warnings: [
+      ...report.warnings,
+      ...choice.warnings,
+      ...(await gnutlsWarnings(image, options.targetHas)),
+    ],
     libc: packed.libc,
   };
 }

@@ -1,5 +1,5 @@
 /** What of an app stands first in the image, and what its bundle says of a start. */
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { firstFiles } from "../app/first-files.ts";
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
@@ -13,7 +13,7 @@ import {
   startListOf,
 } from "../profile/apply-profile.ts";
 import type { Profile } from "../profile/profile.ts";
-import { parseProfile } from "../profile/text.ts";
+import { MAX_PROFILE_BYTES, parseProfile } from "../profile/text.ts";
 import { planTree } from "../squashfs/plan.ts";
 import type { FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
@@ -40,11 +40,30 @@ export type NumberOf = (node: FileNode) => number;
  * @throws E_PROFILE_INVALID
  */
 export async function readProfile(file: string): Promise<Profile> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  try {
+    return parseProfile(await firstBytes(file, MAX_PROFILE_BYTES + 1), file);
+  } catch (cause) {
+    if (cause instanceof errors.BundleError) throw cause;
     const what = `it cannot be read: ${errors.systemReason(cause)}`;
     throw errors.profileInvalid(file, undefined, what, { cause });
-  });
-  return parseProfile(bytes, file);
+  }
+}
+
+/** A pipe has no size, and a device no end. */
+async function firstBytes(file: string, most: number): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    const parts: Buffer[] = [];
+    for (let left = most; left > 0; ) {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(left, 1 << 20)));
+      if (bytesRead === 0) break;
+      parts.push(buffer.subarray(0, bytesRead));
+      left -= bytesRead;
+    }
+    return Buffer.concat(parts);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**

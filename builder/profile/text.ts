@@ -18,7 +18,7 @@ import type { ByteRange, Profile, ProfileRule } from "./profile.ts";
 const VERSION = 1;
 
 /** More is no profile of a start: one of 10,000 files has about a megabyte. */
-const MAX_BYTES = 16 << 20;
+export const MAX_PROFILE_BYTES = 16 << 20;
 const MAX_RANGES = 65536;
 
 const HEADER = [
@@ -76,10 +76,10 @@ function isPlain(path: string): boolean {
  * @throws E_PROFILE_INVALID with the line that is wrong
  */
 export function parseProfile(bytes: Buffer, file: string): Profile {
-  if (bytes.length > MAX_BYTES) {
+  if (bytes.length > MAX_PROFILE_BYTES) {
     throw errors.profileInvalid(file, undefined, "it is too large", {
-      expected: `at most ${MAX_BYTES} bytes`,
-      actual: `${bytes.length}`,
+      expected: `at most ${MAX_PROFILE_BYTES} bytes`,
+      actual: "more",
     });
   }
   const rules: ProfileRule[] = [];

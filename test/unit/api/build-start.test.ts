@@ -165,6 +165,8 @@ test("a profile that cannot be read ends the build with its line, and writes not
     [profile("a 0-"), /p:2: a range cannot be read/],
     [path.join(temporaryDirectory(), "gone"), /gone: it cannot be read: it does not exist/],
     [app, /it cannot be read: .*directory/],
+    ["/dev/zero", /zero: it is too large: expected at most 16777216 bytes, found more/],
+    ["/dev/null", /null: it is no start profile/],
   ] as const) {
     await expect(built({ profile: file })).rejects.toMatchObject({
       code: "E_PROFILE_INVALID",

@@ -32,7 +32,11 @@ const appended = ["--archive", "made.sfs", "--output", "out", "--name", "out", "
 const commands: [string, string[], string[]][] = [
   ["build of a folder", [bundleCommand], ["build", "plain", "-o", "out"]],
   ["build of a Node app", [bundleCommand], ["build", "node", "--node=none", "-o", "out"]],
-  ["build of files as they are", [bundleCommand], ["build", "node", "--no-bundle", "-o", "out"]],
+  [
+    "build of files as they are",
+    [bundleCommand],
+    ["build", "node", "--no-bundle", "--node=none", "-o", "out"],
+  ],
   ["pack", [bundleCommand], ["pack", "plain", "-o", "out.zip"]],
   ["check", [bundleCommand], ["check", "made", "--target-has=/bin/sh"]],
   ["inspect", [bundleCommand], ["inspect", "made"]],

@@ -226,6 +226,25 @@ export function appstreamInvalid(path: string, what: string): BundleError {
 }
 
 /** @param actual what the file is instead */
+/** @param what is wrong with it, in words */
+export function archiveCorrupt(path: string, what: string, cause?: unknown): BundleError {
+  return new BundleError("E_ARCHIVE_CORRUPT", `is no whole tar archive: ${what}`, { path, cause });
+}
+
+/** @param codec that we do not have */
+export function archiveCodec(path: string, codec: string): BundleError {
+  return new BundleError("E_ARCHIVE_FORMAT", "is compressed in a way that is not known here", {
+    path,
+    expected: "a tar archive, or one that gzip, zstd or xz compressed",
+    actual: codec,
+    hint: `Decompress it first: \`${codec} -dc FILE | bundle pack - -o OUT\`.`,
+  });
+}
+
+export function archiveUnsafe(path: string, what: string): BundleError {
+  return new BundleError("E_ARCHIVE_UNSAFE", what, { path });
+}
+
 export function archiveFormat(path: string, actual: string): BundleError {
   const hint: FailureText = (name) =>
     `${name("archive")} takes a squashfs image, as \`bundle pack\` and mksquashfs make it.`;
@@ -589,12 +608,12 @@ export function inputMissing(path: string, cause?: unknown, isLink = false): Bun
 }
 
 /** @param actual what it is instead */
-export function inputNotDirectory(path: string, actual: string): BundleError {
-  return new BundleError("E_INPUT_NOT_DIRECTORY", "cannot be packed", {
-    path,
-    expected: "a directory",
-    actual,
-  });
+export function inputNotDirectory(
+  path: string,
+  actual: string,
+  expected = "a directory",
+): BundleError {
+  return new BundleError("E_INPUT_NOT_DIRECTORY", "cannot be packed", { path, expected, actual });
 }
 
 /** Something that cannot happen did. The stack of `cause` is what a report needs. */

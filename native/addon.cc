@@ -14,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports)
 	native::export_image(env, exports);
 	native::export_mount(env, exports);
 	native::export_scan(env, exports);
+	native::export_stream(env, exports);
 	native::export_write(env, exports);
 	return exports;
 }

@@ -25,6 +25,7 @@ void export_cancellation(Napi::Env env, Napi::Object exports);
 void export_image(Napi::Env env, Napi::Object exports);
 void export_mount(Napi::Env env, Napi::Object exports);
 void export_scan(Napi::Env env, Napi::Object exports);
+void export_stream(Napi::Env env, Napi::Object exports);
 void export_write(Napi::Env env, Napi::Object exports);
 
 } // namespace native

@@ -2,9 +2,8 @@
  * A file that holds an image (an AppImage, a bundle, a squashfs image) → bundle. The image is taken
  * over byte for byte, unless an option asks for another.
  */
-import { constants, mkdirSync } from "node:fs";
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import path from "node:path";
 import { chooseEntry } from "../app/choose-entry.ts";
 import type { App } from "../app/kind.ts";
 import { type AppDir, completeAppDir } from "../appimage/appdir.ts";
@@ -17,8 +16,7 @@ import { Breath } from "../host/breath.ts";
 import { architectures } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
 import { locateImage } from "../image/locate.ts";
-import { isPackedXattr, treeFromDirectory } from "../input/add-directory.ts";
-import { ignoredGlobs } from "../input/ignore-file.ts";
+import { imageTree } from "../input/image-tree.ts";
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { parsedMaps } from "../manifest/folder-map.ts";
 import { fromBytes } from "../manifest/manifest.ts";
@@ -145,7 +143,7 @@ async function prepare(
   const repacks = asked || (options.exclude ?? []).length > 0 || options.xattrs === false;
   const tree =
     repacks || isAppImage
-      ? await extracted(image, entries, workspace, options)
+      ? await imageTree(image, entries, workspace, options)
       : await outline(entries, signal);
   if (repacks) editTree(tree, options);
   const recorded = options.entry === undefined && manifest?.entry;
@@ -227,32 +225,6 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
     explain: [],
     warnings: [],
   };
-}
-
-/**
- * The tree of an image that is packed again. Extraction gives nobody a right that he did not ask
- * for; what it leaves out on the disk goes from the old image into the new one all the same.
- */
-async function extracted(
-  image: ImageReader,
-  entries: readonly ImageEntry[],
-  workspace: string,
-  options: ResolvedBuildOptions,
-): Promise<Tree> {
-  const { signal } = options;
-  // Below the private folder: the image says what mode its root has.
-  const root = path.join(workspace, "image");
-  mkdirSync(root, { mode: 0o700 });
-  await image.extract(root, { xattrs: false, signal });
-  const exclude = [...(options.exclude ?? []), ...(await ignoredGlobs(root, options, false))];
-  const tree = await treeFromDirectory(root, { exclude, ...(signal && { signal }) });
-  const breath = new Breath(signal);
-  for (const { path, mode, uid, gid, xattrs } of entries) {
-    const node = path === "" ? tree.root : tree.get(path);
-    if (node) Object.assign(node, { mode, uid, gid, xattrs: xattrs.filter(isPackedXattr) });
-    if (breath.isDue) await breath.take();
-  }
-  return tree;
 }
 
 /** What the input says of its start, by paths: an image that is packed again has other numbers. */

@@ -12,14 +12,13 @@ import {
   resolvePackOptions,
 } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
-import { removeTemporary, temporaryFile } from "../host/temporary.ts";
-import { treeFromDirectory } from "../input/add-directory.ts";
-import { ignoredGlobs } from "../input/ignore-file.ts";
+import { removeTemporary, temporaryFile, workFolder } from "../host/temporary.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
 import { editTree } from "../tree/edits.ts";
 import type { Tree } from "../tree/tree.ts";
+import { packedFiles, packTree } from "./pack-input.ts";
 
 export type { PackOptions } from "../config/pack-options.ts";
 
@@ -61,20 +60,25 @@ const DEFLATE_LEVEL = 6;
 export async function pack(given: PackOptions): Promise<PackResult> {
   const options = resolvePackOptions(given);
   const output = await resolveOutput(options.output);
-  await refuseInside(output, options.output, options.input);
-  const { exclude = [], signal } = options;
+  for (const file of packedFiles(options)) await refuseInside(output, options.output, file);
   // The zip writer refuses devices itself, because --devices would not help there.
   const devices = options.devices === true || options.format === "zip";
-  const ignored = await ignoredGlobs(options.input, options);
-  const scan = { exclude: [...exclude, ...ignored], devices, ...(signal && { signal }) };
-  const tree = await treeFromDirectory(options.input, scan);
-  editTree(tree, options);
-  const mode = options.shebang === undefined ? 0o666 : 0o777;
-  return writeAtomically(output, mode, async (handle) => {
-    const written = await write[options.format](tree, handle, options, output);
-    const { size } = await handle.stat();
-    return { output, format: options.format, size, ...written };
-  });
+  let workspace: string | undefined;
+  try {
+    const tree = await packTree(options, devices, () => {
+      workspace ??= workFolder();
+      return workspace;
+    });
+    editTree(tree, options);
+    const mode = options.shebang === undefined ? 0o666 : 0o777;
+    return await writeAtomically(output, mode, async (handle) => {
+      const written = await write[options.format](tree, handle, options, output);
+      const { size } = await handle.stat();
+      return { output, format: options.format, size, ...written };
+    });
+  } finally {
+    if (workspace !== undefined) removeTemporary(workspace);
+  }
 }
 
 const write: Record<

@@ -9,7 +9,12 @@ export type CommandName = (typeof commands)[number]["name"];
 interface CommandSpec {
   readonly name: CommandName;
   readonly usage: string;
-  readonly arguments: readonly { readonly name: string; readonly optional?: boolean }[];
+  readonly arguments: readonly {
+    readonly name: string;
+    readonly optional?: boolean;
+    /** The last one may stand several times. */
+    readonly multiple?: boolean;
+  }[];
   /** What stands behind `--`, which such a command needs unless it is optional. */
   readonly rest?: { readonly name: string; readonly optional?: boolean };
   readonly options: readonly OptionSpec[];
@@ -230,7 +235,7 @@ function checkCount(args: Arguments, command: CommandSpec, usage: string): void 
     throw errors.argument(`${missing.name} is missing`, usage);
   }
   const surplus = positionals[command.arguments.length];
-  if (surplus !== undefined) {
+  if (surplus !== undefined && !command.arguments.at(-1)?.multiple) {
     const hint = command.rest && `${command.rest.name} stands behind --.`;
     throw errors.argument(`"${surplus}" is one argument too many`, usage, hint);
   }

@@ -9,8 +9,10 @@ export type ArchiveFormat = (typeof optionRules.pack.format.choices)[number];
 
 /** What packing an archive takes. */
 export interface PackOptions extends ImageChoices {
-  /** Folder to pack. */
+  /** Folder, tar archive (as it is, or compressed by gzip, zstd or xz) or file with an image; "-": a tar archive on standard input. */
   input: string;
+  /** More of them, `PATH` or `PATH:/PLACE`: what is in them appears beside the first one's, or in that folder. */
+  more?: readonly string[] | undefined;
   /** File to write. */
   output: string;
   /** Pack devices and fifos too, not into a zip file. Default false: they are an error. */

@@ -7,7 +7,7 @@
  */
 import * as errors from "../errors.ts";
 import { optionRules } from "../generated/spec.ts";
-import { type Compression, LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
+import { LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
 import type { ImageChoices } from "./image-options.ts";
 import { nearest } from "./nearest-name.ts";
 
@@ -94,14 +94,14 @@ export function checkOption(
  * @throws E_OPTION_VALUE, E_OPTION_CONFLICT
  */
 export function checkImageChoices(choices: ImageChoices): void {
-  checkCompression(choices);
+  checkLevel(choices);
+  checkVariants(choices);
   if (choices.keepOwners && choices.owner !== undefined) {
     throw errors.optionConflict((name) => `${name("keepOwners", true)}, and ${name("owner")}`);
   }
 }
 
-function checkCompression({ compression = "zstd", level, variants = [] }: ImageChoices): void {
-  checkLevel(compression, level);
+function checkVariants({ compression = "zstd", variants = [] }: ImageChoices): void {
   const known = Object.keys(variantsOf(compression));
   const strange = variants.find((name) => !known.includes(name));
   if (strange === undefined) return;
@@ -112,7 +112,7 @@ function checkCompression({ compression = "zstd", level, variants = [] }: ImageC
   throw errors.optionValue("variants", expected, strange);
 }
 
-function checkLevel(compression: Compression, level?: number): void {
+function checkLevel({ compression = "zstd", level }: ImageChoices): void {
   if (level === undefined) return;
   if (compression === "none") {
     throw errors.optionValue("level", "no level, because none compresses nothing", `${level}`);

@@ -4,12 +4,14 @@
  * they leave out is looked up once, and becomes globs of one path each.
  */
 import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import ignore, { type Ignore } from "ignore";
 import * as errors from "../errors.ts";
 import { Breath } from "../host/breath.ts";
-import { escapeGlob } from "../tree/exclusion.ts";
+import { escapeGlob, exclusion } from "../tree/exclusion.ts";
+import type { Tree } from "../tree/tree.ts";
+import { prune } from "../tree/whole-trees.ts";
 
 /** Read from the root of a folder that is packed, and not packed itself. */
 const IGNORE_FILE = ".bundleignore";
@@ -27,43 +29,74 @@ interface IgnoreChoices {
  * Globs of what the rules leave out of a folder.
  *
  * @param directory that is packed; a file has no such rules
- * @param hasOwn whether the folder's own rules count
  * @throws E_FILE_UNREADABLE, E_FILE_KIND for rules that cannot be read
  */
 export async function ignoredGlobs(
   directory: string,
-  { excludeFrom: files = [], signal }: IgnoreChoices,
-  hasOwn = true,
+  { excludeFrom = [], signal }: IgnoreChoices,
 ): Promise<string[]> {
-  const own = hasOwn ? await readRules(path.join(directory, IGNORE_FILE), true) : undefined;
-  if (own === undefined && files.length === 0) return [];
+  const own = await ownRules(path.join(directory, IGNORE_FILE));
+  if (own === undefined && excludeFrom.length === 0) return [];
   const rules = ignore();
-  for (const file of files) rules.add((await readRules(file, false)) ?? "");
+  for (const text of await namedRules(excludeFrom)) rules.add(text);
   if (own !== undefined) rules.add(own).add(`/${IGNORE_FILE}`);
   return (await ignoredBelow(directory, rules, new Breath(signal))).map(escapeGlob);
 }
 
-/** @param optional whether it may be missing; something else of that name is no such file either */
-async function readRules(file: string, optional: boolean): Promise<string | undefined> {
+/**
+ * Takes out of a tree what globs and files of rules leave out: for what is on no disk.
+ *
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND for rules that cannot be read
+ */
+export async function leaveOut(
+  tree: Tree,
+  { exclude = [], excludeFrom = [] }: IgnoreChoices & { exclude?: readonly string[] | undefined },
+): Promise<void> {
+  if (exclude.length + excludeFrom.length === 0) return;
+  const excluded = exclusion(exclude);
+  const rules = ignore();
+  for (const text of await namedRules(excludeFrom)) rules.add(text);
+  prune(
+    tree,
+    (name, isDirectory) => excluded(name) || rules.ignores(isDirectory ? `${name}/` : name),
+  );
+}
+
+/** The rules that a folder has itself; something else of that name is no such file. */
+async function ownRules(file: string): Promise<string | undefined> {
   try {
     const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await handle.stat();
-      if (!stats.isFile() || stats.size > RULES_MAX) {
-        if (optional) return undefined;
-        throw errors.fileKind(file, stats.isFile() ? "file of more than 1 MiB" : "special file");
-      }
-      return await handle.readFile("utf8");
+      return stats.isFile() ? checkedRules(await handle.readFile("utf8"), file) : undefined;
     } finally {
       await handle.close();
     }
   } catch (cause) {
     const code = errors.errnoCode(cause);
-    if (optional && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
-    if (cause instanceof errors.BundleError) throw cause;
-    throw errors.fileUnreadable(file, cause);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw unreadable(file, cause);
   }
 }
+
+/** Those that a caller names; a pipe of his shell too. */
+async function namedRules(files: readonly string[]): Promise<string[]> {
+  const read = async (file: string) => {
+    const text = await readFile(file, "utf8").catch((cause: unknown) => {
+      throw unreadable(file, cause);
+    });
+    return checkedRules(text, file);
+  };
+  return Promise.all(files.map(read));
+}
+
+function checkedRules(text: string, file: string): string {
+  if (text.length <= RULES_MAX) return text;
+  throw errors.fileKind(file, "file of rules of more than 1 MiB");
+}
+
+const unreadable = (file: string, cause: unknown) =>
+  cause instanceof errors.BundleError ? cause : errors.fileUnreadable(file, cause);
 
 /** Paths relative to the folder. What is in a folder that is left out is not named, nor looked at. */
 async function ignoredBelow(directory: string, rules: Ignore, breath: Breath): Promise<string[]> {

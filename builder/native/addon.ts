@@ -106,6 +106,18 @@ export interface WrittenContents {
   end: number;
 }
 
+/** What a piece of a compressed stream has become. */
+interface DecodedStep {
+  /** At most 256 KiB. */
+  output: Buffer;
+  /** Bytes of the input that are used up. */
+  read: number;
+  /** Whether the stream may end here. */
+  atEnd: boolean;
+  /** Why it cannot be decoded; "": it can. */
+  problem: string;
+}
+
 export interface ContentsWriter {
   promise: Promise<WrittenContents>;
   progress(): { bytes: number; files: number };
@@ -221,6 +233,8 @@ export interface Addon {
   /** What whoever attached a loop device called it; "" when that cannot be read. */
   loopLabel(device: string): string;
   /** The function compresses one block; null where the result would not be smaller. */
+  /** Of a stream: takes its pieces, the last one perhaps empty, and what it did not read once more. */
+  createStreamDecoder(codec: "zstd" | "xz"): (input: Uint8Array, last: boolean) => DecodedStep;
   createCompressor(compression: NativeCompression): (bytes: Uint8Array) => Buffer | null;
 }
 

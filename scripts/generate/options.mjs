@@ -51,6 +51,7 @@ function keyOf({ values, ...own }, row) {
   return {
     ...own,
     ...(own.description && { description: filled(own.description, row) }),
+    ...(own.expected && { expected: filled(own.expected, row) }),
     ...(values === "choices" && { choices: row.choices }),
     ...(values === "levels" && {
       min: Math.min(...levels.map(({ min }) => min)),

@@ -308,6 +308,8 @@ export interface Argument extends Described {
   /** Its key in the library, where it has one. */
   key?: string;
   optional?: boolean;
+  /** Whether there may be several: the last one of a command. */
+  multiple?: boolean;
   choices?: string[];
 }
 

@@ -1,4 +1,4 @@
-/** `bundle pack DIR -o OUT` */
+/** `bundle pack DIR [MORE]... -o OUT` */
 
 import { pack } from "../../api/pack.ts";
 import type { ArchiveFormat } from "../../config/pack-options.ts";
@@ -15,6 +15,7 @@ export async function packCommand(args: Arguments): Promise<void> {
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await pack({
     input: args.positionals[0] ?? "",
+    more: args.positionals.slice(1),
     output,
     format: parsed(args.text("format"), unread<ArchiveFormat>),
     shebang: args.text("shebang"),

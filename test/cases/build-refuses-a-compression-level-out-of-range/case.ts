@@ -6,5 +6,5 @@ export default {
   args: ["build", "app", "-o", "out", "--compression", "zstd:23"],
   code: "E_OPTION_VALUE",
   status: 2,
-  stderr: "from 1 to 22",
+  stderr: "zstd 1 to 22",
 } satisfies Case;

@@ -1,0 +1,118 @@
+/** What is packed → a tree: folders, tar files and images, one into another. */
+import { constants, createReadStream, mkdtempSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import path from "node:path";
+import type { PackOptions } from "../config/pack-options.ts";
+import * as errors from "../errors.ts";
+import { treeFromDirectory } from "../input/add-directory.ts";
+import { ignoredGlobs, leaveOut } from "../input/ignore-file.ts";
+import { imageTree } from "../input/image-tree.ts";
+import { addTar } from "../input/tar/add-tar.ts";
+import { codecOf } from "../input/tar/decompress.ts";
+import { BLOCK, parseHeader, TarProblem } from "../input/tar/tar-header.ts";
+import { byteString } from "../tree/path.ts";
+import { Tree } from "../tree/tree.ts";
+import { merge } from "../tree/whole-trees.ts";
+import { holdsImage } from "./convert.ts";
+import { withImage } from "./inspect.ts";
+
+/** Standard input, as a name. */
+const STDIN = "-";
+
+interface Part {
+  file: string;
+  /** In the image, byte string. */
+  place: string;
+}
+
+/** `PATH` or `PATH:/PLACE`. */
+function partOf(text: string): Part {
+  const [, file = text, place = ""] = /^(.+):(\/.*)$/s.exec(text) ?? [];
+  return { file, place: byteString(place.replace(/^\/+|\/+$/g, "")) };
+}
+
+/** Files and folders that are read: none may be the output. */
+export function packedFiles({ input, more = [] }: PackOptions): string[] {
+  return [input, ...more.map((text) => partOf(text).file)].filter((file) => file !== STDIN);
+}
+
+/**
+ * @param workspace hands out a private folder for what is on no disk
+ * @throws E_INPUT_*, E_FILE_*, E_ARCHIVE_*, E_IMAGE_*, E_PATH_INVALID
+ */
+export async function packTree(
+  options: PackOptions,
+  devices: boolean,
+  workspace: () => string,
+): Promise<Tree> {
+  const first = await treeOf(options.input, options, devices, workspace);
+  for (const { file, place } of (options.more ?? []).map(partOf)) {
+    merge(first, place, await treeOf(file, options, devices, workspace));
+  }
+  return first;
+}
+
+async function treeOf(
+  file: string,
+  options: PackOptions,
+  devices: boolean,
+  workspace: () => string,
+): Promise<Tree> {
+  const { signal } = options;
+  if (file === STDIN)
+    return tarTree(process.stdin, "standard input", options, devices, workspace());
+  const stats = await stat(file).catch(() => undefined); // whoever reads it says why
+  if (stats?.isFile()) {
+    const folder = mkdtempSync(path.join(workspace(), "input-"));
+    if (await holdsImage(file)) {
+      return withImage(file, async (_, image) =>
+        imageTree(image, await image.list(signal), folder, options),
+      );
+    }
+    if (!(await isTar(file))) {
+      throw errors.inputNotDirectory(
+        file,
+        "another file",
+        "a directory, a tar archive or a file that holds an image",
+      );
+    }
+    return tarTree(createReadStream(file), file, options, devices, folder);
+  }
+  const exclude = [...(options.exclude ?? []), ...(await ignoredGlobs(file, options))];
+  return treeFromDirectory(file, { exclude, devices, ...(signal && { signal }) });
+}
+
+async function tarTree(
+  source: AsyncIterable<Uint8Array>,
+  shown: string,
+  options: PackOptions,
+  devices: boolean,
+  workspace: string,
+): Promise<Tree> {
+  const tree = new Tree();
+  await addTar(tree, source, shown, { workspace, devices, signal: options.signal });
+  await leaveOut(tree, options);
+  if (tree.root.entries.size === 0) throw errors.inputEmpty(shown);
+  return tree;
+}
+
+/** Whether a file begins as a tar archive, or as something compressed, whose reader says what is wrong. */
+async function isTar(file: string): Promise<boolean> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (cause: unknown) => {
+      throw errors.fileUnreadable(file, cause);
+    },
+  );
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
+    if (codecOf(buffer.subarray(0, bytesRead)) !== undefined) return true;
+    if (bytesRead < BLOCK) return false;
+    parseHeader(buffer);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TarProblem) return false;
+    throw thrown;
+  } finally {
+    await handle.close();
+  }
+}

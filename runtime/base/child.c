@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,16 @@ int child_collect(pid_t child)
 int child_run(int (*run)(void *), void *context)
 {
 	return child_collect(child_start(run, context));
+}
+
+/* PROC_PID_INIT_INO of the kernel. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
+
+bool child_is_of_machine(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_PID_NAMESPACE;
 }
 
 bool child_adopts(void)

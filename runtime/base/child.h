@@ -27,6 +27,13 @@ int child_collect(pid_t child);
 /* Both. */
 int child_run(int (*run)(void *context), void *context);
 
+/*
+ * Whether process 1, as it is seen from here, is that of the machine, who waits for nobody in
+ * particular. Anybody else who adopts a process may wait for all that it has: process 1 of a
+ * container, a supervisor.
+ */
+bool child_is_of_machine(void);
+
 /* Whether this process gets back what is nobody's child: as process 1, or because it wants to. */
 bool child_adopts(void);
 

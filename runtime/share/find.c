@@ -65,11 +65,7 @@ int share_parse(struct share *share, const char *text, struct failure *failure)
 	return 0;
 }
 
-/*
- * A service manager waits for what a service leaves behind, and so does whoever waits for the end
- * of a container: what their first process starts is theirs.
- */
-static bool may_leave_holder(void)
+bool share_may_leave(void)
 {
 	const char *service = getenv("INVOCATION_ID");
 
@@ -203,7 +199,7 @@ static bool meet(struct share *share, const struct identity *identity)
 {
 	const struct share_address *address = &share->address;
 
-	if (join(share, identity) != NOBODY || !may_leave_holder())
+	if (join(share, identity) != NOBODY || !share_may_leave())
 		return true;
 	OWNED_FD listener = new_socket();
 	/* The others wait for the mount of the one that is here first. */

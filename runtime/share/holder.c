@@ -46,9 +46,6 @@ enum {
 #define OPEN_TREE_CLONE 1
 #endif
 
-/* PROC_PID_INIT_INO of the kernel. */
-#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
-
 /* Runs that are waited for; with more the mount is only kept shorter. */
 #define RUNS_MAX 256
 
@@ -170,7 +167,7 @@ static void forget(struct holder *holder)
 	}
 	if (holder->count > AT_RUNS || count == AT_RUNS)
 		return;
-	/* Any other parent may wait for all that it has: process 1 of a container, a supervisor. */
+	/* Any other parent may wait for it. */
 	if (!holder->machine || getppid() != 1)
 		_exit(0);
 	linger(holder);
@@ -250,13 +247,6 @@ struct holding {
 	int *descriptors;
 };
 
-static bool is_machines_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_PID_NAMESPACE;
-}
-
 static int holder_main(void *argument)
 {
 	const struct holding *holding = argument;
@@ -264,7 +254,7 @@ static int holder_main(void *argument)
 	const char *target = holding->target;
 	int *descriptors = holding->descriptors;
 
-	holder->machine = is_machines_namespace();
+	holder->machine = child_is_of_machine();
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	if (holder->on_host)
 		descriptors[ROOT] = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -52,6 +52,12 @@ struct share_terms {
 	size_t cache_bytes; /* of a FUSE server */
 };
 
+/*
+ * Whether this start may leave a process behind. A service manager waits for what a service leaves,
+ * and so does whoever waits for the end of a container: what their first process starts is theirs.
+ */
+bool share_may_leave(void);
+
 /* Reads FUSELAGE_LINGER; nothing is shared so far. */
 int share_parse(struct share *share, const char *text, struct failure *failure);
 

@@ -64,7 +64,8 @@ static int settle(struct start *start, struct failure *failure)
 	fuse_options_init(&start->mounting.fuse);
 	if (fuse_options_parse(&start->mounting.fuse, ENV_FUSELAGE_FUSE, getenv(ENV_FUSELAGE_FUSE),
 			       failure) < 0 ||
-	    share_parse(&start->mounting.share, getenv(ENV_FUSELAGE_LINGER), failure) < 0)
+	    share_parse(&start->mounting.share, getenv(ENV_FUSELAGE_LINGER), failure) < 0 ||
+	    keep_parse(&start->keep, getenv(ENV_FUSELAGE_KEEP), failure) < 0)
 		return -1;
 	if (start->identity.caller.setuid && check_fixed(start, failure) < 0)
 		return -1;
@@ -218,6 +219,26 @@ static int take_mount_type(struct start *start, struct failure *failure)
 	return runner_options_check_mount_type(ENV_FUSELAGE_MOUNT, start->mounting.type, failure);
 }
 
+/* In a writable copy each start has its own. */
+static void take_kept(struct start *start, const struct bundle *bundle)
+{
+	if (bundle->manifest.hot_count && !bundle->manifest.writable)
+		start->keep.bundle = bundle;
+}
+
+static int run_forget(struct start *start, const struct bundle *bundle, char **args,
+		      struct failure *failure)
+{
+	if (args[0])
+		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "%s takes no argument, found \"%.80s\"", "--bundle-forget", args[0]);
+	take_kept(start, bundle);
+	if (privileges_forget(&start->identity.caller, failure) < 0 ||
+	    keep_forget(start, failure) < 0)
+		return -1;
+	return bundle_options_flush(failure);
+}
+
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 		      struct failure *failure)
 {
@@ -231,6 +252,7 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 	/* Beside the array, which is of strategies. */
 	if (take_bundle(start, bundle, failure) < 0)
 		return -1;
+	take_kept(start, bundle);
 	libc_report(&bundle->manifest, json ? stderr : stdout);
 	return examine(start, json, failure);
 }
@@ -269,6 +291,7 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->is_bundle = true;
+	take_kept(start, bundle);
 	if (bundle->appimage)
 		appimage_choose(&start->mounting, bundle);
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
@@ -298,6 +321,8 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	if (bundle->manifest.runtime_options && args[0]) {
 		if (strcmp(args[0], "--bundle-doctor") == 0)
 			return run_doctor(start, bundle, args + 1, failure);
+		if (strcmp(args[0], "--bundle-forget") == 0)
+			return run_forget(start, bundle, args + 1, failure);
 		if (strcmp(args[0], "--bundle-mount") == 0)
 			return run_mount(start, bundle, args + 1, failure);
 	}
@@ -334,6 +359,7 @@ int main(int argc, char **argv)
 	start.procdir.lock = -1;
 	start.procdir.fd = -1;
 	start.cwd = -1;
+	start.keep.cache = -1;
 	if (privileges_begin(&start.identity.caller, &failure) == 0 &&
 	    inherited_take(&start.inherited, &failure) == 0 &&
 	    run(&start, &bundle, argv, &failure) == 0)

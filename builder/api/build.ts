@@ -5,6 +5,7 @@ import { type FileHandle, readFile } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
 import { explainMap, mapsOf } from "../app/folder-maps.ts";
+import { explainKept, hotFiles } from "../app/hot-files.ts";
 import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
 import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
@@ -23,6 +24,7 @@ import { frontPath, runtimePath } from "../host/paths.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
+import { formatKept } from "../manifest/kept-file.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
@@ -117,8 +119,9 @@ async function withPrepared<T>(
     const { app, options } = prepared;
     const more = await namespaceWarnings(app, options, await ownScripts(options.input));
     const start = await planStart(app, options, numbers);
-    const warnings = [...app.warnings, ...more, ...start.warnings];
-    return use({ ...prepared, start, app: { ...app, warnings } });
+    const hot = await hotFiles(app, options.keepHot);
+    const warnings = [...app.warnings, ...more, ...start.warnings, ...hot.warnings];
+    return use({ ...prepared, start, app: { ...app, kept: hot.files, warnings } });
   };
   if (await holdsImage(resolved.input)) {
     return withConversion(resolved, given.arch !== undefined, ({ numbers, ...conversion }) =>
@@ -278,6 +281,7 @@ export async function explain(
       ...start.explain,
       ...needsLine(recordedNeeds(app, options)),
       ...mapsOf(app.tree, options.maps).map(explainMap),
+      ...(app.kept ?? []).map(explainKept),
     ],
     warnings: warningsOf(app, appDir, options),
     entry: displayPath(app.entry),
@@ -315,6 +319,7 @@ function invocationOf(
     ...(needs.length > 0 && { needs }),
     noRuntimeOptions: options.runtimeOptions === false,
     ...(options.format === "appimage" && { appImageType: appimageFormat.type }),
+    ...(app.kept && app.kept.length > 0 && { keep: app.kept.map(formatKept) }),
     ...(app.openssl !== undefined && { openssl: byteString(app.openssl) }),
     ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
     version,

@@ -19,7 +19,8 @@ import { locateImage } from "../image/locate.ts";
 import { imageTree } from "../input/image-tree.ts";
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { parsedMaps } from "../manifest/folder-map.ts";
-import { fromBytes } from "../manifest/manifest.ts";
+import { parseKept } from "../manifest/kept-file.ts";
+import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
 import { indexFiles, profileOfRuns } from "../profile/image-files.ts";
@@ -221,10 +222,17 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
     ...(manifest?.libc && {
       libc: manifest.libc.flatMap((text) => parseLibc(fromBytes(text)) ?? []),
     }),
+    ...keptOf(manifest),
     summary: `image (${kind}, at byte ${imageOffset})`,
     explain: [],
     warnings: [],
   };
+}
+
+/** What starts keep of it goes on being kept. */
+function keptOf(manifest: Manifest | undefined): Pick<App, "hot" | "kept"> {
+  const kept = manifest?.keep?.flatMap((text) => parseKept(text) ?? []) ?? [];
+  return kept.length > 0 ? { kept, hot: kept.map(({ path }) => path) } : {};
 }
 
 /** What the input says of its start, by paths: an image that is packed again has other numbers. */

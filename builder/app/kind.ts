@@ -6,6 +6,7 @@ import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import type { LibcRecord } from "../libraries/libc/libc-record.ts";
 import type { FolderMap } from "../manifest/folder-map.ts";
+import type { KeptFile } from "../manifest/kept-file.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Warning } from "../warnings.ts";
@@ -84,6 +85,10 @@ export interface App {
   needs?: readonly string[];
   /** Folder that its OpenSSL looks for certificates in; undefined where it has none. */
   openssl?: string | undefined;
+  /** Files that every start reads much of: paths of the tree, byte strings. */
+  hot?: readonly string[];
+  /** What is recorded of such files; of an image that is taken over, what was. */
+  kept?: readonly KeptFile[];
   /** A libc that its programs are started by, for each kind of it. */
   libc?: readonly LibcRecord[];
   /** What is known of its start, in the order of use; a profile of the user's takes its place. */

@@ -1,5 +1,6 @@
 /** A manifest as the commands show it. */
 import { parseLibc } from "../libraries/libc/libc-record.ts";
+import { parseKept } from "../manifest/kept-file.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import { type StartRun, startSize } from "../manifest/start-list.ts";
 import { displayPath } from "../tree/path.ts";
@@ -25,6 +26,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.openssl !== undefined && { openssl: fromBytes(manifest.openssl) }),
     ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
     ...(manifest.start && { start: startSize(manifest.start) }),
+    ...(manifest.keep && { keep: manifest.keep.map(keptJson) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
@@ -41,6 +43,11 @@ function libcJson(bytes: string): Record<string, unknown> {
 function startText(runs: readonly StartRun[]): string {
   const { files, bytes } = startSize(runs);
   return `${formatBytes(bytes)} of ${files} ${files === 1 ? "file" : "files"}`;
+}
+
+function keptJson(bytes: string): Record<string, unknown> {
+  const file = parseKept(bytes);
+  return file ? { ...file, path: fromBytes(file.path) } : { text: fromBytes(bytes) };
 }
 
 /** Rows of name and value for people; an empty value is not shown. */
@@ -64,6 +71,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["OpenSSL of", displayPath(manifest.openssl ?? "")],
     ["libc", list(manifest.libc ?? [])],
     ["start list", manifest.start === undefined ? "" : startText(manifest.start)],
+    ["kept", list((manifest.keep ?? []).map((text) => parseKept(text)?.path ?? text))],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

@@ -89,6 +89,11 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
    * image; `DIR=!/path` hides a folder that is there, `DIR=?/path` goes on where it cannot appear.
    */
   maps?: readonly string[] | undefined;
+  /**
+   * Globs of large files of the image that starts keep decompressed in the user's cache; `["none"]`:
+   * nothing. Default: a Node that is packed.
+   */
+  keepHot?: readonly string[] | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
   /** node: the interpreter: a version, a path with a slash, "host", or "none". */

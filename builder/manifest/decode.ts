@@ -70,6 +70,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   checkMaps(maps ?? [], file);
   const openssl = one(manifestTags.OPENSSL);
   const libc = values.get(manifestTags.LIBC);
+  const keep = values.get(manifestTags.KEEP);
   const appImageType = one(manifestTags.APPIMAGE);
   if (appImageType !== undefined && !/^[0-9]{1,3}$/.test(appImageType)) {
     throw errors.manifestMalformed(file, "APPIMAGE is not a type", {
@@ -101,6 +102,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(libc && { libc }),
     ...(openssl !== undefined && { openssl }),
     ...(start !== undefined && { start }),
+    ...(keep && { keep }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };

@@ -67,6 +67,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.OPENSSL, manifest.openssl),
     ...(manifest.libc ?? []).map((text) => record(manifestTags.LIBC, text)),
     ...optional(manifestTags.START, manifest.start && startText(manifest.start)),
+    ...(manifest.keep ?? []).map((text) => record(manifestTags.KEEP, text)),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),
   ];

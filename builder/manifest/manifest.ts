@@ -52,6 +52,8 @@ export interface Manifest {
   libc?: readonly string[] | undefined;
   /** What a start reads, in the order of use. */
   start?: readonly StartRun[] | undefined;
+  /** Large files that starts keep decompressed: builder/manifest/kept-file.ts. */
+  keep?: readonly string[] | undefined;
   /** Version of the builder. */
   version: string;
   /** Architecture of the runtime. */

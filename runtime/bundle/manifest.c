@@ -78,6 +78,23 @@ static int parse_size(const char *text, uint64_t *size)
 	return *end || *size > INT64_MAX ? -1 : 0;
 }
 
+/* "SIZE SHA256 PATH". What is nothing of that kind counts as a record that is not known. */
+static void take_hot(struct manifest *manifest, const char *text)
+{
+	struct hot_record *hot = &manifest->hot[manifest->hot_count];
+	char *end;
+
+	if (manifest->hot_count == FUSELAGE_MANIFEST_MAX_KEPT)
+		return;
+	hot->size = strtoull(text, &end, 10);
+	hot->digest = end + 1;
+	if (*end != ' ' || strspn(hot->digest, "0123456789abcdef") != 64 ||
+	    hot->digest[64] != ' ' || !hot->digest[65])
+		return;
+	hot->path = hot->digest + 65;
+	manifest->hot_count++;
+}
+
 static bool is_word(const char *text, size_t length, const char *word)
 {
 	return strlen(word) == length && memcmp(text, word, length) == 0;
@@ -186,6 +203,9 @@ static int take(struct manifest *manifest, const char *file, const struct record
 		return 0;
 	case FUSELAGE_MANIFEST_START:
 		take_start(manifest, record->value);
+		return 0;
+	case FUSELAGE_MANIFEST_KEEP:
+		take_hot(manifest, record->value);
 		return 0;
 	case FUSELAGE_MANIFEST_LIBC:
 		if (manifest->libc_count < sizeof manifest->libcs / sizeof *manifest->libcs)

@@ -15,6 +15,13 @@ struct variable {
 	const char *text; /* "K=V", or the name alone of what is not inherited */
 };
 
+/* A file of the image that is worth being kept decompressed: cache/hot_files.h. */
+struct hot_record {
+	uint64_t size; /* bytes */
+	const char *digest; /* SHA-256, 64 hex digits; a blank behind them */
+	const char *path; /* below the image's root */
+};
+
 struct manifest {
 	const char *name; /* one path component */
 	const char *entry; /* below the image's root, no leading slash; or NULL: */
@@ -39,6 +46,8 @@ struct manifest {
 	uint8_t *start; /* start list (fuse/start_list.h), not checked yet; or NULL */
 	size_t start_size;
 	const char *openssl; /* folder that an OpenSSL in the image was compiled for, or NULL */
+	struct hot_record hot[FUSELAGE_MANIFEST_MAX_KEPT]; /* more are passed over */
+	size_t hot_count;
 	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */
 };

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "base/child.h"
-#include "base/descriptors.h"
-#include "base/inherited.h"
 #include "base/owned.h"
 #include "base/remove.h"
+#include "cache/hot_files.h"
+#include "flavour/flavour.h"
 #include "cache/zip_images.h"
 #include "cache/store.h"
 #include "generated/names.h"
@@ -61,31 +61,40 @@ static bool age(const struct reaper *reaper, const char *name, time_t *seconds)
 }
 
 /*
- * Whoever builds has the lock, and keeps it. The sentinel goes first: what is left when this is
- * killed is not used. The lock's name goes last; who waits for it sees that and takes a new one.
+ * Images, which are the runner's. The sentinel goes first: what is left when this is killed is not used.
+ * Returns false for one that stays.
  */
-static void reap_entry(const struct reaper *reaper, const char *key)
+static bool reap_image(const struct reaper *reaper, const char *key)
 {
 	char sentinel[CACHE_NAME_MAX];
 	char image[CACHE_NAME_MAX];
-	char lock_name[CACHE_NAME_MAX];
 	time_t seconds;
 
 	cache_name(sentinel, key, ".complete");
 	cache_name(image, key, ".sfs");
-	cache_name(lock_name, key, ".lock");
-	OWNED_FD lock = cache_lock(reaper->cache, key, false);
-	if (lock < 0)
-		return;
 	if (age(reaper, sentinel, &seconds)) {
 		if (seconds <= reaper->max_age || seconds <= IN_USE)
-			return;
+			return false;
 		unlinkat(reaper->cache, sentinel, 0);
 	} else if (age(reaper, image, &seconds) && seconds <= HOUR) {
-		return;
+		return false;
 	}
 	unlinkat(reaper->cache, image, 0);
-	unlinkat(reaper->cache, lock_name, 0);
+	return true;
+}
+
+/*
+ * Whoever builds has the lock, and keeps it. Its name goes last; who waits for it sees that and takes
+ * a new one.
+ */
+static void reap_entry(const struct reaper *reaper, const char *key)
+{
+	char lock_name[CACHE_NAME_MAX];
+
+	cache_name(lock_name, key, ".lock");
+	OWNED_FD lock = cache_lock(reaper->cache, key, false);
+	if (lock >= 0 && (!flavour_is_runner || reap_image(reaper, key)))
+		unlinkat(reaper->cache, lock_name, 0);
 }
 
 static void reap_partial(const struct reaper *reaper, const char *name)
@@ -123,13 +132,33 @@ static bool ends_with(const char *name, const char *ending)
 	return size >= tail && strcmp(name + size - tail, ending) == 0;
 }
 
+/*
+ * Hot files: by the time of the mark that stands beside each. Whoever still makes a partial finds that
+ * it has lost its name, or gives it to one that is not as it has to be.
+ */
+static void reap_hot(const struct reaper *reaper, const char *name)
+{
+	char mark[HOT_NAME_MAX + sizeof HOT_MARK];
+	bool is_partial = ends_with(name, HOT_PARTIAL), is_mark = ends_with(name, HOT_MARK);
+	time_t seconds;
+
+	stpcpy(stpcpy(mark, name), is_partial || is_mark ? "" : HOT_MARK);
+	if (!age(reaper, mark, &seconds) || seconds > (is_partial ? HOUR :
+						       is_mark	  ? reaper->max_age :
+								    seconds))
+		hot_file_remove(reaper->cache, name);
+}
+
 /* Names that are not the cache's own are left alone. */
 static void reap_name(const struct reaper *reaper, const char *name)
 {
 	const char *rest = name + CACHE_KEY_DIGITS;
+	size_t digits = strspn(name, "0123456789abcdef");
 	time_t seconds;
 
-	if (strspn(name, "0123456789abcdef") != CACHE_KEY_DIGITS || !age(reaper, name, &seconds))
+	if (hot_file_is_name(name))
+		reap_hot(reaper, name);
+	if (digits != CACHE_KEY_DIGITS || !age(reaper, name, &seconds))
 		return;
 	if (ends_with(rest, ".partial")) {
 		if (seconds > HOUR)
@@ -140,10 +169,10 @@ static void reap_name(const struct reaper *reaper, const char *name)
 	} else if (strcmp(rest, ".id") == 0) {
 		if (seconds > reaper->max_age)
 			unlinkat(reaper->cache, name, 0);
-	} else if (strcmp(rest, ".complete") == 0) {
+	} else if (flavour_is_runner && strcmp(rest, ".complete") == 0) {
 		if (seconds > reaper->max_age)
 			reap_entry(reaper, name);
-	} else if (strcmp(rest, ".sfs") == 0 || strcmp(rest, ".lock") == 0) {
+	} else if ((flavour_is_runner && strcmp(rest, ".sfs") == 0) || strcmp(rest, ".lock") == 0) {
 		if (seconds > HOUR)
 			reap_entry(reaper, name);
 	}
@@ -160,48 +189,38 @@ static void reap(const struct reaper *reaper)
 	closedir(dir);
 }
 
-/* Nothing of the caller stays: no descriptor, terminal, directory or right. */
-static void detach(int cache, const struct caller *caller)
+void cache_reap_now(int cache, const struct caller *caller)
 {
-	uid_t uid = caller->uid;
-	gid_t gid = caller->gid;
+	const struct reaper reaper = { cache, caller, time(NULL), cache_max_age() };
 
-	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		_exit(1);
-	setsid();
-	inherited_reset_signals();
-	if (dup2(cache, 3) < 0 || chdir("/") < 0)
-		_exit(1);
-	close_from(4);
-	int null = open("/dev/null", O_RDWR);
-	for (int fd = 0; fd < 3; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			close(fd);
-	if (null > 3)
-		close(null);
+	if (reaper.max_age)
+		reap(&reaper);
 }
+
+struct job {
+	int cache;
+	const struct caller *caller;
+};
 
 static int reaper_main(void *argument)
 {
-	struct reaper *reaper = argument;
+	const struct job *job = argument;
 
-	detach(reaper->cache, reaper->caller);
-	reaper->cache = 3;
-	reap(reaper);
+	cache_detach(&job->cache, 1, job->caller);
+	cache_reap_now(CACHE_FIRST_FD, job->caller);
 	return 0;
 }
 
 void cache_reap(const char *home, const struct caller *caller)
 {
 	struct failure ignored = { 0 };
-	struct reaper reaper = { .caller = caller, .now = time(NULL), .max_age = cache_max_age() };
-	OWNED_FD cache = reaper.max_age ? cache_open_directory(home, caller, false,
-							       FUSELAGE_E_CACHE, &ignored) :
-					  -1;
+	OWNED_FD cache = cache_max_age() ? cache_open_directory(home, caller, false,
+								FUSELAGE_E_CACHE, &ignored) :
+					   -1;
 
 	if (cache < 0 || !take_turn(cache))
 		return;
-	reaper.cache = cache;
 	/* Where it would come back to this process it is waited for: once a day. */
-	(child_adopts() ? child_run : child_leave)(reaper_main, &reaper);
+	struct job job = { cache, caller };
+	(child_adopts() ? child_run : child_leave)(reaper_main, &job);
 }

@@ -8,6 +8,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/inherited.h"
 #include "base/owned.h"
 #include "generated/names.h"
 #include "kernel/trusted_path.h"
@@ -26,7 +28,10 @@ int cache_open_directory(const char *home, const struct caller *caller, bool mak
 	OWNED_FD cache = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	/* Of root's, what is in it is as it is told; nobody else may list it. */
-	if (cache < 0 || fchmod(cache, caller->uid ? 0700 : 0711) < 0)
+	mode_t mode = caller->uid ? 0700 : 0711;
+	struct stat st;
+	if (cache < 0 || fstat(cache, &st) < 0 ||
+	    ((st.st_mode & 07777) != mode && fchmod(cache, mode) < 0))
 		return fail_errno(failure, code, "%.300s/cache", home);
 	return steal_fd(&cache);
 }
@@ -56,6 +61,33 @@ int cache_lock(int cache, const char *key, bool wait)
 		if (st.st_nlink > 0)
 			return steal_fd(&lock);
 	}
+}
+
+void cache_detach(const int *fds, int count, const struct caller *caller)
+{
+	uid_t uid = caller->uid;
+	gid_t gid = caller->gid;
+	int moved[CACHE_FDS_MAX];
+
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		_exit(1);
+	setsid();
+	inherited_reset_signals();
+	/* Out of each other's way first. */
+	for (int i = 0; i < count; i++)
+		moved[i] = fcntl(fds[i], F_DUPFD, CACHE_FIRST_FD + count);
+	for (int i = 0; i < count; i++)
+		if (moved[i] < 0 || dup2(moved[i], CACHE_FIRST_FD + i) < 0)
+			_exit(1);
+	if (chdir("/") < 0)
+		_exit(1);
+	close_from(CACHE_FIRST_FD + count);
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < CACHE_FIRST_FD; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			close(fd);
+	if (null >= CACHE_FIRST_FD)
+		close(null);
 }
 
 bool cache_is_ours(const struct stat *st, uid_t uid)

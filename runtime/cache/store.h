@@ -34,4 +34,18 @@ bool cache_is_ours(const struct stat *st, uid_t uid);
 /* Seconds after which what nobody has used goes, by FUSELAGE_CACHE_MAX_AGE_DAYS; 0: never. */
 time_t cache_max_age(void);
 
+/* Descriptors of a process that works for the cache begin with this one. */
+#define CACHE_FIRST_FD 3
+#define CACHE_FDS_MAX 3
+
+/*
+ * For such a process, which nobody waits for: nothing of the caller stays, no other descriptor,
+ * terminal, directory or right. What is open as `fds` has the numbers from CACHE_FIRST_FD on
+ * afterwards, in their order. Ends the process where that cannot be.
+ */
+void cache_detach(const int *fds, int count, const struct caller *caller);
+
+/* What such a process removes of a cache that is open: reaper.c. */
+void cache_reap_now(int cache, const struct caller *caller);
+
 #endif

@@ -175,6 +175,7 @@ static int attempt_main(void *argument)
 	struct failure failure = { 0 };
 
 	start->mounting.type = attempt->strategy;
+	start->keep.bundle = NULL; /* nobody runs what is in it */
 	if (home_prepare(start->home, &start->identity, &failure) == 0 &&
 	    mount_archives(start, &failure) == 0) {
 		if (start->identity.kind != NAMESPACE_USER)
@@ -388,6 +389,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 		fputs(kept == SHARE_LOST ? "lost        the server of running apps was killed\n" :
 					   "shared      a mount of it is kept\n",
 		      out);
+	keep_tell(start, out);
 	if (!any)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
 	return 0;

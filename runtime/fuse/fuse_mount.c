@@ -103,6 +103,7 @@ static int server_main(void *argument)
 		.gid = identity->gid,
 		.end = PTHREAD_MUTEX_INITIALIZER,
 		.recording = service->record,
+		.kept = service->kept,
 		.list = service->list,
 		.list_size = service->list_size,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },

@@ -42,24 +42,30 @@ static int refuse(const struct token *token, const char *expected, struct failur
 		    token->length < 80 ? (int)token->length : 80, token->text, expected);
 }
 
-/* A number behind "="; a size may end in a unit. Returns false for what is none or out of range. */
-static bool parse_number(const struct token *token, bool size, uint64_t least, uint64_t most,
-			 uint64_t *value)
+bool fuse_parse_number(const char *text, const char *last, bool size, uint64_t least, uint64_t most,
+		       uint64_t *value)
 {
 	static const char units[] = "KMG";
-	const char *last = token->text + token->length;
 	char *end;
 
 	errno = 0;
-	*value = strtoull(token->value, &end, 10);
+	*value = strtoull(text, &end, 10);
 	const char *unit = size && end < last ? strchr(units, *end) : NULL;
 	if (unit) {
 		int shift = 10 * (int)(unit - units + 1);
 		*value = *value <= most >> shift ? *value << shift : UINT64_MAX;
 		end++;
 	}
-	return *token->value >= '0' && *token->value <= '9' && !errno && end == last &&
-	       *value >= least && *value <= most;
+	return *text >= '0' && *text <= '9' && !errno && end == last && *value >= least &&
+	       *value <= most;
+}
+
+/* A number behind "=". */
+static bool parse_number(const struct token *token, bool size, uint64_t least, uint64_t most,
+			 uint64_t *value)
+{
+	return fuse_parse_number(token->value, token->text + token->length, size, least, most,
+				 value);
 }
 
 static enum word find_word(struct token *token)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/fail.h"
@@ -32,5 +33,12 @@ void fuse_options_init(struct fuse_options *options);
  */
 int fuse_options_parse(struct fuse_options *options, const char *where, const char *text,
 		       struct failure *failure);
+
+/*
+ * The number that stands in [text, last); a size may end in K, M or G. Returns false for what is none or
+ * out of range.
+ */
+bool fuse_parse_number(const char *text, const char *last, bool size, uint64_t least, uint64_t most,
+		       uint64_t *value);
 
 #endif

@@ -56,6 +56,16 @@ static void note_block(struct fuse_prefetch *prefetch, struct prefetch_file *fil
 	*place = ++prefetch->count;
 }
 
+/* A start has it from elsewhere. */
+static bool is_kept(const struct fuse_prefetch *prefetch, uint32_t number)
+{
+	const uint32_t *kept = prefetch->server->kept;
+
+	while (kept && *kept && *kept != number)
+		kept++;
+	return kept && *kept;
+}
+
 /* Walks the blocks of all runs, as many as may be had: counts them, or with `note` notes them. */
 static size_t walk(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t size, bool note)
 {
@@ -67,6 +77,8 @@ static size_t walk(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t 
 
 	start_list_open(&list, bytes, size);
 	while (start_list_next(&list, &run)) {
+		if (is_kept(prefetch, run.number))
+			continue;
 		uint64_t index = run.first * START_LIST_PAGE >> log;
 		uint64_t last = ((run.first + run.pages) * START_LIST_PAGE - 1) >> log;
 		struct prefetch_file *file = note ? prefetch_find_file(prefetch, run.number) : NULL;

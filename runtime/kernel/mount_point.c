@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
@@ -104,6 +107,34 @@ int mount_point_read_only(const struct identity *identity, const char *target)
 			mount_at(identity, fd, ".",
 				 &(struct mount_call){ NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY,
 						       NULL });
+}
+
+/* Of linux/mount.h, which not every libc lets stand beside sys/mount.h; the same number everywhere. */
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#define MOUNT_SETATTR 442
+#define FROM_AND_TO_DESCRIPTOR 0x44 /* MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH */
+#define READ_ONLY_NOSUID_NODEV 0x7 /* MOUNT_ATTR_RDONLY ... */
+
+int mount_point_bind_file(int file, int root, const char *path)
+{
+	const struct {
+		uint64_t set, clear, propagation, users;
+	} attributes = { .set = READ_ONLY_NOSUID_NODEV };
+	const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	OWNED_FD place = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	OWNED_FD mount = place < 0 ? -1 :
+				     (int)syscall(SYS_open_tree, file, "",
+						  OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH);
+
+	if (mount < 0 ||
+	    syscall(MOUNT_SETATTR, mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+		return -1;
+	return (int)syscall(SYS_move_mount, mount, "", place, "", FROM_AND_TO_DESCRIPTOR);
 }
 
 void mount_point_unmount(const struct identity *identity, const char *target)

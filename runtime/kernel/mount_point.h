@@ -51,6 +51,13 @@ int mount_point_read_only(const struct identity *identity, const char *target);
 void mount_point_unmount(const struct identity *identity, const char *target);
 
 /*
+ * Makes a file that is open visible at `path` below the directory `root`, in place of the file there:
+ * read-only, nosuid and nodev from its first moment on. No link is followed and no other mount
+ * entered on the way. Not in setuid-root mode. Returns 0, or -1 and errno (ENOSYS before Linux 5.12).
+ */
+int mount_point_bind_file(int file, int root, const char *path);
+
+/*
  * Opens or makes a directory of root's that nobody else may change. To be called with root's
  * rights, which `parent` must be safe for. Returns a descriptor, or -1 and errno.
  */

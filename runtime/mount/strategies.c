@@ -148,6 +148,7 @@ static int fork_server(const struct mounting *mounting, struct image_mount *imag
 		.one_owner = one_owner,
 		.host_namespace = host_namespace,
 		.record = mounting->record >= 0,
+		.kept = mounting->kept,
 		.output = mounting->record,
 	};
 

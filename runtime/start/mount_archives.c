@@ -168,7 +168,10 @@ static int place(struct start *start, struct archive *archive, struct image_moun
 					     archive->use == ARCHIVE_STATIC, failure);
 	if (archive->use == ARCHIVE_DYNAMIC)
 		return place_dynamic(start, archive, image, number, failure);
-	return image_mount_attach(&start->mounting, image, archive->target, failure);
+	if (image_mount_attach(&start->mounting, image, archive->target, failure) < 0)
+		return -1;
+	keep_bind(start, archive);
+	return 0;
 }
 
 struct cache_job {
@@ -238,7 +241,9 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 		return 0;
 	if (procdir_prepare(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
+	keep_open(start);
 	share(start);
+	keep_begin(start);
 	for (size_t i = 0; i < start->invocation.count; i++)
 		if (is_image(&start->invocation.archives[i]) &&
 		    image_mount_prepare(&start->mounting, &images[i], failure) < 0)

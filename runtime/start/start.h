@@ -9,6 +9,7 @@
 #include "kernel/identity.h"
 #include "mount/mounting.h"
 #include "start/invocation.h"
+#include "start/keep.h"
 #include "start/procdir.h"
 
 struct start {
@@ -17,6 +18,7 @@ struct start {
 	struct invocation invocation;
 	struct mounting mounting;
 	struct procdir procdir;
+	struct keep keep;
 	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
 	const char *needs; /* of the caller's user namespace: words and commas; or NULL */
 	struct failure kept_out; /* why a namespace of its own was made, where none was wanted */

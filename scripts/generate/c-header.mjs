@@ -28,6 +28,7 @@ ${[
   define("FUSELAGE_MANIFEST_RECORD_ALIGNMENT", `${manifest.recordAlignment}u`),
   define("FUSELAGE_MANIFEST_MAX_SIZE", `${manifest.maxBytes}u`),
   define("FUSELAGE_MANIFEST_MAX_RECORDS", `${manifest.maxRecords}u`),
+  define("FUSELAGE_MANIFEST_MAX_KEPT", `${manifest.maxKept}u`),
   define("FUSELAGE_IMAGE_ALIGNMENT", `${manifest.imageAlignment}u`),
 ].join("\n")}
 

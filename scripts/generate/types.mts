@@ -105,6 +105,7 @@ export interface Manifest {
   recordAlignment: number;
   maxBytes: number;
   maxRecords: number;
+  maxKept: number;
   imageAlignment: number;
   recordFlags: (Described & Named<number>)[];
   tags: ManifestTag[];

@@ -142,6 +142,7 @@ async function prepareWith(
     start: interpreter && knownStart(interpreter, first),
     first,
     libc: libraries.libc,
+    ...(interpreter && { hot: [start.entry] }),
     openssl: libraries.openssl,
     summary: summary(request, entry, interpreter, prepared),
     explain: [

@@ -136,6 +136,7 @@ function givenOptions(args: Arguments): GivenOptions {
     mountAt: args.text("mount-at"),
     needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),
     maps: list("map"),
+    keepHot: list("keep-hot"),
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
     nodeLibc: parsed(args.text("node-libc"), unread<"glibc">),

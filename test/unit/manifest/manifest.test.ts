@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { decodeManifest } from "../../../builder/manifest/decode.ts";
 import { encodeManifest, manifestBound } from "../../../builder/manifest/encode.ts";
+import { formatKept, parseKept } from "../../../builder/manifest/kept-file.ts";
 import { fromBytes, type Manifest } from "../../../builder/manifest/manifest.ts";
 
 const manifest: Manifest = {
@@ -194,4 +195,19 @@ describe("a damaged manifest is refused:", () => {
 
 test("byte strings become text", () => {
   expect(fromBytes("gr\xc3\xbc\xc3\x9fe \xff")).toBe("grüße \ufffd");
+});
+
+test.each([
+  [
+    `17 ${"a".repeat(64)} bin/\xff name`,
+    { size: 17, digest: "a".repeat(64), path: "bin/\xff name" },
+  ],
+  [`17 ${"a".repeat(63)} bin`, undefined],
+  [`17 ${"A".repeat(64)} bin`, undefined],
+  [`-17 ${"a".repeat(64)} bin`, undefined],
+  [`17 ${"a".repeat(64)} /bin`, undefined],
+  [`17 ${"a".repeat(64)} `, undefined],
+])("a record KEEP, %j", (text, file) => {
+  expect(parseKept(text)).toEqual(file);
+  if (file) expect(formatKept(file)).toBe(text);
 });

@@ -1,0 +1,153 @@
+#include "start/keep.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/owned.h"
+#include "bundle/bundle.h"
+#include "cache/store.h"
+#include "fuse/fuse_options.h"
+#include "kernel/mount_point.h"
+#include "start/home.h"
+#include "start/start.h"
+#include "generated/names.h"
+
+#define LIMIT_DEFAULT (UINT64_C(512) << 20)
+#define LIMIT_LEAST (UINT64_C(1) << 20)
+#define LIMIT_MOST (UINT64_C(1) << 50)
+#define DAY 86400
+
+int keep_parse(struct keep *keep, const char *text, struct failure *failure)
+{
+	keep->wanted = !text || strcmp(text, "0") != 0;
+	keep->at_once = text && *text;
+	keep->limit = LIMIT_DEFAULT;
+	if (!keep->at_once || !keep->wanted || strcmp(text, "1") == 0)
+		return 0;
+	if (fuse_parse_number(text, text + strlen(text), true, LIMIT_LEAST, LIMIT_MOST,
+			      &keep->limit))
+		return 0;
+	return fail(failure, FUSELAGE_E_KEEP,
+		    ENV_FUSELAGE_KEEP "=%.80s: expected 0, 1 or a size from 1M on", text);
+}
+
+/*
+ * Whether the start is one that could use them: with a mount of its own namespace's, read-only. One
+ * whose reads are recorded has to make all of them.
+ */
+static bool is_possible(const struct start *start)
+{
+	const struct keep *keep = &start->keep;
+
+	return keep->bundle && keep->wanted && !start->identity.caller.setuid && *start->home &&
+	       start->identity.kind != NAMESPACE_NONE && start->mounting.record < 0 &&
+	       strcmp(start->mounting.type, "extract") != 0;
+}
+
+void keep_open(struct start *start)
+{
+	struct failure ignored = { 0 };
+	struct keep *keep = &start->keep;
+	const struct caller *caller = &start->identity.caller;
+	uint32_t *number = start->mounting.kept;
+
+	if (!is_possible(start))
+		return;
+	const struct manifest *manifest = &keep->bundle->manifest;
+	keep->cache = cache_open_directory(start->home, caller, true, FUSELAGE_E_CACHE, &ignored);
+	for (size_t i = 0; keep->cache >= 0 && i < manifest->hot_count; i++) {
+		struct hot_file *file = &keep->files[keep->count];
+		if (!hot_file_find(file, &manifest->hot[i], keep->bundle->reader))
+			continue;
+		OWNED_FD kept = hot_file_open(file, keep->cache, caller->uid);
+		file->kept = kept >= 0;
+		if (file->kept)
+			*number++ = file->number;
+		/* What is there calls for a look at what is old, once a day that it is used. */
+		file->age = hot_file_age(file, keep->cache);
+		keep->calls |= file->age >= (file->kept ? DAY : 0) ||
+			       (keep->at_once && !file->kept);
+		keep->count++;
+	}
+}
+
+void keep_begin(const struct start *start)
+{
+	const struct keep *keep = &start->keep;
+
+	if (!keep->calls || start->mounting.share.joined || !share_may_leave())
+		return;
+	struct hot_request request = {
+		.files = keep->files,
+		.count = keep->count,
+		.image = &keep->bundle->fs,
+		.caller = &start->identity.caller,
+		.cache = keep->cache,
+		.limit = keep->limit,
+	};
+	hot_files_make(&request);
+}
+
+/* The same directory, by a mount of this namespace: another one's cannot be bound. */
+static int open_here(const struct start *start)
+{
+	char path[PATH_MAX + sizeof "/cache"];
+	struct stat checked, found;
+
+	stpcpy(stpcpy(path, start->home), "/cache");
+	OWNED_FD cache = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (cache < 0 || fstat(cache, &found) < 0 || fstat(start->keep.cache, &checked) < 0 ||
+	    found.st_dev != checked.st_dev || found.st_ino != checked.st_ino)
+		return -1;
+	return steal_fd(&cache);
+}
+
+void keep_bind(struct start *start, const struct archive *archive)
+{
+	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
+	struct keep *keep = &start->keep;
+	OWNED_FD checked = keep->cache;
+
+	if (checked < 0 || strcmp(start->mounting.strategy, "extract") == 0)
+		return;
+	OWNED_FD here = open_here(start);
+	OWNED_FD root = open(archive->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < keep->count; i++) {
+		const struct hot_file *file = &keep->files[i];
+		if (!start->mounting.share.joined)
+			hot_file_mark(file, checked);
+		OWNED_FD kept = hot_file_open(file, here, start->identity.uid);
+		int result = kept < 0 ? -1 : mount_point_bind_file(kept, root, file->record->path);
+		if (debug && *debug)
+			fprintf(stderr, "fuselage: %.200s is %skept\n", file->record->path,
+				result < 0 ? "not " : "");
+	}
+}
+
+void keep_tell(struct start *start, FILE *out)
+{
+	keep_open(start);
+	for (size_t i = 0; i < start->keep.count; i++) {
+		const struct hot_file *file = &start->keep.files[i];
+		fprintf(out, "%-11s %.200s: cache/%s\n", file->kept ? "kept" : "not kept",
+			file->record->path, file->name);
+	}
+}
+
+int keep_forget(struct start *start, struct failure *failure)
+{
+	struct keep *keep = &start->keep;
+
+	keep->wanted = true;
+	start->mounting.type = "auto";
+	if (home_prepare(start->home, &start->identity, failure) < 0)
+		return -1;
+	keep_open(start);
+	for (size_t i = 0; i < keep->count; i++)
+		if (hot_file_remove(keep->cache, keep->files[i].name))
+			printf("%s/cache/%s\n", start->home, keep->files[i].name);
+	return 0;
+}

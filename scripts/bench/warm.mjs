@@ -140,6 +140,26 @@ async function firstStarts(dir, pair, { first, second: [bundle, ...args], ...job
   };
 }
 
+/**
+ * The program kept decompressed in the home: each start mounts, none finds a mount of the one before.
+ *
+ * @param {string} pair
+ * @param {Omit<Job, "pairs">} job `second` begins with a bundle that keeps its program
+ */
+async function keptStarts(pair, { env, ...job }) {
+  const fresh = { ...env, FUSELAGE_LINGER: "0" };
+  const few = { ...job, pairs: Math.ceil(pairs / 2), warmUp: 2 };
+  const row = (/** @type {string} */ what, /** @type {number} */ limit, more = {}) =>
+    startRow(what, limit, pair, { ...few, env: { ...fresh, ...more } });
+  const rows = [await row("every start mounts, nothing kept", 5, { FUSELAGE_KEEP: "0" })];
+  const options = { uid, gid: uid, env: { ...fresh, FUSELAGE_KEEP: "1" } };
+  spawnSync(job.second[0], job.second.slice(1), options);
+  while (processesOf([job.second[0]]).length > 0) await sleep(50);
+  rows.push(await row("every start mounts, the program kept", 1.3));
+  rows.push(await row("later starts, the program kept", 1.15, { FUSELAGE_LINGER: "5" }));
+  return rows;
+}
+
 /** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
   const { build } = await builtPackage();
@@ -174,6 +194,9 @@ export async function bench() {
       ),
       await firstStarts(dir, pair, { ...job, env }),
     ];
+    const keeping = path.join(dir, "keeping.run");
+    await build({ input: app, output: keeping, entry: "node", keepHot: ["node"] });
+    rows.push(...(await keptStarts(pair, { ...job, second: [keeping, "-e", "0"], env })));
     if (isRoot) rows.push(await memoryRow(plain, bundle, env));
     return rows;
   } finally {

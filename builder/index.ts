@@ -18,8 +18,16 @@ export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";
 export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";
 export { type ProfileResult, profile } from "./api/profile.ts";
+export {
+  type EntryKind,
+  type ReadableImage,
+  type ReadEntry,
+  readImage,
+  type SuperblockFacts,
+} from "./api/read-image.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
+export { type ImageSource, type WriteImageOptions, writeImage } from "./api/write-image.ts";
 export type { OutputFormat } from "./config/appimage-options.ts";
 export type { AssembleOptions } from "./config/assemble-options.ts";
 export type { BuildOptions, BundleMode, LibcMode, Need } from "./config/build-options.ts";

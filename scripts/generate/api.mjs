@@ -162,7 +162,11 @@ export function apiExamples(entries = readApi()) {
 /** What is missing: a sentence for everything, an example for each function, types that are named. */
 export function apiProblems(entries = readApi()) {
   const names = new Set(entries.map(({ name }) => name));
-  const known = new Set(["Promise", "Record", "AbortSignal", "Exclude", "Partial", "Omit"]);
+  const known = new Set(
+    "Promise Record AbortSignal Exclude Partial Omit Readonly Iterable AsyncIterable Uint8Array Buffer".split(
+      " ",
+    ),
+  );
   return entries.flatMap((entry) => {
     const problems = [];
     const { name, properties, declaration, sort } = entry;

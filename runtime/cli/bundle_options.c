@@ -7,6 +7,7 @@
 
 #include "cli/extract_command.h"
 #include "cli/help.h"
+#include "fuse/start_list.h"
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
@@ -36,6 +37,21 @@ static void show_variable(const struct variable *variable)
 	       variable->text);
 }
 
+/* What the server will read of it: up to the first run that is none. */
+static void show_start_list(const struct manifest *manifest)
+{
+	struct start_list list;
+	struct start_run run;
+	uint64_t pages = 0;
+
+	start_list_open(&list, manifest->start, manifest->start_size);
+	while (start_list_next(&list, &run))
+		pages += run.pages;
+	if (list.runs)
+		printf("start list:  %" PRIu64 " KiB in %u ranges\n",
+		       pages * (START_LIST_PAGE / 1024), list.runs);
+}
+
 static int show_info(const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;
@@ -60,6 +76,7 @@ static int show_info(const struct bundle *bundle)
 		show_variable(&manifest->variables[i]);
 	for (size_t i = 0; i < manifest->libc_count; i++)
 		printf("libc:        %s\n", manifest->libcs[i]);
+	show_start_list(manifest);
 	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
 	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",

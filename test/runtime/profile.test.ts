@@ -81,6 +81,10 @@ recording(
     expect((await bundle(["inspect", "next.run"], { cwd: dir })).stdout).toMatch(
       /\nstart list +20\.0 KiB of 4 files\n/,
     );
+    expect((await run(path.join(dir, "next.run"), ["--bundle-info"])).stdout).toMatch(
+      /^start list: {2}20 KiB in 5 ranges$/m,
+    );
+    expect((await run(file, ["--bundle-info"])).stdout).not.toContain("start list");
     expect((await shownStart(file)).toString()).toMatch(/version 1\n\n$/);
   },
 );

@@ -85,8 +85,8 @@ static uint8_t *read_list(int file, size_t *size)
 	return NULL;
 }
 
-/* What nobody has used for so long goes, and of too many the oldest. Returns how many too many are left. */
-static unsigned reap(int folder)
+/* Room for one more: what nobody has used for so long goes, and of too many the oldest. */
+static void reap(int folder)
 {
 	char oldest[DIGITS + 1] = "";
 	time_t limit = cache_max_age();
@@ -96,7 +96,7 @@ static unsigned reap(int folder)
 	DIR *dir = fdopendir(folder);
 
 	if (!dir)
-		return 0;
+		return;
 	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
 		if (strlen(entry->d_name) != DIGITS ||
 		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -111,9 +111,9 @@ static unsigned reap(int folder)
 			memcpy(oldest, entry->d_name, sizeof oldest);
 		}
 	}
-	bool gone = count > FILES_MOST && *oldest && unlinkat(folder, oldest, 0) == 0;
+	if (count > FILES_MOST)
+		unlinkat(folder, oldest, 0);
 	closedir(dir);
-	return gone ? count - 1 - FILES_MOST : 0;
 }
 
 #define FLAGS (O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
@@ -130,8 +130,8 @@ static int open_file(const char *path)
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return -1;
 	file = open(path, FLAGS | O_CREAT, 0600);
-	while (file >= 0 && reap(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) > 0)
-		;
+	if (file >= 0)
+		reap(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	return file;
 }
 

@@ -12,7 +12,7 @@
 
 /* Less is not worth a thread: the list is then empty, which says so to later starts. */
 #define LEAST_PAGES 256
-/* A list is made anew when what it did not have is more than this, and than one page of so many. */
+/* A list is made anew when what it did not have is more than this and one page of so many. */
 #define MISSED_PAGES 64
 #define MISSED_SHARE 8
 
@@ -113,8 +113,7 @@ static void learn(struct fuse_server *server)
 	if (lesson.runs && lesson.known) {
 		add_list(&lesson, server);
 		add_reads(&lesson, &server->reads);
-		if (!server->list ||
-		    (lesson.missed > MISSED_PAGES && lesson.missed > lesson.listed / MISSED_SHARE))
+		if (!server->list || lesson.missed > MISSED_PAGES + lesson.listed / MISSED_SHARE)
 			write_lesson(&lesson, server->reads.file,
 				     lesson.listed + lesson.missed >= LEAST_PAGES);
 	}

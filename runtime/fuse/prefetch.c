@@ -80,15 +80,14 @@ static struct prefetch_block *take_aside(struct fuse_prefetch *prefetch)
 	return NULL;
 }
 
+/* With the lock held, as what is aside. */
 static struct prefetch_block *take_next(struct fuse_prefetch *prefetch)
 {
 	for (;;) {
 		unsigned at = atomic_load(&prefetch->next);
 		if (at >= prefetch->count)
 			return NULL;
-		at = atomic_fetch_add(&prefetch->next, 1);
-		if (at >= prefetch->count)
-			return NULL;
+		atomic_store(&prefetch->next, at + 1);
 		struct prefetch_block *block = &prefetch->blocks[at];
 		if (!atomic_exchange_explicit(&block->taken, true, memory_order_relaxed))
 			return block;

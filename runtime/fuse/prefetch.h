@@ -6,8 +6,8 @@
  * answered; until then a file's blocks are put aside, as many as there is room for.
  *
  * There are as many as processors, so that the one of an app that waits for a block works on the next
- * one; each has a low claim to it. No request waits for a lock of theirs, and for a block that one of
- * them has begun no longer than it would take to decompress (block_take).
+ * one; each has a low claim to it. A request waits for none of them but for a block that one has begun,
+ * which is then nearly there.
  */
 #ifndef FUSE_PREFETCH_H
 #define FUSE_PREFETCH_H

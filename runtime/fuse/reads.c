@@ -54,7 +54,7 @@ bool reads_put(int file, const void *bytes, size_t size)
 void reads_write_recording(struct fuse_reads *reads)
 {
 	size_t count = atomic_load(&reads->count);
-	char *buffer = malloc(BUFFER_BYTES);
+	char *buffer = malloc(BUFFER_BYTES); /* the process ends with this */
 	size_t used = 0;
 
 	if (!buffer)
@@ -70,13 +70,10 @@ void reads_write_recording(struct fuse_reads *reads)
 						 read->pages);
 		if (used < BUFFER_BYTES - 2 * LINE_MOST)
 			continue;
-		if (!reads_put(reads->file, buffer, used)) {
-			free(buffer);
+		if (!reads_put(reads->file, buffer, used))
 			return;
-		}
 		used = 0;
 	}
 	used += (size_t)snprintf(buffer + used, LINE_MOST, "end\n");
 	reads_put(reads->file, buffer, used);
-	free(buffer);
 }

@@ -56,8 +56,7 @@ static int refuse(struct failure *failure, const char *why)
 /* What was read is known to our server alone. */
 static int refuse_recording(struct failure *failure)
 {
-	return refuse(failure,
-		      "is not served by FUSE: " ENV_FUSELAGE_RECORD " has nothing to record");
+	return refuse(failure, "is not served by FUSE, so nothing is recorded");
 }
 
 static int refuse_user(const struct mounting *mounting, const char *more, struct failure *failure)

@@ -31,12 +31,10 @@ int record_begin(struct start *start, struct failure *failure)
 	if (!path || !*path)
 		return 0;
 	if (start->identity.caller.setuid)
-		return fail(failure, FUSELAGE_E_RECORD,
-			    ENV_FUSELAGE_RECORD ": not for a setuid-root program");
+		return fail(failure, FUSELAGE_E_RECORD, ENV_FUSELAGE_RECORD ": not setuid-root");
 	if (!is_one_image(&start->invocation))
 		return fail(failure, FUSELAGE_E_RECORD,
-			    ENV_FUSELAGE_RECORD ": expected one squashfs image, found %zu archives",
-			    start->invocation.count);
+			    ENV_FUSELAGE_RECORD ": expected one squashfs image");
 	/* A file of one's own: what a link leads to, or others can read, is not written to. */
 	start->mounting.record =
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

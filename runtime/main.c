@@ -233,10 +233,7 @@ static int run_forget(struct start *start, const struct bundle *bundle, char **a
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "%s takes no argument, found \"%.80s\"", "--bundle-forget", args[0]);
 	take_kept(start, bundle);
-	if (privileges_forget(&start->identity.caller, failure) < 0 ||
-	    keep_forget(start, failure) < 0)
-		return -1;
-	return bundle_options_flush(failure);
+	return keep_forget(start, failure) < 0 ? -1 : bundle_options_flush(failure);
 }
 
 static int run_doctor(struct start *start, struct bundle *bundle, char **args,

@@ -80,7 +80,7 @@ void hot_file_mark(const struct hot_file *file, int cache)
 
 bool hot_file_remove(int cache, const char *name)
 {
-	char base[HOT_NAME_MAX], mark[HOT_NAME_MAX + sizeof HOT_PARTIAL];
+	char base[HOT_NAME_MAX], mark[HOT_NAME_MAX + sizeof HOT_MARK];
 	size_t length = strlen(name), tail = sizeof HOT_MARK - 1;
 
 	if (length > tail && strcmp(name + length - tail, HOT_MARK) == 0)
@@ -88,8 +88,6 @@ bool hot_file_remove(int cache, const char *name)
 	snprintf(base, sizeof base, "%.*s", (int)length, name);
 	stpcpy(stpcpy(mark, base), HOT_MARK);
 	bool removed = unlinkat(cache, base, 0) == 0;
-	unlinkat(cache, mark, 0);
-	stpcpy(stpcpy(mark, base), HOT_PARTIAL); /* whoever makes it, makes nothing */
 	unlinkat(cache, mark, 0);
 	return removed;
 }

@@ -56,8 +56,10 @@ long hot_file_age(const struct hot_file *file, int cache);
 /* Sets the mark, where the last one was a day old or there was none. */
 void hot_file_mark(const struct hot_file *file, int cache);
 
-/* Removes what is kept or being made, and its mark, by the name of either. Returns whether a file was
- * kept. */
+/*
+ * Removes what is kept and its mark, by the name of either. Returns whether a file was kept. One that is
+ * being made meanwhile has no mark, and goes with the next clean-up.
+ */
 bool hot_file_remove(int cache, const char *name);
 
 /* Whether it is the name of one of these, of whatever sort. */

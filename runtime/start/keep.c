@@ -24,14 +24,14 @@ int keep_parse(struct keep *keep, const char *text, struct failure *failure)
 {
 	keep->wanted = !text || strcmp(text, "0") != 0;
 	keep->at_once = text && *text;
-	keep->limit = LIMIT_DEFAULT;
+	keep->request.limit = LIMIT_DEFAULT;
 	if (!keep->at_once || !keep->wanted || strcmp(text, "1") == 0)
 		return 0;
 	if (fuse_parse_number(text, text + strlen(text), true, LIMIT_LEAST, LIMIT_MOST,
-			      &keep->limit))
+			      &keep->request.limit))
 		return 0;
-	return fail(failure, FUSELAGE_E_KEEP,
-		    ENV_FUSELAGE_KEEP "=%.80s: expected 0, 1 or a size from 1M on", text);
+	return fail(failure, FUSELAGE_E_KEEP, ENV_FUSELAGE_KEEP "=%.80s: expected 0, 1 or a size",
+		    text);
 }
 
 /*
@@ -59,7 +59,7 @@ void keep_open(struct start *start)
 	const struct manifest *manifest = &keep->bundle->manifest;
 	keep->cache = cache_open_directory(start->home, caller, true, FUSELAGE_E_CACHE, &ignored);
 	for (size_t i = 0; keep->cache >= 0 && i < manifest->hot_count; i++) {
-		struct hot_file *file = &keep->files[keep->count];
+		struct hot_file *file = &keep->files[keep->request.count];
 		if (!hot_file_find(file, &manifest->hot[i], keep->bundle->reader))
 			continue;
 		OWNED_FD kept = hot_file_open(file, keep->cache, caller->uid);
@@ -70,25 +70,21 @@ void keep_open(struct start *start)
 		file->age = hot_file_age(file, keep->cache);
 		keep->calls |= file->age >= (file->kept ? DAY : 0) ||
 			       (keep->at_once && !file->kept);
-		keep->count++;
+		keep->request.count++;
 	}
 }
 
-void keep_begin(const struct start *start)
+void keep_begin(struct start *start)
 {
-	const struct keep *keep = &start->keep;
+	struct keep *keep = &start->keep;
 
 	if (!keep->calls || start->mounting.share.joined || !share_may_leave())
 		return;
-	struct hot_request request = {
-		.files = keep->files,
-		.count = keep->count,
-		.image = &keep->bundle->fs,
-		.caller = &start->identity.caller,
-		.cache = keep->cache,
-		.limit = keep->limit,
-	};
-	hot_files_make(&request);
+	keep->request.files = keep->files;
+	keep->request.image = &keep->bundle->fs;
+	keep->request.caller = &start->identity.caller;
+	keep->request.cache = keep->cache;
+	hot_files_make(&keep->request);
 }
 
 /* The same directory, by a mount of this namespace: another one's cannot be bound. */
@@ -115,7 +111,7 @@ void keep_bind(struct start *start, const struct archive *archive)
 		return;
 	OWNED_FD here = open_here(start);
 	OWNED_FD root = open(archive->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; i < keep->count; i++) {
+	for (size_t i = 0; i < keep->request.count; i++) {
 		const struct hot_file *file = &keep->files[i];
 		if (!start->mounting.share.joined)
 			hot_file_mark(file, checked);
@@ -130,10 +126,10 @@ void keep_bind(struct start *start, const struct archive *archive)
 void keep_tell(struct start *start, FILE *out)
 {
 	keep_open(start);
-	for (size_t i = 0; i < start->keep.count; i++) {
+	for (size_t i = 0; i < start->keep.request.count; i++) {
 		const struct hot_file *file = &start->keep.files[i];
-		fprintf(out, "%-11s %.200s: cache/%s\n", file->kept ? "kept" : "not kept",
-			file->record->path, file->name);
+		fprintf(out, "%-11s %.200s\n", file->kept ? "kept" : "not kept",
+			file->record->path);
 	}
 }
 
@@ -146,7 +142,7 @@ int keep_forget(struct start *start, struct failure *failure)
 	if (home_prepare(start->home, &start->identity, failure) < 0)
 		return -1;
 	keep_open(start);
-	for (size_t i = 0; i < keep->count; i++)
+	for (size_t i = 0; i < keep->request.count; i++)
 		if (hot_file_remove(keep->cache, keep->files[i].name))
 			printf("%s/cache/%s\n", start->home, keep->files[i].name);
 	return 0;

@@ -22,11 +22,10 @@ struct keep {
 	const struct bundle *bundle; /* that has such files; NULL: none are wanted */
 	bool wanted; /* by FUSELAGE_KEEP */
 	bool at_once; /* make them at the first start, not at the second */
-	uint64_t limit; /* bytes of all that are kept */
+	struct hot_request request; /* `limit` by FUSELAGE_KEEP, `count` by keep_open */
 	/* by keep_open */
 	int cache; /* the directory that they are in, checked on the host, or -1 */
 	struct hot_file files[FUSELAGE_MANIFEST_MAX_KEPT];
-	size_t count;
 	bool calls; /* for a process that makes what is missing, or looks for what is old */
 };
 
@@ -43,7 +42,7 @@ void keep_open(struct start *start);
  * Before the namespace is entered: of a start that makes its own mount, has what is missing made when the
  * app runs.
  */
-void keep_begin(const struct start *start);
+void keep_begin(struct start *start);
 
 /* When the image is mounted: puts what is kept into its place, and notes that this start could use it. */
 void keep_bind(struct start *start, const struct archive *archive);

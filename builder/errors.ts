@@ -241,10 +241,6 @@ export function archiveCodec(path: string, codec: string): BundleError {
   });
 }
 
-export function archiveUnsafe(path: string, what: string): BundleError {
-  return new BundleError("E_ARCHIVE_UNSAFE", what, { path });
-}
-
 export function archiveFormat(path: string, actual: string): BundleError {
   const hint: FailureText = (name) =>
     `${name("archive")} takes a squashfs image, as \`bundle pack\` and mksquashfs make it.`;
@@ -255,6 +251,10 @@ export function archiveFormat(path: string, actual: string): BundleError {
     actual,
     hint,
   });
+}
+
+export function archiveUnsafe(path: string, what: string): BundleError {
+  return new BundleError("E_ARCHIVE_UNSAFE", what, { path });
 }
 
 /** @param expected what the command takes, as in its usage line */

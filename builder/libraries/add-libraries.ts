@@ -86,7 +86,7 @@ export async function linkLibraries(request: LibraryRequest): Promise<LinkedLibr
   const choice = await chooseLibc(question);
   const packs = asked || choice.libcs.length > 0;
   const closes = choice.libcs.length > 0;
-  const changes = new ElfChanges(request.workspace, learned, asked);
+  const changes = new ElfChanges(() => request.workspace, learned, asked);
   if (packs) await pack(tree, closure, objects, changes, { closes, places });
   const own = packs ? closure.packed.map(({ object }) => object) : [];
   const image = [...new Set([...objects, ...own])];

@@ -45,17 +45,17 @@ export interface Made {
 type OnDisk = Contents & { from: "disk" };
 
 export class ElfChanges {
-  readonly #workspace: string;
+  readonly #workspace: () => string;
   readonly #learned: Learned;
   readonly #asked: boolean;
   readonly #planned = new Map<FileNode, Planned>();
   #count = 0;
 
   /**
-   * @param workspace private temporary folder
+   * @param workspace hands out a private temporary folder, which is made when it is asked for
    * @param asked a file that cannot be given a search path is an error; else it stays as it is
    */
-  constructor(workspace: string, learned: Learned, asked: boolean) {
+  constructor(workspace: () => string, learned: Learned, asked: boolean) {
     this.#workspace = workspace;
     this.#learned = learned;
     this.#asked = asked;
@@ -97,7 +97,7 @@ export class ElfChanges {
     const bytes = await bytesOfFile(contents);
     const { changed, led } = await this.#changed(bytes, planned, start);
     if (changed === bytes) return { contents, led };
-    const copy = path.join(this.#workspace, `elf-${this.#count++}`);
+    const copy = path.join(this.#workspace(), `elf-${this.#count++}`);
     await writeFile(copy, changed);
     return { contents: await diskContents(copy), led };
   }

@@ -394,6 +394,16 @@ static void open_image(const char *path)
 		exit(2);
 }
 
+/* The runtime's own strtoull knows decimal numbers alone. */
+static uint64_t hexadecimal(const char *text)
+{
+	uint64_t number;
+
+	if (sscanf(text, "%" SCNx64, &number) != 1)
+		wrong("%s is no number", text);
+	return number;
+}
+
 static int carry_out(int count, char **arguments)
 {
 	const char *what = arguments[0];
@@ -405,8 +415,7 @@ static int carry_out(int count, char **arguments)
 	if (strcmp(what, "parents") == 0)
 		return parents();
 	if (strcmp(what, "init") == 0 && count == 3)
-		return init((uint32_t)strtoul(arguments[1], NULL, 10),
-			    strtoull(arguments[2], NULL, 16));
+		return init((uint32_t)strtoul(arguments[1], NULL, 10), hexadecimal(arguments[2]));
 	if (strcmp(what, "read") == 0 && count == 4)
 		return read_file(arguments[1], strtoull(arguments[2], NULL, 10),
 				 (uint32_t)strtoul(arguments[3], NULL, 10));

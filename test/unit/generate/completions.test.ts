@@ -39,7 +39,7 @@ describe("bash", () => {
     [["bundle", "version", ""], []],
     [
       ["bundle", "build", "app", "--keep"],
-      ["--keep-mtimes", "--keep-owners", "--keep-foreign"],
+      ["--keep-mtimes", "--keep-owners", "--keep-hot", "--keep-foreign"],
     ],
     [
       ["bundle", "pack", "--format", ""],

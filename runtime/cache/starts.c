@@ -142,7 +142,9 @@ void starts_open(struct learned_start *learned, const char *home, const struct s
 	struct stat st;
 
 	*learned = (struct learned_start){ .file = -1 };
-	if (!*home || !starts_path(path, sizeof path, home, image))
+	/* Of what is in memory, or has no name any more, nothing goes to the disk. */
+	if (!*home || fstat(image->fd, &st) < 0 || st.st_nlink == 0 ||
+	    !starts_path(path, sizeof path, home, image))
 		return;
 	OWNED_FD file = open_file(path);
 	if (file < 0 || fstat(file, &st) < 0 || !cache_is_ours(&st, uid))

@@ -32,6 +32,9 @@ beforeAll(async () => {
   image = await imageOf();
 });
 
+/** What a start leaves, but what it has learned: a FUSE server writes that when it is quiet. */
+const keptIn = (dir: string) => readdirSync(dir).filter((name) => name !== "starts");
+
 describe.each(ways)("$title", (way) => {
   const check = checkOf(way);
   const environment = async (args: string[], home: string) => {
@@ -94,7 +97,7 @@ describe.each(ways)("$title", (way) => {
       const args = ["-s", image, "-d", image.replace(/^/, "d:"), "sh", "-c", script];
       const [pid, ...lines] = (await ask(way, args, home)).trim().split("\n").reverse();
       expect(lines.reverse()).toEqual(["tmpfs", "dynamic", "static", "tmp"]);
-      expect(readdirSync(path.join(home, ".fuselage"))).toEqual(["procdirs"]);
+      expect(keptIn(path.join(home, ".fuselage"))).toEqual(["procdirs"]);
       expect(readdirSync(path.join(home, ".fuselage/procdirs"))).not.toContain(pid);
     },
   );
@@ -115,7 +118,7 @@ describe.each(ways)("$title", (way) => {
     );
     const [tmp, content] = out.split("\n");
     expect(tmp?.startsWith(`${startsOf(way, dir)}/`)).toBe(true);
-    expect(readdirSync(dir)).toEqual(["procdirs"]);
+    expect(keptIn(dir)).toEqual(["procdirs"]);
     expect(content).toBe("packed");
     expect(statSync(dir).mode & 0o777).toBe(0o700);
     expect(readdirSync(home)).toEqual([]);

@@ -152,7 +152,7 @@ describe.each(ways)("$title", (way) => {
         home,
       ]);
       expect(stdout.trim()).toBe("0");
-      const allowed = work.title === "zip cache" ? ["cache", "procdirs"] : ["procdirs"];
+      const allowed = ["procdirs", "starts", ...(work.title === "zip cache" ? ["cache"] : [])];
       for (const name of readdirSync(path.join(home, ".fuselage"))) expect(allowed).toContain(name);
       expect(leftovers({ homes: [home] }).procdirs).toEqual([]);
       if (work.title === "zip cache") await checkCache(way, home);

@@ -46,12 +46,18 @@ function executableOf(pid: string): string {
   }
 }
 
+/** It has ended, and process 1, whose it is by now, has not looked yet. */
+function hasEnded(pid: string): boolean {
+  return /\) Z 1 /.test(read(`/proc/${pid}/stat`) ?? ") Z 1 ");
+}
+
 function processes(files: readonly string[]): string[] {
   return list("/proc")
     .filter((pid) => /^[0-9]+$/.test(pid) && Number(pid) !== process.pid)
     .filter((pid) => {
       const executable = executableOf(pid).replace(/ \(deleted\)$/, "");
-      return files.includes(executable) || read(`/proc/${pid}/comm`)?.startsWith("fuselage");
+      const isOurs = read(`/proc/${pid}/comm`)?.startsWith("fuselage") && !hasEnded(pid);
+      return files.includes(executable) || isOurs;
     })
     .map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ") ?? ""}`);
 }

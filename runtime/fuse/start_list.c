@@ -7,7 +7,9 @@ void start_list_open(struct start_list *list, const uint8_t *bytes, size_t size)
 {
 	bool known = bytes && size > 0 && size <= START_LIST_BYTES && bytes[0] == VERSION;
 
-	*list = (struct start_list){ .at = bytes + known, .end = bytes + (known ? size : 0) };
+	*list = (struct start_list){ 0 };
+	if (known)
+		*list = (struct start_list){ .at = bytes + 1, .end = bytes + size };
 }
 
 static bool take(struct start_list *list, uint64_t *value)

@@ -113,7 +113,7 @@ describe.each(served)("$title", (way) => {
     await whole(way, home, reading(...chosen));
     const runs = learned(home);
     expect(blocksOf(runs)).toEqual(chosen);
-    const stored = resident(await whole(way, home, looking(50)));
+    const stored = resident(await whole(way, home, looking(200)));
     expect(stored).toEqual(chosen.toSorted((a, b) => a - b));
     // Nothing was missed, so nothing more was learned.
     expect(learned(home)).toEqual(runs);

@@ -19,10 +19,13 @@ def resident():
 
 
 pages = resident()
+same = 0
 for _ in range(int(sys.argv[2])):
     time.sleep(0.1)
     now = resident()
-    if now == pages and "1" in now:
+    # Whoever stores them has the lowest claim to a processor, and may wait for his turn.
+    same = same + 1 if now == pages and "1" in now else 0
+    if same == 15:
         break
     pages = now
 print(resident())

@@ -26,6 +26,8 @@ static const char magic[] = "fuselrn1";
 #define DIGITS 32u
 #define FILES_MOST 256u
 #define DAY 86400
+/* A smaller image is read as quickly as its list, bytes. */
+#define IMAGE_LEAST (1u << 20)
 /* Bytes of the image's end that name it, besides its superblock. */
 #define TAIL_BYTES 4096u
 
@@ -143,8 +145,8 @@ void starts_open(struct learned_start *learned, const char *home, const struct s
 
 	*learned = (struct learned_start){ .file = -1 };
 	/* Of what is in memory, or has no name any more, nothing goes to the disk. */
-	if (!*home || fstat(image->fd, &st) < 0 || st.st_nlink == 0 ||
-	    !starts_path(path, sizeof path, home, image))
+	if (!*home || image->super.bytes_used < IMAGE_LEAST || fstat(image->fd, &st) < 0 ||
+	    st.st_nlink == 0 || !starts_path(path, sizeof path, home, image))
 		return;
 	OWNED_FD file = open_file(path);
 	if (file < 0 || fstat(file, &st) < 0 || !cache_is_ours(&st, uid))

@@ -1,7 +1,8 @@
 /** What differs between two trees, and between what two bundles say of themselves. */
 import { stat } from "node:fs/promises";
 import { checkOptions } from "../config/validate.ts";
-import type { Manifest } from "../manifest/manifest.ts";
+import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { startSize } from "../manifest/start-list.ts";
 import { type DumpOptions, type DumpRecord, dump } from "./dump.ts";
 import { withImage } from "./inspect.ts";
 
@@ -31,7 +32,7 @@ export interface Difference {
 export interface FactDifference {
   /** Of a `Manifest`; or `compression`, `blockSize` and `imageBytes`. */
   key: string;
-  /** As it stands there; undefined where it does not. */
+  /** As it stands there, byte strings as texts; undefined where it does not. */
   before: unknown;
   /** The same. */
   after: unknown;
@@ -113,11 +114,12 @@ async function factsOf(input: string): Promise<Facts | undefined> {
   }));
 }
 
-/** Without what only says how large the image is. */
+/** As texts, without what only says how large the image is; of a start list how much it names. */
 function recorded(manifest: Manifest | undefined): Facts {
   if (manifest === undefined) return {};
-  const { imageSize, ...others } = manifest;
-  return others;
+  const { imageSize, start, ...others } = manifest;
+  const text = JSON.stringify(others, (_, one) => (typeof one === "string" ? fromBytes(one) : one));
+  return { ...(JSON.parse(text) as Facts), start: start && startSize(start) };
 }
 
 function compareFacts(old: Facts | undefined, now: Facts | undefined): FactDifference[] {

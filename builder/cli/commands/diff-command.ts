@@ -1,7 +1,6 @@
 /** `bundle diff A B [OPTION]...` */
 import { type Difference, type DiffResult, diff } from "../../api/diff.ts";
 import { type DumpOptions, type DumpRecord, dumpLine } from "../../api/dump.ts";
-import { fromBytes } from "../../manifest/manifest.ts";
 import type { Arguments } from "../parse.ts";
 import { print, printable, printJson } from "../print.ts";
 import { parsed, unread } from "../values.ts";
@@ -38,11 +37,8 @@ function line({ change, path, before, after, fields }: Difference): string {
   return `~ ${path}: ${changes.join(", ")}`;
 }
 
-/** A value of a record or a manifest, whose texts are byte strings. */
+/** A value of a record or of a manifest. */
 function shown(value: unknown): string {
   if (value === undefined) return "-";
-  if (typeof value === "string") return printable(fromBytes(value));
-  return printable(
-    JSON.stringify(value, (_, one) => (typeof one === "string" ? fromBytes(one) : one)),
-  );
+  return printable(typeof value === "string" ? value : JSON.stringify(value));
 }

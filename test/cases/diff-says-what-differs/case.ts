@@ -21,7 +21,9 @@ export default {
   },
   args: ["diff", "old", "new", "--no-digests"],
   status: 1,
-  check(_, { stdout }) {
+  async check(cwd, { stdout }) {
+    const json = await bundle(["diff", "old", "new", "--json"], { cwd });
+    expect(JSON.parse(json.stdout).facts).toContainEqual({ key: "args", before: [], after: ["ö"] });
     expect(stdout.trim().split("\n")).toEqual([
       '~ args: [] -> ["ö"]',
       "~ compression: zstd -> gzip",

@@ -134,6 +134,16 @@ describe.each(served)("$title", (way) => {
     expect(learned(home)).toEqual([]);
   });
 
+  check("of an image below 1 MiB nothing is learned", async () => {
+    const home = makeHome(way);
+    const small = await pack({ run: runArguments, "data/file": "packed" });
+    const args = ["cat", "/dev/null"];
+    const env = { FUSELAGE_LINGER: "0" };
+    expect(await start(way, small, args, home, { env })).toMatchObject({ status: 0, stderr: "" });
+    await gone(small);
+    expect(existsSync(path.join(home, ".fuselage/starts"))).toBe(false);
+  });
+
   check("the file is the user's own, and a few bytes", async () => {
     const home = makeHome(way);
     await whole(way, home, reading(...chosen));

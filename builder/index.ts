@@ -23,7 +23,6 @@ export {
   type ReadableImage,
   type ReadEntry,
   readImage,
-  type SuperblockFacts,
 } from "./api/read-image.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
@@ -46,5 +45,6 @@ export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
 export type { StartRun } from "./manifest/start-list.ts";
+export type { SuperblockFacts } from "./native/addon.ts";
 export type { Compression, ImageFacts, Progress, Variant } from "./squashfs/squashfs-options.ts";
 export type { Warning, WarningCode } from "./warnings.ts";

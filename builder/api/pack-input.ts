@@ -4,6 +4,7 @@ import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import type { PackOptions } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
+import type { Workspace } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { ignoredGlobs, leaveOut } from "../input/ignore-file.ts";
 import { imageTree } from "../input/image-tree.ts";
@@ -37,13 +38,13 @@ export function packedFiles({ input, more = [] }: PackOptions): string[] {
 }
 
 /**
- * @param workspace hands out a private folder for what is on no disk
+ * @param workspace for what is on no disk
  * @throws E_INPUT_*, E_FILE_*, E_ARCHIVE_*, E_IMAGE_*, E_PATH_INVALID
  */
 export async function packTree(
   options: PackOptions,
   devices: boolean,
-  workspace: () => string,
+  workspace: Workspace,
 ): Promise<Tree> {
   const first = await treeOf(options.input, options, devices, workspace);
   for (const { file, place } of (options.more ?? []).map(partOf)) {
@@ -56,14 +57,14 @@ async function treeOf(
   file: string,
   options: PackOptions,
   devices: boolean,
-  workspace: () => string,
+  workspace: Workspace,
 ): Promise<Tree> {
   const { signal } = options;
   if (file === STDIN)
-    return tarTree(process.stdin, "standard input", options, devices, workspace());
+    return tarTree(process.stdin, "standard input", options, devices, workspace.path);
   const stats = await stat(file).catch(() => undefined); // whoever reads it says why
   if (stats?.isFile()) {
-    const folder = mkdtempSync(path.join(workspace(), "input-"));
+    const folder = mkdtempSync(path.join(workspace.path, "input-"));
     if (await holdsImage(file)) {
       return withImage(file, async (_, image) =>
         imageTree(image, await image.list(signal), folder, options),

@@ -12,7 +12,7 @@ import {
   resolvePackOptions,
 } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
-import { removeTemporary, temporaryFile, workFolder } from "../host/temporary.ts";
+import { removeTemporary, temporaryFile, Workspace } from "../host/temporary.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
@@ -63,12 +63,9 @@ export async function pack(given: PackOptions): Promise<PackResult> {
   for (const file of packedFiles(options)) await refuseInside(output, options.output, file);
   // The zip writer refuses devices itself, because --devices would not help there.
   const devices = options.devices === true || options.format === "zip";
-  let workspace: string | undefined;
+  const workspace = new Workspace();
   try {
-    const tree = await packTree(options, devices, () => {
-      workspace ??= workFolder();
-      return workspace;
-    });
+    const tree = await packTree(options, devices, workspace);
     editTree(tree, options);
     const mode = options.shebang === undefined ? 0o666 : 0o777;
     return await writeAtomically(output, mode, async (handle) => {
@@ -77,7 +74,7 @@ export async function pack(given: PackOptions): Promise<PackResult> {
       return { output, format: options.format, size, ...written };
     });
   } finally {
-    if (workspace !== undefined) removeTemporary(workspace);
+    workspace.remove();
   }
 }
 

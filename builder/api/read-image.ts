@@ -1,6 +1,7 @@
 /** What is in an image, without mounting or extracting it. */
 import * as errors from "../errors.ts";
-import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
+import type { SuperblockFacts } from "../native/addon.ts";
+import { contentsOf, type ImageEntry } from "../squashfs/image-reader.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import { withImage } from "./inspect.ts";
 
@@ -42,20 +43,6 @@ export type EntryKind =
   | "fifo"
   | "socket";
 
-/** What the superblock of an image says. */
-export interface SuperblockFacts {
-  /** Name of the codec. */
-  compression: string;
-  /** Bytes. */
-  blockSize: number;
-  /** Bytes of the image without padding. */
-  bytes: number;
-  /** Seconds since 1970. */
-  mtime: number;
-  /** Files of every type, folders too, each counted once. */
-  inodes: number;
-}
-
 /** An image that is open. */
 export interface ReadableImage {
   /** What its superblock says. */
@@ -67,9 +54,6 @@ export interface ReadableImage {
   /** The same in pieces, each of which is valid until the next one is asked for. */
   stream(path: string): AsyncIterable<Uint8Array>;
 }
-
-/** Bytes that are read at once. */
-const PIECE = 1 << 20;
 
 /**
  * Opens the image of a bundle, an AppImage, another ELF file or a squashfs image for as long as `use`
@@ -93,7 +77,7 @@ export function readImage<T>(
   return withImage(file, async (_, image) => {
     const entries = await image.list();
     const byPath = new Map(entries.map((entry) => [entry.path, entry]));
-    const stream = (path: string) => contents(image, fileOf(byPath, path));
+    const stream = (path: string) => contentsOf(image, fileOf(byPath, path));
     return use({
       facts: image.facts,
       entries: entries.map(readable),
@@ -124,14 +108,4 @@ function fileOf(entries: ReadonlyMap<string, ImageEntry>, wanted: string): Image
   if (entry?.kind === "file") return entry;
   const what = entry === undefined ? "the image has nothing of this name" : `it is a ${entry.kind}`;
   throw errors.pathInvalid(displayPath(path), what);
-}
-
-async function* contents(image: ImageReader, entry: ImageEntry): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(Math.min(PIECE, entry.size));
-  for (let position = 0; position < entry.size; ) {
-    const length = await image.read(entry, position, buffer);
-    if (length === 0) return;
-    yield buffer.subarray(0, length);
-    position += length;
-  }
 }

@@ -5,6 +5,7 @@ import { readContents } from "../archive/zip-contents.ts";
 import { manifestFormat } from "../generated/spec.ts";
 import { learnedBy } from "../host/learned.ts";
 import type { KeptFile } from "../manifest/kept-file.ts";
+import { belowRoot } from "../tree/exclusion.ts";
 import { type Contents, contentSize, type FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import { type Warning, warning } from "../warnings.ts";
@@ -52,10 +53,7 @@ export function explainKept({ path, size }: KeptFile): string {
 
 function* wanted(app: App, globs: readonly string[]): Generator<[string, FileNode]> {
   if (globs.length === 0 || globs.includes(KEEP_NONE)) return;
-  const matches = picomatch(
-    globs.map((glob) => glob.replace(/^\.?\/+/, "")),
-    { dot: true },
-  );
+  const matches = picomatch(globs.map(belowRoot), { dot: true });
   for (const { path, node } of app.tree.walk()) {
     if (node.kind !== "file" || contentSize(node.contents) === 0) continue;
     if (matches(displayPath(path))) yield [path, node];

@@ -1,24 +1,10 @@
 /** Input → App: the kind is chosen, and the folder it works in is made and removed. */
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
-import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { Workspace } from "../host/temporary.ts";
 import type { App } from "./kind.ts";
 import { chooseKind } from "./kinds.ts";
 import { openSource } from "./source.ts";
 import { unusedOptions } from "./unused-options.ts";
-
-/** A private folder that exists only once somebody asks where it is. */
-class Workspace {
-  #path: string | undefined;
-
-  get path(): string {
-    this.#path ??= workFolder();
-    return this.#path;
-  }
-
-  remove(): void {
-    if (this.#path !== undefined) removeTemporary(this.#path);
-  }
-}
 
 /**
  * Prepares the app and hands it to `use`. What the app's tree refers to exists until that is done.

@@ -4,7 +4,10 @@ import * as errors from "../errors.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import type { Node } from "../tree/node.ts";
 import { bytesOf, displayPath, joinPath } from "../tree/path.ts";
-import { type DumpEntry, STRETCH } from "./dump-entry.ts";
+import type { DumpEntry } from "./dump-entry.ts";
+
+/** Bytes that are read at once. */
+const STRETCH = 1 << 20;
 
 /**
  * Every entry below `directory`, in no order; of extended attributes those of user. alone, when

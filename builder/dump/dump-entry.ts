@@ -35,6 +35,3 @@ export const types = {
   fifo: "fifo",
   socket: "socket",
 } as const;
-
-/** Bytes that are read at once. */
-export const STRETCH = 1 << 20;

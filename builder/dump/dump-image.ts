@@ -1,7 +1,7 @@
 /** An image as a dump sees it, through the reader and without mounting anything. */
 import { isPackedXattr } from "../input/add-directory.ts";
-import type { ImageEntry, ImageReader } from "../squashfs/image-reader.ts";
-import { type DumpEntry, STRETCH } from "./dump-entry.ts";
+import { contentsOf, type ImageEntry, type ImageReader } from "../squashfs/image-reader.ts";
+import type { DumpEntry } from "./dump-entry.ts";
 
 /** Every entry of an image, in no order; contents are readable until the image is closed. */
 export async function imageEntries(image: ImageReader): Promise<DumpEntry[]> {
@@ -15,16 +15,6 @@ function entryOf(image: ImageReader, entry: ImageEntry): DumpEntry {
     xattrs: entry.xattrs.filter(isPackedXattr),
     ...(target !== undefined && { target }),
     ...(device !== undefined && { device }),
-    ...(kind === "file" && { file: { size, read: () => contents(image, entry) } }),
+    ...(kind === "file" && { file: { size, read: () => contentsOf(image, entry) } }),
   };
-}
-
-async function* contents(image: ImageReader, entry: ImageEntry): AsyncIterable<Uint8Array> {
-  const buffer = new Uint8Array(Math.min(STRETCH, entry.size));
-  for (let position = 0; position < entry.size; ) {
-    const length = await image.read(entry, position, buffer);
-    if (length === 0) return;
-    yield buffer.subarray(0, length);
-    position += length;
-  }
 }

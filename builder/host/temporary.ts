@@ -117,6 +117,21 @@ export function workFolder(): string {
   throw errors.tmpdir(os.tmpdir(), cause);
 }
 
+/** A private folder that exists only once somebody asks where it is. */
+export class Workspace {
+  #path: string | undefined;
+
+  /** @throws E_TMPDIR */
+  get path(): string {
+    this.#path ??= workFolder();
+    return this.#path;
+  }
+
+  remove(): void {
+    if (this.#path !== undefined) removeTemporary(this.#path);
+  }
+}
+
 /** Takes a name off the list, because it was published. */
 export function keepTemporary(name: string): void {
   const fd = live.get(name)?.fd;

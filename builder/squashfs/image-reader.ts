@@ -127,6 +127,23 @@ export function openImage(fd: number, offset: number, shown: string): ImageReade
   };
 }
 
+/** Bytes of contents that are read at once. */
+const STRETCH = 1 << 20;
+
+/** The contents of a file, in stretches that are valid until the next one is asked for. */
+export async function* contentsOf(
+  image: ImageReader,
+  entry: ImageEntry,
+): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(STRETCH, entry.size));
+  for (let position = 0; position < entry.size; ) {
+    const length = await image.read(entry, position, buffer);
+    if (length === 0) return;
+    yield buffer.subarray(0, length);
+    position += length;
+  }
+}
+
 /** Entries that are turned into objects at once: about ten milliseconds of them. */
 const PART = 2048;
 

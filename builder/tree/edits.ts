@@ -4,6 +4,7 @@
  */
 import picomatch from "picomatch";
 import * as errors from "../errors.ts";
+import { belowRoot } from "./exclusion.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "./node.ts";
 import { byteString, displayPath, splitPath } from "./path.ts";
 import type { Tree } from "./tree.ts";
@@ -71,7 +72,7 @@ const expected: Record<keyof TreeEdits, string> = {
 
 /** `/etc/hosts`, `./etc/hosts` and `etc/hosts/` are all the same place. */
 function imagePath(text: string): string {
-  return byteString(text.replace(/^\.?\/+|\/+$/g, ""));
+  return byteString(belowRoot(text));
 }
 
 function addDirectory(tree: Tree, text: string): void {
@@ -105,7 +106,7 @@ function changeModes(tree: Tree, text: string): void {
       .map((place) => [text.slice(0, place), parseMode(text.slice(place + 1))] as const)
       .find(([, one]) => one !== undefined) ?? [];
   if (glob === undefined || change === undefined) throw refused("chmod", text);
-  const matches = picomatch(glob.replace(/^\.?\/+|\/+$/g, "") || ".", { dot: true });
+  const matches = picomatch(belowRoot(glob) || ".", { dot: true });
   const seen = new Set<Node>();
   for (const { path, node } of tree.walk()) {
     const shown = Buffer.from(path, "latin1").toString("utf8") || ".";

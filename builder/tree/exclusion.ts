@@ -8,8 +8,8 @@ export function escapeGlob(name: string): string {
   return name.replace(/[\\*?[\]{}()!+@|]/g, "\\$&");
 }
 
-/** A glob as it is written, "./dist/", without what is around it. */
-const relativeGlob = (glob: string) => glob.replace(/^\.?\/+|\/+$/g, "");
+/** A path or glob as it is written, "./dist/" or "/dist", without what is around it. */
+export const belowRoot = (text: string) => text.replace(/^\.?\/+|\/+$/g, "");
 
 /**
  * Whether one of the globs matches a path. Those that mean one path each are looked up, so that there
@@ -21,7 +21,7 @@ const relativeGlob = (glob: string) => glob.replace(/^\.?\/+|\/+$/g, "");
 export function exclusion(globs: readonly string[]): (path: string) => boolean {
   const patterns: string[] = [];
   const names = new Set<string>();
-  for (const glob of globs.map(relativeGlob)) {
+  for (const glob of globs.map(belowRoot)) {
     const name = glob.replace(/\\(.)/gs, "$1");
     if (MAGIC.test(glob) && escapeGlob(name) !== glob) patterns.push(glob);
     else names.add(name);

@@ -1,11 +1,8 @@
 /** What the user leaves out of a Node app. */
 import path from "node:path";
-import picomatch from "picomatch";
+import { exclusion } from "../../tree/exclusion.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { installedPackage } from "./package.ts";
-
-/** A glob as it is written, "./dist/", without what is around it. */
-export const relativeGlob = (glob: string) => glob.replace(/^\.?\/+|\/+$/g, "");
 
 /**
  * Globs relative to the project. A package is in its node_modules, `node_modules/NAME`, wherever it is
@@ -18,8 +15,7 @@ export class Excluded {
   /** @param project absolute, links followed */
   constructor(project: string, globs: readonly string[]) {
     this.#project = project;
-    this.#matches =
-      globs.length === 0 ? () => false : picomatch(globs.map(relativeGlob), { dot: true });
+    this.#matches = exclusion(globs);
   }
 
   /** Whether a file or folder, or a folder that it is in, is left out. @param file absolute */

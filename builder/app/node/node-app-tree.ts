@@ -6,11 +6,12 @@ import { templatesPath } from "../../host/paths.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { addFile } from "../../input/add-input.ts";
 import { HostTree, type LinkReport } from "../../input/host-tree.ts";
+import { belowRoot } from "../../tree/exclusion.ts";
 import { fileNode, symlinkNode } from "../../tree/node.ts";
 import { byteString, joinPath } from "../../tree/path.ts";
 import { Tree } from "../../tree/tree.ts";
 import { BUILD_LEFTOVERS, type PackageAddons } from "./addons.ts";
-import { Excluded, relativeGlob } from "./excluded.ts";
+import { Excluded } from "./excluded.ts";
 import type { ForeignFiles } from "./foreign.ts";
 import type { Closure } from "./installed.ts";
 import type { InstalledProgram } from "./installed-programs.ts";
@@ -106,7 +107,7 @@ export class NodeAppTree {
     const unmatched: string[] = [];
     const scans = new Map<string, Promise<Tree>>();
     for (const glob of globs) {
-      const pattern = relativeGlob(glob);
+      const pattern = belowRoot(glob);
       const inside = glob.includes("node_modules");
       const never = inside ? NEVER.filter((one) => !one.includes("node_modules")) : NEVER;
       const base = this.#throughLinks(pattern);

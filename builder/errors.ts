@@ -821,6 +821,57 @@ export function notClosed(path: string, shown: readonly string[]): BundleError {
   return new BundleError("E_NOT_CLOSED", message, { path });
 }
 
+export function ociDigest(path: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_OCI_DIGEST", "is not what its digest says", { path, expected, actual });
+}
+
+/** @param what is wrong with a layout, archive, manifest or config, as a predicate */
+export function ociInvalid(
+  path: string,
+  what: string,
+  details: Omit<ErrorDetails, "path"> = {},
+): BundleError {
+  return new BundleError("E_OCI_INVALID", what, { ...details, path });
+}
+
+export function ociLimit(
+  path: string,
+  what: string,
+  compared: { expected: string; actual: string },
+): BundleError {
+  return new BundleError("E_OCI_LIMIT", what, { ...compared, path });
+}
+
+/** @param expected the ways to write it */
+export function ociReference(text: string, expected: string): BundleError {
+  const actual = JSON.stringify(text);
+  return new BundleError("E_OCI_REFERENCE", "this names no image", { expected, actual });
+}
+
+/** @param expected bytes; likewise `actual`, or "fewer" and "more" where nobody counts on */
+export function ociSize(path: string, expected: number, actual: number | string): BundleError {
+  return new BundleError("E_OCI_SIZE", "has another size than what leads to it says", {
+    path,
+    expected: `${expected} bytes`,
+    actual: `${actual}`,
+  });
+}
+
+/** @param names that there are, as one writes them behind the colon */
+export function ociTag(
+  path: string,
+  tag: string | undefined,
+  names: readonly string[],
+): BundleError {
+  const what = tag === undefined ? "holds several images" : `holds no image ${quote(tag)}`;
+  const expected = names.length === 0 ? "a name, and none of its images has one" : names.join(", ");
+  return new BundleError("E_OCI_TAG", what, { path, expected });
+}
+
+export function ociUnsupported(path: string, what: string, actual: string): BundleError {
+  return new BundleError("E_OCI_UNSUPPORTED", what, { path, actual });
+}
+
 export function optionConflict(what: FailureText): BundleError {
   return new BundleError("E_OPTION_CONFLICT", what);
 }

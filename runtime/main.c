@@ -285,6 +285,10 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
+	if (flavour_is_runner && bundle->manifest.root.is_root)
+		return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
+			    "%s: its image is a root directory, which runtime %s does not start",
+			    bundle->path, FUSELAGE_VERSION);
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->is_bundle = true;
@@ -336,7 +340,7 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 		args++;
 	if (bundle->appimage)
 		appimage_look_beside(bundle, &start->identity.caller);
-	return bundle->manifest.entry || !flavour_is_runner ?
+	return !bundle->manifest.invocation_count || !flavour_is_runner ?
 		       run_entry(start, bundle, args, failure) :
 		       run_recorded(start, bundle, args, failure);
 }

@@ -13,6 +13,7 @@ import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts"
 import { type Finished, finisher } from "../appimage/finish.ts";
 import {
   type BuildOptions,
+  checkRoot,
   type ResolvedBuildOptions,
   resolveBuildOptions,
 } from "../config/build-options.ts";
@@ -66,7 +67,10 @@ export interface Explanation {
   lines: readonly string[];
   /** What may go wrong on other machines. */
   warnings: readonly Warning[];
-  /** Program that is started: path below the root of the image. */
+  /**
+   * Program that is started: path below the root of the image; of a container image what its Entrypoint
+   * names, "" where it has none.
+   */
   entry: string;
   /** Regular files, a hard-linked one counted once. */
   files: number;
@@ -117,6 +121,7 @@ async function withPrepared<T>(
 ): Promise<T> {
   const withStart = async (prepared: Omit<Prepared, "start">, numbers?: NumberOf) => {
     const { app, options } = prepared;
+    if (isRoot(app, options)) checkRoot(options, options.format);
     const more = await namespaceWarnings(app, options, await ownScripts(options.input));
     const start = await planStart(app, options, numbers);
     const hot = await hotFiles(app, options.keepHot);
@@ -170,8 +175,8 @@ async function write(
   writeImage: WriteImage,
 ): Promise<BuildResult> {
   const maps = mapsOf(app.tree, options.maps);
-  // What maps take is in the larger program alone: most bundles have none.
-  const program = maps.length > 0 ? runtimePath : frontPath;
+  // What maps and a root of its own take is in the larger program alone: most bundles have neither.
+  const program = maps.length > 0 || isRoot(app, options) ? runtimePath : frontPath;
   const runtime = await readRuntime(program(options.arch));
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
@@ -284,13 +289,17 @@ export async function explain(
       ...(app.kept ?? []).map(explainKept),
     ],
     warnings: warningsOf(app, appDir, options),
-    entry: displayPath(app.entry),
+    entry: displayPath(app.entry ?? app.args[0] ?? ""),
     ...sizes(app.tree),
   }));
 }
 
 const needsLine = (needs: readonly string[]) =>
   needs.length > 0 ? [`needs: ${needs.join(", ")}, of the user namespace of its caller`] : [];
+
+/** Whether the image is the app's root directory: that of a container always is. */
+const isRoot = (app: App, { root = false }: Pick<BuildOptions, "root">) =>
+  root || app.image !== undefined;
 
 /** What the bundle records. */
 function invocationOf(
@@ -303,7 +312,7 @@ function invocationOf(
   const needs = recordedNeeds(app, options);
   return {
     name: byteString(options.name),
-    entry: app.entry,
+    ...(app.entry !== undefined && { entry: app.entry }),
     args: args.map(byteString),
     ...(args.some((arg) => arg.includes(BUNDLE_DIR)) && { expandArgs: true }),
     ...(unset.length > 0 && { unset: unset.map(byteString) }),
@@ -322,6 +331,8 @@ function invocationOf(
     ...(app.kept && app.kept.length > 0 && { keep: app.kept.map(formatKept) }),
     ...(app.openssl !== undefined && { openssl: byteString(app.openssl) }),
     ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
+    ...(isRoot(app, options) && { root: "image" as const }),
+    ...app.image,
     version,
     arch: options.arch,
   };

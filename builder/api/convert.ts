@@ -19,6 +19,7 @@ import { locateImage } from "../image/locate.ts";
 import { imageTree } from "../input/image-tree.ts";
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { parsedMaps } from "../manifest/folder-map.ts";
+import type { ImageConfig } from "../manifest/image-config.ts";
 import { parseKept } from "../manifest/kept-file.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
@@ -147,10 +148,7 @@ async function prepare(
       ? await imageTree(image, entries, workspace, options)
       : await outline(entries, signal);
   if (repacks) editTree(tree, options);
-  const recorded = options.entry === undefined && manifest?.entry;
-  const entry = recorded
-    ? chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) })
-    : chooseEntry(tree, question(options));
+  const entry = entryOf(tree, options, manifest);
   if (isAppImage && options.entry !== undefined && entry !== "AppRun" && tree.get("AppRun")) {
     throw errors.optionConflict(
       (name) => `${name("entry")}, while the image has an AppRun, which starts the app`,
@@ -176,6 +174,16 @@ async function prepare(
       : (fd: number, offset: number) => takeOver(handle, inspection, image, entries, fd, offset);
   const numbers = take && numbersIn(tree, entries);
   return { app, appDir, options, take, numbers };
+}
+
+/** What starts: as asked for, as recorded, or found; a recorded root may have arguments in its place. */
+function entryOf(tree: Tree, options: ResolvedBuildOptions, manifest: Manifest | undefined) {
+  const recorded = options.entry === undefined ? manifest?.entry : undefined;
+  if (recorded !== undefined) {
+    return chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) });
+  }
+  const isImage = options.entry === undefined && manifest?.root !== undefined;
+  return isImage ? undefined : chooseEntry(tree, question(options));
 }
 
 /** @throws E_OPTION_CONFLICT for options that say how an app is made */
@@ -206,7 +214,11 @@ function* paths(tree: Tree): Generator<[string, Node]> {
   for (const { path, node } of tree.walk()) if (node.kind !== "directory") yield [path, node];
 }
 
-function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspection): App {
+function appOf(
+  tree: Tree,
+  entry: string | undefined,
+  { kind, imageOffset, manifest }: Inspection,
+): App {
   return {
     kind: "plain",
     tree,
@@ -223,10 +235,17 @@ function appOf(tree: Tree, entry: string, { kind, imageOffset, manifest }: Inspe
       libc: manifest.libc.flatMap((text) => parseLibc(fromBytes(text)) ?? []),
     }),
     ...keptOf(manifest),
+    ...(manifest?.root && { image: imageConfigOf(manifest) }),
     summary: `image (${kind}, at byte ${imageOffset})`,
     explain: [],
     warnings: [],
   };
+}
+
+/** What is recorded of a root goes on being so. */
+function imageConfigOf(manifest: Manifest): ImageConfig {
+  const { cmd, user, workdir, run, ports, volumes, stopSignal, labels, source } = manifest;
+  return { cmd, user, workdir, run, ports, volumes, stopSignal, labels, source };
 }
 
 /** What starts keep of it goes on being kept. */

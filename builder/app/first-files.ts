@@ -20,7 +20,7 @@ export async function firstFiles(
   { arch, mountAt, maps }: Pick<ResolvedBuildOptions, "arch" | "mountAt" | "maps">,
 ): Promise<FileNode[]> {
   const found = new Set<FileNode>();
-  const program = fileAt(tree, entry);
+  const program = entry === undefined ? undefined : fileAt(tree, entry);
   if (program !== undefined) {
     found.add(program);
     const interpreter = parseShebang(await headOf(program))?.interpreter ?? "";

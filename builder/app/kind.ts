@@ -6,6 +6,7 @@ import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { KindName } from "../config/kind-names.ts";
 import type { LibcRecord } from "../libraries/libc/libc-record.ts";
 import type { FolderMap } from "../manifest/folder-map.ts";
+import type { ImageConfig } from "../manifest/image-config.ts";
 import type { KeptFile } from "../manifest/kept-file.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -67,8 +68,11 @@ export interface App {
   kind: KindName;
   /** Contents are on disk until the image has been written. */
   tree: Tree;
-  /** Program to start: path below the root of the tree, a byte string. */
-  entry: string;
+  /**
+   * Program to start: path below the root of the tree, a byte string. Undefined only with `image`: the
+   * first argument is the program then, looked up in PATH.
+   */
+  entry?: string | undefined;
   /** Arguments before those of --arg; `${FUSELAGE_BUNDLE_DIR}` is expanded at start. */
   args: readonly string[];
   /** Variables `K=V` that --env may replace; `${FUSELAGE_BUNDLE_DIR}` in V is expanded at start. */
@@ -87,6 +91,8 @@ export interface App {
   openssl?: string | undefined;
   /** Files that every start reads much of: paths of the tree, byte strings. */
   hot?: readonly string[];
+  /** There when the tree is the root directory of the app, as that of a container image is. */
+  image?: ImageConfig | undefined;
   /** What is recorded of such files; of an image that is taken over, what was. */
   kept?: readonly KeptFile[];
   /** A libc that its programs are started by, for each kind of it. */

@@ -77,15 +77,18 @@ export async function appDirEntry(
 /**
  * Makes a whole AppDir of an app.
  *
- * @throws E_APPRUN_*, E_DESKTOP_*, E_ICON_*, E_APPSTREAM_INVALID, E_APPDIR_ARCH
+ * @throws E_OPTION_CONFLICT for an app with a root directory of its own, E_APPRUN_*, E_DESKTOP_*, E_ICON_*, E_APPSTREAM_INVALID, E_APPDIR_ARCH
  */
 export async function completeAppDir(app: App, options: ResolvedBuildOptions): Promise<AppDir> {
-  const { tree } = app;
-  if (!tree.root.entries.has("AppRun")) {
-    tree.add(
-      "AppRun",
-      fileNode(renderTemplate("appdir/AppRun", appRunCommand(app, options)), { mode: 0o755 }),
+  const { tree, entry } = app;
+  if (entry === undefined || app.image !== undefined) {
+    throw errors.optionConflict(
+      (name) => `${name("format", "appimage")}, while ${name("input")} is a root directory`,
     );
+  }
+  if (!tree.root.entries.has("AppRun")) {
+    const command = appRunCommand({ ...app, entry }, options);
+    tree.add("AppRun", fileNode(renderTemplate("appdir/AppRun", command), { mode: 0o755 }));
   }
   const { name: desktopFile, made } = await findDesktopFile(app, options);
   const file = findFile(tree, desktopFile);
@@ -97,7 +100,7 @@ export async function completeAppDir(app: App, options: ResolvedBuildOptions): P
   const warnings = [
     ...(await validateDesktopFile(bytes, file.shown)),
     ...(await completeIcons(tree, desktop, { ...options, fallback: made })),
-    ...(await checkMachines(tree, ["AppRun", app.entry], options.arch)),
+    ...(await checkMachines(tree, ["AppRun", entry], options.arch)),
     ...(reportsLibraries(app, options) ? [] : await missingLibraries(tree, options)),
   ];
   addMetainfo(tree, desktop, options);

@@ -59,7 +59,7 @@ function isPlain(name: string): boolean {
  * of a manifest.
  */
 export function appRunCommand(
-  app: App,
+  app: App & { entry: string },
   options: Pick<ResolvedBuildOptions, "name" | "args"> & EnvironmentOptions,
 ): Record<string, string> {
   const environment = environmentOf(app, options);

@@ -27,10 +27,28 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
     ...(manifest.start && { start: startSize(manifest.start) }),
     ...(manifest.keep && { keep: manifest.keep.map(keptJson) }),
+    ...rootJson(manifest),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
     arch: manifest.arch,
+  };
+}
+
+/** What a bundle has whose image is the app's root. */
+function rootJson(manifest: Manifest): Record<string, unknown> {
+  const { root, cmd, user, workdir, run, ports, volumes, stopSignal, labels, source } = manifest;
+  return {
+    ...(root !== undefined && { root }),
+    ...(cmd && { cmd: cmd.map(fromBytes) }),
+    ...(user !== undefined && { user: fromBytes(user) }),
+    ...(workdir !== undefined && { workdir: fromBytes(workdir) }),
+    ...(run && { run: run.map(fromBytes) }),
+    ...(ports && { ports: ports.map(fromBytes) }),
+    ...(volumes && { volumes: volumes.map(fromBytes) }),
+    ...(stopSignal !== undefined && { stopSignal: fromBytes(stopSignal) }),
+    ...(labels && { labels: labels.map(fromBytes) }),
+    ...(source !== undefined && { source: fromBytes(source) }),
   };
 }
 
@@ -48,6 +66,23 @@ function startText(runs: readonly StartRun[]): string {
 function keptJson(bytes: string): Record<string, unknown> {
   const file = parseKept(bytes);
   return file ? { ...file, path: fromBytes(file.path) } : { text: fromBytes(bytes) };
+}
+
+/** The same for people. */
+function rootRows(manifest: Manifest, list: (values: readonly string[]) => string) {
+  const { root, cmd, user, workdir, run, ports, volumes, stopSignal, labels, source } = manifest;
+  return [
+    ["root", root === undefined ? "" : "the image is the app's root directory"],
+    ["or, if none", list(cmd ?? [])],
+    ["user", displayPath(user ?? "")],
+    ["starts in", displayPath(workdir ?? "")],
+    ["run options", displayPath((run ?? []).join(" "))],
+    ["listens on", displayPath((ports ?? []).join(", "))],
+    ["volumes", list(volumes ?? [])],
+    ["stop signal", displayPath(stopSignal ?? "")],
+    ["labels", list(labels ?? [])],
+    ["made of", displayPath(source ?? "")],
+  ] satisfies [string, string][];
 }
 
 /** Rows of name and value for people; an empty value is not shown. */
@@ -72,6 +107,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["libc", list(manifest.libc ?? [])],
     ["start list", manifest.start === undefined ? "" : startText(manifest.start)],
     ["kept", list((manifest.keep ?? []).map((text) => parseKept(text)?.path ?? text))],
+    ...rootRows(manifest, list),
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

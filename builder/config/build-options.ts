@@ -94,6 +94,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
    * nothing. Default: a Node that is packed.
    */
   keepHot?: readonly string[] | undefined;
+  /** Start the app with the image as its root directory. Default false. */
+  root?: boolean | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
   /** node: the interpreter: a version, a path with a slash, "host", or "none". */
@@ -159,6 +161,8 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
       `${name("gconv")} is for a libc that is packed, and ${name("libc", "host")} packs none`;
     throw errors.optionConflict(what);
   }
+  const format = resolveFormat(options, options.output);
+  if (options.root) checkRoot(options, format);
   return {
     ...withoutProfile(options),
     name: checkedName("build", options.name ?? defaultName(options.input)),
@@ -170,8 +174,26 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     unsetEnv: options.unsetEnv ?? [],
     maps: checkedMaps(options.maps ?? []),
     arch: checkedArch("build", options.arch),
-    format: resolveFormat(options, options.output),
+    format,
   };
+}
+
+/**
+ * With the image as root there is one place for it, nothing of the machine to map it into, and a user
+ * namespace.
+ *
+ * @throws E_OPTION_CONFLICT
+ */
+export function checkRoot(
+  { mountAt, maps = [], needs = [] }: Pick<BuildOptions, "mountAt" | "maps" | "needs">,
+  format: OutputFormat,
+): void {
+  const refuse = (key: string, value?: string) =>
+    errors.optionConflict((name) => `${name("root", true)}, and ${name(key, value)}`);
+  if (format === "appimage") throw refuse("format", format);
+  if (mountAt !== undefined) throw refuse("mountAt");
+  if (maps.length > 0) throw refuse("maps");
+  if (needs.some((need) => need !== "none")) throw refuse("needs");
 }
 
 /** A profile in the folder that is packed is no part of the app. */

@@ -12,6 +12,7 @@ import {
 } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isFixedPath } from "./fixed-path.ts";
 import { formatMap, isProblem, mapsProblem, parseMap } from "./folder-map.ts";
+import { configProblem, type ImageConfig } from "./image-config.ts";
 import { fromBytes, type Manifest } from "./manifest.ts";
 import { decodeStartList, type StartRun } from "./start-list.ts";
 
@@ -36,8 +37,10 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   };
   const entry = one(manifestTags.ENTRY);
   const invocation = values.get(manifestTags.INVOCATION);
-  if ((entry === undefined) === (invocation === undefined)) {
-    throw errors.manifestMalformed(file, "it has not one of ENTRY and INVOCATION");
+  const root = checkedRoot(one(manifestTags.ROOT), file);
+  const starts = entry !== undefined || root !== undefined;
+  if (starts === (invocation !== undefined)) {
+    throw errors.manifestMalformed(file, "it has not one of ENTRY, INVOCATION and ROOT");
   }
   const mountAt = one(manifestTags.MOUNT_AT);
   if (mountAt !== undefined && !isFixedPath(fromBytes(mountAt))) {
@@ -68,6 +71,9 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   }
   const maps = values.get(manifestTags.MAP);
   checkMaps(maps ?? [], file);
+  if (root !== undefined && (maps ?? mountAt) !== undefined) {
+    throw errors.manifestMalformed(file, "a root directory appears at no other path");
+  }
   const openssl = one(manifestTags.OPENSSL);
   const libc = values.get(manifestTags.LIBC);
   const keep = values.get(manifestTags.KEEP);
@@ -103,9 +109,40 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(openssl !== undefined && { openssl }),
     ...(start !== undefined && { start }),
     ...(keep && { keep }),
+    ...(root !== undefined && { root }),
+    ...imageConfig(values, file),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };
+}
+
+/** ROOT is critical: a word that is not known asks for something else. */
+function checkedRoot(text: string | undefined, file: string): "image" | undefined {
+  if (text === undefined || text === "image") return text;
+  throw errors.manifestVersion(file, "image as ROOT", JSON.stringify(text));
+}
+
+function imageConfig(values: ReadonlyMap<number, string[]>, file: string): ImageConfig {
+  const one = (tag: number) => values.get(tag)?.[0];
+  const config: ImageConfig = {
+    cmd: values.get(manifestTags.CMD),
+    user: one(manifestTags.USER),
+    workdir: one(manifestTags.WORKDIR),
+    run: values.get(manifestTags.RUN),
+    ports: values.get(manifestTags.PORT),
+    volumes: values.get(manifestTags.VOLUME),
+    stopSignal: one(manifestTags.STOP_SIGNAL),
+    labels: values.get(manifestTags.LABEL),
+    source: one(manifestTags.SOURCE),
+  };
+  const problem = configProblem(config);
+  if (problem === undefined) {
+    return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  }
+  throw errors.manifestMalformed(file, `${problem.record} is not what it has to be`, {
+    expected: problem.expected,
+    actual: JSON.stringify(problem.value),
+  });
 }
 
 /** A hint: one that cannot be read is none. */

@@ -32,6 +32,28 @@ function record(tag: Tag, value: string): Buffer {
   return out;
 }
 
+const optional = (tag: Tag, value: string | undefined) =>
+  value === undefined ? [] : [record(tag, value)];
+
+const repeated = (tag: Tag, values: readonly string[] | undefined) =>
+  (values ?? []).map((value) => record(tag, value));
+
+/** What a bundle has whose image is the app's root. */
+function rootRecords(manifest: Manifest): Buffer[] {
+  return [
+    ...optional(manifestTags.ROOT, manifest.root),
+    ...repeated(manifestTags.CMD, manifest.cmd),
+    ...optional(manifestTags.USER, manifest.user),
+    ...optional(manifestTags.WORKDIR, manifest.workdir),
+    ...repeated(manifestTags.RUN, manifest.run),
+    ...repeated(manifestTags.PORT, manifest.ports),
+    ...repeated(manifestTags.VOLUME, manifest.volumes),
+    ...optional(manifestTags.STOP_SIGNAL, manifest.stopSignal),
+    ...repeated(manifestTags.LABEL, manifest.labels),
+    ...optional(manifestTags.SOURCE, manifest.source),
+  ];
+}
+
 const startText = (runs: readonly StartRun[]) =>
   Buffer.from(encodeStartList(runs)).toString("base64");
 
@@ -46,28 +68,27 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...(manifest.writable ? [optionWords.WRITABLE] : []),
     ...(manifest.expandArgs ? [optionWords.EXPAND_ARGS] : []),
   ];
-  const optional = (tag: Tag, value: string | undefined) =>
-    value === undefined ? [] : [record(tag, value)];
   const records = [
     record(manifestTags.NAME, manifest.name),
     ...optional(manifestTags.ENTRY, manifest.entry),
-    ...(manifest.invocation ?? []).map((arg) => record(manifestTags.INVOCATION, arg)),
-    ...manifest.args.map((arg) => record(manifestTags.ARG, arg)),
-    ...(manifest.unset ?? []).map((name) => record(manifestTags.UNSET, name)),
-    ...manifest.env.map((variable) => record(manifestTags.ENV, variable)),
-    ...(manifest.envDefault ?? []).map((one) => record(manifestTags.ENV_DEFAULT, one)),
-    ...(manifest.envPrepend ?? []).map((one) => record(manifestTags.ENV_PREPEND, one)),
-    ...(manifest.envAppend ?? []).map((one) => record(manifestTags.ENV_APPEND, one)),
+    ...repeated(manifestTags.INVOCATION, manifest.invocation),
+    ...repeated(manifestTags.ARG, manifest.args),
+    ...repeated(manifestTags.UNSET, manifest.unset),
+    ...repeated(manifestTags.ENV, manifest.env),
+    ...repeated(manifestTags.ENV_DEFAULT, manifest.envDefault),
+    ...repeated(manifestTags.ENV_PREPEND, manifest.envPrepend),
+    ...repeated(manifestTags.ENV_APPEND, manifest.envAppend),
     ...optional(manifestTags.MOUNT_AT, manifest.mountAt),
-    ...(manifest.maps ?? []).map((map) => record(manifestTags.MAP, map)),
+    ...repeated(manifestTags.MAP, manifest.maps),
     record(manifestTags.IMAGE_SIZE, `${manifest.imageSize}`),
     ...(options.length > 0 ? [record(manifestTags.OPTIONS, options.join(","))] : []),
     ...optional(manifestTags.NEEDS, manifest.needs?.join(",")),
     ...optional(manifestTags.APPIMAGE, manifest.appImageType?.toString()),
     ...optional(manifestTags.OPENSSL, manifest.openssl),
-    ...(manifest.libc ?? []).map((text) => record(manifestTags.LIBC, text)),
+    ...repeated(manifestTags.LIBC, manifest.libc),
     ...optional(manifestTags.START, manifest.start && startText(manifest.start)),
-    ...(manifest.keep ?? []).map((text) => record(manifestTags.KEEP, text)),
+    ...repeated(manifestTags.KEEP, manifest.keep),
+    ...rootRecords(manifest),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),
   ];

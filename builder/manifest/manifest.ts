@@ -1,21 +1,24 @@
 import { environment } from "../generated/spec.ts";
+import type { ImageConfig } from "./image-config.ts";
 import type { StartRun } from "./start-list.ts";
 
 /** In arguments and variables, what becomes the app's folder at start. */
 export const BUNDLE_DIR = `\${${environment.FUSELAGE_BUNDLE_DIR}}` as const;
 
 /**
- * What a bundle knows about itself, as it stands in section .fuselage of its ELF. It has either an
- * entry or an invocation.
+ * What a bundle knows about itself, as it stands in section .fuselage of its ELF. It has one of an entry
+ * and an invocation, or a root and neither: then the arguments name the program.
  *
  * Texts are byte strings: one character (U+0001 to U+00FF) for each byte, as in a tree, because a
  * path or an argument need not be UTF-8.
  */
-export interface Manifest {
+export interface Manifest extends ImageConfig {
   /** Name of the bundle. */
   name: string;
   /** Program to run: path below the image's root, without a leading slash. */
   entry?: string | undefined;
+  /** "image": the image is the root directory of the app. What `ImageConfig` has goes with it. */
+  root?: "image" | undefined;
   /** Arguments of the runner, in order; `/proc/self/exe` as FILE means the bundle itself. */
   invocation?: readonly string[] | undefined;
   /** Arguments before the user's own. */

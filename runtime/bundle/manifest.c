@@ -144,6 +144,8 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	/* To the program at the front, which has not what it takes, it is a record like any unknown. */
 	if (flavour_is_runner && record->tag == FUSELAGE_MANIFEST_MAP)
 		return map_parse(&manifest->maps[manifest->map_count++], record->value, failure);
+	if (flavour_is_runner && root_config_has(record->tag))
+		return root_config_take(&manifest->root, file, record->tag, record->value, failure);
 	switch (record->tag) {
 	case FUSELAGE_MANIFEST_NAME:
 		if (!is_component(record->value))
@@ -220,6 +222,14 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	}
 }
 
+/* The program at the front knows no ROOT: to it there is an entry or an invocation. */
+static bool has_one_start(const struct manifest *manifest)
+{
+	bool starts = manifest->entry || (flavour_is_runner && manifest->root.is_root);
+
+	return starts == !manifest->invocation_count;
+}
+
 static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		 struct failure *failure)
 {
@@ -232,7 +242,8 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 	manifest->variables = calloc((size_t)count + 1, sizeof *manifest->variables);
 	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
 	manifest->maps = calloc((size_t)count + 1, sizeof *manifest->maps);
-	if (!manifest->args || !manifest->variables || !manifest->invocation || !manifest->maps)
+	if (!manifest->args || !manifest->variables || !manifest->invocation || !manifest->maps ||
+	    (flavour_is_runner && root_config_init(&manifest->root, (size_t)count) < 0))
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;
@@ -244,10 +255,12 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 		if (take(manifest, file, &record, failure) < 0)
 			return -1;
 	}
-	if (!manifest->name || manifest->image_size == 0 ||
-	    !manifest->entry == !manifest->invocation_count)
+	if (!manifest->name || manifest->image_size == 0 || !has_one_start(manifest))
 		return malformed(failure, file,
 				 "expected a name, an image size, and an entry or an invocation");
+	if (flavour_is_runner && manifest->root.is_root &&
+	    (manifest->mount_at || manifest->map_count))
+		return malformed(failure, file, "a root directory appears at no other path");
 	if (flavour_is_runner && maps_check(manifest->maps, manifest->map_count, failure) < 0)
 		return -1;
 	return 1;

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "bundle/map.h"
+#include "bundle/root_config.h"
 
 /* A change of the app's environment. */
 struct variable {
@@ -24,7 +25,7 @@ struct hot_record {
 
 struct manifest {
 	const char *name; /* one path component */
-	const char *entry; /* below the image's root, no leading slash; or NULL: */
+	const char *entry; /* below the image's root, no leading slash; or NULL, and either: */
 	const char **invocation; /* the runner's own arguments, NULL-terminated */
 	size_t invocation_count;
 	const char *mount_at; /* /run/fuselage/NAME, or NULL */
@@ -48,6 +49,7 @@ struct manifest {
 	const char *openssl; /* folder that an OpenSSL in the image was compiled for, or NULL */
 	struct hot_record hot[FUSELAGE_MANIFEST_MAX_KEPT]; /* more are passed over */
 	size_t hot_count;
+	struct root_config root; /* of a start whose root directory is the image */
 	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */
 };

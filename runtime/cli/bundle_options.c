@@ -7,6 +7,7 @@
 
 #include "cli/extract_command.h"
 #include "cli/help.h"
+#include "flavour/flavour.h"
 #include "fuse/start_list.h"
 
 #define DEFAULT_DIRECTORY "squashfs-root"
@@ -52,6 +53,32 @@ static void show_start_list(const struct manifest *manifest)
 		       pages * (START_LIST_PAGE / 1024), list.runs);
 }
 
+static void show_list(const char *label, const struct text_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		printf("%-12s %s\n", label, list->texts[i]);
+}
+
+static void show_root(const struct root_config *root)
+{
+	if (!root->is_root)
+		return;
+	printf("root:        the image\n");
+	show_list("cmd:", &root->cmd);
+	if (root->user)
+		printf("user:        %s\n", root->user);
+	if (root->workdir)
+		printf("workdir:     %s\n", root->workdir);
+	show_list("run:", &root->run);
+	show_list("port:", &root->ports);
+	show_list("volume:", &root->volumes);
+	if (root->stop_signal)
+		printf("stop signal: %s\n", root->stop_signal);
+	show_list("label:", &root->labels);
+	if (root->source)
+		printf("source:      %s\n", root->source);
+}
+
 static int show_info(const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;
@@ -76,6 +103,8 @@ static int show_info(const struct bundle *bundle)
 		show_variable(&manifest->variables[i]);
 	for (size_t i = 0; i < manifest->libc_count; i++)
 		printf("libc:        %s\n", manifest->libcs[i]);
+	if (flavour_is_runner)
+		show_root(&manifest->root);
 	show_start_list(manifest);
 	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);

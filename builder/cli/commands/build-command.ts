@@ -132,6 +132,7 @@ function givenOptions(args: Arguments): GivenOptions {
     cache: off("no-cache"),
     threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
+    root: on("root"),
     writable: on("writable"),
     mountAt: args.text("mount-at"),
     needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),

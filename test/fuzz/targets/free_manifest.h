@@ -13,6 +13,11 @@ static inline void free_manifest(struct manifest *manifest)
 	free(manifest->invocation);
 	free(manifest->maps);
 	free(manifest->start);
+	free(manifest->root.cmd.texts);
+	free(manifest->root.run.texts);
+	free(manifest->root.ports.texts);
+	free(manifest->root.volumes.texts);
+	free(manifest->root.labels.texts);
 	free(manifest->bytes);
 }
 

@@ -40,7 +40,12 @@ static void check(const struct manifest *manifest)
 	require(*manifest->name && !strchr(manifest->name, '/') &&
 		strcmp(manifest->name, "..") != 0);
 	require(!manifest->entry || (*manifest->entry && *manifest->entry != '/'));
-	require(!manifest->entry != !manifest->invocation_count);
+	require((manifest->entry || manifest->root.is_root) == !manifest->invocation_count);
+	check_list(manifest->root.cmd.texts, manifest->root.cmd.count);
+	check_list(manifest->root.run.texts, manifest->root.run.count);
+	check_list(manifest->root.volumes.texts, manifest->root.volumes.count);
+	require(!manifest->root.workdir || *manifest->root.workdir == '/');
+	require(!manifest->root.user || (*manifest->root.user && *manifest->root.user != ':'));
 	require(!manifest->mount_at || (strncmp(manifest->mount_at, "/run/fuselage/", 14) == 0 &&
 					!strchr(manifest->mount_at + 14, '/')));
 	require(!manifest->needs || *manifest->needs);

@@ -102,6 +102,42 @@ describe("a manifest", () => {
     );
   });
 
+  test("may say that the image is a root directory, and all that goes with it", () => {
+    const { entry: _, ...rest } = manifest;
+    const image: Manifest = {
+      ...rest,
+      root: "image",
+      cmd: ["-g", "daemon off;", ""],
+      user: "www-data:33",
+      workdir: "/sr\xfcv",
+      run: ["--persist", "data"],
+      ports: ["80/tcp", "7000-7010/udp"],
+      volumes: ["/data"],
+      stopSignal: "SIGQUIT",
+      labels: ["a.b=c=d", "e="],
+      source: "docker://host/name@sha256:00",
+    };
+    expect(decodeManifest(encodeManifest(image), "f")).toEqual(image);
+    expect(decodeManifest(encodeManifest({ ...image, entry: "bin/a" }), "f")?.entry).toBe("bin/a");
+  });
+
+  test.each<[string, number, number, string]>([
+    ["E_MANIFEST_VERSION", 22, 1, "host"],
+    ["E_MANIFEST_MALFORMED", 24, 1, ""],
+    ["E_MANIFEST_MALFORMED", 24, 1, "a:b:c"],
+    ["E_MANIFEST_MALFORMED", 25, 1, "srv"],
+    ["E_MANIFEST_MALFORMED", 27, 0, "http"],
+    ["E_MANIFEST_MALFORMED", 28, 0, "data"],
+    ["E_MANIFEST_MALFORMED", 29, 0, "quit"],
+    ["E_MANIFEST_MALFORMED", 30, 0, "=c"],
+    ["E_MANIFEST_MALFORMED", 10, 1, "/run/fuselage/a"],
+    ["E_MANIFEST_MALFORMED", 17, 1, ".=/opt/a"],
+  ])("is refused as %s when record %d of a root is %d, %j", (code, tag, flags, value) => {
+    const root: [number, number, string][] = tag === 22 ? [] : [[22, 1, "image"]];
+    const bytes = withRecords([...needed, ...root, [tag, flags, value]]);
+    expect(() => decodeManifest(bytes, "f")).toThrow(expect.objectContaining({ code }));
+  });
+
   test("may be followed by padding in its section", () => {
     const padded = Buffer.concat([encodeManifest(manifest), Buffer.alloc(100)]);
     expect(decodeManifest(padded, "f")).toEqual(manifest);

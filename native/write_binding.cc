@@ -1,7 +1,9 @@
-// writeContents(job) → { promise, progress(), abort() } and createCompressor(compression)
+// writeContents(job) → { promise, progress(), abort() }, createCompressor(compression), and
+// compressBlock(compression, bytes, cancellation) → promise
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "job.h"
 #include "pipeline.h"
@@ -196,6 +198,30 @@ Napi::Value create_compressor(const Napi::CallbackInfo &info)
 		});
 }
 
+// The same for one block, on a thread. A compressor of its own for each: blocks of streams have megabytes.
+Napi::Value compress_block(const Napi::CallbackInfo &info)
+{
+	Compression compression = compression_from(info[0].As<Napi::Object>());
+	auto bytes = info[1].As<Napi::Uint8Array>();
+	const uint8_t *data = bytes.Data();
+	size_t size = bytes.ByteLength();
+	using Bytes = std::vector<uint8_t>;
+	return Job<Bytes>::start(
+		info.Env(), cancellation_of(info[2]),
+		[compression, data, size] {
+			Bytes made(size);
+			made.resize(Compressor::for_tables(compression)
+					    ->compress(data, size, made.data()));
+			return made;
+		},
+		[](Napi::Env env, const Bytes &made) -> Napi::Value {
+			if (made.empty())
+				return env.Null();
+			return Napi::Buffer<uint8_t>::Copy(env, made.data(), made.size());
+		},
+		bytes);
+}
+
 } // namespace
 
 void export_write(Napi::Env env, Napi::Object exports)
@@ -203,6 +229,7 @@ void export_write(Napi::Env env, Napi::Object exports)
 	exports.Set("writeContents", Napi::Function::New(env, write_contents, "writeContents"));
 	exports.Set("createCompressor",
 		    Napi::Function::New(env, create_compressor, "createCompressor"));
+	exports.Set("compressBlock", Napi::Function::New(env, compress_block, "compressBlock"));
 }
 
 } // namespace native

@@ -232,10 +232,16 @@ export interface Addon {
   unmount(path: string, lazy: boolean): number;
   /** What whoever attached a loop device called it; "" when that cannot be read. */
   loopLabel(device: string): string;
-  /** The function compresses one block; null where the result would not be smaller. */
   /** Of a stream: takes its pieces, the last one perhaps empty, and what it did not read once more. */
   createStreamDecoder(codec: "zstd" | "xz"): (input: Uint8Array, last: boolean) => DecodedStep;
+  /** The function compresses one block; null where the result would not be smaller. */
   createCompressor(compression: NativeCompression): (bytes: Uint8Array) => Buffer | null;
+  /** The same on a thread. `bytes` must stay as they are until it is done. */
+  compressBlock(
+    compression: NativeCompression,
+    bytes: Uint8Array,
+    cancellation: Cancellation,
+  ): Promise<Buffer | null>;
 }
 
 let loaded: Addon | undefined;

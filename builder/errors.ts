@@ -488,6 +488,20 @@ export function entryOutside(dir: string, entry: string, way: string): BundleErr
   );
 }
 
+/** @param what as a predicate */
+export function exportInput(path: string, what: string): BundleError {
+  return new BundleError("E_EXPORT_INPUT", what, { path });
+}
+
+/** @param path in the image @param asks who needs it */
+export function exportLibc(path: string, asks: string): BundleError {
+  return new BundleError("E_EXPORT_LIBC", `the image would not have it, and ${asks}`, { path });
+}
+
+export function exportTarget(what: string, actual: string): BundleError {
+  return new BundleError("E_EXPORT_TARGET", what, { actual });
+}
+
 export function extractExists(path: string, actual: string): BundleError {
   return new BundleError("E_EXTRACT_EXISTS", "the destination cannot be used", {
     path,

@@ -14,6 +14,7 @@ export {
 } from "./api/diff.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";
+export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
 export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";
 export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";
@@ -37,6 +38,7 @@ export {
   type LoadedConfig,
   loadConfig,
 } from "./config/config-file.ts";
+export type { LayerCompression } from "./config/export-options.ts";
 export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
 export type { ProfileOptions } from "./config/profile-options.ts";

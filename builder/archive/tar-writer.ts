@@ -95,6 +95,9 @@ const cut = (name: string) => name.replace(/[^ -~]/g, "_").slice(0, NAME_MAX);
 /** A field takes it as it is: no record is needed. Bytes beyond ASCII have no meaning in ustar. */
 const fits = (text: string) => text.length <= NAME_MAX && /^[ -~]*$/.test(text);
 
+const isUtf8 = (text: string) =>
+  Buffer.from(Buffer.from(text, "latin1").toString("utf8"), "utf8").toString("latin1") === text;
+
 type PaxRecord = [key: string, value: string];
 
 function recordsOf(
@@ -102,6 +105,8 @@ function recordsOf(
   { name, target, size }: { name: string; target: string; size: number },
 ): PaxRecord[] {
   const records: PaxRecord[] = [];
+  // Values are UTF-8, unless this says that they are bytes.
+  if (!isUtf8(name) || !isUtf8(target)) records.push(["hdrcharset", "BINARY"]);
   if (!fits(name)) records.push(["path", name]);
   if (!fits(target)) records.push(["linkpath", target]);
   if (entry.uid > ID_MAX) records.push(["uid", `${entry.uid}`]);

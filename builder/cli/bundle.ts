@@ -8,6 +8,7 @@ import { completionsCommand } from "./commands/completions-command.ts";
 import { diffCommand } from "./commands/diff-command.ts";
 import { doctorCommand } from "./commands/doctor-command.ts";
 import { dumpCommand } from "./commands/dump-command.ts";
+import { exportCommand } from "./commands/export-command.ts";
 import { extractCommand } from "./commands/extract-command.ts";
 import { inspectCommand } from "./commands/inspect-command.ts";
 import { mountCommand } from "./commands/mount-command.ts";
@@ -28,6 +29,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   doctor: doctorCommand,
   diff: diffCommand,
   dump: dumpCommand,
+  export: exportCommand,
   extract: extractCommand,
   inspect: inspectCommand,
   mount: mountCommand,

@@ -1,0 +1,239 @@
+/** Bundle → container image. */
+import path from "node:path";
+import { checkExportOptions, type ExportOptions } from "../config/export-options.ts";
+import { configuredOptions } from "../config/merge.ts";
+import { imageEntries } from "../dump/dump-image.ts";
+import * as errors from "../errors.ts";
+import { descriptorOf, document, type MadeImage, makeImage } from "../export/make-image.ts";
+import { placementOf } from "../export/root-files.ts";
+import { sha256OfFile } from "../host/digest.ts";
+import { architectures, hostArchitecture } from "../host/paths.ts";
+import { Workspace } from "../host/temporary.ts";
+import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
+import { LayoutSink } from "../oci/layout-sink.ts";
+import { mediaTypes } from "../oci/media-types.ts";
+import { type ImageReference, parseReference } from "../oci/reference.ts";
+import type { BlobSink } from "../oci/sink.ts";
+import { Staging } from "../oci/staging.ts";
+import type { Descriptor } from "../oci/store.ts";
+import { defaultMtime } from "../squashfs/squashfs-options.ts";
+import { byteString } from "../tree/path.ts";
+import { build } from "./build.ts";
+import { holdsImage } from "./convert.ts";
+import { type Inspection, withImage } from "./inspect.ts";
+
+export type { ExportOptions } from "../config/export-options.ts";
+
+/** The image that was made. */
+export interface ExportResult {
+  /** Where it is, as it was named. */
+  to: string;
+  /** Names of it there. */
+  tags: readonly string[];
+  /** What the names lead to: `sha256:` and 64 digits. */
+  digest: string;
+  /** Of that: a manifest or an index. */
+  mediaType: string;
+  /** Bytes of all blobs. */
+  size: number;
+}
+
+/**
+ * Makes a container image of a bundle: its files as one layer, and its start as the config. The same
+ * bundles and options give the same digests.
+ *
+ * @throws E_OPTION_*, E_EXPORT_*, E_OCI_*, E_OUTPUT_*, and what `build` and `inspect` throw
+ *
+ * @example
+ * ```js
+ * import { build, exportImage } from "fuselage-bundle";
+ *
+ * await build({ input: "hello", output: "hello.run" });
+ * const { tags, digest } = await exportImage({ input: "hello.run", artifact: true, to: "oci:images" });
+ * console.log(tags.join(), digest.length); // latest 71
+ * ```
+ */
+export async function exportImage(options: ExportOptions): Promise<ExportResult> {
+  checkExportOptions(options);
+  const reference = parseReference(options.to);
+  const workspace = new Workspace();
+  try {
+    const staging = new Staging(workspace.path);
+    const sink = sinkFor(reference, staging);
+    const inputs: Input[] = [];
+    for (const input of [options.input, ...(options.more ?? [])]) {
+      inputs.push(await inputOf(input, workspace.path, inputs.length, options.signal));
+    }
+    const make = options.artifact ? makeArtifact : makeFiles;
+    const images: MadeImage[] = [];
+    for (const input of inputs) images.push(await make(input, options, reference, staging));
+    const tags = tagsOf(reference, options, inputs[0]?.name ?? "app");
+    const root = await send(images, tags, sink);
+    const { digest, mediaType } = root;
+    const all = images.flatMap(({ descriptor, blobs }) => [{ descriptor }, ...blobs]);
+    const sizes = new Map(all.map((one) => [one.descriptor.digest, one.descriptor.size]));
+    const size = [...sizes.set(digest, root.size).values()].reduce((sum, one) => sum + one, 0);
+    return { to: options.to, tags, digest, mediaType, size };
+  } finally {
+    workspace.remove();
+  }
+}
+
+/** @throws E_EXPORT_TARGET */
+function sinkFor(reference: ImageReference, staging: Staging): BlobSink {
+  switch (reference.transport) {
+    case "oci":
+      return new LayoutSink(reference.path, staging);
+    case "oci-archive":
+      return new LayoutArchiveSink(reference.path, staging);
+    case "docker-archive":
+      return new DockerArchiveSink(reference.path, staging);
+    default:
+      throw errors.exportTarget("an image is not written there", reference.transport);
+  }
+}
+
+interface Input {
+  /** File with an image. */
+  file: string;
+  /** As the user names it. */
+  shown: string;
+  /** Of the bundle. */
+  name: string;
+}
+
+/** What holds no image is an app: it is built as `bundle build` does. */
+async function inputOf(
+  input: string,
+  workspace: string,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<Input> {
+  const plain = path.basename(input).replace(/\.(run|sfs|squashfs|AppImage)$/, "");
+  if (await holdsImage(input)) return { file: input, shown: input, name: plain };
+  const output = path.join(workspace, `app-${index}.run`);
+  const { options } = await configuredOptions({ input, output }, { file: undefined, none: false });
+  const name = options.name ?? path.basename(path.resolve(input));
+  await build({ ...options, output, name, ...(signal && { signal }) });
+  return { file: output, shown: input, name };
+}
+
+const archOf = ({ arch }: Inspection, options: ExportOptions) =>
+  architectures.find((one) => one === arch) ?? options.arch ?? hostArchitecture() ?? "x86_64";
+
+async function makeFiles(
+  { file, name }: Input,
+  options: ExportOptions,
+  reference: ImageReference,
+  staging: Staging,
+): Promise<MadeImage> {
+  const { at, labels = [], signal } = options;
+  const isDocker = reference.transport === "docker-archive";
+  return withImage(file, async (inspection, image) => {
+    const { manifest } = inspection;
+    const called = manifest?.name ?? byteString(name);
+    return makeImage(
+      {
+        manifest,
+        arch: archOf(inspection, options),
+        entries: await imageEntries(image),
+        placement: placementOf(manifest, called, at),
+        base: undefined,
+        compression: isDocker ? "none" : (options.compression ?? "gzip"),
+        labels,
+        created: defaultMtime(),
+        signal,
+      },
+      staging,
+    );
+  });
+}
+
+/** The file as the one layer of an artifact (OCI image specification, "Guidelines for Artifact Usage"). */
+async function makeArtifact(
+  { file, shown, name }: Input,
+  options: ExportOptions,
+  _: ImageReference,
+  staging: Staging,
+): Promise<MadeImage> {
+  const labels = Object.fromEntries(
+    (options.labels ?? []).map((text) => [
+      text.slice(0, text.indexOf("=")),
+      text.slice(text.indexOf("=") + 1),
+    ]),
+  );
+  return withImage(file, async (inspection, _image, handle) => {
+    const { size } = await handle.stat();
+    const digest = `sha256:${(await sha256OfFile(file)).toString("hex")}`;
+    const title = file === shown ? path.basename(file) : `${name}.run`;
+    const layer = {
+      descriptor: {
+        mediaType: mediaTypes.bundle,
+        digest,
+        size,
+        annotations: { "org.opencontainers.image.title": title },
+      },
+      region: { path: file, offset: 0, size },
+    };
+    const config = await staging.bytes(mediaTypes.empty, Buffer.from("{}"));
+    const manifest = document({
+      schemaVersion: 2,
+      mediaType: mediaTypes.manifest,
+      artifactType: mediaTypes.bundle,
+      config: config.descriptor,
+      layers: [layer.descriptor],
+      ...(Object.keys(labels).length > 0 && { annotations: labels }),
+    });
+    const descriptor = {
+      ...descriptorOf(manifest, archOf(inspection, options)),
+      artifactType: mediaTypes.bundle,
+    };
+    // An app that was built for this lies in the workspace, which stays until all is written.
+    return { manifest, descriptor, blobs: [layer, config] };
+  });
+}
+
+/**
+ * One image is its manifest, several are an index.
+ *
+ * @throws E_OPTION_CONFLICT for two of one machine
+ */
+async function send(
+  images: readonly MadeImage[],
+  tags: readonly string[],
+  sink: BlobSink,
+): Promise<Descriptor> {
+  const machines = images.map(({ descriptor }) => descriptor.platform?.architecture);
+  const twice = machines.find((machine, i) => machines.indexOf(machine) !== i);
+  if (twice !== undefined) {
+    throw errors.optionConflict((name) => `${name("more")}: two of them are for ${twice}`);
+  }
+  for (const { blobs } of images) {
+    for (const { descriptor, region } of blobs) await sink.blob(descriptor, region);
+  }
+  const [first] = images;
+  if (first !== undefined && images.length === 1) {
+    return sink.manifest(mediaTypes.manifest, first.manifest, tags);
+  }
+  for (const { manifest } of images) await sink.manifest(mediaTypes.manifest, manifest);
+  const index = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.index,
+    manifests: images.map(({ descriptor }) => descriptor),
+  };
+  return sink.manifest(mediaTypes.index, Buffer.from(JSON.stringify(index)), tags);
+}
+
+/** Docker's archives name repositories too. */
+function tagsOf(reference: ImageReference, { tags = [] }: ExportOptions, name: string): string[] {
+  const own = reference.tag === undefined ? [] : [reference.tag];
+  const all = [...new Set([...own, ...tags])];
+  const named = all.length > 0 ? all : ["latest"];
+  if (reference.transport !== "docker-archive") return named;
+  const repository =
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "") || "app";
+  return named.map((tag) => (/[:/]/.test(tag) ? tag : `${repository}:${tag}`));
+}

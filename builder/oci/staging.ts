@@ -1,0 +1,59 @@
+/** Blobs of an image that is being made: files in a private folder, known by their digests. */
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import type { Descriptor, Region } from "./store.ts";
+
+/** A blob and where its bytes are. */
+export interface StagedBlob {
+  descriptor: Descriptor;
+  region: Region;
+}
+
+export class Staging {
+  readonly #folder: string;
+  #count = 0;
+
+  /** @param folder private, and removed by whoever made it */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Writes a stream to the disk.
+   *
+   * @throws E_OUTPUT_FAILED, and what the stream throws
+   */
+  async stream(mediaType: string, bytes: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
+    const file = path.join(this.#folder, `${this.#count++}`);
+    const hash = createHash("sha256");
+    let size = 0;
+    const handle = await open(
+      file,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+      0o600,
+    );
+    try {
+      for await (const piece of bytes) {
+        hash.update(piece);
+        size += piece.length;
+        await handle.writeFile(piece).catch((cause: unknown) => {
+          throw errors.outputFailed(file, "writing", cause);
+        });
+      }
+    } finally {
+      await handle.close();
+    }
+    const digest = `sha256:${hash.digest("hex")}`;
+    return { descriptor: { mediaType, digest, size }, region: { path: file, offset: 0, size } };
+  }
+
+  bytes(mediaType: string, bytes: Uint8Array): Promise<StagedBlob> {
+    async function* once() {
+      yield bytes;
+    }
+    return this.stream(mediaType, once());
+  }
+}

@@ -1,0 +1,9 @@
+import { type Case, smallApp } from "../../support/case.ts";
+
+export default {
+  files: smallApp,
+  args: ["export", "app"],
+  code: "E_OPTION_MISSING",
+  status: 2,
+  stderr: "--to",
+} satisfies Case;

@@ -1,0 +1,321 @@
+/** Container images of bundles, as skopeo, umoci, crun and runc see them. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { build } from "../../builder/api/build.ts";
+import { dump, dumpLine } from "../../builder/api/dump.ts";
+import { exportImage } from "../../builder/api/export.ts";
+import { pack } from "../../builder/api/pack.ts";
+import { writeFiles } from "../support/case.ts";
+import { makeSampleTree } from "../support/image.ts";
+import { skipUnless } from "../support/needs.ts";
+import { nodeApp } from "../support/node-app.ts";
+import { run } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+// A first build for Node fetches it.
+vi.setConfig({ testTimeout: 300_000 });
+
+let dir: string;
+
+beforeAll(() => {
+  dir = temporaryDirectory();
+});
+
+async function lines(input: string, below = ""): Promise<string[]> {
+  const found: string[] = [];
+  await dump({ input }, (record) => {
+    if (record.path.startsWith(below)) found.push(dumpLine(record));
+  });
+  return found;
+}
+
+const output = (command: string, ...args: string[]) =>
+  execFileSync(command, args, { cwd: dir, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+const json = (file: string) => JSON.parse(readFileSync(file, "utf8"));
+
+function readBlob(layout: string, digest: string) {
+  return json(`${layout}/blobs/${digest.replace(":", "/")}`);
+}
+
+/** Manifest and config of the image that a layout has under a tag. */
+function imageOf(layout: string, tag: string) {
+  const { manifests } = json(`${layout}/index.json`);
+  const found = manifests.find(
+    ({ annotations }: { annotations: Record<string, string> }) =>
+      annotations["org.opencontainers.image.ref.name"] === tag,
+  );
+  const manifest = readBlob(layout, found.digest);
+  return { manifest, config: readBlob(layout, manifest.config.digest) };
+}
+
+describe("files", () => {
+  skipUnless(
+    "root",
+    "umoci",
+    "skopeo",
+    "xattrs",
+  )("of every kind come out of umoci as they went in, gzip and by skopeo zstd", async () => {
+    const source = `${dir}/source`;
+    makeSampleTree(source);
+    for (const place of ["dev", "etc", "proc", "run", "root", "sys", "tmp"]) {
+      mkdirSync(`${source}/${place}`);
+    }
+    writeFileSync(`${source}/etc/passwd`, "");
+    writeFileSync(`${source}/etc/group`, "");
+    const image = `${dir}/source.sfs`;
+    await pack({ input: source, output: image, keepMtimes: true, keepOwners: true, devices: true });
+    // An empty value takes a record of pax away: no program in Go gets to see such an attribute.
+    const expected = (await lines(image)).map((line) => line.replace(" xattr.user.empty=", ""));
+    expect(expected.length).toBeGreaterThan(60);
+    await exportImage({ input: image, to: `oci:${dir}/every` });
+    output("umoci", "unpack", "--image", "every:latest", "unpacked");
+    expect(await lines(`${dir}/unpacked/rootfs`)).toEqual(expected);
+    await exportImage({ input: image, to: `oci:${dir}/every:zstd`, compression: "zstd" });
+    const copied = ["copy", "--dest-compress-format=gzip", "--dest-compress", "--format=oci"];
+    output("skopeo", ...copied, "oci:every:zstd", "oci:copied:gzip");
+    output("umoci", "unpack", "--image", "copied:gzip", "again");
+    expect(await lines(`${dir}/again/rootfs`)).toEqual(expected);
+  });
+
+  test("give the same digests each time, and each codec others", async () => {
+    const app = `${dir}/digests`;
+    writeFiles(app, {
+      "bin/app": "#!/bin/sh\n",
+      "data/x": "x".repeat(3_000_000),
+      "bin/sh": "#!/bin/app\n",
+    });
+    await build({ input: app, output: `${app}.sfs.run`, entry: "bin/app" });
+    const image = `${app}.sfs`;
+    await pack({ input: app, output: image });
+    const digests: string[] = [];
+    for (const compression of ["gzip", "gzip", "zstd", "none"] as const) {
+      const to = `oci-archive:${dir}/${digests.length}.tar`;
+      digests.push((await exportImage({ input: image, to, compression })).digest);
+    }
+    expect(digests[0]).toBe(digests[1]);
+    expect(new Set(digests).size).toBe(3);
+    expect(readFileSync(`${dir}/0.tar`).equals(readFileSync(`${dir}/1.tar`))).toBe(true);
+  });
+
+  test("of a folder with a map are at both paths, and one file", async () => {
+    const app = `${dir}/mapped`;
+    writeFiles(app, { "lib/x": "x", "lib/y": { link: "x" }, "run.txt": "" });
+    await pack({ input: app, output: `${app}.sfs` });
+    await build({
+      input: `${app}.sfs`,
+      output: `${app}.run`,
+      entry: "lib/x",
+      name: "mapped",
+      chmod: ["lib/x=0755"],
+      maps: ["lib=!/usr/lib/x"],
+    });
+    await expect(exportImage({ input: `${app}.run`, to: `oci:${dir}/maps` })).resolves.toBeTruthy();
+    const { manifest } = imageOf(`${dir}/maps`, "latest");
+    const layer = `${dir}/maps/blobs/${manifest.layers[0].digest.replace(":", "/")}`;
+    const listed = output("tar", "-tvzf", layer);
+    expect(listed).toMatch(/ opt\/mapped\/lib\/x$/m);
+    expect(listed).toMatch(/^h.* usr\/lib\/x\/x link to opt\/mapped\/lib\/x$/m);
+    expect(listed).toMatch(/^l.* usr\/lib\/x\/y -> x$/m);
+    expect(listed).not.toContain(".wh.");
+  });
+});
+
+describe("the config", () => {
+  test("is what the bundle records", async () => {
+    const app = `${dir}/config`;
+    output("gcc", "-static", "-x", "c", "-o", "static", "/dev/null", "-Wl,--defsym=main=0");
+    mkdirSync(`${app}/bin`, { recursive: true });
+    execFileSync("cp", [`${dir}/static`, `${app}/bin/config`]);
+    await build({
+      input: app,
+      output: `${app}.run`,
+      args: ["--data", "${FUSELAGE_BUNDLE_DIR}/data"],
+      env: ["A=${FUSELAGE_BUNDLE_DIR}", "PATH=/only"],
+      envDefault: ["B=b", "A=no"],
+      envPrepend: ["PATH=${FUSELAGE_BUNDLE_DIR}/bin", "L,=1"],
+      envAppend: ["PATH=/last"],
+      unsetEnv: ["HOME"],
+    });
+    await exportImage({
+      input: `${app}.run`,
+      to: `oci:${dir}/configs`,
+      labels: ["org.opencontainers.image.version=1.2", "a=b=c"],
+      tags: ["one", "two"],
+    });
+    for (const tag of ["one", "two"]) {
+      const { config } = imageOf(`${dir}/configs`, tag);
+      expect(config).toMatchObject({ os: "linux", created: "1980-01-01T00:00:00Z" });
+      expect(config.config).toEqual({
+        Env: [
+          "PATH=/opt/config/bin:/only:/last",
+          "A=/opt/config",
+          "B=b",
+          "L=1",
+          "FUSELAGE_BUNDLE_DIR=/opt/config",
+        ],
+        Entrypoint: ["/opt/config/bin/config", "--data", "/opt/config/data"],
+        Labels: { a: "b=c", "org.opencontainers.image.version": "1.2" },
+      });
+    }
+  });
+
+  test("goes to the path that the bundle is at, or that is asked for", async () => {
+    const app = `${dir}/config`;
+    await build({ input: app, output: `${app}-at.run`, mountAt: "/run/fuselage/there" });
+    await exportImage({ input: `${app}-at.run`, to: `oci:${dir}/places:a` });
+    await exportImage({ input: `${app}-at.run`, to: `oci:${dir}/places:b`, at: "/srv" });
+    expect(imageOf(`${dir}/places`, "a").config.config.Entrypoint[0]).toBe(
+      "/run/fuselage/there/bin/config",
+    );
+    expect(imageOf(`${dir}/places`, "b").config.config.Entrypoint[0]).toBe("/srv/bin/config");
+  });
+});
+
+/** Starts the image of a layout as a container runtime does. */
+async function started(layout: string, args: readonly string[] = []) {
+  const bundle = `${dir}/bundle-${Math.random().toString(36).slice(2)}`;
+  output("umoci", "unpack", "--image", `${layout}:latest`, bundle);
+  const { process: made } = json(`${bundle}/config.json`);
+  const variables = (made.env as string[]).map((one) => one.replace(/^PATH=/, "PATH="));
+  const wrapped = ["-i", ...variables, "chroot", `${bundle}/rootfs`, ...made.args, ...args];
+  return run("env", wrapped);
+}
+
+describe("starts from an empty root file system", () => {
+  skipUnless(
+    "root",
+    "umoci",
+    "gcc",
+  )("a program with libraries and its libc", async () => {
+    const app = `${dir}/cpp`;
+    writeFiles(app, {
+      "shout.cc": '#include <string>\nstd::string shout(std::string s) { return s + "!"; }\n',
+      "main.cc":
+        "#include <cstdlib>\n#include <iostream>\n#include <string>\nstd::string shout(std::string);\n" +
+        'int main(int n, char **v) { std::cout << shout(n > 1 ? v[1] : "") << getenv("FUSELAGE_BUNDLE_DIR") << std::endl; }\n',
+    });
+    output(
+      "g++",
+      "-shared",
+      "-fPIC",
+      "-Wl,-soname,libshout.so",
+      "-o",
+      "libshout.so",
+      "cpp/shout.cc",
+    );
+    output("g++", "cpp/main.cc", "libshout.so", `-Wl,-rpath,${dir}`, "-o", "shouter");
+    await build({ input: `${dir}/shouter`, output: `${dir}/shouter.run`, withLibs: true });
+    await exportImage({ input: `${dir}/shouter.run`, to: `oci:${dir}/shouter-image` });
+    expect(await started("shouter-image", ["hey"])).toMatchObject({
+      stdout: "hey!/opt/shouter\n",
+      status: 0,
+    });
+  });
+
+  skipUnless(
+    "root",
+    "umoci",
+    "busybox",
+  )("a shell app with a busybox", async () => {
+    const app = `${dir}/shell`;
+    writeFiles(app, {
+      "bin/shell":
+        "#!/opt/shell/bin/busybox sh\nhere=${0%/*}\nexec $here/busybox cat $here/../text $1\n",
+      text: "from the image\n",
+      more: "more\n",
+    });
+    execFileSync("cp", [output("which", "busybox").trim(), `${app}/bin/busybox`]);
+    await build({
+      input: app,
+      output: `${app}.run`,
+      entry: "bin/shell",
+      args: ["/opt/shell/more"],
+    });
+    await exportImage({ input: `${app}.run`, to: `oci:${dir}/shell-image` });
+    expect(await started("shell-image")).toMatchObject({
+      stdout: "from the image\nmore\n",
+      status: 0,
+    });
+  });
+
+  skipUnless("root", "umoci")("an app for Node", async () => {
+    const app = await nodeApp("test/cases/apps/module-with-assets");
+    await build({ input: app, output: `${dir}/node.run`, withLibs: true });
+    await exportImage({ input: `${dir}/node.run`, to: `oci:${dir}/node-image` });
+    const { stdout, status } = await started("node-image");
+    expect({ first: stdout.split("\n")[0], status }).toEqual({
+      first: "from the assets",
+      status: 0,
+    });
+  });
+});
+
+test("what cannot start in an empty root file system is refused", async () => {
+  const app = `${dir}/refused`;
+  writeFiles(app, { "bin/refused": "#!/bin/sh\n" });
+  await build({ input: app, output: `${app}.run` });
+  const there = exportImage({ input: `${app}.run`, to: `oci:${dir}/refused-image` });
+  await expect(there).rejects.toMatchObject({ code: "E_EXPORT_LIBC", path: "/bin/sh" });
+  await expect(lines(`${dir}/refused-image`)).rejects.toMatchObject({ code: "E_INPUT_MISSING" });
+});
+
+describe("an archive", () => {
+  skipUnless("skopeo")("of either kind is read by skopeo", async () => {
+    const input = `${dir}/config.run`;
+    await exportImage({ input, to: `oci-archive:${dir}/a.tar`, tags: ["1.0"] });
+    await exportImage({ input, to: `docker-archive:${dir}/d.tar`, tags: ["app:1.0", "2.0"] });
+    for (const name of [
+      "oci-archive:a.tar:1.0",
+      "docker-archive:d.tar:app:1.0",
+      "docker-archive:d.tar:config:2.0",
+    ]) {
+      expect(JSON.parse(output("skopeo", "inspect", name)).Env).toContain("B=b");
+    }
+    output("skopeo", "copy", "docker-archive:d.tar:app:1.0", "oci:from-docker:x");
+    expect(imageOf(`${dir}/from-docker`, "x").config.config.Entrypoint).toHaveLength(3);
+  });
+});
+
+test("two machines are one index", async () => {
+  const input = `${dir}/config.sfs`;
+  await pack({ input: `${dir}/config`, output: input });
+  const more = [`${dir}/config-arm.run`];
+  await build({ input, output: more[0] as string, arch: "aarch64", entry: "bin/config" });
+  await exportImage({ input: `${dir}/config.run`, more, to: `oci:${dir}/index` });
+  const { manifests } = json(`${dir}/index/index.json`);
+  const index = readBlob(`${dir}/index`, manifests[0].digest);
+  expect(index.manifests.map(({ platform }: { platform: object }) => platform)).toEqual([
+    { architecture: "amd64", os: "linux" },
+    { architecture: "arm64", os: "linux" },
+  ]);
+  const twice = exportImage({ input, more: [input], to: `oci:${dir}/twice` });
+  await expect(twice).rejects.toMatchObject({ code: "E_OPTION_CONFLICT" });
+});
+
+test("an artifact is the file itself", async () => {
+  const input = `${dir}/config.run`;
+  await exportImage({ input, artifact: true, to: `oci:${dir}/artifact` });
+  const { manifests } = json(`${dir}/artifact/index.json`);
+  const manifest = readBlob(`${dir}/artifact`, manifests[0].digest);
+  expect(manifest).toMatchObject({
+    artifactType: "application/vnd.fuselage.bundle.v1",
+    config: { mediaType: "application/vnd.oci.empty.v1+json", size: 2 },
+    layers: [{ annotations: { "org.opencontainers.image.title": "config.run" } }],
+  });
+  const blob = `${dir}/artifact/blobs/${manifest.layers[0].digest.replace(":", "/")}`;
+  expect(readFileSync(blob).equals(readFileSync(input))).toBe(true);
+  const both = exportImage({ input, artifact: true, at: "/x", to: `oci:${dir}/artifact` });
+  await expect(both).rejects.toMatchObject({ code: "E_OPTION_CONFLICT" });
+});
+
+test("a folder that is no layout is not touched", async () => {
+  mkdirSync(`${dir}/other`);
+  writeFileSync(`${dir}/other/file`, "");
+  const input = `${dir}/config.run`;
+  const there = exportImage({ input, to: `oci:${dir}/other` });
+  await expect(there).rejects.toMatchObject({ code: "E_EXTRACT_EXISTS" });
+  const tar = exportImage({ input, to: `tar:${dir}/x.tar` });
+  await expect(tar).rejects.toMatchObject({ code: "E_EXPORT_TARGET" });
+});

@@ -10,7 +10,7 @@ import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
 import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
-import { type Finished, finisher } from "../appimage/finish.ts";
+import { type Finished, finisher, withRoom } from "../appimage/finish.ts";
 import {
   type BuildOptions,
   checkRoot,
@@ -177,7 +177,7 @@ async function write(
   const maps = mapsOf(app.tree, options.maps);
   // What maps and a root of its own take is in the larger program alone: most bundles have neither.
   const program = maps.length > 0 || isRoot(app, options) ? runtimePath : frontPath;
-  const runtime = await readRuntime(program(options.arch));
+  const runtime = withRoom(await readRuntime(program(options.arch)), options);
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
   for (const line of start.reports) options.onReport?.(line);

@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import type { RuntimeElf } from "../elf/put-manifest.ts";
+import { reserveSections } from "../elf/reserve-sections.ts";
 import { appimageFormat } from "../generated/spec.ts";
 import type { Finish } from "../output/write-bundle.ts";
 import { paddedText, requireSection, UPDATE_INFO } from "./sections.ts";
@@ -19,6 +20,15 @@ export interface Finished {
   /** The control file for zsync, when there is update information. */
   zsync: Buffer | undefined;
 }
+
+/** The runtime of a file with these options: AppImages and signed files have sections that others need not. */
+export function withRoom(runtime: RuntimeElf, options: ResolvedBuildOptions): RuntimeElf {
+  const wanted = options.format === "appimage" || isSigned(options);
+  return wanted ? reserveSections(runtime, appimageFormat.reserved) : runtime;
+}
+
+const isSigned = ({ sign, signKey }: ResolvedBuildOptions) =>
+  sign === true || signKey !== undefined;
 
 /**
  * The last steps of a build, in their order: mark and update information, then the signature over
@@ -44,9 +54,8 @@ export function finisher(
       if (updateInfo !== undefined) paddedText(updateInfo, section).copy(bytes, section.offset);
     },
     async complete(handle: FileHandle) {
-      const { sign, signKey } = options;
-      if (sign === true || signKey !== undefined) {
-        finished.signedBy = await signFile(handle, runtime.elf, runtime.file, signKey);
+      if (isSigned(options)) {
+        finished.signedBy = await signFile(handle, runtime.elf, runtime.file, options.signKey);
       }
       if (updateInfo !== undefined)
         finished.zsync = await zsyncOf(handle, { name, url: url(name) });

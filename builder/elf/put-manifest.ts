@@ -27,7 +27,7 @@ const SECTION_ALIGNMENT = 8;
 const alignSection = (offset: number) => Math.ceil(offset / SECTION_ALIGNMENT) * SECTION_ALIGNMENT;
 
 /** Bytes of the runtime that are kept: all, or all before a section header table that is last. */
-function keptBytes({ bytes, elf }: RuntimeElf): number {
+export function keptBytes({ bytes, elf }: RuntimeElf): number {
   const { offset, entryBytes, count } = elf.sectionTable;
   return offset + entryBytes * count === bytes.length ? offset : bytes.length;
 }

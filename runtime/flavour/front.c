@@ -1,3 +1,8 @@
 #include "flavour/flavour.h"
 
+#include "flavour/sections.h"
+
 const bool flavour_is_runner = false;
+
+/* Most bundles are neither AppImages nor signed; the builder gives the others the 10 KiB of sections. */
+__asm__(MANIFEST_SECTION(RESERVE));

@@ -7,10 +7,8 @@ import { layoutOf } from "./layout.mjs";
 
 export function cSections(/** @type {Spec} */ { appimage, manifest }) {
   const { sections, magic, type, magicOffset } = appimage;
-  const reserved = [
-    [cString(manifest.section), layoutOf(manifest.header).size],
-    ...sections.map(({ section, bytes }) => [cString(section), bytes]),
-  ];
+  const manifestRow = [cString(manifest.section), layoutOf(manifest.header).size];
+  const reserved = sections.map(({ section, bytes }) => [cString(section), bytes]);
   return header("sections", [
     [
       define("APPIMAGE_MAGIC", `${cString(magic)} "\\${type}" /* and no NUL */`),
@@ -21,7 +19,9 @@ export function cSections(/** @type {Spec} */ { appimage, manifest }) {
         define(`SECTION_${constantName(name)}`, `${cString(section)} /* ${summary} */`),
       )
       .join("\n"),
-    "/* Sections that a finished file fills in: X(name, bytes) */\n" +
+    "/* The section that every bundle fills in: X(name, bytes) */\n" +
+      xMacro("MANIFEST_SECTION", [manifestRow]),
+    "/* Those of AppImages and of signed files: X(name, bytes) */\n" +
       xMacro("RESERVED_SECTIONS", reserved),
   ]);
 }

@@ -146,6 +146,7 @@ function appimageParts(/** @type {Spec} */ { appimage: { magic, type, magicOffse
       type,
       magicOffset,
       sections: Object.fromEntries(sections.map(({ name, section }) => [name, section])),
+      reserved: sections.map(({ section, bytes }) => ({ name: section, bytes })),
     }),
   ];
 }

@@ -5,7 +5,10 @@
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { reserveSections } from "../../builder/elf/reserve-sections.ts";
+import { appimageFormat } from "../../builder/generated/spec.ts";
 import { frontPath } from "../../builder/host/paths.ts";
+import { readRuntime } from "../../builder/output/write-bundle.ts";
 import { buildSample, headersOf, sample, sampleDir } from "../support/appdir.ts";
 import { appDir, appImage, appRun, magic, smallAppDir, variables } from "../support/appimage.ts";
 import { mksquashfs, printed, runtimeFile } from "../support/bundle-of.ts";
@@ -34,6 +37,17 @@ const foreign = (runtime: string) => () =>
     sections: { ".upd_info": update },
   });
 
+/** The front as a build makes it ready for an AppImage. */
+async function reservedFront(): Promise<string> {
+  const file = path.join(temporaryDirectory(), "front");
+  const { bytes } = reserveSections(
+    await readRuntime(frontPath("x86_64")),
+    appimageFormat.reserved,
+  );
+  writeFileSync(file, bytes);
+  return file;
+}
+
 /** Another maker's file, behind a front of our builder's. */
 async function converted(input: string): Promise<string> {
   const dir = temporaryDirectory();
@@ -58,7 +72,7 @@ const makers = {
   "converted from another maker's without the magic": async () =>
     converted(await zeroed(await foreign(runtimeFile)())),
   "of another maker, around the runner": foreign(runtimeFile),
-  "of another maker, around the front": foreign(frontPath("x86_64")),
+  "of another maker, around the front": async () => foreign(await reservedFront())(),
   "of another maker, with an aligned image": aligned,
 };
 type Maker = keyof typeof makers;

@@ -7,7 +7,6 @@
  */
 import { createHash } from "node:crypto";
 import {
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { cacheFolder } from "./cache-folders.ts";
+import { makeFolder } from "./make-folder.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "./temporary.ts";
 import { ownFolder } from "./trusted.ts";
 
@@ -89,7 +89,7 @@ export class Learned {
     if (dir === undefined) return;
     let temporary: string | undefined;
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeFolder(dir, 0o700);
       if (ownFolder(dir) === undefined) return;
       temporary = temporaryFile(dir);
       writeFileSync(temporary, Buffer.concat([held, digestOf(key, held)]), {

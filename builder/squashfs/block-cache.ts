@@ -8,7 +8,6 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import {
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import {
   utimesSync,
 } from "node:fs";
 import path from "node:path";
+import { makeFolder } from "../host/make-folder.ts";
 import { addonPath } from "../host/paths.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { ownFolder } from "../host/trusted.ts";
@@ -130,7 +130,7 @@ const textOf = (path: string) => Buffer.from(path, "latin1").toString("utf8");
 /** Whether something can be kept there. */
 function isOwn(dir: string): boolean {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
   } catch {
     return false;
   }

@@ -8,12 +8,13 @@
  * another is removed, and made again.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import rsort from "semver/functions/rsort.js";
 import valid from "semver/functions/valid.js";
 import { errnoCode } from "../../errors.ts";
 import { sha256OfFile } from "../../host/digest.ts";
+import { makeFolder } from "../../host/make-folder.ts";
 import { removeTemporary } from "../../host/temporary.ts";
 import { ownFolder } from "../../host/trusted.ts";
 
@@ -87,7 +88,7 @@ export class InterpreterCache {
   /** Where an entry is prepared: undefined, and a line that says why, when none can be kept. */
   prepared(): string | undefined {
     try {
-      mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+      makeFolder(this.dir, 0o700);
     } catch (cause) {
       const code = errnoCode(cause) ?? cause;
       this.#report(`${this.dir} cannot be made (${code}); this download is not kept`);

@@ -145,11 +145,10 @@ function imageConfig(values: ReadonlyMap<number, string[]>, file: string): Image
   });
 }
 
-/** A hint: one that cannot be read is none. */
+/** A hint: one that cannot be read is none, and of another what can be. */
 function startList(text: string | undefined): StartRun[] | undefined {
   if (text === undefined || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
-  const runs = decodeStartList(Buffer.from(text, "base64"));
-  return typeof runs === "string" ? undefined : runs;
+  return decodeStartList(Buffer.from(text, "base64"));
 }
 
 function checkMaps(texts: readonly string[], file: string): void {

@@ -18,6 +18,9 @@ const VERSION = 1;
 /** Unit of the list, bytes: a page of the machines with the smallest ones. */
 export const PAGE_BYTES = 4096;
 
+/** Bytes of a number at the most: 64 bits, 7 in each. */
+const NUMBER_BYTES = 10;
+
 /** What the runtime takes at the most. */
 export const START_LIMITS = { bytes: 65536, runs: 16384 } as const;
 
@@ -44,46 +47,48 @@ export function encodeStartList(runs: readonly StartRun[]): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** @returns the runs, or what is wrong with the bytes, which come from anyone */
-export function decodeStartList(bytes: Uint8Array): StartRun[] | string {
-  if (bytes[0] !== VERSION) return `its version is ${bytes[0] ?? "missing"}, not ${VERSION}`;
-  if (bytes.length > START_LIMITS.bytes) return `it has ${bytes.length} bytes`;
+/** What a run may say at the most, as the runtime has it. */
+const MOST = { number: 0xffffffff, pages: 2 ** 51 };
+
+/**
+ * The runs of a list that comes from anyone, up to the first that is wrong: as the runtime takes them.
+ *
+ * @returns undefined for a list of another version, or one that is too long
+ */
+export function decodeStartList(bytes: Uint8Array): StartRun[] | undefined {
+  if (bytes[0] !== VERSION || bytes.length > START_LIMITS.bytes) return undefined;
   const values = decodeNumbers(bytes.subarray(1));
-  if (typeof values === "string") return values;
-  if (values.length % 3 !== 0) return "its last run is cut short";
-  if (values.length / 3 > START_LIMITS.runs) return `it has ${values.length / 3} runs`;
   const runs: StartRun[] = [];
   let last = { number: 0, end: 0 };
-  for (let i = 0; i < values.length; i += 3) {
-    const [inode = 0, page = 0, count = 0] = values.slice(i, i + 3);
+  while (runs.length < START_LIMITS.runs) {
+    const [inode, page, count] = [values.next(), values.next(), values.next()].map(
+      ({ value }) => value ?? Number.NaN,
+    ) as [number, number, number];
     const number = last.number + unzigzag(inode);
     const first = unzigzag(page) + (number === last.number ? last.end : 0);
-    if (number < 1 || number > 0xffffffff) return `run ${i / 3} is of inode ${number}`;
-    if (first < 0 || count < 1 || !Number.isSafeInteger(first + count)) {
-      return `run ${i / 3} has ${count} pages from ${first}`;
+    const end = first + count;
+    if (!(number >= 1 && number <= MOST.number && first >= 0 && count >= 1 && end <= MOST.pages)) {
+      break;
     }
     runs.push({ number, first, count });
-    last = { number, end: first + count };
+    last = { number, end };
   }
   return runs;
 }
 
-function decodeNumbers(bytes: Uint8Array): number[] | string {
-  const values: number[] = [];
+/** Up to the first that is too large for any run, or not whole. */
+function* decodeNumbers(bytes: Uint8Array): Generator<number, undefined> {
   let value = 0;
-  let scale = 1;
+  let places = 0;
   for (const byte of bytes) {
-    value += (byte % 128) * scale;
-    if (!Number.isSafeInteger(value)) return "a number is too large";
-    if (byte >= 128) {
-      scale *= 128;
-      continue;
-    }
-    values.push(value);
+    value += (byte % 128) * 128 ** places;
+    places++;
+    if (!Number.isSafeInteger(value) || (byte >= 128 && places === NUMBER_BYTES)) return;
+    if (byte >= 128) continue;
+    yield value;
     value = 0;
-    scale = 1;
+    places = 0;
   }
-  return scale === 1 ? values : "a number is cut short";
 }
 
 /** Files that a list names, and the bytes of their pages. */

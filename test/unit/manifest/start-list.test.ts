@@ -28,21 +28,46 @@ test("a list comes back as it was", () => {
   expect(startSize(runs.slice(0, 4))).toEqual({ files: 2, bytes: 163 * 4096 });
 });
 
+const good = [10, 0, 32];
+const one = [{ number: 5, first: 0, count: 32 }];
+
 test.each([
-  [[], /version is missing/],
-  [[2], /version is 2/],
-  [[1, 10, 0], /cut short/],
-  [[1, 10, 0, 0x80], /cut short/],
-  [[1, 0, 0, 1], /inode 0/],
-  [[1, 1, 0, 1], /inode -1/],
-  [[1, 2, 0, 0], /0 pages/],
-  [[1, 2, 1, 1], /pages from -1/],
-  [[1, ...Array(12).fill(0xff), 1], /too large/],
-  [[1, ...encodeStartList([{ number: 2 ** 32, first: 0, count: 1 }]).slice(1)], /inode 4294967296/],
-  [Array(START_LIMITS.bytes + 1).fill(1), /65537 bytes/],
-  [[1, ...Array(3 * (START_LIMITS.runs + 1)).fill(2)], /16385 runs/],
-])("%j is none", (bytes, problem) => {
-  expect(decodeStartList(Uint8Array.from(bytes))).toMatch(problem);
+  ["inode 0", [9, 0, 1]],
+  ["a negative inode", [11, 0, 1]],
+  [
+    "an inode that is too large",
+    [...encodeStartList([{ number: 2 ** 33, first: 0, count: 1 }])].slice(1),
+  ],
+  ["no pages", [2, 0, 0]],
+  ["pages before the first", [2, 1, 1]],
+  ["pages behind the last that a file can have", [2, 0, ...Array(7).fill(0x80), 8]],
+  ["a number of 70 bits", [2, 0, ...Array(9).fill(0x80), 2]],
+  ["a number of 11 bytes", [2, 0, 0x81, ...Array(9).fill(0x80), 0]],
+  ["a number without end", [2, 0, ...Array(4000).fill(0x80)]],
+])("of a list what stands before %s counts", (_, bytes) => {
+  expect(decodeStartList(Uint8Array.from([1, ...good, ...bytes]))).toEqual(one);
+  expect(decodeStartList(Uint8Array.from([1, ...good, ...bytes, ...good]))).toEqual(one);
+  expect(decodeStartList(Uint8Array.from([1, ...bytes, ...good]))).toEqual([]);
+});
+
+test.each([
+  ["missing", [10, 0]],
+  ["cut short", [10, 0, 0x80]],
+])("a last run with a number that is %s does not count", (_, bytes) => {
+  expect(decodeStartList(Uint8Array.from([1, ...good, ...bytes]))).toEqual(one);
+});
+
+test("of too many runs the first count", () => {
+  const bytes = [1, ...Array(3 * (START_LIMITS.runs + 9)).fill(2)];
+  expect(decodeStartList(Uint8Array.from(bytes))).toHaveLength(START_LIMITS.runs);
+});
+
+test.each([
+  ["no bytes", []],
+  ["another version", [2, ...good]],
+  ["too many bytes", Array(START_LIMITS.bytes + 1).fill(1)],
+])("%s are no list", (_, bytes) => {
+  expect(decodeStartList(Uint8Array.from(bytes))).toBeUndefined();
 });
 
 const manifest = {
@@ -56,10 +81,17 @@ const manifest = {
   arch: "x86_64",
 };
 
-test("a manifest keeps its list; one that cannot be read is as none", () => {
+test("a manifest keeps its list; of one that is wrong what can be read", () => {
   const bytes = encodeManifest({ ...manifest, start: runs });
   expect(decodeManifest(bytes, "f")).toEqual({ ...manifest, start: runs });
-  for (const start of [[{ number: 0, first: 0, count: 1 }], [{ number: 1, first: 0, count: 0 }]]) {
-    expect(decodeManifest(encodeManifest({ ...manifest, start }), "f")).toEqual(manifest);
+  for (const wrong of [
+    { number: 0, first: 0, count: 1 },
+    { number: 1, first: 0, count: 0 },
+  ]) {
+    const start = [...one, wrong, ...one];
+    expect(decodeManifest(encodeManifest({ ...manifest, start }), "f")).toEqual({
+      ...manifest,
+      start: one,
+    });
   }
 });

@@ -33,6 +33,7 @@ const unlike = ["-Wno-sign-conversion"];
  */
 const special = {
   fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/readahead.c"] },
+  start_list: { includes: ["runtime/cache/starts.c"] },
   options: { wrap: ["extract_bundle"] },
 };
 

@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { crc32 } from "node:zlib";
 import { builtPackage } from "../build/dist.mjs";
 import { bytes, number, struct } from "./bytes.mjs";
 import { zip64, zipOfWindows, zipWithDescriptor } from "./zips.mjs";
@@ -207,6 +208,17 @@ function commandLines() {
   ];
 }
 
+/** Lists, and files of learned ones. */
+function startLists() {
+  const list = bytes([1, 10, 0, 32, 0, 16, 1, 0, 75, 2, 5, 14, 128, 1]);
+  return [
+    list,
+    bytes([1, 10, 0], Array(7).fill(255), [15, 0, 0, 1]),
+    bytes([1], ...Array.from({ length: 200 }, (_, i) => [i % 7, i % 5, 1 + (i % 3)])),
+    bytes("fuselrn1", number(list.length, 4), number(crc32(list), 4), list),
+  ];
+}
+
 /**
  * @param {string} tree
  * @param {string} scratch
@@ -304,6 +316,7 @@ export async function makeSeeds(dir) {
       bytes([2, 0, 1, 0, 2, 3, 4], "fuse"),
     ],
     options: commandLines(),
+    start_list: startLists(),
   };
   for (const [name, list] of Object.entries(seeds)) {
     mkdirSync(path.join(dir, name));

@@ -15,6 +15,11 @@ export {
 export { doctor, type Finding } from "./api/doctor.ts";
 export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
+export {
+  exportRuntimeBundle,
+  type RuntimeBundle,
+  type RuntimeBundleOptions,
+} from "./api/export-runtime.ts";
 export { type AppImageFacts, type Inspection, inspect } from "./api/inspect.ts";
 export { type MountOptions, mount } from "./api/mount.ts";
 export { type PackOptions, type PackResult, pack } from "./api/pack.ts";

@@ -32,7 +32,10 @@ export interface ExportOptions {
 }
 
 /** The types and the table name the same keys, or this does not compile. */
-optionRules.export satisfies Record<Exclude<keyof ExportOptions, "signal">, object>;
+optionRules.export satisfies Record<
+  Exclude<keyof ExportOptions, "signal"> | "runtimeBundle" | "hook" | "rootless",
+  object
+>;
 
 /**
  * Checks the options.

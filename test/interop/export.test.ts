@@ -18,8 +18,22 @@ vi.setConfig({ testTimeout: 300_000 });
 
 let dir: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   dir = temporaryDirectory();
+  const app = `${dir}/config`;
+  output("gcc", "-static", "-x", "c", "-o", "static", "/dev/null", "-Wl,--defsym=main=0");
+  mkdirSync(`${app}/bin`, { recursive: true });
+  execFileSync("cp", [`${dir}/static`, `${app}/bin/config`]);
+  await build({
+    input: app,
+    output: `${app}.run`,
+    args: ["--data", "${FUSELAGE_BUNDLE_DIR}/data"],
+    env: ["A=${FUSELAGE_BUNDLE_DIR}", "PATH=/only"],
+    envDefault: ["B=b", "A=no"],
+    envPrepend: ["PATH=${FUSELAGE_BUNDLE_DIR}/bin", "L,=1"],
+    envAppend: ["PATH=/last"],
+    unsetEnv: ["HOME"],
+  });
 });
 
 async function lines(input: string, below = ""): Promise<string[]> {
@@ -125,19 +139,6 @@ describe("files", () => {
 describe("the config", () => {
   test("is what the bundle records", async () => {
     const app = `${dir}/config`;
-    output("gcc", "-static", "-x", "c", "-o", "static", "/dev/null", "-Wl,--defsym=main=0");
-    mkdirSync(`${app}/bin`, { recursive: true });
-    execFileSync("cp", [`${dir}/static`, `${app}/bin/config`]);
-    await build({
-      input: app,
-      output: `${app}.run`,
-      args: ["--data", "${FUSELAGE_BUNDLE_DIR}/data"],
-      env: ["A=${FUSELAGE_BUNDLE_DIR}", "PATH=/only"],
-      envDefault: ["B=b", "A=no"],
-      envPrepend: ["PATH=${FUSELAGE_BUNDLE_DIR}/bin", "L,=1"],
-      envAppend: ["PATH=/last"],
-      unsetEnv: ["HOME"],
-    });
     await exportImage({
       input: `${app}.run`,
       to: `oci:${dir}/configs`,

@@ -1,11 +1,24 @@
 /** `bundle export APP|BUNDLE [MORE]... --to IMAGE` */
 import { exportImage } from "../../api/export.ts";
+import { exportRuntimeBundle } from "../../api/export-runtime.ts";
 import type { LayerCompression } from "../../config/export-options.ts";
+import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { parseArch, parsed, unread } from "../values.ts";
 
 export async function exportCommand(args: Arguments): Promise<void> {
+  const runtimeBundle = args.text("runtime-bundle");
+  if (runtimeBundle !== undefined) {
+    await runtimeBundleCommand(args, runtimeBundle);
+    return;
+  }
+  const without = ["hook", "rootless"].find((name) => args.flag(name));
+  if (without !== undefined) {
+    throw errors.optionConflict(
+      `--${without} says how a runtime starts: it goes with --runtime-bundle`,
+    );
+  }
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await exportImage({
     input: args.positionals[0] ?? "",
@@ -24,4 +37,32 @@ export async function exportCommand(args: Arguments): Promise<void> {
   }
   const { to, tags, digest, size } = result;
   print(`${printable(to)}: ${tags.map(printable).join(", ")}, ${formatBytes(size)}\n${digest}\n`);
+}
+
+/** Options that say something of an image alone. */
+const ofImages = ["to", "tag", "artifact", "at", "compression", "label", "arch"];
+
+async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {
+  const other = ofImages.find((name) => args.flag(name));
+  if (other !== undefined) {
+    throw errors.optionConflict(`--${other} is of images, --runtime-bundle makes none`);
+  }
+  const [input = "", second] = args.positionals;
+  if (second !== undefined) {
+    throw errors.optionConflict("--runtime-bundle takes one bundle, for this machine");
+  }
+  const result = await exportRuntimeBundle({
+    input,
+    runtimeBundle,
+    hook: args.flag("hook"),
+    rootless: args.flag("rootless"),
+  });
+  if (args.flag("json")) {
+    printJson(result);
+    return;
+  }
+  const { mountPoint } = result;
+  const next =
+    mountPoint === undefined ? "its hook mounts the image" : `mount the image at ${mountPoint}`;
+  print(`${printable(runtimeBundle)}: ${printable(next)}\n`);
 }

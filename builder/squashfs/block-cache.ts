@@ -7,31 +7,17 @@
 // the cache. Where nothing can be kept, images are written without.
 
 import { createHash, randomBytes } from "node:crypto";
-import {
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  utimesSync,
-} from "node:fs";
+import { readFileSync, renameSync, rmSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { makeFolder } from "../host/make-folder.ts";
+import { filesIn, isUsable, limitOf, reap } from "../host/bounded-folder.ts";
 import { addonPath } from "../host/paths.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
-import { ownFolder } from "../host/trusted.ts";
 import type { BlockStore } from "../native/addon.ts";
 import { byteString } from "../tree/path.ts";
 import type { ResolvedOptions } from "./squashfs-options.ts";
 
-/** What was not used for so long is removed, ms. */
-const MAX_AGE = 30 * 24 * 3600 * 1000;
-/** The same for what a build began that was killed. */
-const MAX_AGE_BEGUN = 24 * 3600 * 1000;
-/** Of all files together, where the disk has ten times as much; the longest unused go first. Bytes. */
+/** Of all files together, where the disk has far more. */
 const MAX_BYTES = 4 * 1024 ** 3;
-const SHARE_OF_DISK = 10;
 /** With more files of the same settings the smallest become one. */
 const MAX_FILES = 24;
 const KEY_DIGITS = 32;
@@ -44,13 +30,6 @@ const SLOW: Readonly<Record<ResolvedOptions["compression"], number>> = {
   lz4: 2,
   none: Number.POSITIVE_INFINITY,
 };
-
-interface CachedFile {
-  path: string;
-  bytes: number;
-  /** When it was used last, ms. */
-  used: number;
-}
 
 export class BlockCache {
   readonly #dir: string | undefined;
@@ -67,7 +46,7 @@ export class BlockCache {
   /** What to look for blocks in, and where to keep new ones; undefined: nowhere. */
   open(): BlockStore | undefined {
     const dir = this.#dir;
-    if (dir === undefined || !isOwn(dir)) return undefined;
+    if (dir === undefined || !isUsable(dir)) return undefined;
     const addon = createHash("sha256").update(readFileSync(addonPath())).digest("hex");
     const all = createHash("sha256").update(`${this.#settings} ${addon}`).digest("hex");
     const key = all.slice(0, KEY_DIGITS);
@@ -79,7 +58,7 @@ export class BlockCache {
       key,
       kept: smallest.map((file, i) => ({ path: byteString(file.path), folded: i < folded })),
       make: byteString(temporaryFile(dir)),
-      limit: maxBytes(dir, found),
+      limit: limitOf(dir, MAX_BYTES) ?? 0,
     };
     return this.#store;
   }
@@ -118,7 +97,7 @@ export class BlockCache {
       for (const file of kept) {
         if (file.folded && isFolded) rmSync(textOf(file.path), { force: true });
       }
-      reap(this.#dir);
+      reap(this.#dir, MAX_BYTES);
     } catch {
       // The image is what was asked for, and it is written.
     }
@@ -127,50 +106,5 @@ export class BlockCache {
 
 const textOf = (path: string) => Buffer.from(path, "latin1").toString("utf8");
 
-/** Whether something can be kept there. */
-function isOwn(dir: string): boolean {
-  try {
-    makeFolder(dir, 0o700);
-  } catch {
-    return false;
-  }
-  return ownFolder(dir) !== undefined;
-}
-
-function filesIn(dir: string): CachedFile[] {
-  const files: CachedFile[] = [];
-  for (const name of readdirSync(dir)) {
-    const file = path.join(dir, name);
-    const stats = statSync(file, { throwIfNoEntry: false });
-    if (stats?.isFile()) files.push({ path: file, bytes: stats.size, used: stats.mtimeMs });
-  }
-  return files;
-}
-
-/** Bytes that the files of a folder, which need not exist, may have together; undefined: not known. */
-export function blockLimit(dir: string): number | undefined {
-  try {
-    return maxBytes(dir, filesIn(dir));
-  } catch {
-    return undefined;
-  }
-}
-
-function maxBytes(dir: string, files: readonly CachedFile[]): number {
-  const { bavail, bsize } = statfsSync(dir);
-  const kept = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  return Math.min(MAX_BYTES, Math.floor((bavail * bsize + kept) / SHARE_OF_DISK));
-}
-
-/** @throws what the system says */
-function reap(dir: string): void {
-  const files = filesIn(dir);
-  const limit = maxBytes(dir, files);
-  let bytes = 0;
-  for (const file of files.sort((a, b) => b.used - a.used)) {
-    bytes += file.bytes;
-    const isBegun = file.path.endsWith(".tmp");
-    const isOld = Date.now() - file.used > (isBegun ? MAX_AGE_BEGUN : MAX_AGE);
-    if (isOld || bytes > limit) rmSync(file.path, { force: true });
-  }
-}
+/** Bytes that all files may have together, in a folder that need not exist; undefined: not known. */
+export const blockLimit = (dir: string): number | undefined => limitOf(dir, MAX_BYTES);

@@ -1104,7 +1104,7 @@ export function treeDepth(path: string, limit: number, actual: number): BundleEr
  * A value of the user's in a message: in quotes, so that an empty one and spaces are seen. Control
  * characters are escaped where messages are printed.
  */
-function quote(text: string): string {
+export function quote(text: string): string {
   return `"${text}"`;
 }
 

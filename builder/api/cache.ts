@@ -5,11 +5,12 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { cacheFolder, cacheParts } from "../host/cache-folders.ts";
 import { cacheDirectory } from "../host/paths.ts";
+import { blobLimit } from "../oci/blob-cache.ts";
 import { blockLimit } from "../squashfs/block-cache.ts";
 
 /** A part of the user's cache. */
 export interface CachePart {
-  /** "blocks", "learned" or "node". */
+  /** "blocks", "images", "learned" or "node". */
   name: string;
   /** What it holds, for people. */
   summary: string;
@@ -31,6 +32,12 @@ export interface CacheInfo {
   parts: CachePart[];
 }
 
+/** Of the parts that have a bound. */
+const limits: Partial<Record<keyof typeof cacheParts, (folder: string) => number | undefined>> = {
+  blocks: blockLimit,
+  images: blobLimit,
+};
+
 const partNames = Object.keys(cacheParts) as (keyof typeof cacheParts)[];
 
 /**
@@ -43,13 +50,13 @@ const partNames = Object.keys(cacheParts) as (keyof typeof cacheParts)[];
  * import { cacheInfo } from "fuselage-bundle";
  *
  * const { parts } = await cacheInfo();
- * console.log(parts.map(({ name }) => name).join(" ")); // blocks learned node
+ * console.log(parts.map(({ name }) => name).join(" ")); // blocks images learned node
  * ```
  */
 export async function cacheInfo(): Promise<CacheInfo> {
   const parts = partNames.map((name) => {
     const folder = cacheFolder(name);
-    const limit = name === "blocks" ? blockLimit(folder) : undefined;
+    const limit = limits[name]?.(folder);
     const size = sizeOf(folder);
     return { name, summary: cacheParts[name], ...size, ...(limit !== undefined && { limit }) };
   });

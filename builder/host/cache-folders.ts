@@ -6,6 +6,7 @@ import { cacheDirectory } from "./paths.ts";
 export const cacheParts = {
   blocks: "compressed blocks of earlier images",
   learned: "what was learned of interpreters",
+  images: "layers and manifests of container images",
   node: "interpreters that were downloaded",
 } as const;
 

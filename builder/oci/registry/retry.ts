@@ -1,0 +1,60 @@
+/** What is worth another try at a registry, and when. */
+import { setTimeout } from "node:timers/promises";
+import { BundleError } from "../../errors.ts";
+import type { Answer } from "./transport.ts";
+
+/** Tries of one request, the first included. */
+export const ATTEMPTS = 5;
+/** Before the second try; each later one waits twice as long, ms. */
+const FIRST_WAIT = 400;
+/** A registry that wants to be left alone for longer gets no further request, ms. */
+const MAX_WAIT = 120_000;
+
+const PASSING = [408, 429, 500, 502, 503, 504];
+/** Another try a moment later meets the same. */
+const LASTING =
+  /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EPROTO|ERR_|CERT_|.*_CERT|UNABLE_TO_)/;
+
+/** Whether a status says that it may be another one soon. */
+export const isPassing = (status: number): boolean => PASSING.includes(status);
+
+/** The code of what ended a connection; "" where it has none. */
+export function codeOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return codeOf(cause.errors[0]);
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+}
+
+/** Whether something of the network failed that may work a moment later. */
+export function isCut(cause: unknown): boolean {
+  if (cause instanceof BundleError || (cause instanceof Error && cause.name === "AbortError")) {
+    return false;
+  }
+  const code = codeOf(cause);
+  return code !== "" && !LASTING.test(code);
+}
+
+/** How long a registry asks to be left alone, by Retry-After: seconds or a date; ms. */
+export function askedWait(answer: Answer, now: number = Date.now()): number | undefined {
+  const text = answer.header("retry-after")?.trim() ?? "";
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/**
+ * Time until another try, or undefined when there shall be none.
+ *
+ * @param tries that were made
+ * @param asked what the registry wants
+ */
+export function waitBefore(tries: number, asked?: number): number | undefined {
+  if (tries >= ATTEMPTS || (asked ?? 0) > MAX_WAIT) return undefined;
+  // Builds that failed together shall not come again together.
+  const wait = FIRST_WAIT * 2 ** (tries - 1) * (0.5 + Math.random() / 2);
+  return Math.max(wait, asked ?? 0);
+}
+
+/** @throws the reason of the signal */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await setTimeout(ms, undefined, signal ? { signal } : {});
+}

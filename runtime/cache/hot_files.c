@@ -33,9 +33,9 @@ bool hot_file_find(struct hot_file *file, const struct hot_record *record,
 	return true;
 }
 
-int hot_file_open(const struct hot_file *file, int cache, uid_t uid)
+int hot_file_open(const struct hot_file *file, int cache, uid_t uid, int flags)
 {
-	OWNED_FD fd = openat(cache, file->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	OWNED_FD fd = openat(cache, file->name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	struct statfs fs;
 

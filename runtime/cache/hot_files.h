@@ -46,10 +46,10 @@ bool hot_file_find(struct hot_file *file, const struct hot_record *record,
 		   struct sqfs_reader *reader);
 
 /*
- * Opens (O_PATH) what is kept of it for `uid` in the directory `cache`. Returns -1 where there is
- * none, it is not as it was made, or no program could be started from there.
+ * Opens what is kept of it for `uid` in the directory `cache`, with O_PATH or O_RDONLY. Returns -1 where
+ * there is none, it is not as it was made, or no program could be started from there.
  */
-int hot_file_open(const struct hot_file *file, int cache, uid_t uid);
+int hot_file_open(const struct hot_file *file, int cache, uid_t uid, int flags);
 
 /* Seconds since its mark, or -1: there is none. */
 long hot_file_age(const struct hot_file *file, int cache);

@@ -208,7 +208,7 @@ static int keeper_main(void *argument)
 	struct sqfs_reader *reader = sqfs_reader_new(&image, 0);
 	for (size_t i = 0; reader && i < request->count; i++) {
 		const struct hot_file *file = &request->files[i];
-		OWNED_FD kept = hot_file_open(file, CACHE, request->caller->uid);
+		OWNED_FD kept = hot_file_open(file, CACHE, request->caller->uid, O_PATH);
 		if (kept < 0)
 			make(&(struct making){ request, file, reader, -1 });
 	}

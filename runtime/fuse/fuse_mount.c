@@ -44,13 +44,40 @@ static void tell_ready(struct fuse_server *server, int error)
 	sandbox_filter();
 }
 
-/* Moves the descriptors to 0, 1 and 2, which none has (inherited.h), and closes the others. */
-static void close_all_but(int socket, int image, int output)
+/* Moves the descriptors to 0, 1 and 2, which none has (inherited.h). */
+static void move_descriptors(int socket, int image, int output)
 {
 	if (dup2(socket, SERVER_SOCKET) < 0 || dup2(image, SERVER_IMAGE) < 0 ||
 	    (output >= 0 && dup2(output, SERVER_OUTPUT) < 0))
 		_exit(1);
-	close_from(output < 0 ? SERVER_OUTPUT : SERVER_OUTPUT + 1);
+}
+
+/*
+ * Moves the copies of files to `first` and the numbers behind it, out of each other's way first, and closes
+ * all others. Of one for which there is no room (RLIMIT_NOFILE) the image is read. Returns how many are open.
+ */
+static unsigned take_kept(const struct fuse_kept *from, struct fuse_kept *kept, int first)
+{
+	int next = first;
+	size_t count = 0;
+
+	for (; from->number; from++) {
+		kept[count] = *from;
+		if (from->file != KEPT_BOUND)
+			kept[count].file = fcntl(from->file, F_DUPFD, first + (int)KEPT_MOST);
+		if (kept[count].file >= 0 || from->file == KEPT_BOUND)
+			count++;
+	}
+	kept[count].number = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i].file == KEPT_BOUND)
+			continue;
+		if (dup2(kept[i].file, next) < 0)
+			_exit(1);
+		kept[i].file = next++;
+	}
+	close_from(next);
+	return (unsigned)(next - first);
 }
 
 static unsigned count_processors(void)
@@ -94,6 +121,7 @@ static int server_main(void *argument)
 	const struct identity *identity = task->identity;
 	const struct fuse_service *service = task->service;
 	struct failure ignored = { 0 };
+	struct fuse_kept kept[KEPT_MOST + 1];
 	struct sqfs fs = *service->fs;
 	struct fuse_worker *worker;
 	struct fuse_server server = {
@@ -103,7 +131,7 @@ static int server_main(void *argument)
 		.gid = identity->gid,
 		.end = PTHREAD_MUTEX_INITIALIZER,
 		.recording = service->record,
-		.kept = service->kept,
+		.kept = kept,
 		.list = service->list,
 		.list_size = service->list_size,
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
@@ -120,17 +148,19 @@ static int server_main(void *argument)
 		_exit(1);
 	if (privileges_drop(&identity->caller, &ignored) < 0 || chdir("/") < 0)
 		_exit(1);
-	close_all_but(task->socket, fs.fd, service->output);
+	bool output = service->output >= 0;
+	move_descriptors(task->socket, fs.fd, service->output);
+	unsigned copies = take_kept(service->kept, kept, SERVER_OUTPUT + output);
 	fs.fd = SERVER_IMAGE;
 	fuse_log_open(&server.log, SERVER_IMAGE);
 	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
 	server.processors = count_processors();
 	/* All of this while the starter makes its namespace. */
-	bool output = service->output >= 0;
-	sandbox_drop_rights(SERVER_DESCRIPTORS + output, !output	 ? 0 :
-							 service->record ? READS_FILE_MOST :
-									   LEARN_FILE_MOST);
+	sandbox_drop_rights(SERVER_DESCRIPTORS + output + copies, !output ? 0 :
+								  service->record ?
+									    READS_FILE_MOST :
+									    LEARN_FILE_MOST);
 	begin_start(&server, output);
 	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS_MAX);
 	worker = server.cache && has_memory(service->cache_bytes) ? fuse_worker_new(&server) : NULL;

@@ -24,7 +24,7 @@ struct fuse_service {
 	int host_namespace; /* where it lives: /proc/<pid>/ns/mnt of the host, or FUSE_SERVER_* */
 	bool record; /* `output` is for its READs, when the mount ends (reads.h) */
 	int output; /* file for them, or for what it learns (learn.h); -1: none */
-	const uint32_t *kept; /* inodes that the start has elsewhere, and a 0 */
+	const struct fuse_kept *kept; /* KEPT_MOST at most, and one without a number */
 	const uint8_t *list; /* start list of the image (start_list.h), or NULL */
 	size_t list_size; /* bytes */
 };

@@ -1,5 +1,6 @@
 #include "fuse/prefetch.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -163,6 +164,22 @@ static void store(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
 		sqfs_block_spent(reader);
 }
 
+/* Whether there is a copy of the file, which is stored then; `buffer` has room for a block. */
+static bool store_copy(struct fuse_prefetch *prefetch, const struct sqfs_inode *inode,
+		       uint64_t begin, uint8_t *buffer)
+{
+	const struct fuse_server *server = prefetch->server;
+	uint64_t left = inode->size - begin;
+	size_t block = server->fs->super.block_size;
+	ssize_t n = buffer ? kept_read(server->kept, inode->number, buffer,
+				       left < block ? (size_t)left : block, begin) :
+			     -1;
+
+	if (n > 0)
+		put(prefetch, fuse_node_of(server, inode->ref), begin, buffer, (uint32_t)n);
+	return n > 0;
+}
+
 /* Finds the file of a block, unless it is the one of the last. False: there is no such file. */
 static bool find_inode(struct sqfs_reader *reader, uint32_t number, struct sqfs_inode *inode)
 {
@@ -176,16 +193,20 @@ static bool find_inode(struct sqfs_reader *reader, uint32_t number, struct sqfs_
 }
 
 static void have(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
-		 struct sqfs_inode *inode, struct prefetch_block *block)
+		 struct sqfs_inode *inode, struct prefetch_block *block, uint8_t *buffer)
 {
 	uint64_t begin = (uint64_t)block->index << prefetch->server->fs->super.block_log;
 
 	if (!find_inode(reader, block->file->number, inode) || begin >= inode->size)
 		return;
-	if (is_known(block))
+	bool copy = kept_find(prefetch->server->kept, inode->number)->number != 0;
+	if (!is_known(block)) {
+		/* Of a copy there is nothing to be done before. */
+		if (copy || sqfs_prefetch(reader, inode, begin) > 0)
+			put_aside(prefetch, block);
+	} else if (!copy || !store_copy(prefetch, inode, begin, buffer)) {
 		store(prefetch, reader, inode, begin);
-	else if (sqfs_prefetch(reader, inode, begin) > 0)
-		put_aside(prefetch, block);
+	}
 }
 
 static void lower_claim(struct fuse_prefetch *prefetch)
@@ -207,8 +228,10 @@ static void *prefetch_main(void *argument)
 
 	lower_claim(prefetch);
 	struct sqfs_reader *reader = sqfs_reader_share(server->fs, server->cache);
+	uint8_t *buffer = server->kept->number ? malloc(server->fs->super.block_size) : NULL;
 	while (reader && (block = take(prefetch)))
-		have(prefetch, reader, &inode, block);
+		have(prefetch, reader, &inode, block, buffer);
+	free(buffer);
 	if (reader)
 		sqfs_reader_free(reader);
 	atomic_fetch_sub(&prefetch->threads, 1);

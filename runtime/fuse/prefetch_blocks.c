@@ -56,14 +56,12 @@ static void note_block(struct fuse_prefetch *prefetch, struct prefetch_file *fil
 	*place = ++prefetch->count;
 }
 
-/* A start has it from elsewhere. */
-static bool is_kept(const struct fuse_prefetch *prefetch, uint32_t number)
+/* The server is not asked for it. */
+static bool is_bound(const struct fuse_prefetch *prefetch, uint32_t number)
 {
-	const uint32_t *kept = prefetch->server->kept;
+	const struct fuse_kept *kept = kept_find(prefetch->server->kept, number);
 
-	while (*kept && *kept != number)
-		kept++;
-	return *kept;
+	return kept->number && kept->file == KEPT_BOUND;
 }
 
 /* Walks the blocks of all runs, as many as may be had: counts them, or with `note` notes them. */
@@ -77,7 +75,7 @@ static size_t walk(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t 
 
 	start_list_open(&list, bytes, size);
 	while (start_list_next(&list, &run)) {
-		if (is_kept(prefetch, run.number))
+		if (is_bound(prefetch, run.number))
 			continue;
 		uint64_t index = run.first * START_LIST_PAGE >> log;
 		uint64_t last = ((run.first + run.pages) * START_LIST_PAGE - 1) >> log;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "fuse/kept.h"
 #include "fuse/readahead.h"
 #include "fuse/log.h"
 #include "fuse/learn.h"
@@ -62,7 +63,7 @@ struct fuse_server {
 	_Atomic uint32_t fragment; /* that was read last */
 	struct fuse_readahead helper;
 	struct fuse_log log;
-	const uint32_t *kept; /* inodes that the start has elsewhere, and a 0 */
+	const struct fuse_kept *kept; /* and one without a number */
 	const uint8_t *list; /* a start list (start_list.h), or NULL */
 	size_t list_size;
 	struct fuse_prefetch prefetch;

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "fuse/fuse_options.h"
+#include "fuse/kept.h"
 #include "kernel/identity.h"
 #include "kernel/policy.h"
 #include "share/share.h"
@@ -19,8 +20,7 @@ struct mounting {
 	struct share share;
 	int host_namespace; /* of mounts, open from before the private one was entered, or -1 */
 	int record; /* file that says in the end what was read (fuse/reads.h), or -1 */
-	/* Inodes of the image that are bound from the cache (start/keep.h), and a 0. */
-	uint32_t kept[FUSELAGE_MANIFEST_MAX_KEPT + 1];
+	struct fuse_kept kept[KEPT_MOST + 1]; /* (start/keep.h), and one without a number */
 	bool starts; /* an app is about to run: what its start reads is worth having */
 	bool learn; /* and is kept in `home` */
 	bool on_host; /* files are to be seen by others, or to stay: no namespace */

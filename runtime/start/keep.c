@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/owned.h"
 #include "bundle/bundle.h"
@@ -35,16 +36,37 @@ int keep_parse(struct keep *keep, const char *text, struct failure *failure)
 }
 
 /*
- * Whether the start is one that could use them: with a mount of its own namespace's, read-only. One
- * whose reads are recorded has to make all of them.
+ * Whether the start is one that could use them: with a read-only mount. One whose reads are recorded has
+ * to make all of them.
  */
 static bool is_possible(const struct start *start)
 {
 	const struct keep *keep = &start->keep;
 
 	return keep->bundle && keep->wanted && !start->identity.caller.setuid && *start->home &&
-	       start->identity.kind != NAMESPACE_NONE && start->mounting.record < 0 &&
-	       strcmp(start->mounting.type, "extract") != 0;
+	       start->mounting.record < 0 && strcmp(start->mounting.type, "extract") != 0;
+}
+
+/* Nothing is bound over a mount of the host's: its server reads the copy. */
+static bool is_served(const struct start *start)
+{
+	return start->identity.kind == NAMESPACE_NONE;
+}
+
+/* What an attempt to mount in another way has found. */
+static void forget(struct start *start)
+{
+	struct fuse_kept *kept = start->mounting.kept;
+
+	if (start->keep.cache >= 0)
+		close(start->keep.cache);
+	start->keep.cache = -1;
+	start->keep.calls = false;
+	start->keep.request.count = 0;
+	for (; kept->number; kept++)
+		if (kept->file != KEPT_BOUND)
+			close(kept->file);
+	memset(start->mounting.kept, 0, sizeof start->mounting.kept);
 }
 
 void keep_open(struct start *start)
@@ -52,8 +74,9 @@ void keep_open(struct start *start)
 	struct failure ignored = { 0 };
 	struct keep *keep = &start->keep;
 	const struct caller *caller = &start->identity.caller;
-	uint32_t *number = start->mounting.kept;
+	struct fuse_kept *found = start->mounting.kept;
 
+	forget(start);
 	if (!is_possible(start))
 		return;
 	const struct manifest *manifest = &keep->bundle->manifest;
@@ -62,10 +85,13 @@ void keep_open(struct start *start)
 		struct hot_file *file = &keep->files[keep->request.count];
 		if (!hot_file_find(file, &manifest->hot[i], keep->bundle->reader))
 			continue;
-		OWNED_FD kept = hot_file_open(file, keep->cache, caller->uid);
+		OWNED_FD kept = hot_file_open(file, keep->cache, caller->uid,
+					      is_served(start) ? O_RDONLY : O_PATH);
 		file->kept = kept >= 0;
 		if (file->kept)
-			*number++ = file->number;
+			*found++ = (struct fuse_kept){ file->number, is_served(start) ?
+									     steal_fd(&kept) :
+									     KEPT_BOUND };
 		/* What is there calls for a look at what is old, once a day that it is used. */
 		file->age = hot_file_age(file, keep->cache);
 		keep->calls |= file->age >= (file->kept ? DAY : 0) ||
@@ -85,6 +111,15 @@ void keep_begin(struct start *start)
 	keep->request.caller = &start->identity.caller;
 	keep->request.cache = keep->cache;
 	hot_files_make(&keep->request);
+}
+
+/* The copy in the place of the file, where the server does not read it. Returns 0, or -1. */
+static int put_in_place(const struct start *start, const struct hot_file *file, int cache, int root)
+{
+	if (is_served(start))
+		return file->kept ? 0 : -1;
+	OWNED_FD kept = hot_file_open(file, cache, start->identity.uid, O_PATH);
+	return kept < 0 ? -1 : mount_point_bind_file(kept, root, file->record->path);
 }
 
 /* The same directory, by a mount of this namespace: another one's cannot be bound. */
@@ -109,14 +144,13 @@ void keep_bind(struct start *start, const struct archive *archive)
 
 	if (checked < 0 || strcmp(start->mounting.strategy, "extract") == 0)
 		return;
-	OWNED_FD here = open_here(start);
+	OWNED_FD here = is_served(start) ? -1 : open_here(start);
 	OWNED_FD root = open(archive->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < keep->request.count; i++) {
 		const struct hot_file *file = &keep->files[i];
 		if (!start->mounting.share.joined)
 			hot_file_mark(file, checked);
-		OWNED_FD kept = hot_file_open(file, here, start->identity.uid);
-		int result = kept < 0 ? -1 : mount_point_bind_file(kept, root, file->record->path);
+		int result = put_in_place(start, file, here, root);
 		if (debug && *debug)
 			fprintf(stderr, "fuselage: %.200s is %skept\n", file->record->path,
 				result < 0 ? "not " : "");

@@ -1,6 +1,6 @@
 /*
  * Hot files of a bundle that outlive its mount (cache/hot_files.h): found in the caller's cache, and
- * bound over their places in the mount, so that a first start has no more to decompress than the
+ * bound over their places in the mount, or read by its server where that is the host's, so that a first start has no more to decompress than the
  * folder would have to read. Whatever keeps a start from it, it goes on without.
  */
 #ifndef KEEP_H
@@ -34,7 +34,7 @@ int keep_parse(struct keep *keep, const char *text, struct failure *failure);
 
 /*
  * While the host's namespaces are around, where owners are who they are: finds what is kept, and notes
- * its inodes for the server.
+ * it for the server. Once for each way to mount that is tried.
  */
 void keep_open(struct start *start);
 

@@ -323,7 +323,9 @@ static int try_host_by(struct start *start, const char *way, struct image_mount 
 	start->mounting.type = way;
 	start->procdir.chosen = true;
 	if (on_host_begin(start, refused) == 0) {
+		keep_open(start);
 		share(start);
+		keep_begin(start);
 		if (place(start, start->invocation.archives, images, 0, refused) == 0)
 			return 1;
 		on_host_undo(start);

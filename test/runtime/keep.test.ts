@@ -317,7 +317,7 @@ describe("FUSELAGE_KEEP", () => {
 });
 
 describe("starts that could not use it make none", () => {
-  const others = ways.filter(({ strategy }) => strategy === "fusermount" || strategy === "extract");
+  const others = ways.filter(({ strategy }) => strategy === "extract");
   for (const one of others)
     skipUnless("init", ...one.needs)(`${one.title}`, async () => {
       const home = homeFor(one);

@@ -470,6 +470,7 @@ static void serve(void)
 		.cache = sqfs_cache_new(&fs, 1 << 20, 3),
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.grown = true, /* no threads of its own */
+		.kept = &(const struct fuse_kept){ 0 },
 		.log = { .socket = log_file() },
 		.ready = ready,
 	};

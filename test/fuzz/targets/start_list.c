@@ -101,7 +101,7 @@ static void check_written(const struct start_run *runs, size_t count)
 
 static void check_blocks(const uint8_t *data, size_t size)
 {
-	static const uint32_t kept[] = { 3, 0 };
+	static const struct fuse_kept kept[] = { { 3, KEPT_BOUND }, { 0, 0 } };
 	static struct sqfs fs;
 	struct fuse_server server = { .fs = &fs, .kept = kept };
 	struct fuse_prefetch *prefetch = &server.prefetch;

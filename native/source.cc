@@ -19,20 +19,14 @@ namespace
 	throw Failure{ Failure::Kind::changed, 0, std::move(what), spec.path };
 }
 
-uint64_t size_on_disk(const FileSpec &spec)
-{
-	return spec.is_changed ? spec.disk_size : spec.size;
-}
-
 void check(const FileSpec &spec, const struct stat &now)
 {
 	if (!S_ISREG(now.st_mode))
 		changed(spec, "it was replaced by something that is not a regular file");
 	if (now.st_dev != spec.dev || now.st_ino != spec.ino)
 		changed(spec, "it was replaced by another file");
-	uint64_t size = size_on_disk(spec);
-	if (static_cast<uint64_t>(now.st_size) != size)
-		changed(spec, "its size went from " + std::to_string(size) + " to " +
+	if (static_cast<uint64_t>(now.st_size) != spec.file_size)
+		changed(spec, "its size went from " + std::to_string(spec.file_size) + " to " +
 				      std::to_string(now.st_size) + " bytes");
 	if (nanoseconds(now.st_mtim) != spec.mtime_ns)
 		changed(spec, "it was written to");
@@ -72,7 +66,7 @@ Source::Source(const FileSpec &spec) : spec_(spec)
 		struct stat now = status(spec, fd_);
 		check(spec, now);
 		sparse_ = !spec.is_changed &&
-			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.size;
+			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.file_size;
 	} catch (...) {
 		close(fd_);
 		throw;
@@ -96,7 +90,7 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 		return;
 	}
 	uint64_t end = offset + size;
-	uint64_t in_file = offset < spec_.disk_size ? std::min(spec_.disk_size, end) - offset : 0;
+	uint64_t in_file = offset < spec_.file_size ? std::min(spec_.file_size, end) - offset : 0;
 	read_file(offset, buffer, in_file);
 	memset(buffer + in_file, 0, size - in_file);
 	for (const FileSpec::Piece &piece : spec_.pieces) {
@@ -110,6 +104,7 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 
 void Source::read_file(uint64_t offset, uint8_t *buffer, size_t size) const
 {
+	offset += spec_.offset;
 	while (size > 0) {
 		ssize_t got = pread(fd_, buffer, size, static_cast<off_t>(offset));
 		if (got < 0 && errno == EINTR)
@@ -118,7 +113,7 @@ void Source::read_file(uint64_t offset, uint8_t *buffer, size_t size) const
 			throw Failure{ Failure::Kind::read, errno, "read", spec_.path };
 		if (got == 0)
 			changed(spec_, "it became shorter than its " +
-					       std::to_string(size_on_disk(spec_)) + " bytes");
+					       std::to_string(spec_.file_size) + " bytes");
 		buffer += got;
 		offset += static_cast<size_t>(got);
 		size -= static_cast<size_t>(got);
@@ -129,6 +124,7 @@ bool Source::is_hole(uint64_t offset, size_t size) const
 {
 	if (!sparse_)
 		return false;
+	offset += spec_.offset;
 	off_t data = lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
 	if (data < 0)
 		return errno == ENXIO; // No data from here to the end.

@@ -16,6 +16,8 @@ namespace native
 struct FileSpec {
 	std::string path; // bytes, NUL-free; unused when in_memory
 	uint64_t size = 0;
+	uint64_t offset = 0; // of the contents in the file
+	uint64_t file_size = 0;
 	uint64_t dev = 0;
 	uint64_t ino = 0;
 	int64_t mtime_ns = 0;
@@ -25,8 +27,7 @@ struct FileSpec {
 		uint64_t offset;
 		std::vector<uint8_t> bytes;
 	};
-	bool is_changed = false;
-	uint64_t disk_size = 0; // when is_changed; what neither the file nor a piece has is zero
+	bool is_changed = false; // what neither the file nor a piece has is zero
 	std::vector<Piece> pieces;
 	bool in_memory = false;
 	std::vector<uint8_t> memory;

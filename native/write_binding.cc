@@ -51,7 +51,7 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 		FileSpec &file = files[key.ToNumber().Uint32Value()];
 		auto change = changes.Get(key).As<Napi::Object>();
 		file.is_changed = true;
-		file.disk_size = number(change, "from");
+		file.file_size = number(change, "from");
 		auto pieces = change.Get("pieces").As<Napi::Array>();
 		for (uint32_t i = 0; i < pieces.Length(); i++) {
 			auto piece = pieces.Get(i).As<Napi::Object>();
@@ -97,6 +97,8 @@ WriteJob job_from(Napi::Object from)
 		const int64_t *row = identities.Data() + i * identity_row::columns;
 		file.path = bytes_of(paths.Get(i));
 		file.size = static_cast<uint64_t>(row[identity_row::size]);
+		file.offset = static_cast<uint64_t>(row[identity_row::offset]);
+		file.file_size = static_cast<uint64_t>(row[identity_row::file_size]);
 		file.dev = static_cast<uint64_t>(row[identity_row::dev]);
 		file.ino = static_cast<uint64_t>(row[identity_row::ino]);
 		file.mtime_ns = row[identity_row::mtime_ns];

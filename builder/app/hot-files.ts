@@ -71,10 +71,10 @@ async function digestOf(app: App, path: string, { contents }: FileNode) {
     return createHash("sha256").update(contents.bytes).digest("hex");
   }
   if (contents.from === "image") return app.kept?.find((file) => file.path === path)?.digest;
-  const known = contents.digest;
+  const known = contents.from === "disk" ? contents.digest : undefined;
   if (known === undefined) return hashed(contents);
   // That of changed contents is no digest of what is packed.
-  if (contents.change === undefined) return known;
+  if (contents.from !== "disk" || contents.change === undefined) return known;
   return learnedBy(import.meta.url).value(["sha256", known], () => hashed(contents));
 }
 

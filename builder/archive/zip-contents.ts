@@ -18,17 +18,19 @@ const SMALL = 1 << 16;
  */
 export async function* readContents(contents: Contents): AsyncGenerator<Uint8Array> {
   if (contents.from === "memory") yield contents.bytes;
-  else if (contents.from === "disk") yield* readFromDisk(contents);
+  else if (contents.from === "disk") yield* readFromDisk(contents, contents.change);
+  else if (contents.from === "region") yield* readFromDisk(contents);
   else throw new TypeError("contents of an image that is taken over are not read");
 }
 
 // Not through a link, and without waiting: a fifo may stand there by now.
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-type OnDisk = Contents & { from: "disk" };
+type OnDisk = Contents & { from: "disk" | "region" };
 
-async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
-  const { path, size, change } = contents;
+async function* readFromDisk(contents: OnDisk, change?: Change): AsyncGenerator<Uint8Array> {
+  const { path, size } = contents;
+  const start = offsetOf(contents);
   if (change !== undefined) {
     yield* changed(contents, change);
     return;
@@ -45,9 +47,11 @@ async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < size; ) {
       // A buffer for each chunk: who reads may keep it.
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - done));
-      const { bytesRead } = await handle.read(chunk, 0, chunk.length, done).catch((cause) => {
-        throw unreadable(path, cause);
-      });
+      const { bytesRead } = await handle
+        .read(chunk, 0, chunk.length, start + done)
+        .catch((cause) => {
+          throw unreadable(path, cause);
+        });
       if (bytesRead === 0) throw errors.fileChanged(displayPath(path), "it became shorter");
       yield chunk.subarray(0, bytesRead);
       done += bytesRead;
@@ -59,10 +63,7 @@ async function* readFromDisk(contents: OnDisk): AsyncGenerator<Uint8Array> {
 }
 
 /** Contents that differ from their file. */
-async function* changed(
-  { change: _, ...contents }: OnDisk,
-  { from, pieces }: Change,
-): AsyncGenerator<Uint8Array> {
+async function* changed(contents: OnDisk, { from, pieces }: Change): AsyncGenerator<Uint8Array> {
   let at = 0;
   for await (const read of readFromDisk({ ...contents, size: from })) {
     const part = read.subarray(0, contents.size - at);
@@ -89,12 +90,13 @@ function withPieces(part: Uint8Array, at: number, pieces: readonly Piece[]): Uin
 function readSmall(contents: OnDisk): Buffer {
   const { path, size } = contents;
   const bytes = Buffer.allocUnsafe(size);
+  const start = offsetOf(contents);
   let fd: number | undefined;
   try {
     fd = openSync(bytesOf(path), FLAGS);
     check(fstatSync(fd, { bigint: true }), contents);
     for (let done = 0; done < size; ) {
-      const bytesRead = readSync(fd, bytes, done, size - done, done);
+      const bytesRead = readSync(fd, bytes, done, size - done, start + done);
       if (bytesRead === 0) throw errors.fileChanged(displayPath(path), "it became shorter");
       done += bytesRead;
     }
@@ -113,10 +115,13 @@ function unreadable(path: string, cause: unknown): errors.BundleError {
   return errors.fileUnreadable(shown, cause);
 }
 
-function check(now: BigIntStats, { path, size, identity }: OnDisk): void {
-  const what = difference(now, size, identity);
-  if (what !== undefined) throw errors.fileChanged(displayPath(path), what);
+function check(now: BigIntStats, contents: OnDisk): void {
+  const fileSize = contents.from === "region" ? contents.fileSize : contents.size;
+  const what = difference(now, fileSize, contents.identity);
+  if (what !== undefined) throw errors.fileChanged(displayPath(contents.path), what);
 }
+
+const offsetOf = (contents: OnDisk) => (contents.from === "region" ? contents.offset : 0);
 
 /** How a file differs from what was scanned, or undefined. */
 function difference(now: BigIntStats, size: number, then: FileIdentity): string | undefined {

@@ -96,10 +96,13 @@ function sources(
     if (contents.from === "memory") {
       paths.push("");
       memory[i] = contents.bytes;
-    } else if (contents.from === "disk") {
+    } else if (contents.from !== "image") {
       const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
       paths.push(contents.path);
-      if (contents.change !== undefined) changes[i] = contents.change;
+      const isPart = contents.from === "region";
+      if (!isPart && contents.change !== undefined) changes[i] = contents.change;
+      identities[row + IDENTITY.offset] = BigInt(isPart ? contents.offset : 0);
+      identities[row + IDENTITY.fileSize] = BigInt(isPart ? contents.fileSize : contents.size);
       identities[row + IDENTITY.dev] = dev;
       identities[row + IDENTITY.ino] = ino;
       identities[row + IDENTITY.mtimeNs] = mtimeNs;

@@ -57,6 +57,19 @@ export type Contents =
       /** The file on disk stays as it is, and no changed copy of it is made. */
       readonly change?: Change;
     }
+  /** A part of a file on disk: a member of an archive is not copied out of it. */
+  | {
+      readonly from: "region";
+      /** Byte string. */
+      readonly path: string;
+      /** Bytes from the start of the file. */
+      readonly offset: number;
+      /** Bytes of the contents. */
+      readonly size: number;
+      /** Bytes of the file. */
+      readonly fileSize: number;
+      readonly identity: FileIdentity;
+    }
   | { readonly from: "memory"; readonly bytes: Uint8Array }
   /** They stay in an image that is taken over as it is, so nobody reads them. */
   | { readonly from: "image"; readonly size: number };

@@ -19,6 +19,9 @@ export function codecOf(head: Uint8Array): (typeof magics)[number]["name"] | und
   return magics.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte))?.name;
 }
 
+/** Bytes that are made at once. */
+const PIECE = 1 << 18;
+
 /**
  * @param head the first bytes of the file, which are read already
  * @param rest what follows them
@@ -52,7 +55,7 @@ export async function* decompressed(
 }
 
 async function* gunzipped(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const gunzip = createGunzip();
+  const gunzip = createGunzip({ chunkSize: PIECE });
   pipeline(source, gunzip, () => {}); // A failure of either reaches whoever reads.
   try {
     yield* gunzip;

@@ -38,6 +38,8 @@ export interface TarEntry {
   minor: number;
   /** Full names, of `SCHILY.xattr.`. */
   xattrs: { name: string; value: Uint8Array }[];
+  /** Where the contents stand in the stream, bytes from its start. */
+  offset: number;
   /** Stretches that are not a hole, in order; undefined: all of it. */
   ranges: readonly SparseRange[] | undefined;
   /** What is in them, one after the other. To be read before the next entry is asked for, or not at all. */
@@ -150,11 +152,11 @@ async function* entry(
     major: header.major,
     minor: header.minor,
     xattrs: xattrsOf(records),
+    offset: stream.position,
     ranges: sparse?.ranges,
     contents,
   };
-  while (left > 0) await take(PIECE);
-  await skip(stream, padding(stored));
+  await skip(stream, left + padding(stored));
 }
 
 function kindOf({ type }: TarHeader): TarEntry["kind"] {
@@ -169,11 +171,7 @@ function kindOf({ type }: TarHeader): TarEntry["kind"] {
 const padding = (size: number) => (BLOCK - (size % BLOCK)) % BLOCK;
 
 async function skip(stream: ByteStream, size: number): Promise<void> {
-  for (let left = size; left > 0; ) {
-    const part = await stream.some(left);
-    if (part === undefined) throw new TarProblem("it ends in the middle of a file");
-    left -= part.length;
-  }
+  if ((await stream.skip(size)) < size) throw new TarProblem("it ends in the middle of a file");
 }
 
 /** The contents of an entry that says something of the next one. */

@@ -665,6 +665,16 @@ export function kindUnknown(path: string): BundleError {
   });
 }
 
+/** What a layer of a container image may have wrong with it. */
+export function layer(
+  code: "E_LAYER_CORRUPT" | "E_LAYER_LIMIT" | "E_LAYER_UNSAFE",
+  path: string,
+  what: string,
+  details: Omit<ErrorDetails, "path"> = {},
+): BundleError {
+  return new BundleError(code, what, { ...details, path });
+}
+
 /** @param folder that the libc is in @param names that its dynamic linker could have */
 export function libcLoader(folder: string, names: readonly string[]): BundleError {
   return new BundleError("E_LIBC_LOADER", "the dynamic linker of this libc is not beside it", {
@@ -835,8 +845,26 @@ export function notClosed(path: string, shown: readonly string[]): BundleError {
   return new BundleError("E_NOT_CLOSED", message, { path });
 }
 
+/** @param type media type or artifact type of what is there */
+export function ociArtifact(path: string, type: string): BundleError {
+  return new BundleError("E_OCI_ARTIFACT", "is no container image", {
+    path,
+    expected: "a manifest with the config and the layers of an image",
+    actual: type,
+  });
+}
+
 export function ociDigest(path: string, expected: string, actual: string): BundleError {
   return new BundleError("E_OCI_DIGEST", "is not what its digest says", { path, expected, actual });
+}
+
+/** @param what of the indexes, as a predicate */
+export function ociIndex(
+  path: string,
+  what: string,
+  details: Omit<ErrorDetails, "path"> = {},
+): BundleError {
+  return new BundleError("E_OCI_INDEX", what, { ...details, path });
 }
 
 /** @param what is wrong with a layout, archive, manifest or config, as a predicate */

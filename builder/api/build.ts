@@ -27,6 +27,7 @@ import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { formatKept } from "../manifest/kept-file.ts";
 import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
+import { namesImage, parseReference, pathOf } from "../oci/reference.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
 import type { ImageFacts } from "../squashfs/squashfs-options.ts";
@@ -97,10 +98,15 @@ export interface Explanation {
 export async function build(given: BuildOptions): Promise<BuildResult> {
   const resolved = resolveBuildOptions(given);
   const output = await resolveOutput(resolved.output);
-  await refuseInside(output, resolved.output, resolved.input);
+  await refuseInside(output, resolved.output, packedPath(resolved.input));
   return withPrepared(resolved, given, ({ take, ...prepared }) =>
     write(prepared, output, take ?? packing(prepared)),
   );
+}
+
+/** The folder or file that the name of an input leads to; of none it is the name. */
+function packedPath(input: string): string {
+  return (namesImage(input) ? pathOf(parseReference(input)) : undefined) ?? input;
 }
 
 interface Prepared {
@@ -156,10 +162,20 @@ async function ownScripts(input: string): Promise<string[]> {
   return startScripts(text);
 }
 
+/** What files keep where nobody has said it. */
+function withKept({ keeps }: App, options: ResolvedBuildOptions): ResolvedBuildOptions {
+  const { owner, keepOwners, keepMtimes } = options;
+  return {
+    ...options,
+    keepOwners: keepOwners ?? (owner === undefined && keeps?.owners),
+    keepMtimes: keepMtimes ?? keeps?.mtimes,
+  };
+}
+
 type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
 
 function packing({ app, start, options }: Prepared): WriteImage {
-  const image = { ...imageOptions(options), first: start.first };
+  const image = { ...imageOptions(withKept(app, options)), first: start.first };
   return (fd, offset) => {
     const { files, contentBytes } = sizes(app.tree);
     const size = `${(contentBytes / (1 << 20)).toFixed(1)} MiB`;

@@ -226,7 +226,8 @@ async function send(
 
 /** Docker's archives name repositories too. */
 function tagsOf(reference: ImageReference, { tags = [] }: ExportOptions, name: string): string[] {
-  const own = reference.tag === undefined ? [] : [reference.tag];
+  const tag = reference.transport === "tar" ? undefined : reference.tag;
+  const own = tag === undefined ? [] : [tag];
   const all = [...new Set([...own, ...tags])];
   const named = all.length > 0 ? all : ["latest"];
   if (reference.transport !== "docker-archive") return named;

@@ -8,6 +8,7 @@ import type { LibcRecord } from "../libraries/libc/libc-record.ts";
 import type { FolderMap } from "../manifest/folder-map.ts";
 import type { ImageConfig } from "../manifest/image-config.ts";
 import type { KeptFile } from "../manifest/kept-file.ts";
+import type { ImageReference } from "../oci/reference.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Warning } from "../warnings.ts";
@@ -19,6 +20,8 @@ export interface DetectInput {
   /** The path as the user wrote it, for messages. */
   readonly shown: string;
   readonly isDirectory: boolean;
+  /** The container image that the input names; there is no folder or file then that is packed. */
+  readonly image?: ImageReference | undefined;
   /** `--entry`: path below the folder. */
   readonly entry: string | undefined;
   /** Name of the bundle. */
@@ -91,6 +94,8 @@ export interface App {
   openssl?: string | undefined;
   /** Files that every start reads much of: paths of the tree, byte strings. */
   hot?: readonly string[];
+  /** Owners and times are those of the tree, where the options do not say otherwise. */
+  keeps?: { owners: boolean; mtimes: boolean };
   /** There when the tree is the root directory of the app, as that of a container image is. */
   image?: ImageConfig | undefined;
   /** What is recorded of such files; of an image that is taken over, what was. */

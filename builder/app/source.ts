@@ -2,11 +2,13 @@
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
+import type { KindChoice } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { isLink } from "../host/paths.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { addFile } from "../input/add-input.ts";
 import { type FolderMap, parsedMaps } from "../manifest/folder-map.ts";
+import { type ImageReference, namesImage, parseReference } from "../oci/reference.ts";
 import { kindOf } from "../output/atomic.ts";
 import { editTree, type TreeEdits } from "../tree/edits.ts";
 import { byteString } from "../tree/path.ts";
@@ -19,6 +21,7 @@ const HEAD_BYTES = 4096;
 /** What of the options decides how an input is read. */
 export interface SourceOptions extends TreeEdits {
   input: string;
+  kind?: KindChoice | undefined;
   name: string;
   entry?: string | undefined;
   /** Checked. */
@@ -31,10 +34,11 @@ export interface SourceOptions extends TreeEdits {
 /**
  * Looks at the input.
  *
- * @throws E_INPUT_MISSING, E_INPUT_NOT_DIRECTORY (neither folder nor file), E_FILE_UNREADABLE,
+ * @throws E_OCI_REFERENCE, E_INPUT_MISSING, E_INPUT_NOT_DIRECTORY (neither folder nor file), E_FILE_UNREADABLE,
  *   E_OPTION_CONFLICT (an entry of a file)
  */
 export async function openSource(options: SourceOptions): Promise<DetectInput> {
+  if (namesImage(options.input)) return imageSource(options, parseReference(options.input));
   const stats = await stat(options.input).catch((cause: unknown) => {
     const code = errors.errnoCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") {
@@ -45,12 +49,27 @@ export async function openSource(options: SourceOptions): Promise<DetectInput> {
   if (!stats.isDirectory() && !stats.isFile()) {
     throw errors.inputNotDirectory(options.input, `a ${kindOf(stats)}`);
   }
-  if (stats.isFile() && options.entry !== undefined) {
+  if (stats.isFile() && options.entry !== undefined && options.kind !== "image") {
     throw errors.optionConflict(
       (name) => `${name("entry")} is for folders, and a file is its own entry`,
     );
   }
   return new Source(options, stats.isDirectory());
+}
+
+/** An image is opened by its own kind, which alone knows what it is made of. */
+function imageSource(options: SourceOptions, image: ImageReference): DetectInput {
+  return {
+    path: image.transport === "docker" ? "" : path.resolve(image.path),
+    shown: options.input,
+    isDirectory: false,
+    image,
+    entry: options.entry,
+    name: options.name,
+    maps: [],
+    head: async () => undefined,
+    tree: () => Promise.reject(errors.internal(new Error("an image is not scanned"))),
+  };
 }
 
 class Source implements DetectInput {

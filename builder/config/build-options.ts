@@ -5,6 +5,7 @@ import * as errors from "../errors.ts";
 import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
+import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
@@ -240,6 +241,7 @@ const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
 
 /** The folder's own name, also for "." and ".."; a script's without its ending. */
 function defaultName(input: string): string {
+  if (namesImage(input)) return usableName(nameOf(parseReference(input)));
   const name = path.basename(path.resolve(input));
   const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
   return usableName(name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, ""), name);

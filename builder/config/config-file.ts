@@ -10,6 +10,13 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import * as errors from "../errors.ts";
 import { configKeys } from "../generated/spec.ts";
+import {
+  type ImageReference,
+  namesImage,
+  parseReference,
+  pathOf,
+  shownReference,
+} from "../oci/reference.ts";
 import type { BuildOptions } from "./build-options.ts";
 import { nearest } from "./nearest-name.ts";
 import { checkOption } from "./validate.ts";
@@ -216,6 +223,15 @@ function kindOfValue(value: unknown): string {
   return Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
 }
 
+/** The same image, by the path of its folder or file from `dir`. */
+function below(dir: string, name: string): string {
+  const reference = parseReference(name);
+  const place = pathOf(reference);
+  return place === undefined
+    ? name
+    : shownReference({ ...reference, path: path.resolve(dir, place) } as ImageReference);
+}
+
 /** Paths of a configuration file are relative to it, wherever the build is started. */
 function withPaths(options: Record<string, unknown>, dir: string): Record<string, unknown> {
   const result = { ...options };
@@ -223,8 +239,9 @@ function withPaths(options: Record<string, unknown>, dir: string): Record<string
     const absolute = (text: string) =>
       when === "slash" && !text.includes("/") ? text : path.resolve(dir, text);
     const value = options[key];
-    if (typeof value === "string") result[key] = absolute(value);
-    else if (Array.isArray(value)) result[key] = value.map(absolute);
+    if (typeof value === "string") {
+      result[key] = key === "input" && namesImage(value) ? below(dir, value) : absolute(value);
+    } else if (Array.isArray(value)) result[key] = value.map(absolute);
   }
   return result;
 }

@@ -1,6 +1,6 @@
 /** The files of an image layout by their names, in a folder or in a tar archive. */
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import type { Region } from "./store.ts";
@@ -28,8 +28,17 @@ export class FolderFiles implements Files {
   }
 }
 
+/** Whether a path leads to a folder. @throws E_INPUT_MISSING, E_FILE_UNREADABLE */
+export async function isFolder(folder: string): Promise<boolean> {
+  const stats = await stat(folder).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(folder, cause, false);
+    throw errors.fileUnreadable(folder, cause);
+  });
+  return stats.isDirectory();
+}
+
 /** Bytes of a regular file; undefined: there is none. Nothing waits for a fifo. */
-async function sizeOf(file: string): Promise<number | undefined> {
+export async function sizeOf(file: string): Promise<number | undefined> {
   const handle = await opened(file);
   if (handle === undefined) return undefined;
   try {

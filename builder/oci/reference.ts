@@ -19,15 +19,22 @@ export interface RegistryReference {
 }
 
 /** An image in a folder or file. */
-export interface FileReference {
-  readonly transport: "oci" | "oci-archive" | "docker-archive" | "tar";
-  /** Folder for `oci`, else a file; "-" is standard input, for `tar` alone. */
+interface FileReference {
+  readonly transport: "oci" | "oci-archive" | "docker-archive";
+  /** Folder for `oci`, else a file. */
   readonly path: string;
   /** Undefined: the only image that is there. */
   readonly tag?: string;
 }
 
-export type ImageReference = RegistryReference | FileReference;
+/** A tar archive that is a root file system, and nothing says more of it. */
+interface RootReference {
+  readonly transport: "tar";
+  /** "-" is standard input. */
+  readonly path: string;
+}
+
+export type ImageReference = RegistryReference | FileReference | RootReference;
 
 const forms = {
   oci: "oci:DIR or oci:DIR:TAG",
@@ -139,17 +146,24 @@ export function shownName({ host, repository, tag, digest }: RegistryReference):
 /** As `parseReference` takes it. */
 export function shownReference(reference: ImageReference): string {
   if (reference.transport === "docker") return `docker://${shownName(reference)}`;
+  if (reference.transport === "tar") {
+    return reference.path === "-" ? "-" : `tar:${reference.path}`;
+  }
   const { transport, path, tag } = reference;
-  if (path === "-") return path;
   return tag === undefined ? `${transport}:${path}` : `${transport}:${path}:${tag}`;
+}
+
+/** The folder or file that is read; undefined where it is a registry or standard input. */
+export function pathOf(reference: ImageReference): string | undefined {
+  return reference.transport === "docker" || reference.path === "-" ? undefined : reference.path;
 }
 
 /** What a bundle is called when nobody says it: the last word of a repository or path. */
 export function nameOf(reference: ImageReference): string {
   if (reference.transport === "docker") return lastPart(reference.repository);
-  const named = reference.tag === undefined ? undefined : parseRegistryName(reference.tag);
-  if (reference.transport === "docker-archive" && named !== undefined) {
-    return lastPart(named.repository);
+  if (reference.transport === "docker-archive" && reference.tag !== undefined) {
+    const named = parseRegistryName(reference.tag);
+    if (named !== undefined) return lastPart(named.repository);
   }
   return lastPart(reference.path.replace(/\/+$/, "")).replace(/(?<=.)\.(tar|tgz|oci)(\.\w+)?$/, "");
 }

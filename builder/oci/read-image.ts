@@ -1,0 +1,125 @@
+/** An image, or a tar archive that is a whole root, → a tree. */
+import { createReadStream } from "node:fs";
+import { realpath } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import type { Architecture } from "../host/paths.ts";
+import { byteString } from "../tree/path.ts";
+import { Tree } from "../tree/tree.ts";
+import { type AppConfig, parseConfig, plainConfig } from "./config.ts";
+import { bytesOfRegion, sizeOf } from "./files.ts";
+import { openImage } from "./image.ts";
+import { readLayer } from "./layer.ts";
+import { LayerLimits } from "./layer-limits.ts";
+import { applyLayer } from "./merge.ts";
+import { openBlobs } from "./open.ts";
+import { type ImageReference, shownName } from "./reference.ts";
+import type { RegistryOptions } from "./registry/source.ts";
+import type { Region } from "./store.ts";
+
+export interface ReadImageOptions {
+  arch: Architecture;
+  /** Whether devices and fifos are taken. */
+  devices: boolean;
+  /** Private folder, for what has to be on the disk until the tree is written. */
+  readonly workspace: string;
+  /** How a registry is asked. */
+  registry: RegistryOptions;
+  /** Says what begins. */
+  step(what: string): void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ReadImage {
+  tree: Tree;
+  config: AppConfig;
+  /** For the record SOURCE. */
+  source?: string;
+  /** One line each, for people. */
+  explain: readonly string[];
+  /** Devices and fifos that were not taken: paths, byte strings. */
+  leftOut: readonly string[];
+}
+
+/**
+ * Reads all layers and checks every digest.
+ *
+ * @throws E_INPUT_MISSING, E_FILE_*, E_OCI_*, E_LAYER_*, E_OUTPUT_* for the workspace
+ */
+export function readImage(
+  reference: ImageReference,
+  options: ReadImageOptions,
+): Promise<ReadImage> {
+  return reference.transport === "tar"
+    ? readRoot(reference.path, options)
+    : readLayers(reference, options);
+}
+
+/** New names in the workspace, which is made when there is one to be written. */
+function namer(options: ReadImageOptions): () => string {
+  let count = 0;
+  return () => path.join(options.workspace, `image-${count++}`);
+}
+
+async function readLayers(
+  reference: Exclude<ImageReference, { transport: "tar" }>,
+  options: ReadImageOptions,
+): Promise<ReadImage> {
+  const { arch, devices, step, signal } = options;
+  const newFile = namer(options);
+  const source = await openBlobs(reference, newFile, options.registry);
+  try {
+    const { manifest, config, layers } = await openImage(source, arch);
+    const tree = new Tree();
+    const leftOut: string[] = [];
+    const limits = new LayerLimits();
+    const explain = [`manifest: ${manifest.digest}`];
+    const regions = layers.map((layer) => source.file(layer));
+    // The first that fails is told when it is its turn.
+    for (const region of regions) region.catch(() => {});
+    for (const [i, layer] of layers.entries()) {
+      const shown = `${source.shown}: layer ${layer.digest}`;
+      step(`layer ${i + 1} of ${layers.length}, ${(layer.size / (1 << 20)).toFixed(1)} MiB`);
+      const region = (await regions[i]) as Region;
+      const input = {
+        shown,
+        chunks: bytesOfRegion(region),
+        // What was fetched has no name, or one of the cache's, which may go any time.
+        region: reference.transport === "docker" ? undefined : region,
+        blob: layer,
+        diffId: layer.diffId,
+      };
+      const entries = await readLayer(input, { limits, newFile, signal });
+      applyLayer(tree, entries, { shown, devices, leftOut });
+      explain.push(`layer: ${layer.digest} (${layer.size} bytes, ${entries.length} entries)`);
+    }
+    const place =
+      reference.transport === "docker"
+        ? shownName({ ...reference, digest: manifest.digest }).replace(/^/, "docker://")
+        : `${reference.transport}:${path.basename(reference.path)}@${manifest.digest}`;
+    return { tree, config: parseConfig(config), source: byteString(place), explain, leftOut };
+  } finally {
+    await source.close();
+  }
+}
+
+async function readRoot(file: string, options: ReadImageOptions): Promise<ReadImage> {
+  const { devices, signal } = options;
+  const newFile = namer(options);
+  const limits = new LayerLimits();
+  const leftOut: string[] = [];
+  const tree = new Tree();
+  const shown = file === "-" ? "standard input" : file;
+  const input = file === "-" ? { chunks: process.stdin } : await ofFile(file);
+  const entries = await readLayer({ shown, ...input }, { limits, newFile, signal });
+  applyLayer(tree, entries, { shown, devices, leftOut, isWhole: true });
+  if (tree.root.entries.size === 0) throw errors.inputEmpty(shown);
+  return { tree, config: plainConfig(), explain: [], leftOut };
+}
+
+async function ofFile(file: string) {
+  const size = await sizeOf(file);
+  if (size === undefined) throw errors.inputMissing(file, undefined, false);
+  const region = { path: await realpath(file), offset: 0, size };
+  return { chunks: createReadStream(region.path, { highWaterMark: 1 << 20 }), region };
+}

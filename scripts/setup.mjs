@@ -63,6 +63,8 @@ const testTools = {
   file: "file",
   "qemu-aarch64-static": "qemu-user-static",
   gdb: "gdb",
+  perf: "linux-perf",
+  valgrind: "valgrind",
   setcap: "libcap2-bin",
   busybox: "busybox-static",
   "x86_64-linux-musl-gcc": "musl-dev",

@@ -39,6 +39,14 @@ static struct start read_stack(const word *stack)
 	return start;
 }
 
+/* `missing` stands before the name of one that is not there. */
+static _Noreturn void give_up_opening(const char *missing, const char *name, int error)
+{
+	if (error == NO_FILE || error == NO_FOLDER)
+		give_up(E_LOADER_MISSING, missing, name, 0);
+	give_up(E_LOADER_REFUSED, "", name, error);
+}
+
 /*
  * The host's dynamic linker, open, or -1 for the packed one. musl has no versions to compare: there the
  * packed one is always right.
@@ -56,7 +64,7 @@ static int choose_host(const struct start *start)
 	int fd = open_file(name);
 	if (forced == 'h') {
 		if (fd < 0)
-			give_up(E_LOADER_MISSING, "the host has no ", name);
+			give_up_opening("the host has no ", name, -fd);
 		return fd;
 	}
 	if (fd >= 0 && !host_libc_defines(fd, name, own_text(own_loader.versions))) {
@@ -116,7 +124,7 @@ static void put_libraries(char *at, const char *end, const struct start *start,
 	bool by_origin = divides(place->root);
 
 	if (by_origin && own_loader.libc == OWN_LOADER_MUSL)
-		give_up(E_LOADER_PLACE, "musl divides its search path at colons: ", place->root);
+		give_up(E_LOADER_PLACE, "musl divides its search path at colons: ", place->root, 0);
 	at = text_put(at, end, "LD_LIBRARY_PATH=");
 	for (const char *folders = own_text(own_loader.libraries); *folders;) {
 		at = text_put(at, end, by_origin ? "$ORIGIN" : place->root);
@@ -154,11 +162,11 @@ static int open_loader(const struct start *start, const struct place *place, str
 		return fd;
 	}
 	if (!place->known)
-		give_up(E_LOADER_PLACE, "cannot tell where the program is: ", start->name);
+		give_up(E_LOADER_PLACE, "cannot tell where the program is: ", start->name, 0);
 	put_folder(choice->path, end, place, own_loader.loader);
 	fd = open_file(choice->path);
 	if (fd < 0)
-		give_up(E_LOADER_MISSING, "", choice->path);
+		give_up_opening("", choice->path, -fd);
 	return fd;
 }
 
@@ -172,11 +180,14 @@ void __attribute__((used)) loader_main(const word *stack)
 
 	/* Its dynamic linker would take no search path, and nobody vouches for the one that is packed. */
 	if (start.set_id)
-		give_up(E_LOADER_SET_ID, "", start.name);
+		give_up(E_LOADER_SET_ID, "", start.name, 0);
 	find_place(&place, start.name);
 	int fd = open_loader(&start, &place, &choice);
-	if (!map_loader(fd, start.page, &choice.loader))
-		give_up(E_LOADER_MALFORMED, "", choice.path);
+	int error = map_loader(fd, start.page, &choice.loader);
+	if (error == NOT_EXECUTABLE)
+		give_up(E_LOADER_MALFORMED, "", choice.path, 0);
+	if (error)
+		give_up(E_LOADER_REFUSED, "", choice.path, error);
 	close_file(fd);
 
 	if (choice.packed) {

@@ -77,8 +77,11 @@ struct mapped {
 	word entry;
 };
 
-/* Maps a dynamic linker as the kernel does. Returns false when it is damaged or for another machine. */
-bool map_loader(int fd, word page, struct mapped *mapped);
+/*
+ * Maps a dynamic linker as the kernel does. Returns 0 or the number of an error: NOT_EXECUTABLE when it is
+ * damaged or for another machine, else the kernel's.
+ */
+int map_loader(int fd, word page, struct mapped *mapped);
 
 /* What a start with this dynamic linker needs. */
 struct choice {
@@ -119,7 +122,9 @@ struct undo {
  */
 void hook_in(struct undo *undo, word *aux_entry);
 
-_Noreturn void give_up(enum own_loader_failure failure, const char *what, const char *path);
+/* `error` is the kernel's number for it, or 0: then there is nothing to add. */
+_Noreturn void give_up(enum own_loader_failure failure, const char *what, const char *path,
+		       int error);
 
 _Static_assert(offsetof(struct own_loader, start) == 16, "what loader_entry.S fills in");
 _Static_assert(offsetof(struct own_loader, address) == 32, "what it leaves to the builder");

@@ -43,24 +43,29 @@ static word protection(uint32_t flags)
 	       (flags & PF_X ? PROT_EXEC_ : 0);
 }
 
+static int error_of(word result)
+{
+	return failed(result) ? (int)-result : 0;
+}
+
 /* Zeros behind what the file has of a segment, if it has any: the rest of a page, and pages. */
-static bool map_zeros(word base, const Elf64_Phdr *p, word page)
+static int map_zeros(word base, const Elf64_Phdr *p, word page)
 {
 	word file_end = base + p->p_vaddr + p->p_filesz;
 	word end = base + p->p_vaddr + p->p_memsz;
 	word whole = (p->p_filesz ? file_end + page - 1 : file_end) & -page;
 
 	if (end == file_end || !(p->p_flags & PF_W))
-		return true;
+		return 0;
 	for (char *byte = (char *)file_end; byte < (char *)whole; byte++)
 		*byte = 0;
 	if (end <= whole)
-		return true;
+		return 0;
 	word flags = MAP_PRIVATE_ | MAP_FIXED_ | MAP_ANONYMOUS_;
-	return !failed(map(whole, end - whole, protection(p->p_flags), flags, -1, 0));
+	return error_of(map(whole, end - whole, protection(p->p_flags), flags, -1, 0));
 }
 
-bool map_loader(int fd, word page, struct mapped *mapped)
+int map_loader(int fd, word page, struct mapped *mapped)
 {
 	struct elf_head head;
 	struct span span;
@@ -69,7 +74,7 @@ bool map_loader(int fd, word page, struct mapped *mapped)
 	word base = 0;
 
 	if (!program || !find_span(fd, &head, program, page, &span))
-		return false;
+		return NOT_EXECUTABLE;
 	for (int i = 0; i < head.header.e_phnum; i++) {
 		const Elf64_Phdr *p = &program[i];
 		if (p->p_type != PT_LOAD)
@@ -86,15 +91,16 @@ bool map_loader(int fd, word page, struct mapped *mapped)
 			word at = map(address, size, protection(p->p_flags), flags, fd,
 				      p->p_offset - skip);
 			if (failed(at))
-				return false;
+				return error_of(at);
 			if (first)
 				base = at - span.low;
 			first = false;
 		}
-		if (!map_zeros(base, p, page))
-			return false;
+		int error = map_zeros(base, p, page);
+		if (error)
+			return error;
 	}
 	mapped->base = base;
 	mapped->entry = base + head.header.e_entry;
-	return true;
+	return 0;
 }

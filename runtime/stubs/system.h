@@ -13,6 +13,21 @@
 #define AT_WORKING_FOLDER ((word)-100)
 #define READ_ONLY_CLOEXEC 02000000
 
+/* Numbers of errors, as every machine of Linux has them. */
+enum {
+	NO_PERMISSION = 1, /* EPERM */
+	NO_FILE = 2, /* ENOENT */
+	INPUT_OUTPUT = 5, /* EIO */
+	NOT_EXECUTABLE = 8, /* ENOEXEC */
+	TRY_AGAIN = 11, /* EAGAIN */
+	NO_MEMORY = 12, /* ENOMEM */
+	NO_ACCESS = 13, /* EACCES */
+	NO_FOLDER = 20, /* ENOTDIR */
+	TABLE_FULL = 23, /* ENFILE */
+	TOO_MANY_FILES = 24, /* EMFILE */
+	NAME_TOO_LONG = 36, /* ENAMETOOLONG */
+};
+
 enum {
 	MAP_PRIVATE_ = 2,
 	MAP_FIXED_ = 16,
@@ -29,7 +44,7 @@ static inline bool failed(word result)
 	return result > (word)-4096;
 }
 
-/* A descriptor, or a negative number. */
+/* A descriptor, or the number of an error, negated. */
 static inline int open_file(const char *path)
 {
 	return (int)kernel(CALL_OPENAT, AT_WORKING_FOLDER, (word)path, READ_ONLY_CLOEXEC, 0, 0, 0);

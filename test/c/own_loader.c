@@ -48,7 +48,7 @@ static void ask(const char *folder, const unsigned char *bytes, size_t size)
 	if (child == 0) {
 		struct mapped loader;
 		int found = host_libc_defines(fd, file, "GLIBC_2.2.5:GLIBC_2.2.6") ? DEFINED : 0;
-		if (map_loader(fd, 4096, &loader))
+		if (map_loader(fd, 4096, &loader) == 0)
 			found |= MAPPED;
 		_exit(found);
 	}

@@ -122,7 +122,10 @@ describe("the environment", () => {
 });
 
 describe("a start", () => {
-  const ways = ["descriptor", "no-arguments", "empty", "many", "small-stack", "full"];
+  const ways = [
+    ...["descriptor", "no-arguments", "argc-0", "empty", "many", "huge", "long"],
+    ...["small-stack", "tiny-stack", "full", "closed"],
+  ];
   for (const way of ways) {
     skipUnless("gcc")(`is as every other: ${way}`, async () => {
       const { status, stdout, stderr } = await run(oddly, [way, probe], { env: hostile });
@@ -132,6 +135,8 @@ describe("a start", () => {
       const seen = answersOf(stdout);
       expect(seen).toMatchObject({ exe: probe, vector: "yes" });
       if (way === "many") expect(seen["arguments"]).toBe("7000");
+      if (way === "argc-0") expect(seen).toMatchObject({ arguments: "0", name: "(none)" });
+      if (way === "huge") expect(seen["main"]).toMatch(/^200000 /);
       expect(seen["child"]).toBe(seen["main"]);
     });
   }

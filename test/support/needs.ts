@@ -11,6 +11,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   rmdirSync,
   statSync,
 } from "node:fs";
@@ -137,6 +138,17 @@ const probes = {
   qemu: () => tool("qemu-aarch64-static"),
   qemuRiscv: () => tool("qemu-riscv64-static"),
   gdb: () => tool("gdb"),
+  valgrind: () => tool("valgrind"),
+  perf: () => {
+    const options = ["record", "-q", "-e", "cpu-clock:u", "-o", "/dev/null", "true"];
+    const { status, stderr } = spawnSync("perf", options, { encoding: "utf8" });
+    return tool("perf") ?? (status === 0 ? undefined : `perf may not look: ${stderr?.trim()}`);
+  },
+  // Else another program takes it, or it goes where others' are.
+  coreFiles: () => {
+    const pattern = readFileSync("/proc/sys/kernel/core_pattern", "utf8").trim();
+    return /^[|/]/.test(pattern) ? `core files go to ${pattern}` : undefined;
+  },
   setcap: () => tool("setcap"),
   busybox: () => tool("busybox"),
   musl: () => tool("x86_64-linux-musl-gcc"),

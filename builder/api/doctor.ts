@@ -15,6 +15,9 @@ import { pack } from "./pack.ts";
 
 export type { Finding };
 
+/** More than a runtime takes or prints on the slowest machine: what runs as another user, that one can hold up. */
+const PATIENCE = { milliseconds: 60_000, bytes: 1 << 20 };
+
 /** What the runtime prints; it exits with 125 when no strategy works, and has said so by then. */
 async function ask(
   runtime: string,
@@ -24,12 +27,15 @@ async function ask(
   const args = ["--doctor=json", `--static=image:${image}`];
   // A home of root's is none of the user's, and what else root's environment holds is not for others to read.
   const env = { PATH: process.env.PATH, HOME: "/nonexistent" };
-  const other = identity && { identity, env, cwd: "/" };
-  try {
-    return await runCommand(runtime, args, { outlives: identity === undefined, ...other });
-  } catch (cause) {
+  const other = identity && { identity, env, cwd: "/", patience: PATIENCE };
+  const answer = await runCommand(runtime, args, {
+    outlives: identity === undefined,
+    ...other,
+  }).catch((cause: unknown) => {
     throw errors.fileUnreadable(runtime, cause);
-  }
+  });
+  if (answer.overdue) throw errors.doctor(runtime, "another process of this user holds it up");
+  return answer;
 }
 
 async function withSmallImage<Result>(use: (image: string) => Promise<Result>): Promise<Result> {
@@ -106,13 +112,15 @@ export async function doctorAs(user: Identity | undefined, file?: string): Promi
 async function copyArchive(file: string, to: string): Promise<void> {
   const source = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!(await source.stat()).isFile()) throw errors.doctor(file, "it is no file");
+    const stats = await source.stat();
+    if (!stats.isFile()) throw errors.doctor(file, "it is no file");
     const head = Buffer.alloc(4);
     await source.read(head, 0, head.length, 0);
     if (!hasElfMagic(head) && head.toString("latin1") !== squashfsFormat.magic) {
       throw errors.doctor(file, "neither squashfs nor ELF");
     }
-    const options = { autoClose: false, start: 0 };
+    // No more than there was: whoever writes to it could go on for ever.
+    const options = { autoClose: false, start: 0, end: stats.size - 1 };
     await pipeline(
       source.createReadStream(options),
       createWriteStream(to, { flags: "wx", mode: 0o400 }),

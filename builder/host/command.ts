@@ -1,5 +1,6 @@
 /** Programs that a build starts: tools of the host, our own runtime, the Node that is packed. */
 import { spawn, spawnSync } from "node:child_process";
+import type { Readable } from "node:stream";
 import { errnoCode } from "../errors.ts";
 
 export interface CommandResult {
@@ -7,6 +8,8 @@ export interface CommandResult {
   status: number | null;
   /** What ended it, when it did not end by itself. */
   signal: NodeJS.Signals | null;
+  /** Whether it went beyond the `patience`. */
+  overdue: boolean;
   stdout: string;
   stderr: string;
   /** What was written to descriptor 3. */
@@ -24,6 +27,11 @@ export interface CommandOptions {
   stdout?: "pipe" | "ignore";
   /** Milliseconds, then it gets SIGKILL. Default: as long as it takes. */
   timeout?: number;
+  /**
+   * What is borne of a program that others have power over: they can stop it, hand its pipes on to a process that
+   * stays, and write into them without end. Beyond that it gets SIGKILL, and nobody is waited for. Default: all.
+   */
+  patience?: { milliseconds: number; bytes: number };
   /**
    * Whom it runs as, without other groups; root's to say. In a session of its own: who can trace it must not
    * get at the caller's terminal by it.
@@ -62,7 +70,7 @@ export function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const { input, cwd, env, statusPipe = false, stdout = "pipe" } = options;
-  const { timeout, signal, identity, outlives = false } = options;
+  const { timeout, patience, signal, identity, outlives = false } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       ...(cwd !== undefined && { cwd }),
@@ -78,27 +86,39 @@ export function runCommand(
     });
     const forget = outlives ? () => {} : endWithProcess(() => child.kill("SIGTERM"));
     const texts = ["", "", "", ""];
-    for (const index of [1, 2, 3]) {
-      const stream = child.stdio[index] as NodeJS.ReadableStream | null | undefined;
+    let length = 0;
+    const streams = [1, 2, 3].map((index) => child.stdio[index] as Readable | null | undefined);
+    for (const [index, stream] of streams.entries()) {
       stream?.setEncoding("utf8").on("data", (part: string) => {
-        texts[index] += part;
+        texts[index + 1] += part;
+        length += part.length;
+        if (patience !== undefined && length > patience.bytes) giveUp();
       });
     }
     const end = () => child.kill("SIGTERM");
     signal?.addEventListener("abort", end, { once: true });
     const ended = () => {
       forget();
+      clearTimeout(clock);
       signal?.removeEventListener("abort", end);
     };
+    const resolveWith = (status: number | null, by: NodeJS.Signals | null, overdue: boolean) => {
+      ended();
+      const [, out = "", stderr = "", status3 = ""] = texts;
+      resolve({ status, signal: by, overdue, stdout: out, stderr, status3 });
+    };
+    const giveUp = () => {
+      child.kill("SIGKILL");
+      for (const stream of streams) stream?.destroy();
+      child.unref();
+      resolveWith(null, "SIGKILL", true);
+    };
+    const clock = patience && setTimeout(giveUp, patience.milliseconds);
     child.on("error", (cause) => {
       ended();
       reject(cause);
     });
-    child.on("close", (status, by) => {
-      ended();
-      const [, out = "", stderr = "", status3 = ""] = texts;
-      resolve({ status, signal: by, stdout: out, stderr, status3 });
-    });
+    child.on("close", (status, by) => resolveWith(status, by, false));
     // It may end without reading.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);

@@ -205,7 +205,7 @@ EOF
 chmod 4755 /etc/spy/fusermount3; export SECRET=token PATH=/etc/spy:$PATH\n`;
 
   /** What the user's own programs make of a start of the user's: they end its list by theirs, and it. */
-  const answering = (answer: string) => `mkdir /etc/spy
+  const answering = (answer: string, times = "1") => `mkdir /etc/spy
 cat > /etc/spy/fusermount3 <<'EOF'
 #!/usr/bin/python3
 import ctypes, os, signal
@@ -214,7 +214,8 @@ one, all = os.getppid(), []
 while os.stat(f"/proc/{one}").st_uid == os.getuid():
     all.append(one)
     one = int(open(f"/proc/{one}/stat").read().rsplit(") ")[1].split()[1])
-os.write(call(438, os.pidfd_open(all[-1]), 1, 0), b'''${answer}''')
+output = call(438, os.pidfd_open(all[-1]), 1, 0)
+for _ in range(${times}): os.write(output, b'''${answer}''')
 for pid in all: os.kill(pid, signal.SIGKILL)
 EOF
 chmod 4755 /etc/spy/fusermount3; export PATH=/etc/spy:$PATH; $B doctor --fix --user 1000`;
@@ -277,6 +278,13 @@ chmod 4755 /etc/spy/fusermount3; export PATH=/etc/spy:$PATH; $B doctor --fix --u
     }
   });
 
+  check("cannot keep root by writing on to a bundle that is copied", async () => {
+    const file = path.join(userDirectory(), "grows");
+    const { stderr } = await machine(`printf '\\177ELF' > ${file}; yes >> ${file} & writer=$!
+      $B doctor ${file} --fix; kill $writer; rm ${file}`);
+    expect(stderr).toMatch(/^bundle: \[E_DOCTOR\] [^\n]*grows: /);
+  });
+
   const checkAnswer = skipUnless("root", "userns", "fuse", "systemPython");
   const answers = {
     "no list": "",
@@ -294,6 +302,14 @@ chmod 4755 /etc/spy/fusermount3; export PATH=/etc/spy:$PATH; $B doctor --fix --u
       });
     });
   }
+
+  checkAnswer("cannot keep root by an answer without end", async () => {
+    const { stdout, stderr } = await machine(answering(" ".repeat(4096), "1 << 62"));
+    expect({ stdout, stderr }).toEqual({
+      stdout: "",
+      stderr: expect.stringContaining("another process of this user holds it up"),
+    });
+  });
 
   check(
     "cannot have a limit made smaller by such an answer, or write to the terminal",

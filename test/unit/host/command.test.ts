@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { runCommand } from "../../../builder/host/command.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
+
+const sh = (script: string, patience: { milliseconds: number; bytes: number }) =>
+  runCommand("sh", ["-c", script], { patience });
+const second = { milliseconds: 1000, bytes: 1000 };
+const gone = (pid: number) => {
+  try {
+    // A killed process that nobody has waited for yet is one too.
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return true;
+  }
+};
+
+describe("patience with a program of somebody else's", () => {
+  test("is not needed by one that ends", async () => {
+    const ended = await sh("echo out; echo err >&2; exit 3", { milliseconds: 60_000, bytes: 8 });
+    expect(ended).toMatchObject({ status: 3, overdue: false, stdout: "out\n", stderr: "err\n" });
+  });
+
+  test("ends with one that was stopped", async () => {
+    const stopped = await sh("echo $$; kill -STOP $$", second);
+    expect(stopped).toMatchObject({ status: null, signal: "SIGKILL", overdue: true });
+    await expect.poll(() => gone(Number(stopped.stdout)), { timeout: 10_000 }).toBe(true);
+  });
+
+  test("ends with one whose pipes stay open when it has ended", async () => {
+    const file = path.join(temporaryDirectory(), "pid");
+    const script = `setsid sh -c 'echo $$ > ${file}; sleep 600' & sleep 0.2`;
+    try {
+      expect(await sh(script, second)).toMatchObject({ overdue: true });
+    } finally {
+      process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
+    }
+  });
+
+  test("ends with one that writes without end", async () => {
+    for (const stream of ["", ">&2"]) {
+      const wrote = await sh(`exec yes ${stream}`, { milliseconds: 60_000, bytes: 1 << 16 });
+      expect(wrote).toMatchObject({ signal: "SIGKILL", overdue: true });
+      expect((wrote.stdout + wrote.stderr).length).toBeLessThan(1 << 20);
+    }
+  });
+});

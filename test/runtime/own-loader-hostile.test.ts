@@ -207,7 +207,11 @@ describe("tools that look at a program", () => {
       expect(stdout).toMatch(new RegExp(`Yes .*${tree.root}/lib/libc/${name}`));
   });
 
-  skipUnless("gcc", "gdb", "coreFiles")("find it in one that the kernel wrote", async () => {
+  skipUnless(
+    "gcc",
+    "gdb",
+    "coreFiles",
+  )("find it in one that the kernel wrote", async () => {
     const folder = built("crashed");
     mkdirSync(folder);
     const script = `ulimit -c unlimited; ${program} wait & sleep 0.5; kill -SEGV $!; wait $!`;

@@ -8,7 +8,6 @@
  */
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { createMD4 } from "hash-wasm";
 
 const CHUNK = 1 << 20;
 
@@ -82,6 +81,7 @@ export async function zsyncOf(handle: FileHandle, options: ZsyncOptions): Promis
   const blocks = Math.ceil(size / blockSize);
   const sums = Buffer.alloc(blocks * (rolling + strong));
   const whole = createHash("sha1");
+  const { createMD4 } = await import("hash-wasm");
   const md4 = await createMD4();
   const weak = Buffer.alloc(ROLLING_BYTES);
   const chunk = Buffer.alloc(CHUNK);

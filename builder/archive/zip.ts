@@ -3,7 +3,7 @@
  * depend on the time zone, nothing of the machine.
  */
 import { Readable } from "node:stream";
-import { ZipFile } from "yazl";
+import type { ZipFile } from "yazl";
 import * as errors from "../errors.ts";
 import { writeAt } from "../output/write-at.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
@@ -45,7 +45,8 @@ export async function writeZip(
   fd: number,
   options: ZipOptions,
 ): Promise<{ files: number; contentBytes: number }> {
-  const zip = new ZipFile();
+  const yazl = await import("yazl");
+  const zip = new yazl.ZipFile();
   const output = zip.outputStream as Readable;
   // Whoever reads it gets the failure; before somebody does, it is not unhandled.
   output.on("error", () => {});

@@ -1,5 +1,5 @@
 /** What is seen of work that turns out to be long: a progress bar on a terminal, else a line. */
-import { Presets, SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { environment } from "../generated/spec.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
 import { formatBytes } from "./print.ts";
@@ -63,9 +63,14 @@ export function progressBar(): ProgressBar {
   if (!wanted()) return { update: () => {}, stop: () => {} };
   const started = performance.now();
   let bar: SingleBar | undefined;
+  let library: typeof import("cli-progress") | undefined;
+  // Long before there is something to show; and a build into a pipe does without.
+  import("cli-progress").then((loaded) => {
+    library = loaded;
+  });
   return {
     update({ bytes, totalBytes, files, totalFiles }) {
-      if (performance.now() - started < PATIENCE) return;
+      if (library === undefined || performance.now() - started < PATIENCE) return;
       const payload = {
         done: formatBytes(bytes),
         all: formatBytes(totalBytes),
@@ -73,7 +78,7 @@ export function progressBar(): ProgressBar {
         allFiles: totalFiles,
       };
       if (bar === undefined) {
-        bar = new SingleBar(options, Presets.legacy);
+        bar = new library.SingleBar(options, library.Presets.legacy);
         bar.start(totalBytes, bytes, payload);
       }
       bar.update(bytes, payload);

@@ -6,7 +6,7 @@
 import { constants } from "node:fs";
 import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import ignore, { type Ignore } from "ignore";
+import type { Ignore } from "ignore";
 import * as errors from "../errors.ts";
 import { Breath } from "../host/breath.ts";
 import { escapeGlob, exclusion } from "../tree/exclusion.ts";
@@ -37,7 +37,7 @@ export async function ignoredGlobs(
 ): Promise<string[]> {
   const own = await ownRules(path.join(directory, IGNORE_FILE));
   if (own === undefined && excludeFrom.length === 0) return [];
-  const rules = ignore();
+  const rules = await emptyRules();
   for (const text of await namedRules(excludeFrom)) rules.add(text);
   if (own !== undefined) rules.add(own).add(`/${IGNORE_FILE}`);
   return (await ignoredBelow(directory, rules, new Breath(signal))).map(escapeGlob);
@@ -54,12 +54,17 @@ export async function leaveOut(
 ): Promise<void> {
   if (exclude.length + excludeFrom.length === 0) return;
   const excluded = exclusion(exclude);
-  const rules = ignore();
+  const rules = await emptyRules();
   for (const text of await namedRules(excludeFrom)) rules.add(text);
   prune(
     tree,
     (name, isDirectory) => excluded(name) || rules.ignores(isDirectory ? `${name}/` : name),
   );
+}
+
+async function emptyRules(): Promise<Ignore> {
+  const { default: ignore } = await import("ignore");
+  return ignore();
 }
 
 /** The rules that a folder has itself; something else of that name is no such file. */

@@ -1,6 +1,7 @@
 /** Digests of large files. */
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import type { Learned } from "./learned.ts";
 
 /** Read at once, bytes: a file in one piece costs more for its memory than for its digest. */
 const CHUNK = 1 << 20;
@@ -30,4 +31,34 @@ export async function sha256OfFile(
   } finally {
     await handle.close();
   }
+}
+
+/** Changes that are closer to each other than this may have one time, where a file system keeps coarse ones. ns. */
+const COARSE = 2_000_000_000n;
+
+/**
+ * The same in hexadecimal, remembered as long as the kernel says that the file is what it was: whatever is
+ * written to a file changes its ctime, which nobody can set.
+ *
+ * @param learned where it is remembered
+ * @throws what the system says; Error for a file that changes meanwhile
+ */
+export async function sha256OfUnchanged(file: string, learned: Learned): Promise<string> {
+  const before = await stateOf(file);
+  const digest = async () => (await sha256OfFile(file)).toString("hex");
+  if (before === undefined) return digest();
+  return learned.value(["sha256", file, before], async () => {
+    const found = await digest();
+    if ((await stateOf(file))?.join() !== before.join()) throw new Error(`${file} has changed`);
+    return found;
+  });
+}
+
+/** undefined where a change could leave it as it is: runtime/cache/file_state.h has the rule. */
+async function stateOf(file: string): Promise<string[] | undefined> {
+  const { dev, ino, mode, uid, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+  const age = BigInt(Date.now()) * 1_000_000n - ctimeNs;
+  // Whole seconds are no time of a change where the file system keeps none.
+  if (age <= COARSE || ctimeNs % 1_000_000_000n === 0n) return undefined;
+  return [dev, ino, mode, uid, size, mtimeNs, ctimeNs].map(String);
 }

@@ -5,7 +5,8 @@
  * builder's own, or that of one registry, so that no registry decides what a build gets that asks
  * another. KEY is a digest of what the package was and of every file of the entry. It is computed
  * again from the files when an entry is taken out: one that was cut, changed, or put in the place of
- * another is removed, and made again.
+ * another is removed, and made again. The program itself, of 100 MB, is read again when the kernel says
+ * that it has changed.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -13,7 +14,8 @@ import path from "node:path";
 import rsort from "semver/functions/rsort.js";
 import valid from "semver/functions/valid.js";
 import { errnoCode } from "../../errors.ts";
-import { sha256OfFile } from "../../host/digest.ts";
+import { sha256OfUnchanged } from "../../host/digest.ts";
+import { learnedBy } from "../../host/learned.ts";
 import { makeFolder } from "../../host/make-folder.ts";
 import { removeTemporary } from "../../host/temporary.ts";
 import { ownFolder } from "../../host/trusted.ts";
@@ -155,7 +157,7 @@ async function checked(dir: string, entry: string, wanted: Wanted): Promise<Fact
     if (known !== undefined && facts.integrity !== known.integrity) return undefined;
     if (known !== undefined && facts.sha256 !== known.sha256) return undefined;
     if (!entry.endsWith(`.${keyOf(dir, wanted, facts)}`)) return undefined;
-    const sha256 = (await sha256OfFile(path.join(dir, "node"))).toString("hex");
+    const sha256 = await sha256OfUnchanged(path.join(dir, "node"), learnedBy(import.meta.url));
     return sha256 === facts.sha256 ? facts : undefined;
   } catch {
     return undefined; // Not whole.

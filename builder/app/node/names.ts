@@ -8,11 +8,16 @@
 import type { AnyNode } from "acorn";
 import { parseSource, walk } from "./parse.ts";
 
-interface Edit {
-  at: number;
-  text: string;
+interface Edit extends Insertion {
   /** Closes what an edit before it opened. */
   closes: boolean;
+}
+
+/** What is put into a text; all of one text in the order of their places. */
+export interface Insertion {
+  /** UTF-16 units from the start of the text as it was. */
+  at: number;
+  text: string;
 }
 
 /**
@@ -26,17 +31,27 @@ export function restoreNames(
   renamed: ReadonlySet<string>,
   hasClass = false,
 ): string | undefined {
+  const insertions = namesToInsert(text, renamed, hasClass);
+  return insertions.length === 0 ? undefined : insertInto(text, insertions);
+}
+
+/** What `restoreNames` puts into a text, none where nothing is to be changed. */
+export function namesToInsert(
+  text: string,
+  renamed: ReadonlySet<string>,
+  hasClass: boolean,
+): Insertion[] {
   const places = placesToLookAt(text, renamed, hasClass);
-  if (places.length === 0) return undefined;
+  if (places.length === 0) return [];
   const program = parseSource(text);
-  if (program === undefined) return undefined;
+  if (program === undefined) return [];
   const edits: Edit[] = [];
   walk(
     program,
     (node, above) => collect(text, node, above, renamed, edits),
     ({ start, end }) => places.some((place) => start <= place && place < end),
   );
-  return edits.length === 0 ? undefined : apply(text, edits);
+  return inOrder(edits);
 }
 
 /**
@@ -197,18 +212,23 @@ function scopeStart(above: readonly AnyNode[]): number {
   return first?.start ?? block.end - 1;
 }
 
-function apply(text: string, edits: readonly Edit[]): string {
-  // At one place the inner closes first, and what closes stands before what opens.
-  const ordered = edits
+/** At one place the inner closes first, and what closes stands before what opens. */
+function inOrder(edits: readonly Edit[]): Insertion[] {
+  return edits
     .map((edit, i) => ({ ...edit, i }))
     .sort((a, b) => {
       if (a.at !== b.at) return a.at - b.at;
       if (a.closes !== b.closes) return a.closes ? -1 : 1;
       return a.closes ? b.i - a.i : a.i - b.i;
-    });
+    })
+    .map(({ at, text }) => ({ at, text }));
+}
+
+/** The text with what `namesToInsert` found. */
+export function insertInto(text: string, insertions: readonly Insertion[]): string {
   let result = "";
   let done = 0;
-  for (const { at, text: inserted } of ordered) {
+  for (const { at, text: inserted } of insertions) {
     result += text.slice(done, at) + inserted;
     done = at;
   }

@@ -1,11 +1,14 @@
 /** Sources as the bundler gets them: with their place declared, with names that stay. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader, Plugin } from "esbuild";
+import { type Learned, learnedBy } from "../../host/learned.ts";
 import { targetOf } from "./analyse.ts";
 import type { DecoratorMetadata } from "./decorators.ts";
-import { restoreNames } from "./names.ts";
+import { type Insertion, insertInto, namesToInsert } from "./names.ts";
+import { installedPackage } from "./package.ts";
 import type { Renamed } from "./renamed.ts";
 import { TYPED } from "./resolve-plugin.ts";
 
@@ -78,6 +81,15 @@ function inFront(text: string, statements: string): string {
   return `${strict ? '"use strict";' : ""}${statements}${rest}`;
 }
 
+/** A source to restore names in. */
+interface Wanted {
+  file: string;
+  /** JavaScript. */
+  script: string;
+  names: ReadonlySet<string>;
+  hasClass: boolean;
+}
+
 /**
  * Sources in which functions and classes would get other names, with their names restored.
  *
@@ -90,7 +102,7 @@ export async function restoredSources(
   files: Iterable<string>,
   renamed?: Renamed,
 ): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
+  const wanted: Wanted[] = [];
   for (const file of files) {
     const isTyped = TYPED.test(file);
     // Only a module has a default.
@@ -104,10 +116,37 @@ export async function restoredSources(
     const script = isTyped
       ? ((await decorators.compiled(file)) ?? (await asJavaScript(dir, node, file)))
       : text.replace(/^\uFEFF/, "");
-    const named = restoreNames(script, names, renamed?.hasClass(text));
-    if (named !== undefined) found.set(file, named);
+    wanted.push({ file, script, names, hasClass: renamed?.hasClass(text) ?? false });
+  }
+  const isInstalled = ({ file }: Wanted) => installedPackage(file) !== undefined;
+  const [installed, own] = [wanted.filter(isInstalled), wanted.filter((one) => !isInstalled(one))];
+  const learned = learnedBy(import.meta.url);
+  const found = new Map<string, string>();
+  for (const [{ file, script }, insertions] of [
+    ...(await insertionsFor(installed, learned)),
+    ...own.map((one): [Wanted, Insertion[]] => [one, insertionsOf(one)]),
+  ]) {
+    if (insertions.length > 0) found.set(file, insertInto(script, insertions));
   }
   return found;
+}
+
+const insertionsOf = ({ script, names, hasClass }: Wanted) =>
+  namesToInsert(script, names, hasClass);
+
+/** Packages are the same at every build of an app, and to parse them takes a tenth of one. */
+async function insertionsFor(
+  wanted: readonly Wanted[],
+  learned: Learned,
+): Promise<[Wanted, Insertion[]][]> {
+  if (wanted.length === 0) return [];
+  const from = wanted.map(({ script, names, hasClass }) => [
+    createHash("sha256").update(script, "utf16le").digest("hex"),
+    [...names].sort(),
+    hasClass,
+  ]);
+  const insertions = await learned.value(["names", ...from], async () => wanted.map(insertionsOf));
+  return wanted.map((one, i) => [one, insertions[i] ?? []]);
 }
 
 /** What stands around CommonJS is named anew in every bundle, and is no function of its own. */

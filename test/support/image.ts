@@ -70,7 +70,7 @@ function xattrsBelow(dir: string): Map<string, Record<string, string>> {
       const path = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) =>
         String.fromCharCode(Number.parseInt(octal, 8)),
       );
-      found.set(path.replace(/^\.\/?/, ""), current);
+      found.set(path === "." ? "" : path.replace(/^\.\//, ""), current);
     } else if (line.includes("=")) {
       const at = line.indexOf("=");
       current[line.slice(0, at)] = line.slice(at + 1);

@@ -7,9 +7,9 @@ export interface Random {
   below(end: number): number;
 }
 
-/** `for (const [index, random] of trials(100))`: each trial has values of its own. */
-export function* trials(count: number): Generator<[number, Random]> {
-  for (let index = 0; index < count; index++) {
+/** `for (const [index, random] of trials(100))`: each trial has values of its own, whatever is tried before it. */
+export function* trials(count: number, first = 0): Generator<[number, Random]> {
+  for (let index = first; index < first + count; index++) {
     let taken = 0;
     const bytes = (size: number) => noise(size, `trial ${index} ${taken++}`);
     yield [index, { bytes, below: (end) => bytes(4).readUInt32LE() % end }];

@@ -1,7 +1,6 @@
 /** Sources as the bundler gets them: with their place declared, with names that stay. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader, Plugin } from "esbuild";
 import { type Learned, learnedBy } from "../../host/learned.ts";
@@ -43,7 +42,7 @@ export function sourcePlugin(changes: SourceChanges): Plugin {
         const replaced = restored.get(file);
         if (replaced === undefined && !changed.has(file)) return undefined;
         const compiled = replaced ?? (await decorators.compiled(file));
-        let contents = compiled ?? (await readFile(file, "utf8"));
+        let contents = compiled ?? readFileSync(file, "utf8");
         const at = located.get(file);
         if (at !== undefined) contents = declarePlace(contents, at.place, at.isEntry);
         if (noted.has(file)) {

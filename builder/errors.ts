@@ -1047,6 +1047,11 @@ export function profileRun(path: string, what: string, details: ErrorDetails = {
   return new BundleError("E_PROFILE_RUN", what, { ...details, path });
 }
 
+/** @param what starts with the option or the text at fault */
+export function runOption(what: string): BundleError {
+  return new BundleError("E_RUN_OPTION", what);
+}
+
 export function runtimeMissing(path: string, arch: string): BundleError {
   return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
 }

@@ -32,6 +32,7 @@
 #include "kernel/policy.h"
 #include "generated/names.h"
 #include "flavour/flavour.h"
+#include "root/root_start.h"
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
@@ -105,6 +106,7 @@ static int prepare(struct start *start, struct failure *failure)
 	double began = debug && *debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 ||
+	    (flavour_is_runner && start->root && root_identify(start->root, start, failure) < 0) ||
 	    home_prepare(start->home, &start->identity, failure) < 0 ||
 	    record_begin(start, failure) < 0)
 		return -1;
@@ -285,10 +287,6 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
-	if (flavour_is_runner && bundle->manifest.root.is_root)
-		return fail(failure, FUSELAGE_E_MANIFEST_VERSION,
-			    "%s: its image is a root directory, which runtime %s does not start",
-			    bundle->path, FUSELAGE_VERSION);
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->is_bundle = true;
@@ -298,6 +296,28 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
 		return -1;
 	return exec_bundle(start, bundle, args, failure);
+}
+
+/* Its image is the root directory of the app. */
+static int run_root(struct start *start, struct bundle *bundle, bool asked, char **args,
+		    struct failure *failure)
+{
+	static struct root_start root;
+	int done = root_begin(&root, start, bundle, asked ? args : NULL, args, failure);
+
+	if (done < 0)
+		return -1;
+	if (root.options.help)
+		fputs(help_run(), stdout);
+	if (done)
+		return bundle_options_flush(failure);
+	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
+		return -1;
+	start->root = &root;
+	if ((bundle->manifest.entry && bundle_check_entry(bundle, failure) < 0) ||
+	    prepare(start, failure) < 0)
+		return -1;
+	return root_exec(&root, start, failure);
 }
 
 /* Its frame is large: it is made when the stack is known to have room for it. */
@@ -329,6 +349,10 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	}
 	if (bundle->appimage && args[0] && strcmp(args[0], "--appimage-mount") == 0)
 		return run_appimage_mount(start, bundle, failure);
+	bool is_root = flavour_is_runner && bundle->manifest.root.is_root;
+	if (is_root && bundle->manifest.runtime_options && args[0] &&
+	    strcmp(args[0], "--bundle-run") == 0)
+		return run_root(start, bundle, true, args + 1, failure);
 	int done = bundle->appimage ?
 			   appimage_options(&start->identity.caller, bundle, &args, failure) :
 			   0;
@@ -338,6 +362,8 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 		return done < 0 ? -1 : 0;
 	if (bundle->manifest.runtime_options && args[0] && strcmp(args[0], "--") == 0)
 		args++;
+	if (is_root)
+		return run_root(start, bundle, false, args, failure);
 	if (bundle->appimage)
 		appimage_look_beside(bundle, &start->identity.caller);
 	return !bundle->manifest.invocation_count || !flavour_is_runner ?
@@ -366,7 +392,7 @@ int main(int argc, char **argv)
 	    run(&start, &bundle, argv, &failure) == 0)
 		return 0;
 
-	const struct fuselage_failure *known = &fuselage_failures[failure.code];
+	const struct fuselage_failure *known = failure_known(failure.code);
 	int status = appimage_status(&bundle, argc > 1 ? argv[1] : NULL, known->status);
 	fprintf(stderr, "fuselage: [%s] %s\n  %s\n", known->code, failure.text, known->hint);
 	if (status == 127 && bundle.appimage && !start.identity.caller.setuid)

@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 import { cHeader } from "./generate/c-header.mjs";
 import { cHelp } from "./generate/c-help.mjs";
 import { cNames } from "./generate/c-names.mjs";
-import { cRunnerOptions } from "./generate/c-runner-options.mjs";
+import { cRunnerOptions, cRunOptions } from "./generate/c-runner-options.mjs";
 import { cSections } from "./generate/c-sections.mjs";
 import { cSource } from "./generate/c-source.mjs";
 import { cSquashfs } from "./generate/c-squashfs.mjs";
@@ -36,6 +36,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["runtime/generated/names.h", cNames(spec)],
     ["runtime/generated/own_loader.h", cOwnLoader(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
+    ["runtime/generated/run_options.h", cRunOptions(spec)],
     ["runtime/generated/sections.h", cSections(spec)],
     ["runtime/generated/squashfs.h", cSquashfs(spec)],
   ];

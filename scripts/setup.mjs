@@ -67,6 +67,8 @@ const testTools = {
   valgrind: "valgrind",
   setcap: "libcap2-bin",
   busybox: "busybox-static",
+  debootstrap: "debootstrap",
+  newuidmap: "uidmap",
   "x86_64-linux-musl-gcc": "musl-dev",
   "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-dev-arm64-cross",
   "/usr/riscv64-linux-gnu/lib/libc.so.6": "libc6-dev-riscv64-cross",

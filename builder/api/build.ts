@@ -19,6 +19,7 @@ import {
 } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
+import { parseRunOptions } from "../config/run-options.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { frontPath, runtimePath } from "../host/paths.ts";
@@ -128,7 +129,11 @@ async function withPrepared<T>(
   const withStart = async (prepared: Omit<Prepared, "start">, numbers?: NumberOf) => {
     const { app, options } = prepared;
     if (isRoot(app, options)) checkRoot(options, options.format);
-    const more = await namespaceWarnings(app, options, await ownScripts(options.input));
+    else if (options.run)
+      throw errors.optionConflict((name) => `${name("run")} without ${name("root", true)}`);
+    const scripts = await ownScripts(options.input);
+    // With the image as root a set-id program has the rights that the image's users can have.
+    const more = isRoot(app, options) ? [] : await namespaceWarnings(app, options, scripts);
     const start = await planStart(app, options, numbers);
     const hot = await hotFiles(app, options.keepHot);
     const warnings = [...app.warnings, ...more, ...start.warnings, ...hot.warnings];
@@ -317,6 +322,17 @@ const needsLine = (needs: readonly string[]) =>
 const isRoot = (app: App, { root = false }: Pick<BuildOptions, "root">) =>
   root || app.image !== undefined;
 
+/** What is recorded of a start with the image as root. @throws E_RUN_OPTION */
+function rootOf(app: App, options: ResolvedBuildOptions): Partial<Manifest> {
+  const run = parseRunOptions(options.run ?? []).map(byteString);
+  const recorded = app.image?.run ?? [];
+  return {
+    root: "image",
+    ...app.image,
+    ...(run.length > 0 && { run: [...recorded, ...run] }),
+  };
+}
+
 /** What the bundle records. */
 function invocationOf(
   app: App,
@@ -347,8 +363,7 @@ function invocationOf(
     ...(app.kept && app.kept.length > 0 && { keep: app.kept.map(formatKept) }),
     ...(app.openssl !== undefined && { openssl: byteString(app.openssl) }),
     ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
-    ...(isRoot(app, options) && { root: "image" as const }),
-    ...app.image,
+    ...(isRoot(app, options) && rootOf(app, options)),
     version,
     arch: options.arch,
   };

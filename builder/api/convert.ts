@@ -154,7 +154,12 @@ async function prepare(
       (name) => `${name("entry")}, while the image has an AppRun, which starts the app`,
     );
   }
-  const app = { ...appOf(tree, entry, inspection), start: recordedStart(inspection, entries) };
+  const root = options.root && { image: imageConfigOf(manifest) };
+  const app = {
+    ...appOf(tree, entry, inspection),
+    ...root,
+    start: recordedStart(inspection, entries),
+  };
   if (inspection.arch !== undefined && inspection.arch !== options.arch) {
     const message = `the runtime of ${options.input} is for ${inspection.arch}, the bundle for ${options.arch}: programs in the image may not run there`;
     app.warnings = [...app.warnings, warning("W_PROGRAM_MACHINE", message)];
@@ -176,13 +181,13 @@ async function prepare(
   return { app, appDir, options, take, numbers };
 }
 
-/** What starts: as asked for, as recorded, or found; a recorded root may have arguments in its place. */
+/** What starts: as asked for, as recorded, or found; of a root directory that may be the arguments. */
 function entryOf(tree: Tree, options: ResolvedBuildOptions, manifest: Manifest | undefined) {
   const recorded = options.entry === undefined ? manifest?.entry : undefined;
   if (recorded !== undefined) {
     return chooseEntry(tree, { ...question(options), entry: fromBytes(recorded) });
   }
-  const isImage = options.entry === undefined && manifest?.root !== undefined;
+  const isImage = options.entry === undefined && (options.root || manifest?.root !== undefined);
   return isImage ? undefined : chooseEntry(tree, question(options));
 }
 
@@ -243,7 +248,7 @@ function appOf(
 }
 
 /** What is recorded of a root goes on being so. */
-function imageConfigOf(manifest: Manifest): ImageConfig {
+function imageConfigOf(manifest: Partial<Manifest> = {}): ImageConfig {
   const { cmd, user, workdir, run, ports, volumes, stopSignal, labels, source } = manifest;
   return { cmd, user, workdir, run, ports, volumes, stopSignal, labels, source };
 }

@@ -97,6 +97,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   keepHot?: readonly string[] | undefined;
   /** Start the app with the image as its root directory. Default false. */
   root?: boolean | undefined;
+  /** With `root`: options of every start, as behind `--bundle-run`; blanks separate words, as in a shell. */
+  run?: readonly string[] | undefined;
   /** Whether the bundle takes `--bundle-*` options. Default true. */
   runtimeOptions?: boolean | undefined;
   /** node: the interpreter: a version, a path with a slash, "host", or "none". */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "flavour/flavour.h"
 
 static void record(struct failure *failure, enum fuselage_code code, const char *format,
 		   va_list arguments)
@@ -67,6 +68,13 @@ int fail_errno(struct failure *failure, enum fuselage_code code, const char *for
 	}
 	errno = error;
 	return -1;
+}
+
+const struct fuselage_failure *failure_known(enum fuselage_code code)
+{
+	if (flavour_is_runner && code >= FUSELAGE_RUNNER_CODE)
+		return &fuselage_runner_failures[code - FUSELAGE_RUNNER_CODE];
+	return &fuselage_failures[code];
 }
 
 int fail_as(struct failure *failure, const struct failure *other)

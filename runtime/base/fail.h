@@ -17,6 +17,9 @@ struct failure {
 	char text[1024]; /* "WHAT: what happened: expected X, found Y" */
 };
 
+/* What is known of a code, whatever it happened to. */
+const struct fuselage_failure *failure_known(enum fuselage_code code);
+
 /* Records the failure and returns -1. The first one recorded stays until failure_clear. */
 __attribute__((format(printf, 3, 4))) int fail(struct failure *failure, enum fuselage_code code,
 					       const char *format, ...);

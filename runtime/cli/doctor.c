@@ -146,7 +146,7 @@ static const char *advise(const struct start *start, const struct failure *failu
 		return "make room, or set FUSELAGE_HOME to a folder of another file system";
 	/* No strategy was refused: the code says what to do, whichever is taken. */
 	if (failure->code != FUSELAGE_E_MOUNT_REFUSED && failure->code != FUSELAGE_E_NAMESPACE)
-		return fuselage_failures[failure->code].hint;
+		return failure_known(failure->code)->hint;
 	switch (failure->cause) {
 #define ADVICE(name, advice)        \
 	case FUSELAGE_CAUSE_##name: \

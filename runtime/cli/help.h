@@ -7,4 +7,7 @@
 /* One of the texts, valid until the next call; "" when there is no memory to unpack it. */
 const char *help_text(enum help which);
 
+/* --bundle-run --help, in the runner alone. */
+const char *help_run(void);
+
 #endif

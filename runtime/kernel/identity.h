@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include "flavour/flavour.h"
+#include "kernel/id_maps.h"
 #include "kernel/privileges.h"
 
 enum namespace_kind {
@@ -18,6 +20,14 @@ struct identity {
 	/* How the caller is called inside the namespace: as outside, or 0 with --map-root-user. */
 	uid_t uid;
 	gid_t gid;
+	const struct id_maps
+		*maps; /* of a user namespace that has others too; NULL: the caller alone */
 };
+
+/* Whether the user namespace has others than the caller, who may own files then. */
+static inline bool identity_has_range(const struct identity *identity)
+{
+	return flavour_is_runner && identity->maps;
+}
 
 #endif

@@ -92,6 +92,29 @@ static int map_caller(const struct identity *identity, uid_t uid, gid_t gid,
 	return write_file("/proc/self/gid_map", line, failure);
 }
 
+static int unshare_user(struct failure *failure)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0)
+		return 0;
+	const char *why = refusal(errno);
+	return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s", why);
+}
+
+static int make_user_namespace(const struct identity *identity, struct failure *failure)
+{
+	/* Not the caller's, in a namespace that was joined and is not to be used. */
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct id_mapper mapper;
+
+	if (identity_has_range(identity) && id_mapper_start(&mapper, identity->maps, failure) < 0)
+		return -1;
+	if (unshare_user(failure) < 0)
+		return -1;
+	return identity_has_range(identity) ? id_mapper_finish(&mapper, failure) :
+					      map_caller(identity, uid, gid, failure);
+}
+
 static int make_namespace(const struct identity *identity, bool joined, struct failure *failure)
 {
 	if (identity->kind == NAMESPACE_PRIVILEGED || joined) {
@@ -102,15 +125,7 @@ static int make_namespace(const struct identity *identity, bool joined, struct f
 				     fail_errno(failure, FUSELAGE_E_NAMESPACE,
 						"mount namespace cannot be made");
 	}
-	/* Not the caller's, in a namespace that was joined and is not to be used. */
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		const char *why = refusal(errno);
-		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "user namespace cannot be made%s",
-				  why);
-	}
-	return map_caller(identity, uid, gid, failure);
+	return make_user_namespace(identity, failure);
 }
 
 /* Mounts that the host makes later arrive, none of ours go out. */
@@ -195,6 +210,17 @@ static int keep_directory(const struct identity *identity, int *cwd, struct fail
 	if (*cwd < 0)
 		return fail_errno(failure, FUSELAGE_E_NAMESPACE, "the current directory");
 	return 0;
+}
+
+int namespace_nest(uid_t uid, gid_t gid, struct failure *failure)
+{
+	const struct identity inside = { .uid = uid, .gid = gid };
+
+	if (make_user_namespace(&inside, failure) < 0)
+		return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
+	if (receive_only(&inside) == 0)
+		return 0;
+	return fail_errno(failure, FUSELAGE_E_NAMESPACE, "/: propagation cannot be set to slave");
 }
 
 int namespace_enter(const struct identity *identity, bool joined, int *cwd, struct failure *failure)

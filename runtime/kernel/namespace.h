@@ -29,4 +29,10 @@ int namespace_probe(const struct identity *identity, struct failure *failure);
 int namespace_enter(const struct identity *identity, bool joined, int *cwd,
 		    struct failure *failure);
 
+/*
+ * Inside of that: a user namespace and a mount namespace for this process alone, in which the caller
+ * is called `uid` and `gid`, and nobody else has a name.
+ */
+int namespace_nest(uid_t uid, gid_t gid, struct failure *failure);
+
 #endif

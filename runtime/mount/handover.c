@@ -56,7 +56,7 @@ int handover_send(int socket, int mount, const char *strategy, struct failure *f
 
 	if (mount < 0)
 		snprintf(answer.text, sizeof answer.text, "[%s] %.950s",
-			 fuselage_failures[failure->code].code, failure->text);
+			 failure_known(failure->code)->code, failure->text);
 	else
 		snprintf(answer.text, sizeof answer.text, "%s", strategy);
 	if (send_message(socket, &answer, sizeof answer.error + strlen(answer.text), mount) < 0)

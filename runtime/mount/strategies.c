@@ -187,8 +187,9 @@ static int start_server(struct attempt *attempt, struct failure *failure)
 	if (where == FUSE_SERVER_STAYS)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED,
 			    "the host's mount namespace cannot be kept open for the server");
+	bool alone = user && !identity_has_range(mounting->identity);
 	return fork_server(mounting, image,
-			   image->one_owner || mounting->identity->caller.setuid || user, where,
+			   image->one_owner || mounting->identity->caller.setuid || alone, where,
 			   failure);
 }
 
@@ -372,7 +373,8 @@ int image_mount_prepare(const struct mounting *mounting, struct image_mount *ima
 	if (mounting->identity->kind != NAMESPACE_USER || mounting->share.joined ||
 	    !is_wanted(mounting, "fuse"))
 		return 0;
-	return fork_server(mounting, image, true, FUSE_SERVER_STAYS, failure);
+	return fork_server(mounting, image, !identity_has_range(mounting->identity),
+			   FUSE_SERVER_STAYS, failure);
 }
 
 /* By one strategy. The start and its share know afterwards. */

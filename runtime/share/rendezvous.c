@@ -20,6 +20,9 @@
 
 #define CGROUP_MAX 4096
 
+/* Added to the kind of a namespace that maps others than the caller: its mounts show other owners. */
+#define RANGE 16
+
 /* In them the server might be stopped by what it did for others. */
 static bool is_limited(void)
 {
@@ -82,7 +85,7 @@ static bool describe(const struct share *share, const struct archive *archive,
 static void sign(const struct identity *identity, const struct share_terms *terms,
 		 struct common *common)
 {
-	common->kind = identity->kind;
+	common->kind = identity->kind + (identity_has_range(identity) ? RANGE : 0);
 	common->cache_bytes = terms->cache_bytes;
 	common->uid = identity->caller.uid;
 	common->uid_inside = identity->uid;

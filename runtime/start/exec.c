@@ -187,6 +187,17 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 	return explain(&entry_refusal, path, name, failure);
 }
 
+int exec_in_path(const struct start *start, char **command, struct failure *failure)
+{
+	inherited_give_back(&start->inherited);
+	execvp(command[0], command);
+	int error = errno;
+	if ((error == ENOENT || error == EACCES || error == ENOTDIR) && !is_in_path(command[0]))
+		return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.600s: not found", command[0]);
+	errno = error;
+	return explain(&command_refusal, command[0], command[0], failure);
+}
+
 int exec_command(const struct start *start, const struct bundle *bundle, struct failure *failure)
 {
 	const struct invocation *invocation = &start->invocation;
@@ -194,20 +205,10 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 
 	if (give_up_root(start, failure) < 0)
 		return -1;
-	if (!invocation->run) {
-		const char *command = invocation->command[0];
-		if (variables_set(start, bundle, failure) < 0)
-			return -1;
-		inherited_give_back(&start->inherited);
-		execvp(command, invocation->command);
-		int error = errno;
-		if ((error == ENOENT || error == EACCES || error == ENOTDIR) &&
-		    !is_in_path(command))
-			return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.600s: not found",
-				    command);
-		errno = error;
-		return explain(&command_refusal, command, command, failure);
-	}
+	if (!invocation->run)
+		return variables_set(start, bundle, failure) < 0 ?
+			       -1 :
+			       exec_in_path(start, invocation->command, failure);
 	if (find_program(invocation, invocation->run, path, failure) < 0 ||
 	    variables_set(start, bundle, failure) < 0)
 		return -1;

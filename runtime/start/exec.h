@@ -12,6 +12,9 @@
 int exec_bundle(const struct start *start, const struct bundle *bundle, char **args,
 		struct failure *failure);
 
+/* Replaces this process by a command with its arguments, found in PATH as it is. Returns only on failure. */
+int exec_in_path(const struct start *start, char **command, struct failure *failure);
+
 /*
  * Replaces this process by the command of the invocation, found in PATH, or by what --run names in
  * an archive. Returns only on failure.

@@ -13,6 +13,7 @@
 #include "bundle/image_failure.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "flavour/flavour.h"
 #include "cache/zip_images.h"
 #include "start/run_directory.h"
 #include "start/home.h"
@@ -266,12 +267,25 @@ static void decide(struct start *start)
 		namespace_probe(&start->identity, refusal);
 }
 
+/* There is nothing to make a root directory of. */
+static int refuse_root(const struct mounting *mounting, struct failure *failure)
+{
+	fail(failure, FUSELAGE_E_ROOT_START,
+	     "%.600s: what would work is to start as root, an administrator's `bundle doctor "
+	     "--fix`, or "
+	     "--bundle-extract DIR and a set-id `bwrap --bind DIR / --dev /dev --proc /proc`",
+	     mounting->refusal.text);
+	return fail_cause(failure, mounting->refusal.cause);
+}
+
 /* What needs no namespace goes on without. */
 static int refuse(struct start *start, struct failure *failure)
 {
 	const struct mounting *mounting = &start->mounting;
 	bool needed = strcmp(mounting->type, "loop") == 0 || strcmp(mounting->type, "fuse") == 0;
 
+	if (flavour_is_runner && start->root)
+		return refuse_root(mounting, failure);
 	if (maps_are_wanted(start) && maps_without_namespace(start, failure) < 0)
 		return -1;
 	if (mounting->refusal.code == FUSELAGE_E_NAMESPACE && (!needed || mounting->on_host))

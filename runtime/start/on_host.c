@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "flavour/flavour.h"
 #include "fuse/fusermount.h"
 #include "start/janitor.h"
 #include "start/maps.h"
@@ -12,6 +13,8 @@ const char *on_host_obstacle(const struct start *start)
 {
 	const struct archive *archive = start->invocation.archives;
 
+	if (flavour_is_runner && start->root)
+		return "a root directory takes a namespace";
 	/* The runner's archives are private to the command, which is what it is for. */
 	if (!start->is_bundle)
 		return "the archives of a command are private to it";

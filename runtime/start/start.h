@@ -12,6 +12,8 @@
 #include "start/keep.h"
 #include "start/procdir.h"
 
+struct root_start;
+
 struct start {
 	struct inherited inherited;
 	struct identity identity;
@@ -20,6 +22,7 @@ struct start {
 	struct procdir procdir;
 	struct keep keep;
 	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
+	struct root_start *root; /* its root directory is the image (root/root_start.h); or NULL */
 	const char *needs; /* of the caller's user namespace: words and commas; or NULL */
 	struct failure kept_out; /* why a namespace of its own was made, where none was wanted */
 	char home[PATH_MAX]; /* ~/.fuselage or what stands in for it */

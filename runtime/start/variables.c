@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/owned.h"
+#include "flavour/flavour.h"
 #include "generated/names.h"
 #include "start/appimage_start.h"
 #include "start/certificates.h"
@@ -133,7 +134,9 @@ int variables_set(const struct start *start, const struct bundle *bundle, struct
 	const char *root = bundle ? variables_root(&start->invocation, bundle) : NULL;
 	/* An AppImage of another maker has no use for ours. */
 	bool ours = !bundle || bundle->manifest.bytes;
-	int failed = ours && set_places(&start->invocation, start->procdir.path);
+	/* With the image as root none of the places is inside. */
+	bool has_places = ours && !(flavour_is_runner && start->root);
+	int failed = has_places && set_places(&start->invocation, start->procdir.path);
 
 	if (bundle && bundle->appimage)
 		failed |= appimage_set_environment(bundle, root ? root : "");

@@ -1,12 +1,23 @@
 // runtime/generated/spec.h: what the runtime shares with the builder and the docs.
 
-import { cString, define, enumeration, fieldRows } from "./c-text.mjs";
+import { cString, define, enumeration, fieldRows, xMacro } from "./c-text.mjs";
 import { causesC } from "./causes.mjs";
 import { layoutOf } from "./layout.mjs";
 import { defaultExit, notice } from "./spec.mjs";
 import { strategiesC } from "./strategies.mjs";
 
-/** @import {Spec} from "./types.mts" */
+/** @import {ErrorRow, Spec} from "./types.mts" */
+
+/** @param {string} name @param {ErrorRow[]} rows */
+const failureRows = (name, rows) =>
+  xMacro(
+    name,
+    rows.map(({ code, exit, hint, runtimeHint }) => [
+      code,
+      exit?.runtime ?? defaultExit.runtime,
+      cString(runtimeHint ?? hint),
+    ]),
+  );
 
 /** @param {Spec} spec */
 export function cHeader({ version, errors, causes, manifest, strategies }) {
@@ -57,19 +68,24 @@ ${manifest.optionWords
 
 ${strategiesC(strategies)}
 /* Every failure of the runtime: X(code, exit status, hint). docs/errors.md has the prose. */
-#define FUSELAGE_ERRORS(X) \\
-${runtimeErrors
-  .map(
-    ({ code, exit, hint, runtimeHint }) =>
-      `\tX(${code}, ${exit?.runtime ?? defaultExit.runtime}, ${cString(runtimeHint ?? hint)})`,
-  )
-  .join(" \\\n")}
+${failureRows(
+  "FUSELAGE_ERRORS",
+  runtimeErrors.filter(({ runner }) => !runner),
+)}
+
+/* Those that the program at the front of a bundle cannot have. */
+${failureRows(
+  "FUSELAGE_RUNNER_ERRORS",
+  runtimeErrors.filter(({ runner }) => runner),
+)}
 
 /* FUSELAGE_E_SELF_OPEN and so on; FUSELAGE_OK is 0. */
 enum fuselage_code {
 	FUSELAGE_OK,
 #define FUSELAGE_ENUM(code, status, hint) FUSELAGE_##code,
 	FUSELAGE_ERRORS(FUSELAGE_ENUM)
+	FUSELAGE_RUNNER_CODE, /* no failure; behind it are the runner's */
+	FUSELAGE_RUNNER_ERRORS(FUSELAGE_ENUM)
 #undef FUSELAGE_ENUM
 	FUSELAGE_CODE_COUNT,
 };
@@ -81,8 +97,10 @@ struct fuselage_failure {
 	int status; /* exit status */
 };
 
-/* Indexed by enum fuselage_code; entry 0 is empty. */
-extern const struct fuselage_failure fuselage_failures[FUSELAGE_CODE_COUNT];
+/* Indexed by enum fuselage_code, and by that less FUSELAGE_RUNNER_CODE; entry 0 is empty (base/fail.h). */
+extern const struct fuselage_failure fuselage_failures[FUSELAGE_RUNNER_CODE];
+extern const struct fuselage_failure
+	fuselage_runner_failures[FUSELAGE_CODE_COUNT - FUSELAGE_RUNNER_CODE];
 
 #endif
 `;

@@ -2,12 +2,21 @@
 
 import { deflateRawSync } from "node:zlib";
 import { define, enumeration, header } from "./c-text.mjs";
-import { appimageHelp, runnerHelp, runtimeHelp } from "./help.mjs";
+import { appimageHelp, runHelp, runnerHelp, runtimeHelp } from "./help.mjs";
 
 /** @import {Spec} from "./types.mts" */
 
 /** Bytes of one line of the array. */
 const LINE = 16;
+
+function deflated(/** @type {string} */ name, /** @type {string} */ text) {
+  const packed = [...deflateRawSync(text, { level: 9 })];
+  const lines = [];
+  for (let at = 0; at < packed.length; at += LINE) {
+    lines.push(`\t${packed.slice(at, at + LINE).join(", ")}, \\`);
+  }
+  return `#define ${name} { \\\n${lines.join("\n")}\n}`;
+}
 
 export function cHelp(/** @type {Spec} */ { options }) {
   const texts = [
@@ -22,14 +31,12 @@ export function cHelp(/** @type {Spec} */ { options }) {
     rows.push([name, Buffer.byteLength(whole), comment]);
     whole += `${text}\0`;
   }
-  const packed = [...deflateRawSync(whole, { level: 9 })];
-  const lines = [];
-  for (let at = 0; at < packed.length; at += LINE) {
-    lines.push(`\t${packed.slice(at, at + LINE).join(", ")}, \\`);
-  }
+  const run = runHelp(options);
   return header("help", [
     `/* Where each text begins; it ends with a newline and a NUL. */\n${enumeration("help", rows)}`,
     define("HELP_BYTES", `${Buffer.byteLength(whole)} /* of all of them */`),
-    `/* All of them, deflated. */\n#define HELP_DEFLATED { \\\n${lines.join("\n")}\n}`,
+    `/* All of them, deflated. */\n${deflated("HELP_DEFLATED", whole)}`,
+    define("HELP_RUN_BYTES", `${Buffer.byteLength(run) + 1} /* --bundle-run --help */`),
+    `/* That, of the runner alone. */\n${deflated("HELP_RUN_DEFLATED", `${run}\0`)}`,
   ]);
 }

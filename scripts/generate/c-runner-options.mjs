@@ -1,4 +1,5 @@
-// runtime/generated/runner_options.h: the options of `fuselage`, as its parser reads them.
+// runtime/generated/runner_options.h: the options of `fuselage`, as its parser reads them; run_options.h: those of
+// a start whose root directory is the image.
 
 import { constantName, cString, define, header, xMacro } from "./c-text.mjs";
 import { orList } from "./words.mjs";
@@ -34,5 +35,21 @@ export function cRunnerOptions(/** @type {Spec} */ { options }) {
         .filter(({ choices }) => choices)
         .map(choicesOf)
         .join("\n"),
+  ]);
+}
+
+/** runtime/generated/run_options.h: what --bundle-run takes. */
+export function cRunOptions(/** @type {Spec} */ { options }) {
+  return header("run_options", [
+    "/* X(name, as it is written, its letter or 0, whether it has a value) */\n" +
+      xMacro(
+        "RUN_OPTIONS",
+        options.run.options.map(({ name, short, type }) => [
+          constantName(name),
+          cString(`--${name}`),
+          short ? `'${short}'` : "0",
+          `${type === "string"}`,
+        ]),
+      ),
   ]);
 }

@@ -9,6 +9,7 @@ import {
   appimageHelp,
   commandHelp,
   programHelp,
+  runHelp,
   runnerHelp,
   runtimeHelp,
 } from "./help.mjs";
@@ -102,6 +103,9 @@ function cliReference(/** @type {Spec} */ { options }) {
     "## Options of a bundle",
     "They count only as the first argument, and not at all in a bundle that was built with `--no-runtime-options`. `--bundle-extract` takes `--set-id`, `--devices`, `--owners` and `--privileged-xattrs`, as `bundle extract` does.",
     block(runtimeHelp(options)),
+    "## Options of a start with the image as root",
+    "They follow `--bundle-run`, which counts as the first argument of a bundle whose image is its root directory.",
+    block(runHelp(options)),
     "## Options of an AppImage",
     "They count only as the first argument of a file that is an AppImage, beside those of a bundle.",
     block(appimageHelp(options)),

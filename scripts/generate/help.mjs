@@ -136,6 +136,20 @@ export function runnerHelp(/** @type {Options} */ { runner }) {
   ].join("\n")}\n`;
 }
 
+/** `./app.run --bundle-run --help`. */
+export function runHelp(/** @type {Options} */ { run }) {
+  return `${[
+    `Usage: ./app.run ${run.name} ${run.usage}`,
+    "",
+    ...[run.summary, ...run.details].flatMap((text) => [...wrap(text, WIDTH), ""]),
+    "Options:",
+    ...columns(run.options.map(optionRow), 30),
+    "",
+    "Examples:",
+    ...run.examples.map((example) => `  ${example}`),
+  ].join("\n")}\n`;
+}
+
 /** The options that a bundle itself takes. */
 export function runtimeHelp(/** @type {Options} */ { runtime }) {
   return ownOptions(runtime);

@@ -114,7 +114,7 @@ function ownOption(/** @type {OwnOption} */ { name, value, summary }) {
 }
 
 function bundlePage(/** @type {Spec} */ spec) {
-  const { program, global, commands, runtime, appimage } = spec.options;
+  const { program, global, commands, runtime, run, appimage } = spec.options;
   const command = (/** @type {Command} */ item) => [
     `.SS ${escaped(`${program.name} ${item.name}`)}`,
     ...synopsis(program.name, [`${item.name} ${item.usage}`]),
@@ -137,6 +137,16 @@ function bundlePage(/** @type {Spec} */ spec) {
           "They count only as the first argument of a bundle. --bundle-extract takes --set-id, --devices, --owners and --privileged-xattrs, as bundle extract does.",
         ),
         ...runtime.flatMap(ownOption),
+      ],
+    ],
+    [
+      "OPTIONS OF A START WITH THE IMAGE AS ROOT",
+      [
+        ...synopsis("./app.run", [`${run.name} ${run.usage}`]),
+        ".PP",
+        ...paragraphs([run.summary, ...run.details]),
+        ...run.options.flatMap(option),
+        ...examples(run.examples),
       ],
     ],
     [

@@ -103,6 +103,7 @@ export function expandOptions({ rules, ...options }, machines) {
       Object.keys(rules).map((name) => [name, rowOf({ name, rule: name }, rules, machines)]),
     ),
     commands: options.commands.map((one) => ({ ...one, options: expand(one.options) })),
+    run: { ...options.run, options: expand(options.run.options) },
     runner: { ...options.runner, options: expand(options.runner.options) },
   };
 }

@@ -45,7 +45,7 @@ function listsOf(spec) {
    * @param {keyof Row} key
    */
   const all = (list, key) => list.flatMap((row) => row[key] ?? []);
-  const programs = [...options.commands, options.runner];
+  const programs = [...options.commands, options.runner, options.run];
   return {
     "causes.json": all(causes, "name"),
     "errors.json": all(errors, "code"),

@@ -25,6 +25,8 @@ export interface Field {
 export interface ErrorRow {
   code: string;
   raisedBy: Side[];
+  /** True where the program at the front of a bundle cannot fail so: its text is in the runner alone. */
+  runner?: boolean;
   /** Exit statuses that are not those of `defaultExit`. */
   exit?: Partial<Record<Side, number>>;
   /** What happened. */
@@ -334,6 +336,14 @@ export interface Runner<Option = OptionRow> extends Described {
   examples: string[];
 }
 
+/** What --bundle-run takes: options of a start whose root directory is the image. */
+export interface RunOptions<Option = OptionRow> extends Described {
+  usage: string;
+  details: string[];
+  options: Option[];
+  examples: string[];
+}
+
 /** An option of a finished file, with its dashes. */
 export interface OwnOption extends Described {
   value?: string;
@@ -362,6 +372,7 @@ export interface Options<Option = OptionRow> {
   /** Options of an AppImage. */
   appimage: OwnOption[];
   environment: Variable[];
+  run: RunOptions<Option>;
   runner: Runner<Option>;
 }
 

@@ -224,6 +224,7 @@ function commandParts(/** @type {Spec} */ { options }) {
     value("commands", options.commands),
     value("alias", options.alias),
     value("runnerOptions", options.runner.options),
+    value("runOptions", options.run.options),
     value("programHelp", programHelp(options)),
     value("aliasHelp", aliasHelp(options)),
     value(

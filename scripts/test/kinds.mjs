@@ -15,6 +15,7 @@ const kinds = [
   { dir: "test/security/", seconds: 5 },
   { dir: "test/cases/", seconds: 90 },
   { dir: "test/runner/", seconds: 5 },
+  { dir: "test/root/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
 ];

@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 				break;
 			if (failure.code != FUSELAGE_E_OUT_OF_MEMORY) {
 				printf("%s with %d allocations: [%s] %s\n", steps[i].name, most,
-				       fuselage_failures[failure.code].code, failure.text);
+				       failure_known(failure.code)->code, failure.text);
 				return 1;
 			}
 		}

@@ -188,7 +188,7 @@ static int run_maps(void)
 		}
 		if (failure.code == FUSELAGE_OK)
 			maps_check(maps, count, &failure);
-		puts(failure.code == FUSELAGE_OK ? "fine" : fuselage_failures[failure.code].code);
+		puts(failure.code == FUSELAGE_OK ? "fine" : failure_known(failure.code)->code);
 		failure_clear(&failure);
 		count = 0;
 	}

@@ -6,6 +6,7 @@ import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
 import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
+import type { Manifest } from "../../manifest/manifest.ts";
 import type { Variant } from "../../squashfs/squashfs-options.ts";
 import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
@@ -63,7 +64,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
   print(
     `kind: ${printable(result.summary)}\n` +
       `${printable(options.output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
-      `in ${image.files} files, starts ${displayPath(manifest.entry ?? "")} (${seconds} s)\n`,
+      `in ${image.files} files, starts ${displayPath(programOf(manifest))} (${seconds} s)\n`,
   );
   if (appImage)
     print(`AppImage: ${printable(appImage.name)}, ${printable(appImage.desktopFile)}\n`);
@@ -88,6 +89,10 @@ function appImageChoices(args: Arguments): AppImageChoices {
 }
 
 /** What was typed; a key that was not is undefined, so that a configuration file may say it. */
+/** What stands first of what is started; of a root directory it may be the user's to say. */
+const programOf = ({ entry, args, cmd = [] }: Manifest) =>
+  entry ?? args[0] ?? cmd[0] ?? "what its first argument names";
+
 function givenOptions(args: Arguments): GivenOptions {
   const on = (name: string) => args.flag(name) || undefined;
   const off = (name: string) => (args.flag(name) ? false : undefined);
@@ -133,6 +138,7 @@ function givenOptions(args: Arguments): GivenOptions {
     threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     root: on("root"),
+    run: list("run"),
     writable: on("writable"),
     mountAt: args.text("mount-at"),
     needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),

@@ -18,7 +18,12 @@ const machines = { built: [{ node: "x" }, { node: "y" }, { node: "z" }] };
 
 /** The one row of a table of one command. */
 function expanded(row: Row): Row | undefined {
-  const table = { rules, commands: [{ options: [row] }], runner: { options: [] } };
+  const table = {
+    rules,
+    commands: [{ options: [row] }],
+    run: { options: [] },
+    runner: { options: [] },
+  };
   return expandOptions(table, machines).commands[0]?.options[0];
 }
 

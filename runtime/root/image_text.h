@@ -1,0 +1,14 @@
+/* Small files of the image as the app will see them, before anything is mounted. */
+#ifndef ROOT_IMAGE_TEXT_H
+#define ROOT_IMAGE_TEXT_H
+
+#include "bundle/bundle.h"
+
+/*
+ * The text of `path`, which is absolute: from the directory `upper` where that has it as a regular file,
+ * else from the image. "" where neither has it, it is larger than 1 MiB or cannot be read. To be freed;
+ * NULL: no memory.
+ */
+char *image_text(const struct bundle *bundle, int upper, const char *path);
+
+#endif

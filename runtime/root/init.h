@@ -1,0 +1,23 @@
+/*
+ * --pid: this process stays what its caller started, process 1 of a new process namespace does the rest
+ * of the start, and the app is a child of that, as it would be of any init.
+ */
+#ifndef ROOT_INIT_H
+#define ROOT_INIT_H
+
+#include "base/fail.h"
+#include "base/inherited.h"
+
+/*
+ * Goes on in process 1. The caller's process waits, passes signals on and ends as the app ends: it does
+ * not return from here.
+ */
+int init_begin(struct failure *failure);
+
+/*
+ * Goes on in the app; process 1 collects what ends and passes signals on. To be called in process 1.
+ * `caller` is what the app gets back of signals.
+ */
+int init_fork(struct failure *failure);
+
+#endif

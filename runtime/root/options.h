@@ -1,0 +1,38 @@
+/* Options of a start whose root directory is the image: scripts/spec/options.json, `run`. */
+#ifndef ROOT_OPTIONS_H
+#define ROOT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fail.h"
+#include "bundle/root_config.h"
+
+struct run_options {
+	struct text_list volumes; /* HOST[:INSIDE[:ro]] */
+	struct text_list variables; /* K=V, or K */
+	const char *workdir; /* absolute, or NULL */
+	const char *user; /* or NULL */
+	const char *entrypoint; /* or NULL */
+	const char *persist; /* directory of the machine, or NULL */
+	const char *tmpfs_size;
+	const char *hostname; /* or NULL */
+	bool shell;
+	bool persist_rm;
+	bool read_only;
+	bool contain;
+	bool pid;
+	bool range;
+	bool no_fake;
+	bool keep_caps;
+	bool help;
+};
+
+/*
+ * Takes the recorded words, those of FUSELAGE_RUN_OPTIONS and those of the command line (NULL where
+ * there is no --bundle-run), in this order. *args becomes the arguments of the app.
+ */
+int run_options_read(struct run_options *options, const struct root_config *recorded,
+		     char **command_line, char ***args, struct failure *failure);
+
+#endif

@@ -1,0 +1,178 @@
+#include "root/persist.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/descriptors.h"
+#include "base/inherited.h"
+#include "base/owned.h"
+#include "base/remove.h"
+#include "kernel/namespace.h"
+#include "root/paths.h"
+#include "root/range.h"
+
+#define PERSIST_LOCK "lock"
+
+/* The kernel takes a mount away a moment after its last process has ended. */
+#define TRIES 50
+#define PAUSE_NS 20000000
+
+struct watch {
+	int socket, lock;
+};
+
+/* Ends with the overlay, or with a start that did not get so far. */
+static int watch(void *argument)
+{
+	const struct watch *task = argument;
+	struct inotify_event event;
+
+	prctl(PR_SET_NAME, "fuselage-lock", 0, 0, 0);
+	inherited_leave();
+	if (chdir("/") < 0 || dup2(task->socket, 0) < 0 || dup2(task->lock, 1) < 0)
+		return 1;
+	close_from(2);
+	int overlay = receive_descriptor(0);
+	while (overlay >= 0 && read(overlay, &event, sizeof event) == sizeof event)
+		if (event.mask & (IN_UNMOUNT | IN_IGNORED))
+			break;
+	return 0;
+}
+
+static int take_lock(struct persist *persist)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+
+	persist->lock = openat(persist->directory, PERSIST_LOCK, flags, 0600);
+	if (persist->lock < 0)
+		return -1;
+	for (int i = 0; flock(persist->lock, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK || i == TRIES)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int start_watcher(struct persist *persist)
+{
+	int sockets[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -1;
+	OWNED_FD ours = sockets[0], theirs = sockets[1];
+	struct watch task = { theirs, persist->lock };
+	if (child_leave(watch, &task) < 0)
+		return -1;
+	persist->watcher = steal_fd(&ours);
+	return 0;
+}
+
+static int make_layers(struct persist *persist)
+{
+	persist->fresh = mkdirat(persist->directory, PERSIST_UPPER, 0755) == 0;
+	if (!persist->fresh && errno != EEXIST)
+		return -1;
+	return mkdirat(persist->directory, PERSIST_WORK, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int persist_open(struct persist *persist, const char *path, struct failure *failure)
+{
+	OWNED char *whole = path_from_home(path);
+
+	if (!whole)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "--persist");
+	if (mkdir(whole, 0700) < 0 && errno != EEXIST)
+		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
+	persist->directory = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (persist->directory < 0)
+		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
+	if (take_lock(persist) < 0)
+		return errno == EWOULDBLOCK ? fail(failure, FUSELAGE_E_ROOT_PERSIST,
+						   "%.600s: another start is using it", whole) :
+					      fail_errno(failure, FUSELAGE_E_ROOT_PERSIST,
+							 "%.600s/" PERSIST_LOCK, whole);
+	if (make_layers(persist) < 0 || start_watcher(persist) < 0)
+		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
+	return 0;
+}
+
+int persist_layers(const struct persist *persist)
+{
+	char path[PATH_MAX];
+	struct stat before, now;
+	OWNED_FD again = descriptor_path(persist->directory, path, sizeof path) < 0 ?
+				 -1 :
+				 open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (again < 0 || fstat(persist->directory, &before) < 0 || fstat(again, &now) < 0)
+		return -1;
+	if (before.st_dev == now.st_dev && before.st_ino == now.st_ino)
+		return steal_fd(&again);
+	errno = ESTALE;
+	return -1;
+}
+
+int persist_watch(struct persist *persist, int merged)
+{
+	char link[32];
+
+	if (persist->directory < 0)
+		return 0;
+	OWNED_FD watched = inotify_init1(IN_CLOEXEC);
+	descriptor_link(link, sizeof link, merged, NULL);
+	if (watched < 0 || inotify_add_watch(watched, link, IN_DELETE_SELF) < 0 ||
+	    send_descriptor(persist->watcher, watched) < 0)
+		return -1;
+	close(steal_fd(&persist->watcher));
+	close(steal_fd(&persist->lock));
+	close(steal_fd(&persist->directory));
+	return 0;
+}
+
+/* Where what others own is the caller's to remove. */
+static int enter_range(const struct caller *caller, struct failure *failure)
+{
+	struct failure none = { 0 };
+	struct id_maps maps;
+	struct identity identity = { .caller = *caller, .kind = NAMESPACE_USER };
+	int cwd = -1;
+
+	if (namespace_kind(caller) == NAMESPACE_PRIVILEGED)
+		return 0;
+	if (range_find(&maps, caller, 0, 0, &none) == 0)
+		identity.maps = &maps;
+	return namespace_enter(&identity, false, &cwd, failure);
+}
+
+int persist_remove(struct persist *persist, const char *path, const struct caller *caller,
+		   struct failure *failure)
+{
+	struct stat st;
+
+	if (enter_range(caller, failure) < 0)
+		return -1;
+	remove_tree(persist->directory, PERSIST_UPPER);
+	remove_tree(persist->directory, PERSIST_WORK);
+	if (fstatat(persist->directory, PERSIST_UPPER, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    fstatat(persist->directory, PERSIST_WORK, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail(failure, FUSELAGE_E_ROOT_PERSIST,
+			    "%.600s: something in it belongs to others and cannot be removed",
+			    path);
+	unlinkat(persist->directory, PERSIST_LOCK, 0);
+	OWNED char *whole = path_from_home(path);
+	if (whole)
+		rmdir(whole); /* with more in it, it is more than ours */
+	return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * Puts trees of the machine's into the new root directory, whose maker nobody trusts. Every path is
+ * looked up when the image is the root, so no link in it leads out of it; and none leads into what
+ * was placed before, since only the mount that a path is in is searched. Nothing in /proc is followed.
+ */
+#ifndef ROOT_PLACE_H
+#define ROOT_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fail.h"
+
+enum place_kind {
+	/* What the system needs there: takes the place of a link or file, which is not followed. */
+	PLACE_SYSTEM,
+	/* What the user wants there: links are followed in the image. */
+	PLACE_GIVEN,
+};
+
+struct place {
+	int tree; /* detached, from open_tree(2); -1: left out */
+	const char *path; /* where it is to be: absolute, without "." and ".." */
+	enum place_kind kind;
+	bool directory;
+	bool read_only;
+	bool placed;
+};
+
+/* Places them in their order, and closes none. A later one may be below an earlier one. */
+int place_all(struct place *places, size_t count, struct failure *failure);
+
+/* Makes a directory of the new root, with those that it is in. Returns a descriptor of it (O_PATH). */
+int place_directory(const char *path, struct failure *failure);
+
+#endif

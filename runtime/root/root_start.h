@@ -1,0 +1,46 @@
+/*
+ * A start whose root directory is the image, in the process that becomes the app:
+ *
+ *   options, USER looked up in the image, which user namespace (root_begin, root_identify)
+ *   → the image is mounted, as for every start (start/mount_archives.h)
+ *   → a user namespace in which the caller is USER (kernel/namespace.h) → --pid (init.h)
+ *   → what is to be inside, as detached trees (sources.h) → tmpfs and overlay, pivot_root (layers.h)
+ *   → the trees into their places (place.h) → masks → environment, rights, exec
+ *
+ * There are three ways to be USER. The caller alone has a name inside: every file is its own. With
+ * --range others have one too, and own their files. Root of the machine is who it is.
+ */
+#ifndef ROOT_START_H
+#define ROOT_START_H
+
+#include "bundle/bundle.h"
+#include "kernel/id_maps.h"
+#include "root/options.h"
+#include "root/persist.h"
+#include "root/users.h"
+#include "start/start.h"
+
+struct root_start {
+	const struct bundle *bundle;
+	struct run_options options;
+	char **args; /* of the app: the user's */
+	struct root_user user;
+	struct id_maps maps;
+	struct persist persist;
+	bool initial; /* root of the machine, not of a container's user namespace */
+};
+
+/*
+ * Reads the options; `command_line` is what stands behind --bundle-run, or NULL: then `args` are the
+ * app's. Returns 1 when there is nothing to start.
+ */
+int root_begin(struct root_start *root, struct start *start, const struct bundle *bundle,
+	       char **command_line, char **args, struct failure *failure);
+
+/* When it is known what this process may do: who it is going to be. */
+int root_identify(struct root_start *root, struct start *start, struct failure *failure);
+
+/* When the image is mounted: all the rest. Returns -1, or not at all. */
+int root_exec(struct root_start *root, struct start *start, struct failure *failure);
+
+#endif

@@ -1,0 +1,210 @@
+#include "root/sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "generated/names.h"
+#include "root/layers.h"
+#include "root/paths.h"
+#include "root/trees.h"
+
+static int refuse(const char *path, struct failure *failure)
+{
+	return fail_errno(failure, FUSELAGE_E_ROOT_SOURCE, "%.600s of this machine", path);
+}
+
+static struct place *add(struct sources *sources, int tree, const char *path, enum place_kind kind,
+			 bool directory)
+{
+	struct place *place = &sources->places[sources->count++];
+
+	*place = (struct place){ tree, path, kind, directory, false, false };
+	return place;
+}
+
+/* A file of the machine's that the image is to have. None there is none inside. */
+static void add_file(struct sources *sources, const char *path)
+{
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (realpath(path, real) && stat(real, &st) == 0 && S_ISREG(st.st_mode))
+		add(sources, tree_open_alone(AT_FDCWD, real), path, PLACE_SYSTEM, false);
+}
+
+static int add_system(struct sources *sources, const char *path, struct failure *failure)
+{
+	int tree = tree_open(AT_FDCWD, path);
+
+	add(sources, tree, path, PLACE_SYSTEM, true);
+	return tree < 0 ? refuse(path, failure) : 0;
+}
+
+/* A directory of the machine's at its own path, where that can be had: another file system may refuse. */
+static bool add_same(struct sources *sources, const char *path)
+{
+	struct stat st;
+	int tree;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	tree = tree_open(AT_FDCWD, path);
+	if (tree >= 0)
+		add(sources, tree, path, PLACE_GIVEN, true);
+	return tree >= 0;
+}
+
+/* The image's programs are not to be covered by the machine's. */
+static bool is_of_system(const char *path)
+{
+	static const char *const below[] = {
+		"/bin",	   "/boot", "/dev",	     "/etc",  "/lib", "/lib32", "/lib64",
+		"/libx32", "/proc", "/run/fuselage", "/sbin", "/sys", "/usr",
+	};
+	static const char *const exactly[] = { "/", "/opt", "/run", "/var", "/var/lib" };
+
+	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+		if (path_is_in(path, below[i]))
+			return true;
+	for (size_t i = 0; i < sizeof exactly / sizeof *exactly; i++)
+		if (strcmp(path, exactly[i]) == 0)
+			return true;
+	return false;
+}
+
+static int add_home_and_cwd(struct sources *sources, struct failure *failure)
+{
+	const char *home = getenv(ENV_HOME);
+	char *cwd = getcwd(NULL, 0); /* none that is reachable: nothing to show */
+
+	sources->texts[0] = home && *home == '/' ? path_normal(home) : NULL;
+	sources->texts[1] = cwd;
+	if (home && *home == '/' && !sources->texts[0])
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, ENV_HOME);
+	home = sources->texts[0];
+	if (home && !is_of_system(home))
+		sources->home = add_same(sources, home);
+	if (!cwd || *cwd != '/' || is_of_system(cwd))
+		return 0;
+	sources->cwd = (sources->home && path_is_in(cwd, home)) || add_same(sources, cwd);
+	return 0;
+}
+
+/* Without them an app on the desktop would find neither its screen nor its bus. */
+static void add_desktop(struct sources *sources)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *display = getenv("DISPLAY");
+
+	if (runtime && strncmp(runtime, "/run/user/", 10) == 0 && path_is_normal(runtime))
+		add_same(sources, runtime);
+	if (display && *display)
+		add_same(sources, "/tmp/.X11-unix");
+}
+
+/* HOST[:INSIDE[:ro]] */
+static int add_volume(struct sources *sources, const char *text, struct failure *failure)
+{
+	size_t length = strcspn(text, ":");
+	OWNED char *given = strndup(text, length);
+	OWNED char *host = given ? path_from_home(given) : NULL;
+	struct stat st;
+
+	if (!host)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "-v %.300s", text);
+	const char *inside = text[length] ? text + length + 1 : NULL;
+	const char *mode = inside ? strchr(inside, ':') : NULL;
+	OWNED char *wanted = !inside ? realpath(host, NULL) :
+			     mode    ? strndup(inside, (size_t)(mode - inside)) :
+				       strdup(inside);
+	int tree = wanted ? tree_open(AT_FDCWD, host) : -1;
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return refuse(host, failure);
+	/* Lasts until exec. */
+	char *path = path_normal(wanted);
+	if (!path || !path[1])
+		return fail(failure, FUSELAGE_E_ROOT_SOURCE,
+			    "-v %.300s: expected a path below / inside", text);
+	struct place *place = add(sources, tree, path, PLACE_GIVEN, S_ISDIR(st.st_mode));
+	place->read_only = mode && strcmp(mode, ":ro") == 0;
+	return 0;
+}
+
+static int add_device(struct sources *sources, const char *from, const char *path,
+		      struct failure *failure)
+{
+	int tree = tree_open_alone(AT_FDCWD, from);
+
+	add(sources, tree, path, PLACE_SYSTEM, false);
+	return tree < 0 ? refuse(from, failure) : 0;
+}
+
+/* A /dev with what every program expects, and the terminal as /dev/console, where ttyname looks. */
+static int add_devices(struct sources *sources, int base, struct failure *failure)
+{
+	static const char *const nodes[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+					     "/dev/random", "/dev/urandom", "/dev/tty" };
+	char terminal[64];
+
+	add(sources, tree_open_alone(base, LAYER_DEV), "/dev", PLACE_SYSTEM, true);
+	for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+		if (add_device(sources, nodes[i], nodes[i], failure) < 0)
+			return -1;
+	add(sources, tree_open_alone(base, LAYER_SHM), "/dev/shm", PLACE_SYSTEM, true);
+	if (isatty(0) && descriptor_path(0, terminal, sizeof terminal) == 0)
+		add(sources, tree_open_alone(AT_FDCWD, terminal), "/dev/console", PLACE_SYSTEM,
+		    false);
+	return 0;
+}
+
+/* Of a process namespace of its own where the kernel lets us; else the machine's. */
+static int add_proc(struct sources *sources, bool own, struct failure *failure)
+{
+	int tree = own ? tree_proc() : -1;
+
+	if (tree < 0)
+		return add_system(sources, "/proc", failure);
+	add(sources, tree, "/proc", PLACE_SYSTEM, true);
+	return 0;
+}
+
+int sources_collect(struct sources *sources, const struct root_start *root, int base,
+		    struct failure *failure)
+{
+	const struct run_options *options = &root->options;
+	size_t volumes = options->volumes.count;
+
+	*sources = (struct sources){ 0 };
+	sources->places = calloc(SOURCES_FIXED + volumes, sizeof *sources->places);
+	if (!sources->places)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is to be inside");
+	if (add_system(sources, "/sys", failure) < 0 ||
+	    (options->contain ? add_devices(sources, base, failure) :
+				add_system(sources, "/dev", failure)) < 0)
+		return -1;
+	add(sources, tree_open_alone(base, LAYER_TMP), "/tmp", PLACE_SYSTEM, true);
+	add(sources, tree_open_alone(base, LAYER_RUN), "/run", PLACE_SYSTEM, true);
+	add_file(sources, "/etc/resolv.conf");
+	add_file(sources, "/etc/hosts");
+	if (!options->hostname)
+		add_file(sources, "/etc/hostname");
+	add_file(sources, "/etc/localtime");
+	if (!options->contain) {
+		add_desktop(sources);
+		if (add_home_and_cwd(sources, failure) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < volumes; i++)
+		if (add_volume(sources, options->volumes.texts[i], failure) < 0)
+			return -1;
+	/* Last, so that no link of the image leads through it before. */
+	return add_proc(sources, options->pid, failure);
+}

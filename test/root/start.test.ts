@@ -1,0 +1,173 @@
+/** Starts whose root directory is the image: who the app is, what is inside, how it ends. */
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect } from "vitest";
+import { nothing } from "../support/leftovers.ts";
+import { skipUnless } from "../support/needs.ts";
+import { asUser, ordinaryUser, run } from "../support/process.ts";
+import {
+  homeFor,
+  rootBundle,
+  type Starter,
+  shell,
+  starters,
+  startRoot,
+  watchRoot,
+} from "../support/root-image.ts";
+
+const needs = ({ root }: Starter) =>
+  root
+    ? (["root", "busybox", "mksquashfs"] as const)
+    : (["userns", "fuse", "busybox", "mksquashfs"] as const);
+
+let file: string;
+beforeAll(async () => {
+  file = await rootBundle({ "srv/own": "the image's\n" }, { cmd: ["echo", "of", "the image"] });
+});
+
+describe.each(starters)("a start with the image as root, $title,", (starter) => {
+  const test = skipUnless(...needs(starter));
+
+  test("has the image's files, and of the machine what it needs", async () => {
+    const home = homeFor(starter);
+    writeFileSync(path.join(home, "mine"), "my own\n");
+    const script = `cat /srv/own $HOME/mine; pwd; ls -d /proc/self /sys/class /dev/null /tmp /run;
+      cmp /etc/resolv.conf - && echo new > /srv/new && cat /srv/new; ls / | tr '\\n' ' '`;
+    const input = readFileSync("/etc/resolv.conf", "utf8");
+    const said = await shell(starter, file, [], script, home, { input });
+    expect(said.split("\n")).toEqual([
+      "the image's",
+      "my own",
+      home,
+      "/dev/null",
+      "/proc/self",
+      "/run",
+      "/sys/class",
+      "/tmp",
+      "new",
+      expect.stringMatching(/^bin dev etc proc (root )?run srv sys tmp ?$/),
+    ]);
+  });
+
+  test("is the same process, and ends as the app does", async () => {
+    const home = homeFor(starter);
+    const end = (options: string[], what: string) =>
+      startRoot(starter, file, options, ["sh", "-c", what], home);
+    for (const options of [[], ["--pid"]]) {
+      expect(await end(options, "exit 7")).toMatchObject({ status: 7 });
+      expect(await end(options, "exit 139")).toMatchObject({ status: 139 });
+      expect(await end(options, "kill -TERM $$")).toMatchObject({ signal: "SIGTERM" });
+      expect(await end(options, "kill -SEGV $$")).toMatchObject({ signal: "SIGSEGV" });
+      expect(await end(options, "exec nothing-of-this-name")).toMatchObject({ status: 127 });
+    }
+    const missing = await startRoot(starter, file, [], ["nothing-of-this-name"], home);
+    expect(missing).toMatchObject({ status: 127 });
+    expect(missing.stderr).toContain("E_COMMAND_NOT_FOUND");
+    const noProgram = await startRoot(starter, file, [], ["/etc/passwd"], home);
+    expect(noProgram).toMatchObject({ status: 126 });
+    const script = 'echo $$; exec "$0" sh -c "echo \\$\\$"';
+    const env = { HOME: home };
+    const twice = starter.root
+      ? await run("sh", ["-c", script, file], { env })
+      : await asUser("sh", ["-c", script, file], home);
+    const [outer, inner] = twice.stdout.split("\n");
+    expect(inner).toBe(outer);
+  });
+
+  test("takes the recorded arguments only where there are none", async () => {
+    const home = homeFor(starter);
+    const plain = await startRoot(starter, file, [], [], home);
+    expect(plain.stdout).toBe("of the image\n");
+    const own = await startRoot(starter, file, [], ["echo", "mine"], home);
+    expect(own.stdout).toBe("mine\n");
+    const entrypoint = await startRoot(starter, file, ["--entrypoint", "/bin/echo"], ["a"], home);
+    expect(entrypoint.stdout).toBe("a\n");
+    const input = "echo from sh; exit 3\n";
+    const sh = await startRoot(starter, file, ["--shell"], [], home, { input });
+    expect(sh).toMatchObject({ stdout: "from sh\n", status: 3 });
+  });
+
+  test("is the user that is asked for, by the image's names", async () => {
+    const home = homeFor(starter);
+    const id = (user: string) =>
+      shell(starter, file, ["-u", user], "id -u; id -g; echo $USER", home);
+    expect(await id("0")).toBe("0\n0\nroot");
+    expect(await id("web")).toBe("101\n102\nweb");
+    expect(await id("101:log")).toBe("101\n44\nweb");
+    expect(await id("1234")).toBe("7\n7\n1234");
+    expect(await id("777:778")).toBe("777\n778");
+    for (const user of ["nobody-here", "web:nogroup", "4294967295"]) {
+      const refused = await startRoot(starter, file, ["-u", user], ["id"], home);
+      expect(refused.stderr).toContain("E_ROOT_USER");
+    }
+  });
+
+  test("has podman's capabilities and no more", async () => {
+    const home = homeFor(starter);
+    const caps = (options: string[]) =>
+      shell(starter, file, options, "grep -E 'Cap(Inh|Prm|Bnd|Amb)' /proc/self/status", home);
+    const lines = (permitted: string) =>
+      `CapInh:\t${"0".repeat(16)}\nCapPrm:\t${permitted.padStart(16, "0")}\n` +
+      `CapBnd:\t00000000800405fb\nCapAmb:\t${"0".repeat(16)}`;
+    expect(await caps([])).toBe(lines("800405fb"));
+    expect(await caps(["--no-fake"])).toBe(lines("800405fb"));
+    expect(await caps(["-u", "web"])).toBe(lines("0"));
+    expect(await caps(["--keep-caps"])).not.toContain("CapBnd:\t00000000800405fb");
+    const mount = await startRoot(starter, file, [], ["mount", "-t", "tmpfs", "x", "/srv"], home);
+    expect(mount.status).not.toBe(0);
+    const kept = ["mount", "-t", "tmpfs", "x", "/srv"];
+    expect(await startRoot(starter, file, ["--keep-caps"], kept, home)).toMatchObject({
+      status: 0,
+    });
+  });
+
+  test("shows and sets what options ask for", async () => {
+    const home = homeFor(starter);
+    const dir = homeFor(starter);
+    writeFileSync(path.join(dir, "file"), "of the machine\n", { mode: 0o666 });
+    const volumes = ["-v", `${dir}:/data`, "-v", `${dir}/file:/etc/made/file:ro`];
+    const script = `cat /data/file /etc/made/file; echo x > /data/new; echo $A-$B-$C; pwd; hostname;
+      (echo no > /etc/made/file) 2>/dev/null || echo read-only`;
+    const options = [...volumes, "-e", "A=1", "-e", "B", "-w", "/new/dir", "--hostname", "inside"];
+    const said = await shell(starter, file, options, script, home, { env: { B: "2" } });
+    expect(said).toBe("of the machine\nof the machine\n1-2-\n/new/dir\ninside\nread-only");
+    expect(readFileSync(path.join(dir, "new"), "utf8")).toBe("x\n");
+    if (!starter.root) expect(statSync(path.join(dir, "new")).uid).toBe(ordinaryUser().uid);
+    const env = { FUSELAGE_RUN_OPTIONS: "-e 'A=a b' --read-only" };
+    const readOnly = "echo $A; touch /tmp/a /run/a $HOME/a && touch /srv/a";
+    const outcome = await startRoot(starter, file, [], ["sh", "-c", readOnly], home, { env });
+    expect(outcome.stdout).toBe("a b\n");
+    expect(outcome.stderr).toContain("/srv/a: Read-only file system");
+    const none = await startRoot(starter, file, ["-v", "/not/there:/x"], ["true"], home);
+    expect(none.stderr).toContain("E_ROOT_SOURCE");
+  });
+
+  test("keeps the machine out with --contain", async () => {
+    const home = homeFor(starter);
+    const script = `echo $$ $PPID; ls $HOME; pwd; echo "[$SECRET]"; ls /dev | tr '\\n' ' '; echo;
+      ls /proc | grep -c '^[0-9]'; cat /proc/timer_list | wc -c; echo x > /dev/null && tty`;
+    const outcome = await startRoot(starter, file, ["--contain"], ["sh", "-c", script], home, {
+      env: { SECRET: "told" },
+    });
+    expect(outcome.stdout.split("\n").slice(0, 4)).toEqual([
+      "2 1",
+      "/",
+      "[]",
+      "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ",
+    ]);
+    expect(Number(outcome.stdout.split("\n")[4])).toBeLessThan(8);
+    expect(outcome.stdout).toMatch(/\n0\n/);
+  });
+
+  test("leaves nothing behind, however it ends", async () => {
+    const home = homeFor(starter);
+    const left = watchRoot(file, home);
+    const env = { FUSELAGE_LINGER: "0" };
+    for (const options of [[], ["--pid"], ["--contain"]]) {
+      await startRoot(starter, file, options, ["sh", "-c", "kill -KILL $$"], home, { env });
+      await startRoot(starter, file, [...options, "-u", "nobody-here"], ["id"], home, { env });
+      await startRoot(starter, file, options, ["sh", "-c", "sleep 0.2 & exit 0"], home, { env });
+    }
+    expect(await left()).toEqual(nothing);
+  });
+});

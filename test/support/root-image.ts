@@ -1,0 +1,102 @@
+/** Bundles whose image is the root directory of what they start: busybox, and what a test adds. */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import type { Manifest } from "../../builder/manifest/manifest.ts";
+import { bundleOf, mksquashfs } from "./bundle-of.ts";
+import { type Files, writeFiles } from "./case.ts";
+import { leftovers, leftSince } from "./leftovers.ts";
+import { asUser, type Outcome, type RunOptions, run } from "./process.ts";
+import { temporaryDirectory, userDirectory } from "./temporary.ts";
+
+/** Users and groups of such an image. */
+const accounts: Files = {
+  "etc/passwd":
+    "root:x:0:0:root:/root:/bin/sh\nweb:x:101:102:web:/srv/web:/bin/sh\n1234:x:7:7::/:/bin/sh\n",
+  "etc/group": "root:x:0:\nweb:x:102:\nlog:x:44:other,web\nstaff:x:50:web\n",
+};
+
+/** A folder with a static busybox by all of its names, and `files`. */
+function busyboxRoot(files: Files = {}): string {
+  const dir = path.join(temporaryDirectory(), "tree");
+  mkdirSync(path.join(dir, "bin"), { recursive: true });
+  copyFileSync("/usr/bin/busybox", path.join(dir, "bin/busybox"));
+  const names = execFileSync("busybox", ["--list"], { encoding: "utf8" }).trim().split("\n");
+  for (const name of names) {
+    if (name !== "busybox") symlinkSync("busybox", path.join(dir, "bin", name));
+  }
+  writeFiles(dir, { ...accounts, ...files });
+  return dir;
+}
+
+/** A bundle of such a folder; it starts its arguments, or `manifest.cmd`. */
+export async function rootBundle(
+  files: Files = {},
+  manifest: Partial<Manifest> = {},
+): Promise<string> {
+  const image = await mksquashfs(busyboxRoot(files), "-all-root", "-comp", "gzip");
+  return bundleOf(image, { entry: undefined, root: "image", ...manifest });
+}
+
+/** Who starts it, and what a start is called in tests. */
+export interface Starter {
+  title: string;
+  root: boolean;
+}
+
+export const starters: Starter[] = [
+  { title: "as a user", root: false },
+  { title: "as root", root: true },
+];
+
+export const homeFor = ({ root }: Starter) => (root ? temporaryDirectory() : userDirectory());
+
+/** Variables of whoever runs the tests that would change what a start does. */
+const unset = {
+  FUSELAGE_HOME: undefined,
+  FUSELAGE_MOUNT: undefined,
+  FUSELAGE_DEBUG: undefined,
+  FUSELAGE_RUN_OPTIONS: undefined,
+  DISPLAY: undefined,
+  XDG_RUNTIME_DIR: undefined,
+};
+
+/** Starts `file` with options behind --bundle-run and then arguments of the app. */
+export function startRoot(
+  starter: Starter,
+  file: string,
+  options: readonly string[],
+  args: readonly string[],
+  home: string,
+  more: RunOptions = {},
+): Promise<Outcome> {
+  const env = { ...unset, HOME: home, ...more.env };
+  const all = ["--bundle-run", ...options, "--", ...args];
+  const settings = { cwd: home, ...more, env };
+  return starter.root ? run(file, all, settings) : asUser(file, all, home, settings);
+}
+
+/** What a successful start of `sh -c script` prints. */
+export async function shell(
+  starter: Starter,
+  file: string,
+  options: readonly string[],
+  script: string,
+  home: string,
+  more: RunOptions = {},
+): Promise<string> {
+  const outcome = await startRoot(starter, file, options, ["sh", "-c", script], home, more);
+  if (outcome.status !== 0) {
+    throw new Error(
+      `status ${outcome.status ?? outcome.signal}: ${outcome.stderr}${outcome.stdout}`,
+    );
+  }
+  return outcome.stdout.trim();
+}
+
+/** What this start has left behind: mounts, loop devices, processes of `file`. */
+export function watchRoot(file: string, home: string) {
+  const watched = { files: [file], homes: [home] };
+  const before = leftovers(watched);
+  return () => leftSince(before, watched);
+}

@@ -10,8 +10,10 @@ import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
+import * as errors from "../errors.ts";
 import { isUsable, limitOf, reap } from "../host/bounded-folder.ts";
 import { keepTemporary, removeTemporary, temporaryFile, Workspace } from "../host/temporary.ts";
+import { writeAt } from "../output/write-at.ts";
 import { type Descriptor, hashOf } from "./store.ts";
 
 /** Of all files together, where the disk has far more, bytes. */
@@ -25,6 +27,8 @@ export const blobLimit = (dir: string): number | undefined => limitOf(dir, MAX_B
 /** A blob that is being fetched. */
 export interface NewBlob {
   file: FileHandle;
+  /** @throws E_OUTPUT_FAILED */
+  write(bytes: Uint8Array, position: number): Promise<void>;
   /** Gives it its name: it is whole, and what its digest says. */
   publish(): Promise<void>;
   /** Whatever has become of it, nothing more is written. */
@@ -56,17 +60,25 @@ export class BlobCache {
     return undefined;
   }
 
-  /** @throws E_TMPDIR, and what the system says */
+  /** @throws E_TMPDIR, E_OUTPUT_FAILED */
   async create(digest: string): Promise<NewBlob> {
     const temporary = temporaryFile(this.#dir ?? this.#workspace.path);
-    const file = await open(temporary, "wx+", 0o600);
+    const failed = (cause: unknown) => {
+      throw errors.outputFailed(temporary, "writing", cause);
+    };
+    const file = await open(temporary, "wx+", 0o600).catch(failed);
     let isPublished = false;
     return {
       file,
+      write: (bytes, position) => writeAt(file.fd, bytes, position).catch(failed),
       publish: async () => {
         const name = this.#name(digest);
         if (name === undefined) return;
-        renameSync(temporary, name);
+        try {
+          renameSync(temporary, name);
+        } catch (cause) {
+          failed(cause);
+        }
         keepTemporary(temporary);
         isPublished = true;
       },

@@ -15,7 +15,7 @@ export interface Call {
   body?: () => Exclude<Request["body"], undefined>;
   /** Other repositories that are read from. */
   from?: readonly string[];
-  /** false: one try. Default true. */
+  /** false: one try, which throws what the network says. Default true. */
   again?: boolean;
 }
 
@@ -63,7 +63,8 @@ export class RegistryClient {
         if (wait === undefined) throw await this.#busy(answer, tries);
         discard(answer);
       } catch (cause) {
-        wait = isCut(cause) && again ? waitBefore(tries) : undefined;
+        if (!again) throw cause;
+        wait = isCut(cause) ? waitBefore(tries) : undefined;
         if (wait === undefined) throw this.failure(cause, url);
       }
       await pause(wait, this.transport.signal);
@@ -73,7 +74,8 @@ export class RegistryClient {
   /** What went wrong with the network, as people can read it; any other failure as it is. */
   failure(cause: unknown, url: URL): unknown {
     const code = codeOf(cause);
-    if (code === "" || code.startsWith("E_")) return cause;
+    const isEnded = this.transport.signal?.aborted === true;
+    if (isEnded || code === "" || code.startsWith("E_")) return cause;
     const why = errors.networkReason(cause);
     return errors.unreachable(withoutQuery(url), why, cause);
   }

@@ -1,8 +1,7 @@
 /** A blob into a file, checked while it arrives, and continued where the connection was cut. */
 import type { Hash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
 import * as ociErrors from "../../errors.ts";
-import { writeAt } from "../../output/write-at.ts";
+import type { NewBlob } from "../blob-cache.ts";
 import { type Descriptor, hashOf, requireDigest } from "../store.ts";
 import type { RegistryClient } from "./client.ts";
 import * as errors from "./registry-errors.ts";
@@ -19,7 +18,8 @@ export interface Download {
   descriptor: Descriptor;
   /** The blob, for messages. */
   shown: string;
-  file: FileHandle;
+  /** Takes the bytes. */
+  blob: Pick<NewBlob, "write">;
   /** Is told of bytes that are in the file; less than none where they were for nothing. */
   onBytes: (bytes: number) => void;
 }
@@ -79,7 +79,7 @@ class Part {
 
   /** @throws E_OCI_SIZE, E_REGISTRY_ANSWER, and what the network says */
   async take(answer: Answer): Promise<void> {
-    const { client, descriptor, shown, file, onBytes } = this.#job;
+    const { client, descriptor, shown, blob, onBytes } = this.#job;
     const { size } = descriptor;
     if (answer.status === 200) this.forget();
     else if (answer.status !== 206 || this.length === 0) {
@@ -95,7 +95,7 @@ class Part {
       if (this.length + chunk.length > size) {
         throw ociErrors.ociSize(shown, size, this.length + chunk.length);
       }
-      await writeAt(file.fd, chunk, this.length);
+      await blob.write(chunk, this.length);
       this.#hash.update(chunk);
       this.length += chunk.length;
       onBytes(chunk.length);

@@ -1,6 +1,5 @@
 /** What is worth another try at a registry, and when. */
 import { setTimeout } from "node:timers/promises";
-import { BundleError } from "../../errors.ts";
 import type { Answer } from "./transport.ts";
 
 /** Tries of one request, the first included. */
@@ -11,9 +10,9 @@ const FIRST_WAIT = 400;
 const MAX_WAIT = 120_000;
 
 const PASSING = [408, 429, 500, 502, 503, 504];
-/** Another try a moment later meets the same. */
-const LASTING =
-  /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EPROTO|ERR_|CERT_|.*_CERT|UNABLE_TO_)/;
+/** Another try a moment later may go well; of any other failure it meets the same. */
+const CUT =
+  /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EAI_AGAIN|HPE_\w+|UND_ERR_(SOCKET|\w+_TIMEOUT|\w+_MISMATCH))$/;
 
 /** Whether a status says that it may be another one soon. */
 export const isPassing = (status: number): boolean => PASSING.includes(status);
@@ -25,13 +24,7 @@ export function codeOf(cause: unknown): string {
 }
 
 /** Whether something of the network failed that may work a moment later. */
-export function isCut(cause: unknown): boolean {
-  if (cause instanceof BundleError || (cause instanceof Error && cause.name === "AbortError")) {
-    return false;
-  }
-  const code = codeOf(cause);
-  return code !== "" && !LASTING.test(code);
-}
+export const isCut = (cause: unknown): boolean => CUT.test(codeOf(cause));
 
 /** How long a registry asks to be left alone, by Retry-After: seconds or a date; ms. */
 export function askedWait(answer: Answer, now: number = Date.now()): number | undefined {

@@ -163,7 +163,7 @@ class RegistrySource implements BlobSource {
     if (this.#files.has(digest)) return;
     const blob = await this.#cache.create(digest);
     try {
-      await blob.file.write(bytes, 0, bytes.length, 0);
+      await blob.write(bytes, 0);
       await blob.publish();
       this.#files.set(digest, Promise.resolve(blob.file));
     } finally {
@@ -222,13 +222,12 @@ class RegistrySource implements BlobSource {
         if (isManifestType(mediaType)) {
           requireLimit(descriptor, DOCUMENT_LIMIT, shown);
           const { bytes } = await fetchManifest(client, digest, { digest, descriptor, shown });
-          await blob.file.write(bytes, 0, bytes.length, 0);
+          await blob.write(bytes, 0);
           this.#tell({ bytes: bytes.length });
           return;
         }
         const onBytes = (bytes: number) => this.#tell({ bytes });
-        const { file } = blob;
-        await download({ client, to: `blobs/${digest}`, descriptor, shown, file, onBytes });
+        await download({ client, to: `blobs/${digest}`, descriptor, shown, blob, onBytes });
       });
       await blob.publish();
       return blob.file;

@@ -53,5 +53,6 @@ export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
 export type { StartRun } from "./manifest/start-list.ts";
 export type { SuperblockFacts } from "./native/addon.ts";
+export type { FetchProgress } from "./oci/registry/progress.ts";
 export type { Compression, ImageFacts, Progress, Variant } from "./squashfs/squashfs-options.ts";
 export type { Warning, WarningCode } from "./warnings.ts";

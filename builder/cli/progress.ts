@@ -1,6 +1,7 @@
 /** What is seen of work that turns out to be long: a progress bar on a terminal, else a line. */
 import type { SingleBar } from "cli-progress";
 import { environment } from "../generated/spec.ts";
+import type { FetchProgress } from "../oci/registry/progress.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
 import { formatBytes } from "./print.ts";
 
@@ -9,7 +10,7 @@ const PATIENCE = 500;
 
 /** The terminal's own settings (line wrap, cursor) stay as they are: a signal may end us any time. */
 const options = {
-  format: "{bar} {percentage}%  {done} of {all}, {files} of {allFiles} files",
+  format: "{bar} {percentage}%  {done} of {all}, {files} of {allFiles} {noun}",
   stream: process.stderr,
   barsize: 32,
   clearOnComplete: true,
@@ -20,6 +21,8 @@ const options = {
 
 export interface ProgressBar {
   update: (progress: Progress) => void;
+  /** Of an image that is fetched, before anything is packed. */
+  fetch: (progress: FetchProgress) => void;
   /** Clears the line. */
   stop: () => void;
 }
@@ -60,31 +63,38 @@ export function notices(say: (line: string) => void): Notices {
 
 /** Starts to watch; nothing is shown before `PATIENCE` is over. */
 export function progressBar(): ProgressBar {
-  if (!wanted()) return { update: () => {}, stop: () => {} };
+  if (!wanted()) return { update: () => {}, fetch: () => {}, stop: () => {} };
   const started = performance.now();
-  let bar: SingleBar | undefined;
+  let shown: { bar: SingleBar; noun: string } | undefined;
   let library: typeof import("cli-progress") | undefined;
   // Long before there is something to show; and a build into a pipe does without.
   import("cli-progress").then((loaded) => {
     library = loaded;
   });
+  const update = ({ bytes, totalBytes, files, totalFiles }: Progress, noun = "files") => {
+    if (library === undefined || performance.now() - started < PATIENCE) return;
+    const payload = {
+      done: formatBytes(bytes),
+      all: formatBytes(totalBytes),
+      files,
+      allFiles: totalFiles,
+      noun,
+    };
+    if (shown?.noun !== noun) {
+      shown?.bar.stop();
+      shown = { bar: new library.SingleBar(options, library.Presets.legacy), noun };
+      shown.bar.start(totalBytes, bytes, payload);
+    }
+    shown.bar.setTotal(totalBytes);
+    shown.bar.update(bytes, payload);
+  };
   return {
-    update({ bytes, totalBytes, files, totalFiles }) {
-      if (library === undefined || performance.now() - started < PATIENCE) return;
-      const payload = {
-        done: formatBytes(bytes),
-        all: formatBytes(totalBytes),
-        files,
-        allFiles: totalFiles,
-      };
-      if (bar === undefined) {
-        bar = new library.SingleBar(options, library.Presets.legacy);
-        bar.start(totalBytes, bytes, payload);
-      }
-      bar.update(bytes, payload);
+    update: (progress) => update(progress),
+    fetch({ bytes, totalBytes, blobs, totalBlobs }) {
+      update({ bytes, totalBytes, files: blobs, totalFiles: totalBlobs }, "blobs");
     },
     stop() {
-      bar?.stop();
+      shown?.bar.stop();
     },
   };
 }

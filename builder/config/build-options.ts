@@ -6,6 +6,7 @@ import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
+import type { FetchProgress } from "../oci/registry/progress.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
@@ -117,6 +118,14 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   keepForeign?: boolean | undefined;
   /** node: whether NODE_OPTIONS and NODE_PATH of the caller reach the app. Default false. */
   inheritNodeOptions?: boolean | undefined;
+  /** image: `HOST=MIRROR`: a host, or the start of a path there, that is asked before the registry HOST. */
+  mirrors?: readonly string[] | undefined;
+  /** image: whether plain HTTP will do where a registry has no HTTPS. Default: on this machine alone. */
+  insecure?: boolean | undefined;
+  /** image: whether no registry is asked, and what was fetched before has to do. Default false. */
+  offline?: boolean | undefined;
+  /** Is told how far the fetching of an image is, again and again. */
+  onFetch?: ((progress: FetchProgress) => void) | undefined;
   /** Is told what is to be known while it goes on, one line each. */
   onReport?: ((line: string) => void) | undefined;
   /** Is told what begins, "compressing 112.1 MiB in 35 files", whether it takes long or not. */
@@ -141,7 +150,7 @@ export interface ResolvedBuildOptions extends BuildOptions {
 
 /** The types and the table name the same keys, or this does not compile. */
 optionRules.build satisfies Record<
-  Exclude<keyof BuildOptions, "onProgress" | "onReport" | "onStep" | "signal">,
+  Exclude<keyof BuildOptions, "onFetch" | "onProgress" | "onReport" | "onStep" | "signal">,
   object
 >;
 
@@ -154,7 +163,7 @@ optionRules.build satisfies Record<
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
   if (!options.output) throw errors.optionMissing("output", "the file to write");
-  checkOptions("build", options, ["onProgress", "onReport", "onStep", "signal"]);
+  checkOptions("build", options, ["onFetch", "onProgress", "onReport", "onStep", "signal"]);
   checkImageChoices(options);
   if (options.needs?.includes("none") && new Set(options.needs).size > 1) {
     throw errors.optionConflict((name) => `${name("needs")}: none stands alone`);

@@ -23,7 +23,7 @@ import { checkOption } from "./validate.ts";
 
 /** What a configuration file may hold: all options of a build but callbacks. */
 export type BundleConfig = Partial<
-  Omit<BuildOptions, "onProgress" | "onReport" | "onStep" | "signal">
+  Omit<BuildOptions, "onFetch" | "onProgress" | "onReport" | "onStep" | "signal">
 > & {
   /** Not looked at: the schema, for editors. */
   $schema?: string;

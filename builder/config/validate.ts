@@ -28,6 +28,7 @@ interface Rule {
 
 /** What a library takes besides: it has no place in a file or on a command line. */
 const callbacks: Readonly<Record<string, { expected: string; fits(value: unknown): boolean }>> = {
+  onFetch: { expected: "a function", fits: (value) => typeof value === "function" },
   onProgress: { expected: "a function", fits: (value) => typeof value === "function" },
   onReport: { expected: "a function", fits: (value) => typeof value === "function" },
   onStep: { expected: "a function", fits: (value) => typeof value === "function" },

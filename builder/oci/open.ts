@@ -5,7 +5,7 @@ import { DockerArchiveSource } from "./docker-archive.ts";
 import { FolderFiles, isFolder } from "./files.ts";
 import { LayoutSource } from "./layout.ts";
 import type { ImageReference } from "./reference.ts";
-import { openRegistry, type RegistryOptions } from "./registry/source.ts";
+import type { RegistryOptions } from "./registry/source.ts";
 import type { BlobSource } from "./store.ts";
 
 /**
@@ -33,7 +33,10 @@ export async function openBlobs(
         ? new LayoutSource(files, reference.tag)
         : new DockerArchiveSource(files, reference.tag);
     }
-    case "docker":
+    case "docker": {
+      // What speaks to registries is read where there is one.
+      const { openRegistry } = await import("./registry/source.ts");
       return openRegistry(reference, registry);
+    }
   }
 }

@@ -60,7 +60,7 @@ export function rulesOf({ options, arguments: positionals, rest }) {
     .flatMap((row) =>
       keysOf(row).map(([key, own]) => {
         const { name, value, short } = row;
-        const [, kind] = /^(node): /.exec(row.summary) ?? [];
+        const [, kind] = /^(image|node): /.exec(row.summary) ?? [];
         const flag = {
           flag: `--${name}`,
           ...(kind && { kind }),

@@ -68,8 +68,9 @@ export const image: Kind = {
 async function readRoot(request: AppRequest, warn: (one: Warning) => void): Promise<ReadImage> {
   const { source, input, options, step, signal } = request;
   const devices = options.devices ?? false;
+  const { mirrors, insecure, offline, cache, onFetch: onProgress } = options;
   const around = {
-    registry: { cache: options.cache, onWarning: warn, signal },
+    registry: { mirrors, insecure, offline, cache, onProgress, onWarning: warn, signal },
     arch: options.arch,
     devices,
     step,

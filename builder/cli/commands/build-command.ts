@@ -48,7 +48,12 @@ export async function buildCommand(args: Arguments): Promise<void> {
   }
   const bar = progressBar();
   const slow = args.flag("json") ? undefined : notices(note);
-  const callbacks = { onProgress: bar.update, onReport: note, onStep: slow?.step };
+  const callbacks = {
+    onFetch: bar.fetch,
+    onProgress: bar.update,
+    onReport: note,
+    onStep: slow?.step,
+  };
   const result = await build({ ...options, ...callbacks }).finally(() => {
     bar.stop();
     slow?.stop();
@@ -153,6 +158,9 @@ function givenOptions(args: Arguments): GivenOptions {
     nodeInPath: off("no-node-in-path"),
     keepForeign: on("keep-foreign"),
     inheritNodeOptions: on("inherit-node-options"),
+    mirrors: list("mirror"),
+    insecure: on("insecure"),
+    offline: on("offline"),
     ...appImageChoices(args),
   };
 }

@@ -8,8 +8,8 @@ import type { Descriptor, Region } from "../store.ts";
 import { RegistryClient } from "./client.ts";
 import { endpointsFor } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
+import { type FetchProgress, ProgressSum } from "./progress.ts";
 import * as errors from "./registry-errors.ts";
-import type { FetchProgress } from "./source.ts";
 import { type Answer, discard, Transport } from "./transport.ts";
 import { contentsOf, upload } from "./upload.ts";
 
@@ -42,12 +42,13 @@ class RegistrySink implements BlobSink {
   readonly #client: RegistryClient;
   readonly #gate = new Gate(AT_ONCE);
   readonly #blobs = new Map<string, Promise<Written>>();
-  readonly #progress = { bytes: 0, totalBytes: 0, blobs: 0, totalBlobs: 0 };
+  readonly #progress: ProgressSum;
 
   constructor(reference: RegistryReference, options: PushOptions) {
     const { insecure = false, patience, signal } = options;
     this.shown = shownReference(reference);
     this.#options = options;
+    this.#progress = new ProgressSum(options.onProgress);
     this.#transport = new Transport({
       ...(patience !== undefined && { patience }),
       ...(signal && { signal }),
@@ -78,11 +79,11 @@ class RegistrySink implements BlobSink {
     from: readonly string[],
   ): Promise<Written> {
     const { digest, size } = descriptor;
-    this.#tell({ totalBytes: size, totalBlobs: 1 });
+    this.#progress.add({ totalBytes: size, totalBlobs: 1 });
     const how = (await this.#isThere(digest))
       ? "present"
       : await this.#send(descriptor, given, from);
-    this.#tell({ blobs: 1, ...(how !== "written" && { bytes: size }) });
+    this.#progress.add({ blobs: 1, ...(how !== "written" && { bytes: size }) });
     return how;
   }
 
@@ -121,7 +122,7 @@ class RegistrySink implements BlobSink {
         begin: () => this.#begin(),
         shown: this.shown,
         chunkSize: this.#options.chunkSize,
-        onBytes: (bytes) => this.#tell({ bytes }),
+        onBytes: (bytes) => this.#progress.add({ bytes }),
       });
     } finally {
       await contents.close();
@@ -182,14 +183,6 @@ class RegistrySink implements BlobSink {
       }
     }
     return { mediaType, digest, size: bytes.length };
-  }
-
-  #tell(more: Partial<FetchProgress>): void {
-    const progress = this.#progress;
-    for (const key of ["bytes", "totalBytes", "blobs", "totalBlobs"] as const) {
-      progress[key] += more[key] ?? 0;
-    }
-    this.#options.onProgress?.({ ...progress });
   }
 
   async close(): Promise<void> {

@@ -18,19 +18,9 @@ import { download } from "./download.ts";
 import { endpointsFor, parseMirror } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
 import { fetchManifest, headManifest, isManifestType } from "./manifests.ts";
+import { type FetchProgress, ProgressSum } from "./progress.ts";
 import * as errors from "./registry-errors.ts";
 import { Transport } from "./transport.ts";
-
-/** How far the fetching of an image is. */
-export interface FetchProgress {
-  /** That arrived, or were there. */
-  bytes: number;
-  /** Of all that was asked for so far. */
-  totalBytes: number;
-  /** Whole blobs. */
-  blobs: number;
-  totalBlobs: number;
-}
 
 export interface RegistryOptions {
   /** `HOST=MIRROR[/PREFIX]`, asked in this order before the registry. */
@@ -75,7 +65,7 @@ class RegistrySource implements BlobSource {
   readonly #gate = new Gate(AT_ONCE);
   /** By digest: what is there, or on its way. */
   readonly #files = new Map<string, Promise<FileHandle>>();
-  readonly #progress = { bytes: 0, totalBytes: 0, blobs: 0, totalBlobs: 0 };
+  readonly #progress: ProgressSum;
   #root: Promise<Descriptor> | undefined;
 
   constructor(reference: RegistryReference, options: RegistryOptions) {
@@ -83,6 +73,7 @@ class RegistrySource implements BlobSource {
     this.shown = shownReference(reference);
     this.#reference = reference;
     this.#options = options;
+    this.#progress = new ProgressSum(options.onProgress);
     this.#transport = new Transport({
       ...(patience !== undefined && { patience }),
       ...(signal && { signal }),
@@ -201,15 +192,15 @@ class RegistrySource implements BlobSource {
 
   async #obtain(descriptor: Descriptor): Promise<FileHandle> {
     const { size, digest } = descriptor;
-    this.#tell({ totalBytes: size, totalBlobs: 1 });
+    this.#progress.add({ totalBytes: size, totalBlobs: 1 });
     const kept = await this.#cache.take(descriptor);
     if (kept !== undefined) {
-      this.#tell({ bytes: size, blobs: 1 });
+      this.#progress.add({ bytes: size, blobs: 1 });
       return kept;
     }
     if (this.#options.offline) throw errors.offline(this.shown, digest);
     const file = await this.#fetch(descriptor);
-    this.#tell({ blobs: 1 });
+    this.#progress.add({ blobs: 1 });
     return file;
   }
 
@@ -223,10 +214,10 @@ class RegistrySource implements BlobSource {
           requireLimit(descriptor, DOCUMENT_LIMIT, shown);
           const { bytes } = await fetchManifest(client, digest, { digest, descriptor, shown });
           await blob.write(bytes, 0);
-          this.#tell({ bytes: bytes.length });
+          this.#progress.add({ bytes: bytes.length });
           return;
         }
-        const onBytes = (bytes: number) => this.#tell({ bytes });
+        const onBytes = (bytes: number) => this.#progress.add({ bytes });
         await download({ client, to: `blobs/${digest}`, descriptor, shown, blob, onBytes });
       });
       await blob.publish();
@@ -240,14 +231,6 @@ class RegistrySource implements BlobSource {
   }
 
   #named = ({ digest }: Descriptor): string => `${this.shown}, ${digest}`;
-
-  #tell(more: Partial<FetchProgress>): void {
-    const progress = this.#progress;
-    for (const key of ["bytes", "totalBytes", "blobs", "totalBlobs"] as const) {
-      progress[key] += more[key] ?? 0;
-    }
-    this.#options.onProgress?.({ ...progress });
-  }
 
   async close(): Promise<void> {
     await this.#transport.close();

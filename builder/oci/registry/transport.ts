@@ -37,6 +37,7 @@ export class Transport {
   readonly #patience: number;
   readonly #signal: AbortSignal | undefined;
   readonly #dispatchers = new Map<string, Dispatcher>();
+  #isClosed = false;
 
   constructor({ patience = PATIENCE, signal }: { patience?: number; signal?: AbortSignal } = {}) {
     this.#patience = patience;
@@ -72,6 +73,7 @@ export class Transport {
 
   /** Each host has its own: certificates are for one. A proxy leads nowhere from this machine to itself. */
   #dispatcher(host: string): Dispatcher {
+    if (this.#isClosed) throw new Error("nobody waits for the answer any more");
     let dispatcher = this.#dispatchers.get(host);
     if (dispatcher === undefined) {
       const tls = certificatesFor(host);
@@ -134,7 +136,9 @@ export class Transport {
     });
   }
 
+  /** Ends what is still going on. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     await Promise.all(all.map((one) => one.destroy()));

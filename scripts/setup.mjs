@@ -47,6 +47,7 @@ const testTools = {
   bsdtar: "libarchive-tools",
   skopeo: "skopeo",
   umoci: "umoci",
+  "docker-registry": "docker-registry",
   crun: "crun",
   runc: "runc",
   "7z": "p7zip-full",

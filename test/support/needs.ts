@@ -110,6 +110,7 @@ const probes = {
   bsdtar: () => tool("bsdtar"),
   skopeo: () => tool("skopeo"),
   umoci: () => tool("umoci"),
+  dockerRegistry: () => tool("docker-registry"),
   crun: () => tool("crun"),
   runc: () => tool("/usr/sbin/runc") && tool("runc"),
   sevenZip: () => tool("7z"),

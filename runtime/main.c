@@ -25,6 +25,7 @@
 #include "start/home.h"
 #include "start/exec.h"
 #include "cli/mount_command.h"
+#include "cli/mount_helper.h"
 #include "kernel/namespace.h"
 #include "cli/bundle_options.h"
 #include "start/mount_archives.h"
@@ -336,6 +337,12 @@ __attribute__((noinline)) static int run(struct start *start, struct bundle *bun
 	if (!flavour_is_runner && (found == 0 || !bundle->manifest.entry))
 		return fail(failure, FUSELAGE_E_IMAGE_MISSING,
 			    "this program starts a bundle that is behind it, and finds none");
+	if (found == 0 && flavour_is_runner && mount_helper_is_called(bundle->argv0)) {
+		bool fake;
+		args = mount_helper_arguments(args, &fake, failure);
+		if (!args || fake)
+			return args ? 0 : -1;
+	}
 	if (found == 0)
 		return run_invocation(start, NULL, args, failure);
 

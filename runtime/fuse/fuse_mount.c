@@ -155,7 +155,7 @@ static int server_main(void *argument)
 	fuse_log_open(&server.log, SERVER_IMAGE);
 	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
-	server.processors = count_processors();
+	server.processors = service->threads ? service->threads : count_processors();
 	/* All of this while the starter makes its namespace. */
 	sandbox_drop_rights(SERVER_DESCRIPTORS + output + copies, !output ? 0 :
 								  service->record ?

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flavour/flavour.h"
 #include "generated/names.h"
+
+/* As many as ever answer requests: FUSE_THREADS_MAX of fuse/session.h. */
+#define FUSE_OPTION_THREADS_MAX 4
 
 #define CACHE_DEFAULT (16ull << 20)
 #define CACHE_LEAST (1ull << 20)
@@ -18,14 +22,32 @@ enum word {
 	WORD_ALLOW_OTHER,
 	WORD_NOEXEC,
 	WORD_EXEC,
-	WORD_RO, /* what every mount of ours is; said by habit and by /etc/fstab */
+	WORD_SUID,
+	WORD_SET_ID, /* the same: mount(8) keeps "suid" to itself */
 	WORD_NOSUID,
+	WORD_DEV,
+	WORD_DEVICES,
 	WORD_NODEV,
+	WORD_THREADS,
+	WORD_CONTEXT, /* and three more, of security modules */
+	WORD_FSCONTEXT,
+	WORD_DEFCONTEXT,
+	WORD_ROOTCONTEXT,
+	WORD_RO, /* what every mount of ours is; said by habit and by /etc/fstab */
+	WORD_DEFAULTS,
 	WORD_COUNT,
 };
 
 static const char *const words[WORD_COUNT] = {
-	"cache=", "uid=", "gid=", "allow_other", "noexec", "exec", "ro", "nosuid", "nodev",
+	"cache=",      "uid=",	       "gid=",	   "allow_other", "noexec",
+	"exec",	       "suid",	       "set-id",   "nosuid",	  "dev",
+	"devices",     "nodev",	       "threads=", "context=",	  "fscontext=",
+	"defcontext=", "rootcontext=", "ro",	   "defaults",
+};
+
+/* What other readers of /etc/fstab are told there: mount(8), systemd, desktops. */
+static const char *const of_others[] = {
+	"auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group",
 };
 
 /* One word of the list, as it stands there. */
@@ -82,13 +104,46 @@ static enum word find_word(struct token *token)
 	return WORD_COUNT;
 }
 
+static bool is_of_others(const struct token *token)
+{
+	static const char prefix[] = "x-";
+
+	if (token->length > 2 && memcmp(token->text, prefix, 2) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof of_others / sizeof *of_others; i++)
+		if (token->length == strlen(of_others[i]) &&
+		    memcmp(token->text, of_others[i], token->length) == 0)
+			return true;
+	return false;
+}
+
+static int add_context(struct fuse_options *options, const struct token *token,
+		       struct failure *failure)
+{
+	size_t there = strlen(options->contexts);
+
+	if (token->value == token->text + token->length)
+		return refuse(token, "a context", failure);
+	if (there + 1 + token->length >= sizeof options->contexts)
+		return refuse(token, "contexts of less than 512 bytes", failure);
+	if (there)
+		options->contexts[there++] = ',';
+	memcpy(options->contexts + there, token->text, token->length);
+	options->contexts[there + token->length] = 0;
+	return 0;
+}
+
 static int apply(struct fuse_options *options, struct token *token, struct failure *failure)
 {
 	enum word word = find_word(token);
 	uint64_t value;
 
-	if (strcmp(token->where, ENV_FUSELAGE_FUSE) == 0 && word != WORD_CACHE)
+	/* The program at the front of a bundle takes no -o. */
+	if ((!flavour_is_runner || strcmp(token->where, ENV_FUSELAGE_FUSE) == 0) &&
+	    word != WORD_CACHE)
 		return refuse(token, "cache=SIZE", failure);
+	if (flavour_is_runner && word == WORD_COUNT && is_of_others(token))
+		return 0;
 	switch (word) {
 	case WORD_CACHE:
 		if (!parse_number(token, true, CACHE_LEAST, CACHE_MOST, &value))
@@ -109,28 +164,62 @@ static int apply(struct fuse_options *options, struct token *token, struct failu
 	case WORD_EXEC:
 		options->noexec = word == WORD_NOEXEC;
 		return 0;
-	case WORD_RO:
+	case WORD_SUID:
+	case WORD_SET_ID:
 	case WORD_NOSUID:
+		options->suid = word != WORD_NOSUID;
+		return 0;
+	case WORD_DEV:
+	case WORD_DEVICES:
 	case WORD_NODEV:
+		options->dev = word != WORD_NODEV;
+		return 0;
+	case WORD_THREADS:
+		if (!parse_number(token, false, 1, FUSE_OPTION_THREADS_MAX, &value))
+			return refuse(token, "threads=N of 1 to 4", failure);
+		options->threads = (unsigned)value;
+		return 0;
+	case WORD_CONTEXT:
+	case WORD_FSCONTEXT:
+	case WORD_DEFCONTEXT:
+	case WORD_ROOTCONTEXT:
+		return add_context(options, token, failure);
+	case WORD_RO:
+	case WORD_DEFAULTS:
 		return 0;
 	case WORD_COUNT:
 		break;
 	}
 	return refuse(token,
-		      "cache=SIZE, uid=N, gid=N, allow_other, noexec, exec, ro, nosuid or nodev",
+		      "cache=SIZE, threads=N, uid=N, gid=N, allow_other, suid, dev, noexec, "
+		      "context=, fscontext=, defcontext=, rootcontext= or ro",
 		      failure);
+}
+
+size_t fuse_option_length(const char *text)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; text[n] && (quoted || text[n] != ','); n++)
+		quoted ^= text[n] == '"';
+	return n;
 }
 
 void fuse_options_init(struct fuse_options *options)
 {
-	*options = (struct fuse_options){ CACHE_DEFAULT, (uid_t)-1, (gid_t)-1, false, false };
+	*options = (struct fuse_options){
+		.cache_bytes = CACHE_DEFAULT,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
 }
 
 int fuse_options_parse(struct fuse_options *options, const char *where, const char *text,
 		       struct failure *failure)
 {
 	while (text && *text) {
-		struct token token = { where, text, strcspn(text, ","), NULL };
+		struct token token = { where, text, fuse_option_length(text), NULL };
 		if (apply(options, &token, failure) < 0)
 			return -1;
 		text += token.length + (text[token.length] == ',');

@@ -15,6 +15,8 @@
 
 #define FUSE_OPTIONS_MOUNT "-o"
 
+#define FUSE_CONTEXTS_MAX 512 /* bytes */
+
 struct fuse_options {
 	size_t cache_bytes; /* cache=SIZE: of decompressed file contents */
 	/* -o alone */
@@ -22,7 +24,15 @@ struct fuse_options {
 	gid_t gid;
 	bool allow_other;
 	bool noexec;
+	bool suid; /* set-id bits count; root's alone, as is `dev` */
+	bool dev; /* so do device nodes */
+	unsigned threads; /* that answer requests; 0: as many as processors */
+	/* For a security module: "context=...,fscontext=...", in quotes where there is a comma. */
+	char contexts[FUSE_CONTEXTS_MAX];
 };
+
+/* The length of the first of some words that commas separate; what is in double quotes is one. */
+size_t fuse_option_length(const char *text);
 
 void fuse_options_init(struct fuse_options *options);
 

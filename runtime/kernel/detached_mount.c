@@ -24,16 +24,36 @@ static int set(int fs, const char *key, const char *value)
 	return configure(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value);
 }
 
+/* Up to a comma that is not in quotes. */
+static size_t word_length(const char *words)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; words[n] && (quoted || words[n] != ','); n++)
+		quoted ^= words[n] == '"';
+	return n;
+}
+
 /* "key=value,flag,...", as mount(2) takes them. */
 static int set_all(int fs, const char *options)
 {
 	while (options && *options) {
-		char word[64];
-		size_t length = strcspn(options, ",");
+		char word[VALUE_MAX];
+		size_t length = word_length(options);
+		if (length >= sizeof word) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
 		snprintf(word, sizeof word, "%.*s", (int)length, options);
 		char *value = strchr(word, '=');
 		if (value)
 			*value++ = 0;
+		if (value &&
+		    *value == '"') { /* mount(2) takes the quotes away, fsconfig(2) does not */
+			value++;
+			value[strcspn(value, "\"")] = 0;
+		}
 		if (set(fs, word, value) < 0)
 			return -1;
 		options += length + (options[length] == ',');
@@ -68,7 +88,9 @@ static int refuse(int fs, const char *type, struct failure *failure)
 int detached_mount(const struct mount_call *call, struct failure *failure)
 {
 	const char *dot = strchr(call->type, '.');
-	unsigned attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	unsigned attributes = MOUNT_ATTR_RDONLY |
+			      (call->flags & MOUNT_WITH_SUID ? 0 : MOUNT_ATTR_NOSUID) |
+			      (call->flags & MOUNT_WITH_DEV ? 0 : MOUNT_ATTR_NODEV);
 	char type[16];
 
 	snprintf(type, sizeof type, "%.*s", (int)strcspn(call->type, "."), call->type);

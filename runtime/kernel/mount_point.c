@@ -59,10 +59,18 @@ int mount_point_real(const char *path, int flags)
 	return steal_fd(&fd);
 }
 
+static unsigned long kernel_flags(const struct mount_call *call)
+{
+	unsigned long flags = call->flags & ~(MOUNT_WITH_SUID | MOUNT_WITH_DEV);
+
+	return flags | (call->flags & MOUNT_WITH_SUID ? 0 : MS_NOSUID) |
+	       (call->flags & MOUNT_WITH_DEV ? 0 : MS_NODEV);
+}
+
 int mount_at(const struct identity *identity, int dir, const char *name,
 	     const struct mount_call *call)
 {
-	unsigned long flags = call->flags | MS_NOSUID | MS_NODEV;
+	unsigned long flags = kernel_flags(call);
 	char place[PATH_MAX + 32];
 	int result;
 

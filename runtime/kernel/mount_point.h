@@ -18,10 +18,15 @@
 
 #include "kernel/identity.h"
 
+/* Not of the kernel's: they are taken away before it sees them. */
+#define MOUNT_WITH_SUID (1ul << 62)
+#define MOUNT_WITH_DEV (1ul << 61)
+
 struct mount_call {
 	const char *source;
 	const char *type;
-	unsigned long flags; /* MS_NOSUID and MS_NODEV are always added */
+	/* MS_NOSUID and MS_NODEV are added, unless these say that root wants to be without */
+	unsigned long flags;
 	const char *options;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "flavour/flavour.h"
 #include "fuse/fusermount.h"
 #include "kernel/namespace.h"
 #include "mount/strategies.h"
@@ -16,9 +17,14 @@
 static int attach(struct mounting *mounting, struct archive *archive,
 		  enum mount_destination destination, const char *target, struct failure *failure)
 {
+	const struct fuse_options *chosen = &mounting->fuse;
 	struct image_mount image;
 	char source[PATH_MAX];
 
+	if (flavour_is_runner && mounting->identity->kind != NAMESPACE_PRIVILEGED &&
+	    (chosen->suid || chosen->dev || *chosen->contexts))
+		return fail(failure, FUSELAGE_E_FUSE_OPTION,
+			    "-o: suid, dev and contexts are for who may mount (CAP_SYS_ADMIN)");
 	image_mount_init(&image, archive, destination);
 	image.one_owner = mounting->fuse.uid != (uid_t)-1 || mounting->fuse.gid != (gid_t)-1;
 	if (mounting->fuse.uid != (uid_t)-1)

@@ -23,7 +23,7 @@
  *   fuse        CAP_SYS_ADMIN in the caller's user namespace; our server
  *   fusermount  anyone, with fusermount3; our server
  *
- * Every mount is read-only, nosuid and nodev. Failures: E_MOUNT_REFUSED, which lists every way
+ * Every mount is read-only, and nosuid and nodev unless the options say otherwise. Failures: E_MOUNT_REFUSED, which lists every way
  * that was tried with its reason.
  */
 

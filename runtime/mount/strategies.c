@@ -13,6 +13,7 @@
 #include "base/owned.h"
 #include "cache/starts.h"
 #include "cache/trees.h"
+#include "flavour/flavour.h"
 #include "fuse/fusermount.h"
 #include "kernel/detached_mount.h"
 #include "kernel/loop.h"
@@ -30,8 +31,13 @@ struct attempt {
 /* The mount itself, which is the same by every strategy. Returns 0, or -1 and errno. */
 static int carry_out(struct attempt *attempt, struct mount_call *call, struct failure *failure)
 {
-	if (attempt->mounting->fuse.noexec)
+	const struct fuse_options *chosen = &attempt->mounting->fuse;
+
+	if (chosen->noexec)
 		call->flags |= MS_NOEXEC;
+	if (flavour_is_runner)
+		call->flags |= (chosen->suid ? MOUNT_WITH_SUID : 0) |
+			       (chosen->dev ? MOUNT_WITH_DEV : 0);
 	if (attempt->target)
 		return mount_point_mount(attempt->mounting->identity, attempt->target, call);
 	attempt->image->detached = detached_mount(call, failure);
@@ -111,7 +117,8 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	struct mounting *mounting = attempt->mounting;
 	const struct archive *archive = attempt->image->archive;
 	char path[LOOP_PATH_MAX];
-	struct mount_call call = { path, "squashfs", MS_RDONLY, NULL };
+	const char *contexts = flavour_is_runner ? mounting->fuse.contexts : "";
+	struct mount_call call = { path, "squashfs", MS_RDONLY, *contexts ? contexts : NULL };
 
 	if (mounting->record >= 0)
 		return refuse_recording(failure);
@@ -144,6 +151,7 @@ static int fork_server(const struct mounting *mounting, struct image_mount *imag
 	struct fuse_service service = {
 		.fs = &archive->fs,
 		.cache_bytes = mounting->fuse.cache_bytes,
+		.threads = mounting->fuse.threads,
 		.one_owner = one_owner,
 		.host_namespace = host_namespace,
 		.record = mounting->record >= 0,
@@ -198,13 +206,17 @@ static int mount_and_serve(struct attempt *attempt, int device, struct failure *
 	struct mounting *mounting = attempt->mounting;
 	struct image_mount *image = attempt->image;
 	bool in_start = image->destination == MOUNT_IN_START;
-	char options[128];
+	char options[128 + FUSE_CONTEXTS_MAX];
 	struct mount_call call = { image->source, FUSE_TYPE, MS_RDONLY, options };
+	const char *contexts = flavour_is_runner ? mounting->fuse.contexts : "";
 
 	/* The caller, as this namespace has him; what root mounts is there for everyone. */
 	snprintf(options, sizeof options, FUSE_MOUNT_OPTIONS, device,
 		 (unsigned)(in_start ? mounting->identity->uid : mounting->identity->caller.uid),
 		 (unsigned)(in_start ? mounting->identity->gid : mounting->identity->caller.gid));
+	if (*contexts)
+		snprintf(options + strlen(options), sizeof options - strlen(options), ",%s",
+			 contexts);
 	if (carry_out(attempt, &call, failure) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "FUSE mount at %s",
 				  attempt->target ? attempt->target : "no path yet");
@@ -258,6 +270,9 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 		return refuse(failure, "cannot mount into a private namespace");
 	if (!attempt->target)
 		return refuse(failure, "makes no detached mounts");
+	if (flavour_is_runner &&
+	    (mounting->fuse.suid || mounting->fuse.dev || *mounting->fuse.contexts))
+		return refuse(failure, "takes no suid, dev or context");
 	fuse_mount_close(&image->server); /* one that would not be where this process is */
 	/* A user could not read what only the image's owner may. */
 	if (fork_server(mounting, image,

@@ -39,6 +39,12 @@ import {
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
+/** Lines of the table of mounts about a directory. */
+const mountLines = (dir: string) =>
+  readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(` ${dir.replaceAll(" ", "\\040")} `));
+
 interface Way {
   title: string;
   type: "loop" | "fuse" | "fusermount";
@@ -230,6 +236,41 @@ describe("-o", () => {
     expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
   });
 
+  for (const way of [loop, fuse]) {
+    skipUnless(...way.needs)(`suid and dev are root's to allow, ${way.title}`, async () => {
+      const dir = mountPoint();
+      const options = ["-o", "suid,devices,threads=1,x-systemd.automount,nofail,defaults"];
+      expect(await bundle(way, "mount", app, dir, ...options)).toMatchObject(done);
+      const [line = ""] = mountLines(dir);
+      expect(line).not.toMatch(/nosuid|nodev/);
+      expect(line).toMatch(/ ro[, ]/);
+      expect(await cat(dir)).toMatchObject({ stdout: "packed\n" });
+      expect(await bundle(way, "umount", dir)).toMatchObject(done);
+    });
+  }
+
+  skipUnless("fuse", "fusermount")("suid is not a user's to ask for", async () => {
+    for (const words of ["suid", "dev", 'context="a:b:c:d,e"']) {
+      const dir = mountPoint(fusermount);
+      const { status, stderr } = await bundle(fusermount, "mount", app, dir, "-o", words);
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringContaining("[E_FUSE_OPTION] -o: suid, dev and contexts are for"),
+      });
+    }
+  });
+
+  skipUnless("root", "loop")("a context reaches the security module, or is refused", async () => {
+    const dir = mountPoint();
+    const context = "system_u:object_r:usr_t:s0:c1,c2";
+    const outcome = await bundle(loop, "mount", app, dir, "-o", `context="${context}"`);
+    if (existsSync("/sys/fs/selinux/enforce")) {
+      expect(outcome).toMatchObject(done);
+      expect(mountLines(dir)[0]).toContain(context);
+      await bundle(loop, "umount", dir);
+    } else expect(outcome.stderr).toContain("E_MOUNT_REFUSED");
+  });
+
   skipUnless("fuse", "fusermount")("allow_other is the administrator's to allow", async () => {
     const dir = mountPoint(fusermount);
     const outcome = await bundle(fusermount, "mount", app, dir, "-o", "allow_other");
@@ -287,6 +328,53 @@ describe("built with ASan and UBSan", () => {
       expect(await bundle(loop, "umount", dir)).toMatchObject(done);
     });
   }
+});
+
+describe("by mount(8)", () => {
+  /** The runner by its other name, and a shell in a namespace of its own where mount(8) finds it. */
+  function called(): string {
+    const bin = temporaryDirectory();
+    copyFileSync(fuselage, path.join(bin, "mount.fuselage"));
+    return path.join(bin, "mount.fuselage");
+  }
+
+  skipUnless("root", "loop")("a line of fstab mounts and unmounts", async () => {
+    const dir = path.join(temporaryDirectory(), "plain");
+    mkdirSync(dir);
+    const fstab = `${app} ${dir} fuselage nofail,noexec,x-systemd.automount,set-id 0 0\n`;
+    const table = path.join(temporaryDirectory(), "fstab");
+    writeFileSync(table, fstab);
+    // mount(8) looks for its helpers in /sbin, which is another one in a namespace of the test's.
+    const script = `
+      set -e
+      cp -a /sbin/. "$3" && cp "$0" "$3" && mount --bind "$3" /sbin
+      mount -T "$1" "$2"
+      grep " $2 " /proc/self/mountinfo
+      umount "$2"
+      ! grep " $2 " /proc/self/mountinfo`;
+    const args = [called(), table, dir, temporaryDirectory()];
+    const outcome = await run("unshare", ["-m", "sh", "-c", script, ...args]);
+    expect(outcome).toMatchObject({ status: 0, stderr: "" });
+    expect(outcome.stdout).toMatch(/ ro,nodev,noexec/);
+  });
+
+  skipUnless("root", "loop")("its arguments are taken as they come", async () => {
+    const dir = mountPoint();
+    const helper = called();
+    const args = [app, dir, "-n", "-s", "-o", "rw,nodev,rw", "-t", "fuselage"];
+    expect(await run(helper, [...args, "-f"])).toMatchObject(done);
+    expect(mountLines(dir)).toEqual([]);
+    expect(await run(helper, args)).toMatchObject(done);
+    expect(mountLines(dir)[0]).toContain("ro,nosuid,nodev");
+    execFileSync("umount", [dir]);
+    for (const wrong of [[app], [app, dir, "more"], [app, dir, "-z"], [app, dir, "-o"]]) {
+      const { status, stderr } = await run(helper, wrong);
+      expect({ status, stderr }).toEqual({
+        status: 125,
+        stderr: expect.stringContaining("[E_OPTION_UNKNOWN] mount.fuselage"),
+      });
+    }
+  });
 });
 
 describe("what cannot be", () => {

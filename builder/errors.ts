@@ -377,6 +377,15 @@ function noOtherMachine(wanted: string): string {
 /** Options that name a machine; `--target` is of the command line alone. */
 const MACHINE_OPTIONS = ["arch", "--target"];
 
+export function dumpInvalid(path: string, what: string): BundleError {
+  return new BundleError("E_DUMP_INVALID", what, { path });
+}
+
+/** @param what is wrong with the file, as a predicate */
+export function dumpObject(path: string, what: string): BundleError {
+  return new BundleError("E_DUMP_OBJECT", what, { path });
+}
+
 /** @param expected machine of the bundle @param actual machine of its program */
 export function elfMachine(path: string, expected: string, actual: string): BundleError {
   return new BundleError("E_ELF_MACHINE", "the program is for another machine than the bundle", {

@@ -13,7 +13,13 @@ export {
   type FactDifference,
 } from "./api/diff.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
-export { type DumpOptions, type DumpRecord, dump, dumpLine } from "./api/dump.ts";
+export {
+  contentDigest,
+  type DumpOptions,
+  type DumpRecord,
+  dump,
+  dumpLine,
+} from "./api/dump.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
 export {
   exportRuntimeBundle,

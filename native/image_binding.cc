@@ -1,6 +1,7 @@
 // openImage(fd, offset) → { facts, walk(), read(ref, position, bytes, cancellation),
 //                           extract(directory, options, cancellation), close() }
 
+#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -127,6 +128,19 @@ Napi::Value read(Napi::Env env, const SharedImage &shared, const Napi::CallbackI
 		bytes);
 }
 
+// What is extracted: the paths, and all that is in them.
+struct Chosen {
+	std::vector<std::string> paths;
+	static bool wanted(void *context, const char *path)
+	{
+		for (const std::string &one : static_cast<const Chosen *>(context)->paths)
+			if (one.empty() || (strncmp(path, one.c_str(), one.size()) == 0 &&
+					    (path[one.size()] == 0 || path[one.size()] == '/')))
+				return true;
+		return false;
+	}
+};
+
 Napi::Value extract(Napi::Env env, const SharedImage &shared, const Napi::CallbackInfo &call)
 {
 	if (closed(env, shared))
@@ -137,9 +151,17 @@ Napi::Value extract(Napi::Env env, const SharedImage &shared, const Napi::Callba
 	options.xattrs = chosen.Get("xattrs").ToBoolean();
 	using Report = struct extract_report;
 	auto cancellation = cancellation_of(call[2]);
+	auto below = std::make_shared<Chosen>();
+	auto paths = chosen.Get("paths").As<Napi::Array>();
+	for (uint32_t i = 0; i < paths.Length(); i++)
+		below->paths.push_back(bytes_of(paths.Get(i)));
+	if (!below->paths.empty()) {
+		options.wanted = Chosen::wanted;
+		options.wanted_context = below.get();
+	}
 	return Job<Report>::start(
 		env, cancellation,
-		[image = *shared, options, path = bytes_of(call[0]), cancellation] {
+		[image = *shared, options, below, path = bytes_of(call[0]), cancellation] {
 			return image->extract(path, options, *cancellation);
 		},
 		[](Napi::Env to, const Report &report) -> Napi::Value {

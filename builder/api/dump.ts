@@ -183,6 +183,30 @@ function recordOf(
 }
 
 /**
+ * One digest of all that a dump says: SHA-256 of its lines, each with its newline. Two trees have the same
+ * when nothing that is listed differs, whatever holds them.
+ *
+ * @returns 64 hexadecimal digits
+ * @throws as `dump`
+ *
+ * @example
+ * ```js
+ * import { contentDigest, pack } from "fuselage-bundle";
+ *
+ * await pack({ input: "hello", output: "a.sfs" });
+ * await pack({ input: "hello", output: "b.sfs", compression: "gzip", blockSize: 4096 });
+ * console.log((await contentDigest({ input: "a.sfs" })) === (await contentDigest({ input: "b.sfs" }))); // true
+ * ```
+ */
+export async function contentDigest(options: DumpOptions): Promise<string> {
+  const hash = createHash("sha256");
+  await dump(options, (record) => {
+    hash.update(`${dumpLine(record)}\n`);
+  });
+  return hash.digest("hex");
+}
+
+/**
  * A record as one line without its newline: path, type, mode, owner, size and time, `-` where there
  * is none, then KEY=VALUE.
  *

@@ -2,7 +2,9 @@
 import { constants, createReadStream, mkdtempSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import type { PackOptions } from "../config/pack-options.ts";
+import { treeOfDump } from "../dump/parse-dump.ts";
 import * as errors from "../errors.ts";
 import type { Workspace } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
@@ -11,6 +13,7 @@ import { imageTree } from "../input/image-tree.ts";
 import { addTar } from "../input/tar/add-tar.ts";
 import { codecOf } from "../input/tar/decompress.ts";
 import { BLOCK, parseHeader, TarProblem } from "../input/tar/tar-header.ts";
+import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { merge } from "../tree/whole-trees.ts";
@@ -33,8 +36,10 @@ function partOf(text: string): Part {
 }
 
 /** Files and folders that are read: none may be the output. */
-export function packedFiles({ input, more = [] }: PackOptions): string[] {
-  return [input, ...more.map((text) => partOf(text).file)].filter((file) => file !== STDIN);
+export function packedFiles({ input, more = [], fromDump, objects }: PackOptions): string[] {
+  return [input, fromDump, objects, ...more.map((text) => partOf(text).file)]
+    .filter((file) => file !== undefined)
+    .filter((file) => file !== STDIN);
 }
 
 /**
@@ -46,11 +51,24 @@ export async function packTree(
   devices: boolean,
   workspace: Workspace,
 ): Promise<Tree> {
-  const first = await treeOf(options.input, options, devices, workspace);
+  if (options.fromDump !== undefined) return dumpTree(options.fromDump, options.objects);
+  const first = await treeOf(options.input ?? "", options, devices, workspace);
   for (const { file, place } of (options.more ?? []).map(partOf)) {
     merge(first, place, await treeOf(file, options, devices, workspace));
   }
   return first;
+}
+
+async function dumpTree(file: string, objects: string | undefined): Promise<Tree> {
+  const isStdin = file === STDIN;
+  const shown = isStdin ? "standard input" : file;
+  const input: NodeJS.ReadableStream = isStdin ? process.stdin : createReadStream(file);
+  const failed = new Promise<never>((_, reject) => {
+    input.once("error", (cause: unknown) => reject(errors.fileUnreadable(shown, cause)));
+  });
+  failed.catch(() => {}); // it is raced for below
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  return Promise.race([treeOfDump(lines, shown, objects, { mtime: defaultMtime() }), failed]);
 }
 
 async function treeOf(

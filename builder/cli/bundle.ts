@@ -3,6 +3,7 @@ import { commandHelp, programHelp, version } from "../generated/spec.ts";
 import { assembleCommand } from "./commands/assemble-command.ts";
 import { buildCommand } from "./commands/build-command.ts";
 import { cacheCommand } from "./commands/cache-command.ts";
+import { catCommand } from "./commands/cat-command.ts";
 import { checkCommand } from "./commands/check-command.ts";
 import { completionsCommand } from "./commands/completions-command.ts";
 import { diffCommand } from "./commands/diff-command.ts";
@@ -24,6 +25,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   assemble: assembleCommand,
   build: buildCommand,
   cache: cacheCommand,
+  cat: catCommand,
   check: checkCommand,
   completions: completionsCommand,
   doctor: doctorCommand,

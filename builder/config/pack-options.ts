@@ -10,7 +10,11 @@ export type ArchiveFormat = (typeof optionRules.pack.format.choices)[number];
 /** What packing an archive takes. */
 export interface PackOptions extends ImageChoices {
   /** Folder, tar archive (as it is, or compressed by gzip, zstd or xz) or file with an image; "-": a tar archive on standard input. */
-  input: string;
+  input?: string | undefined;
+  /** In place of `input`: file with what `dump` lists, line by line; "-": standard input. Its owners and times are kept. */
+  fromDump?: string | undefined;
+  /** With `fromDump`: folder with the contents, called by their SHA-256. */
+  objects?: string | undefined;
   /** More of them, `PATH` or `PATH:/PLACE`: what is in them appears beside the first one's, or in that folder. */
   more?: readonly string[] | undefined;
   /** File to write. */
@@ -47,7 +51,8 @@ const imageOnly = [
  * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT
  */
 export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
-  if (!options.input) throw errors.optionMissing("input", "the folder to pack");
+  if (options.fromDump !== undefined) checkDump(options);
+  else if (!options.input) throw errors.optionMissing("input", "the folder to pack");
   if (!options.output) throw errors.optionMissing("output", "the file to write");
   checkOptions("pack", options, ["onProgress", "signal"]);
   const format = options.format ?? formatOf(options.output);
@@ -58,7 +63,21 @@ export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
   }
   if (format === "zip") checkZip(options);
   else checkImageChoices(options);
-  return { ...options, format };
+  const kept =
+    options.fromDump === undefined
+      ? {}
+      : { keepMtimes: true, keepOwners: options.owner === undefined };
+  return { ...options, ...kept, format };
+}
+
+/** A dump says all that is in the image, and whose it is. */
+function checkDump({ input, more, exclude, excludeFrom, keepMtimes, keepOwners }: PackOptions) {
+  const others = { input, more, exclude, excludeFrom, keepMtimes, keepOwners };
+  for (const [key, value] of Object.entries(others)) {
+    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0))
+      continue;
+    throw errors.optionConflict((name) => `${name(key)}, while ${name("fromDump")} says all of it`);
+  }
 }
 
 function formatOf(output: string): ArchiveFormat {

@@ -1,6 +1,7 @@
 /** Whether the program of a bundle can start where nothing else is than its own files. */
 import { parseShebang } from "../app/plain/shebang.ts";
 import type { DumpEntry } from "../dump/dump-entry.ts";
+import { followPath } from "../dump/follow-path.ts";
 import { readDynamicBytes } from "../elf/dynamic.ts";
 import { hasElfMagic } from "../elf/read.ts";
 import * as errors from "../errors.ts";
@@ -8,9 +9,6 @@ import { byteString, displayPath } from "../tree/path.ts";
 
 /** As deep as the kernel follows interpreters of interpreters. */
 const DEPTH = 5;
-
-/** As many symbolic links as the kernel follows in one path. */
-const MAX_LINKS = 40;
 
 /**
  * @param entries of the whole root file system
@@ -26,11 +24,11 @@ export async function requireStartable(
   let name = byteString(program);
   if (!name.includes("/")) {
     const places = path.split(":").map((dir) => `${byteString(dir)}/${name}`);
-    name = places.find((place) => follow(byPath, place)?.kind === "file") ?? name;
+    name = places.find((place) => followPath(byPath, place)?.kind === "file") ?? name;
   }
   let asks = "the bundle starts it";
   for (let depth = 0; depth < DEPTH; depth++) {
-    const entry = follow(byPath, name);
+    const entry = followPath(byPath, name);
     if (entry?.file === undefined) throw errors.exportLibc(displayPath(name), asks);
     const needed = await neededBy(entry, entry.file);
     if (needed === undefined) return;
@@ -55,28 +53,4 @@ async function neededBy(
   const { interpreter, ownLoader } = await readDynamicBytes(bytes, displayPath(path));
   // One that brings its own takes that where the machine has none.
   return ownLoader === undefined ? interpreter : undefined;
-}
-
-/** Follows a path as the kernel does whose root the entries are. */
-function follow(byPath: ReadonlyMap<string, DumpEntry>, path: string): DumpEntry | undefined {
-  let pending = path.split("/").reverse();
-  let here: string[] = [];
-  let links = 0;
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    if (name === "" || name === ".") continue;
-    if (name === "..") {
-      here.pop();
-      continue;
-    }
-    const entry = byPath.get([...here, name].join("/"));
-    if (entry === undefined) return undefined;
-    if (entry.target === undefined) {
-      here.push(name);
-      continue;
-    }
-    if (++links > MAX_LINKS) return undefined;
-    if (entry.target.startsWith("/")) here = [];
-    pending = [...pending, ...entry.target.split("/").reverse()];
-  }
-  return byPath.get(here.join("/"));
 }

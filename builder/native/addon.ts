@@ -201,12 +201,13 @@ export interface NativeImage {
   ): Promise<number>;
   /**
    * @param directory byte string
-   * @param options `keep`: bits by the place in `extractKinds`
+   * @param options `keep`: bits by the place in `extractKinds`; `paths`: byte strings, only these and what
+   *   is in them, and the directories that lead there; none: all
    * @returns what was left out, by the places in `extractCounts`
    */
   extract(
     directory: string,
-    options: { keep: number; xattrs: boolean },
+    options: { keep: number; xattrs: boolean; paths: readonly string[] },
     cancellation: Cancellation,
   ): Promise<{ entries: number; bytes: number; leftOut: number[] }>;
   /** What was started before goes on to its end. */

@@ -52,6 +52,8 @@ interface ExtractOptions {
   owners?: boolean;
   /** Set extended attributes other than user.* too: file capabilities, labels. */
   privilegedXattrs?: boolean;
+  /** Only these and what is in them, byte strings. Default: all. */
+  paths?: readonly string[];
   /** Set extended attributes at all, where the file system takes them. Default true. */
   xattrs?: boolean;
   signal?: AbortSignal | undefined;
@@ -166,10 +168,10 @@ async function extract(
   directory: string,
   options: ExtractOptions,
 ): Promise<ExtractReport> {
-  const { xattrs = true, signal } = options;
+  const { xattrs = true, paths = [], signal } = options;
   const keep = extractKinds.reduce((bits, kind, i) => bits | (options[kind] ? 1 << i : 0), 0);
   const { leftOut, ...made } = await cancellable(signal, (cancellation) =>
-    image.extract(byteString(directory), { keep, xattrs }, cancellation),
+    image.extract(byteString(directory), { keep, xattrs, paths }, cancellation),
   );
   const count = (kind: keyof typeof extractCounts) => leftOut[extractCounts[kind]] ?? 0;
   return {

@@ -1,7 +1,8 @@
 /** `bundle dump FILE|DIR [OPTION]...` */
 import { once } from "node:events";
-import { type DumpOptions, dump, dumpLine } from "../../api/dump.ts";
+import { contentDigest, type DumpOptions, dump, dumpLine } from "../../api/dump.ts";
 import type { Arguments } from "../parse.ts";
+import { print, printJson } from "../print.ts";
 import { parsed, unread } from "../values.ts";
 
 export async function dumpCommand(args: Arguments): Promise<void> {
@@ -14,6 +15,12 @@ export async function dumpCommand(args: Arguments): Promise<void> {
     digests: !args.flag("no-digests"),
     xattrs: parsed(args.text("xattrs"), unread<NonNullable<DumpOptions["xattrs"]>>) ?? "all",
   };
+  if (args.flag("digest")) {
+    const digest = await contentDigest(options);
+    if (json) printJson({ digest });
+    else print(`${digest}\n`);
+    return;
+  }
   await dump(options, async (record) => {
     const line = json ? JSON.stringify(record) : dumpLine(record);
     // A slow reader must not make the whole listing wait in memory.

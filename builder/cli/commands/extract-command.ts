@@ -1,14 +1,15 @@
-/** `bundle extract FILE [-d DIR] [OPTION]...` */
+/** `bundle extract FILE [PATH]... [-d DIR] [OPTION]...` */
 
 import { withImage } from "../../api/inspect.ts";
 import * as errors from "../../errors.ts";
 import { publishDirectory } from "../../output/output-directory.ts";
-import type { ExtractReport } from "../../squashfs/image-reader.ts";
+import type { ExtractReport, ImageReader } from "../../squashfs/image-reader.ts";
+import { byteString, displayPath, splitPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 
 export async function extractCommand(args: Arguments): Promise<void> {
-  const file = args.positionals[0] ?? "";
+  const [file = "", ...wanted] = args.positionals;
   const directory = args.text("directory") ?? "squashfs-root";
   if (args.flag("owners") && args.flag("no-owners")) {
     throw errors.optionConflict("--owners and --no-owners");
@@ -19,15 +20,28 @@ export async function extractCommand(args: Arguments): Promise<void> {
     owners: args.flag("owners"),
     privilegedXattrs: args.flag("privileged-xattrs"),
   };
-  const { dir, result } = await withImage(file, (_, image) =>
-    publishDirectory(directory, (temporary) => image.extract(temporary, options)),
-  );
+  const { dir, result } = await withImage(file, async (_, image) => {
+    const paths = wanted.length > 0 ? await pathsIn(image, wanted) : [];
+    return publishDirectory(directory, (temporary) =>
+      image.extract(temporary, { ...options, paths }),
+    );
+  });
   if (args.flag("json")) {
     printJson({ directory: dir, ...result });
     return;
   }
   const { entries, bytes } = result;
   print(`${printable(directory)}: ${entries} entries, ${formatBytes(bytes)}${leftOut(result)}\n`);
+}
+
+/** Byte strings. @throws E_PATH_INVALID for what the image has not */
+async function pathsIn(image: ImageReader, wanted: readonly string[]): Promise<string[]> {
+  const there = new Set((await image.list()).map(({ path }) => path));
+  return wanted.map((text) => {
+    const path = splitPath(byteString(text.replace(/\/+/g, "/").replace(/^\/|\/$/g, ""))).join("/");
+    if (there.has(path)) return path;
+    throw errors.pathInvalid(displayPath(path), "the image has nothing of this name");
+  });
 }
 
 /** What was left out, and by which options it is kept. */

@@ -1,4 +1,5 @@
 /** `bundle inspect FILE [--list]` */
+import { contentDigest } from "../../api/dump.ts";
 import { type Inspection, withImage } from "../../api/inspect.ts";
 import type { ImageEntry, ImageReader } from "../../squashfs/image-reader.ts";
 import { displayPath } from "../../tree/path.ts";
@@ -21,8 +22,10 @@ export async function inspectCommand(args: Arguments): Promise<void> {
     const all = args.flag("list") || isAppImage ? await image.list() : [];
     const entries = args.flag("list") ? all : undefined;
     const desktopFiles = isAppImage ? desktopFilesOf(all) : [];
-    if (args.flag("json")) printJson(asJson(file, inspection, image, entries, desktopFiles));
-    else print(asText(file, inspection, image, entries, desktopFiles));
+    const digest = args.flag("digest") ? await contentDigest({ input: file }) : undefined;
+    const found = { inspection, image, entries, desktopFiles, digest };
+    if (args.flag("json")) printJson(asJson(file, found));
+    else print(asText(file, found));
   });
 }
 
@@ -33,13 +36,18 @@ function desktopFilesOf(entries: readonly ImageEntry[]): string[] {
     .map(({ path }) => displayPath(path));
 }
 
-function asJson(
-  file: string,
-  { kind, size, arch, manifest, appImage, signed, imageOffset }: Inspection,
-  { facts }: ImageReader,
-  entries: readonly ImageEntry[] | undefined,
-  desktopFiles: readonly string[],
-) {
+/** What is shown of a file. */
+interface Found {
+  inspection: Inspection;
+  image: ImageReader;
+  entries: readonly ImageEntry[] | undefined;
+  desktopFiles: readonly string[];
+  /** Of the contents, where it was asked for. */
+  digest: string | undefined;
+}
+
+function asJson(file: string, { inspection, image, entries, desktopFiles, digest }: Found) {
+  const { kind, size, arch, manifest, appImage, signed, imageOffset } = inspection;
   return {
     file,
     kind,
@@ -48,18 +56,15 @@ function asJson(
     ...(manifest && { manifest: manifestJson(manifest) }),
     ...(appImage && { appImage: { ...appImage, desktopFiles } }),
     ...(kind !== "image" && { signed }),
-    image: { offset: imageOffset, ...facts },
+    image: { offset: imageOffset, ...image.facts },
+    ...(digest !== undefined && { digest }),
     ...(entries && { entries: entries.map(listingObject) }),
   };
 }
 
-function asText(
-  file: string,
-  { kind, size, arch, manifest, appImage, signed, imageOffset }: Inspection,
-  { facts }: ImageReader,
-  entries: readonly ImageEntry[] | undefined,
-  desktopFiles: readonly string[],
-): string {
+function asText(file: string, { inspection, image, entries, desktopFiles, digest }: Found): string {
+  const { kind, size, arch, manifest, appImage, signed, imageOffset } = inspection;
+  const { facts } = image;
   const rows: [string, string][] = [
     ["file", `${printable(file)}, ${formatBytes(size)}`],
     ["kind", kinds[kind] + (arch === undefined ? "" : ` for ${arch}`)],
@@ -71,6 +76,7 @@ function asText(
     ["image", `${formatBytes(facts.bytes)} at byte ${imageOffset}`],
     ["codec", `${facts.compression}, blocks of ${formatBytes(facts.blockSize)}`],
     ["inodes", `${facts.inodes}`],
+    ["digest", digest ?? ""],
     ["time", new Date(facts.mtime * 1000).toISOString()],
   ];
   const shown = rows.filter(([, value]) => value !== "");

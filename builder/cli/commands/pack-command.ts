@@ -14,7 +14,9 @@ export async function packCommand(args: Arguments): Promise<void> {
   const bar = progressBar();
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await pack({
-    input: args.positionals[0] ?? "",
+    input: args.positionals[0],
+    fromDump: args.text("from-dump"),
+    objects: args.text("objects"),
     more: args.positionals.slice(1),
     output,
     format: parsed(args.text("format"), unread<ArchiveFormat>),

@@ -13,6 +13,7 @@ import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
 import { LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
 import { type ImageReference, parseReference } from "../oci/reference.ts";
+import { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
 import type { Descriptor } from "../oci/store.ts";
@@ -59,7 +60,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
   const workspace = new Workspace();
   try {
     const staging = new Staging(workspace.path);
-    const sink = sinkFor(reference, staging);
+    const sink = sinkFor(reference, options, staging);
     const inputs: Input[] = [];
     for (const input of [options.input, ...(options.more ?? [])]) {
       inputs.push(await inputOf(input, workspace.path, inputs.length, options.signal));
@@ -68,7 +69,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
     const images: MadeImage[] = [];
     for (const input of inputs) images.push(await make(input, options, reference, staging));
     const tags = tagsOf(reference, options, inputs[0]?.name ?? "app");
-    const root = await send(images, tags, sink);
+    const root = await send(images, tags, sink).finally(() => sink.close());
     const { digest, mediaType } = root;
     const all = images.flatMap(({ descriptor, blobs }) => [{ descriptor }, ...blobs]);
     const sizes = new Map(all.map((one) => [one.descriptor.digest, one.descriptor.size]));
@@ -80,7 +81,11 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
 }
 
 /** @throws E_EXPORT_TARGET */
-function sinkFor(reference: ImageReference, staging: Staging): BlobSink {
+function sinkFor(
+  reference: ImageReference,
+  { insecure, signal }: ExportOptions,
+  staging: Staging,
+): BlobSink {
   switch (reference.transport) {
     case "oci":
       return new LayoutSink(reference.path, staging);
@@ -88,6 +93,14 @@ function sinkFor(reference: ImageReference, staging: Staging): BlobSink {
       return new LayoutArchiveSink(reference.path, staging);
     case "docker-archive":
       return new DockerArchiveSink(reference.path, staging);
+    case "docker":
+      if (reference.digest !== undefined) {
+        throw errors.exportTarget(
+          "an image is written under a tag, not by a digest",
+          reference.digest,
+        );
+      }
+      return openRegistrySink(reference, { insecure, signal });
     default:
       throw errors.exportTarget("an image is not written there", reference.transport);
   }

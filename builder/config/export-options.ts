@@ -13,7 +13,7 @@ export interface ExportOptions {
   input: string;
   /** The same for other machines. */
   more?: readonly string[] | undefined;
-  /** `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME:TAG]`. */
+  /** `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME:TAG]` or `docker://HOST/NAME[:TAG]`. */
   to: string;
   /** Names of the image there. Default: the one in `to`, else "latest". */
   tags?: readonly string[] | undefined;
@@ -27,6 +27,8 @@ export interface ExportOptions {
   labels?: readonly string[] | undefined;
   /** Machine of an image that does not say its own. Default: this machine. */
   arch?: Architecture | undefined;
+  /** Plain HTTP for a registry that is not on this machine. */
+  insecure?: boolean | undefined;
   /** Stops the work. */
   signal?: AbortSignal | undefined;
 }

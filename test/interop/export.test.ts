@@ -8,6 +8,7 @@ import { exportImage } from "../../builder/api/export.ts";
 import { pack } from "../../builder/api/pack.ts";
 import { writeFiles } from "../support/case.ts";
 import { makeSampleTree } from "../support/image.ts";
+import { ImageRegistry } from "../support/image-registry.ts";
 import { skipUnless } from "../support/needs.ts";
 import { nodeApp } from "../support/node-app.ts";
 import { run } from "../support/process.ts";
@@ -293,6 +294,28 @@ test("two machines are one index", async () => {
   ]);
   const twice = exportImage({ input, more: [input], to: `oci:${dir}/twice` });
   await expect(twice).rejects.toMatchObject({ code: "E_OPTION_CONFLICT" });
+});
+
+test("a registry gets what it has not, under every tag", async () => {
+  const registry = await new ImageRegistry().start();
+  try {
+    const input = `${dir}/config.run`;
+    const to = `docker://${registry.host}/apps/config:1`;
+    const { digest } = await exportImage({ input, to, tags: ["latest"] });
+    for (const tag of ["1", "latest", digest]) {
+      const manifest = JSON.parse(`${registry.manifests.get(tag)?.bytes}`);
+      expect(registry.blobs.has(manifest.layers[0].digest)).toBe(true);
+      const config = JSON.parse(`${registry.blobs.get(manifest.config.digest)}`);
+      expect(config.config.Env).toContain("B=b");
+    }
+    const sent = registry.count("PUT", "/blobs/") + registry.count("PATCH", "/blobs/");
+    await exportImage({ input, to });
+    expect(registry.count("PUT", "/blobs/") + registry.count("PATCH", "/blobs/")).toBe(sent);
+    const byDigest = exportImage({ input, to: `docker://${registry.host}/apps/config@${digest}` });
+    await expect(byDigest).rejects.toMatchObject({ code: "E_EXPORT_TARGET" });
+  } finally {
+    await registry.close();
+  }
 });
 
 test("an artifact is the file itself", async () => {

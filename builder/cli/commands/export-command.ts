@@ -29,6 +29,7 @@ export async function exportCommand(args: Arguments): Promise<void> {
     at: args.text("at"),
     compression: parsed(args.text("compression"), unread<LayerCompression>),
     labels: list("label"),
+    insecure: args.flag("insecure") || undefined,
     arch: parsed(args.text("arch"), parseArch),
   });
   if (args.flag("json")) {
@@ -40,7 +41,7 @@ export async function exportCommand(args: Arguments): Promise<void> {
 }
 
 /** Options that say something of an image alone. */
-const ofImages = ["to", "tag", "artifact", "at", "compression", "label", "arch"];
+const ofImages = ["to", "tag", "artifact", "at", "compression", "label", "arch", "insecure"];
 
 async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {
   const other = ofImages.find((name) => args.flag(name));

@@ -62,7 +62,7 @@ export async function readLayer(
     await place.open();
     const inner = decompressed(head, rest(stored), input.shown);
     const tar = new Decompressed(inner, input, raw, place);
-    const entries = await readEntries(tar, input.shown, place, around).catch(async (thrown) => {
+    const entries = await readEntries(tar, input, place, around).catch(async (thrown) => {
       // What is not what its digest says needs no better reason to be broken.
       if (thrown instanceof TarProblem) await checkStored(stored, raw, input);
       throw thrown;
@@ -158,7 +158,7 @@ class Decompressed implements AsyncIterable<Uint8Array> {
 
 async function readEntries(
   tar: Decompressed,
-  shown: string,
+  { shown, diffId }: LayerInput,
   place: ContentsPlace,
   { limits, newFile, signal }: LayerSurroundings,
 ): Promise<LayerEntry[]> {
@@ -166,7 +166,7 @@ async function readEntries(
   const bodies: { entry: LayerEntry; offset: number }[] = [];
   const stream = new ByteStream(tar);
   try {
-    for await (const one of tarEntries(stream)) {
+    for await (const one of tarEntries(stream, { isWhole: diffId !== undefined })) {
       signal?.throwIfAborted();
       const entry = factsOf(one);
       limits.take(entry, shown);

@@ -69,12 +69,23 @@ const kinds: Record<string, TarEntry["kind"]> = {
   "6": "fifo",
 };
 
+export interface TarReading {
+  /**
+   * Whether a digest tells that nothing is missing: then the zeros behind the last file may be. umoci leaves
+   * them out when it inserts files, and readers written in Go do not mind.
+   */
+  isWhole?: boolean;
+}
+
 /**
  * Yields the entries in their order.
  *
  * @throws TarProblem where the stream ends early, contradicts itself or is no tar file
  */
-export async function* tarEntries(stream: ByteStream): AsyncGenerator<TarEntry> {
+export async function* tarEntries(
+  stream: ByteStream,
+  { isWhole = false }: TarReading = {},
+): AsyncGenerator<TarEntry> {
   const globals = new Map<string, string>();
   let records = new Map<string, string>();
   let long: { name?: string; linkName?: string } = {};
@@ -103,17 +114,20 @@ export async function* tarEntries(stream: ByteStream): AsyncGenerator<TarEntry> 
         continue;
     }
     const said = new Map([...globals, ...records]);
-    yield* entry(stream, { ...header, ...long }, said);
+    const stored = yield* entry(stream, { ...header, ...long }, said);
+    if (isWhole) await stream.skip(padding(stored));
+    else await skip(stream, padding(stored));
     records = new Map();
     long = {};
   }
 }
 
+/** @returns the bytes that it has in the archive, behind its header */
 async function* entry(
   stream: ByteStream,
   header: TarHeader,
   records: ReadonlyMap<string, string>,
-): AsyncGenerator<TarEntry> {
+): AsyncGenerator<TarEntry, number> {
   const kind = kindOf(header);
   const said = (key: string) => records.get(key) || undefined;
   const whole = (key: string, value: number) => wholeNumber(key, said(key)) ?? value;
@@ -156,7 +170,8 @@ async function* entry(
     ranges: sparse?.ranges,
     contents,
   };
-  await skip(stream, left + padding(stored));
+  await skip(stream, left);
+  return stored;
 }
 
 function kindOf({ type }: TarHeader): TarEntry["kind"] {

@@ -221,6 +221,14 @@ describe("layers", () => {
     expect(kept.tree.get("fifo")).toMatchObject({ kind: "fifo" });
   });
 
+  test("an archive without the zeros behind its last file is whole, as umoci inserts files", async () => {
+    const whole = tarOf(file("a", "inserted"));
+    layout.index(layout.image([whole.subarray(0, 512 + "inserted".length)]));
+    expect(await text((await read()).tree, "a")).toBe("inserted");
+    writeFileSync(`${dir}/cut.tar`, whole.subarray(0, 512 + "inserted".length));
+    await expect(read(`tar:${dir}/cut.tar`)).rejects.toThrow(/middle of a file/);
+  });
+
   test("what estargz and AUFS add is not part of the image", async () => {
     const notes = [".prefetch.landmark", "stargz.index.json", ".wh..wh.plnk/1.2", ".wh..wh.aufs"];
     expect(

@@ -1,8 +1,9 @@
 /** Images in a real registry, beside what skopeo and umoci make of the same ones. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRegistryName } from "../../builder/oci/reference.ts";
 import { openRegistrySink } from "../../builder/oci/registry/sink.ts";
 import type { Descriptor } from "../../builder/oci/store.ts";
@@ -20,11 +21,13 @@ import {
   type DockerRegistry,
   PASSWORD,
   startDockerRegistry,
+  startProxy,
   USER,
 } from "../support/docker-registry.ts";
+import { ImageRegistry, sha256 } from "../support/image-registry.ts";
 import { skipUnless } from "../support/needs.ts";
-import { type Outcome, root, run } from "../support/process.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
+import { asUser, type Outcome, root, run } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -213,6 +216,108 @@ describe("an image of a registry", () => {
       await registry.stop();
     },
   );
+});
+
+describe("the way to a registry", () => {
+  realRegistry("leads through a proxy, and its authority has a folder", async () => {
+    const registry = await startDockerRegistry({ tls: true });
+    await push(registry, "team/app:1.0");
+    const proxy = await startProxy(registry.host);
+    const home = temporaryDirectory();
+    const folder = path.join(home, ".config/containers/certs.d/registry.invalid");
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(registry.ca, path.join(folder, "own.crt"));
+    const env = { HOME: home, HTTPS_PROXY: proxy.url, XDG_CACHE_HOME: `${home}/cache` };
+    const build = ["build", "docker://registry.invalid/team/app:1.0", "-o", "proxy.run"];
+    expectSilence(await bundle(build, env));
+    expect(new Set(proxy.asked)).toEqual(new Set(["registry.invalid:443"]));
+    const without = await bundle(build, {
+      ...env,
+      NO_PROXY: ".invalid",
+      XDG_CACHE_HOME: `${home}/other`,
+    });
+    expect(without.stderr).toContain("E_REGISTRY_UNREACHABLE");
+    await proxy.close();
+    await registry.stop();
+  });
+
+  realRegistry("is an ordinary user's too, with a cache of their own", async () => {
+    const registry = await startDockerRegistry();
+    await push(registry, "team/app:1.0");
+    const home = userDirectory();
+    const main = path.join(root, "dist/cli/main.js");
+    const source = `docker://${registry.host}/team/app:1.0`;
+    const env = { XDG_CACHE_HOME: undefined, XDG_RUNTIME_DIR: undefined };
+    const options = { cwd: home, env, timeout: 100_000 };
+    const built = await asUser(
+      process.execPath,
+      [main, "build", source, "-o", "app.run"],
+      home,
+      options,
+    );
+    expectSilence(built);
+    const kept = readdirSync(path.join(home, ".cache/fuselage-bundle/images"));
+    expect(kept.length).toBe(5); // the tag, the manifest, the config, two layers
+    await registry.stop();
+  });
+});
+
+describe("a registry that lies or is left", () => {
+  let registry: ImageRegistry;
+  let cache: string;
+
+  beforeEach(async () => {
+    registry = await new ImageRegistry().start();
+    cache = temporaryDirectory();
+  });
+  afterEach(() => registry.close());
+
+  const images = () => {
+    const folder = path.join(cache, "fuselage-bundle/images");
+    return existsSync(folder) ? readdirSync(folder) : [];
+  };
+
+  test.each([
+    ["E_OCI_DIGEST", (layer: Buffer) => Buffer.alloc(layer.length)],
+    ["E_OCI_SIZE", (layer: Buffer) => Buffer.concat([layer, layer])],
+    ["E_OCI_SIZE", (layer: Buffer) => layer.subarray(1)],
+  ])("is named, %s, and nothing is there afterwards", async (code, lie) => {
+    const layer = randomBytes(100_000);
+    const { layers } = registry.putImage("latest", layer);
+    registry.blobs.set(layers[0]?.digest ?? "", lie(layer));
+    const source = `docker://${registry.host}/app`;
+    const built = await bundle(["build", source, "-o", "lie.run"], { XDG_CACHE_HOME: cache });
+    expect(built.status).toBe(1);
+    expect(built.stderr).toContain(`[${code}]`);
+    expect(built.stderr).toContain(source);
+    expect(existsSync(path.join(dir, "lie.run"))).toBe(false);
+    expect(images().filter((name) => name.includes("tmp"))).toEqual([]);
+    expect(images()).not.toContain(layers[0]?.digest.replace(":", "-"));
+  });
+
+  test("keeps nothing of a build that a signal ends", async () => {
+    const layer = randomBytes(100_000);
+    registry.putImage("latest", layer);
+    registry.tricks.push(({ url = "" }, response) => {
+      if (!url.includes(sha256(layer))) return false;
+      response.writeHead(200, { "content-length": layer.length });
+      response.write(layer.subarray(0, 50_000));
+      return true;
+    });
+    const main = path.join(root, "dist/cli/main.js");
+    const args = [main, "build", `docker://${registry.host}/app`, "-o", "ended.run"];
+    const env = { ...process.env, XDG_CACHE_HOME: cache };
+    const child = spawn(process.execPath, args, { cwd: dir, env, stdio: "ignore" });
+    const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+    await vi.waitFor(
+      () => expect(images().some((name) => name.endsWith(".tmp"))).toBe(true),
+      30_000,
+    );
+    child.kill("SIGTERM");
+    expect(await ended).toBe("SIGTERM");
+    expect(images().filter((name) => name.endsWith(".tmp"))).toEqual([]);
+    expect(existsSync(path.join(dir, "ended.run"))).toBe(false);
+  });
 });
 
 describe("an image to a registry", () => {

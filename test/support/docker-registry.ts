@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash, createPrivateKey, createPublicKey, randomUUID, sign } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import net from "node:net";
 import path from "node:path";
 import { afterAll } from "vitest";
 import { temporaryDirectory } from "./temporary.ts";
@@ -111,7 +112,7 @@ function makeCertificates(dir: string): { ca: string; server: string; key: strin
     "2",
   );
   openssl("req", ...curve, "-keyout", "key.pem", "-out", "server.csr", "-subj", "/CN=localhost");
-  writeFileSync(made("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
+  writeFileSync(made("names"), "subjectAltName=DNS:localhost,DNS:registry.invalid,IP:127.0.0.1");
   const signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"];
   openssl(
     "x509",
@@ -207,4 +208,28 @@ function keyId(key: ReturnType<typeof createPrivateKey>): string {
     .map((five) => letters[Number.parseInt(five, 2)])
     .join("");
   return (text.match(/.{4}/g) ?? []).join(":");
+}
+
+/** A proxy for HTTPS that leads every name to one place, and says which were asked for. */
+export async function startProxy(to: string) {
+  const asked: string[] = [];
+  const server = http.createServer();
+  server.on("connect", (request, socket, head) => {
+    asked.push(request.url ?? "");
+    const onward = net.connect(Number(to.split(":")[1]), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on("error", () => socket.destroy());
+    socket.on("error", () => onward.destroy());
+  });
+  servers.add(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return {
+    url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`,
+    asked,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
 }

@@ -59,10 +59,12 @@ export class ImageRegistry {
     return { mediaType, digest: sha256(bytes), size: bytes.length };
   }
 
-  /** An image of layers that hold what they may. */
+  /** An image of layers that are not compressed, and hold what they may. */
   putImage(tag: string, ...layers: Buffer[]): { root: Descriptor; layers: Descriptor[] } {
     const described = layers.map((bytes) => this.put(bytes));
-    const config = this.put(Buffer.from('{"architecture":"amd64","os":"linux"}'), CONFIG);
+    const rootfs = { type: "layers", diff_ids: described.map(({ digest }) => digest) };
+    const said = { architecture: "amd64", os: "linux", rootfs };
+    const config = this.put(Buffer.from(JSON.stringify(said)), CONFIG);
     const content = { schemaVersion: 2, mediaType: MANIFEST, config, layers: described };
     return { root: this.putManifest(tag, content), layers: described };
   }

@@ -159,6 +159,22 @@ void starts_open(struct learned_start *learned, const char *home, const struct s
 		learned->file = steal_fd(&file);
 }
 
+void starts_look(struct learned_start *learned, const char *home, const struct sqfs *image,
+		 uid_t uid, time_t *used)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	*learned = (struct learned_start){ .file = -1 };
+	if (!*home || !starts_path(path, sizeof path, home, image))
+		return;
+	OWNED_FD file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (file < 0 || fstat(file, &st) < 0 || !cache_is_ours(&st, uid))
+		return;
+	learned->list = read_list(file, &learned->size);
+	*used = st.st_mtime;
+}
+
 void starts_close(struct learned_start *learned)
 {
 	if (learned->file >= 0)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "squashfs/squashfs.h"
 
@@ -28,7 +29,13 @@ struct learned_start {
  */
 void starts_open(struct learned_start *learned, const char *home, const struct sqfs *image,
 		 uid_t uid);
-/* Forgets what starts_open has found. */
+/*
+ * Looks, for who only reads: makes nothing. Without a list learned->list is NULL. `used` is when a start last had
+ * it, to the day.
+ */
+void starts_look(struct learned_start *learned, const char *home, const struct sqfs *image,
+		 uid_t uid, time_t *used);
+/* Forgets what either has found. */
 void starts_close(struct learned_start *learned);
 
 /* The header of a list. */

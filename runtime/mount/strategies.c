@@ -19,6 +19,7 @@
 #include "kernel/loop.h"
 #include "kernel/namespace.h"
 #include "kernel/mount_point.h"
+#include "mount/page_in.h"
 #include "share/holder.h"
 #include "generated/names.h"
 
@@ -111,6 +112,30 @@ static bool has_filters(const struct archive *archive)
 	       le32(options + 6) != 0;
 }
 
+/* What is known of this image's starts is made ready; nobody learns here, for nobody sees what is read. */
+static void page_in(const struct attempt *attempt)
+{
+	const struct mounting *mounting = attempt->mounting;
+	const struct archive *archive = attempt->image->archive;
+	struct learned_start learned = { .file = -1 };
+	struct page_in wanted = {
+		attempt->target, mounting->host_namespace, archive->fs.super.block_log,
+		mounting->kept,	 archive->start,	   archive->start_size
+	};
+	time_t used;
+
+	if (!mounting->starts || !attempt->target)
+		return;
+	if (!archive->start && mounting->learn) {
+		starts_look(&learned, mounting->home, &archive->fs, mounting->identity->caller.uid,
+			    &used);
+		wanted.list = learned.list;
+		wanted.size = learned.size;
+	}
+	page_in_start(mounting->identity, &wanted);
+	starts_close(&learned);
+}
+
 /* The kernel's own squashfs over a loop device: nothing of ours is left running. */
 static int try_loop(struct attempt *attempt, struct failure *failure)
 {
@@ -135,8 +160,10 @@ static int try_loop(struct attempt *attempt, struct failure *failure)
 	OWNED_FD device = loop_device(mounting, archive, path, failure);
 	if (device < 0)
 		return -1;
-	if (carry_out(attempt, &call, failure) == 0)
+	if (carry_out(attempt, &call, failure) == 0) {
+		page_in(attempt);
 		return 0;
+	}
 	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED,
 		   "%s: squashfs (%s) cannot be mounted by this kernel", path,
 		   sqfs_compressor_name(archive->fs.super.compressor));

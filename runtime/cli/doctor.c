@@ -17,6 +17,7 @@
 #include "libc/find_words.h"
 #include "start/home.h"
 #include "cli/kernel_config.h"
+#include "cli/starts_report.h"
 #include "start/mount_archives.h"
 #include "start/on_host.h"
 #include "generated/names.h"
@@ -390,6 +391,7 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 					   "shared      a mount of it is kept\n",
 		      out);
 	keep_tell(start, out);
+	starts_report(out, start);
 	if (!any)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
 	return 0;

@@ -195,6 +195,52 @@ describe.each(served)("$title", (way) => {
   });
 });
 
+const byRoot = (strategy: Way["strategy"]) =>
+  ways.find((one) => one.root && one.strategy === strategy) as Way;
+
+describe("by the kernel's own squashfs", () => {
+  const loop = byRoot("loop");
+  const check = skipUnless(...loop.needs, "fuse", "python3");
+
+  check("what a start by FUSE has learned is there before it is read", async () => {
+    const home = temporaryDirectory();
+    await whole(byRoot("fuse"), home, reading(...chosen));
+    const before = readFileSync(learnedFile(home) ?? "");
+    expect(resident(await whole(loop, home, looking(200)))).toEqual(
+      chosen.toSorted((a, b) => a - b),
+    );
+    expect(readFileSync(learnedFile(home) ?? "").equals(before)).toBe(true);
+    expect(resident(await whole(loop, home, looking(5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
+  });
+
+  check("a list that is wrong changes no byte", async () => {
+    const home = temporaryDirectory();
+    await whole(byRoot("fuse"), home, reading(...chosen));
+    for (const [what, list] of Object.entries(hostile())) {
+      teach(home, withHeader(list));
+      const sum = ["sh", "-c", 'sha256sum < "$FUSELAGE_BUNDLE_DIR/data/large"'];
+      expect([what, await whole(loop, home, sum)]).toEqual([what, `${digest}  -\n`]);
+    }
+  });
+
+  check("who reads ahead ends with the app", async () => {
+    const home = temporaryDirectory();
+    await whole(byRoot("fuse"), home, reading(...chosen));
+    await whole(loop, home, ["true"]);
+    const left = readdirSync("/proc").filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("fuselage-page") &&
+          readFileSync(`/proc/${pid}/environ`, "utf8").includes(`HOME=${home}\0`)
+        );
+      } catch {
+        return false;
+      }
+    });
+    expect(left).toEqual([]);
+  });
+});
+
 const way = served.find(({ title }) => title === "fuse, as a user") as Way;
 const check = skipUnless(...way.needs);
 
@@ -234,6 +280,35 @@ function hostile(): Record<string, Buffer> {
     ),
   };
 }
+
+const doctor = async (home: string) =>
+  (await begin(way, home, ["--bundle-doctor"], { FUSELAGE_MOUNT: undefined })).stdout;
+
+check("the doctor says what list there is, and its size and age", async () => {
+  const home = userDirectory();
+  const none = "starts      nothing is learned of what they read";
+  expect((await doctor(home)).split("\n")).toContain(none);
+  expect(existsSync(path.join(home, ".fuselage/starts"))).toBe(false);
+  await whole(way, home, reading(...chosen));
+  const name = learnedFile(home) ?? "";
+  const runs = learned(home) ?? [];
+  const kib = runs.reduce((sum, { pages }) => sum + pages * 4, 0);
+  const size = readFileSync(name).length - 16;
+  const line = `starts      learned: ${kib} KiB in ${runs.length} ranges, by a list of ${size} bytes, used`;
+  for (const [seconds, age] of [
+    [0, "0 minutes"],
+    [125, "2 minutes"],
+    [2 * 3600 + 5, "2 hours"],
+    [3 * 86400 + 5, "3 days"],
+    [-1000, "0 minutes"],
+  ] as const) {
+    const time = Date.now() / 1000 - seconds;
+    utimesSync(name, time, time);
+    expect(await doctor(home)).toContain(`${line} ${age} ago\n`);
+  }
+  teach(home, Buffer.from("nothing"));
+  expect(await doctor(home)).toContain(none);
+});
 
 describe("a list that is wrong", () => {
   const reads = ["sh", "-c", 'cd "$FUSELAGE_BUNDLE_DIR/data" && sha256sum < large && cat small'];
@@ -318,6 +393,15 @@ describe("where nothing can be noted", () => {
     chownSync(name, ordinaryUser().uid, ordinaryUser().gid);
     expect(await whole(way, home, app)).toBe(size);
     expect(statSync(name).size).toBe(0);
+    for (const [place, mode] of [
+      [name, 0],
+      [path.dirname(name), 0],
+    ] as const) {
+      chmodSync(place, mode);
+      expect(await whole(way, home, app)).toBe(size);
+      expect(await doctor(home)).toContain("starts      nothing is learned");
+      chmodSync(place, 0o700);
+    }
     rmSync(path.dirname(name), { recursive: true });
     writeFileSync(path.dirname(name), "a file");
     expect(await whole(way, home, app)).toBe(size);

@@ -25,7 +25,7 @@ import { temporaryDirectory } from "../support/temporary.ts";
 const COUNT = Number(process.env["FUSELAGE_TREES"] ?? 100);
 const FIRST = Number(process.env["FUSELAGE_FIRST_TREE"] ?? 0);
 /** Trees in one test. */
-const BATCH = 10;
+const BATCH = 5;
 const needs: readonly Need[] = [
   ...["root", "loop", "fuse", "unsquashfs", "squashfuse", "xattrs"],
 ] as Need[];

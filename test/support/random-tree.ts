@@ -33,6 +33,21 @@ export function randomTree(random: Random, blockSize: number): RandomTree {
   return new Grower(random, blockSize).grow(themes[random.below(themes.length)] ?? "all");
 }
 
+/** Bytes of the longest file. */
+const LONGEST = 8 * 131_072;
+/** By seed, made once: what is shorter is the beginning of it. */
+const made = new Map<string, Buffer>();
+
+function beginning(size: number, kind: "noise" | "prose", seed: string): Buffer {
+  const key = `${kind} ${seed}`;
+  let whole = made.get(key);
+  if (whole === undefined) {
+    whole = kind === "noise" ? noise(LONGEST, seed) : prose(LONGEST, seed);
+    made.set(key, whole);
+  }
+  return whole.subarray(0, size);
+}
+
 class Grower {
   readonly #random: Random;
   readonly #blockSize: number;
@@ -113,24 +128,24 @@ class Grower {
     const seed = `contents ${this.#random.below(4)}`;
     switch (this.#random.below(6)) {
       case 0:
-        return noise(size, seed);
+        return beginning(size, "noise", seed);
       case 1:
-        return prose(size, seed).subarray(0, size);
+        return beginning(size, "prose", seed);
       case 2:
         return Buffer.alloc(size); // A hole.
       case 3: {
         const holes = Buffer.alloc(size);
         const at = this.#random.below(size + 1);
-        holes.set(noise(Math.min(this.#blockSize, size - at), seed), at);
+        holes.set(beginning(Math.min(this.#blockSize, size - at), "noise", seed), at);
         return holes;
       }
       case 4:
         return Buffer.alloc(size, this.#random.below(256));
-      default:
-        return Buffer.concat([noise(size, seed).subarray(0, -1), Buffer.alloc(1)]).subarray(
-          0,
-          size,
-        );
+      default: {
+        const ended = Buffer.from(beginning(size, "noise", seed));
+        ended.fill(0, Math.max(0, size - 1));
+        return ended;
+      }
     }
   }
 

@@ -141,7 +141,8 @@ static int open_archives(struct start *start, struct failure *failure)
 /* What works here, in place of a start. */
 static int examine(struct start *start, bool json, struct failure *failure)
 {
-	if (settle(start, failure) < 0)
+	if (settle(start, failure) < 0 ||
+	    (flavour_is_runner && start->root && root_identify(start->root, start, failure) < 0))
 		return -1;
 	start->mounting.share.linger = 0; /* what it tries is not what anybody would use */
 	if (doctor_run(start, json, failure) < 0)
@@ -249,6 +250,12 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 			    "--bundle-doctor: expected --json or nothing, found \"%.80s\"",
 			    args[json]);
 	start->is_bundle = bundle->manifest.entry != NULL;
+	if (flavour_is_runner && bundle->manifest.root.is_root) {
+		static struct root_start root;
+		if (root_begin_examination(&root, bundle, failure) < 0)
+			return -1;
+		start->root = &root;
+	}
 	/* Beside the array, which is of strategies. */
 	if (take_bundle(start, bundle, failure) < 0)
 		return -1;

@@ -20,7 +20,9 @@
 #include "cli/starts_report.h"
 #include "start/mount_archives.h"
 #include "start/on_host.h"
+#include "flavour/flavour.h"
 #include "generated/names.h"
+#include "root/doctor.h"
 
 #define MOUNT_ROOT 0x2000 /* STATX_ATTR_MOUNT_ROOT of linux/stat.h */
 
@@ -392,6 +394,8 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 		      out);
 	keep_tell(start, out);
 	starts_report(out, start);
+	if (flavour_is_runner && start->root)
+		root_doctor(start->root, start, out);
 	if (!any)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
 	return 0;

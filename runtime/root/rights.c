@@ -51,22 +51,23 @@ static int drop_effective(void)
 }
 
 /*
- * In a user namespace the caller is USER already. Groups that are the caller's outside have no name
+ * In a user namespace the caller is USER already, but where --range keeps its files. Groups that are the caller's outside have no name
  * inside and go on counting, unless the image gives its user some of its own.
  */
 static int become(const struct root_start *root, const struct identity *identity,
 		  struct failure *failure)
 {
 	const struct root_user *user = &root->user;
-	bool range = identity_has_range(identity);
+	bool is_user = identity->kind == NAMESPACE_USER && identity->uid == user->uid &&
+		       identity->gid == user->gid;
 
-	if (identity->kind == NAMESPACE_USER && !range)
+	if (identity->kind == NAMESPACE_USER && !identity_has_range(identity))
 		return 0;
-	if ((!range || user->group_count > 0) && setgroups(user->group_count, user->groups) < 0)
+	if ((!is_user || user->group_count > 0) && setgroups(user->group_count, user->groups) < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_USER, "groups of user %u",
 				  (unsigned)user->uid);
-	if (!range && (setresgid(user->gid, user->gid, user->gid) < 0 ||
-		       setresuid(user->uid, user->uid, user->uid) < 0))
+	if (!is_user && (setresgid(user->gid, user->gid, user->gid) < 0 ||
+			 setresuid(user->uid, user->uid, user->uid) < 0))
 		return fail_errno(failure, FUSELAGE_E_ROOT_USER, "%u:%u", (unsigned)user->uid,
 				  (unsigned)user->gid);
 	return 0;

@@ -71,6 +71,17 @@ int root_begin(struct root_start *root, struct start *start, const struct bundle
 	return find_user(root, failure);
 }
 
+int root_begin_examination(struct root_start *root, const struct bundle *bundle,
+			   struct failure *failure)
+{
+	*root = (struct root_start){ .bundle = bundle, .persist = { -1, -1, -1, false } };
+	if (run_options_read(&root->options, &bundle->manifest.root, NULL, NULL, failure) < 0)
+		return -1;
+	root->options.persist = NULL;
+	root->options.pid = root->options.contain = false;
+	return find_user(root, failure);
+}
+
 int root_identify(struct root_start *root, struct start *start, struct failure *failure)
 {
 	struct identity *identity = &start->identity;
@@ -79,8 +90,13 @@ int root_identify(struct root_start *root, struct start *start, struct failure *
 	/* Who may mount has every user already, or as many as its container has. */
 	if (!root->options.range || identity->kind != NAMESPACE_USER)
 		return 0;
-	identity->uid = root->user.uid;
-	identity->gid = root->user.gid;
+	/* What is kept belongs to the same users whoever the app is: then the caller is always root inside. */
+	if (root->persist.directory >= 0) {
+		identity->uid = identity->gid = 0;
+	} else {
+		identity->uid = root->user.uid;
+		identity->gid = root->user.gid;
+	}
 	if (range_find(&root->maps, &identity->caller, identity->uid, identity->gid, failure) < 0)
 		return -1;
 	identity->maps = &root->maps;
@@ -152,6 +168,14 @@ static int enter_workdir(const struct root_start *root, const struct sources *so
 	if (fchdir(directory) == 0)
 		return 0;
 	return fail_errno(failure, FUSELAGE_E_ROOT_SOURCE, "%.600s in the image", wanted);
+}
+
+int root_build(struct root_start *root, struct start *start, struct failure *failure)
+{
+	struct sources sources;
+
+	return enter_namespaces(root, start, failure) < 0 ? -1 :
+							    build(root, start, &sources, failure);
 }
 
 int root_exec(struct root_start *root, struct start *start, struct failure *failure)

@@ -40,6 +40,13 @@ int root_begin(struct root_start *root, struct start *start, const struct bundle
 /* When it is known what this process may do: who it is going to be. */
 int root_identify(struct root_start *root, struct start *start, struct failure *failure);
 
+/* The same without --persist, for the doctor: nothing is going to run. */
+int root_begin_examination(struct root_start *root, const struct bundle *bundle,
+			   struct failure *failure);
+
+/* When the image is mounted: it becomes the root directory of this process. */
+int root_build(struct root_start *root, struct start *start, struct failure *failure);
+
 /* When the image is mounted: all the rest. Returns -1, or not at all. */
 int root_exec(struct root_start *root, struct start *start, struct failure *failure);
 

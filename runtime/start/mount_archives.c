@@ -270,6 +270,14 @@ static void decide(struct start *start)
 /* There is nothing to make a root directory of. */
 static int refuse_root(const struct mounting *mounting, struct failure *failure)
 {
+	if (strcmp(mounting->type, "fusermount") == 0) {
+		fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+		     "mounts on the host, and a root directory takes a namespace");
+		return fail_cause(failure, FUSELAGE_CAUSE_UNSUITABLE);
+	}
+	if (identity_has_range(mounting->identity))
+		return fail(failure, FUSELAGE_E_ROOT_START, "--range: %.600s",
+			    mounting->refusal.text);
 	fail(failure, FUSELAGE_E_ROOT_START,
 	     "%.600s: what would work is to start as root, an administrator's `bundle doctor "
 	     "--fix`, or "

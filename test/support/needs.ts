@@ -152,6 +152,8 @@ const probes = {
   },
   setcap: () => tool("setcap"),
   busybox: () => tool("busybox"),
+  debootstrap: () => tool("debootstrap"),
+  newuidmap: () => tool("newuidmap") ?? tool("setpriv"),
   musl: () => tool("x86_64-linux-musl-gcc"),
   // A program for another machine, its libc, and something that runs it.
   arm64: () =>

@@ -1,11 +1,11 @@
 /** Bundles whose image is the root directory of what they start: busybox, and what a test adds. */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { bundleOf, mksquashfs } from "./bundle-of.ts";
 import { type Files, writeFiles } from "./case.ts";
-import { leftovers, leftSince } from "./leftovers.ts";
+import { type Leftovers, leftovers, leftSince } from "./leftovers.ts";
 import { asUser, type Outcome, type RunOptions, run } from "./process.ts";
 import { temporaryDirectory, userDirectory } from "./temporary.ts";
 
@@ -94,9 +94,34 @@ export async function shell(
   return outcome.stdout.trim();
 }
 
-/** What this start has left behind: mounts, loop devices, processes of `file`. */
+/** What starts of `file` have left behind: others run on this machine at the same time. */
 export function watchRoot(file: string, home: string) {
   const watched = { files: [file], homes: [home] };
   const before = leftovers(watched);
-  return () => leftSince(before, watched);
+  const isOurs = (line: string) => line.includes(home) || line.includes(path.dirname(file));
+  return async (): Promise<Leftovers> => {
+    const left = await leftSince(before, watched, 2000);
+    return {
+      mounts: left.mounts.filter(isOurs),
+      loops: left.loops.filter(isOurs),
+      processes: left.processes.filter(isOurs),
+      procdirs: left.procdirs,
+    };
+  };
+}
+
+/** Runs a command as uid 1000, who may map `share` (FIRST:COUNT) of ids here, whatever this machine says. */
+export function withRange(
+  share: string,
+  command: readonly string[],
+  home: string,
+  more: RunOptions = {},
+): Promise<Outcome> {
+  const lines = path.join(temporaryDirectory(), "share");
+  writeFileSync(lines, `someone-else:5:7\n1000:${share}\n`);
+  const script = `mount --bind ${lines} /etc/subuid && mount --bind ${lines} /etc/subgid &&
+    exec setpriv --reuid 1000 --regid 1000 --clear-groups "$@"`;
+  const env = { ...unset, HOME: home, ...more.env };
+  const args = ["--mount", "sh", "-c", script, "sh", ...command];
+  return run("unshare", args, { cwd: home, ...more, env });
 }

@@ -13,7 +13,7 @@ import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
 import { LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
 import { type ImageReference, parseReference } from "../oci/reference.ts";
-import { openRegistrySink } from "../oci/registry/sink.ts";
+import type { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
 import type { Descriptor } from "../oci/store.ts";
@@ -60,7 +60,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
   const workspace = new Workspace();
   try {
     const staging = new Staging(workspace.path);
-    const sink = sinkFor(reference, options, staging);
+    const sink = await sinkFor(reference, options, staging);
     const inputs: Input[] = [];
     for (const input of [options.input, ...(options.more ?? [])]) {
       inputs.push(await inputOf(input, workspace.path, inputs.length, options.signal));
@@ -81,11 +81,11 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
 }
 
 /** @throws E_EXPORT_TARGET */
-function sinkFor(
+async function sinkFor(
   reference: ImageReference,
   { insecure, signal }: ExportOptions,
   staging: Staging,
-): BlobSink {
+): Promise<BlobSink> {
   switch (reference.transport) {
     case "oci":
       return new LayoutSink(reference.path, staging);
@@ -100,10 +100,16 @@ function sinkFor(
           reference.digest,
         );
       }
-      return openRegistrySink(reference, { insecure, signal });
+      return registrySink(reference, { insecure, signal });
     default:
       throw errors.exportTarget("an image is not written there", reference.transport);
   }
+}
+
+/** What speaks to registries is loaded where there is one. */
+async function registrySink(...args: Parameters<typeof openRegistrySink>): Promise<BlobSink> {
+  const loaded = await import("../oci/registry/sink.ts");
+  return loaded.openRegistrySink(...args);
 }
 
 interface Input {

@@ -24,9 +24,11 @@ afterEach(() => {
 });
 
 /** What is written to stderr by work that takes `milliseconds` and is then half done. */
-function shownAfter(milliseconds: number, isTerminal: boolean): string {
+async function shownAfter(milliseconds: number, isTerminal: boolean): Promise<string> {
   process.stderr.isTTY = isTerminal;
   const bar = progressBar();
+  // What draws it is loaded meanwhile.
+  await vi.dynamicImportSettled();
   bar.update({ ...half, bytes: 0 });
   vi.advanceTimersByTime(milliseconds);
   bar.update(half);
@@ -34,24 +36,40 @@ function shownAfter(milliseconds: number, isTerminal: boolean): string {
   return written;
 }
 
-test("long work on a terminal shows how far it is", () => {
-  expect(shownAfter(600, true)).toContain("50%  512 bytes of 1.0 KiB, 1 of 2 files");
+test("long work on a terminal shows how far it is", async () => {
+  expect(await shownAfter(600, true)).toContain("50%  512 bytes of 1.0 KiB, 1 of 2 files");
 });
 
-test("short work shows nothing", () => {
-  expect(shownAfter(400, true)).toBe("");
+test("what is fetched has a bar of its own, before that of what is packed", async () => {
+  process.stderr.isTTY = true;
+  const bar = progressBar();
+  await vi.dynamicImportSettled();
+  vi.advanceTimersByTime(600);
+  bar.fetch({ bytes: 256, totalBytes: 1024, blobs: 1, totalBlobs: 3 });
+  // More is asked for on the way.
+  vi.advanceTimersByTime(600);
+  bar.fetch({ bytes: 1024, totalBytes: 4096, blobs: 2, totalBlobs: 4 });
+  expect(written).toContain("25%  256 bytes of 1.0 KiB, 1 of 3 blobs");
+  expect(written).toContain("25%  1.0 KiB of 4.0 KiB, 2 of 4 blobs");
+  bar.update(half);
+  expect(written).toContain("50%  512 bytes of 1.0 KiB, 1 of 2 files");
+  bar.stop();
 });
 
-test("nothing is shown in a pipe", () => {
-  expect(shownAfter(600, false)).toBe("");
+test("short work shows nothing", async () => {
+  expect(await shownAfter(400, true)).toBe("");
+});
+
+test("nothing is shown in a pipe", async () => {
+  expect(await shownAfter(600, false)).toBe("");
 });
 
 test.each([
   ["CI", "true"],
   ["TERM", "dumb"],
-])("nothing is shown with %s=%s", (name, value) => {
+])("nothing is shown with %s=%s", async (name, value) => {
   vi.stubEnv(name, value);
-  expect(shownAfter(600, true)).toBe("");
+  expect(await shownAfter(600, true)).toBe("");
 });
 
 describe("what takes long is named", () => {

@@ -8,7 +8,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect } from "vitest";
+import { beforeAll, describe, expect, vi } from "vitest";
 import {
   type ImageEntry,
   type ImageReader,
@@ -39,6 +39,9 @@ const settings: readonly WriteOptions[] = [
 ];
 
 let dir: string;
+
+// Every tree is mounted twice and extracted: beside other work that takes its time.
+vi.setConfig({ testTimeout: 600_000 });
 
 beforeAll(() => {
   dir = temporaryDirectory();

@@ -20,6 +20,7 @@ import type { Descriptor } from "../../builder/oci/store.ts";
 import {
   type DockerRegistry,
   PASSWORD,
+  startCutter,
   startDockerRegistry,
   startProxy,
   USER,
@@ -106,6 +107,13 @@ const logIn = (host: string, password = PASSWORD) => {
   const auth = Buffer.from(`${USER}:${password}`).toString("base64");
   writeFileSync(path.join(dir, "auth.json"), JSON.stringify({ auths: { [host]: { auth } } }));
 };
+
+/** What umoci makes of the layout. */
+function unpackedLayout(): string {
+  const bundle = path.join(temporaryDirectory(), "bundle");
+  execFileSync("umoci", ["unpack", "--rootless", "--image", "layout:1.0", bundle], { cwd: dir });
+  return path.join(bundle, "rootfs");
+}
 
 async function dumpOf(input: string): Promise<string[]> {
   const { status, stdout, stderr } = await bundle(["dump", input]);
@@ -238,6 +246,21 @@ describe("the way to a registry", () => {
     });
     expect(without.stderr).toContain("E_REGISTRY_UNREACHABLE");
     await proxy.close();
+    await registry.stop();
+  });
+
+  realRegistry("is cut again and again, and a layer goes on where it was", async () => {
+    const registry = await startDockerRegistry();
+    await push(registry, "team/app:1.0");
+    const cutter = await startCutter(registry.host, 1 << 20, 3);
+    const env = { XDG_CACHE_HOME: temporaryDirectory() };
+    const build = (host: string, output: string) =>
+      bundle(["build", `docker://${host}/team/app:1.0`, "--name", "app", "-o", output], env);
+    expectSilence(await build(cutter.host, "cut.run"));
+    expect(cutter.left()).toBe(0);
+    const [cut, whole] = [await dumpOf("cut.run"), await dumpOf(unpackedLayout())];
+    expect(whole.filter((line) => !cut.includes(line))).toEqual([]);
+    cutter.close();
     await registry.stop();
   });
 

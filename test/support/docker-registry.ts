@@ -233,3 +233,33 @@ export async function startProxy(to: string) {
     close: () => new Promise((resolve) => server.close(resolve)),
   };
 }
+
+/** Leads to a registry, and cuts the first so many connections after some bytes of answers. */
+export async function startCutter(to: string, after: number, times: number) {
+  let left = times;
+  const server = net.createServer((socket) => {
+    const onward = net.connect(Number(to.split(":")[1]), "127.0.0.1");
+    let bytes = 0;
+    onward.on("data", (chunk) => {
+      bytes += chunk.length;
+      if (bytes > after && left > 0) {
+        left--;
+        socket.destroy();
+        onward.destroy();
+      } else socket.write(chunk);
+    });
+    onward.on("close", () => socket.destroy());
+    socket.on("data", (chunk) => onward.write(chunk));
+    socket.on("close", () => onward.destroy());
+    for (const one of [socket, onward]) one.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server.unref();
+  const address = server.address();
+  return {
+    host: `localhost:${typeof address === "object" ? address?.port : ""}`,
+    /** Cuts that are still to come. */
+    left: () => left,
+    close: () => server.close(),
+  };
+}

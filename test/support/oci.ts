@@ -20,7 +20,7 @@ export const types = {
 };
 
 /** A frame whose blocks are not compressed (RFC 8878, 3.1.1): Node 20 has no zstd. */
-export function zstdFrame(bytes: Buffer): Buffer {
+function zstdFrame(bytes: Buffer): Buffer {
   const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0]);
   header.writeUInt32LE(bytes.length, 5);
   const parts: Buffer[] = [header];

@@ -40,6 +40,7 @@ import { shownWarning, type Warning, warning } from "../warnings.ts";
 import { checkImage } from "./check.ts";
 import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
 import { type NumberOf, planStart, type StartPlan } from "./plan-start.ts";
+import { takeArtifact } from "./take-artifact.ts";
 
 /** The bundle that was made. */
 export interface BuildResult extends RunFile<ImageFacts | TakenImage> {
@@ -102,6 +103,8 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   await refuseInside(output, resolved.output, packedPath(resolved.input));
   return withPrepared(resolved, given, ({ take, ...prepared }) =>
     write(prepared, output, take ?? packing(prepared)),
+  ).catch((thrown: unknown) =>
+    takeArtifact(thrown, { resolved, given, output }, (input) => build({ ...given, input })),
   );
 }
 

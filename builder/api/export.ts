@@ -4,6 +4,7 @@ import { checkExportOptions, type ExportOptions } from "../config/export-options
 import { configuredOptions } from "../config/merge.ts";
 import { imageEntries } from "../dump/dump-image.ts";
 import * as errors from "../errors.ts";
+import { readBase } from "../export/base-image.ts";
 import { descriptorOf, document, type MadeImage, makeImage } from "../export/make-image.ts";
 import { placementOf } from "../export/root-files.ts";
 import { sha256OfFile } from "../host/digest.ts";
@@ -12,11 +13,12 @@ import { Workspace } from "../host/temporary.ts";
 import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
 import { LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
+import { openBlobs } from "../oci/open.ts";
 import { type ImageReference, parseReference } from "../oci/reference.ts";
 import type { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
-import type { Descriptor } from "../oci/store.ts";
+import type { BlobSource, Descriptor } from "../oci/store.ts";
 import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import { byteString } from "../tree/path.ts";
 import { build } from "./build.ts";
@@ -58,16 +60,19 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
   checkExportOptions(options);
   const reference = parseReference(options.to);
   const workspace = new Workspace();
+  let source: BlobSource | undefined;
   try {
     const staging = new Staging(workspace.path);
     const sink = await sinkFor(reference, options, staging);
+    source = await baseOf(options, workspace.path);
+    const around = { isDockerArchive: reference.transport === "docker-archive", source, staging };
     const inputs: Input[] = [];
     for (const input of [options.input, ...(options.more ?? [])]) {
       inputs.push(await inputOf(input, workspace.path, inputs.length, options.signal));
     }
     const make = options.artifact ? makeArtifact : makeFiles;
     const images: MadeImage[] = [];
-    for (const input of inputs) images.push(await make(input, options, reference, staging));
+    for (const input of inputs) images.push(await make(input, options, around));
     const tags = tagsOf(reference, options, inputs[0]?.name ?? "app");
     const root = await send(images, tags, sink).finally(() => sink.close());
     const { digest, mediaType } = root;
@@ -76,6 +81,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
     const size = [...sizes.set(digest, root.size).values()].reduce((sum, one) => sum + one, 0);
     return { to: options.to, tags, digest, mediaType, size };
   } finally {
+    await source?.close();
     workspace.remove();
   }
 }
@@ -137,28 +143,50 @@ async function inputOf(
   return { file: output, shown: input, name };
 }
 
+/** What every image of an export has in common. */
+interface Around {
+  isDockerArchive: boolean;
+  /** Of the image below; undefined: there is none. */
+  source: BlobSource | undefined;
+  staging: Staging;
+}
+
+/** @throws E_EXPORT_INPUT for a plain tar archive, which has no layers */
+async function baseOf(
+  { base, insecure, signal }: ExportOptions,
+  workspace: string,
+): Promise<BlobSource | undefined> {
+  if (base === undefined) return undefined;
+  const reference = parseReference(base);
+  if (reference.transport === "tar") {
+    throw errors.exportInput(base, "is a tar archive: layers are those of an image");
+  }
+  let count = 0;
+  const newFile = () => path.join(workspace, `base-${count++}`);
+  return openBlobs(reference, newFile, { insecure, signal });
+}
+
 const archOf = ({ arch }: Inspection, options: ExportOptions) =>
   architectures.find((one) => one === arch) ?? options.arch ?? hostArchitecture() ?? "x86_64";
 
 async function makeFiles(
   { file, name }: Input,
   options: ExportOptions,
-  reference: ImageReference,
-  staging: Staging,
+  { isDockerArchive, source, staging }: Around,
 ): Promise<MadeImage> {
   const { at, labels = [], signal } = options;
-  const isDocker = reference.transport === "docker-archive";
   return withImage(file, async (inspection, image) => {
     const { manifest } = inspection;
+    const arch = archOf(inspection, options);
     const called = manifest?.name ?? byteString(name);
     return makeImage(
       {
         manifest,
-        arch: archOf(inspection, options),
+        arch,
         entries: await imageEntries(image),
         placement: placementOf(manifest, called, at),
-        base: undefined,
-        compression: isDocker ? "none" : (options.compression ?? "gzip"),
+        base: source && (await readBase(source, arch)),
+        compression: isDockerArchive ? "none" : (options.compression ?? "gzip"),
         labels,
         created: defaultMtime(),
         signal,
@@ -172,8 +200,7 @@ async function makeFiles(
 async function makeArtifact(
   { file, shown, name }: Input,
   options: ExportOptions,
-  _: ImageReference,
-  staging: Staging,
+  { staging }: Around,
 ): Promise<MadeImage> {
   const labels = Object.fromEntries(
     (options.labels ?? []).map((text) => [

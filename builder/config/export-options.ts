@@ -15,6 +15,8 @@ export interface ExportOptions {
   more?: readonly string[] | undefined;
   /** `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME:TAG]` or `docker://HOST/NAME[:TAG]`. */
   to: string;
+  /** Image whose layers go below. */
+  base?: string | undefined;
   /** Names of the image there. Default: the one in `to`, else "latest". */
   tags?: readonly string[] | undefined;
   /** The file itself, in place of what is in it. */
@@ -48,7 +50,7 @@ export function checkExportOptions(options: ExportOptions): void {
   if (!options.input) throw errors.optionMissing("input", "the bundle or app to export");
   if (!options.to) throw errors.optionMissing("to", "where the image is written to");
   checkOptions("export", options, ["signal"]);
-  for (const key of ["at", "compression"] as const) {
+  for (const key of ["at", "base", "compression"] as const) {
     if (!options.artifact || options[key] === undefined) continue;
     throw errors.optionConflict(
       (name) => `${name(key)} says nothing about ${name("artifact")}, which is the file as it is`,

@@ -13,7 +13,7 @@ import { type StartConfig, startConfig } from "./start-config.ts";
 import { requireStartable } from "./startable.ts";
 
 /** What lies below the layer of the bundle. */
-interface BaseImage {
+export interface BaseImage {
   /** Its config, as it stands there. */
   config: Readonly<Record<string, unknown>>;
   /** The lowest first. */

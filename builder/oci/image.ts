@@ -62,8 +62,8 @@ export async function openImage(source: BlobSource, arch: Architecture): Promise
   return { manifest, config, layers: layersOf(document, config) };
 }
 
-/** Follows indexes to the manifest for a machine. */
-async function findManifest(
+/** Follows indexes to the manifest for a machine. @throws E_OCI_* */
+export async function findManifest(
   source: BlobSource,
   root: Descriptor,
   arch: Architecture,

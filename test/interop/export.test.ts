@@ -1,11 +1,13 @@
 /** Container images of bundles, as skopeo, umoci, crun and runc see them. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { dump, dumpLine } from "../../builder/api/dump.ts";
 import { exportImage } from "../../builder/api/export.ts";
+import { inspect } from "../../builder/api/inspect.ts";
 import { pack } from "../../builder/api/pack.ts";
+import { BundleError } from "../../builder/errors.ts";
 import { writeFiles } from "../support/case.ts";
 import { makeSampleTree } from "../support/image.ts";
 import { ImageRegistry } from "../support/image-registry.ts";
@@ -254,6 +256,85 @@ describe("starts from an empty root file system", () => {
   });
 });
 
+describe("on a base image", () => {
+  skipUnless(
+    "root",
+    "umoci",
+    "skopeo",
+    "busybox",
+  )("a script finds its interpreter, and the config is that of both", async () => {
+    const root = `${dir}/base-root`;
+    writeFiles(root, {
+      "bin/sh": { link: "busybox" },
+      "bin/cat": { link: "busybox" },
+      "usr/lib/x/old": "old\n",
+      "opt/other": "",
+    });
+    execFileSync("cp", [output("which", "busybox").trim(), `${root}/bin/busybox`]);
+    await pack({ input: root, output: `${root}.sfs` });
+    await exportImage({ input: `${root}.sfs`, to: `oci:${dir}/base:b`, labels: ["a=1", "b=2"] });
+    output(
+      "umoci",
+      "config",
+      "--image",
+      "base:b",
+      "--config.env",
+      "PATH=/bin",
+      "--config.env",
+      "E=base",
+      "--config.workingdir",
+      "/usr",
+    );
+    output("skopeo", "copy", "oci:base:b", "docker-archive:base.tar:base:1");
+    const app = `${dir}/on-base`;
+    writeFiles(app, {
+      "bin/on-base": '#!/bin/sh\npwd; echo "$E $PATH $1"; cat /usr/lib/x/*\n',
+      "lib/new": "new\n",
+    });
+    await build({
+      input: app,
+      output: `${app}.run`,
+      maps: ["lib=!/usr/lib/x"],
+      envPrepend: ["PATH=${FUSELAGE_BUNDLE_DIR}/bin"],
+    });
+    for (const [i, base] of [`oci:${dir}/base:b`, `docker-archive:${dir}/base.tar`].entries()) {
+      const layout = `on-base-${i}`;
+      await exportImage({ input: `${app}.run`, base, to: `oci:${dir}/${layout}`, labels: ["b=3"] });
+      const { manifest, config } = imageOf(`${dir}/${layout}`, "latest");
+      expect(manifest.layers).toHaveLength(2);
+      expect(config.rootfs.diff_ids).toHaveLength(2);
+      expect(config.config.Labels).toEqual({ a: "1", b: "3" });
+      const bundle = `${dir}/${layout}-unpacked`;
+      output("umoci", "unpack", "--image", `${layout}:latest`, bundle);
+      const { process: made } = json(`${bundle}/config.json`);
+      const command = `cd ${made.cwd} && exec "$@"`;
+      const inside = [
+        output("which", "chroot").trim(),
+        `${bundle}/rootfs`,
+        "/bin/sh",
+        "-c",
+        command,
+        "sh",
+        ...made.args,
+        "arg",
+      ];
+      expect(await run("env", ["-i", ...made.env, ...inside])).toMatchObject({
+        stdout: "/usr\nbase /opt/on-base/bin:/bin arg\nnew\n",
+        status: 0,
+      });
+    }
+  });
+
+  test("that is none is refused", async () => {
+    const input = `${dir}/config.run`;
+    const to = `oci:${dir}/no-base`;
+    const none = exportImage({ input, to, base: `oci:${dir}/nowhere` });
+    await expect(none).rejects.toBeInstanceOf(BundleError);
+    const tar = exportImage({ input, to, base: `tar:${dir}/x.tar` });
+    await expect(tar).rejects.toMatchObject({ code: "E_EXPORT_INPUT" });
+  });
+});
+
 test("what cannot start in an empty root file system is refused", async () => {
   const app = `${dir}/refused`;
   writeFiles(app, { "bin/refused": "#!/bin/sh\n" });
@@ -330,6 +411,19 @@ test("an artifact is the file itself", async () => {
   });
   const blob = `${dir}/artifact/blobs/${manifest.layers[0].digest.replace(":", "/")}`;
   expect(readFileSync(blob).equals(readFileSync(input))).toBe(true);
+  for (const [i, options] of [{}, { name: "another", strict: true }].entries()) {
+    const again = `${dir}/again-${i}.run`;
+    await build({ input: `oci:${dir}/artifact`, output: again, ...options });
+    expect(readFileSync(again).equals(readFileSync(input))).toBe(true);
+    expect(statSync(again).mode & 0o111).toBe(0o111);
+  }
+  const other = `${dir}/again-other.run`;
+  await build({ input: `oci:${dir}/artifact`, output: other, env: ["NEW=1"] });
+  expect((await inspect(other)).manifest?.env).toContain("NEW=1");
+  writeFileSync(blob, Buffer.concat([readFileSync(blob).subarray(0, -1), Buffer.from("x")]));
+  const broken = build({ input: `oci:${dir}/artifact`, output: `${dir}/broken.run` });
+  await expect(broken).rejects.toMatchObject({ code: "E_OCI_DIGEST" });
+  expect(existsSync(`${dir}/broken.run`)).toBe(false);
   const both = exportImage({ input, artifact: true, at: "/x", to: `oci:${dir}/artifact` });
   await expect(both).rejects.toMatchObject({ code: "E_OPTION_CONFLICT" });
 });

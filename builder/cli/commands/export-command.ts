@@ -24,6 +24,7 @@ export async function exportCommand(args: Arguments): Promise<void> {
     input: args.positionals[0] ?? "",
     more: args.positionals.slice(1),
     to: args.text("to") ?? "",
+    base: args.text("base"),
     tags: list("tag"),
     artifact: args.flag("artifact") || undefined,
     at: args.text("at"),
@@ -41,7 +42,17 @@ export async function exportCommand(args: Arguments): Promise<void> {
 }
 
 /** Options that say something of an image alone. */
-const ofImages = ["to", "tag", "artifact", "at", "compression", "label", "arch", "insecure"];
+const ofImages = [
+  "to",
+  "base",
+  "tag",
+  "artifact",
+  "at",
+  "compression",
+  "label",
+  "arch",
+  "insecure",
+];
 
 async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {
   const other = ofImages.find((name) => args.flag(name));

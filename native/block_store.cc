@@ -12,6 +12,7 @@
 
 #include "duplicates.h"
 #include "failure.h"
+#include "file_record.h"
 #include "tasks.h"
 
 namespace native
@@ -20,6 +21,7 @@ namespace
 {
 
 constexpr uint32_t stored = 1u << 24, size_mask = stored - 1;
+constexpr unsigned tag_shift = 24; // beyond the largest block
 constexpr uint64_t magic = 0x3153'4b4c'4253'4c46; // "FLSBLKS1"
 constexpr uint64_t check_seed = 0x9e37'79b9'7f4a'7c15; // another one than a hash has
 
@@ -129,7 +131,7 @@ BlockStore::BlockStore(const StoreSpec &spec) : spec_(spec)
 		files_.push_back(std::move(file));
 	}
 	if (!spec.make.empty())
-		fd_ = open(spec.make.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		fd_ = open(spec.make.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			   0600);
 }
 
@@ -139,15 +141,17 @@ BlockStore::~BlockStore()
 		close(fd_);
 }
 
-bool BlockStore::take(const uint8_t *data, size_t size, Worker &worker, Block &block) const
+bool BlockStore::take(const uint8_t *data, size_t size, uint8_t compression, Worker &worker,
+		      Block &block) const
 {
 	block.hash = content_hash(data, size);
-	block.contents = static_cast<uint32_t>(size);
+	uint32_t tag = worker.compressions[compression].tag;
+	block.contents = static_cast<uint32_t>(size) | tag << tag_shift;
 	auto [begin, end] = places_.equal_range(block.hash);
 	for (auto found = begin; found != end; ++found) {
 		const KeptFile &file = *files_[found->second.file];
 		const Row &row = file.rows[found->second.row];
-		if (row.contents != size)
+		if (row.contents != block.contents)
 			continue;
 		if (row.size_word & stored) {
 			block.check = check_of(data, size);
@@ -157,8 +161,9 @@ bool BlockStore::take(const uint8_t *data, size_t size, Worker &worker, Block &b
 		} else {
 			std::vector<uint8_t> bytes = file.read(row);
 			if (bytes.empty() || bytes.size() >= size ||
-			    !worker.compressor->holds(bytes.data(), bytes.size(), data, size,
-						      worker.output.data()))
+			    !worker.compressor(compression)
+				     .holds(bytes.data(), bytes.size(), data, size,
+					    worker.output.data()))
 				continue;
 			block.check = row.check;
 			block.bytes = std::move(bytes);
@@ -171,19 +176,65 @@ bool BlockStore::take(const uint8_t *data, size_t size, Worker &worker, Block &b
 	return false;
 }
 
-void BlockStore::keep(const Block &block)
+bool BlockStore::take_recorded(const BlockRow &row, Block &block) const
 {
-	if (fd_ < 0 || block.contents == 0 || block.is_kept)
-		return;
+	bool is_found = false;
+	auto [begin, end] = places_.equal_range(row.hash);
+	for (auto place = begin; place != end; ++place) {
+		const KeptFile &file = *files_[place->second.file];
+		const Row &found = file.rows[place->second.row];
+		if (found.check != row.check || found.contents != row.contents ||
+		    found.size_word != row.size_word || (found.size_word & stored))
+			continue;
+		std::vector<uint8_t> bytes = file.read(found);
+		if (bytes.empty())
+			continue;
+		// Builds at the same time keep the same block twice; others of the same sums are crafted.
+		if (is_found && bytes != block.bytes)
+			return false;
+		block.bytes = std::move(bytes);
+		block.is_kept = !spec_.kept[place->second.file].folded;
+		file.used = true;
+		is_found = true;
+	}
+	block.hash = row.hash;
+	block.check = row.check;
+	block.contents = row.contents;
+	block.size_word = row.size_word;
+	return is_found;
+}
+
+bool BlockStore::keep(Block &block)
+{
+	if (block.contents == 0)
+		return false;
 	bool is_stored = (block.size_word & stored) != 0;
+	if (block.is_kept)
+		return !is_stored;
+	if (fd_ < 0)
+		return false;
+	block.check = check_of(block.bytes.data(), block.bytes.size());
+	auto known = written_.find(block.hash);
+	if (known != written_.end())
+		return !is_stored && has_written(block, known->second);
 	uint64_t size = is_stored ? 0 : block.bytes.size();
 	uint64_t rows = (rows_.size() + 1) * sizeof(Row);
-	if (end_ + size + rows + sizeof(Trailer) > spec_.limit ||
-	    !written_.insert(block.hash).second)
-		return;
-	uint64_t check = check_of(block.bytes.data(), block.bytes.size());
-	rows_.push_back({ block.hash, check, end_, block.size_word, block.contents });
+	if (end_ + size + rows + sizeof(Trailer) > spec_.limit)
+		return false;
+	written_.emplace(block.hash, static_cast<uint32_t>(rows_.size()));
+	rows_.push_back({ block.hash, block.check, end_, block.size_word, block.contents });
 	write_all(block.bytes.data(), size);
+	return !is_stored;
+}
+
+bool BlockStore::has_written(const Block &block, uint32_t index) const
+{
+	const Row &row = rows_[index];
+	if (row.check != block.check || row.size_word != block.size_word ||
+	    row.contents != block.contents)
+		return false;
+	std::vector<uint8_t> bytes(block.bytes.size());
+	return read_all(fd_, bytes.data(), bytes.size(), row.offset) && bytes == block.bytes;
 }
 
 uint64_t BlockStore::finish()

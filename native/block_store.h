@@ -3,7 +3,8 @@
 // A file of blocks is written once, by one image, and then only read:
 //
 //   the blocks, one behind the other
-//   a row for each: u64 hash of its contents, u64 check, u64 offset, u32 size word, u32 bytes of its contents
+//   a row for each: u64 hash of its contents, u64 check, u64 offset, u32 size word, u32 bytes of its contents,
+//   of which the highest 8 bits say how it is compressed where that is not as the key says
 //   u64 number of rows, u64 check of the rows, u64 magic; little-endian
 //
 // Blocks are kept as the compressor made them, before they are made fit for a place in an image, and one
@@ -17,7 +18,6 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "pool.h"
@@ -26,6 +26,7 @@ namespace native
 {
 
 struct Block;
+struct BlockRow;
 
 struct StoreSpec {
 	// Names how blocks are compressed: files of another key are not believed.
@@ -50,13 +51,18 @@ public:
 	BlockStore(const BlockStore &) = delete;
 	BlockStore &operator=(const BlockStore &) = delete;
 
-	// Takes the block of these contents where there is one, and names it in any case. Safe from
-	// several threads.
-	bool take(const uint8_t *data, size_t size, Worker &worker, Block &block) const;
+	// Takes the block of these contents where there is one, and names it in any case. `compression`:
+	// index in WriteJob::compressions. Safe from several threads.
+	bool take(const uint8_t *data, size_t size, uint8_t compression, Worker &worker,
+		  Block &block) const;
+	// Takes the block that an earlier image has recorded (file_record.h): one that was compressed,
+	// and that no other can be mistaken for. Safe from several threads.
+	bool take_recorded(const BlockRow &row, Block &block) const;
 
 	// Writes a block that `take` has named. Where that fails nothing more is written, and the
-	// file is removed: an image needs none.
-	void keep(const Block &block);
+	// file is removed: an image needs none. Returns whether it may be recorded: that there is
+	// a row of this block, and not only one of the same hash.
+	bool keep(Block &block);
 	// Completes the file. Returns the number of its blocks; 0: there is none.
 	uint64_t finish();
 
@@ -74,6 +80,7 @@ private:
 	};
 	friend class KeptFile;
 
+	bool has_written(const Block &block, uint32_t row) const;
 	void write_all(const void *data, size_t size);
 	void abandon();
 
@@ -83,7 +90,7 @@ private:
 	int fd_ = -1;
 	uint64_t end_ = 0;
 	std::vector<Row> rows_;
-	std::unordered_set<uint64_t> written_; // hashes
+	std::unordered_map<uint64_t, uint32_t> written_; // index in rows_, by hash
 };
 
 } // namespace native

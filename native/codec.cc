@@ -331,6 +331,24 @@ std::unique_ptr<Compressor> Compressor::for_tables(const Compression &compressio
 	return create(without, false);
 }
 
+constexpr size_t incompressible_least = 4096;
+
+bool is_incompressible(const uint8_t *data, size_t size)
+{
+	uint64_t counts[256] = {}, squares = 0;
+	for (size_t i = 0; i < size; i++)
+		counts[data[i]]++;
+	for (uint64_t count : counts)
+		squares += count * count;
+	uint64_t n = size;
+	if (size < incompressible_least || 256 * 64 * squares >= 65 * n * n + 256 * 64 * n)
+		return false;
+	size_t room = size - size / 512;
+	std::vector<char> out(room);
+	return LZ4_compress_default(reinterpret_cast<const char *>(data), out.data(),
+				    static_cast<int>(size), static_cast<int>(room)) == 0;
+}
+
 void fit_to_kernel(std::vector<uint8_t> &frame, uint64_t end)
 {
 	constexpr uint64_t segment = 1024;

@@ -29,6 +29,9 @@ struct Compression {
 	// xz: BCJ filters, besides none of them.
 	uint32_t variants = 0;
 	uint32_t dictionary = 0; // of xz, bytes
+	// 0: as the image says of itself; else another number for each other way, 1..255.
+	uint8_t tag = 0;
+	bool probes = false; // is_incompressible comes first
 };
 
 class Compressor
@@ -53,6 +56,16 @@ public:
 private:
 	static std::unique_ptr<Compressor> create(const Compression &compression, bool checksum);
 };
+
+// Whether a block is so evenly made of all bytes, and so without repetitions, that hardly a codec would save
+// anything: what is compressed or encrypted already. Deciding takes a small part of what a slow codec takes
+// to fail. False for less than 4096 bytes.
+//
+// The rule is of whole numbers, so that every machine decides alike: with n bytes of which c[i] have the
+// value i, 256 * sum(c[i]^2) < n^2 * 65/64 + 256 * n, where chance alone makes n^2 + 255 * n, and lz4 at its
+// level 1 does not make 511/512 of it. The first says that coding bytes by how often they come saves 0.01 bits
+// of 8 at most.
+bool is_incompressible(const uint8_t *data, size_t size);
 
 // To be called for a zstd block with a checksum once its place is known: takes the checksum off
 // where it would keep the kernel from reading the block. `end` is where the block would end, in

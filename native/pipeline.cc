@@ -1,7 +1,6 @@
 #include "pipeline.h"
 
 #include <algorithm>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <unordered_map>
@@ -11,7 +10,9 @@
 #include "duplicates.h"
 #include "failure.h"
 #include "output.h"
+#include "packer.h"
 #include "pool.h"
+#include "recorder.h"
 #include "tasks.h"
 
 namespace native
@@ -40,15 +41,13 @@ private:
 	};
 	struct Pending {
 		std::shared_ptr<BlockTask> task;
+		std::vector<uint32_t> parts; // of a fragment: files
 		bool is_fragment = false;
 		uint32_t file = 0; // not for fragments
 		uint64_t index = 0; // in Result::block_sizes or Result::fragments
 	};
 
-	uint64_t full_blocks(uint64_t size) const
-	{
-		return size / job_.block_size;
-	}
+	Making making(uint32_t file, const BlockRow *row) const;
 	bool window_open() const;
 	bool all_issued() const;
 	void issue();
@@ -58,18 +57,24 @@ private:
 	void issue_read();
 	bool settle();
 	void settle_pieces(const ReadTask &task);
-	void pack(const ReadTask &task, const ReadTask::Piece &piece);
-	bool find_packed(const ReadTask &task, const ReadTask::Piece &piece);
-	void close_fragment();
+	void add_fragment(Packer::Fragment fragment);
 	bool write();
+	void write_block(const Pending &written, uint64_t start);
+	void record(const Pending &written);
+	void finish_cache();
 	void copy_duplicates();
 
 	const WriteJob &job_;
 	Status &status_;
 	const std::unique_ptr<BlockStore> store_; // outlives the tasks; may be null
+	const std::unique_ptr<Recorder> recorder_; // may be null
+	const KnownFiles known_;
+	std::vector<bool> was_read_; // by file, of those that are known
+	bool has_news_ = false; // for the record
 	Pool pool_;
 	Output output_;
 	Result result_;
+	Packer packer_;
 
 	// Issuing.
 	uint32_t next_file_ = 0;
@@ -82,34 +87,34 @@ private:
 	uint64_t window_;
 	std::deque<Issued> issued_;
 	std::deque<Pending> pending_;
-
-	std::vector<uint8_t> fragment_; // the open one
-	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
 };
 
 Pipeline::Pipeline(const WriteJob &job, Status &status)
 	: job_(job), status_(status),
 	  store_(job.store ? std::make_unique<BlockStore>(*job.store) : nullptr),
-	  pool_(job.threads, job.compression, job.block_size, status.cancellation),
+	  recorder_(job.record ? std::make_unique<Recorder>(job) : nullptr),
+	  known_(job.record ? KnownFiles(*job.record, job) : KnownFiles()),
+	  was_read_(job.files.size()),
+	  pool_(job.threads, job.compressions, job.block_size, status.cancellation),
 	  output_(job.fd, job.image_offset + job.data_offset),
+	  packer_(job, known_, store_.get(), result_),
 	  window_(std::max<uint64_t>(uint64_t(job.threads) * 8 * job.block_size, 4 << 20))
 {
 	uint64_t blocks = 0;
 	result_.files.resize(job.files.size());
 	for (size_t i = 0; i < job.files.size(); i++) {
-		uint64_t full = full_blocks(job.files[i].size);
+		uint64_t own = job.block_count(job.files[i].size);
 		result_.files[i].first_block = blocks;
-		result_.files[i].block_count = full;
+		result_.files[i].block_count = own;
 		// One more, because an end that is all zeros becomes a hole of its own.
-		blocks += full > 0 ? full + 1 : 0;
+		blocks += own > 0 ? own + 1 : 0;
 	}
 	result_.block_sizes.resize(blocks);
-	fragment_.reserve(job.block_size);
 }
 
 Result Pipeline::run()
 {
-	std::vector<uint32_t> originals = find_duplicates(job_.files, job_.block_size, pool_);
+	std::vector<uint32_t> originals = find_duplicates(job_, known_, pool_);
 	for (size_t i = 0; i < originals.size(); i++)
 		result_.files[i].duplicate_of = originals[i];
 
@@ -118,8 +123,8 @@ Result Pipeline::run()
 		issue();
 		bool moved = settle();
 		bool settled = all_issued() && issued_.empty();
-		if (settled && !fragment_.empty())
-			close_fragment();
+		while (settled && !packer_.is_empty())
+			add_fragment(packer_.close_one());
 		moved |= write();
 		if (settled && pending_.empty())
 			break;
@@ -129,13 +134,16 @@ Result Pipeline::run()
 		}
 	}
 	output_.flush();
+	if (store_)
+		finish_cache();
 	copy_duplicates();
-	if (store_) {
-		result_.kept_blocks = store_->finish();
-		result_.used_files = store_->used();
-	}
 	result_.end = output_.position() - job_.image_offset;
 	return std::move(result_);
+}
+
+Making Pipeline::making(uint32_t file, const BlockRow *row) const
+{
+	return packer_.making(job_.files[file].compression, row);
 }
 
 bool Pipeline::window_open() const
@@ -175,7 +183,7 @@ void Pipeline::issue_next_file()
 	source_ = nullptr;
 	block_file_ = file;
 	next_block_ = 0;
-	end_block_ = full_blocks(spec.size);
+	end_block_ = job_.block_count(spec.size);
 	if (end_block_ == 0) {
 		issue_end();
 		return;
@@ -183,20 +191,24 @@ void Pipeline::issue_next_file()
 	// Its blocks are settled before its end, so what was read before goes first.
 	if (read_)
 		issue_read();
-	uint64_t tasks = end_block_ + (spec.size % job_.block_size > 0);
+	bool reads_end = job_.end_size(spec.size) > 0 && !known_.knows(file);
+	uint64_t tasks = end_block_ + reads_end;
 	source_ = std::make_shared<SharedSource>(spec, tasks);
 }
 
 void Pipeline::issue_block()
 {
 	uint64_t k = next_block_++;
-	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size, job_.block_size,
-						    store_.get());
+	uint64_t size = job_.files[block_file_].size;
+	const BlockRow *row = known_.knows(block_file_) ? &known_.block(block_file_, k) : nullptr;
+	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size,
+						    job_.size_of_block(size, k),
+						    making(block_file_, row));
 	issued_.push_back(
 		{ task, nullptr, block_file_, result_.files[block_file_].first_block + k });
 	in_flight_ += job_.block_size;
 	pool_.submit(std::move(task));
-	if (next_block_ == end_block_ && job_.files[block_file_].size % job_.block_size > 0)
+	if (next_block_ == end_block_ && job_.end_size(size) > 0)
 		issue_end();
 }
 
@@ -206,8 +218,15 @@ void Pipeline::issue_end()
 	const FileSpec &spec = job_.files[block_file_];
 	if (!read_)
 		read_ = std::make_shared<ReadTask>();
-	read_->add({ block_file_, &spec, source_, end_block_ * job_.block_size,
-		     static_cast<uint32_t>(spec.size % job_.block_size) });
+	ReadTask::Piece piece{ block_file_, &spec, source_, end_block_ * job_.block_size,
+			       job_.end_size(spec.size) };
+	if (known_.knows(block_file_)) {
+		const FileRow &row = known_.row(block_file_);
+		piece.is_known = true;
+		piece.hash = row.end_hash;
+		piece.is_hole = (row.state & row_hole_at_end) != 0;
+	}
+	read_->add(std::move(piece));
 	if (read_->pieces.size() == max_pieces || read_->size >= job_.block_size)
 		issue_read();
 }
@@ -227,7 +246,7 @@ bool Pipeline::settle()
 		Issued &front = issued_.front();
 		if (front.block) {
 			pending_.push_back(
-				{ std::move(front.block), false, front.file, front.index });
+				{ std::move(front.block), {}, false, front.file, front.index });
 		} else {
 			settle_pieces(*front.read);
 			in_flight_ -= front.read->size;
@@ -241,66 +260,30 @@ void Pipeline::settle_pieces(const ReadTask &task)
 {
 	for (const ReadTask::Piece &piece : task.pieces) {
 		FileResult &file = result_.files[piece.file];
+		if (recorder_)
+			recorder_->add_end(piece.file, piece.hash, piece.is_hole);
 		if (piece.is_hole) {
 			result_.block_sizes[file.first_block + file.block_count++] = 0;
 			file.sparse += piece.size;
-		} else if (piece.size > 0 && !find_packed(task, piece)) {
-			pack(task, piece);
+		} else if (piece.size > 0 && packer_.needs_room(task, piece)) {
+			if (!packer_.has_room(piece))
+				add_fragment(packer_.close(piece));
+			packer_.add(task, piece);
 		}
 		status_.bytes += piece.size;
 		status_.files++;
 	}
 }
 
-void Pipeline::pack(const ReadTask &task, const ReadTask::Piece &piece)
-{
-	if (fragment_.size() + piece.size > job_.block_size)
-		close_fragment();
-	FileResult &file = result_.files[piece.file];
-	file.fragment = static_cast<uint32_t>(result_.fragments.size());
-	file.fragment_offset = static_cast<uint32_t>(fragment_.size());
-	const uint8_t *bytes = task.data.data() + piece.at;
-	fragment_.insert(fragment_.end(), bytes, bytes + piece.size);
-	if (!piece.source)
-		packed_.emplace(piece.hash, piece.file);
-}
-
-// Shares the place of an earlier small file with the same bytes. They are compared with the open
-// fragment, or else with the earlier file itself: closed fragments are not kept in memory.
-bool Pipeline::find_packed(const ReadTask &task, const ReadTask::Piece &piece)
-{
-	if (piece.source)
-		return false;
-	const uint8_t *bytes = task.data.data() + piece.at;
-	auto [begin, end] = packed_.equal_range(piece.hash);
-	for (auto candidate = begin; candidate != end; ++candidate) {
-		const FileSpec &spec = job_.files[candidate->second];
-		const FileResult &original = result_.files[candidate->second];
-		bool same = false;
-		if (spec.size != piece.size)
-			continue;
-		if (original.fragment == result_.fragments.size())
-			same = memcmp(fragment_.data() + original.fragment_offset, bytes,
-				      piece.size) == 0;
-		else
-			same = has_contents(spec, bytes, piece.size);
-		if (same) {
-			result_.files[piece.file].duplicate_of = candidate->second;
-			return true;
-		}
-	}
-	return false;
-}
-
-void Pipeline::close_fragment()
+void Pipeline::add_fragment(Packer::Fragment fragment)
 {
 	uint64_t index = result_.fragments.size();
 	result_.fragments.push_back({ 0, 0 });
-	auto task = std::make_shared<FragmentTask>(std::exchange(fragment_, {}), store_.get());
-	fragment_.reserve(job_.block_size);
+	if (recorder_)
+		recorder_->add_fragment(fragment.files);
 	in_flight_ += job_.block_size;
-	pending_.push_back({ task, true, 0, index });
-	pool_.submit(std::move(task), true);
+	pending_.push_back({ fragment.task, std::move(fragment.files), true, 0, index });
+	pool_.submit(std::move(fragment.task), true);
 }
 
 bool Pipeline::write()
@@ -311,28 +294,68 @@ bool Pipeline::write()
 		Block &block = front.task->block;
 		uint64_t start = output_.position() - job_.image_offset;
 		if (store_)
-			store_->keep(block);
-		block.settle(job_.compression.codec, start);
-		if (front.is_fragment) {
+			record(front);
+		block.settle(job_.compressions.front().codec, start);
+		if (front.is_fragment)
 			result_.fragments[front.index] = { start, block.size_word };
-		} else {
-			FileResult &file = result_.files[front.file];
-			if (front.index == file.first_block)
-				file.start = start;
-			if (block.size_word == 0)
-				file.sparse += job_.block_size;
-			result_.block_sizes[front.index] = block.size_word;
-			status_.bytes += job_.block_size;
-			uint64_t size = job_.files[front.file].size;
-			bool is_last = front.index + 1 == file.first_block + full_blocks(size);
-			status_.files += is_last && size % job_.block_size == 0;
-		}
+		else
+			write_block(front, start);
 		output_.append(block.bytes.data(), block.bytes.size());
 		result_.blocks += !block.bytes.empty();
 		in_flight_ -= job_.block_size;
 		moved = true;
 	}
 	return moved;
+}
+
+void Pipeline::write_block(const Pending &written, uint64_t start)
+{
+	FileResult &file = result_.files[written.file];
+	uint64_t whole = job_.files[written.file].size, k = written.index - file.first_block;
+	uint32_t size = job_.size_of_block(whole, k), word = written.task->block.size_word;
+	if (k == 0)
+		file.start = start;
+	if (word == 0)
+		file.sparse += size;
+	result_.block_sizes[written.index] = word;
+	status_.bytes += size;
+	status_.files += k + 1 == job_.block_count(whole) && job_.end_size(whole) == 0;
+}
+
+// Before the block is made fit for its place.
+void Pipeline::record(const Pending &written)
+{
+	Block &block = written.task->block;
+	bool is_kept = store_->keep(block);
+	has_news_ = has_news_ || written.task->is_news();
+	if (written.task->was_read) {
+		for (uint32_t file : written.parts)
+			was_read_[file] = true;
+		was_read_[written.file] = was_read_[written.file] || !written.is_fragment;
+	}
+	if (!recorder_)
+		return;
+	if (written.is_fragment)
+		recorder_->complete_fragment(written.index, block, is_kept);
+	else
+		recorder_->add_block(written.file,
+				     written.index - result_.files[written.file].first_block, block,
+				     is_kept);
+}
+
+void Pipeline::finish_cache()
+{
+	result_.kept_blocks = store_->finish();
+	result_.used_files = store_->used();
+	if (!recorder_)
+		return;
+	for (uint32_t i = 0; i < job_.files.size(); i++)
+		result_.unread += known_.knows(i) && !was_read_[i];
+	result_.used_record = known_.used();
+	// One that says the same already is left as it is.
+	bool is_same = known_.covers(job_.files.size()) && !has_news_;
+	result_.is_recorded = !is_same && recorder_->write(*job_.record, result_);
+	result_.is_replaced = result_.is_recorded && known_.replaces();
 }
 
 void Pipeline::copy_duplicates()

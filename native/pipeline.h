@@ -10,6 +10,7 @@
 #ifndef NATIVE_PIPELINE_H
 #define NATIVE_PIPELINE_H
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "block_store.h"
 #include "cancellation.h"
 #include "codec.h"
+#include "file_record.h"
 #include "generated/addon.h"
 #include "source.h"
 
@@ -26,15 +28,42 @@ namespace native
 
 constexpr uint32_t no_fragment = none;
 
+// What goes into fragments; other ends of files are blocks of their own.
+enum class Ends {
+	all,
+	of_small_files,
+	none
+};
+
 struct WriteJob {
 	std::vector<FileSpec> files; // in the order in which they are laid out
-	Compression compression;
+	// The first is that of the image; all have its codec, or none.
+	std::vector<Compression> compressions;
+	Ends ends = Ends::all;
 	uint32_t block_size = 0; // bytes
 	unsigned threads = 1;
 	int fd = -1;
 	uint64_t image_offset = 0; // of the superblock, in the file
 	uint64_t data_offset = 0; // of the first data block, from image_offset
 	std::optional<StoreSpec> store; // of compressed blocks of earlier images
+	std::optional<RecordSpec> record; // of files of earlier images; with a store alone
+
+	// Of a file of `size` bytes: how many go into a fragment, and how many blocks the others are.
+	uint32_t end_size(uint64_t size) const
+	{
+		bool is_block = ends == Ends::none ||
+				(ends == Ends::of_small_files && size > block_size);
+		return is_block ? 0 : static_cast<uint32_t>(size % block_size);
+	}
+	uint64_t block_count(uint64_t size) const
+	{
+		return (size - end_size(size) + block_size - 1) / block_size;
+	}
+	uint32_t size_of_block(uint64_t size, uint64_t index) const
+	{
+		return static_cast<uint32_t>(
+			std::min<uint64_t>(block_size, size - index * block_size));
+	}
 };
 
 // Read by other threads while the job runs.
@@ -68,6 +97,10 @@ struct Result {
 	uint64_t end = 0; // from image_offset
 	uint64_t kept_blocks = 0; // in StoreSpec::make
 	std::vector<bool> used_files; // by index in StoreSpec::kept
+	uint64_t unread = 0; // files that are unchanged since an earlier image and were not read
+	bool is_recorded = false; // in RecordSpec::make
+	uint32_t used_record = none; // index in RecordSpec::kept
+	bool is_replaced = false; // what was used is of no more use beside the new one
 };
 
 // Throws Failure.

@@ -8,9 +8,16 @@
 namespace native
 {
 
-Pool::Pool(unsigned threads, const Compression &compression, size_t buffer_size,
+Compressor &Worker::compressor(uint8_t index)
+{
+	if (!compressors[index])
+		compressors[index] = Compressor::for_contents(compressions[index]);
+	return *compressors[index];
+}
+
+Pool::Pool(unsigned threads, const std::vector<Compression> &compressions, size_t buffer_size,
 	   const Cancellation &cancellation)
-	: compression_(compression), buffer_size_(buffer_size), cancellation_(cancellation)
+	: compressions_(compressions), buffer_size_(buffer_size), cancellation_(cancellation)
 {
 	for (unsigned i = 0; i < threads; i++) {
 		try {
@@ -84,10 +91,10 @@ void Pool::execute(Task &task, Worker &worker)
 	std::optional<Failure> failure;
 	try {
 		cancellation_.check();
-		if (!worker.compressor) { // Here, where running out of memory is reported.
+		if (worker.input.empty()) { // Here, where running out of memory is reported.
 			worker.input.resize(buffer_size_);
 			worker.output.resize(buffer_size_);
-			worker.compressor = Compressor::for_contents(compression_);
+			worker.compressors.resize(compressions_.size());
 		}
 		task.run(worker);
 	} catch (const Failure &thrown) {
@@ -106,7 +113,7 @@ void Pool::execute(Task &task, Worker &worker)
 
 void Pool::work()
 {
-	Worker worker{ {}, {}, {}, cancellation_ };
+	Worker worker{ compressions_, {}, {}, {}, cancellation_ };
 	for (;;) {
 		std::shared_ptr<Task> task;
 		{

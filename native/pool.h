@@ -21,7 +21,10 @@ namespace native
 
 // What one thread owns.
 struct Worker {
-	std::unique_ptr<Compressor> compressor;
+	// By index in WriteJob::compressions. Throws std::bad_alloc.
+	Compressor &compressor(uint8_t index);
+	const std::vector<Compression> &compressions;
+	std::vector<std::unique_ptr<Compressor>> compressors; // null until they are needed
 	std::vector<uint8_t> input; // `buffer_size` bytes
 	std::vector<uint8_t> output; // as many
 	const Cancellation &cancellation; // for what takes long
@@ -43,7 +46,7 @@ class Pool
 {
 public:
 	// Once it is cancelled, tasks that have not started fail instead.
-	Pool(unsigned threads, const Compression &compression, size_t buffer_size,
+	Pool(unsigned threads, const std::vector<Compression> &compressions, size_t buffer_size,
 	     const Cancellation &cancellation);
 	// Forgets what has not started, waits for what has.
 	~Pool();
@@ -68,7 +71,7 @@ private:
 	void execute(Task &task, Worker &worker);
 	void stop();
 
-	const Compression compression_;
+	const std::vector<Compression> &compressions_;
 	const size_t buffer_size_;
 	const Cancellation &cancellation_;
 	std::mutex mutex_;

@@ -31,6 +31,7 @@ struct FileSpec {
 	std::vector<Piece> pieces;
 	bool in_memory = false;
 	std::vector<uint8_t> memory;
+	uint8_t compression = 0; // index in WriteJob::compressions
 };
 
 int64_t nanoseconds(const struct timespec &time);

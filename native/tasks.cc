@@ -5,6 +5,7 @@
 
 #include "block_store.h"
 #include "duplicates.h"
+#include "file_record.h"
 
 namespace native
 {
@@ -38,17 +39,36 @@ const Source &SharedSource::open()
 
 void SharedSource::finished()
 {
-	if (pending_.fetch_sub(1) != 1)
+	if (pending_.fetch_sub(1) != 1 || !source_)
 		return;
 	source_->check_unchanged();
 	source_.reset();
 }
 
+bool BlockTask::take_recorded()
+{
+	const BlockRow *row = making_.row;
+	if (!row || row->contents == 0)
+		return false;
+	bool is_hole = row->size_word == 0;
+	was_read = !is_hole && !(making_.store && making_.store->take_recorded(*row, block));
+	return !was_read;
+}
+
+bool BlockTask::is_news() const
+{
+	return was_read && (!making_.row || making_.row->contents > 0);
+}
+
 void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 {
-	if (store_ && store_->take(data, size, worker, block))
+	block = {};
+	auto [compression, store, row] = making_;
+	if (store && store->take(data, size, compression, worker, block))
 		return;
-	size_t compressed = worker.compressor->compress(data, size, worker.output.data());
+	Compressor &compressor = worker.compressor(compression);
+	bool is_hopeless = worker.compressions[compression].probes && is_incompressible(data, size);
+	size_t compressed = is_hopeless ? 0 : compressor.compress(data, size, worker.output.data());
 	if (compressed > 0) {
 		block.bytes.assign(worker.output.data(), worker.output.data() + compressed);
 		block.size_word = static_cast<uint32_t>(compressed);
@@ -60,26 +80,36 @@ void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 
 void FileBlockTask::run(Worker &worker)
 {
-	const Source &source = source_->open();
-	if (!source.is_hole(offset_, size_)) {
+	if (!take_recorded()) {
+		const Source &source = source_->open();
 		uint8_t *data = worker.input.data();
-		source.read(offset_, data, size_);
-		if (!all_zero(data, size_))
-			encode(data, size_, worker);
+		if (!source.is_hole(offset_, size_)) {
+			source.read(offset_, data, size_);
+			if (!all_zero(data, size_))
+				encode(data, size_, worker);
+		}
 	}
 	source_->finished();
 }
 
 void FragmentTask::run(Worker &worker)
 {
-	encode(data_.data(), data_.size(), worker);
+	if (!take_recorded()) {
+		for (const UnreadPart &part : unread_) {
+			worker.cancellation.check();
+			Source source(*part.spec);
+			source.read(part.offset, data_.data() + part.at, part.size);
+			source.check_unchanged();
+		}
+		encode(data_.data(), data_.size(), worker);
+	}
 	data_ = {};
 }
 
 void ReadTask::add(Piece piece)
 {
 	piece.at = size;
-	size += piece.size;
+	size += piece.is_known ? 0 : piece.size;
 	pieces.push_back(std::move(piece));
 }
 
@@ -87,6 +117,8 @@ void ReadTask::run(Worker &worker)
 {
 	data.resize(size);
 	for (Piece &piece : pieces) {
+		if (piece.is_known)
+			continue;
 		worker.cancellation.check();
 		uint8_t *bytes = data.data() + piece.at;
 		if (piece.source) {
@@ -97,8 +129,8 @@ void ReadTask::run(Worker &worker)
 			Source source(*piece.spec);
 			source.read(0, bytes, piece.size);
 			source.check_unchanged();
-			piece.hash = content_hash(bytes, piece.size);
 		}
+		piece.hash = content_hash(bytes, piece.size);
 	}
 }
 

@@ -28,6 +28,7 @@ struct Block {
 };
 
 class BlockStore;
+struct BlockRow;
 
 // A file that several tasks read: opened by the first of them, checked and closed by the last.
 class SharedSource
@@ -46,29 +47,40 @@ private:
 	std::unique_ptr<Source> source_;
 };
 
-// A task that makes a block, or finds it in the store, which may be null.
+// How a block is made or found.
+struct Making {
+	uint8_t compression; // index in WriteJob::compressions
+	const BlockStore *store; // null: it is not looked for
+	const BlockRow *row; // as it was recorded, of files that are unchanged; null: it was not
+};
+
+// A task that makes a block, or finds it.
 class BlockTask : public Task
 {
 public:
-	explicit BlockTask(const BlockStore *store) : store_(store)
+	explicit BlockTask(const Making &making) : making_(making)
 	{
 	}
 	Block block;
+	bool was_read = true; // the contents, and not a recorded block alone
+	// Whether the record that is used could say more of it.
+	bool is_news() const;
 
 protected:
+	bool take_recorded();
 	void encode(const uint8_t *data, size_t size, Worker &worker);
 
 private:
-	const BlockStore *store_;
+	const Making making_;
 };
 
-// One whole block of a file.
+// One block of a file.
 class FileBlockTask : public BlockTask
 {
 public:
 	FileBlockTask(std::shared_ptr<SharedSource> source, uint64_t offset, uint32_t size,
-		      const BlockStore *store)
-		: BlockTask(store), source_(std::move(source)), offset_(offset), size_(size)
+		      const Making &making)
+		: BlockTask(making), source_(std::move(source)), offset_(offset), size_(size)
 	{
 	}
 	void run(Worker &worker) override;
@@ -79,18 +91,28 @@ private:
 	uint32_t size_;
 };
 
+// A part of a fragment that was not read yet, because the file is unchanged.
+struct UnreadPart {
+	const FileSpec *spec;
+	uint64_t offset; // in the file
+	uint32_t size;
+	uint32_t at; // in the fragment
+};
+
 // A full fragment.
 class FragmentTask : public BlockTask
 {
 public:
-	FragmentTask(std::vector<uint8_t> data, const BlockStore *store)
-		: BlockTask(store), data_(std::move(data))
+	FragmentTask(std::vector<uint8_t> data, std::vector<UnreadPart> unread,
+		     const Making &making)
+		: BlockTask(making), data_(std::move(data)), unread_(std::move(unread))
 	{
 	}
 	void run(Worker &worker) override;
 
 private:
 	std::vector<uint8_t> data_;
+	std::vector<UnreadPart> unread_;
 };
 
 // Small files, and ends of larger ones, on their way into fragments. Several in one task, because
@@ -104,8 +126,9 @@ public:
 		std::shared_ptr<SharedSource> source; // null: this piece is the whole file
 		uint64_t offset; // in the file
 		uint32_t size;
+		bool is_known = false; // the file is unchanged: it is not read here
 		uint32_t at = 0; // in `data`
-		uint64_t hash = 0; // of a whole file
+		uint64_t hash = 0; // set here unless known, as is
 		bool is_hole = false; // an end that is all zeros
 	};
 
@@ -114,7 +137,7 @@ public:
 
 	std::vector<Piece> pieces;
 	std::vector<uint8_t> data;
-	uint32_t size = 0; // of all pieces
+	uint32_t size = 0; // of all pieces that are read
 };
 
 } // namespace native

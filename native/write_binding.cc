@@ -27,6 +27,12 @@ Codec codec_of(Napi::Value value)
 	throw Napi::Error::New(value.Env(), "there is no codec " + name);
 }
 
+Ends ends_of(Napi::Value value)
+{
+	std::string name = bytes_of(value);
+	return name == "all" ? Ends::all : name == "small" ? Ends::of_small_files : Ends::none;
+}
+
 uint64_t number(Napi::Object object, const char *key)
 {
 	return static_cast<uint64_t>(object.Get(key).As<Napi::Number>().Int64Value());
@@ -39,6 +45,8 @@ Compression compression_from(Napi::Object from)
 	compression.level = static_cast<int>(number(from, "level"));
 	compression.variants = static_cast<uint32_t>(number(from, "variants"));
 	compression.dictionary = static_cast<uint32_t>(number(from, "dictionary"));
+	compression.probes = from.Get("probes").ToBoolean();
+	compression.tag = static_cast<uint8_t>(number(from, "tag"));
 	return compression;
 }
 
@@ -78,10 +86,25 @@ StoreSpec store_from(Napi::Object from)
 	return store;
 }
 
+RecordSpec record_from(Napi::Object from)
+{
+	RecordSpec record;
+	record.key = bytes_of(from.Get("key"));
+	record.make = bytes_of(from.Get("make"));
+	auto kept = from.Get("kept").As<Napi::Array>();
+	for (uint32_t i = 0; i < kept.Length(); i++)
+		record.kept.push_back(bytes_of(kept.Get(i)));
+	return record;
+}
+
 WriteJob job_from(Napi::Object from)
 {
 	WriteJob job;
-	job.compression = compression_from(from.Get("compression").As<Napi::Object>());
+	auto compressions = from.Get("compressions").As<Napi::Array>();
+	for (uint32_t i = 0; i < compressions.Length(); i++)
+		job.compressions.push_back(
+			compression_from(compressions.Get(i).As<Napi::Object>()));
+	job.ends = ends_of(from.Get("fragments"));
 	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
 	job.threads = static_cast<unsigned>(number(from, "threads"));
 	job.fd = static_cast<int>(number(from, "fd"));
@@ -89,6 +112,7 @@ WriteJob job_from(Napi::Object from)
 	job.data_offset = number(from, "dataOffset");
 
 	auto paths = from.Get("paths").As<Napi::Array>();
+	auto chosen = from.Get("chosen").As<Napi::Uint8Array>();
 	auto identities = from.Get("identities").As<Napi::BigInt64Array>();
 	auto memory = from.Get("memory").As<Napi::Object>();
 	job.files.resize(paths.Length());
@@ -103,6 +127,7 @@ WriteJob job_from(Napi::Object from)
 		file.ino = static_cast<uint64_t>(row[identity_row::ino]);
 		file.mtime_ns = row[identity_row::mtime_ns];
 		file.ctime_ns = row[identity_row::ctime_ns];
+		file.compression = chosen[i];
 	}
 	Napi::Array in_memory = memory.GetPropertyNames();
 	for (uint32_t k = 0; k < in_memory.Length(); k++) {
@@ -115,6 +140,8 @@ WriteJob job_from(Napi::Object from)
 	take_changes(job.files, from.Get("changes").As<Napi::Object>());
 	if (from.Get("store").IsObject())
 		job.store = store_from(from.Get("store").As<Napi::Object>());
+	if (from.Get("record").IsObject())
+		job.record = record_from(from.Get("record").As<Napi::Object>());
 	return job;
 }
 
@@ -151,6 +178,10 @@ Napi::Value to_js(Napi::Env env, const Result &result)
 		used.Set(i, Napi::Boolean::New(env, result.used_files[i]));
 	object.Set("usedFiles", used);
 	object.Set("keptBlocks", Napi::Number::New(env, static_cast<double>(result.kept_blocks)));
+	object.Set("unread", Napi::Number::New(env, static_cast<double>(result.unread)));
+	object.Set("isRecorded", Napi::Boolean::New(env, result.is_recorded));
+	object.Set("usedRecord", Napi::Number::New(env, result.used_record));
+	object.Set("isReplaced", Napi::Boolean::New(env, result.is_replaced));
 	object.Set("end", Napi::Number::New(env, static_cast<double>(result.end)));
 	return object;
 }

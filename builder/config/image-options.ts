@@ -1,7 +1,9 @@
 /** What a caller chooses about an image, wherever it goes. */
 
 import { cacheFolder } from "../host/cache-folders.ts";
+import type { LevelFor } from "../squashfs/per-path.ts";
 import type { Compression, Progress, Variant, WriteOptions } from "../squashfs/squashfs-options.ts";
+import { LEVELS } from "../squashfs/squashfs-options.ts";
 import type { TreeEdits } from "../tree/edits.ts";
 
 /** Choices about an image. */
@@ -32,10 +34,22 @@ export interface ImageChoices extends TreeEdits {
   owner?: string | undefined;
   /** Whether extended attributes are packed. Default true. */
   xattrs?: boolean | undefined;
+  /** Globs of files of the image that are stored as they are. */
+  store?: readonly string[] | undefined;
+  /** `GLOB=CODEC:LEVEL`: another level for files of the image; the codec is that of the image. The last that matches counts. */
+  compress?: readonly string[] | undefined;
+  /** Whether small files and ends of files share blocks. Default true. */
+  fragments?: boolean | undefined;
+  /** Whether ends of files larger than a block share blocks, too. Default true. */
+  tailPacking?: boolean | undefined;
+  /** Whether the image has the table by which NFS finds files. Default false. */
+  exports?: boolean | undefined;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number | undefined;
   /** Whether compressed blocks are taken from the user's cache and kept there. Default true. */
   cache?: boolean | undefined;
+  /** Whether files are read again that an earlier build had and that seem unchanged. Default false. */
+  paranoid?: boolean | undefined;
   /** Is called a few times a second, and once at the end. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Ends the work; nothing is left behind. */
@@ -55,10 +69,27 @@ export function imageOptions(choices: ImageChoices): WriteOptions {
     ...(choices.owner !== undefined && { owners: ownerOf(choices.owner) }),
     ...(choices.keepOwners && { owners: "keep" as const }),
     ...(xattrs !== undefined && { xattrs }),
-    ...(choices.cache !== false && { blockCache: cacheFolder("blocks") }),
+    ...(choices.store && { store: choices.store }),
+    ...(choices.compress && { compress: choices.compress.map(levelFor) }),
+    ...(choices.tailPacking === false && { fragments: "small" as const }),
+    ...(choices.fragments === false && { fragments: "none" as const }),
+    ...(choices.exports && { exports: true }),
+    ...(choices.cache !== false && {
+      blockCache: cacheFolder("blocks"),
+      fileRecords: cacheFolder("files"),
+    }),
+    ...(choices.paranoid && { paranoid: true }),
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   };
+}
+
+/** What `compress` says of files. A codec without a level is its default level. */
+export function levelFor(text: string): LevelFor & { codec: string } {
+  const at = text.lastIndexOf("=");
+  const [codec = "", level] = text.slice(at + 1).split(":");
+  const usual = (LEVELS as Readonly<Record<string, { default: number }>>)[codec]?.default ?? 0;
+  return { glob: text.slice(0, at), codec, level: level === undefined ? usual : Number(level) };
 }
 
 function ownerOf(text: string): { uid: number; gid: number } {

@@ -5,8 +5,9 @@ import { cacheDirectory } from "./paths.ts";
 /** Folders in it, with what they hold. */
 export const cacheParts = {
   blocks: "compressed blocks of earlier images",
-  learned: "what was learned of interpreters",
+  files: "which files these blocks are of",
   images: "layers and manifests of container images",
+  learned: "what was learned of interpreters",
   node: "interpreters that were downloaded",
 } as const;
 

@@ -43,10 +43,17 @@ export interface NativeCompression {
   variants: number;
   /** Of xz, bytes. */
   dictionary: number;
+  /** 0: as the image says of itself; else another number for each other way, 1..255. */
+  tag: number;
+  /** Whether blocks are passed over that are compressed already. */
+  probes: boolean;
 }
 
 /** Columns of a row of `ContentsJob.identities`. */
 export const IDENTITY = addonRows.identity;
+
+/** Ends of all files, those of files smaller than a block, or none. */
+export type Fragments = "all" | "small" | "none";
 
 /** Files of compressed blocks (native/block_store.h). Paths are byte strings. */
 export interface BlockStore {
@@ -60,8 +67,23 @@ export interface BlockStore {
   limit: number;
 }
 
+/** Files that say what images had of their files (native/file_record.h). Paths are byte strings. */
+export interface FileRecords {
+  /** As that of the store. */
+  key: string;
+  /** To be read, the likeliest first. */
+  kept: string[];
+  /** To be written; must not exist. */
+  make: string;
+}
+
 export interface ContentsJob {
-  compression: NativeCompression;
+  /** The first is that of the image. All have its codec, or none. */
+  compressions: NativeCompression[];
+  /** By index of a file: index in `compressions`. */
+  chosen: Uint8Array;
+  /** Which ends of files share blocks; the others have one of their own. */
+  fragments: Fragments;
   /** Bytes. */
   blockSize: number;
   threads: number;
@@ -79,6 +101,8 @@ export interface ContentsJob {
   /** By index: how contents differ from their files. */
   changes: Record<number, Change>;
   store: BlockStore | undefined;
+  /** With a store alone. */
+  record: FileRecords | undefined;
 }
 
 /** Columns of a row of `WrittenContents.files`. */
@@ -102,6 +126,14 @@ export interface WrittenContents {
   keptBlocks: number;
   /** By index in `BlockStore.kept`: whether a block was taken from it. */
   usedFiles: boolean[];
+  /** Files that were not read, being as an earlier image had them. */
+  unread: number;
+  /** Whether there is a file now that `FileRecords.make` names. */
+  isRecorded: boolean;
+  /** Index in `FileRecords.kept`, or NONE: which one was used. */
+  usedRecord: number;
+  /** Whether that one is of no more use beside the new one. */
+  isReplaced: boolean;
   /** Bytes from the superblock to the end of the last block. */
   end: number;
 }

@@ -31,6 +31,11 @@ const SLOW: Readonly<Record<ResolvedOptions["compression"], number>> = {
   none: Number.POSITIVE_INFINITY,
 };
 
+/** Whether compressing a block takes so long that it is worth to ask first whether that can be spared. */
+export function isSlow({ compression, level = 0 }: ResolvedOptions): boolean {
+  return level >= SLOW[compression];
+}
+
 export class BlockCache {
   readonly #dir: string | undefined;
   readonly #settings: string;
@@ -39,7 +44,7 @@ export class BlockCache {
   /** @param dir need not exist; undefined: nothing is kept */
   constructor(dir: string | undefined, resolved: ResolvedOptions) {
     const { compression, level = 0, variants, blockSize } = resolved;
-    this.#dir = level < SLOW[compression] ? undefined : dir;
+    this.#dir = isSlow(resolved) ? dir : undefined;
     this.#settings = JSON.stringify([compression, level, variants, blockSize]);
   }
 

@@ -13,11 +13,13 @@ import {
   type WrittenContents,
 } from "../native/addon.ts";
 import { type Change, contentSize, type Node } from "../tree/node.ts";
-import { BlockCache } from "./block-cache.ts";
+import { BlockCache, isSlow } from "./block-cache.ts";
 import { xzDictionary } from "./compressor-options.ts";
+import { FileRecords } from "./file-records.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
-import type { PlannedFile } from "./plan.ts";
+import { chosenCompressions } from "./per-path.ts";
+import type { Plan, PlannedFile } from "./plan.ts";
 import type { ResolvedOptions, WriteOptions } from "./squashfs-options.ts";
 
 const PROGRESS_MS = 100;
@@ -31,6 +33,8 @@ export interface Contents {
   contentBytes: number;
   sparseBytes: number;
   duplicates: number;
+  /** Files that were not read. */
+  unread: number;
   blocks: number;
   /** Bytes from the superblock to the end of the last block. */
   end: number;
@@ -48,19 +52,26 @@ export interface ContentsPlace {
 
 /** Writes the contents of all files. Throws what `fromNative` says, or the signal's reason. */
 export async function writeContents(
-  planned: readonly PlannedFile[],
+  plan: Pick<Plan, "files" | "directories">,
   place: ContentsPlace,
   resolved: ResolvedOptions,
   options: WriteOptions,
 ): Promise<Contents> {
-  const files = layoutOrder(planned, options.first);
+  const files = layoutOrder(plan.files, options.first);
   const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
+  const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
+  const { compressions, chosen } = chosenCompressions(plan, own, options);
   const cache = new BlockCache(options.blockCache, resolved);
   const store = cache.open();
+  const records = new FileRecords(options.fileRecords, options.paranoid === true);
+  const record = records.open(store?.key, resolved.fragments);
   const writer = addon().writeContents({
     ...sources(files),
     store,
-    compression: nativeCompression(resolved),
+    record,
+    compressions,
+    chosen: Uint8Array.from(files, ({ node }) => chosen.get(node) ?? 0),
+    fragments: resolved.fragments,
     blockSize: resolved.blockSize,
     threads: resolved.threads,
     fd: place.fd,
@@ -71,16 +82,25 @@ export async function writeContents(
   try {
     const written = await observed(writer, options, total, place.shown);
     cache.publish(written.keptBlocks, written.usedFiles);
+    records.publish(written);
     return { ...collect(files, written), contentBytes };
   } finally {
     cache.discard();
+    records.discard();
   }
 }
 
 /** How the addon takes what was chosen. */
 export function nativeCompression(resolved: ResolvedOptions): NativeCompression {
   const { compression, level = 0, variants, blockSize } = resolved;
-  return { codec: compression, level, variants, dictionary: xzDictionary(blockSize) };
+  return {
+    codec: compression,
+    level,
+    variants,
+    dictionary: xzDictionary(blockSize),
+    tag: 0,
+    probes: false,
+  };
 }
 
 function sources(
@@ -167,6 +187,7 @@ function collect(
     fragmentCount: written.fragments.length / FRAGMENT.columns,
     sparseBytes,
     duplicates,
+    unread: written.unread,
     blocks: written.blocks,
     end: written.end,
   };

@@ -7,7 +7,9 @@ import {
   environment,
   squashfsFormat,
 } from "../generated/spec.ts";
+import type { Fragments } from "../native/addon.ts";
 import type { Node } from "../tree/node.ts";
+import type { PerPath } from "./per-path.ts";
 
 /** Codecs of an image. */
 export type Compression = (typeof configKeys.properties.compression.enum)[number];
@@ -29,7 +31,7 @@ export interface Progress {
   totalFiles: number;
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends PerPath {
   /** Default "zstd". */
   compression?: Compression;
   /**
@@ -50,6 +52,10 @@ export interface WriteOptions {
   owners?: { uid: number; gid: number } | "keep";
   /** Whether extended attributes of the tree are stored. Default true. */
   xattrs?: boolean;
+  /** Which ends of files share blocks, that of each file or that of files smaller than a block. Default "all". */
+  fragments?: Fragments;
+  /** Whether the image has the table by which NFS finds files. Default false. */
+  exports?: boolean;
   /** Files whose contents come first, in this order. */
   first?: readonly Node[];
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
@@ -59,6 +65,13 @@ export interface WriteOptions {
    * it. Default: none are kept.
    */
   blockCache?: string;
+  /**
+   * Folder where it is recorded which blocks files have, so that the next image with the same `blockCache`
+   * reads only those that changed. Default: none.
+   */
+  fileRecords?: string;
+  /** Whether all files are read, whatever was recorded of them. Default false. */
+  paranoid?: boolean;
   /** Called a few times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
@@ -95,6 +108,8 @@ export interface ImageFacts {
   fragments: number;
   /** Files whose contents were already in the image. */
   duplicates: number;
+  /** Files that were not read, because an earlier build had them and they are unchanged. */
+  unread: number;
   /** Bytes that blocks of zeros did not take. */
   sparseBytes: number;
   /** Different owners and groups. */
@@ -132,6 +147,8 @@ export interface ResolvedOptions {
   mtime: number | "keep";
   owners: { uid: number; gid: number } | "keep";
   xattrs: boolean;
+  fragments: Fragments;
+  exports: boolean;
   threads: number;
 }
 
@@ -177,6 +194,8 @@ export function resolveOptions(options: WriteOptions, processors: number): Resol
     mtime,
     owners,
     xattrs: options.xattrs ?? true,
+    fragments: options.fragments ?? "all",
+    exports: options.exports ?? false,
     threads: options.threads ?? Math.min(processors, MAX_THREADS),
   };
 }

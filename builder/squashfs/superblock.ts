@@ -43,7 +43,7 @@ export interface Superblock {
   inodeTable: number;
   directoryTable: number;
   fragmentTable: number | undefined;
-  exportTable: number;
+  exportTable: number | undefined;
 }
 
 export function encodeSuperblock(superblock: Superblock): Buffer {
@@ -67,6 +67,6 @@ export function encodeSuperblock(superblock: Superblock): Buffer {
   bytes.writeBigUInt64LE(BigInt(superblock.inodeTable), at.inodeTable);
   bytes.writeBigUInt64LE(BigInt(superblock.directoryTable), at.directoryTable);
   bytes.writeBigUInt64LE(offset(superblock.fragmentTable), at.fragmentTable);
-  bytes.writeBigUInt64LE(BigInt(superblock.exportTable), at.exportTable);
+  bytes.writeBigUInt64LE(offset(superblock.exportTable), at.exportTable);
   return bytes;
 }

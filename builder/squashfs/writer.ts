@@ -75,7 +75,7 @@ async function writeImage(
   const plan = planTree(tree);
   const compressorOptions = encodeCompressorOptions(resolved);
   const dataOffset = SUPERBLOCK_SIZE + (compressorOptions?.length ?? 0);
-  const contents = await writeContents(plan.files, { ...place, dataOffset }, resolved, options);
+  const contents = await writeContents(plan, { ...place, dataOffset }, resolved, options);
   options.signal?.throwIfAborted();
   const tables = encodeTables(plan, contents, resolved);
   const output = new TableOutput(place, contents.end);
@@ -110,7 +110,9 @@ function encodeTables(plan: Plan, contents: Contents, options: ResolvedOptions):
   };
   const fragmentTable =
     contents.fragmentCount > 0 ? add(encodeTable(contents.fragments, at, compress)) : undefined;
-  const exportTable = add(encodeTable(inodes.references, at, compress));
+  const exportTable = options.exports
+    ? add(encodeTable(inodes.references, at, compress))
+    : undefined;
   const idTable = add(encodeTable(ids.encode(), at, compress));
   const xattrTable = xattrs.count > 0 ? add(xattrs.encode(at, compress)) : undefined;
   const superblock: Superblock = {
@@ -138,7 +140,7 @@ function imageFlags(
   contents: Contents,
   xattrTable: number | undefined,
 ): number {
-  let flags = FLAGS.deduplicated | FLAGS.exportable;
+  let flags = FLAGS.deduplicated | (options.exports ? FLAGS.exportable : 0);
   if (contents.fragmentCount === 0) flags |= FLAGS.noFragments;
   if (xattrTable === undefined) flags |= FLAGS.noXattrs;
   if (options.compression === "none") {
@@ -168,6 +170,7 @@ function facts(
     blocks: contents.blocks,
     fragments: contents.fragmentCount,
     duplicates: contents.duplicates,
+    unread: contents.unread,
     sparseBytes: contents.sparseBytes,
     ids: superblock.idCount,
     xattrSets,

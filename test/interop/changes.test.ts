@@ -15,7 +15,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
 import { writeSquashfs } from "../../builder/squashfs/writer.ts";
-import { noise } from "../support/image.ts";
+import { noise, slowNoise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { isRoot } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -82,7 +82,7 @@ test("a file that grows while its own blocks are read is noticed", async () => {
   const dir = temporaryDirectory();
   mkdirSync(`${dir}/in`);
   const file = `${dir}/in/file`;
-  writeFileSync(file, noise(12 << 20));
+  writeFileSync(file, slowNoise(3 << 20));
   const tree = await treeFromDirectory(`${dir}/in`);
   let appended = false;
   const written = writeSquashfs(

@@ -124,6 +124,10 @@ export function noise(size: number, seed = "noise"): Buffer {
   return Buffer.concat(parts).subarray(0, size);
 }
 
+/** Noise that a slow codec works at for long: six bits of eight, where noise itself is passed over. */
+export const slowNoise = (length: number): Buffer =>
+  Buffer.from(noise(length).map((byte) => byte & 63));
+
 /** Text that compresses about as well as program text does. */
 export function prose(size: number, seed = "prose"): Buffer {
   const words = noise(Math.ceil(size / 3), seed);

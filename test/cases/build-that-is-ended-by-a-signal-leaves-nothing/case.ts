@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { expect } from "vitest";
 import { type Case, smallApp } from "../../support/case.ts";
+import { slowNoise } from "../../support/image.ts";
 import { interrupt } from "../../support/interrupt.ts";
 
 export default {
-  files: { ...smallApp, "app/large": randomBytes(24 << 20) },
+  files: { ...smallApp, "app/large": slowNoise(24 << 20) },
   args: ["build", "app", "-o", "out", "--compression", "zstd:22"],
   async run(dir, command, args) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { expect } from "vitest";
 import { type Case, smallApp } from "../../support/case.ts";
+import { slowNoise } from "../../support/image.ts";
 import { interrupt } from "../../support/interrupt.ts";
 
 export default {
-  files: { ...smallApp, "app/large": randomBytes(24 << 20) },
+  files: { ...smallApp, "app/large": slowNoise(24 << 20) },
   args: ["pack", "app", "-o"],
   async run(dir, command, args) {
     for (const ending of ["sfs", "zip", "b64"]) {

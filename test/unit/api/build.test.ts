@@ -8,7 +8,7 @@ import { locateImage } from "../../../builder/image/locate.ts";
 import type { Progress } from "../../../builder/squashfs/squashfs-options.ts";
 import { smallApp, writeFiles } from "../../support/case.ts";
 import { helloDirectory } from "../../support/hello.ts";
-import { noise } from "../../support/image.ts";
+import { slowNoise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const hello = () => ({ input: helloDirectory, output: path.join(temporaryDirectory(), "out") });
@@ -73,7 +73,7 @@ test("progress counts every file once, whatever its size", async () => {
 
 test("an aborted build rejects and leaves nothing", async () => {
   const dir = temporaryDirectory();
-  writeFiles(dir, { ...smallApp, "app/large": noise(8 << 20) });
+  writeFiles(dir, { ...smallApp, "app/large": slowNoise(8 << 20) });
   const controller = new AbortController();
   const building = build({
     input: path.join(dir, "app"),

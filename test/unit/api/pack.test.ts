@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { pack } from "../../../builder/api/pack.ts";
 import type { Progress } from "../../../builder/squashfs/squashfs-options.ts";
 import { smallApp, writeFiles } from "../../support/case.ts";
-import { noise } from "../../support/image.ts";
+import { slowNoise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const formats = ["sfs", "zip", "b64"] as const;
@@ -31,7 +31,7 @@ test.each(formats)("%s: the result tells size, files and bytes", async (format) 
 
 test.each(formats)("%s: an aborted run rejects and leaves nothing", async (format) => {
   const dir = temporaryDirectory();
-  writeFiles(dir, { ...smallApp, "app/noise": noise(8 << 20) });
+  writeFiles(dir, { ...smallApp, "app/noise": slowNoise(8 << 20) });
   const slow = format === "zip" ? { level: 9 } : { level: 22 };
   const compression = format === "zip" ? ("gzip" as const) : ("zstd" as const);
   const paths = { input: path.join(dir, "app"), output: path.join(dir, "out") };

@@ -4,7 +4,10 @@ import { imageOptions } from "../../../builder/config/image-options.ts";
 import { cacheDirectory } from "../../../builder/host/paths.ts";
 
 test("what was not chosen is left to the writer, which keeps blocks", () => {
-  expect(imageOptions({})).toEqual({ blockCache: path.join(cacheDirectory(), "blocks") });
+  expect(imageOptions({})).toEqual({
+    blockCache: path.join(cacheDirectory(), "blocks"),
+    fileRecords: path.join(cacheDirectory(), "files"),
+  });
   expect(imageOptions({ cache: false })).toEqual({});
 });
 

@@ -47,7 +47,14 @@ describe("scanDirectory", () => {
 
 describe("createCompressor", () => {
   const compressor = (codec: NativeCompression["codec"], level: number) =>
-    addon().createCompressor({ codec, level, variants: 0, dictionary: 131072 });
+    addon().createCompressor({
+      codec,
+      level,
+      variants: 0,
+      dictionary: 131072,
+      tag: 0,
+      probes: false,
+    });
 
   test("gzip blocks are zlib streams", () => {
     const compress = compressor("gzip", 9);

@@ -17,7 +17,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
-import { noise } from "../../support/image.ts";
+import { noise, slowNoise } from "../../support/image.ts";
 import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -142,7 +142,7 @@ describe("an image with a cache", () => {
   });
 
   test("leaves nothing behind when it is not finished", async () => {
-    writeFileSync(path.join(input, "zz-large"), noise(BLOCK * 200));
+    writeFileSync(path.join(input, "zz-large"), slowNoise(BLOCK * 200));
     await expect(
       write({ blockCache: cache, level: 22, signal: AbortSignal.timeout(20) }),
     ).rejects.toThrow();

@@ -4,7 +4,7 @@ import { NONE } from "../../../builder/native/addon.ts";
 import { writeContents } from "../../../builder/squashfs/contents.ts";
 import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { type FileNode, fileNode } from "../../../builder/tree/node.ts";
-import { noise } from "../../support/image.ts";
+import { noise, slowNoise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const blockSize = 4096;
@@ -27,7 +27,12 @@ async function write(nodes: FileNode[], options: WriteOptions = { compression: "
   try {
     const place = { fd, imageOffset: 1000, dataOffset: 96, shown: "image" };
     const all = { blockSize, ...options };
-    const written = await writeContents(files, place, resolveOptions(all, 2), all);
+    const written = await writeContents(
+      { files, directories: [] },
+      place,
+      resolveOptions(all, 2),
+      all,
+    );
     const layouts = nodes.map((node) => {
       const layout = written.layouts.get(node);
       if (layout === undefined) throw new Error("no layout");
@@ -144,7 +149,7 @@ test("progress ends with everything", async () => {
 test("an aborted signal ends it with the signal's reason", async () => {
   const controller = new AbortController();
   const reason = new Error("enough");
-  const nodes = [fileNode(noise(20 << 20))];
+  const nodes = [fileNode(slowNoise(20 << 20))];
   const written = write(nodes, { level: 22, blockSize: 1 << 20, signal: controller.signal });
   setTimeout(() => controller.abort(reason), 50);
   await expect(written).rejects.toBe(reason);
@@ -155,7 +160,9 @@ test("a descriptor that takes nothing is an output error", async () => {
   const file = { node, path: "f", contents: node.contents };
   const fd = openSync("/dev/full", "w");
   const place = { fd, imageOffset: 0, dataOffset: 96, shown: "out" };
-  await expect(writeContents([file], place, resolveOptions({}, 1), {})).rejects.toMatchObject({
+  await expect(
+    writeContents({ files: [file], directories: [] }, place, resolveOptions({}, 1), {}),
+  ).rejects.toMatchObject({
     code: "E_OUTPUT_NO_SPACE",
     path: "out",
   });

@@ -16,6 +16,8 @@ test("the defaults", () => {
     mtime: 5,
     owners: { uid: 0, gid: 0 },
     xattrs: true,
+    fragments: "all",
+    exports: false,
     threads: 4,
   });
   expect(resolveOptions({ compression: "gzip" }, 1).level).toBe(9);

@@ -276,6 +276,8 @@ test("a stream of zstd may have several frames, and is noticed when it is damage
     level: 3,
     variants: 0,
     dictionary: 0,
+    tag: 0,
+    probes: false,
   });
   const text = prose(300_000, "text");
   const bytes = tarOf({ name: "a", data: text });

@@ -1,0 +1,81 @@
+// Which files are compressed otherwise than the image says: at another level, or not at all.
+//
+// An image has one codec, which a reader takes for every block that is not stored as it is; levels are the
+// business of whoever writes.
+
+import * as errors from "../errors.ts";
+import type { NativeCompression } from "../native/addon.ts";
+import { exclusion } from "../tree/exclusion.ts";
+import type { Node } from "../tree/node.ts";
+import { joinPath } from "../tree/path.ts";
+import type { Plan } from "./plan.ts";
+
+/** Files of the image that a glob matches, and the level for them. */
+export interface LevelFor {
+  glob: string;
+  level: number;
+}
+
+export interface PerPath {
+  /** Globs of files that are stored as they are. */
+  store?: readonly string[] | undefined;
+  /** The last one that matches counts. */
+  compress?: readonly LevelFor[] | undefined;
+}
+
+export interface ChosenCompressions {
+  /** The first is the image's own. */
+  compressions: NativeCompression[];
+  /** Index in `compressions`; of a file that is not here: 0. */
+  chosen: ReadonlyMap<Node, number>;
+}
+
+/** In `NativeCompression.tag`. */
+const STORED = 1;
+const tagOf = (level: number) => level + 2;
+
+/**
+ * Finds the files. A hard-linked one counts by any of its names, in the order of the options.
+ *
+ * @throws E_OPTION_VALUE where a glob matches no file
+ */
+export function chosenCompressions(
+  plan: Pick<Plan, "directories">,
+  own: NativeCompression,
+  { store = [], compress = [] }: PerPath,
+): ChosenCompressions {
+  const found: ChosenCompressions = { compressions: [own], chosen: new Map() };
+  if (store.length + compress.length === 0) return found;
+  const chosen = new Map<Node, number>();
+  const choose = (key: "store" | "compress", glob: string, compression: NativeCompression) => {
+    const nodes = filesOf(plan, glob);
+    if (nodes.length === 0) {
+      throw errors.optionValue(key, "globs of files in the image", `"${glob}", which none matches`);
+    }
+    const index = indexOf(found.compressions, compression);
+    for (const node of nodes) chosen.set(node, index);
+  };
+  for (const { glob, level } of compress) {
+    const tag = level === own.level ? own.tag : tagOf(level);
+    choose("compress", glob, { ...own, level, tag });
+  }
+  for (const glob of store) {
+    choose("store", glob, { ...own, codec: "none", level: 0, tag: STORED });
+  }
+  return { ...found, chosen };
+}
+
+function indexOf(compressions: NativeCompression[], wanted: NativeCompression): number {
+  const known = compressions.findIndex(({ tag }) => tag === wanted.tag);
+  return known < 0 ? compressions.push(wanted) - 1 : known;
+}
+
+function filesOf({ directories }: Pick<Plan, "directories">, glob: string): Node[] {
+  const matches = exclusion([glob]);
+  return directories.flatMap(({ path, entries }) =>
+    entries.flatMap(({ name, inode: { node } }) => {
+      const text = () => Buffer.from(joinPath(path, name), "latin1").toString("utf8");
+      return node.kind === "file" && matches(text()) ? [node] : [];
+    }),
+  );
+}

@@ -1,0 +1,217 @@
+#include "file_record.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_NAMESPACE ZSTD_ // as zstd compiles it
+#include <common/xxhash.h>
+
+#include "pipeline.h"
+
+namespace native
+{
+namespace
+{
+
+constexpr uint64_t row_limit = uint64_t(1) << 32;
+
+// Numbers of 32 bits, padded.
+size_t padded(uint64_t numbers)
+{
+	return (numbers * sizeof(uint32_t) + 7) / 8 * 8;
+}
+
+template <class Row>
+const uint8_t *take(const uint8_t *from, std::vector<Row> &rows, uint64_t count)
+{
+	rows.resize(count);
+	if (count > 0)
+		memcpy(rows.data(), from, count * sizeof(Row));
+	return from + (count * sizeof(Row) + 7) / 8 * 8;
+}
+
+std::optional<std::vector<uint8_t>> read_file(const std::string &path)
+{
+	int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return {};
+	std::vector<uint8_t> bytes;
+	struct stat status;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+		bytes.resize(static_cast<size_t>(status.st_size));
+	size_t at = 0;
+	while (at < bytes.size()) {
+		ssize_t got = ::read(fd, bytes.data() + at, bytes.size() - at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		at += static_cast<size_t>(got);
+	}
+	bytes.resize(at);
+	close(fd);
+	return bytes;
+}
+
+auto inode_of(const FileRow &row)
+{
+	return std::make_pair(row.dev, row.ino);
+}
+
+} // namespace
+
+uint64_t record_check(const RecordHeader &header, const std::vector<uint8_t> &body,
+		      const std::string &key)
+{
+	uint64_t check = XXH64(key.data(), key.size(), 0);
+	check = XXH64(&header.began, sizeof header - offsetof(RecordHeader, began), check);
+	return XXH64(body.data(), body.size(), check);
+}
+
+uint64_t record_path(const FileSpec &file)
+{
+	return XXH64(file.path.data(), file.path.size(), 0);
+}
+
+int64_t record_clock()
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return nanoseconds(now);
+}
+
+KnownFiles::KnownFiles(const RecordSpec &spec, const WriteJob &job)
+{
+	const std::vector<FileSpec> &files = job.files;
+	for (uint32_t i = 0; i < spec.kept.size(); i++) {
+		std::optional<Record> record = read(spec.kept[i], spec.key, job);
+		if (!record)
+			continue;
+		std::vector<uint32_t> rows;
+		uint32_t count = 0;
+		for (const FileSpec &file : files) {
+			rows.push_back(find(*record, file, job));
+			count += rows.back() != none;
+		}
+		if (count <= count_)
+			continue;
+		record_ = std::move(record);
+		rows_ = std::move(rows);
+		count_ = count;
+		used_ = i;
+		if (count >= files.size() / 10 * 9)
+			break;
+	}
+}
+
+const BlockRow *KnownFiles::fragment(const std::vector<uint32_t> &files) const
+{
+	for (uint32_t file : files) {
+		if (!knows(file))
+			return nullptr;
+	}
+	uint32_t first = row(files.front()).same_as;
+	uint32_t index = record_->files[first].fragment;
+	if (index == none)
+		return nullptr;
+	const FragmentRow &found = record_->fragments[index];
+	if (found.parts != files.size())
+		return nullptr;
+	for (size_t i = 0; i < files.size(); i++) {
+		if (record_->parts[found.first_part + i] != row(files[i]).same_as)
+			return nullptr;
+	}
+	return &found.block;
+}
+
+std::optional<KnownFiles::Record> KnownFiles::read(const std::string &path, const std::string &key,
+						   const WriteJob &job)
+{
+	std::optional<std::vector<uint8_t>> bytes = read_file(path);
+	if (!bytes)
+		return {};
+	RecordHeader header = {};
+	if (bytes->size() >= sizeof header)
+		memcpy(&header, bytes->data(), sizeof header);
+	bool fits = header.magic == record_magic && header.files < row_limit &&
+		    header.blocks < row_limit && header.fragments < row_limit &&
+		    header.parts < row_limit &&
+		    bytes->size() ==
+			    sizeof header + header.files * sizeof(FileRow) + padded(header.files) +
+				    header.blocks * sizeof(BlockRow) +
+				    header.fragments * sizeof(FragmentRow) + padded(header.parts);
+	Record record;
+	if (fits) {
+		bytes->erase(bytes->begin(), bytes->begin() + sizeof header);
+		fits = record_check(header, *bytes, key) == header.check;
+	}
+	if (fits) {
+		const uint8_t *at = take(bytes->data(), record.files, header.files);
+		at = take(at, record.by_inode, header.files);
+		at = take(at, record.blocks, header.blocks);
+		at = take(at, record.fragments, header.fragments);
+		take(at, record.parts, header.parts);
+		fits = is_sound(record, job);
+	}
+	if (!fits) {
+		unlink(path.c_str());
+		return {};
+	}
+	// The clock was set back: a change may be as old as what is recorded.
+	if (header.began > record_clock())
+		return {};
+	return record;
+}
+
+// Whether all that its rows name is there.
+bool KnownFiles::is_sound(const Record &record, const WriteJob &job)
+{
+	uint64_t files = record.files.size(), blocks = record.blocks.size();
+	for (const FileRow &row : record.files) {
+		if (row.same_as >= files || row.first_block > blocks ||
+		    job.block_count(row.size) > blocks - row.first_block ||
+		    (row.fragment != none && row.fragment >= record.fragments.size()))
+			return false;
+	}
+	for (uint32_t row : record.by_inode) {
+		if (row >= files)
+			return false;
+	}
+	for (const FragmentRow &fragment : record.fragments) {
+		if (fragment.first_part > record.parts.size() ||
+		    fragment.parts > record.parts.size() - fragment.first_part)
+			return false;
+	}
+	return true;
+}
+
+uint32_t KnownFiles::find(const Record &record, const FileSpec &file, const WriteJob &job)
+{
+	if (file.in_memory || file.is_changed)
+		return none;
+	auto wanted = std::make_pair(file.dev, file.ino);
+	auto found = std::lower_bound(record.by_inode.begin(), record.by_inode.end(), wanted,
+				      [&](uint32_t row, const auto &inode) {
+					      return inode_of(record.files[row]) < inode;
+				      });
+	for (; found != record.by_inode.end(); ++found) {
+		const FileRow &row = record.files[*found];
+		if (inode_of(row) != wanted)
+			break;
+		if ((row.state & row_settled) && row.size == file.size &&
+		    row.mtime_ns == file.mtime_ns && row.ctime_ns == file.ctime_ns &&
+		    row.tag == job.compressions[file.compression].tag &&
+		    row.path == record_path(file))
+			return *found;
+	}
+	return none;
+}
+
+} // namespace native

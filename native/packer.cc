@@ -1,0 +1,116 @@
+#include "packer.h"
+
+#include <cstring>
+#include <utility>
+
+#include "duplicates.h"
+
+namespace native
+{
+
+Packer::Packer(const WriteJob &job, const KnownFiles &known, const BlockStore *store,
+	       Result &result)
+	: job_(job), known_(known), store_(store), result_(result), open_(job.compressions.size())
+{
+}
+
+bool Packer::needs_room(const ReadTask &task, const ReadTask::Piece &piece)
+{
+	if (piece.source)
+		return true;
+	auto [begin, end] = packed_.equal_range(piece.hash);
+	for (auto candidate = begin; candidate != end; ++candidate) {
+		uint32_t earlier = candidate->second;
+		const FileSpec &spec = job_.files[earlier];
+		if (spec.size == piece.size && spec.compression == piece.spec->compression &&
+		    same(task, piece, earlier)) {
+			result_.files[piece.file].duplicate_of = earlier;
+			return false;
+		}
+	}
+	packed_.emplace(piece.hash, piece.file);
+	return true;
+}
+
+// What is in an open fragment is compared there, unless it was not read; anything else with the earlier
+// file itself: closed fragments are not kept in memory.
+bool Packer::same(const ReadTask &task, const ReadTask::Piece &piece, uint32_t earlier) const
+{
+	if (known_.same(piece.file, earlier))
+		return true;
+	const FileSpec &spec = job_.files[earlier];
+	if (piece.is_known)
+		return same_contents(*piece.spec, spec);
+	const uint8_t *bytes = task.data.data() + piece.at;
+	const FileResult &place = result_.files[earlier];
+	if (place.fragment == no_fragment && !known_.knows(earlier)) {
+		const std::vector<uint8_t> &open = open_[spec.compression].bytes;
+		return memcmp(open.data() + place.fragment_offset, bytes, piece.size) == 0;
+	}
+	return has_contents(spec, bytes, piece.size);
+}
+
+bool Packer::has_room(const ReadTask::Piece &piece) const
+{
+	return open_[piece.spec->compression].bytes.size() + piece.size <= job_.block_size;
+}
+
+void Packer::add(const ReadTask &task, const ReadTask::Piece &piece)
+{
+	Open &open = open_[piece.spec->compression];
+	auto at = static_cast<uint32_t>(open.bytes.size());
+	result_.files[piece.file].fragment_offset = at;
+	open.bytes.reserve(job_.block_size);
+	open.files.push_back(piece.file);
+	if (piece.is_known) {
+		open.bytes.resize(at + piece.size);
+		open.unread.push_back({ piece.spec, piece.offset, piece.size, at });
+		return;
+	}
+	const uint8_t *bytes = task.data.data() + piece.at;
+	open.bytes.insert(open.bytes.end(), bytes, bytes + piece.size);
+}
+
+bool Packer::is_empty() const
+{
+	for (const Open &open : open_) {
+		if (!open.files.empty())
+			return false;
+	}
+	return true;
+}
+
+Packer::Fragment Packer::close(const ReadTask::Piece &piece)
+{
+	return close(piece.spec->compression);
+}
+
+Packer::Fragment Packer::close_one()
+{
+	uint8_t compression = 0;
+	while (open_[compression].files.empty())
+		compression++;
+	return close(compression);
+}
+
+Packer::Fragment Packer::close(uint8_t compression)
+{
+	Open open = std::exchange(open_[compression], {});
+	for (uint32_t file : open.files)
+		result_.files[file].fragment = closed_;
+	closed_++;
+	bool is_unread = open.unread.size() == open.files.size();
+	const BlockRow *row = is_unread ? known_.fragment(open.files) : nullptr;
+	auto task = std::make_shared<FragmentTask>(std::move(open.bytes), std::move(open.unread),
+						   making(compression, row));
+	return { std::move(task), std::move(open.files) };
+}
+
+// What is stored as it is costs as much to find as to read.
+Making Packer::making(uint8_t compression, const BlockRow *row) const
+{
+	bool is_stored = job_.compressions[compression].codec == Codec::none;
+	return { compression, is_stored ? nullptr : store_, row };
+}
+
+} // namespace native

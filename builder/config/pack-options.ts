@@ -42,6 +42,11 @@ const imageOnly = [
   "keepOwners",
   "owner",
   "mknod",
+  "store",
+  "compress",
+  "fragments",
+  "tailPacking",
+  "exports",
   "threads",
 ] as const;
 
@@ -87,9 +92,12 @@ function formatOf(output: string): ArchiveFormat {
   throw errors.optionMissing("format", `"${output}" ends in none of ${known}`);
 }
 
+/** What is as good as not said. */
+const usual = (key: (typeof imageOnly)[number]) => key === "fragments" || key === "tailPacking";
+
 function checkZip(options: PackOptions): void {
   for (const key of imageOnly) {
-    if (options[key] === undefined || options[key] === false) continue;
+    if (options[key] === undefined || options[key] === usual(key)) continue;
     throw errors.optionConflict((name) => `${name(key)} says nothing about a zip file`);
   }
   const { compression, level } = options;

@@ -8,7 +8,7 @@
 import * as errors from "../errors.ts";
 import { optionRules } from "../generated/spec.ts";
 import { LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
-import type { ImageChoices } from "./image-options.ts";
+import { type ImageChoices, levelFor } from "./image-options.ts";
 import { nearest } from "./nearest-name.ts";
 
 export type CommandName = keyof typeof optionRules;
@@ -97,8 +97,24 @@ export function checkOption(
 export function checkImageChoices(choices: ImageChoices): void {
   checkLevel(choices);
   checkVariants(choices);
+  checkCompress(choices);
   if (choices.keepOwners && choices.owner !== undefined) {
     throw errors.optionConflict((name) => `${name("keepOwners", true)}, and ${name("owner")}`);
+  }
+}
+
+function checkCompress({ compression = "zstd", compress = [] }: ImageChoices): void {
+  for (const text of compress) {
+    const { codec, level } = levelFor(text);
+    const refuse = (expected: string) => errors.optionValue("compress", expected, shownValue(text));
+    if (compression === "none") throw refuse("nothing where nothing is compressed");
+    if (codec !== compression) {
+      throw refuse(`a level of ${compression}, the one codec of the image`);
+    }
+    const { min, max } = LEVELS[compression];
+    if (!(level >= min && level <= max)) {
+      throw refuse(`a level from ${min} to ${max} for ${compression}`);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, note, print, printable, printJson } from "../print.ts";
-import { notices, progressBar } from "../progress.ts";
+import { notices, progressBar, progressLines } from "../progress.ts";
 import { manifestJson } from "../show.ts";
 import {
   parseArch,
@@ -46,13 +46,14 @@ export async function buildCommand(args: Arguments): Promise<void> {
     printExplanation(await explain({ ...options, onReport: note }), config, args.flag("json"));
     return;
   }
-  const bar = progressBar();
-  const slow = args.flag("json") ? undefined : notices(note);
+  const lines = parsed(args.text("progress-fd"), progressLines);
+  const bar = lines ?? progressBar();
+  const slow = args.flag("json") || lines ? undefined : notices(note);
   const callbacks = {
     onFetch: bar.fetch,
     onProgress: bar.update,
-    onReport: note,
-    onStep: slow?.step,
+    onReport: lines?.note ?? note,
+    onStep: lines?.step ?? slow?.step,
   };
   const result = await build({ ...options, ...callbacks }).finally(() => {
     bar.stop();
@@ -125,6 +126,11 @@ function givenOptions(args: Arguments): GivenOptions {
     ...parsed(args.text("compression"), parseCompression),
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
+    store: list("store"),
+    compress: list("compress"),
+    fragments: off("no-fragments"),
+    tailPacking: off("no-tail-packing"),
+    exports: on("exports"),
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),
     keepMtimes: on("keep-mtimes"),
@@ -140,6 +146,7 @@ function givenOptions(args: Arguments): GivenOptions {
     profile: args.text("profile"),
     startList: off("no-start-list"),
     cache: off("no-cache"),
+    paranoid: on("paranoid"),
     threads: parsed(args.text("threads"), parseNumber),
     arch: parsed(args.text("arch"), parseArch) ?? parsed(args.text("target"), parseTarget),
     root: on("root"),

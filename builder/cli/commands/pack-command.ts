@@ -5,13 +5,13 @@ import type { ArchiveFormat } from "../../config/pack-options.ts";
 import type { Variant } from "../../squashfs/squashfs-options.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
-import { progressBar } from "../progress.ts";
+import { progressBar, progressLines } from "../progress.ts";
 import { parseBlockSize, parseCompression, parsed, parseNumber, unread } from "../values.ts";
 
 export async function packCommand(args: Arguments): Promise<void> {
   const started = performance.now();
   const output = args.text("output") ?? "";
-  const bar = progressBar();
+  const bar = parsed(args.text("progress-fd"), progressLines) ?? progressBar();
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await pack({
     input: args.positionals[0],
@@ -24,6 +24,11 @@ export async function packCommand(args: Arguments): Promise<void> {
     ...parsed(args.text("compression"), parseCompression),
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
     blockSize: parsed(args.text("block-size"), parseBlockSize),
+    store: list("store"),
+    compress: list("compress"),
+    fragments: args.flag("no-fragments") ? false : undefined,
+    tailPacking: args.flag("no-tail-packing") ? false : undefined,
+    exports: args.flag("exports"),
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),
     keepMtimes: args.flag("keep-mtimes"),
@@ -37,6 +42,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     devices: args.flag("devices"),
     xattrs: !args.flag("no-xattrs"),
     cache: !args.flag("no-cache"),
+    paranoid: args.flag("paranoid"),
     threads: parsed(args.text("threads"), parseNumber),
     onProgress: bar.update,
   }).finally(bar.stop);

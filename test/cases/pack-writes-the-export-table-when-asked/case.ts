@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+import { expect } from "vitest";
+import type { Case } from "../../support/case.ts";
+import { bundle } from "../../support/process.ts";
+
+/** Of the superblock: bit 7 of the flags, and where the table is. */
+const exported = (image: Buffer) => [
+  (image.readUInt16LE(24) & 0x80) !== 0,
+  image.readBigInt64LE(88),
+];
+
+export default {
+  files: { "app/x": "x" },
+  args: ["pack", "app", "-o", "plain.sfs"],
+  async check(cwd) {
+    expect(exported(readFileSync(`${cwd}/plain.sfs`))).toEqual([false, -1n]);
+    await bundle(["pack", "app", "-o", "out.sfs", "--exports"], { cwd });
+    const [flag, table] = exported(readFileSync(`${cwd}/out.sfs`));
+    expect(flag).toBe(true);
+    expect(table).toBeGreaterThan(96n);
+  },
+} satisfies Case;

@@ -854,6 +854,20 @@ export function notClosed(path: string, shown: readonly string[]): BundleError {
   return new BundleError("E_NOT_CLOSED", message, { path });
 }
 
+/** @param difference the first one @param causes what was not the same in the two builds */
+export function notReproducible(
+  path: string,
+  difference: string,
+  causes: readonly string[],
+): BundleError {
+  const message = `built again it becomes another file, by its ${causes.join(", ")}`;
+  return new BundleError(
+    "E_NOT_REPRODUCIBLE",
+    `${message}; the first difference is ${difference}`,
+    { path },
+  );
+}
+
 /** @param type media type or artifact type of what is there */
 export function ociArtifact(path: string, type: string): BundleError {
   return new BundleError("E_OCI_ARTIFACT", "is no container image", {
@@ -1054,6 +1068,15 @@ export function profileRecording(
 
 export function profileRun(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_PROFILE_RUN", what, { ...details, path });
+}
+
+/** @param varied what was not as usual in this build; perhaps nothing @param said on stderr */
+export function rebuildFailed(path: string, varied: readonly string[], said: string): BundleError {
+  const where = varied.length > 0 ? ` where this is another: ${varied.join(", ")}` : "";
+  return new BundleError("E_REBUILD", `a build fails${where}`, {
+    path,
+    actual: said.trim().split("\n")[0],
+  });
 }
 
 /** @param what starts with the option or the text at fault */

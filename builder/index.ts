@@ -36,6 +36,7 @@ export {
   type ReadEntry,
   readImage,
 } from "./api/read-image.ts";
+export { type ReproduceOptions, type Reproduction, reproduce } from "./api/reproduce.ts";
 export { type UmountOptions, umount } from "./api/umount.ts";
 export { type Verification, type VerifyOptions, verify } from "./api/verify.ts";
 export { type ImageSource, type WriteImageOptions, writeImage } from "./api/write-image.ts";

@@ -15,8 +15,8 @@ export type StreamCodec = "gzip" | "zstd" | "none";
 const BLOCK: Record<StreamCodec, number> = { gzip: 1 << 20, zstd: 4 << 20, none: 1 << 20 };
 
 const compressions: Record<Exclude<StreamCodec, "none">, NativeCompression> = {
-  gzip: { codec: "gzip", level: 6, variants: 0, dictionary: 0 },
-  zstd: { codec: "zstd", level: 12, variants: 0, dictionary: 0 },
+  gzip: { codec: "gzip", level: 6, variants: 0, dictionary: 0, tag: 0, probes: false },
+  zstd: { codec: "zstd", level: 12, variants: 0, dictionary: 0, tag: 0, probes: false },
 };
 
 /** Blocks that are in memory at once. */

@@ -1,5 +1,7 @@
 /** What is seen of work that turns out to be long: a progress bar on a terminal, else a line. */
+import { writeSync } from "node:fs";
 import type { SingleBar } from "cli-progress";
+import { optionValue } from "../errors.ts";
 import { environment } from "../generated/spec.ts";
 import type { FetchProgress } from "../oci/registry/progress.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
@@ -96,5 +98,44 @@ export function progressBar(): ProgressBar {
     stop() {
       shown?.bar.stop();
     },
+  };
+}
+
+export interface ProgressLines extends ProgressBar {
+  step: (what: string) => void;
+  note: (line: string) => void;
+}
+
+/**
+ * Tells a program what goes on: lines of JSON on a descriptor that it left open. A reader that has gone ends
+ * the lines, not the work.
+ *
+ * @throws E_OPTION_VALUE where the descriptor is not open to be written
+ */
+export function progressLines(text: string): ProgressLines {
+  const fd = /^[0-9]{1,6}$/.test(text) ? Number(text) : -1;
+  let isHeard = true;
+  const say = (type: string, rest: object) => {
+    if (!isHeard) return;
+    try {
+      writeSync(fd, `${JSON.stringify({ type, ...rest })}\n`);
+    } catch {
+      isHeard = false;
+    }
+  };
+  try {
+    if (fd < 1) throw new Error();
+    writeSync(fd, "");
+  } catch {
+    throw optionValue("progress-fd", "the number of a descriptor that is open", `"${text}"`);
+  }
+  return {
+    update: ({ bytes, totalBytes, files, totalFiles }) =>
+      say("progress", { bytes, totalBytes, files, totalFiles }),
+    fetch: ({ bytes, totalBytes, blobs, totalBlobs }) =>
+      say("fetch", { bytes, totalBytes, blobs, totalBlobs }),
+    step: (what) => say("step", { what }),
+    note: (line) => say("note", { line }),
+    stop: () => {},
   };
 }

@@ -37,7 +37,9 @@ export class FileRecords {
     if (dir === undefined || blocks === undefined || !isUsable(dir)) return undefined;
     const key = createHash("sha256").update(`${blocks} ${fragments}`).digest("hex").slice(0, 32);
     const isOwn = (file: { path: string }) => path.basename(file.path).startsWith(`${key}-`);
-    const own = filesIn(dir).filter(isOwn).sort((a, b) => b.used - a.used);
+    const own = filesIn(dir)
+      .filter(isOwn)
+      .sort((a, b) => b.used - a.used);
     const read = this.#isParanoid ? [] : own.slice(0, MAX_READ);
     const kept = read.map((file) => byteString(file.path));
     this.#record = { key, kept, make: byteString(temporaryFile(dir)) };

@@ -27,8 +27,9 @@
 #define SERVER_OUTPUT 2 /* where there is one */
 #define SERVER_DESCRIPTORS 4 /* besides it */
 
-/* Blocks of 1 MiB, decoders and stacks, bytes. */
+/* Blocks of 1 MiB, decoders and stacks, bytes: of a few threads, and of each that is asked for. */
 #define MEMORY_OF_READERS (8u << 20)
+#define MEMORY_OF_THREAD (3u << 20)
 
 /*
  * The last thing that needs the starter, and the first after which a request can make the server
@@ -80,6 +81,14 @@ static unsigned take_kept(const struct fuse_kept *from, struct fuse_kept *kept, 
 	return (unsigned)(next - first);
 }
 
+/* The number that was asked for, or the processors that there are, up to as many as are worth it. */
+static unsigned choose_threads(unsigned wanted, unsigned processors)
+{
+	if (wanted)
+		return wanted;
+	return processors < FUSE_THREADS_DEFAULT ? processors : FUSE_THREADS_DEFAULT;
+}
+
 static unsigned count_processors(void)
 {
 	cpu_set_t set;
@@ -91,9 +100,9 @@ static unsigned count_processors(void)
  * Whether there can be as much as it may take: readers, and a cache whose blocks get memory when
  * they are first used. Where a limit leaves less (ulimit -v), reads of the app would fail later.
  */
-static bool has_memory(size_t cache)
+static bool has_memory(size_t cache, size_t threads)
 {
-	size_t size = cache + cache / 4 + MEMORY_OF_READERS;
+	size_t size = cache + cache / 4 + MEMORY_OF_READERS + threads * MEMORY_OF_THREAD;
 	void *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -155,15 +164,18 @@ static int server_main(void *argument)
 	fuse_log_open(&server.log, SERVER_IMAGE);
 	if (service->host_namespace == FUSE_SERVER_EMPTY_NAMESPACE)
 		empty_namespace_enter(); /* where there is no log to be opened */
-	server.processors = service->threads ? service->threads : count_processors();
+	server.processors = count_processors();
+	server.threads = choose_threads(service->threads, server.processors);
 	/* All of this while the starter makes its namespace. */
 	sandbox_drop_rights(SERVER_DESCRIPTORS + output + copies, !output ? 0 :
 								  service->record ?
 									    READS_FILE_MOST :
 									    LEARN_FILE_MOST);
 	begin_start(&server, output);
-	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS_MAX);
-	worker = server.cache && has_memory(service->cache_bytes) ? fuse_worker_new(&server) : NULL;
+	server.cache = sqfs_cache_new(&fs, service->cache_bytes, FUSE_READERS(server.threads));
+	worker = server.cache && has_memory(service->cache_bytes, service->threads) ?
+			 fuse_worker_new(&server) :
+			 NULL;
 	if (worker && server.list)
 		prefetch_start(&server, server.list, server.list_size,
 			       (service->cache_bytes >> fs.super.block_log) / 2);

@@ -20,7 +20,8 @@ struct fuse_mount {
 struct fuse_service {
 	const struct sqfs *fs;
 	size_t cache_bytes; /* of decompressed file contents */
-	unsigned threads; /* that answer requests at most; 0: as many as processors */
+	unsigned
+		threads; /* that answer requests; 0: one for each processor, FUSE_THREADS_DEFAULT at most */
 	bool one_owner; /* every file is shown as the caller's */
 	int host_namespace; /* where it lives: /proc/<pid>/ns/mnt of the host, or FUSE_SERVER_* */
 	bool record; /* `output` is for its READs, when the mount ends (reads.h) */

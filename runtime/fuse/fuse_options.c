@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "flavour/flavour.h"
+#include "fuse/session.h"
 #include "generated/names.h"
-
-/* As many as ever answer requests: FUSE_THREADS_MAX of fuse/session.h. */
-#define FUSE_OPTION_THREADS_MAX 4
 
 #define CACHE_DEFAULT (16ull << 20)
 #define CACHE_LEAST (1ull << 20)
@@ -175,8 +173,8 @@ static int apply(struct fuse_options *options, struct token *token, struct failu
 		options->dev = word != WORD_NODEV;
 		return 0;
 	case WORD_THREADS:
-		if (!parse_number(token, false, 1, FUSE_OPTION_THREADS_MAX, &value))
-			return refuse(token, "threads=N of 1 to 4", failure);
+		if (!parse_number(token, false, 1, FUSE_THREADS_MAX, &value))
+			return refuse(token, "threads=N of 1 to 64", failure);
 		options->threads = (unsigned)value;
 		return 0;
 	case WORD_CONTEXT:

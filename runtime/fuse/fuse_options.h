@@ -26,7 +26,8 @@ struct fuse_options {
 	bool noexec;
 	bool suid; /* set-id bits count; root's alone, as is `dev` */
 	bool dev; /* so do device nodes */
-	unsigned threads; /* that answer requests; 0: as many as processors */
+	unsigned
+		threads; /* that answer requests; 0: as many as processors, FUSE_THREADS_DEFAULT at most */
 	/* For a security module: "context=...,fscontext=...", in quotes where there is a comma. */
 	char contexts[FUSE_CONTEXTS_MAX];
 };

@@ -21,7 +21,7 @@
 #include "fuse/start_list.h"
 #include "squashfs/squashfs.h"
 
-#define PREFETCH_THREADS_MAX 4
+#define PREFETCH_THREADS_MAX 8
 #define PREFETCH_ASIDE 128 /* blocks that wait for their inode, at most */
 
 struct fuse_server;

@@ -24,8 +24,9 @@
 #include "fuse/reads.h"
 #include "squashfs/squashfs.h"
 
-/* Threads that answer requests, at most: one for each processor up to this. */
-#define FUSE_THREADS_MAX 4
+/* Threads that answer requests: one for each processor up to this, or as many as are asked for. */
+#define FUSE_THREADS_DEFAULT 8
+#define FUSE_THREADS_MAX 64
 /*
  * Largest answer to one READ or READDIR, bytes: 256 pages of 4 KiB, fewer where they are larger. The
  * kernel asks for no more: fuse_max_pages says so, and where INIT has no such field, which would
@@ -49,6 +50,7 @@ struct fuse_turn {
 struct fuse_server {
 	int device; /* /dev/fuse, mounted */
 	unsigned processors;
+	unsigned threads; /* that answer requests when there are many */
 	const struct sqfs *fs;
 	struct sqfs_cache *cache;
 	/* Owners that the user namespace does not map are shown as the caller. */
@@ -106,7 +108,7 @@ void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request,
 /* Ends the server, after fuse_work: what is left to be written is, once, whichever thread it is. */
 _Noreturn void fuse_server_end(struct fuse_server *server, int error);
 
-/* Readers that a server has at most, for the size of its cache. */
-#define FUSE_READERS_MAX (FUSE_THREADS_MAX + 1 + PREFETCH_THREADS_MAX)
+/* Readers of a server at most, for the size of its cache: its threads', the helper's and those of a prefetch. */
+#define FUSE_READERS(threads) ((threads) + 1 + PREFETCH_THREADS_MAX)
 
 #endif

@@ -95,7 +95,7 @@ static void grow(struct fuse_server *server)
 	readahead_init(&server->helper, server);
 	if (!server->recording && fuse_start_thread(readahead_main, &server->helper))
 		server->helper.running = true;
-	for (unsigned i = 1; i < FUSE_THREADS_MAX && i < server->processors; i++)
+	for (unsigned i = 1; i < server->threads; i++)
 		if (!fuse_start_thread(worker_main, server))
 			break;
 	sandbox_no_more_threads();

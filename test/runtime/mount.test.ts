@@ -249,6 +249,37 @@ describe("-o", () => {
     });
   }
 
+  skipUnless(...fuse.needs)("threads=N answer when there is much to do", async () => {
+    const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`d${i}/f`, `${i}`]));
+    const many = await pack({ run: "#!/bin/sh\n", ...files });
+    for (const threads of [1, 3, 20, 64]) {
+      const dir = mountPoint();
+      const options = ["--mount-type=fuse", "-o", `threads=${threads}`];
+      expect(await bundle(fuse, "mount", many, dir, ...options)).toMatchObject(done);
+      expect((await run("sh", ["-c", 'cat "$0"/d*/f | wc -c', dir])).stdout).toBe("790\n");
+      const servers = readdirSync("/proc").filter((pid) => {
+        try {
+          return (
+            readFileSync(`/proc/${pid}/comm`, "utf8") === "fuselage-fuse\n" &&
+            readlinkSync(`/proc/${pid}/fd/1`) === many // its image
+          );
+        } catch {
+          return false; // It has ended, or is no process.
+        }
+      });
+      // And one for what no request waits for.
+      expect(servers.map((pid) => readdirSync(`/proc/${pid}/task`).length)).toEqual([threads + 1]);
+      expect(await bundle(fuse, "umount", dir)).toMatchObject(done);
+    }
+    for (const word of ["threads=0", "threads=65", "threads=", "threads=4K"]) {
+      const { status, stderr } = await bundle(fuse, "mount", many, mountPoint(), "-o", word);
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringContaining("[E_FUSE_OPTION]"),
+      });
+    }
+  });
+
   skipUnless("fuse", "fusermount")("suid is not a user's to ask for", async () => {
     for (const words of ["suid", "dev", 'context="a:b:c:d,e"']) {
       const dir = mountPoint(fusermount);

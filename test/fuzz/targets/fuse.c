@@ -466,6 +466,7 @@ static void serve(void)
 	server = (struct fuse_server){
 		.device = DEVICE,
 		.processors = 2,
+		.threads = 1,
 		.fs = &fs,
 		.cache = sqfs_cache_new(&fs, 1 << 20, 3),
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },

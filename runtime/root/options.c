@@ -186,7 +186,7 @@ static char **take(struct run_options *options, char **words, struct failure *fa
 			expected(name, "no value", value, failure);
 			return NULL;
 		}
-		if (apply(options, (enum option)option, value, failure) < 0)
+		if (apply(options, (enum option)option, value ? value : "", failure) < 0)
 			return NULL;
 	}
 	return words;

@@ -83,7 +83,9 @@ static bool is_of_system(const char *path)
 static int add_home_and_cwd(struct sources *sources, struct failure *failure)
 {
 	const char *home = getenv(ENV_HOME);
-	char *cwd = getcwd(NULL, 0); /* none that is reachable: nothing to show */
+	char path[PATH_MAX];
+	/* None that is reachable: nothing to show. */
+	char *cwd = getcwd(path, sizeof path) ? strdup(path) : NULL;
 
 	sources->texts[0] = home && *home == '/' ? path_normal(home) : NULL;
 	sources->texts[1] = cwd;

@@ -67,7 +67,7 @@ enum {
 static bool find_user(struct root_user *user, const char *wanted, size_t length, const char *passwd)
 {
 	struct field fields[FIELDS];
-	unsigned id, found;
+	unsigned id = 0, found;
 	bool number = parse_id(wanted, length, &id);
 
 	for (int by_number = 0; by_number <= number; by_number++)

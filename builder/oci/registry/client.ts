@@ -74,8 +74,7 @@ export class RegistryClient {
   /** What went wrong with the network, as people can read it; any other failure as it is. */
   failure(cause: unknown, url: URL): unknown {
     const code = codeOf(cause);
-    const isEnded = this.transport.signal?.aborted === true;
-    if (isEnded || code === "" || code.startsWith("E_")) return cause;
+    if (this.transport.signal.aborted || code === "" || code.startsWith("E_")) return cause;
     const why = errors.networkReason(cause);
     return errors.unreachable(withoutQuery(url), why, cause);
   }

@@ -48,6 +48,6 @@ export function waitBefore(tries: number, asked?: number): number | undefined {
 }
 
 /** @throws the reason of the signal */
-export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await setTimeout(ms, undefined, signal ? { signal } : {});
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal });
 }

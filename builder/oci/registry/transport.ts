@@ -35,17 +35,18 @@ const DISCARDED = 16 << 10;
 
 export class Transport {
   readonly #patience: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal;
+  readonly #closed = new AbortController();
   readonly #dispatchers = new Map<string, Dispatcher>();
-  #isClosed = false;
 
   constructor({ patience = PATIENCE, signal }: { patience?: number; signal?: AbortSignal } = {}) {
     this.#patience = patience;
-    this.#signal = signal;
+    const closed = this.#closed.signal;
+    this.#signal = signal === undefined ? closed : AbortSignal.any([signal, closed]);
   }
 
   /** What ends the work of whoever uses it. */
-  get signal(): AbortSignal | undefined {
+  get signal(): AbortSignal {
     return this.#signal;
   }
 
@@ -60,7 +61,7 @@ export class Transport {
         ...headers,
       },
       ...(body !== undefined && { body: body as Dispatcher.DispatchOptions["body"] as Buffer }),
-      ...(this.#signal && { signal: this.#signal }),
+      signal: this.#signal,
     });
     // Whoever takes no interest in a body must not be ended by what happens to it.
     answer.body.on("error", () => {});
@@ -73,7 +74,7 @@ export class Transport {
 
   /** Each host has its own: certificates are for one. A proxy leads nowhere from this machine to itself. */
   #dispatcher(host: string): Dispatcher {
-    if (this.#isClosed) throw new Error("nobody waits for the answer any more");
+    this.#signal.throwIfAborted();
     let dispatcher = this.#dispatchers.get(host);
     if (dispatcher === undefined) {
       const tls = certificatesFor(host);
@@ -136,9 +137,9 @@ export class Transport {
     });
   }
 
-  /** Ends what is still going on. */
+  /** Ends what is still going on, pauses between two tries too. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.abort();
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     await Promise.all(all.map((one) => one.destroy()));

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type http from "node:http";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRegistryName } from "../../../../builder/oci/reference.ts";
 import { openRegistry, type RegistryOptions } from "../../../../builder/oci/registry/source.ts";
 import type { BlobSource, Descriptor } from "../../../../builder/oci/store.ts";
@@ -261,6 +261,18 @@ describe("connections", () => {
       /stopped in the middle/,
     );
     for (const one of timers) clearInterval(one);
+    expect(begun()).toEqual([]);
+  });
+
+  test("who closes waits for no pause of a registry that wants one", async () => {
+    const { layers } = registry.putImage("latest", layer);
+    registry.tricks.push(trick("/blobs/", status(503, { "retry-after": "110" })));
+    const source = image("app");
+    const file = source.file(layers[0] as Descriptor);
+    file.catch(() => {});
+    await vi.waitFor(() => expect(registry.count("GET", "/blobs/")).toBe(1));
+    await source.close(); // The test takes a minute at most.
+    await expect(file).rejects.toThrow(/abort/i);
     expect(begun()).toEqual([]);
   });
 

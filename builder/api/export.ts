@@ -1,4 +1,5 @@
 /** Bundle → container image. */
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { checkExportOptions, type ExportOptions } from "../config/export-options.ts";
 import { configuredOptions } from "../config/merge.ts";
@@ -125,6 +126,22 @@ interface Input {
   shown: string;
   /** Of the bundle. */
   name: string;
+  /** What its project says of itself, each `K=V`. */
+  labels: readonly string[];
+}
+
+/** Version and source of a project, by the names that the image specification has for them. */
+async function projectLabels(input: string): Promise<string[]> {
+  const text = await readFile(path.join(input, "package.json"), "utf8").catch(() => "{}");
+  let project: { version?: unknown; repository?: unknown } | null = null;
+  try {
+    project = JSON.parse(text);
+  } catch {} // whoever builds it says what is wrong with it
+  const { version, repository } = project ?? {};
+  const source = (repository as { url?: unknown } | undefined)?.url ?? repository;
+  return Object.entries({ version, source }).flatMap(([key, value]) =>
+    typeof value === "string" ? [`org.opencontainers.image.${key}=${value}`] : [],
+  );
 }
 
 /** What holds no image is an app: it is built as `bundle build` does. */
@@ -135,12 +152,12 @@ async function inputOf(
   signal: AbortSignal | undefined,
 ): Promise<Input> {
   const plain = path.basename(input).replace(/\.(run|sfs|squashfs|AppImage)$/, "");
-  if (await holdsImage(input)) return { file: input, shown: input, name: plain };
+  if (await holdsImage(input)) return { file: input, shown: input, name: plain, labels: [] };
   const output = path.join(workspace, `app-${index}.run`);
   const { options } = await configuredOptions({ input, output }, { file: undefined, none: false });
   const name = options.name ?? path.basename(path.resolve(input));
   await build({ ...options, output, name, ...(signal && { signal }) });
-  return { file: output, shown: input, name };
+  return { file: output, shown: input, name, labels: await projectLabels(input) };
 }
 
 /** What every image of an export has in common. */
@@ -170,7 +187,7 @@ const archOf = ({ arch }: Inspection, options: ExportOptions) =>
   architectures.find((one) => one === arch) ?? options.arch ?? hostArchitecture() ?? "x86_64";
 
 async function makeFiles(
-  { file, name }: Input,
+  { file, name, labels: own }: Input,
   options: ExportOptions,
   { isDockerArchive, source, staging }: Around,
 ): Promise<MadeImage> {
@@ -187,7 +204,7 @@ async function makeFiles(
         placement: placementOf(manifest, called, at),
         base: source && (await readBase(source, arch)),
         compression: isDockerArchive ? "none" : (options.compression ?? "gzip"),
-        labels,
+        labels: [...own, ...labels],
         created: defaultMtime(),
         signal,
       },

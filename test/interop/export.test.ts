@@ -399,6 +399,23 @@ test("a registry gets what it has not, under every tag", async () => {
   }
 });
 
+test("a project says its version and where it comes from", async () => {
+  const app = `${dir}/project`;
+  const project = { version: "1.2.3", repository: { type: "git", url: "https://git.example/p" } };
+  writeFiles(app, {
+    "package.json": JSON.stringify(project),
+    "bundle.config.json": '{"kind":"elf"}',
+  });
+  mkdirSync(`${app}/bin`);
+  execFileSync("cp", [`${dir}/static`, `${app}/bin/project`]);
+  await exportImage({ input: app, to: `oci:${dir}/project-image`, labels: ["a=b"] });
+  expect(imageOf(`${dir}/project-image`, "latest").config.config.Labels).toEqual({
+    a: "b",
+    "org.opencontainers.image.source": "https://git.example/p",
+    "org.opencontainers.image.version": "1.2.3",
+  });
+});
+
 test("an artifact is the file itself", async () => {
   const input = `${dir}/config.run`;
   await exportImage({ input, artifact: true, to: `oci:${dir}/artifact` });

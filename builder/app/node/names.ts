@@ -21,21 +21,12 @@ export interface Insertion {
 }
 
 /**
+ * What is to be put into a text, none where nothing is to be changed. Its lines stay the same.
+ *
  * @param text JavaScript
  * @param renamed names that are others in the bundle
  * @param hasClass whether a class of it may be one that becomes a variable
- * @returns the text with the same lines, or undefined where nothing is to be changed
  */
-export function restoreNames(
-  text: string,
-  renamed: ReadonlySet<string>,
-  hasClass = false,
-): string | undefined {
-  const insertions = namesToInsert(text, renamed, hasClass);
-  return insertions.length === 0 ? undefined : insertInto(text, insertions);
-}
-
-/** What `restoreNames` puts into a text, none where nothing is to be changed. */
 export function namesToInsert(
   text: string,
   renamed: ReadonlySet<string>,

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { restoreNames } from "../../../../builder/app/node/names.ts";
+import { insertInto, namesToInsert } from "../../../../builder/app/node/names.ts";
+
+/** The text with its names said in it; undefined where nothing is to be changed. */
+function restoreNames(text: string, renamed: ReadonlySet<string>): string | undefined {
+  const insertions = namesToInsert(text, renamed, false);
+  return insertions.length === 0 ? undefined : insertInto(text, insertions);
+}
 
 /** What a module exports when everything named `x` is renamed, as a bundler would do it. */
 async function load(text: string): Promise<Record<string, unknown>> {

@@ -176,8 +176,15 @@ static void stat_fs(struct fuse_worker *worker, const struct fuse_request *reque
 	fuse_answer(worker, request, 0, &out, sizeof out);
 }
 
-static bool hidden(const struct fuse_request *request, const char *name)
+static bool hidden(const struct fuse_worker *worker, const struct fuse_request *request,
+		   const char *name)
 {
+	/*
+	 * It is root's, who is nobody where every file is the caller's: the kernel answers EOVERFLOW, and
+	 * an overlay that finds it in the list copies no such file.
+	 */
+	if (worker->server->one_owner && strcmp(name, "security.capability") == 0)
+		return true;
 	/* As the kernel's own squashfs does: for administrators only. */
 	return strncmp(name, "trusted.", 8) == 0 && request->header->uid != 0;
 }
@@ -200,7 +207,7 @@ static void get_xattr(struct fuse_worker *worker, const struct fuse_request *req
 	}
 	size_t size = in->size < FUSE_REPLY_MAX ? in->size : FUSE_REPLY_MAX;
 	int error = fuse_read_node(worker, request->header->nodeid, &inode);
-	if (!error && !hidden(request, name))
+	if (!error && !hidden(worker, request, name))
 		n = sqfs_getxattr(worker->reader, &inode, name, worker->reply, size);
 	if (!error && n < 0)
 		error = n == SQFS_ENOENT ? ENODATA : fuse_errno(worker, (int)n);
@@ -212,13 +219,14 @@ static void get_xattr(struct fuse_worker *worker, const struct fuse_request *req
 		fuse_answer(worker, request, error, worker->reply, (size_t)n);
 }
 
-static size_t drop_hidden(const struct fuse_request *request, char *list, size_t size)
+static size_t drop_hidden(const struct fuse_worker *worker, const struct fuse_request *request,
+			  char *list, size_t size)
 {
 	size_t kept = 0;
 
 	for (size_t at = 0; at < size;) {
 		size_t length = strlen(list + at) + 1;
-		if (!hidden(request, list + at)) {
+		if (!hidden(worker, request, list + at)) {
 			memmove(list + kept, list + at, length);
 			kept += length;
 		}
@@ -240,7 +248,7 @@ static void list_xattr(struct fuse_worker *worker, const struct fuse_request *re
 					   XATTR_LIST_MAX);
 		error = n < 0 ? fuse_errno(worker, (int)n) : 0;
 		if (n > 0)
-			size = drop_hidden(request, (char *)worker->reply, (size_t)n);
+			size = drop_hidden(worker, request, (char *)worker->reply, (size_t)n);
 	}
 	if (!error && in->size && in->size < size)
 		error = ERANGE;

@@ -1,4 +1,5 @@
 /** Starts whose root directory is the image: who the app is, what is inside, how it ends. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
@@ -100,6 +101,15 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
       const refused = await startRoot(starter, file, ["-u", user], ["id"], home);
       expect(refused.stderr).toContain("E_ROOT_USER");
     }
+  });
+
+  const testAsRoot = skipUnless(...needs(starter), "root", "setcap");
+  testAsRoot("changes a file that has capabilities", async () => {
+    const able = await rootBundle({ "srv/able": "one\n" }, {}, (dir) =>
+      execFileSync("setcap", ["cap_net_raw+ep", path.join(dir, "srv/able")]),
+    );
+    const script = "echo two >> /srv/able && cat /srv/able";
+    expect(await shell(starter, able, [], script, homeFor(starter))).toBe("one\ntwo");
   });
 
   test("has podman's capabilities and no more", async () => {

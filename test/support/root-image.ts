@@ -29,12 +29,15 @@ function busyboxRoot(files: Files = {}): string {
   return dir;
 }
 
-/** A bundle of such a folder; it starts its arguments, or `manifest.cmd`. */
+/** A bundle of such a folder, as `change` leaves it; it starts its arguments, or `manifest.cmd`. */
 export async function rootBundle(
   files: Files = {},
   manifest: Partial<Manifest> = {},
+  change: (dir: string) => void = () => {},
 ): Promise<string> {
-  const image = await mksquashfs(busyboxRoot(files), "-all-root", "-comp", "gzip");
+  const dir = busyboxRoot(files);
+  change(dir);
+  const image = await mksquashfs(dir, "-all-root", "-comp", "gzip");
   return bundleOf(image, { entry: undefined, root: "image", ...manifest });
 }
 

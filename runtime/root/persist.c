@@ -79,15 +79,52 @@ static int start_watcher(struct persist *persist)
 	return 0;
 }
 
-static int make_layers(struct persist *persist)
+/* Returns 1 when it was made, 0 when it is there, and -1 and errno for a link or file. */
+static int make_layer(int directory, const char *name)
 {
-	persist->fresh = mkdirat(persist->directory, PERSIST_UPPER, 0755) == 0;
-	if (!persist->fresh && errno != EEXIST)
+	if (mkdirat(directory, name, 0755) == 0)
+		return 1;
+	if (errno != EEXIST)
 		return -1;
-	return mkdirat(persist->directory, PERSIST_WORK, 0755) < 0 && errno != EEXIST ? -1 : 0;
+	OWNED_FD there = openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return there < 0 ? -1 : 0;
 }
 
-int persist_open(struct persist *persist, const char *path, struct failure *failure)
+static int make_layers(struct persist *persist)
+{
+	int made = make_layer(persist->directory, PERSIST_UPPER);
+
+	persist->fresh = made > 0;
+	return made < 0 ? -1 : make_layer(persist->directory, PERSIST_WORK);
+}
+
+/*
+ * Whoever else can put something there chooses which programs the app is made of, and by a link where its
+ * changes go. A user's own group may write (mode 0775 is usual where every user has one).
+ */
+static int require_own(int directory, const char *path, const struct caller *caller,
+		       struct failure *failure)
+{
+	struct stat st;
+
+	if (fstat(directory, &st) < 0)
+		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", path);
+	bool own_group = caller->uid != 0 && st.st_gid == caller->gid;
+	if (st.st_uid != caller->uid)
+		return fail(failure, FUSELAGE_E_ROOT_PERSIST,
+			    "%.600s: belongs to user %u, who chooses what the app finds there: "
+			    "expected user %u",
+			    path, st.st_uid, caller->uid);
+	if (st.st_mode & (own_group ? S_IWOTH : S_IWOTH | S_IWGRP))
+		return fail(failure, FUSELAGE_E_ROOT_PERSIST,
+			    "%.600s: others may write to it (mode %04o), and choose what the app "
+			    "finds there: expected 0755 or less",
+			    path, st.st_mode & 07777);
+	return 0;
+}
+
+int persist_open(struct persist *persist, const char *path, const struct caller *caller,
+		 struct failure *failure)
 {
 	OWNED char *whole = path_from_home(path);
 
@@ -98,6 +135,8 @@ int persist_open(struct persist *persist, const char *path, struct failure *fail
 	persist->directory = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (persist->directory < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
+	if (require_own(persist->directory, whole, caller, failure) < 0)
+		return -1;
 	if (take_lock(persist) < 0)
 		return errno == EWOULDBLOCK ? fail(failure, FUSELAGE_E_ROOT_PERSIST,
 						   "%.600s: another start is using it", whole) :

@@ -22,8 +22,9 @@ struct persist {
 	bool fresh; /* nothing has been kept so far */
 };
 
-/* Opens and locks it; makes what is missing. */
-int persist_open(struct persist *persist, const char *path, struct failure *failure);
+/* Opens and locks it; makes what is missing. It has to be the caller's own, and nobody else's to write to. */
+int persist_open(struct persist *persist, const char *path, const struct caller *caller,
+		 struct failure *failure);
 
 /*
  * The same directory as this mount namespace has it: the kernel takes a layer from no other one. Returns a

@@ -62,7 +62,7 @@ int root_begin(struct root_start *root, struct start *start, const struct bundle
 	if (root->options.help)
 		return 1;
 	if (root->options.persist &&
-	    persist_open(&root->persist, root->options.persist, failure) < 0)
+	    persist_open(&root->persist, root->options.persist, caller, failure) < 0)
 		return -1;
 	if (root->options.persist_rm)
 		return persist_remove(&root->persist, root->options.persist, caller, failure) < 0 ?

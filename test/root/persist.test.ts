@@ -1,7 +1,16 @@
 /** --persist: what is changed stays, for one start at a time; and --range, whose users own what they make. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
@@ -81,6 +90,58 @@ describe.each(starters)("--persist, $title,", (starter) => {
     const alone = await startRoot(starter, file, ["--persist-rm"], [], home);
     expect(alone.stderr).toContain("E_RUN_OPTION");
   });
+
+  test("follows no link where the layers belong", async () => {
+    const home = homeFor(starter);
+    const owner = starter.root ? 0 : 1000;
+    for (const name of ["upper", "work", "lock"]) {
+      const dir = path.join(home, `kept-${name}`);
+      const outside = path.join(home, `outside-${name}`);
+      for (const made of [dir, outside]) {
+        mkdirSync(made);
+        chownSync(made, owner, owner);
+      }
+      symlinkSync(outside, path.join(dir, name));
+      for (const options of [[], ["--persist-rm"]]) {
+        const all = ["--persist", dir, ...options];
+        const refused = await startRoot(starter, file, all, ["touch", "/made"], home);
+        expect(refused.stderr).toMatch(/E_ROOT_PERSIST/);
+      }
+      expect(readdirSync(outside)).toEqual([]);
+    }
+  });
+});
+
+describe("a directory that others can write to, for --persist,", () => {
+  const test = skipUnless("root", "userns", "fuse", "busybox", "mksquashfs");
+
+  const asRoot = { title: "", root: true };
+  const asUser = { title: "", root: false };
+  const others = [
+    { title: "a user, for root", starter: asRoot, owner: 1000, mode: 0o755 },
+    { title: "root, for a user", starter: asUser, owner: 0, mode: 0o755 },
+    { title: "root and open to all", starter: asRoot, owner: 0, mode: 0o777 },
+    { title: "root and shared as /tmp is", starter: asRoot, owner: 0, mode: 0o1777 },
+    { title: "root and open to a group", starter: asRoot, owner: 0, mode: 0o775 },
+    { title: "a user and open to all", starter: asUser, owner: 1000, mode: 0o777 },
+  ];
+  for (const { title, starter, owner, mode } of others) {
+    test(`is refused: one of ${title}`, async () => {
+      const home = homeFor(starter);
+      const dir = path.join(home, "kept");
+      mkdirSync(path.join(dir, "upper/bin"), { recursive: true });
+      writeFileSync(path.join(dir, "upper/bin/id"), "#!/bin/sh\necho other\n", { mode: 0o755 });
+      chownSync(dir, owner, owner);
+      chmodSync(dir, mode);
+      for (const options of [[], ["--persist-rm"]]) {
+        const all = ["--persist", dir, ...options];
+        const refused = await startRoot(starter, file, all, ["id"], home);
+        expect(refused.stdout).toBe("");
+        expect(refused.stderr).toMatch(/E_ROOT_PERSIST.*kept: (belongs to user|others may write)/);
+      }
+      expect(readdirSync(dir)).toEqual(["upper"]);
+    });
+  }
 });
 
 describe("--range", () => {

@@ -48,7 +48,7 @@ export function parseConfig(document: Document): AppConfig {
     values.map(byteString).filter((value) => Object.keys(fits(key, [value], shown)).length > 0);
   const image: ImageConfig = {
     cmd: texts("Cmd").map(byteString),
-    ...fits("user", bytes(one("User")), "User"),
+    ...fits("user", bytes(userOf(one("User"))), "User"),
     ...fits("workdir", bytes(workdir?.replace(/^(?!\/)/, "/")), "WorkingDir"),
     ...fits("stopSignal", bytes(signalOf(one("StopSignal"))), "StopSignal"),
     ports: each("ports", config.keys("ExposedPorts").map(portOf), "ExposedPorts"),
@@ -72,6 +72,16 @@ function whole(text: string, key: string, shown: string): string {
     throw errors.ociInvalid(shown, `has a NUL byte in ${key}`, { expected: "text without NUL" });
   }
   return text;
+}
+
+/**
+ * As runc reads it: a name or group that is not there is root, and what stands behind a second colon is nothing. Left
+ * out, a user would be root without having been called so.
+ */
+function userOf(user: string | undefined): string | undefined {
+  const [name = "", group = ""] = user?.split(":") ?? [];
+  if (group !== "") return `${name === "" ? "0" : name}:${group}`;
+  return name === "" ? undefined : name;
 }
 
 const portOf = (port: string) => (port.includes("/") ? port : `${port}/tcp`);

@@ -49,7 +49,6 @@ test("what means nothing is named and left out", () => {
   const { env, image, passedOver } = parse({
     Env: ["no variable", "=x", "A=b"],
     WorkingDir: "srv",
-    User: ":",
     ExposedPorts: { "x/tcp": {}, "80/udp": {} },
     Volumes: { data: {} },
     StopSignal: "15",
@@ -62,14 +61,30 @@ test("what means nothing is named and left out", () => {
     volumes: [],
     stopSignal: "15",
   });
-  expect(image).not.toHaveProperty("user");
   expect(image.labels).toEqual(["short=y"]);
   expect(passedOver).toEqual([
-    'User ":"',
     'ExposedPorts "x/tcp"',
     'Volumes "data"',
     'the label "long" (5005 bytes)',
   ]);
+});
+
+test.each([
+  ["web", "web"],
+  ["101:102", "101:102"],
+  ["web:", "web"],
+  ["web::", "web"],
+  [":www", "0:www"],
+  ["0:0:0", "0:0"],
+  [":", undefined],
+  ["::7", undefined],
+  // No users at all: the start says so.
+  ["-1", "-1"],
+  ["web\n", "web\n"],
+])("the user %j is %j", (User, user) => {
+  const { image, passedOver } = parse({ User });
+  expect(image.user).toBe(user);
+  expect(passedOver).toEqual([]);
 });
 
 test.each([

@@ -18,58 +18,77 @@ struct spot {
 	int root;
 	bool image; /* its links are looked up with the image as root; of others they stay beneath */
 	const char *path; /* without a slash at its start; "" is the root itself */
+	/* 0, or the tmpfs of this start: then other mounts are looked into, and directories made in these two. */
+	dev_t memory;
 };
 
 static int look(const struct spot *spot, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned)flags | O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS |
+		.resolve = (spot->memory ? 0 : RESOLVE_NO_XDEV) | RESOLVE_NO_MAGICLINKS |
 			   (spot->image ? RESOLVE_IN_ROOT : RESOLVE_BENEATH),
 	};
 
 	return (int)syscall(SYS_openat2, spot->root, *path ? path : ".", &how, sizeof how);
 }
 
-/* The directory `path`, which is made when it is missing. Returns -1 and errno. */
-static int make_directory(const struct spot *spot, const char *path)
+/* Not what is the machine's: nothing is made there that only an image asks for. */
+static bool may_make_in(const struct spot *spot, int directory)
 {
-	char parent[PATH_MAX];
+	struct stat st, image;
+
+	if (!spot->memory)
+		return true;
+	if (fstat(directory, &st) < 0 || fstat(spot->root, &image) < 0)
+		return false;
+	if (st.st_dev == image.st_dev || st.st_dev == spot->memory)
+		return true;
+	errno = ENOENT;
+	return false;
+}
+
+/* `path` is cut into its components: a path may have thousands, and each of them a frame of the stack. */
+static int make_components(const struct spot *spot, char *path)
+{
+	for (size_t end = strlen(path); end > 0 && path[end - 1] == '/';)
+		path[--end] = 0;
 	int fd = look(spot, path, O_DIRECTORY);
 
 	if (fd >= 0 || errno != ENOENT || !*path)
 		return fd;
-	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) : 0;
-	if (length >= sizeof parent) {
+	char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	if (slash)
+		*slash = 0;
+	OWNED_FD above = make_components(spot, slash ? path : path + strlen(path));
+	/* EEXIST: a link that leads nowhere */
+	if (above < 0 || !may_make_in(spot, above) || mkdirat(above, name, 0755) < 0)
+		return -1;
+	return openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The first `length` bytes of `path`, a directory, which is made when it is missing. Returns -1 and errno. */
+static int make_directory(const struct spot *spot, const char *path, size_t length)
+{
+	char components[PATH_MAX];
+
+	if (length >= sizeof components) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	memcpy(parent, path, length);
-	parent[length] = 0;
-	OWNED_FD above = make_directory(spot, parent);
-	const char *name = slash ? slash + 1 : path;
-	/* EEXIST: a link that leads nowhere */
-	if (above < 0 || mkdirat(above, name, 0755) < 0)
-		return -1;
-	return openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	memcpy(components, path, length);
+	components[length] = 0;
+	return make_components(spot, components);
 }
 
 /* The directory that `path` is in, and its last component. */
 static int make_parent(const struct spot *spot, const char **name)
 {
-	char parent[PATH_MAX];
 	const char *slash = strrchr(spot->path, '/');
-	size_t length = slash ? (size_t)(slash - spot->path) : 0;
 
 	*name = slash ? slash + 1 : spot->path;
-	if (length >= sizeof parent) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(parent, spot->path, length);
-	parent[length] = 0;
-	return make_directory(spot, parent);
+	return make_directory(spot, spot->path, slash ? (size_t)(slash - spot->path) : 0);
 }
 
 static int make_file(int parent, const char *name)
@@ -120,7 +139,7 @@ static int place_given(const struct place *place, const struct spot *spot)
 	const char *name;
 
 	if (place->directory) {
-		OWNED_FD there = make_directory(spot, spot->path);
+		OWNED_FD there = make_directory(spot, spot->path, strlen(spot->path));
 		return there < 0 ? -1 : move(place->tree, there, "");
 	}
 	OWNED_FD there = look(spot, spot->path, 0);
@@ -134,7 +153,7 @@ static int place_given(const struct place *place, const struct spot *spot)
 static struct spot find_spot(const struct place *places, size_t count, int image)
 {
 	const char *path = places[count].path;
-	struct spot spot = { image, true, path + 1 };
+	struct spot spot = { image, true, path + 1, 0 };
 
 	for (size_t i = 0; i < count; i++) {
 		const struct place *place = &places[i];
@@ -143,7 +162,8 @@ static struct spot find_spot(const struct place *places, size_t count, int image
 		    strncmp(path, place->path, length) != 0 ||
 		    (path[length] && path[length] != '/'))
 			continue;
-		spot = (struct spot){ place->tree, false, path + length + (path[length] == '/') };
+		spot = (struct spot){ place->tree, false, path + length + (path[length] == '/'),
+				      0 };
 	}
 	return spot;
 }
@@ -192,17 +212,13 @@ int place_all(struct place *places, size_t count, struct failure *failure)
 	return 0;
 }
 
-int place_directory(const char *path, struct failure *failure)
+int place_directory(const char *path, dev_t memory, struct failure *failure)
 {
 	OWNED_FD image = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct place place = { .path = path };
 	/* Across mounts: by now they are what the app has. */
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_NO_MAGICLINKS };
-	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	const struct spot spot = { image, true, path + strspn(path, "/"), memory };
+	int fd = image < 0 ? -1 : make_directory(&spot, spot.path, strlen(spot.path));
 
-	if (fd < 0 && errno == ENOENT && image >= 0)
-		fd = make_directory(&(struct spot){ image, true, path + strspn(path, "/") },
-				    path + strspn(path, "/"));
 	return fd < 0 ? refuse(&place, failure) : fd;
 }

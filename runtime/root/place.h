@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/fail.h"
 
@@ -30,7 +31,10 @@ struct place {
 /* Places them in their order, and closes none. A later one may be below an earlier one. */
 int place_all(struct place *places, size_t count, struct failure *failure);
 
-/* Makes a directory of the new root, with those that it is in. Returns a descriptor of it (O_PATH). */
-int place_directory(const char *path, struct failure *failure);
+/*
+ * Opens a directory of the new root. In the image and in `memory`, the tmpfs of /tmp and /run, it is made when it is
+ * missing, with those that it is in. Returns a descriptor (O_PATH).
+ */
+int place_directory(const char *path, dev_t memory, struct failure *failure);
 
 #endif

@@ -162,7 +162,7 @@ static int enter_workdir(const struct root_start *root, const struct sources *so
 		wanted = recorded;
 	if (!wanted)
 		return sources->cwd && chdir(sources->texts[1]) == 0 ? 0 : chdir("/");
-	OWNED_FD directory = place_directory(wanted, failure);
+	OWNED_FD directory = place_directory(wanted, sources->memory, failure);
 	if (directory < 0)
 		return -1;
 	if (fchdir(directory) == 0)

@@ -183,8 +183,12 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 {
 	const struct run_options *options = &root->options;
 	size_t volumes = options->volumes.count;
+	struct stat st;
 
 	*sources = (struct sources){ 0 };
+	if (fstat(base, &st) < 0)
+		return fail_errno(failure, FUSELAGE_E_ROOT_START, "tmpfs");
+	sources->memory = st.st_dev;
 	sources->places = calloc(SOURCES_FIXED + volumes, sizeof *sources->places);
 	if (!sources->places)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is to be inside");

@@ -16,6 +16,7 @@ struct sources {
 	size_t count;
 	bool home, cwd; /* whether $HOME and the working directory are among them */
 	char *texts[2]; /* that some of their paths are in */
+	dev_t memory; /* the tmpfs of this start */
 };
 
 /*

@@ -97,8 +97,12 @@ describe.each(starters)("a hostile image, started $title,", (starter) => {
     expect(readdirSync(home)).not.toContain("made");
     const up = await shell(starter, file, ["-v", `${outside}:/up/up/x:ro`], "cat /x/canary", home);
     expect(up).toBe("untouched");
-    const workdir = await startRoot(starter, file, ["-w", "/self/0"], ["pwd"], home);
-    expect(workdir.stderr).toContain("E_ROOT_SOURCE");
+    const volume = ["-v", `${data}:/run`];
+    for (const dir of ["/self/0", "/data/made", "/gone/made", "/run/made"]) {
+      const workdir = await startRoot(starter, file, [...volume, "-w", dir], ["pwd"], home);
+      expect([dir, workdir.stderr]).toEqual([dir, expect.stringContaining("E_ROOT_SOURCE")]);
+    }
+    expect([...readdirSync(home), ...readdirSync(data)]).not.toContain("made");
     expectUntouched();
   });
 

@@ -1,6 +1,6 @@
 /** Starts whose root directory is the image: who the app is, what is inside, how it ends. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
@@ -150,6 +150,30 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
     expect(outcome.stderr).toContain("/srv/a: Read-only file system");
     const none = await startRoot(starter, file, ["-v", "/not/there:/x"], ["true"], home);
     expect(none.stderr).toContain("E_ROOT_SOURCE");
+  });
+
+  test("starts in any directory of the image, which is made where that is in memory", async () => {
+    const home = homeFor(starter);
+    const linked = await rootBundle({
+      "var/run": { link: "/run" },
+      "var/tmp": { link: "../tmp" },
+      "srv/own": "a file\n",
+    });
+    const deep = `/d${"/d".repeat(2030)}`;
+    const made = ["/new/dir", "/new//slash//", "/tmp/a/b", "/run/a/b", "/var/run/c", "/var/tmp/c"];
+    for (const dir of [...made, deep, home]) {
+      const where = await startRoot(starter, linked, ["-w", dir], ["sh", "-c", "pwd -P"], home);
+      const expected = dir.replace("/var/", "/").replace(/\/+/g, "/").replace(/\/$/, "");
+      expect(where).toMatchObject({ status: 0, stdout: `${expected}\n`, stderr: "" });
+    }
+    // What is the machine's, an image does not add to.
+    for (const dir of [`${home}/made`, "/dev/made", "/sys/made", "/proc/made", "/srv/own"]) {
+      const refused = await startRoot(starter, linked, ["-w", dir], ["true"], home);
+      expect(refused.stderr).toMatch(/E_ROOT_SOURCE.*(No such file|Not a directory)/);
+    }
+    expect(existsSync(path.join(home, "made"))).toBe(false);
+    const tooDeep = await startRoot(starter, linked, ["-w", "/d".repeat(3000)], ["true"], home);
+    expect(tooDeep.stderr).toMatch(/E_ROOT_SOURCE.*Filename too long/);
   });
 
   test("keeps the machine out with --contain", async () => {

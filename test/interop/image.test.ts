@@ -18,7 +18,9 @@ import { dump, dumpLine } from "../../builder/api/dump.ts";
 import { inspect } from "../../builder/api/inspect.ts";
 import { makeSampleTree, noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
-import { asUser, bundle, bundleCommand, isRoot } from "../support/process.ts";
+import { Layout } from "../support/oci.ts";
+import { asUser, bundle, bundleCommand, isRoot, run } from "../support/process.ts";
+import { tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 let dir: string;
@@ -202,6 +204,42 @@ describe("a root file system", () => {
       }),
     ]);
     expect(existsSync(`${root}/dev/zero`)).toBe(true);
+  });
+});
+
+describe("a program without a slash at its start", () => {
+  const said = ["/bin/busybox", "echo", "started"];
+  const configs = [
+    { config: { Cmd: ["./bin/busybox", "echo", "started"] }, args: [], cmd: said },
+    { config: { Entrypoint: ["bin/busybox", "echo", "started"] }, args: said },
+    { config: { Entrypoint: ["./bin/busybox"], Cmd: said.slice(1), WorkingDir: "/" } },
+    { config: { Entrypoint: ["bin/../../bin/./busybox", "echo"], Cmd: ["started"] } },
+    { config: { Cmd: ["./busybox", "echo", "started"], WorkingDir: "bin" } },
+    { config: { Cmd: ["../bin/busybox", "echo", "started"], WorkingDir: "/bin/" } },
+    { config: { Cmd: ["busybox", "echo", "started"] } },
+    { config: {}, entry: "bin/busybox", more: ["echo", "started"] },
+  ];
+
+  skipUnless("root", "busybox")("is meant from WorkingDir, else from the root", async () => {
+    const folder = temporaryDirectory();
+    const output = `${folder}/app.run`;
+    const data = readFileSync("/bin/busybox");
+    const files = tarOf({ name: "bin/busybox", mode: "0000755", data });
+    for (const { config, args, cmd, entry, more = [] } of configs) {
+      const layout = new Layout(`${folder}/layout`);
+      layout.index(layout.image([files], { config }));
+      await build({ input: `oci:${folder}/layout`, output, ...(entry && { entry }) });
+      const { manifest } = await inspect(output);
+      if (args !== undefined) expect(manifest?.args).toEqual(args);
+      if (cmd !== undefined) expect(manifest?.cmd).toEqual(cmd);
+      const { status, stdout, stderr } = await run(output, more, { cwd: folder });
+      expect({ config, status, stdout, stderr }).toEqual({
+        config,
+        status: 0,
+        stdout: "started\n",
+        stderr: "",
+      });
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 /** A container image, or a folder or tar archive that is a whole root file system. */
+import path from "node:path";
 import * as errors from "../../errors.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { leaveOut } from "../../input/ignore-file.ts";
@@ -118,10 +119,22 @@ interface Start {
 function startOf({ tree, config }: ReadImage, { options }: AppRequest): Start {
   const { args } = config;
   const cmd = config.image.cmd ?? [];
-  if (options.entry !== undefined) return { args: [options.entry], cmd: [] };
-  if (options.args.length > 0) return { args, cmd: [] };
-  if (args.length + cmd.length > 0) return { args, cmd };
+  const here = (words: readonly string[]) => fromRoot(words, config.image.workdir);
+  if (options.entry !== undefined) return { args: here([options.entry]), cmd: [] };
+  if (options.args.length > 0) return { args: here(args), cmd: [] };
+  if (args.length > 0) return { args: here(args), cmd };
+  if (cmd.length > 0) return { args, cmd: here(cmd) };
   return { args, cmd: hasShell(tree) ? [SHELL] : [] };
+}
+
+/**
+ * A program such as `./server` is meant from WorkingDir, and without one from the root; but there the app starts where
+ * its caller is.
+ */
+function fromRoot(words: readonly string[], workdir = "/"): readonly string[] {
+  const [program = "", ...more] = words;
+  if (workdir !== "/" || !program.includes("/")) return words;
+  return [path.posix.resolve("/", program), ...more];
 }
 
 function hasShell(tree: Tree): boolean {

@@ -49,7 +49,7 @@ char **mount_helper_arguments(char **args, bool *fake, struct failure *failure)
 {
 	static char *made[6];
 	const char *operands[2] = { NULL, NULL };
-	char *options = NULL;
+	const char *options = NULL;
 	size_t count = 0, n = 0;
 
 	*fake = false;
@@ -79,7 +79,7 @@ char **mount_helper_arguments(char **args, bool *fake, struct failure *failure)
 					    *arg),
 				       NULL;
 			if (*letter == 'o')
-				options = joined("--options=", value);
+				options = value;
 			arg += !letter[1];
 			break;
 		}
@@ -88,12 +88,14 @@ char **mount_helper_arguments(char **args, bool *fake, struct failure *failure)
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN, NAME ": expected SPEC DIR"), NULL;
 	made[n++] = joined("--mount=", operands[0]);
 	if (options) {
-		drop_writable(options + strlen("--options="));
-		made[n++] = options;
+		char *option = made[n++] = joined("--options=", options);
+		if (option)
+			drop_writable(option + strlen("--options="));
 	}
 	made[n++] = (char *)"--";
 	made[n++] = (char *)(uintptr_t)operands[1];
-	if (!made[0])
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, NAME), NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!made[i])
+			return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, NAME), NULL;
 	return made;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -36,12 +37,12 @@ static int open_inode(uint32_t number)
 	union {
 		struct file_handle handle;
 		char space[sizeof(struct file_handle) + 2 * sizeof(uint32_t)];
-	} at = { .handle = { .handle_bytes = 2 * sizeof number, .handle_type = FILEID_INO32_GEN } };
-	const uint32_t words[2] = { number, 0 };
+	} at = { .space = { 0 } };
 	struct stat st;
 
-	for (size_t i = 0; i < sizeof words; i++)
-		at.handle.f_handle[i] = ((const unsigned char *)words)[i];
+	at.handle.handle_bytes = 2 * sizeof number; /* and its generation, 0 */
+	at.handle.handle_type = FILEID_INO32_GEN;
+	memcpy(at.space + sizeof(struct file_handle), &number, sizeof number);
 	OWNED_FD file = open_by_handle_at(MOUNT, &at.handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode))
 		return -1;

@@ -42,7 +42,7 @@ export interface ImageChoices extends TreeEdits {
   fragments?: boolean | undefined;
   /** Whether ends of files larger than a block share blocks, too. Default true. */
   tailPacking?: boolean | undefined;
-  /** Whether the image has the table by which NFS finds files. Default false. */
+  /** Whether the image has the table that leads from numbers to files, for file handles and start lists. Default true. */
   exports?: boolean | undefined;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number | undefined;
@@ -73,7 +73,7 @@ export function imageOptions(choices: ImageChoices): WriteOptions {
     ...(choices.compress && { compress: choices.compress.map(levelFor) }),
     ...(choices.tailPacking === false && { fragments: "small" as const }),
     ...(choices.fragments === false && { fragments: "none" as const }),
-    ...(choices.exports && { exports: true }),
+    ...(choices.exports === false && { exports: false }),
     ...(choices.cache !== false && {
       blockCache: cacheFolder("blocks"),
       fileRecords: cacheFolder("files"),

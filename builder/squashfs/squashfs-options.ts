@@ -54,7 +54,7 @@ export interface WriteOptions extends PerPath {
   xattrs?: boolean;
   /** Which ends of files share blocks, that of each file or that of files smaller than a block. Default "all". */
   fragments?: Fragments;
-  /** Whether the image has the table by which NFS finds files. Default false. */
+  /** Whether the image has the table that leads from numbers to files. Default true. */
   exports?: boolean;
   /** Files whose contents come first, in this order. */
   first?: readonly Node[];
@@ -195,7 +195,7 @@ export function resolveOptions(options: WriteOptions, processors: number): Resol
     owners,
     xattrs: options.xattrs ?? true,
     fragments: options.fragments ?? "all",
-    exports: options.exports ?? false,
+    exports: options.exports ?? true,
     threads: options.threads ?? Math.min(processors, MAX_THREADS),
   };
 }

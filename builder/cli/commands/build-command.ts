@@ -130,7 +130,7 @@ function givenOptions(args: Arguments): GivenOptions {
     compress: list("compress"),
     fragments: off("no-fragments"),
     tailPacking: off("no-tail-packing"),
-    exports: on("exports"),
+    exports: off("no-exports"),
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),
     keepMtimes: on("keep-mtimes"),

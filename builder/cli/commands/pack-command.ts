@@ -28,7 +28,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     compress: list("compress"),
     fragments: args.flag("no-fragments") ? false : undefined,
     tailPacking: args.flag("no-tail-packing") ? false : undefined,
-    exports: args.flag("exports"),
+    exports: args.flag("no-exports") ? false : undefined,
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),
     keepMtimes: args.flag("keep-mtimes"),

@@ -57,7 +57,7 @@ test("facts are those of the superblock", () => {
     mtime: 3_000_000_000,
     inodes: 6,
     ids: 1,
-    exportable: false,
+    exportable: true,
     xattrs: true,
   });
 });

@@ -17,7 +17,7 @@ test("the defaults", () => {
     owners: { uid: 0, gid: 0 },
     xattrs: true,
     fragments: "all",
-    exports: false,
+    exports: true,
     threads: 4,
   });
   expect(resolveOptions({ compression: "gzip" }, 1).level).toBe(9);

@@ -1079,13 +1079,13 @@ export function rebuildFailed(path: string, varied: readonly string[], said: str
   });
 }
 
+export function runtimeMissing(path: string, arch: string): BundleError {
+  return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
+}
+
 /** @param what starts with the option or the text at fault */
 export function runOption(what: string): BundleError {
   return new BundleError("E_RUN_OPTION", what);
-}
-
-export function runtimeMissing(path: string, arch: string): BundleError {
-  return new BundleError("E_RUNTIME_MISSING", `the runtime for ${arch} is not here`, { path });
 }
 
 export function shebang(path: string, what: string, details: ErrorDetails = {}): BundleError {

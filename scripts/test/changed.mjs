@@ -56,6 +56,7 @@ export const belongs = {
   ],
   "runtime/mount": ["test/runtime/refusal.test.ts", "test/runtime/mount.test.ts"],
   "runtime/process": ["test/runtime/sandbox.test.ts"],
+  "runtime/root": ["test/root/start.test.ts", "test/root/hostile.test.ts"],
   "runtime/share": ["test/runner/linger.test.ts", "test/runtime/share.test.ts"],
   "runtime/squashfs": ["test/unit/squashfs/image-reader.test.ts", "test/runtime/changed.test.ts"],
   "runtime/squashfs_writer": ["test/runner/archives.test.ts", "test/runner/cache.test.ts"],

@@ -37,6 +37,7 @@ beforeAll(async () => {
     "base/descriptors.c",
     "base/bytes.c",
     "base/fail.c",
+    "flavour/front.c",
     "generated/spec.c",
   ];
   const { status, stderr } = await run("gcc", [

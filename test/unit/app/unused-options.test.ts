@@ -13,7 +13,7 @@ function folder(name: string, text: string): string {
 }
 
 /** Each with a value that it takes. */
-const values = {
+const nodeValues = {
   node: "24",
   nodeLibc: "musl",
   bundle: "fast",
@@ -23,6 +23,8 @@ const values = {
   keepForeign: true,
   inheritNodeOptions: true,
 } as const;
+const imageValues = { mirrors: ["one.example=two.example"], insecure: true, offline: true } as const;
+const values = { ...nodeValues, ...imageValues };
 
 const unused = async (options: object) =>
   (await explain({ input: folder("run", "#!/bin/sh\n"), ...options })).warnings
@@ -34,13 +36,15 @@ test("every option of one kind has a value here", () => {
   expect(rules.map(([key]) => key).sort()).toEqual(Object.keys(values).sort());
 });
 
-test.each(Object.entries(values))("%s of a folder that is no Node app", async (key, value) => {
-  const { flag } = optionRules.build[key as keyof typeof values];
-  expect(await unused({ [key]: value })).toEqual([`${flag}: for the kind node, and this is plain`]);
+test.each(Object.entries(values))("%s of a folder of another kind", async (key, value) => {
+  const { flag, kind } = optionRules.build[key as keyof typeof values];
+  expect(kind).toBe(key in nodeValues ? "node" : "image");
+  const line = `${flag}: for the kind ${kind}, and this is plain`;
+  expect(await unused({ [key]: value })).toEqual([line]);
 });
 
 test("several are one line, and none is none", async () => {
-  expect(await unused({ ...values, bundle: undefined, include: undefined })).toHaveLength(1);
+  expect(await unused({ ...nodeValues, bundle: undefined, include: undefined })).toHaveLength(1);
   expect(await unused({})).toEqual([]);
 });
 

@@ -86,7 +86,7 @@ describe("a wrong line is refused:", () => {
   test.each([
     [["biuld"], "bundle build"],
     [["build", "a", "--ouptut", "x"], "--output"],
-    [["build", "a", "-o", "x", "--compress", "none"], "--compression"],
+    [["build", "a", "-o", "x", "--compresion", "none"], "--compression"],
   ])("%j, with the name that was meant", (argv, name) => {
     expect(() => parseCommandLine(argv)).toThrow(
       expect.objectContaining({ hint: expect.stringContaining(name) }),

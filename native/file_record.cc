@@ -194,7 +194,7 @@ bool KnownFiles::is_sound(const Record &record, const WriteJob &job)
 
 uint32_t KnownFiles::find(const Record &record, const FileSpec &file, const WriteJob &job)
 {
-	if (file.in_memory || file.is_changed)
+	if (!file.is_whole_file())
 		return none;
 	auto wanted = std::make_pair(file.dev, file.ino);
 	auto found = std::lower_bound(record.by_inode.begin(), record.by_inode.end(), wanted,

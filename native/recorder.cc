@@ -160,7 +160,7 @@ void Recorder::complete(const Result &result)
 
 void Recorder::identify(FileRow &row, const FileSpec &file) const
 {
-	if (file.in_memory || file.is_changed) {
+	if (!file.is_whole_file()) {
 		row.dev = row.ino = 0;
 		return;
 	}

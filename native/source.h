@@ -32,6 +32,13 @@ struct FileSpec {
 	bool in_memory = false;
 	std::vector<uint8_t> memory;
 	uint8_t compression = 0; // index in WriteJob::compressions
+
+	// Whether what the kernel says of the file is said of these contents and of no others: of a file
+	// that holds those of many, as an archive does, it tells them apart by nothing.
+	bool is_whole_file() const
+	{
+		return !in_memory && !is_changed && offset == 0 && file_size == size;
+	}
 };
 
 int64_t nanoseconds(const struct timespec &time);

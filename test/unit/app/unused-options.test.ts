@@ -23,7 +23,11 @@ const nodeValues = {
   keepForeign: true,
   inheritNodeOptions: true,
 } as const;
-const imageValues = { mirrors: ["one.example=two.example"], insecure: true, offline: true } as const;
+const imageValues = {
+  mirrors: ["one.example=two.example"],
+  insecure: true,
+  offline: true,
+} as const;
 const values = { ...nodeValues, ...imageValues };
 
 const unused = async (options: object) =>

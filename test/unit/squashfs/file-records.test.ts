@@ -18,6 +18,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
+import { Tree } from "../../../builder/tree/tree.ts";
 import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 import { xxh64 } from "../../support/xxh64.ts";
@@ -121,6 +122,45 @@ describe("files that an earlier image had", () => {
       expect((await write(caches())).bytes).toBe(await plain());
     },
   );
+
+  test("are not taken for one where a file on disk holds many", async () => {
+    const node = (await treeFromDirectory(input)).get("whole");
+    if (node?.kind !== "file" || node.contents.from !== "disk") throw new Error("no file");
+    const { path: file, size: fileSize, identity } = node.contents;
+    const sizes = [500, BLOCK, BLOCK + 500];
+    const offsets = [0, 700, BLOCK, 2 * BLOCK - 500];
+    const image = async (options: WriteOptions) => {
+      const tree = new Tree();
+      for (const size of sizes) {
+        for (const offset of offsets) {
+          const contents = {
+            from: "region",
+            path: file,
+            offset,
+            size,
+            fileSize,
+            identity,
+          } as const;
+          tree.add(`${size}-at-${offset}`, { ...node, contents });
+        }
+      }
+      const made = path.join(temporaryDirectory(), "image");
+      await writeSquashfs(tree, { path: made }, { blockSize: BLOCK, ...options });
+      return made;
+    };
+    const wanted = await image({});
+    const list = path.join(temporaryDirectory(), "list");
+    execFileSync("unsquashfs", ["-q", "-n", "-d", list, wanted]);
+    for (const size of sizes) {
+      for (const offset of offsets) {
+        const bytes = FILES.whole?.subarray(offset, offset + size);
+        expect(readFileSync(path.join(list, `${size}-at-${offset}`))).toEqual(bytes);
+      }
+    }
+    for (let i = 0; i < 3; i++) {
+      expect(readFileSync(await image(caches()))).toEqual(readFileSync(wanted));
+    }
+  });
 
   test("are read where the caller trusts nothing", async () => {
     const { bytes } = await write();

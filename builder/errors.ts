@@ -624,10 +624,19 @@ export function inputEmpty(path: string): BundleError {
   return new BundleError("E_INPUT_EMPTY", "there is nothing to pack", { path });
 }
 
-/** @param isLink whether a link stands there, which leads to nothing */
-export function inputMissing(path: string, cause?: unknown, isLink = false): BundleError {
+/**
+ * @param isLink whether a link stands there, which leads to nothing
+ * @param meant what may have been meant, which is no path
+ */
+export function inputMissing(
+  path: string,
+  cause?: unknown,
+  isLink = false,
+  meant?: string,
+): BundleError {
   const what = isLink ? "is a symbolic link that leads to nothing" : "does not exist";
-  return new BundleError("E_INPUT_MISSING", what, { path, cause });
+  const hint = meant === undefined ? undefined : `Did you mean ${quote(meant)}?`;
+  return new BundleError("E_INPUT_MISSING", what, { path, cause, ...(hint && { hint }) });
 }
 
 /** @param actual what it is instead */

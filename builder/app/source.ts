@@ -14,6 +14,7 @@ import { editTree, type TreeEdits } from "../tree/edits.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import type { DetectInput } from "./kind.ts";
+import { meantImage } from "./meant-image.ts";
 
 /** Bytes that say what a file is. */
 const HEAD_BYTES = 4096;
@@ -42,7 +43,8 @@ export async function openSource(options: SourceOptions): Promise<DetectInput> {
   const stats = await stat(options.input).catch((cause: unknown) => {
     const code = errors.errnoCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") {
-      throw errors.inputMissing(options.input, cause, code === "ENOENT" && isLink(options.input));
+      const dangles = code === "ENOENT" && isLink(options.input);
+      throw errors.inputMissing(options.input, cause, dangles, meantImage(options.input));
     }
     throw errors.fileUnreadable(options.input, cause);
   });

@@ -44,6 +44,9 @@ const forms = {
   tar: "tar:FILE",
 } as const;
 
+/** What stands in front of the colon. */
+export const transports: readonly string[] = Object.keys(forms);
+
 /** Whether a text names an image; anything else is the path of a folder or file. */
 export function namesImage(text: string): boolean {
   return text === "-" || transportOf(text) !== undefined;

@@ -1,6 +1,6 @@
 /** The files of an image layout by their names, in a folder or in a tar archive. */
 import { constants } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import type { Region } from "./store.ts";
@@ -24,7 +24,8 @@ export class FolderFiles implements Files {
   async region(name: string): Promise<Region | undefined> {
     const file = path.join(this.shown, name);
     const size = await sizeOf(file);
-    return size === undefined ? undefined : { path: file, offset: 0, size };
+    // Links lead to blobs that several layouts share. What is packed from where it lies is no link.
+    return size === undefined ? undefined : { path: await realpath(file), offset: 0, size };
   }
 }
 
@@ -37,6 +38,10 @@ export async function isFolder(folder: string): Promise<boolean> {
   return stats.isDirectory();
 }
 
+/** Nothing of it is in a tree that options could leave it out of. */
+const IMAGE_HINT =
+  "An image is read from regular files; `--kind image DIR` packs a folder as root.";
+
 /** Bytes of a regular file; undefined: there is none. Nothing waits for a fifo. */
 export async function sizeOf(file: string): Promise<number | undefined> {
   const handle = await opened(file);
@@ -44,7 +49,8 @@ export async function sizeOf(file: string): Promise<number | undefined> {
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) {
-      throw errors.fileKind(file, stats.isDirectory() ? "folder" : "special file");
+      const kind = stats.isDirectory() ? "folder" : "special file";
+      throw errors.fileKind(file, kind, IMAGE_HINT);
     }
     return stats.size;
   } finally {

@@ -8,10 +8,13 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { dump, dumpLine } from "../../builder/api/dump.ts";
@@ -240,6 +243,56 @@ describe("a program without a slash at its start", () => {
         stderr: "",
       });
     }
+  });
+});
+
+describe("a layout whose blobs are not where they are named", () => {
+  const make = (folder: string, how: "none" | "gzip") => {
+    const layout = new Layout(`${folder}/layout`);
+    const files = tarOf(
+      { name: "bin/program", data: noise(300_000) },
+      { name: "small", data: "s" },
+    );
+    layout.index(layout.image([files], { how }));
+    const blobs = `${folder}/layout/blobs/sha256`;
+    const sizes = readdirSync(blobs).map((name) => ({
+      name,
+      size: statSync(join(blobs, name)).size,
+    }));
+    const largest = sizes.sort((a, b) => b.size - a.size)[0]?.name ?? "";
+    return { blobs, layer: join(blobs, largest) };
+  };
+
+  test.each(["none", "gzip"] as const)("is read through links, layers of %s", async (how) => {
+    const folder = temporaryDirectory();
+    const { blobs } = make(folder, how);
+    await build({ input: `oci:${folder}/layout`, output: `${folder}/plain.run` });
+    mkdirSync(`${folder}/shared`);
+    for (const name of [...readdirSync(blobs), "../../index.json", "../../oci-layout"]) {
+      const shared = `${folder}/shared/${name.replaceAll("/", "_")}`;
+      renameSync(join(blobs, name), shared);
+      symlinkSync(shared, join(blobs, name));
+    }
+    await build({ input: `oci:${folder}/layout`, output: `${folder}/linked.run` });
+    expect(await listing(`${folder}/linked.run`)).toEqual(await listing(`${folder}/plain.run`));
+  });
+
+  test.each([
+    ["a fifo", (layer: string) => execFileSync("mkfifo", [layer]), "E_FILE_KIND"],
+    ["a folder", (layer: string) => mkdirSync(layer), "E_FILE_KIND"],
+    ["a link to a device", (layer: string) => symlinkSync("/dev/zero", layer), "E_FILE_KIND"],
+    ["a link to itself", (layer: string) => symlinkSync(layer, layer), "E_FILE_UNREADABLE"],
+    ["a link to nothing", (layer: string) => symlinkSync("gone", layer), "E_OCI_INVALID"],
+    ["a link to another file", (layer: string) => symlinkSync("/etc/passwd", layer), "E_OCI_SIZE"],
+  ])("is refused with %s for a layer", async (_, put, code) => {
+    const folder = temporaryDirectory();
+    const { layer } = make(folder, "none");
+    rmSync(layer);
+    put(layer);
+    const output = `${folder}/out.run`;
+    const built = build({ input: `oci:${folder}/layout`, output });
+    await expect(built).rejects.toMatchObject({ code });
+    expect(existsSync(output)).toBe(false);
   });
 });
 

@@ -124,7 +124,8 @@ static int open_archive(struct start *start, struct archive *archive, struct fai
 
 	if (fuse_options_parse(&start->mounting.fuse, FUSE_OPTIONS_MOUNT, request->options,
 			       failure) < 0 ||
-	    archive_open(archive, failure) < 0)
+	    (archive->fd < 0 ? archive_open(archive, failure) : archive_reopen(archive, failure)) <
+		    0)
 		return -1;
 	return archive_check(archive, failure);
 }
@@ -132,15 +133,21 @@ static int open_archive(struct start *start, struct archive *archive, struct fai
 /* A failure goes over the socket too, as far as there is one. */
 static int hand_over(struct start *start, struct archive *archive, struct failure *failure)
 {
-	int socket = handover_socket(failure);
+	struct handover handover;
 	OWNED_FD mount = -1;
 
-	if (socket < 0)
+	if (handover_take(&handover, failure) < 0)
 		return -1;
-	if (open_archive(start, archive, failure) == 0 &&
-	    (!archive_is_zip(archive) || convert(&start->identity.caller, archive, failure) == 0))
-		mount = host_mount_detached(&start->mounting, archive, failure);
-	return handover_send(socket, mount, start->mounting.strategy, failure);
+	archive->fd = handover.image;
+	int result = open_archive(start, archive, failure);
+	if (result == 0 && archive_is_zip(archive))
+		result = convert(&start->identity.caller, archive, failure);
+	if (result == 0 && handover.device >= 0)
+		result = host_mount_serve(&start->mounting, archive, handover.device, failure);
+	else if (result == 0)
+		result = mount = host_mount_detached(&start->mounting, archive, failure);
+	return handover_send(handover.socket, mount, result < 0 ? NULL : start->mounting.strategy,
+			     failure);
 }
 
 int mount_run(struct start *start, struct failure *failure)

@@ -10,10 +10,19 @@
 #include "kernel/namespace.h"
 #include "mount/strategies.h"
 
-/*
- * What a start does not have: owners by choice, and the name of the file in the table of mounts.
- * Returns a detached mount, 0 for one at `target`, or -1.
- */
+/* What a start does not have: owners by choice, and the name of the file in the table of mounts. */
+static void choose(struct mounting *mounting, struct image_mount *image, char source[PATH_MAX])
+{
+	image->one_owner = mounting->fuse.uid != (uid_t)-1 || mounting->fuse.gid != (gid_t)-1;
+	if (mounting->fuse.uid != (uid_t)-1)
+		mounting->identity->uid = mounting->fuse.uid;
+	if (mounting->fuse.gid != (gid_t)-1)
+		mounting->identity->gid = mounting->fuse.gid;
+	if (host_mount_resolve(image->archive->file, 0, source) == 0)
+		image->source = source;
+}
+
+/* Returns a detached mount, 0 for one at `target`, or -1. */
 static int attach(struct mounting *mounting, struct archive *archive,
 		  enum mount_destination destination, const char *target, struct failure *failure)
 {
@@ -26,13 +35,7 @@ static int attach(struct mounting *mounting, struct archive *archive,
 		return fail(failure, FUSELAGE_E_FUSE_OPTION,
 			    "-o: suid, dev and contexts are for who may mount (CAP_SYS_ADMIN)");
 	image_mount_init(&image, archive, destination);
-	image.one_owner = mounting->fuse.uid != (uid_t)-1 || mounting->fuse.gid != (gid_t)-1;
-	if (mounting->fuse.uid != (uid_t)-1)
-		mounting->identity->uid = mounting->fuse.uid;
-	if (mounting->fuse.gid != (gid_t)-1)
-		mounting->identity->gid = mounting->fuse.gid;
-	if (host_mount_resolve(archive->file, 0, source) == 0)
-		image.source = source;
+	choose(mounting, &image, source);
 	if (mounting->identity->kind == NAMESPACE_PRIVILEGED &&
 	    namespace_probe(mounting->identity, &mounting->refusal) < 0)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s: %s", archive->file,
@@ -51,6 +54,17 @@ int host_mount(struct mounting *mounting, struct archive *archive, const char *t
 int host_mount_detached(struct mounting *mounting, struct archive *archive, struct failure *failure)
 {
 	return attach(mounting, archive, MOUNT_DETACHED, NULL, failure);
+}
+
+int host_mount_serve(struct mounting *mounting, struct archive *archive, int device,
+		     struct failure *failure)
+{
+	struct image_mount image;
+	char source[PATH_MAX];
+
+	image_mount_init(&image, archive, MOUNT_DETACHED);
+	choose(mounting, &image, source);
+	return image_serve(mounting, &image, device, failure);
 }
 
 int host_unmount(const struct mounting *mounting, const char *target, struct failure *failure)

@@ -1,9 +1,10 @@
 /*
- * An image as a mount of the host's, not of one start's: an interface in two tiers.
+ * An image as a mount of the host's, not of one start's: an interface in three tiers.
  *
  * Tier 1, mount and serve here: `host_mount` puts it on a directory of the namespace that the
  * caller is in. Tier 2, for programs that place it themselves: `host_mount_detached` makes a mount
- * that is nowhere yet, for move_mount(2).
+ * that is nowhere yet, for move_mount(2). Tier 3, for programs that mount themselves:
+ * `host_mount_serve` answers what the kernel asks.
  *
  * Either way the kernel or a detached server is what serves it, and goes when the mount does; the
  * caller may exit. What is mounted is the file that was opened: replacing it changes nothing.
@@ -38,6 +39,14 @@ int host_mount(struct mounting *mounting, struct archive *archive, const char *t
  */
 int host_mount_detached(struct mounting *mounting, struct archive *archive,
 			struct failure *failure);
+
+/*
+ * Serves `device`, /dev/fuse that the caller has mounted, with the options of FUSE_MOUNT_OPTIONS.
+ * Returns 0 when the files can be read, or -1. Without CAP_SYS_ADMIN every file is shown as the
+ * caller's, as by fusermount.
+ */
+int host_mount_serve(struct mounting *mounting, struct archive *archive, int device,
+		     struct failure *failure);
 
 /* Unmounts what host_mount mounted; what is in use goes with its last user. Returns 0 or -1. */
 int host_unmount(const struct mounting *mounting, const char *target, struct failure *failure);

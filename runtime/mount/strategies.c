@@ -319,6 +319,24 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 	return result;
 }
 
+int image_serve(struct mounting *mounting, struct image_mount *image, int device,
+		struct failure *failure)
+{
+	bool privileged = mounting->identity->kind == NAMESPACE_PRIVILEGED;
+	const char *wanted = mounting->type;
+
+	if (strcmp(wanted, "auto") != 0 && strcmp(wanted, "fuse") != 0)
+		return fail(failure, FUSELAGE_E_MOUNT_OPTION,
+			    "%s: a device that is mounted already is served by fuse", wanted);
+	if (fork_server(mounting, image, image->one_owner || !privileged,
+			privileged ? FUSE_SERVER_EMPTY_NAMESPACE : FUSE_SERVER_STAYS, failure) < 0)
+		return -1;
+	int result = fuse_mount_serve(&image->server, device, failure);
+	fuse_mount_close(&image->server);
+	mounting->strategy = "fuse";
+	return result;
+}
+
 /*
  * Everything into memory: slow to start and large, but it asks for nothing but a namespace. Without
  * one to disk, where it stays for later starts.

@@ -40,6 +40,10 @@ int image_mount_prepare(const struct mounting *mounting, struct image_mount *ima
 int image_mount_attach(struct mounting *mounting, struct image_mount *image, const char *target,
 		       struct failure *failure);
 
+/* The server of `fuse` on its own, for a device that somebody else has mounted. */
+int image_serve(struct mounting *mounting, struct image_mount *image, int device,
+		struct failure *failure);
+
 /* The last strategy on its own: everything into a tmpfs at `target`. */
 int image_extract(struct mounting *mounting, const struct archive *archive, const char *target,
 		  bool read_only, struct failure *failure);

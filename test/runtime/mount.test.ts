@@ -649,6 +649,22 @@ describe("--mount-fd", () => {
   });
 });
 
+/** What a program gives besides the socket, which here is standard input. */
+test.each([
+  ["without a name", "2", "answer"],
+  ["with a name that nobody knows", "2", "answer:file"],
+  ["with a part of a name", "2", "answer:imag"],
+  ["twice", "3", "answer:image:image"],
+  ["too many", "4", "answer:image:fuse:fuse"],
+  ["that is closed", "3", "answer:image:fuse"],
+])("--mount-fd refuses a descriptor %s", async (_, LISTEN_FDS, LISTEN_FDNAMES) => {
+  const script = 'exec 3<&0 4</dev/null 5<&-; exec "$0" "$@"';
+  const env = { LISTEN_FDS, LISTEN_FDNAMES };
+  const outcome = await run("sh", ["-c", script, fuselage, `--mount-fd=${app}`], { env });
+  expect(outcome).toMatchObject({ status: 125, stdout: "" });
+  expect(outcome.stderr).toContain("[E_MOUNT_SOCKET]");
+});
+
 test("an app's own options of these names reach it", async () => {
   const args = ["-s", `app:${app}`, "--run", "run", "echo"];
   const own = ["--mount=x", "-o", "y", "--foreground"];

@@ -4,6 +4,7 @@
 //
 //   runtime        dist/runtime/<arch>/fuselage    the runner
 //                  dist/runtime/<arch>/front       the static program at the front of a bundle
+//                  dist/lib/<arch>, dist/include   the library for programs that mount images themselves
 //   stubs          dist/stubs/<machine>/           what the builder puts into programs and into a libc
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
 //   runtime-other  the runtime for the machine that this one is not; only tests and publishing need it
@@ -54,13 +55,31 @@ function runtimePart(name, wanted) {
   const wantedOnes = architectures.filter(wanted);
   return {
     name,
-    inputs: ["runtime", "scripts/build", "scripts/spec/machines.json", "package-lock.json"],
-    outputs: wantedOnes.flatMap((arch) =>
-      ["fuselage", "front"].map((program) => `dist/runtime/${arch}/${program}`),
-    ),
+    inputs: [
+      "runtime",
+      "scripts/build",
+      "scripts/spec/machines.json",
+      "package.json",
+      "package-lock.json",
+    ],
+    outputs: [
+      "dist/include/fuselage-mount.h",
+      ...wantedOnes.flatMap((arch) => [
+        ...["fuselage", "front"].map((program) => `dist/runtime/${arch}/${program}`),
+        ...["libfuselage-mount.a", "pkgconfig/fuselage-mount.pc"].map(
+          (file) => `dist/lib/${arch}/${file}`,
+        ),
+      ]),
+    ],
     async build() {
       const { buildRuntime } = await import("./build/runtime.mjs");
-      await Promise.all(wantedOnes.map(buildRuntime));
+      const { buildLibrary } = await import("./build/library.mjs");
+      await Promise.all(
+        wantedOnes.map(async (arch) => {
+          await buildRuntime(arch);
+          await buildLibrary(arch);
+        }),
+      );
     },
   };
 }

@@ -39,6 +39,7 @@ const testTools = {
   bwrap: "bubblewrap",
   apparmor_parser: "apparmor",
   gcc: "build-essential",
+  "pkg-config": "pkgconf",
   strip: "binutils",
   strace: "strace",
   "clang-19": "clang-19 libclang-rt-19-dev",

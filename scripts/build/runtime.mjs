@@ -42,11 +42,19 @@ export async function cFiles(/** @type {string} */ dir) {
 /** The one file of the stubs that the runtime has too. */
 const SHARED = path.join(root, "runtime/stubs/host_libc.c");
 
-/** The C files of the runtime. The stubs are no part of it: a build puts them into other programs. */
+/** The library for other programs, library.mjs. */
+export const LIBRARY = path.join(root, "runtime/library");
+
+/**
+ * The C files of the runtime. The stubs are no part of it: a build puts them into other programs. Nor is
+ * the library, which carries it.
+ */
 export async function runtimeFiles() {
-  const stubs = path.join(root, "runtime/stubs/");
+  const others = [path.join(root, "runtime/stubs"), LIBRARY];
   const files = await cFiles(path.join(root, "runtime"));
-  return files.filter((file) => file === SHARED || !file.startsWith(stubs));
+  return files.filter(
+    (file) => file === SHARED || !others.some((folder) => file.startsWith(`${folder}/`)),
+  );
 }
 
 /** Flags of our own C, whichever compiler takes it. */

@@ -2,18 +2,20 @@
 //
 //   node scripts/build/test-programs.mjs sanitize|threads|sandbox
 //
-// sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,out-of-memory,units}, by the
-//   system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
+// sanitize: build/runtime/sanitize/{fuselage,fuzz-reader,fuse-requests,out-of-memory,units,mount-library},
+//   by the system's C compiler, because AddressSanitizer wants a dynamic program and its own runtime library.
 // threads: build/runtime/threads/{block_cache,extract}-threads, the same way with ThreadSanitizer.
 // sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
 
 import { mkdir, rename } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { carriedProgram } from "./library.mjs";
 import { machineName } from "./machines.mjs";
 import {
   cFiles,
   FLAVOURS,
+  LIBRARY,
   objectsOf,
   runtimeFiles,
   runtimeFlags,
@@ -25,11 +27,12 @@ import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
 
 /**
  * Builds the runtime, the fuzz target of its reader, the program that makes requests to its FUSE server,
- * the one that takes memory from its reader, and the one that calls single functions, with ASan and
- * UBSan, for this machine.
+ * the one that takes memory from its reader, the one that calls single functions, and the one that uses
+ * the library for mounts, with ASan and UBSan, for this machine.
  *
- * @returns {Promise<Record<"runtime" | "fuzzReader" | "requests" | "outOfMemory" | "units", string>>}
- *   their paths
+ * @returns {Promise<
+ *   Record<"runtime" | "fuzzReader" | "requests" | "outOfMemory" | "units" | "mountLibrary", string>
+ * >} their paths
  */
 export async function buildSanitized() {
   const flags = [
@@ -69,11 +72,22 @@ export async function buildSanitized() {
     await rename(`${file}.${process.pid}`, file);
     return file;
   };
+  const { objects: library } = await compile({
+    units: await units(
+      [],
+      [...(await cFiles(LIBRARY)), path.join(root, "test/support/mount-library.c")],
+      [...flags, `-I${LIBRARY}`],
+    ),
+    outDir: path.join(dir, "library"),
+    compiler: "cc",
+  });
+  const carried = await carriedProgram(machineName());
   return {
     runtime: await link("fuselage", shared),
     fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
     requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
     units: await link("units", [driving[5], ...parts]),
+    mountLibrary: await link("mount-library", [...library, carried, ...parts]),
     outOfMemory: await link("out-of-memory", [
       "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc",
       driving[4],

@@ -26,11 +26,13 @@ function neededFiles(/** @type {Package} */ { read }) {
   const { bin, man, exports } = JSON.parse(read("package.json"));
   const machines = architectures.flatMap((arch) => [
     ...["front", "fuselage"].map((name) => `dist/runtime/${arch}/${name}`),
+    ...["libfuselage-mount.a", "pkgconfig/fuselage-mount.pc"].map((it) => `dist/lib/${arch}/${it}`),
     ...["loader", "variables"].map((stub) => `dist/stubs/${arch}/${stub}`),
     `dist/native/linux-${machineOf(arch).node}.node`,
   ]);
   const named = [...Object.values(bin), ...man, ...Object.values(exports["."])];
-  return [...machines, ...named, "README.md", "LICENSE"].map((file) => path.normalize(file));
+  const others = ["dist/include/fuselage-mount.h", "README.md", "LICENSE"];
+  return [...machines, ...named, ...others].map((file) => path.normalize(file));
 }
 
 /** Man pages go with a command that the package installs, or nobody finds what they tell of. */

@@ -115,6 +115,7 @@ const probes = {
   runc: () => tool("/usr/sbin/runc") && tool("runc"),
   sevenZip: () => tool("7z"),
   gcc: () => tool("gcc"),
+  pkgConfig: () => tool("pkg-config"),
   clang19: () => tool("clang-19"),
   gpg: () => tool("gpg"),
   openssl: () => tool("openssl"),

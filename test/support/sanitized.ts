@@ -12,8 +12,8 @@ async function build(programs: string): Promise<void> {
 
 /**
  * With ASan and UBSan. @returns paths of the runtime, of the reader's fuzz target, of the program
- * that makes requests to the FUSE server, of the one that takes memory from the reader, and of the one
- * that calls single functions
+ * that makes requests to the FUSE server, of the one that takes memory from the reader, of the one that
+ * calls single functions, and of one that uses the library for mounts
  */
 export async function buildSanitized(): Promise<{
   runtime: string;
@@ -21,6 +21,7 @@ export async function buildSanitized(): Promise<{
   requests: string;
   units: string;
   outOfMemory: string;
+  mountLibrary: string;
 }> {
   await build("sanitize");
   const sanitized = path.join(dir, "sanitize");
@@ -30,6 +31,7 @@ export async function buildSanitized(): Promise<{
     requests: path.join(sanitized, "fuse-requests"),
     units: path.join(sanitized, "units"),
     outOfMemory: path.join(sanitized, "out-of-memory"),
+    mountLibrary: path.join(sanitized, "mount-library"),
   };
 }
 

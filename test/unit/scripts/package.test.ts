@@ -17,6 +17,10 @@ const machines = [
   ...["x86_64", "aarch64", "riscv64"].flatMap((machine) =>
     ["loader", "variables"].map((stub) => `dist/stubs/${machine}/${stub}`),
   ),
+  ...["x86_64", "aarch64", "riscv64"].flatMap((machine) =>
+    ["libfuselage-mount.a", "pkgconfig/fuselage-mount.pc"].map((it) => `dist/lib/${machine}/${it}`),
+  ),
+  "dist/include/fuselage-mount.h",
 ];
 
 /** A package without a fault; tests change it. */

@@ -31,6 +31,7 @@
 
 static struct sqfs fs;
 static struct fuse_server server;
+static const struct fuse_kept no_copies[1];
 static struct fuse_worker *worker;
 static struct sqfs_reader *reader; /* of our own, to compare with */
 
@@ -385,6 +386,7 @@ static void open_image(const char *path)
 		.cache = sqfs_cache_new(&fs, 16 << 20, 2),
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.grown = true, /* no threads */
+		.kept = no_copies,
 		.log = { .socket = -1 },
 		.ready = ready,
 	};

@@ -52,6 +52,7 @@ static const uint8_t *at, *end;
 /* What this input has to do with. */
 static struct sqfs fs;
 static struct fuse_server server;
+static const struct fuse_kept no_copies[1];
 static struct sqfs_reader *judge; /* reads the same image, with a cache of its own */
 static bool sound;
 static uint64_t nodes[NODES_MAX];
@@ -471,7 +472,7 @@ static void serve(void)
 		.cache = sqfs_cache_new(&fs, 1 << 20, 3),
 		.turn = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false },
 		.grown = true, /* no threads of its own */
-		.kept = &(const struct fuse_kept){ 0 },
+		.kept = no_copies,
 		.log = { .socket = log_file() },
 		.ready = ready,
 	};

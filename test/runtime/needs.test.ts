@@ -44,7 +44,7 @@ async function doctor(file: string, env: Record<string, string> = {}) {
   const at = stdout.indexOf("userns");
   return stdout
     .slice(at)
-    .replace(/\nshared .*/, "")
+    .replace(/\n(?:shared|starts) .*/g, "")
     .trimEnd()
     .split("\n");
 }

@@ -210,8 +210,14 @@ describe("connections", () => {
     const seen: number[] = [];
     const source = image("app", { onProgress: ({ bytes }) => seen.push(bytes) });
     expect((await read(source, layers[0] as Descriptor)).equals(layer)).toBe(true);
-    const ranges = registry.asked.map(({ headers }) => headers.range).filter(Boolean);
-    expect(ranges).toEqual(["bytes=100000-", "bytes=200000-"]);
+    const ranges = registry.asked.flatMap(({ headers }) => headers.range ?? []);
+    const starts = ranges.map((range) => Number(/^bytes=(\d+)-$/.exec(range)?.[1]));
+    expect(starts).toHaveLength(2);
+    // Of what was sent before a cut some may be lost on the way.
+    for (const [i, start] of starts.entries()) {
+      expect(start).toBeGreaterThan(starts[i - 1] ?? 0);
+      expect(start).toBeLessThanOrEqual((starts[i - 1] ?? 0) + 100_000);
+    }
     expect(seen.at(-1)).toBe(layer.length);
   });
 

@@ -54,6 +54,7 @@ export const belongs = {
     "test/runtime/libc.test.ts",
     "test/runner/usage.test.ts",
   ],
+  "runtime/library": ["test/runtime/mount-library.test.ts"],
   "runtime/mount": ["test/runtime/refusal.test.ts", "test/runtime/mount.test.ts"],
   "runtime/process": ["test/runtime/sandbox.test.ts"],
   "runtime/root": ["test/root/start.test.ts", "test/root/hostile.test.ts"],

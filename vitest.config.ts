@@ -6,6 +6,8 @@ import { QuickFirst, TimesReporter } from "./scripts/test/vitest.mjs";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // What takes minutes to make ready has a command of its own: npm run test:debian.
+    exclude: process.env["FUSELAGE_LONG"] === undefined ? ["test/root/debian.test.ts"] : [],
     // The slowest honest test packs and mounts real trees on two processors.
     testTimeout: 60_000,
     hookTimeout: 120_000,

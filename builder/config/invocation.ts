@@ -10,6 +10,7 @@ import * as errors from "../errors.ts";
 import { archiveEndings, paths, runnerOptions } from "../generated/spec.ts";
 import { FIXED_DIRECTORY, isComponent } from "../manifest/fixed-path.ts";
 import { formatMap, isProblem, mapsProblem, parseMap } from "../manifest/folder-map.ts";
+import { findOption, type OptionRow } from "./find-option.ts";
 
 /** As FILE in a recorded invocation: the bundle itself. */
 const SELF = paths.selfFile;
@@ -35,10 +36,7 @@ export interface Invocation {
   command: string[];
 }
 
-interface RunnerOption {
-  readonly name: string;
-  readonly short?: string;
-  readonly type: "string" | "boolean";
+interface RunnerOption extends OptionRow {
   /** Whether it counts behind --run PATH too, where other options are the program's own. */
   readonly behindRun?: boolean;
   readonly choices?: readonly string[];
@@ -62,7 +60,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
       at++;
       break;
     }
-    const found = findOption(argument);
+    const found = findOption(options, argument);
     if (invocation.run !== undefined && !found?.option.behindRun) break;
     if (found === undefined) throw usage(`"${argument}": there is no such option`);
     const { option } = found;
@@ -78,23 +76,6 @@ export function parseInvocation(args: readonly string[]): Invocation {
   invocation.command = args.slice(at);
   checkWhole(invocation);
   return invocation;
-}
-
-/** The option that an argument is, and the value in it: --opt=VALUE, -oVALUE, -o=VALUE. */
-function findOption(
-  argument: string,
-): { option: RunnerOption; attached: string | undefined } | undefined {
-  for (const option of options) {
-    const long = `--${option.name}`;
-    if (argument === long) return { option, attached: undefined };
-    if (argument.startsWith(`${long}=`)) {
-      return { option, attached: argument.slice(long.length + 1) };
-    }
-    if (option.short === undefined || !argument.startsWith(`-${option.short}`)) continue;
-    if (argument.length === 2) return { option, attached: undefined };
-    if (option.type === "string") return { option, attached: argument.slice(2).replace(/^=/, "") };
-  }
-  return undefined;
 }
 
 function usage(what: string): errors.BundleError {

@@ -5,11 +5,9 @@
  */
 import * as errors from "../errors.ts";
 import { runOptions } from "../generated/spec.ts";
+import { findOption, type OptionRow } from "./find-option.ts";
 
-interface RunOption {
-  readonly name: string;
-  readonly type: "boolean" | "string";
-  readonly short?: string;
+interface RunOption extends OptionRow {
   readonly pattern?: string;
   readonly expected?: string;
 }
@@ -55,7 +53,11 @@ export function parseRunOptions(texts: readonly string[]): string[] {
   const words = texts.flatMap(splitWords);
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? "";
-    const { option, attached } = findOption(word);
+    const found = findOption(options, word);
+    if (found === undefined) {
+      throw errors.runOption(`"${word}": there is no such option of a start`);
+    }
+    const { option, attached } = found;
     if (option.type === "boolean") {
       if (attached !== undefined)
         throw errors.runOption(`"${word}": --${option.name} takes no value`);
@@ -71,16 +73,4 @@ export function parseRunOptions(texts: readonly string[]): string[] {
     throw errors.runOption(`--${option.name}: ${expected}`);
   }
   return words;
-}
-
-function findOption(word: string): { option: RunOption; attached: string | undefined } {
-  for (const option of options) {
-    const long = `--${option.name}`;
-    if (word === long) return { option, attached: undefined };
-    if (word.startsWith(`${long}=`)) return { option, attached: word.slice(long.length + 1) };
-    if (option.short === undefined || !word.startsWith(`-${option.short}`)) continue;
-    const rest = word.slice(2).replace(/^=/, "");
-    return { option, attached: word.length > 2 ? rest : undefined };
-  }
-  throw errors.runOption(`"${word}": there is no such option of a start`);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/option.h"
 #include "generated/runner_options.h"
 #include "generated/names.h"
 
@@ -13,45 +14,19 @@ enum option {
 #undef OPTION_ENUM
 };
 
-static const struct {
-	const char *name;
-	char letter; /* 0: none */
-	bool value;
-	bool behind_run;
-} options[] = {
-#define OPTION_ROW(name, text, letter, value, behind_run) { text, letter, value, behind_run },
+static const struct option_row options[] = {
+#define OPTION_ROW(name, text, letter, value, behind_run) { text, letter, value },
 	RUNNER_OPTIONS(OPTION_ROW)
 #undef OPTION_ROW
 };
 
-#define OPTION_COUNT (sizeof options / sizeof *options)
+static const bool counts_behind_run[] = {
+#define OPTION_BEHIND(name, text, letter, value, behind_run) behind_run,
+	RUNNER_OPTIONS(OPTION_BEHIND)
+#undef OPTION_BEHIND
+};
 
-/*
- * Finds the option that `argument` is. `*attached` points at a value that stands in the same
- * argument (--opt=VALUE, -oVALUE) or is NULL. Returns its index or -1.
- */
-static int find_option(const char *argument, const char **attached)
-{
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		size_t length = strlen(options[i].name);
-		*attached = NULL;
-		if (strcmp(argument, options[i].name) == 0)
-			return (int)i;
-		if (strncmp(argument, options[i].name, length) == 0 && argument[length] == '=') {
-			*attached = argument + length + 1;
-			return (int)i;
-		}
-		if (argument[0] == '-' && argument[1] && argument[1] == options[i].letter) {
-			if (argument[2] == 0)
-				return (int)i;
-			if (options[i].value) {
-				*attached = argument + 2 + (argument[2] == '=');
-				return (int)i;
-			}
-		}
-	}
-	return -1;
-}
+#define OPTION_COUNT (sizeof options / sizeof *options)
 
 /*
  * Behind --run PATH come the program's own arguments, but archives may still follow: a text file
@@ -60,7 +35,7 @@ static int find_option(const char *argument, const char **attached)
  */
 static bool belongs_to_program(int option)
 {
-	return option < 0 || !options[option].behind_run;
+	return option < 0 || !counts_behind_run[option];
 }
 
 static int add_archive(struct invocation *invocation, enum archive_use use, const char *option,
@@ -287,7 +262,7 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 	while (*argv && (*argv)[0] == '-' && (*argv)[1]) {
 		const char *argument = *argv;
 		const char *value;
-		int option = find_option(argument, &value);
+		int option = option_find(options, OPTION_COUNT, argument, &value);
 		if (invocation->run && belongs_to_program(option) && strcmp(argument, "--") != 0)
 			break;
 		argv++;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/option.h"
 #include "generated/names.h"
 #include "generated/run_options.h"
 #include "root/words.h"
@@ -16,38 +17,13 @@ enum option {
 #undef OPTION_ENUM
 };
 
-static const struct {
-	const char *name;
-	char letter; /* 0: none */
-	bool value;
-} options_known[] = {
+static const struct option_row options_known[] = {
 #define OPTION_ROW(name, text, letter, value) { text, letter, value },
 	RUN_OPTIONS(OPTION_ROW)
 #undef OPTION_ROW
 };
 
 #define OPTION_COUNT (sizeof options_known / sizeof *options_known)
-
-/* The option that `word` is, and in *attached a value in the same word; or -1. */
-static int find_option(const char *word, const char **attached)
-{
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		size_t length = strlen(options_known[i].name);
-		*attached = NULL;
-		if (strcmp(word, options_known[i].name) == 0)
-			return (int)i;
-		if (strncmp(word, options_known[i].name, length) == 0 && word[length] == '=') {
-			*attached = word + length + 1;
-			return (int)i;
-		}
-		if (word[0] == '-' && word[1] && word[1] == options_known[i].letter) {
-			if (word[2])
-				*attached = word + 2 + (word[2] == '=');
-			return (int)i;
-		}
-	}
-	return -1;
-}
 
 static int expected(const char *name, const char *what, const char *value, struct failure *failure)
 {
@@ -173,7 +149,7 @@ static char **take(struct run_options *options, char **words, struct failure *fa
 		const char *value;
 		if (strcmp(word, "--") == 0)
 			break;
-		int option = find_option(word, &value);
+		int option = option_find(options_known, OPTION_COUNT, word, &value);
 		if (option < 0) {
 			fail(failure, FUSELAGE_E_RUN_OPTION,
 			     "%.300s: there is no such option of a start", word);

@@ -1,5 +1,4 @@
 /** What layouts and archives have in common: they are written when all is known that goes into them. */
-import { createHash } from "node:crypto";
 import type { BlobSink, Written } from "./sink.ts";
 import type { StagedBlob, Staging } from "./staging.ts";
 import type { Descriptor, Region } from "./store.ts";
@@ -38,9 +37,7 @@ export abstract class CollectingSink implements BlobSink {
     bytes: Uint8Array,
     tags: readonly string[] = [],
   ): Promise<Descriptor> {
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    const { region } = await this.staging.bytes(mediaType, bytes);
-    const made = { descriptor: { mediaType, digest, size: bytes.length }, region };
+    const made = await this.staging.bytes(mediaType, bytes);
     if (tags.length > 0) await this.write({ root: made, blobs: this.#blobs, tags });
     else this.#blobs.push(made);
     return made.descriptor;

@@ -14,6 +14,7 @@ import {
   checkedDigest,
   type Descriptor,
   DOCUMENT_LIMIT,
+  descriptorOf,
   type Region,
   requireBlob,
   requireLimit,
@@ -99,9 +100,9 @@ export class DockerArchiveSource implements BlobSource {
   }
 
   #keep(mediaType: string, bytes: Buffer): Descriptor {
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    this.#made.set(digest, bytes);
-    return { mediaType, digest, size: bytes.length };
+    const descriptor = descriptorOf(mediaType, bytes);
+    this.#made.set(descriptor.digest, bytes);
+    return descriptor;
   }
 
   /** A layer that is not compressed has the digest that the config says, which is checked as it is read. */

@@ -75,6 +75,12 @@ export function checkedDigest(digest: unknown, shown: string): string {
   });
 }
 
+/** How bytes are named in a manifest. */
+export function descriptorOf(mediaType: string, bytes: Uint8Array): Descriptor {
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  return { mediaType, digest, size: bytes.length };
+}
+
 /** The hash that a checked digest is made by. */
 export function hashOf(digest: string): Hash {
   return createHash(digest.slice(0, digest.indexOf(":")));

@@ -1,10 +1,9 @@
 /** An image into a registry: what is there is skipped, what another repository has is mounted. */
-import { createHash } from "node:crypto";
 import { BundleError } from "../../errors.ts";
 import type { RegistryReference } from "../reference.ts";
 import { shownReference } from "../reference.ts";
 import type { BlobSink, Written } from "../sink.ts";
-import type { Descriptor, Region } from "../store.ts";
+import { type Descriptor, descriptorOf, type Region } from "../store.ts";
 import { RegistryClient } from "./client.ts";
 import { endpointsFor } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
@@ -162,7 +161,8 @@ class RegistrySink implements BlobSink {
     bytes: Uint8Array,
     tags: readonly string[] = [],
   ): Promise<Descriptor> {
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const descriptor = descriptorOf(mediaType, bytes);
+    const { digest } = descriptor;
     for (const name of tags.length > 0 ? tags : [digest]) {
       const answer = await this.#client.call({
         method: "PUT",
@@ -182,7 +182,7 @@ class RegistrySink implements BlobSink {
         );
       }
     }
-    return { mediaType, digest, size: bytes.length };
+    return descriptor;
   }
 
   async close(): Promise<void> {

@@ -19,7 +19,7 @@ import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { freshName, type Snapshot, snapshot, withMounted } from "../support/image.ts";
 import { missing, type Need, skipUnless } from "../support/needs.ts";
 import { type Random, trials } from "../support/random.ts";
-import { deviceNumber, randomTree } from "../support/random-tree.ts";
+import { deviceNumber, randomTree, TYPES } from "../support/random-tree.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const COUNT = Number(process.env["FUSELAGE_TREES"] ?? 20);
@@ -93,16 +93,6 @@ const readers: Record<string, (image: string) => Shown | Promise<Shown>> = {
   },
 };
 
-const S_IFMT: Record<ImageEntry["kind"], number> = {
-  fifo: 0o010000,
-  "character-device": 0o020000,
-  directory: 0o040000,
-  "block-device": 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-  socket: 0o140000,
-};
-
 async function listed(reader: ImageReader): Promise<Shown> {
   const first = new Map<number, string>();
   const shown: Shown = {};
@@ -110,7 +100,7 @@ async function listed(reader: ImageReader): Promise<Shown> {
     if (!first.has(entry.inode)) first.set(entry.inode, entry.path);
     const { major = 0, minor = 0 } = entry.device ?? {};
     shown[entry.path] = {
-      type: S_IFMT[entry.kind],
+      type: TYPES[entry.kind],
       mode: entry.mode,
       uid: entry.uid,
       gid: entry.gid,

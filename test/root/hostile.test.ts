@@ -9,17 +9,12 @@ import { skipUnless } from "../support/needs.ts";
 import {
   homeFor,
   rootBundle,
-  type Starter,
   shell,
   starters,
+  startNeeds,
   startRoot,
 } from "../support/root-image.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-const needs = ({ root }: Starter) =>
-  root
-    ? (["root", "busybox", "mksquashfs"] as const)
-    : (["userns", "fuse", "busybox", "mksquashfs"] as const);
 
 /** What a start could have reached outside. */
 let outside: string;
@@ -36,7 +31,7 @@ function expectUntouched() {
 }
 
 describe.each(starters)("a hostile image, started $title,", (starter) => {
-  const test = skipUnless(...needs(starter));
+  const test = skipUnless(...startNeeds(starter));
 
   test("with links where the system's directories belong has these", async () => {
     const file = await rootBundle({

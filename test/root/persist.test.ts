@@ -19,18 +19,13 @@ import { ordinaryUser } from "../support/process.ts";
 import {
   homeFor,
   rootBundle,
-  type Starter,
   shell,
   starters,
+  startNeeds,
   startRoot,
   watchRoot,
   withRange,
 } from "../support/root-image.ts";
-
-const needs = ({ root }: Starter) =>
-  root
-    ? (["root", "busybox", "mksquashfs"] as const)
-    : (["userns", "fuse", "busybox", "mksquashfs"] as const);
 
 let file: string;
 let newer: string;
@@ -41,7 +36,7 @@ beforeAll(async () => {
 });
 
 describe.each(starters)("--persist, $title,", (starter) => {
-  const test = skipUnless(...needs(starter));
+  const test = skipUnless(...startNeeds(starter));
 
   test("keeps what was changed, over starts and versions of the image", async () => {
     const home = homeFor(starter);

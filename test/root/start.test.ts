@@ -9,17 +9,12 @@ import { asUser, ordinaryUser, run } from "../support/process.ts";
 import {
   homeFor,
   rootBundle,
-  type Starter,
   shell,
   starters,
+  startNeeds,
   startRoot,
   watchRoot,
 } from "../support/root-image.ts";
-
-const needs = ({ root }: Starter) =>
-  root
-    ? (["root", "busybox", "mksquashfs"] as const)
-    : (["userns", "fuse", "busybox", "mksquashfs"] as const);
 
 let file: string;
 beforeAll(async () => {
@@ -27,7 +22,7 @@ beforeAll(async () => {
 });
 
 describe.each(starters)("a start with the image as root, $title,", (starter) => {
-  const test = skipUnless(...needs(starter));
+  const test = skipUnless(...startNeeds(starter));
 
   test("has the image's files, and of the machine what it needs", async () => {
     const home = homeFor(starter);
@@ -103,7 +98,7 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
     }
   });
 
-  const testAsRoot = skipUnless(...needs(starter), "root", "setcap");
+  const testAsRoot = skipUnless(...startNeeds(starter), "root", "setcap");
   testAsRoot("changes a file that has capabilities", async () => {
     const able = await rootBundle({ "srv/able": "one\n" }, {}, (dir) =>
       execFileSync("setcap", ["cap_net_raw+ep", path.join(dir, "srv/able")]),

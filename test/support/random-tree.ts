@@ -247,7 +247,8 @@ class Grower {
   }
 }
 
-const TYPES: Record<Node["kind"], number> = {
+/** S_IFMT of a mode, inode(7). */
+export const TYPES: Record<Node["kind"], number> = {
   fifo: 0o010000,
   "character-device": 0o020000,
   directory: 0o040000,

@@ -52,6 +52,12 @@ export const starters: Starter[] = [
   { title: "as root", root: true },
 ];
 
+/** What it takes on this machine: `skipUnless`. */
+export const startNeeds = ({ root }: Starter) =>
+  root
+    ? (["root", "busybox", "mksquashfs"] as const)
+    : (["userns", "fuse", "busybox", "mksquashfs"] as const);
+
 export const homeFor = ({ root }: Starter) => (root ? temporaryDirectory() : userDirectory());
 
 /** Variables of whoever runs the tests that would change what a start does. */

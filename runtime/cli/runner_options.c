@@ -281,7 +281,7 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 					    options[option].name);
 			value = *argv++;
 		}
-		if (apply(invocation, (enum option)option, value, self, failure) < 0)
+		if (apply(invocation, (enum option)option, value ? value : "", self, failure) < 0)
 			return -1;
 	}
 	invocation->command = argv;

@@ -19,6 +19,7 @@ import { cSource } from "./generate/c-source.mjs";
 import { cSquashfs } from "./generate/c-squashfs.mjs";
 import { cppAddon } from "./generate/cpp-addon.mjs";
 import { pages } from "./generate/docs.mjs";
+import { cGuest } from "./generate/guest.mjs";
 import { cOwnLoader } from "./generate/own-loader.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
@@ -32,6 +33,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["native/generated/addon.h", cppAddon(spec)],
     ["runtime/generated/spec.h", cHeader(spec)],
     ["runtime/generated/spec.c", cSource()],
+    ["runtime/generated/guest.h", cGuest(spec)],
     ["runtime/generated/help.h", cHelp(spec)],
     ["runtime/generated/names.h", cNames(spec)],
     ["runtime/generated/own_loader.h", cOwnLoader(spec)],

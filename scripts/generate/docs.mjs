@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { configKeys } from "./config-schema.mjs";
 import { floorTables } from "./floors.mjs";
+import { guestTables } from "./guest.mjs";
 import {
   aliasHelp,
   appimageHelp,
@@ -144,5 +145,6 @@ export function pages(/** @type {Spec} */ spec) {
     "docs/config.md": [configTable(spec)],
     "docs/limits.md": [namespaceTable(spec)],
     "docs/ARCHITECTURE.md": [floorTables()],
+    "docs/vm-protocol.md": guestTables(spec),
   }).map(([file, tables]) => [file, spliceTables(file, tables)]);
 }

@@ -38,7 +38,7 @@ function checkCodes(file, pattern, rows) {
  * @returns {Record<string, unknown[]>} by what it is
  */
 function listsOf(spec) {
-  const { causes, errors, machines, manifest, names, options, squashfs, strategies } = spec;
+  const { causes, errors, guest, machines, manifest, names, options, squashfs, strategies } = spec;
   /**
    * @template {object} Row
    * @param {Row[]} list
@@ -51,6 +51,10 @@ function listsOf(spec) {
     "errors.json": all(errors, "code"),
     "machines.json": [...all(machines.built, "name"), ...all(machines.built, "aliases")],
     "manifest.json: tags": all(manifest.tags, "value"),
+    "guest.json: streams": [...all(guest.streams, "port"), ...all(guest.streams, "vsock")],
+    "guest.json: lines to the host": all(guest.toHost, "letter"),
+    "guest.json: lines to the guest": all(guest.toGuest, "letter"),
+    "guest.json: records": all(guest.records, "name"),
     "names.json: paths": all(names.paths, "name"),
     "own-loader.json": all(spec.ownLoader.fields, "name"),
     "options.json: environment": all(options.environment, "name"),
@@ -106,6 +110,7 @@ export function readSpec(readText = readFile) {
     addon: readJson("scripts/spec/addon.json"),
     appimage: readJson("scripts/spec/appimage.json"),
     ownLoader: readJson("scripts/spec/own-loader.json"),
+    guest: readJson("scripts/spec/guest.json"),
   };
   checkCodes("errors.json", /^E_[A-Z_]+$/, spec.errors);
   checkCodes("warnings.json", /^W_[A-Z_]+$/, spec.warnings);

@@ -237,6 +237,31 @@ export interface AppImage {
   sections: (Described & { section: string; bytes: number })[];
 }
 
+/** A line between the two sides of a virtual machine. */
+export interface Message extends Described {
+  letter: string;
+  takes: string;
+}
+
+/** guest.json: what the two sides of a virtual machine say to each other; docs/vm-protocol.md has the prose. */
+export interface Guest {
+  version: number;
+  /** Names in the initramfs. */
+  runFile: string;
+  modulesFolder: string;
+  modulesList: string;
+  /** Ways for bytes: the name of a virtio-serial port, the number of a vsock port. */
+  streams: (Described & { port: string; vsock: number })[];
+  transports: Described[];
+  ends: Described[];
+  /** What a disk is, by the serial number that its driver shows. */
+  disks: (Described & { serial: string })[];
+  toHost: Message[];
+  toGuest: Message[];
+  /** What the run file may say. */
+  records: (Described & { takes: string; repeated?: boolean })[];
+}
+
 /** Which values there are, in a row of options.json and in what is made of it. */
 export interface Values {
   choices?: string[];
@@ -427,4 +452,5 @@ export interface Spec {
   addon: Addon;
   appimage: AppImage;
   ownLoader: OwnLoader;
+  guest: Guest;
 }

@@ -1,6 +1,7 @@
 // builder/generated/spec.ts: what the builder shares with the runtime, the docs and the help texts.
 
 import { configKeys } from "./config-schema.mjs";
+import { guestValue } from "./guest.mjs";
 import { aliasHelp, commandHelp, programHelp } from "./help.mjs";
 import { layoutOf, offsetsOf } from "./layout.mjs";
 import { optionRules } from "./option-rules.mjs";
@@ -264,6 +265,11 @@ export function typescript(/** @type {Spec} */ spec) {
     ...addonParts(spec),
     ...appimageParts(spec),
     ...ownLoaderParts(spec),
+    described(
+      "What the two sides of a virtual machine say to each other: docs/vm-protocol.md.",
+      "guestProtocol",
+      guestValue(spec.guest),
+    ),
     ...machineParts(spec),
     ...ruleParts(spec),
     ...nameParts(spec),

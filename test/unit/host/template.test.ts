@@ -16,7 +16,23 @@ describe("a template", () => {
     expect(fillTemplate("{{a:json}}", values, "t")).toBe('"it\'s \\"$HOME\\"\\n"');
   });
 
+  test("writes what YAML takes for the same text", () => {
+    const values = { a: "a\u2028\u0085\u007f\ufeff\t'\"\\" };
+    const text = fillTemplate("{{a:yaml}}", values, "t");
+    expect(text).toMatch(/^[ -~]*$/);
+    expect(JSON.parse(text)).toBe(values.a);
+  });
+
+  test("has a line once for each value of a list, and none for what is not there", () => {
+    const text = "first\na={{a}} {{b}}\nc={{c}}\nlast";
+    expect(fillTemplate(text, { a: ["1", "2"], b: "x", c: undefined }, "t")).toBe(
+      "first\na=1 x\na=2 x\nlast",
+    );
+    expect(fillTemplate(text, { a: [], b: "x", c: "{{b}}" }, "t")).toBe("first\nc={{b}}\nlast");
+  });
+
   test.each([
+    ["{{a}}{{b}}", { a: ["1"], b: ["2"] }],
     ["{{gone}}", {}],
     ["{{a:perl}}", { a: "" }],
     ["{{toString}}", {}],

@@ -424,6 +424,15 @@ export function elfUnsupported(
   return new BundleError("E_ELF_UNSUPPORTED", what, { ...details, path });
 }
 
+export function engineExists(path: string): BundleError {
+  return new BundleError("E_ENGINE_EXISTS", "is there already", { path });
+}
+
+/** @param what as a predicate */
+export function engineInput(path: string, what: string, hint?: string): BundleError {
+  return new BundleError("E_ENGINE_INPUT", what, { path, hint });
+}
+
 /** @param candidates paths below DIR that could be meant */
 export function entryAmbiguous(dir: string, candidates: readonly string[]): BundleError {
   const shown = candidates.slice(0, 10).join(", ");
@@ -1035,6 +1044,13 @@ export function outputNotFile(path: string, actual: string): BundleError {
     path,
     expected: "a regular file or a new name",
     actual,
+  });
+}
+
+export function outputNotDirectory(path: string): BundleError {
+  return new BundleError("E_OUTPUT_FAILED", "something else has the name of the folder", {
+    path,
+    expected: "a folder or a new name",
   });
 }
 

@@ -21,6 +21,7 @@ export {
   dumpLine,
 } from "./api/dump.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
+export { type EngineOptions, type EngineResult, exportEngine } from "./api/export-engine.ts";
 export {
   exportRuntimeBundle,
   type RuntimeBundle,
@@ -54,6 +55,8 @@ export type { LayerCompression } from "./config/export-options.ts";
 export type { KindChoice, KindName } from "./config/kind-names.ts";
 export type { ArchiveFormat } from "./config/pack-options.ts";
 export type { ProfileOptions } from "./config/profile-options.ts";
+export type { EngineSettings } from "./engines/engine.ts";
+export type { EngineName } from "./engines/engines.ts";
 export { BundleError, type ErrorCode, type FailureText, type OptionNames } from "./errors.ts";
 export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";

@@ -69,6 +69,7 @@ const testTools = {
   valgrind: "valgrind",
   setcap: "libcap2-bin",
   busybox: "busybox-static",
+  "systemd-analyze": "systemd",
   debootstrap: "debootstrap",
   newuidmap: "uidmap",
   "x86_64-linux-musl-gcc": "musl-dev",

@@ -37,7 +37,10 @@ export interface ExportOptions {
 
 /** The types and the table name the same keys, or this does not compile. */
 optionRules.export satisfies Record<
-  Exclude<keyof ExportOptions, "signal"> | "runtimeBundle" | "hook" | "rootless",
+  | Exclude<keyof ExportOptions, "signal">
+  | ("runtimeBundle" | "hook" | "rootless")
+  // What is of engines: api/export-engine.ts.
+  | ("systemd" | "name" | "program" | "args" | "env" | "sockets" | "credentials" | "force"),
   object
 >;
 

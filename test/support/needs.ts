@@ -111,6 +111,7 @@ const probes = {
   skopeo: () => tool("skopeo"),
   umoci: () => tool("umoci"),
   dockerRegistry: () => tool("docker-registry"),
+  systemdAnalyze: () => tool("systemd-analyze"),
   crun: () => tool("crun"),
   runc: () => tool("/usr/sbin/runc") && tool("runc"),
   sevenZip: () => tool("7z"),

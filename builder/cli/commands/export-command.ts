@@ -6,8 +6,18 @@ import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { parseArch, parsed, unread } from "../values.ts";
+import { engineOf, exportEngineCommand, ofEngines } from "./export-engine-command.ts";
 
 export async function exportCommand(args: Arguments): Promise<void> {
+  if (engineOf(args) !== undefined) {
+    refuseImages(args, "an engine starts the bundle as it is");
+    await exportEngineCommand(args);
+    return;
+  }
+  const ofEngine = ofEngines.find((name) => args.flag(name));
+  if (ofEngine !== undefined) {
+    throw errors.optionConflict(`--${ofEngine} is of engines, such as --systemd`);
+  }
   const runtimeBundle = args.text("runtime-bundle");
   if (runtimeBundle !== undefined) {
     await runtimeBundleCommand(args, runtimeBundle);
@@ -54,11 +64,13 @@ const ofImages = [
   "insecure",
 ];
 
-async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {
+function refuseImages(args: Arguments, instead: string): void {
   const other = ofImages.find((name) => args.flag(name));
-  if (other !== undefined) {
-    throw errors.optionConflict(`--${other} is of images, --runtime-bundle makes none`);
-  }
+  if (other !== undefined) throw errors.optionConflict(`--${other} is of images, ${instead}`);
+}
+
+async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {
+  refuseImages(args, "--runtime-bundle makes none");
   const [input = "", second] = args.positionals;
   if (second !== undefined) {
     throw errors.optionConflict("--runtime-bundle takes one bundle, for this machine");

@@ -1,0 +1,38 @@
+/** `bundle export BUNDLE --systemd DIR`, and the other engines. */
+import { exportEngine } from "../../api/export-engine.ts";
+import { type EngineName, engines } from "../../engines/engines.ts";
+import * as errors from "../../errors.ts";
+import type { Arguments } from "../parse.ts";
+import { print, printable, printJson } from "../print.ts";
+
+const names = Object.keys(engines) as EngineName[];
+
+/** Options that say something to engines alone. */
+export const ofEngines = ["name", "program", "arg", "env", "socket", "credential", "force"];
+
+/** The engine that a command line asks for. */
+export const engineOf = (args: Arguments): EngineName | undefined =>
+  names.find((name) => args.flag(name));
+
+export async function exportEngineCommand(args: Arguments): Promise<void> {
+  const [input = "", second] = args.positionals;
+  if (second !== undefined) throw errors.optionConflict("an engine starts one bundle");
+  const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
+  const outputs = names.map((name) => [name, args.text(name)] as const);
+  const result = await exportEngine({
+    input,
+    ...Object.fromEntries(outputs),
+    name: args.text("name"),
+    program: args.text("program"),
+    args: list("arg"),
+    env: list("env"),
+    sockets: list("socket"),
+    credentials: list("credential"),
+    force: args.flag("force") || undefined,
+  });
+  if (args.flag("json")) {
+    printJson(result);
+    return;
+  }
+  for (const file of result.files) print(`${printable(file)}\n`);
+}

@@ -1,0 +1,45 @@
+/** Texts as unit files take them: systemd.syntax(7), "Quoting" in systemd.service(5), systemd.unit(5) for `%`. */
+import * as errors from "../../errors.ts";
+import { oneLine } from "../engine.ts";
+
+/** What a unit expands in almost every value. */
+const percent = (text: string) => text.replaceAll("%", "%%");
+
+/** Text for people. A backslash at the end would take the next line along. */
+export const unitText = (text: string): string => percent(oneLine(text)).replace(/\\+$/, "");
+
+/**
+ * One word, whatever is in it. Control characters are written as C does, so that a line stays one.
+ *
+ * @throws E_ENGINE_INPUT for what is no UTF-8, by what a reader of bytes puts in its place
+ */
+export function unitWord(text: string): string {
+  if (/[\ufffd\0]/.test(text)) {
+    throw errors.engineInput(text, "is no UTF-8 without NUL, which a unit has to be");
+  }
+  const escaped = text.replace(/["\\]|\p{Cc}/gu, (char) =>
+    char === '"' || char === "\\" ? `\\${char}` : escapes(char),
+  );
+  return `"${percent(escaped)}"`;
+}
+
+const escapes = (char: string) =>
+  [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+
+/** An argument of a command line, where variables are replaced too. */
+export const unitArgument = (text: string): string => unitWord(text).replaceAll("$", "$$$$");
+
+/**
+ * A path of a program or file, which systemd takes without control characters, quotes and backslashes, however they
+ * are written.
+ *
+ * @param what what the path is of
+ * @throws E_ENGINE_INPUT
+ */
+export function unitPath(file: string, what: string): string {
+  if (/["'\\]|\p{Cc}/u.test(file)) {
+    const expected = "which systemd takes without quotes, backslashes and control characters";
+    throw errors.engineInput(file, `is the path of ${what}, ${expected}`);
+  }
+  return unitWord(file);
+}

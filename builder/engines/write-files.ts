@@ -1,0 +1,57 @@
+/** Files of an engine under their names: all of them, or none. */
+import { lstat, mkdir, realpath } from "node:fs/promises";
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { resolveOutput, writeAtomically } from "../output/atomic.ts";
+import type { EngineFile } from "./engine.ts";
+
+/**
+ * Writes files into a folder, which is made where there is none.
+ *
+ * @param force replace files that are there
+ * @returns their absolute paths
+ * @throws E_ENGINE_EXISTS, E_OUTPUT_*
+ */
+export async function writeFiles(
+  dir: string,
+  files: readonly EngineFile[],
+  force: boolean,
+): Promise<string[]> {
+  await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "EEXIST") throw errors.outputNotDirectory(dir);
+    throw errors.outputFailed(dir, "making the folder", cause);
+  });
+  const outputs: { target: string; text: string }[] = [];
+  // Every name is looked at before the first is written.
+  for (const { name, text } of files) {
+    outputs.push({ target: await freeName(path.join(await realpath(dir), name), force), text });
+  }
+  await writeAll(outputs);
+  return outputs.map(({ target }) => target);
+}
+
+/** As `writeFiles`, for an engine that reads one file, by a name that the user gave. */
+export async function writeOne(file: string, text: string, force: boolean): Promise<string> {
+  const target = await freeName(await resolveOutput(file), force);
+  await writeAll([{ target, text }]);
+  return target;
+}
+
+async function freeName(file: string, force: boolean): Promise<string> {
+  const there = await lstat(file).catch(() => undefined);
+  if (there === undefined) return file;
+  if (!force) throw errors.engineExists(file);
+  return resolveOutput(file);
+}
+
+/** Each is written before the one that it stands around gets its name: what fails leaves none of them. */
+async function writeAll([first, ...more]: readonly {
+  target: string;
+  text: string;
+}[]): Promise<void> {
+  if (first === undefined) return;
+  await writeAtomically(first.target, 0o666, async (handle) => {
+    await handle.writeFile(first.text);
+    await writeAll(more);
+  });
+}

@@ -1,0 +1,199 @@
+/** Units as systemd itself reads them, from bundles and names that nobody would choose. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { exportEngine } from "../../builder/api/export-engine.ts";
+import { writeImage } from "../../builder/api/write-image.ts";
+import { factsOf } from "../../builder/engines/facts.ts";
+import { systemd } from "../../builder/engines/systemd/systemd.ts";
+import type { Manifest } from "../../builder/manifest/manifest.ts";
+import { byteString } from "../../builder/tree/path.ts";
+import { packHello } from "../support/hello.ts";
+import { skipUnless } from "../support/needs.ts";
+import { run } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+let hello: string;
+beforeAll(async () => {
+  hello = await packHello();
+});
+
+const manifest = (more: Partial<Manifest>): Manifest => ({
+  name: "app",
+  entry: "run",
+  args: [],
+  env: [],
+  imageSize: 4096,
+  noRuntimeOptions: false,
+  version: "0.0.0",
+  arch: "x86_64",
+  ...more,
+});
+
+const facts = (more: Partial<Manifest> = {}) =>
+  factsOf(
+    { file: "/opt/app.run", size: 1, sha256: "0".repeat(64), arch: "x86_64" },
+    manifest(more),
+  );
+
+/** One that is there for `systemd-analyze verify`, which looks. */
+const program = "/bin/true";
+
+async function verified(files: Awaited<ReturnType<typeof systemd.files>>): Promise<string> {
+  const dir = temporaryDirectory();
+  mkdirSync(dir, { recursive: true });
+  for (const { name, text } of files) writeFileSync(path.join(dir, name), text);
+  const units = files.map(({ name }) => path.join(dir, name));
+  const { status, stdout, stderr } = await run("systemd-analyze", ["verify", ...units]);
+  return `${stdout}${stderr}${status === 0 ? "" : `status ${status}`}`;
+}
+
+/** `systemd-analyze security`: 0 is the least that a service can do, 10 the most. */
+async function exposure(text: string): Promise<number> {
+  const dir = temporaryDirectory();
+  mkdirSync(dir, { recursive: true });
+  const unit = path.join(dir, "app.service");
+  writeFileSync(unit, text);
+  const args = ["security", "--offline=true", "--no-pager", unit];
+  const { stdout } = await run("systemd-analyze", args, { env: { LC_ALL: "C" } });
+  return Number(/exposure level for \S+: ([0-9.]+)/.exec(stdout)?.[1]);
+}
+
+const textOf = (files: Awaited<ReturnType<typeof systemd.files>>, name: string) =>
+  files.find((file) => file.name === name)?.text ?? "";
+
+describe("units of systemd", () => {
+  const tested = skipUnless("systemdAnalyze");
+
+  tested("are taken without a word", async () => {
+    const settings = { program, args: ["serve"], env: ["A=1"], sockets: ["8080"] };
+    expect(await verified(await systemd.files(facts(), settings))).toBe("");
+    const root = facts({ root: "image", entry: undefined, ports: ["80/tcp", "53/udp"] });
+    const units = await systemd.files(root, { program, sockets: ["ports"] });
+    expect(await verified(units)).toBe("");
+    expect(textOf(units, "app.socket")).toContain("ListenStream=80\nListenDatagram=53\n");
+  });
+
+  tested("are taken whatever an image says of itself", async () => {
+    const hostile = [
+      "a\nExecStart=/bin/sh -c id\nb",
+      "ends in a backslash\\",
+      "%n %% %Z",
+      "\"quoted\" 'too'",
+      "\u2028[Service]\u0085User=root\u0000\u001b[31m",
+      "   ",
+    ];
+    for (const text of hostile) {
+      const labels = [`org.opencontainers.image.description=${byteString(text)}`];
+      const bad = facts({ root: "image", labels, name: byteString(text), cmd: [] });
+      const units = await systemd.files(bad, {
+        program,
+        args: [text.replaceAll("\0", "")],
+        env: [`A=${text.replaceAll("\0", "")}`],
+      });
+      expect(await verified(units), JSON.stringify(text)).toBe("");
+      const [service] = units;
+      expect(service?.name).toMatch(/^[A-Za-z0-9_.-]+\.service$/);
+      const commands = service?.text.split("\n").filter((line) => /^(ExecStart|User)=/.test(line));
+      expect(commands, JSON.stringify(text)).toHaveLength(1);
+    }
+  });
+
+  tested("keep the service from what it does not need", async () => {
+    const usual = await systemd.files(facts(), { program });
+    expect(await exposure(textOf(usual, "app.service"))).toBeLessThanOrEqual(1.3);
+    const mounted = await systemd.files(facts({ mountAt: "/run/fuselage/app" }), {
+      program,
+    });
+    expect(await exposure(textOf(mounted, "app.service"))).toBeLessThanOrEqual(2.5);
+  });
+});
+
+describe("what units cannot say", () => {
+  const refused = (settings: Parameters<typeof systemd.files>[1], more: Partial<Manifest> = {}) =>
+    expect(async () => systemd.files(facts(more), { program: "/opt/app.run", ...settings }));
+
+  test.each(['/opt/a"b', "/opt/a'b", "/opt/a\\b", "/opt/a\nb"])(
+    "%j is no path",
+    async (program) => {
+      await refused({ program }).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+      const credentials = [`key:${program}`];
+      await refused({ credentials }).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+    },
+  );
+
+  test.each(["home", "tmp", "root", "run/user"].map((folder) => `/${folder}/app.run`))(
+    "%s is not there for the service",
+    async (program) => {
+      await refused({ program }).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+    },
+  );
+
+  test.each([
+    "0",
+    "65536",
+    "http",
+    "host:80",
+    "80/sctp",
+    "/run/a b\n",
+    "/run/../x",
+    "@x",
+    "-1",
+    "",
+  ])("%j is nothing to listen on", async (socket) => {
+    await refused({ sockets: [socket] }).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
+  });
+
+  test("ports are asked for that the bundle has not, or systemd", async () => {
+    const sockets = ["ports"];
+    await refused({ sockets }).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+    const sctp = { root: "image", ports: ["80/sctp"] } as const;
+    await refused({ sockets }, sctp).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+    const many = { root: "image", ports: ["1-60000/tcp"] } as const;
+    await refused({ sockets }, many).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
+  });
+
+  test.each(["", "..", "a/b", "a b", "a:relative", "a%n"])("%j is no credential", async (id) => {
+    await refused({ credentials: [id] }).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
+  });
+});
+
+describe("files of an engine", () => {
+  const options = (dir: string) => ({ input: hello, systemd: dir, program: "/opt/hello.run" });
+
+  test("have the same bytes every time, and replace none unless asked", async () => {
+    const dir = path.join(temporaryDirectory(), "new/units");
+    const { files } = await exportEngine({ ...options(dir), sockets: ["80"] });
+    const texts = files.map((file) => readFileSync(file, "utf8"));
+    expect(files.map((file) => path.basename(file))).toEqual(["hello.service", "hello.socket"]);
+    await expect(exportEngine(options(dir))).rejects.toMatchObject({
+      code: "E_ENGINE_EXISTS",
+      path: files[0],
+    });
+    await exportEngine({ ...options(dir), sockets: ["80"], force: true });
+    expect(files.map((file) => readFileSync(file, "utf8"))).toEqual(texts);
+  });
+
+  test("are all there or none", async () => {
+    const dir = temporaryDirectory();
+    mkdirSync(path.join(dir, "hello.socket"), { recursive: true });
+    const wanted = { ...options(dir), sockets: ["80"] };
+    await expect(exportEngine(wanted)).rejects.toMatchObject({ code: "E_ENGINE_EXISTS" });
+    await expect(exportEngine({ ...wanted, force: true })).rejects.toMatchObject({
+      code: "E_OUTPUT_DIRECTORY",
+    });
+    expect(existsSync(path.join(dir, "hello.service"))).toBe(false);
+  });
+
+  test("are of bundles", async () => {
+    const image = path.join(temporaryDirectory(), "image.sfs");
+    await writeImage([{ path: "a", contents: "a" }], { output: image });
+    const wanted = { ...options(temporaryDirectory()), input: image };
+    await expect(exportEngine(wanted)).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
+    const { input, ...none } = options("units");
+    await expect(exportEngine({ ...none, input: "" })).rejects.toMatchObject({
+      code: "E_OPTION_MISSING",
+    });
+    await expect(exportEngine({ input })).rejects.toMatchObject({ code: "E_OPTION_MISSING" });
+  });
+});

@@ -1113,6 +1113,42 @@ export function runOption(what: string): BundleError {
   return new BundleError("E_RUN_OPTION", what);
 }
 
+/** @param key of an object of permissions that has no such one @param known those that it may have */
+export function sandboxKey(
+  key: string,
+  nearest: string | undefined,
+  known: readonly string[],
+  file?: string,
+): BundleError {
+  const near = nearest === undefined ? known.join(", ") : `"${nearest}"`;
+  return new BundleError("E_SANDBOX_RULE", "permissions: there is no such permission", {
+    path: file,
+    expected: near,
+    actual: quote(key),
+  });
+}
+
+/** @param code of a rule that is unknown, or that contradicts another @param rule as a record has it */
+export function sandboxRule(
+  code: "E_SANDBOX_CONFLICT" | "E_SANDBOX_RULE",
+  rule: string,
+  what: string,
+  file?: string,
+): BundleError {
+  return new BundleError(code, `permission ${quote(rule)}: ${what}`, { path: file });
+}
+
+/** @param at the key in an object of permissions: "permissions.net.connect" */
+export function sandboxValue(
+  at: string,
+  expected: string,
+  actual: string,
+  file?: string,
+): BundleError {
+  const message = `${at} does not take this value`;
+  return new BundleError("E_SANDBOX_RULE", message, { path: file, expected, actual });
+}
+
 export function shebang(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_SHEBANG", what, { ...details, path });
 }

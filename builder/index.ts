@@ -11,6 +11,7 @@ export {
   type DiffResult,
   diff,
   type FactDifference,
+  type PermissionDifferences,
 } from "./api/diff.ts";
 export { doctor, type Finding } from "./api/doctor.ts";
 export {
@@ -61,6 +62,13 @@ export { BundleError, type ErrorCode, type FailureText, type OptionNames } from 
 export { type Cause, type Strategy, version } from "./generated/spec.ts";
 export { type Architecture, architectures, runtimePath } from "./host/paths.ts";
 export type { Manifest } from "./manifest/manifest.ts";
+export type {
+  FileAccess,
+  Permissions,
+  PortPermissions,
+  SandboxDevice,
+  SessionPermissions,
+} from "./manifest/permissions.ts";
 export type { StartRun } from "./manifest/start-list.ts";
 export type { SuperblockFacts } from "./native/addon.ts";
 export type { FetchProgress } from "./oci/registry/progress.ts";

@@ -19,6 +19,7 @@ import {
 } from "../config/build-options.ts";
 import { imageOptions } from "../config/image-options.ts";
 import type { KindName } from "../config/kind-names.ts";
+import { permissionRecords } from "../config/permissions.ts";
 import { parseRunOptions } from "../config/run-options.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
@@ -27,7 +28,8 @@ import { ignoredGlobs } from "../input/ignore-file.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { formatKept } from "../manifest/kept-file.ts";
-import { BUNDLE_DIR, type Manifest } from "../manifest/manifest.ts";
+import { BUNDLE_DIR, fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { permissionWords } from "../manifest/permission-words.ts";
 import { namesImage, parseReference, pathOf } from "../oci/reference.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
@@ -199,8 +201,7 @@ async function write(
   writeImage: WriteImage,
 ): Promise<BuildResult> {
   const maps = mapsOf(app.tree, options.maps);
-  // What maps and a root of its own take is in the larger program alone: most bundles have neither.
-  const program = maps.length > 0 || isRoot(app, options) ? runtimePath : frontPath;
+  const program = takesRunner(app, options, maps) ? runtimePath : frontPath;
   const runtime = withRoom(await readRuntime(program(options.arch)), options);
   const { finish, finished } = finisher(runtime, options, output);
   const warnings = warningsOf(app, appDir, options, output);
@@ -217,6 +218,13 @@ async function write(
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
 }
+
+/** What maps, a root of its own and a sandbox take is in the larger program alone: most bundles have none. */
+const takesRunner = (app: App, options: ResolvedBuildOptions, maps: readonly FolderMap[]) =>
+  maps.length > 0 || isRoot(app, options) || isSandboxed(options);
+
+const isSandboxed = ({ sandbox, permissions }: Pick<BuildOptions, "sandbox" | "permissions">) =>
+  sandbox || permissions !== undefined;
 
 const startOf = ({ runs }: StartPlan) => (runs === undefined ? {} : { start: runs });
 
@@ -310,6 +318,7 @@ export async function explain(
       ...start.explain,
       ...needsLine(recordedNeeds(app, options)),
       ...mapsOf(app.tree, options.maps).map(explainMap),
+      ...sandboxLines(options),
       ...(app.kept ?? []).map(explainKept),
     ],
     warnings: warningsOf(app, appDir, options),
@@ -317,6 +326,15 @@ export async function explain(
     ...sizes(app.tree),
   }));
 }
+
+/** What the app may do in its sandbox. */
+const sandboxLines = (options: ResolvedBuildOptions) =>
+  isSandboxed(options)
+    ? recordedPermissions(options).map((rule) => `sandbox: ${permissionWords(fromBytes(rule))}`)
+    : [];
+
+const recordedPermissions = ({ permissions = {} }: Pick<BuildOptions, "permissions">) =>
+  permissionRecords(permissions);
 
 const needsLine = (needs: readonly string[]) =>
   needs.length > 0 ? [`needs: ${needs.join(", ")}, of the user namespace of its caller`] : [];
@@ -367,6 +385,7 @@ function invocationOf(
     ...(app.openssl !== undefined && { openssl: byteString(app.openssl) }),
     ...(app.libc && app.libc.length > 0 && { libc: app.libc.map(libcText).map(byteString) }),
     ...(isRoot(app, options) && rootOf(app, options)),
+    ...(isSandboxed(options) && { sandbox: recordedPermissions(options) }),
     version,
     arch: options.arch,
   };

@@ -22,6 +22,7 @@ import { parsedMaps } from "../manifest/folder-map.ts";
 import type { ImageConfig } from "../manifest/image-config.ts";
 import { parseKept } from "../manifest/kept-file.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { permissionsOfRecords } from "../manifest/permission-rules.ts";
 import type { SuperblockFacts } from "../native/addon.ts";
 import { writeAt } from "../output/write-at.ts";
 import { indexFiles, profileOfRuns } from "../profile/image-files.ts";
@@ -114,6 +115,7 @@ export function withConversion<T>(
       ...given,
       ...(!archGiven && archOf(inspection)),
       ...(given.maps.length === 0 && { maps: inspection.manifest?.maps?.map(fromBytes) ?? [] }),
+      ...recordedSandbox(given, inspection.manifest),
     };
     const workspace = workFolder();
     try {
@@ -122,6 +124,15 @@ export function withConversion<T>(
       removeTemporary(workspace);
     }
   });
+}
+
+/** A bundle that is built again stays in its sandbox, unless another is asked for. */
+function recordedSandbox(
+  { sandbox, permissions }: ResolvedBuildOptions,
+  manifest: Manifest | undefined,
+): Pick<ResolvedBuildOptions, "permissions"> {
+  if (manifest?.sandbox === undefined || sandbox === false || permissions !== undefined) return {};
+  return { permissions: permissionsOfRecords(manifest.sandbox) };
 }
 
 function archOf({ arch }: Inspection): Partial<ResolvedBuildOptions> {

@@ -2,6 +2,8 @@
 import { stat } from "node:fs/promises";
 import { checkOptions } from "../config/validate.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { permissionChanges } from "../manifest/permission-changes.ts";
+import { permissionWords } from "../manifest/permission-words.ts";
 import { startSize } from "../manifest/start-list.ts";
 import { type DumpOptions, type DumpRecord, dump } from "./dump.ts";
 import { withImage } from "./inspect.ts";
@@ -38,6 +40,14 @@ export interface FactDifference {
   after: unknown;
 }
 
+/** Permissions in plain words; "everything": the bundle has no sandbox. */
+export interface PermissionDifferences {
+  /** What `after` allows and `before` does not. */
+  gained: readonly string[];
+  /** What `before` allows and `after` does not. */
+  lost: readonly string[];
+}
+
 /** Two files or folders, compared. */
 export interface DiffResult {
   /** Whether there is no difference. */
@@ -46,6 +56,8 @@ export interface DiffResult {
   differences: readonly Difference[];
   /** Of the manifests and images, where both are files. */
   facts: readonly FactDifference[];
+  /** What the app may do in its sandbox, where both are bundles. */
+  permissions: PermissionDifferences;
 }
 
 /**
@@ -70,8 +82,10 @@ export async function diff(options: DiffOptions): Promise<DiffResult> {
   const { before, after, ...columns } = options;
   const [old, now] = [await recordsOf(before, columns), await recordsOf(after, columns)];
   const differences = compare(old, now);
-  const facts = compareFacts(await factsOf(before), await factsOf(after));
-  return { same: differences.length + facts.length === 0, differences, facts };
+  const [oldFacts, nowFacts] = [await factsOf(before), await factsOf(after)];
+  const facts = compareFacts(oldFacts, nowFacts);
+  const permissions = comparePermissions(oldFacts, nowFacts);
+  return { same: differences.length + facts.length === 0, differences, facts, permissions };
 }
 
 async function recordsOf(
@@ -120,6 +134,16 @@ function recorded(manifest: Manifest | undefined): Facts {
   const { imageSize, start, ...others } = manifest;
   const text = JSON.stringify(others, (_, one) => (typeof one === "string" ? fromBytes(one) : one));
   return { ...(JSON.parse(text) as Facts), start: start && startSize(start) };
+}
+
+/** Of plain images there is nothing to say: whoever starts them decides. */
+function comparePermissions(old: Facts | undefined, now: Facts | undefined): PermissionDifferences {
+  const isBundle = (facts: Facts | undefined) =>
+    facts !== undefined && "imageBytes" in facts && "name" in facts;
+  if (!isBundle(old) || !isBundle(now)) return { gained: [], lost: [] };
+  const rules = (facts: Facts | undefined) => facts?.sandbox as readonly string[] | undefined;
+  const { gained, lost } = permissionChanges(rules(old), rules(now));
+  return { gained: gained.map(permissionWords), lost: lost.map(permissionWords) };
 }
 
 function compareFacts(old: Facts | undefined, now: Facts | undefined): FactDifference[] {

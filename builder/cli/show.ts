@@ -2,6 +2,8 @@
 import { parseLibc } from "../libraries/libc/libc-record.ts";
 import { parseKept } from "../manifest/kept-file.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { permissionsOfRecords } from "../manifest/permission-rules.ts";
+import { permissionWords } from "../manifest/permission-words.ts";
 import { type StartRun, startSize } from "../manifest/start-list.ts";
 import { displayPath } from "../tree/path.ts";
 import { formatBytes } from "./print.ts";
@@ -28,6 +30,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.start && { start: startSize(manifest.start) }),
     ...(manifest.keep && { keep: manifest.keep.map(keptJson) }),
     ...rootJson(manifest),
+    ...(manifest.sandbox && { sandbox: sandboxJson(manifest.sandbox) }),
     imageSize: manifest.imageSize,
     runtimeOptions: !manifest.noRuntimeOptions,
     version: manifest.version,
@@ -49,6 +52,16 @@ function rootJson(manifest: Manifest): Record<string, unknown> {
     ...(stopSignal !== undefined && { stopSignal: fromBytes(stopSignal) }),
     ...(labels && { labels: labels.map(fromBytes) }),
     ...(source !== undefined && { source: fromBytes(source) }),
+  };
+}
+
+/** The permissions as a configuration file has them, the rules as they are recorded, and words for each. */
+function sandboxJson(rules: readonly string[]): Record<string, unknown> {
+  const texts = rules.map(fromBytes);
+  return {
+    permissions: permissionsOfRecords(rules),
+    rules: texts,
+    words: texts.map(permissionWords),
   };
 }
 
@@ -108,6 +121,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["start list", manifest.start === undefined ? "" : startText(manifest.start)],
     ["kept", list((manifest.keep ?? []).map((text) => parseKept(text)?.path ?? text))],
     ...rootRows(manifest, list),
+    ["sandbox", list((manifest.sandbox ?? []).map(permissionWords))],
     ["options", manifest.noRuntimeOptions ? "--bundle-* options belong to the app" : ""],
   ];
 }

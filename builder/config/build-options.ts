@@ -5,6 +5,7 @@ import * as errors from "../errors.ts";
 import { environment, optionRules } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
+import type { Permissions } from "../manifest/permissions.ts";
 import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
 import type { FetchProgress } from "../oci/registry/progress.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
@@ -91,6 +92,10 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
    * image; `DIR=!/path` hides a folder that is there, `DIR=?/path` goes on where it cannot appear.
    */
   maps?: readonly string[] | undefined;
+  /** Start the app in a sandbox, where it may do what `permissions` lists. Default: where there are any. */
+  sandbox?: boolean | undefined;
+  /** What the app may do in its sandbox beside reading and running its image. Default: nothing. */
+  permissions?: Permissions | undefined;
   /**
    * Globs of large files of the image that starts keep decompressed in the user's cache; `["none"]`:
    * nothing. Default: a Node that is packed.
@@ -158,7 +163,7 @@ optionRules.build satisfies Record<
  * Checks the options and fills in what they default to.
  *
  * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY,
- *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED
+ *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED, E_SANDBOX_RULE, E_SANDBOX_CONFLICT
  */
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
@@ -173,6 +178,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
       `${name("gconv")} is for a libc that is packed, and ${name("libc", "host")} packs none`;
     throw errors.optionConflict(what);
   }
+  checkSandbox(options);
   const format = resolveFormat(options, options.output);
   if (options.root) checkRoot(options, format);
   return {
@@ -206,6 +212,18 @@ export function checkRoot(
   if (mountAt !== undefined) throw refuse("mountAt");
   if (maps.length > 0) throw refuse("maps");
   if (needs.some((need) => need !== "none")) throw refuse("needs");
+}
+
+/** What an app in a sandbox cannot have. @throws E_OPTION_CONFLICT */
+function checkSandbox({ sandbox, permissions, needs = [] }: BuildOptions): void {
+  if (sandbox === false && permissions !== undefined) {
+    throw errors.optionConflict((name) => `sandbox: false, and ${name("permissions")}`);
+  }
+  const need = needs.find((one) => one !== "none");
+  if (need !== undefined && (sandbox || permissions !== undefined)) {
+    // Nothing in it gains rights by a program's set-id bits, and keyrings of the caller's are outside.
+    throw errors.optionConflict((name) => `${name("needs", need)}, and ${name("sandbox", true)}`);
+  }
 }
 
 /** A profile in the folder that is packed is no part of the app. */

@@ -10,12 +10,13 @@ import { optionRules } from "../generated/spec.ts";
 import { LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
 import { type ImageChoices, levelFor } from "./image-options.ts";
 import { nearest } from "./nearest-name.ts";
+import { checkedPermissions } from "./permissions.ts";
 
 export type CommandName = keyof typeof optionRules;
 
 /** What one option takes. */
 interface Rule {
-  readonly type: "string" | "boolean" | "integer" | "list";
+  readonly type: "string" | "boolean" | "integer" | "list" | "object";
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly max?: number;
@@ -65,7 +66,7 @@ export function checkOptions(
  * Checks one value.
  *
  * @param file the configuration file that holds it
- * @throws E_OPTION_VALUE
+ * @throws E_OPTION_VALUE, and of permissions E_SANDBOX_RULE, E_SANDBOX_CONFLICT
  */
 export function checkOption(
   command: CommandName,
@@ -79,6 +80,10 @@ export function checkOption(
   if (rule === undefined) throw errors.internal(new Error(`${command} has no option ${key}`));
   const refuse = (expected: string, actual: unknown) =>
     errors.optionValue(key, expected, shownValue(actual), file);
+  if (rule.type === "object") {
+    checkedPermissions(value, file);
+    return;
+  }
   if (rule.type !== "list") {
     if (!fits(rule, value)) throw refuse(expectation(rule, value), value);
     return;

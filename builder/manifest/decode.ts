@@ -14,6 +14,7 @@ import { FIXED_DIRECTORY, isFixedPath } from "./fixed-path.ts";
 import { formatMap, isProblem, mapsProblem, parseMap } from "./folder-map.ts";
 import { configProblem, type ImageConfig } from "./image-config.ts";
 import { fromBytes, type Manifest } from "./manifest.ts";
+import { isPermissionProblem, parsePermissions } from "./permission-rules.ts";
 import { decodeStartList, type StartRun } from "./start-list.ts";
 
 const knownTags = new Set<number>(Object.values(manifestTags));
@@ -74,6 +75,8 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   if (root !== undefined && (maps ?? mountAt) !== undefined) {
     throw errors.manifestMalformed(file, "a root directory appears at no other path");
   }
+  const sandbox = values.get(manifestTags.SANDBOX);
+  checkSandbox(sandbox ?? [], file);
   const openssl = one(manifestTags.OPENSSL);
   const libc = values.get(manifestTags.LIBC);
   const keep = values.get(manifestTags.KEEP);
@@ -111,6 +114,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(keep && { keep }),
     ...(root !== undefined && { root }),
     ...imageConfig(values, file),
+    ...(sandbox && { sandbox }),
     version: one(manifestTags.VERSION) ?? "",
     arch: one(manifestTags.ARCH) ?? "",
   };
@@ -161,6 +165,18 @@ function checkMaps(texts: readonly string[], file: string): void {
   if (problem === undefined) return;
   const text = JSON.stringify(formatMap(problem.map));
   throw errors.manifestMalformed(file, `MAP ${text}: ${problem.what}`);
+}
+
+/** A newer builder may know more of them: what is not known asks for something that this one cannot say. */
+function checkSandbox(rules: readonly string[], file: string): void {
+  const permissions = parsePermissions(rules);
+  if (!isPermissionProblem(permissions)) return;
+  const { code, rule, what } = permissions;
+  const text = JSON.stringify(fromBytes(rule));
+  if (code === "E_SANDBOX_RULE") {
+    throw errors.manifestVersion(file, "known permissions", `SANDBOX ${text}`);
+  }
+  throw errors.manifestMalformed(file, `SANDBOX ${text}: ${what}`);
 }
 
 /** Checks the header and returns the bytes of the records. */

@@ -89,6 +89,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.START, manifest.start && startText(manifest.start)),
     ...repeated(manifestTags.KEEP, manifest.keep),
     ...rootRecords(manifest),
+    ...repeated(manifestTags.SANDBOX, manifest.sandbox),
     record(manifestTags.VERSION, manifest.version),
     record(manifestTags.ARCH, manifest.arch),
   ];

@@ -57,6 +57,8 @@ export interface Manifest extends ImageConfig {
   start?: readonly StartRun[] | undefined;
   /** Large files that starts keep decompressed: builder/manifest/kept-file.ts. */
   keep?: readonly string[] | undefined;
+  /** What the app may do in the sandbox that it starts in, one rule each: permissions.ts. */
+  sandbox?: readonly string[] | undefined;
   /** Version of the builder. */
   version: string;
   /** Architecture of the runtime. */

@@ -28,7 +28,7 @@ function schemaOf({ type, choices, min, max, powerOfTwo, pattern }) {
 
 /**
  * Keys in order of the options.
- * @typedef {[key: string, description: string, path: OptionRow["path"]]} Entry
+ * @typedef {[key: string, description: string, path: OptionRow["path"], schema?: Schema]} Entry
  */
 
 /** @returns {Entry[]} */
@@ -36,10 +36,11 @@ function entriesOf(/** @type {OptionRow} */ option) {
   if (isForCommandLine(option)) return [];
   const summary = option.summary.replace(/; write --arg.*$/, "");
   const negated = option.type === "boolean" && option.name.startsWith("no-");
-  return keysOf(option).map(([key, { description }]) => [
+  return keysOf(option).map(([key, { description, schema }]) => [
     key,
     description ?? (negated ? `false: ${summary}` : summary),
     option.path,
+    schema,
   ]);
 }
 
@@ -52,7 +53,10 @@ export function configKeys(/** @type {Options} */ { commands }) {
   const entries = [input, ...build.options.flatMap(entriesOf)];
   return {
     properties: Object.fromEntries(
-      entries.map(([key, description]) => [key, { description, ...schemaOf(rules[key]) }]),
+      entries.map(([key, description, , schema]) => [
+        key,
+        { description, ...(schema ?? schemaOf(rules[key])) },
+      ]),
     ),
     paths: Object.fromEntries(
       entries.flatMap(([key, , path]) => (path === undefined ? [] : [[key, path]])),

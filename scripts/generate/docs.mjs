@@ -77,7 +77,7 @@ function configTable(/** @type {Spec} */ { options }) {
     if (schema.enum) return schema.enum.map((one) => `\`${JSON.stringify(one)}\``).join(", ");
     if (schema.items?.enum) return `list of ${type(schema.items)}`;
     if (schema.items) return `list of ${schema.items.type}s`;
-    if (schema.type !== "integer") return schema.type;
+    if (schema.type !== "integer") return `${schema.type}`;
     return `integer, ${schema.minimum} to ${schema.maximum}`;
   };
   const rows = Object.entries(configKeys(options).properties).map(

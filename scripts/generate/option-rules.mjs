@@ -22,6 +22,7 @@ const rules = ["choices", "min", "max", "powerOfTwo", "pattern", "maxBytes", "ex
 /** @returns {ValueRule} */
 function ruleOf(/** @type {Row} */ row) {
   const isList = row.multiple || row.list;
+  if (row.schema) return { type: "object", ...(row.expected && { expected: row.expected }) };
   const isNumber = row.min !== undefined || row.max !== undefined;
   const type = isList
     ? "list"

@@ -57,6 +57,10 @@ function listsOf(spec) {
     "guest.json: records": all(guest.records, "name"),
     "names.json: paths": all(names.paths, "name"),
     "own-loader.json": all(spec.ownLoader.fields, "name"),
+    "permissions.json": [
+      ...all(spec.permissions.places, "name"),
+      ...all(spec.permissions.rules, "name"),
+    ],
     "options.json: environment": all(options.environment, "name"),
     ...Object.fromEntries(
       programs.flatMap(({ name, options: rows }) => [
@@ -111,6 +115,7 @@ export function readSpec(readText = readFile) {
     appimage: readJson("scripts/spec/appimage.json"),
     ownLoader: readJson("scripts/spec/own-loader.json"),
     guest: readJson("scripts/spec/guest.json"),
+    permissions: readJson("scripts/spec/permissions.json"),
   };
   checkCodes("errors.json", /^E_[A-Z_]+$/, spec.errors);
   checkCodes("warnings.json", /^W_[A-Z_]+$/, spec.warnings);

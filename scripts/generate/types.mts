@@ -160,6 +160,22 @@ export interface NamespaceSensitive {
   reason: string;
 }
 
+/** A word, and what people read in its place. */
+export interface Worded {
+  name: string;
+  text: string;
+}
+
+/** permissions.json: what a sandboxed app may be allowed; docs/sandbox.md has the prose. */
+export interface PermissionWords {
+  /** How files are used. */
+  access: Worded[];
+  /** Words of `fs` that stand for a path. */
+  places: Worded[];
+  /** All others in their order; `value`: what stands behind the words. */
+  rules: (Worded & { value?: string })[];
+}
+
 /** target.json: what every machine has that a bundle is for. */
 export interface Target {
   /** Absolute paths. */
@@ -278,9 +294,14 @@ export interface Values {
 /** What the command line takes: a switch, or an option with a value. */
 export type OptionType = "boolean" | "string";
 
+/** What a key of the library takes beside these. */
+export type KeyType = OptionType | "object";
+
 /** One of several keys that an option of the command line sets. */
 export interface KeyRow extends Values {
-  type?: OptionType;
+  type?: KeyType;
+  /** Of an object. */
+  schema?: Schema;
   description?: string;
 }
 
@@ -408,7 +429,8 @@ export interface WrittenOptions extends Omit<Options<WrittenOption>, "rules"> {
 
 /** What an option or an argument of a command takes: scripts/generate/option-rules.mjs. */
 export interface ValueRule extends Values {
-  type: "list" | "boolean" | "integer" | "string";
+  type: "list" | "boolean" | "integer" | "string" | "object";
+  schema?: Schema;
 }
 
 /** The same with how a command line names it. */
@@ -423,7 +445,7 @@ export interface OptionRule extends ValueRule {
 
 /** What is used here of JSON schema. */
 export interface Schema {
-  type: string;
+  type?: string;
   description?: string;
   enum?: (string | number)[];
   items?: Schema;
@@ -431,6 +453,10 @@ export interface Schema {
   maximum?: number;
   pattern?: string;
   minLength?: number;
+  anyOf?: Schema[];
+  properties?: Record<string, Schema>;
+  propertyNames?: Schema;
+  additionalProperties?: false | Schema;
 }
 
 /** All of scripts/spec/ but the floors, and the package's version. */
@@ -453,4 +479,5 @@ export interface Spec {
   appimage: AppImage;
   ownLoader: OwnLoader;
   guest: Guest;
+  permissions: PermissionWords;
 }

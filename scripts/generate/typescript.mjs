@@ -195,6 +195,18 @@ function ruleParts(/** @type {Spec} */ { options }) {
   ];
 }
 
+function permissionParts(/** @type {Spec} */ { permissions: { access, places, rules } }) {
+  return [
+    described(
+      "What a sandboxed app may do with files and folders, in words.",
+      "permissionAccess",
+      access,
+    ),
+    described("Words of `fs` that stand for a path.", "permissionPlaces", places),
+    described("Other permissions by their first words, in order.", "permissionRules", rules),
+  ];
+}
+
 function nameParts(/** @type {Spec} */ { names, options }) {
   const variables = options.environment.filter(({ sources }) => sources.includes("builder"));
   return [
@@ -272,6 +284,7 @@ export function typescript(/** @type {Spec} */ spec) {
     ),
     ...machineParts(spec),
     ...ruleParts(spec),
+    ...permissionParts(spec),
     ...nameParts(spec),
     ...commandParts(spec),
   ].join("\n");

@@ -4,9 +4,11 @@ import type { AppImageChoices, OutputFormat } from "../../config/appimage-option
 import type { BundleMode, LibcMode, Need } from "../../config/build-options.ts";
 import type { KindChoice } from "../../config/kind-names.ts";
 import { configuredOptions, type GivenOptions } from "../../config/merge.ts";
+import { parsePermissionTexts } from "../../config/permissions.ts";
 import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
+import type { Permissions } from "../../manifest/permissions.ts";
 import type { Variant } from "../../squashfs/squashfs-options.ts";
 import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
@@ -155,6 +157,8 @@ function givenOptions(args: Arguments): GivenOptions {
     mountAt: args.text("mount-at"),
     needs: list("needs")?.flatMap((text) => text.split(",").map(unread<Need>)),
     maps: list("map"),
+    sandbox: on("sandbox"),
+    permissions: permissionsOf(args.list("sandbox")),
     keepHot: list("keep-hot"),
     runtimeOptions: off("no-runtime-options"),
     node: args.text("node"),
@@ -170,6 +174,12 @@ function givenOptions(args: Arguments): GivenOptions {
     offline: on("offline"),
     ...appImageChoices(args),
   };
+}
+
+/** `--sandbox` alone leaves them to the configuration file. */
+function permissionsOf(texts: readonly string[]): Permissions | undefined {
+  const rules = texts.filter((text) => text !== "");
+  return rules.length === 0 ? undefined : parsePermissionTexts(rules);
 }
 
 function printResultJson(result: BuildResult): void {

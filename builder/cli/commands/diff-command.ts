@@ -22,8 +22,10 @@ export async function diffCommand(args: Arguments): Promise<void> {
   if (!result.same) process.exitCode = 1;
 }
 
-function asText({ differences, facts }: DiffResult): string {
+function asText({ differences, facts, permissions }: DiffResult): string {
   const lines = [
+    ...permissions.gained.map((words) => `! the app gains: ${printable(words)}`),
+    ...permissions.lost.map((words) => `! the app loses: ${printable(words)}`),
     ...facts.map(({ key, before, after }) => `~ ${key}: ${shown(before)} -> ${shown(after)}`),
     ...differences.map(line),
   ];

@@ -143,6 +143,6 @@ test("every key is an option of a build", () => {
 test("every key has words and a type that is checked", () => {
   for (const schema of Object.values(configKeys.properties)) {
     expect(schema.description).not.toBe("");
-    expect(["string", "boolean", "integer", "array"]).toContain(schema.type);
+    expect(["string", "boolean", "integer", "array", "object"]).toContain(schema.type);
   }
 });

@@ -28,7 +28,7 @@ describe("the schema of configuration files", () => {
 describe("the examples of docs/config.md", () => {
   const examples = [...page.matchAll(/```(json|ts)\n([\s\S]*?)```/g)];
 
-  test("are there", () => expect(examples.map(([, kind]) => kind)).toEqual(["json", "ts"]));
+  test("are there", () => expect(examples.map(([, kind]) => kind)).toEqual(["json", "ts", "json"]));
 
   test.each(examples.map(([, kind, text]) => ({ kind, text })))(
     "in $kind are right",

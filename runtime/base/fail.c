@@ -8,15 +8,19 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/show.h"
 #include "flavour/flavour.h"
 
 static void record(struct failure *failure, enum fuselage_code code, const char *format,
 		   va_list arguments)
 {
+	char text[sizeof failure->text];
+
 	failure->code = code;
 	failure->cause = FUSELAGE_CAUSE_NONE;
 	failure->error = 0;
-	vsnprintf(failure->text, sizeof failure->text, format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
+	show_text(failure->text, sizeof failure->text, text);
 }
 
 int fail(struct failure *failure, enum fuselage_code code, const char *format, ...)

@@ -20,7 +20,10 @@ struct failure {
 /* What is known of a code, whatever it happened to. */
 const struct fuselage_failure *failure_known(enum fuselage_code code);
 
-/* Records the failure and returns -1. The first one recorded stays until failure_clear. */
+/*
+ * Records the failure and returns -1. The first one recorded stays until failure_clear. What the words have
+ * of an image, a file or the caller is recorded as a terminal may show it (base/show.h).
+ */
 __attribute__((format(printf, 3, 4))) int fail(struct failure *failure, enum fuselage_code code,
 					       const char *format, ...);
 /* The same, with ": " and errno's words behind it. */

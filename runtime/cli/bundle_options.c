@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "cli/extract_command.h"
 #include "cli/help.h"
 #include "flavour/flavour.h"
@@ -14,11 +15,14 @@
 
 void bundle_options_help(FILE *out, const struct bundle *bundle)
 {
+	char name[256];
+
+	(void)show_text(name, sizeof name, bundle->manifest.name);
 	fprintf(out,
 		"Usage: %s [OPTION] [ARG...]\n\n"
 		"Runs %s, packed into this file, with ARG... The options count as the\n"
 		"first argument only:\n\n%s",
-		bundle->path, bundle->manifest.name, help_text(HELP_BUNDLE));
+		bundle->path, name, help_text(HELP_BUNDLE));
 }
 
 static int show_help(const struct bundle *bundle)
@@ -27,15 +31,29 @@ static int show_help(const struct bundle *bundle)
 	return 1;
 }
 
+/* Whoever made the file has chosen the words. */
+static void show_line(const char *label, const char *text)
+{
+	char part[256];
+
+	if (!text)
+		return;
+	printf("%-12s ", label);
+	while (*text) {
+		text = show_text(part, sizeof part, text);
+		fputs(part, stdout);
+	}
+	fputs("\n", stdout);
+}
+
 static void show_variable(const struct variable *variable)
 {
-	static const char labels[][14] = {
-		"env:         ", "unset:       ", "env-default: ", "env-prepend: ", "env-append:  ",
+	static const char labels[][13] = {
+		"env:", "unset:", "env-default:", "env-prepend:", "env-append:",
 	};
 	bool plain = variable->tag == FUSELAGE_MANIFEST_ENV;
 
-	printf("%s%s\n", labels[plain ? 0 : variable->tag - FUSELAGE_MANIFEST_UNSET + 1],
-	       variable->text);
+	show_line(labels[plain ? 0 : variable->tag - FUSELAGE_MANIFEST_UNSET + 1], variable->text);
 }
 
 /* What the server will read of it: up to the first run that is none. */
@@ -56,7 +74,7 @@ static void show_start_list(const struct manifest *manifest)
 static void show_list(const char *label, const struct text_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		printf("%-12s %s\n", label, list->texts[i]);
+		show_line(label, list->texts[i]);
 }
 
 static void show_root(const struct root_config *root)
@@ -65,48 +83,44 @@ static void show_root(const struct root_config *root)
 		return;
 	printf("root:        the image\n");
 	show_list("cmd:", &root->cmd);
-	if (root->user)
-		printf("user:        %s\n", root->user);
-	if (root->workdir)
-		printf("workdir:     %s\n", root->workdir);
+	show_line("user:", root->user);
+	show_line("workdir:", root->workdir);
 	show_list("run:", &root->run);
 	show_list("port:", &root->ports);
 	show_list("volume:", &root->volumes);
-	if (root->stop_signal)
-		printf("stop signal: %s\n", root->stop_signal);
+	show_line("stop signal:", root->stop_signal);
 	show_list("label:", &root->labels);
-	if (root->source)
-		printf("source:      %s\n", root->source);
+	show_line("source:", root->source);
 }
 
 static int show_info(const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;
 	const struct sqfs_super *super = &bundle->fs.super;
+	char built_by[200];
 
-	printf("name:        %s\n", manifest->name);
-	if (manifest->entry)
-		printf("entry:       %s\n", manifest->entry);
+	show_line("name:", manifest->name);
+	show_line("entry:", manifest->entry);
 	for (size_t i = 0; i < manifest->invocation_count; i++)
-		printf("invocation:  %s\n", manifest->invocation[i]);
-	if (manifest->mount_at)
-		printf("mounted at:  %s\n", manifest->mount_at);
+		show_line("invocation:", manifest->invocation[i]);
+	show_line("mounted at:", manifest->mount_at);
 	for (size_t i = 0; i < manifest->map_count; i++)
-		printf("map:         %s\n", manifest->maps[i].text);
+		show_line("map:", manifest->maps[i].text);
 	if (manifest->writable)
 		printf("writable:    a private copy, gone at exit\n");
-	if (manifest->needs)
-		printf("needs:       %s\n", manifest->needs);
+	show_line("needs:", manifest->needs);
 	for (size_t i = 0; i < manifest->arg_count; i++)
-		printf("arg:         %s\n", manifest->args[i]);
+		show_line("arg:", manifest->args[i]);
 	for (size_t i = 0; i < manifest->variable_count; i++)
 		show_variable(&manifest->variables[i]);
 	for (size_t i = 0; i < manifest->libc_count; i++)
-		printf("libc:        %s\n", manifest->libcs[i]);
+		show_line("libc:", manifest->libcs[i]);
 	if (flavour_is_runner)
 		show_root(&manifest->root);
 	show_start_list(manifest);
-	printf("built by:    fuselage-bundle %s for %s\n", manifest->version, manifest->arch);
+	snprintf(built_by, sizeof built_by, "fuselage-bundle %.80s for %.80s", manifest->version,
+		 manifest->arch);
+	show_line("built by:", built_by);
 	printf("runtime:     fuselage %s\n", FUSELAGE_VERSION);
 	printf("image:       squashfs 4.0, %s, blocks of %" PRIu32 " bytes, %" PRIu32 " inodes\n",
 	       sqfs_compressor_name(super->compressor), super->block_size, super->inode_count);

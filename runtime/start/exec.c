@@ -78,21 +78,28 @@ static int explain(const struct refusal *refusal, const char *path, const char *
 	}
 }
 
-/* Whether a command is anywhere in PATH, executable or not: execvp also says EACCES for a folder
- * that it may not search. */
-static bool is_in_path(const char *command)
+/*
+ * Whether a command is anywhere in PATH, executable or not: execvp also says EACCES for a folder that it may
+ * not search. The first of these is copied to `closed`, of PATH_MAX bytes, which is empty without one.
+ */
+static bool is_in_path(const char *command, char *closed)
 {
 	const char *path = getenv("PATH");
 	char file[PATH_MAX];
 
+	*closed = 0;
 	if (strchr(command, '/'))
-		return access(command, F_OK) == 0;
+		return access(command, F_OK) == 0 || errno == EACCES;
 	while (path && *path) {
 		int length = (int)strcspn(path, ":");
 		int n = snprintf(file, sizeof file, "%.*s%s%s", length, path, length ? "/" : "",
 				 command);
-		if (n > 0 && n < (int)sizeof file && access(file, F_OK) == 0)
-			return true;
+		if (n > 0 && n < (int)sizeof file) {
+			if (access(file, F_OK) == 0)
+				return true;
+			if (errno == EACCES && !*closed)
+				snprintf(closed, PATH_MAX, "%.*s", length, path);
+		}
 		path += length + (path[length] == ':');
 	}
 	return false;
@@ -189,11 +196,17 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 
 int exec_in_path(const struct start *start, char **command, struct failure *failure)
 {
+	char closed[PATH_MAX];
+
 	inherited_give_back(&start->inherited);
 	execvp(command[0], command);
 	int error = errno;
-	if ((error == ENOENT || error == EACCES || error == ENOTDIR) && !is_in_path(command[0]))
-		return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.600s: not found", command[0]);
+	if ((error == ENOENT || error == EACCES || error == ENOTDIR) &&
+	    !is_in_path(command[0], closed))
+		return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.300s: not found%s%.600s",
+			    command[0],
+			    *closed ? "; this user may not search a folder of PATH: " : "",
+			    closed);
 	errno = error;
 	return explain(&command_refusal, command[0], command[0], failure);
 }

@@ -174,7 +174,7 @@ static int refuse(const struct place *place, struct failure *failure)
 		int error;
 		const char *why;
 	} reasons[] = {
-		{ EXDEV, " (a link there leads out of the mount that it is in)" },
+		{ EXDEV, " (a link or mount there leads out of the mount that it is in)" },
 		{ EEXIST, " (a link there leads nowhere)" },
 		{ ELOOP, " (links there lead in a circle, or into /proc)" },
 		{ ENOTEMPTY, " (a directory with files is where a file has to be)" },

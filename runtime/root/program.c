@@ -85,7 +85,7 @@ int program_exec(const struct root_start *root, const struct start *start, struc
 
 	if (!texts || !fill(&argv, root))
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
-	if (!texts[0])
+	if (!texts[0] || (!*texts[0] && !root->args[0]))
 		return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND,
 			    "%s: the image names no program: give one behind it, or --shell",
 			    root->bundle->path);

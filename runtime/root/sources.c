@@ -112,6 +112,18 @@ static void add_desktop(struct sources *sources)
 		add_same(sources, "/tmp/.X11-unix");
 }
 
+/* What is mounted there is the kernel's, behind all volumes or over them: one there would not be seen. */
+static bool is_of_kernel(const char *path)
+{
+	static const char *const below[] = { "/dev/pts", "/proc", "/sys/devices/virtual/powercap",
+					     "/sys/firmware" };
+
+	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+		if (path_is_in(path, below[i]))
+			return true;
+	return strcmp(path, "/dev") == 0 || strcmp(path, "/sys") == 0;
+}
+
 /* HOST[:INSIDE[:ro]] */
 static int add_volume(struct sources *sources, const char *text, struct failure *failure)
 {
@@ -135,6 +147,11 @@ static int add_volume(struct sources *sources, const char *text, struct failure 
 	if (!path || !path[1])
 		return fail(failure, FUSELAGE_E_ROOT_SOURCE,
 			    "-v %.300s: expected a path below / inside", text);
+	if (is_of_kernel(path))
+		return fail(failure, FUSELAGE_E_ROOT_SOURCE,
+			    "-v %.300s: %.300s is the kernel's inside, where a volume would not be "
+			    "seen",
+			    text, path);
 	struct place *place = add(sources, tree, path, PLACE_GIVEN, S_ISDIR(st.st_mode));
 	place->read_only = mode && strcmp(mode, ":ro") == 0;
 	return 0;
@@ -194,7 +211,9 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is to be inside");
 	if (add_system(sources, "/sys", failure) < 0 ||
 	    (options->contain ? add_devices(sources, base, failure) :
-				add_system(sources, "/dev", failure)) < 0)
+				add_system(sources, "/dev", failure)) < 0 ||
+	    /* Before the volumes: a link of the image that leads into it is refused (EXDEV), not covered. */
+	    add_proc(sources, options->pid, failure) < 0)
 		return -1;
 	add(sources, tree_open_alone(base, LAYER_TMP), "/tmp", PLACE_SYSTEM, true);
 	add(sources, tree_open_alone(base, LAYER_RUN), "/run", PLACE_SYSTEM, true);
@@ -211,6 +230,5 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 	for (size_t i = 0; i < volumes; i++)
 		if (add_volume(sources, options->volumes.texts[i], failure) < 0)
 			return -1;
-	/* Last, so that no link of the image leads through it before. */
-	return add_proc(sources, options->pid, failure);
+	return 0;
 }

@@ -1,6 +1,14 @@
 /** Starts whose root directory is the image: who the app is, what is inside, how it ends. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
@@ -15,6 +23,8 @@ import {
   startRoot,
   watchRoot,
 } from "../support/root-image.ts";
+
+const bytes = (text: string) => Buffer.from(text).toString("latin1");
 
 let file: string;
 beforeAll(async () => {
@@ -145,6 +155,89 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
     expect(outcome.stderr).toContain("/srv/a: Read-only file system");
     const none = await startRoot(starter, file, ["-v", "/not/there:/x"], ["true"], home);
     expect(none.stderr).toContain("E_ROOT_SOURCE");
+  });
+
+  test("refuses a volume that would not be seen", async () => {
+    const home = homeFor(starter);
+    const linked = await rootBundle({}, {}, (dir) => {
+      symlinkSync("/proc", path.join(dir, "srv"));
+      mkdirSync(path.join(dir, "proc/inner"), { recursive: true });
+    });
+    for (const place of [
+      "/proc",
+      "/proc/sys",
+      "//proc/./inner",
+      "/sys",
+      "/x/../dev",
+      "/dev/pts/0",
+    ]) {
+      const { status, stderr } = await startRoot(
+        starter,
+        file,
+        ["-v", `${home}:${place}`],
+        [],
+        home,
+      );
+      expect(status, place).not.toBe(0);
+      expect(stderr, place).toMatch(/E_ROOT_SOURCE.*is the kernel's/);
+    }
+    for (const place of ["/srv", "/srv/inner"]) {
+      const through = await startRoot(starter, linked, ["-v", `${home}:${place}`], ["true"], home);
+      expect(through.stderr, place).toContain("E_ROOT_SOURCE");
+    }
+    const shown = await shell(
+      starter,
+      file,
+      ["--contain", "-v", `${home}:/dev/shm`],
+      "ls -d /dev/shm",
+      home,
+    );
+    expect(shown).toBe("/dev/shm");
+  });
+
+  test("shows nothing of an image as it is that a terminal would obey", async () => {
+    const home = homeFor(starter);
+    const evil = "\u001b]0;x\u0007\u009b2J\u202e\n[E_FAKE]";
+    const shown = "\\x1b]0;x\\x07\\xc2\\x9b2J\\xe2\\x80\\xae\\x0a[E_FAKE]";
+    const byUser = await rootBundle({}, { user: bytes(evil), cmd: ["true"] });
+    const byCmd = await rootBundle({}, { cmd: [bytes(evil)] });
+    for (const [bundle, code] of [
+      [byUser, "E_ROOT_USER"],
+      [byCmd, "E_COMMAND_NOT_FOUND"],
+    ] as const) {
+      const { stderr } = await startRoot(starter, bundle, [], [], home);
+      expect(stderr).toContain(`[${code}] `);
+      expect(stderr).toContain(shown);
+      const info = starter.root
+        ? await run(bundle, ["--bundle-info"])
+        : await asUser(bundle, ["--bundle-info"], home);
+      expect(info.stdout).toContain(shown);
+      for (const { length } of [stderr, info.stdout].map(
+        (text) => text.match(/(?!\n)\p{Cc}/gu) ?? [],
+      ))
+        expect(length).toBe(0);
+    }
+    const empty = await rootBundle({}, { cmd: [""] });
+    const named = await startRoot(starter, empty, [], [], home);
+    expect(named.stderr).toMatch(/E_COMMAND_NOT_FOUND.*the image names no program/);
+  });
+
+  test("says where it may not look for a program", async () => {
+    const home = homeFor(starter);
+    const closed = await rootBundle({ "closed/there": "x" }, {}, (dir) =>
+      chmodSync(path.join(dir, "closed"), 0o700),
+    );
+    const options = ["-u", "web", "-e", "PATH=/bin:/closed"];
+    // Whoever has one user is the owner of every file.
+    if (!starter.root) return;
+    const found = await startRoot(starter, closed, options, ["there"], home);
+    expect(found).toMatchObject({ status: 127 });
+    expect(found.stderr).toContain(
+      "there: not found; this user may not search a folder of PATH: /closed",
+    );
+    const named = await startRoot(starter, closed, options, ["/closed/there"], home);
+    expect(named).toMatchObject({ status: 126 });
+    expect(named.stderr).toContain("/closed/there: Permission denied");
   });
 
   test("starts in any directory of the image, which is made where that is in memory", async () => {

@@ -37,6 +37,7 @@ export function parseConfig(document: Document): AppConfig {
     const text = config.text(key);
     return text === undefined || text === "" ? undefined : whole(text, key, document.shown);
   };
+  const entrypoint = texts("Entrypoint");
   const env = texts("Env").filter((pair) => /^[^=]+=/.test(pair));
   const fits = <K extends keyof ImageConfig>(key: K, value: ImageConfig[K], shown: string) => {
     const problem = value === undefined ? undefined : configProblem({ [key]: value });
@@ -57,12 +58,15 @@ export function parseConfig(document: Document): AppConfig {
   };
   const hasPath = env.some((pair) => pair.startsWith("PATH="));
   return {
-    args: texts("Entrypoint"),
+    args: isReset(entrypoint) ? [] : entrypoint,
     env: hasPath ? env : [`PATH=${DEFAULT_PATH}`, ...env],
     image,
     passedOver,
   };
 }
+
+/** `ENTRYPOINT [""]` takes that of the image below away: Docker starts such an image by its Cmd. */
+const isReset = (entrypoint: readonly string[]) => entrypoint.length === 1 && entrypoint[0] === "";
 
 const bytes = (text: string | undefined) => (text === undefined ? undefined : byteString(text));
 

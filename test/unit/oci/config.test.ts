@@ -45,6 +45,14 @@ test.each([undefined, null, {}, { Cmd: null, Env: null, User: "", WorkingDir: ""
   },
 );
 
+test("an Entrypoint of one empty word is none, as for Docker", () => {
+  expect(parse({ Entrypoint: [""], Cmd: ["sh"] })).toMatchObject({
+    args: [],
+    image: { cmd: ["sh"] },
+  });
+  expect(parse({ Entrypoint: ["env", ""] }).args).toEqual(["env", ""]);
+});
+
 test("what means nothing is named and left out", () => {
   const { env, image, passedOver } = parse({
     Env: ["no variable", "=x", "A=b"],

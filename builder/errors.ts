@@ -237,7 +237,7 @@ export function archiveCodec(path: string, codec: string): BundleError {
     path,
     expected: "a tar archive, or one that gzip, zstd or xz compressed",
     actual: codec,
-    hint: `Decompress it first: \`${codec} -dc FILE | bundle pack - -o OUT\`.`,
+    hint: `Have it compressed by one of these, or not at all: \`${codec} -dc FILE > FILE.tar\` undoes it.`,
   });
 }
 

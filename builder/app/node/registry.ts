@@ -5,6 +5,8 @@ import os from "node:os";
 import path from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Response } from "undici";
+import { isLoopback } from "../../oci/registry/hosts.ts";
 import * as errors from "./node-errors.ts";
 
 export interface Registry {
@@ -12,6 +14,8 @@ export interface Registry {
   url: string;
   /** Value of the header Authorization. */
   authorization: string | undefined;
+  /** Of npm's configuration, which goes before HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
+  proxy?: { all: string | undefined; none: string | undefined };
 }
 
 /** What a registry says of one version. */
@@ -26,8 +30,8 @@ const DEFAULT = "https://registry.npmjs.org/";
 const PATIENCE = 30_000;
 
 /**
- * The registry of npm's configuration: npm_config_registry, then .npmrc of the user and of the
- * system. That of a project is not read: what is packed comes from anyone, and it is not for a
+ * The registry of npm's configuration, and the proxy to it: npm_config_registry, then .npmrc of the user
+ * and of the system. That of a project is not read: what is packed comes from anyone, and it is not for a
  * project to say who makes the interpreter that builds and runs it, nor where the user's variables
  * are sent.
  */
@@ -41,12 +45,16 @@ export function configuredRegistry(environment: NodeJS.ProcessEnv = process.env)
   for (const file of files.toReversed()) {
     for (const [key, value] of npmrc(file, environment)) settings.set(key, value);
   }
-  const chosen =
-    environment["npm_config_registry"] ??
-    environment["NPM_CONFIG_REGISTRY"] ??
-    settings.get("registry");
-  const url = `${(chosen || DEFAULT).replace(/\/+$/, "")}/`;
-  return { url, authorization: authorizationFor(url, settings) };
+  const setting = (key: string) => {
+    const variable = `npm_config_${key.replace("-", "_")}`;
+    const given = environment[variable] ?? environment[variable.toUpperCase()];
+    return given ?? settings.get(key);
+  };
+  const url = `${(setting("registry") || DEFAULT).replace(/\/+$/, "")}/`;
+  // npm too takes the one for HTTPS for every registry.
+  const all = ["https-proxy", "proxy"].map(setting).find((one) => one && one !== "null");
+  const proxy = { all, none: setting("noproxy") };
+  return { url, authorization: authorizationFor(url, settings), proxy };
 }
 
 function npmrc(file: string, environment: NodeJS.ProcessEnv): [string, string][] {
@@ -86,7 +94,15 @@ async function get(
     accept,
     ...(own && registry.authorization && { authorization: registry.authorization }),
   };
-  const response = await fetch(url, { headers, signal });
+  const { Agent, EnvHttpProxyAgent, fetch } = await import("undici");
+  const { all, none } = registry.proxy ?? {};
+  const dispatcher = isLoopback(new URL(url).host)
+    ? new Agent()
+    : new EnvHttpProxyAgent({
+        ...(all && { httpProxy: all, httpsProxy: all }),
+        ...(none && { noProxy: none }),
+      });
+  const response = await fetch(url, { headers, signal, dispatcher });
   if (!response.ok) throw new Error(`${url} answers ${response.status} ${response.statusText}`);
   return response;
 }

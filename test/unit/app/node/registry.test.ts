@@ -1,10 +1,11 @@
 /** Downloads from a registry that is slow, silent, or breaks off. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { afterEach, expect, test } from "vitest";
-import { download } from "../../../../builder/app/node/registry.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { configuredRegistry, download } from "../../../../builder/app/node/registry.ts";
+import { startProxy } from "../../../support/docker-registry.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
 const PIECE = Buffer.alloc(1000, "a");
@@ -81,4 +82,38 @@ test("a short one says nothing", async () => {
   const { done } = await fetchFrom(await slow(1), { onProgress: (bytes) => void told.push(bytes) });
   await done;
   expect(told).toEqual([]);
+});
+
+describe("through a proxy", () => {
+  const nowhere = "http://registry.invalid/";
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each([
+    ["the variable that every program knows", (url: string) => vi.stubEnv("HTTP_PROXY", url)],
+    ["a variable of npm's", (url: string) => vi.stubEnv("npm_config_https_proxy", url)],
+    ["npm's configuration", (url: string) => vi.stubEnv("npm_config_userconfig", npmrc(url))],
+  ])("that is named by %s", async (_, name) => {
+    const proxy = await startProxy(new URL(await slow(1)).host);
+    name(proxy.url);
+    vi.stubEnv("npm_config_registry", nowhere);
+    const file = path.join(temporaryDirectory(), "a.tgz");
+    await download(configuredRegistry(), { tarball: `${nowhere}a.tgz`, integrity }, file);
+    expect(readFileSync(file).equals(whole)).toBe(true);
+    expect(proxy.asked).toEqual(["registry.invalid:80"]);
+  });
+
+  test("but this machine is asked without one", async () => {
+    const url = await slow(1);
+    const proxy = await startProxy(new URL(url).host);
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    const { done } = await fetchFrom(url, {});
+    await done;
+    expect(proxy.asked).toEqual([]);
+  });
+
+  function npmrc(url: string): string {
+    const file = path.join(temporaryDirectory(), "npmrc");
+    writeFileSync(file, `proxy=${url}\n`);
+    return file;
+  }
 });

@@ -20,6 +20,7 @@ import { cSquashfs } from "./generate/c-squashfs.mjs";
 import { cppAddon } from "./generate/cpp-addon.mjs";
 import { pages } from "./generate/docs.mjs";
 import { cGuest } from "./generate/guest.mjs";
+import { openapiTypes } from "./generate/openapi.mjs";
 import { cOwnLoader } from "./generate/own-loader.mjs";
 import { readSpec, root } from "./generate/spec.mjs";
 import { typescript } from "./generate/typescript.mjs";
@@ -28,8 +29,10 @@ import { typescript } from "./generate/typescript.mjs";
 
 /** What should stand in each file: ignored sources, and docs that are committed. */
 function outputs(/** @type {Spec} */ spec) {
+  const fuseApi = "builder/generated/fuse-api.ts";
   const ignored = [
     ["builder/generated/spec.ts", typescript(spec)],
+    [fuseApi, openapiTypes("scripts/spec/fuse/openapi.yaml", current(fuseApi))],
     ["native/generated/addon.h", cppAddon(spec)],
     ["runtime/generated/spec.h", cHeader(spec)],
     ["runtime/generated/spec.c", cSource()],

@@ -5,6 +5,7 @@ import { endCommands } from "../host/command.ts";
 import { requireDescriptors } from "../host/descriptors.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
+import { undoneBy } from "./interruption.ts";
 import { flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
 
@@ -23,12 +24,17 @@ function abandon(): void {
 
 /** Ends as the signal would have ended the process, after temporary files are gone. */
 function endBySignal(signal: NodeJS.Signals): void {
-  try {
-    abandon();
-  } finally {
-    process.removeAllListeners(signal);
-    process.kill(process.pid, signal);
-  }
+  const end = () => {
+    try {
+      abandon();
+    } finally {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    }
+  };
+  const undone = undoneBy(signal);
+  if (undone === undefined) end();
+  else undone.then(end);
 }
 
 /** What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. */

@@ -28,6 +28,8 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   cat: catCommand,
   check: checkCommand,
   completions: completionsCommand,
+  // What speaks HTTP is loaded for who needs it.
+  deploy: async (args) => (await import("./commands/deploy-command.ts")).deployCommand(args),
   doctor: doctorCommand,
   diff: diffCommand,
   dump: dumpCommand,

@@ -12,6 +12,7 @@ export const timesFile = path.join(root, "build/test-times.json");
 const kinds = [
   { dir: "test/unit/", seconds: 0.7 },
   { dir: "test/interop/", seconds: 10 },
+  { dir: "test/deploy/", seconds: 30 },
   { dir: "test/security/", seconds: 5 },
   { dir: "test/cases/", seconds: 90 },
   { dir: "test/runner/", seconds: 5 },

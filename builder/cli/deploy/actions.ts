@@ -1,0 +1,168 @@
+/** What is asked of deployments that there are: an action each. */
+import { setTimeout } from "node:timers/promises";
+import type { DeployAction, DeployOptions } from "../../config/deploy-options.ts";
+import type { Engine } from "../../deploy/client.ts";
+import * as deployErrors from "../../deploy/deploy-errors.ts";
+import * as environments from "../../deploy/environments.ts";
+import { environmentEvents } from "../../deploy/events.ts";
+import { logCommand, stopCommand, tailCommand } from "../../deploy/guest.ts";
+import { figures } from "../../deploy/metrics.ts";
+import * as errors from "../../errors.ts";
+import { note, print, printable, printJson } from "../print.ts";
+import {
+  environmentRows,
+  environmentTable,
+  eventLine,
+  metricTable,
+  snapshotTable,
+} from "./show.ts";
+
+export interface Action {
+  engine: Engine;
+  /** The argument; "" where there is none. */
+  name: string;
+  options: DeployOptions;
+  /** Behind `--`. */
+  rest: readonly string[];
+  json: boolean;
+}
+
+/** Figures of the engine itself, beside those of the language that it is written in. */
+const OWN_FIGURES = "orchestrator_";
+/** Bytes of a log that are asked for at once. */
+const PIECE = 256 << 10;
+/** Between two looks at a log, ms. */
+const PACE = 1000;
+/** How long an app may take to end before its machine is drained, s. */
+const STOP = 30;
+
+export const actions: Record<DeployAction, (action: Action) => Promise<void>> = {
+  async list({ engine, options, json }) {
+    if (options.snapshots) {
+      const all = await environments.snapshots(engine);
+      if (json) printJson(all);
+      else print(snapshotTable(all));
+      return;
+    }
+    const all = await environments.list(engine);
+    if (json) printJson(all);
+    else print(environmentTable(all));
+  },
+
+  async status({ engine, name, json }) {
+    const one = await environments.get(engine, name);
+    if (json) printJson(one);
+    else print(environmentRows(one));
+  },
+
+  async events({ engine, name, json }) {
+    const { id } = await environments.get(engine, name);
+    const onReconnect = (why: string) => note(`${why}; the stream is begun again`);
+    for await (const event of environmentEvents(engine, id, name, { onReconnect })) {
+      print(json ? `${JSON.stringify(event)}\n` : eventLine(event));
+    }
+  },
+
+  logs,
+
+  async exec({ engine, name, options, rest, json }) {
+    if (rest.length === 0) {
+      throw errors.argument(
+        "the command is missing",
+        "bundle deploy exec NAME --to ENGINE -- COMMAND...",
+      );
+    }
+    const one = await environments.get(engine, name);
+    const timeout = (options.timeout ?? 60) * 1000;
+    const result = await environments.exec(engine, one, [...rest], { timeout });
+    if (json) printJson(result);
+    else {
+      print(result.stdout);
+      process.stderr.write(result.stderr);
+    }
+    process.exitCode = result.exit_code & 0xff || (result.exit_code === 0 ? 0 : 1);
+  },
+
+  async snapshot({ engine, name, options, json }) {
+    const one = await environments.get(engine, name);
+    const made = await environments.takeSnapshot(engine, one, options.comment);
+    if (json) printJson(made);
+    else print(`${printable(made.id)}\n`);
+  },
+
+  async fork({ engine, name, options: { snapshot, comment }, json }) {
+    const one = await environments.get(engine, name);
+    const made = await environments.fork(engine, one, { snapshot, comment });
+    if (json) printJson(made ?? {});
+    else if (made === undefined) note(`${name}: forked, and the engine does not say as what`);
+    else print(environmentRows(made));
+  },
+
+  async restore({ engine, name, json }) {
+    await environments.restore(engine, name);
+    if (json) printJson({ snapshot: name, restored: true });
+    else print(`${printable(name)}: restored\n`);
+  },
+
+  async drain({ engine, name, json }) {
+    const one = await environments.get(engine, name);
+    await stopApp(engine, one);
+    await environments.drain(engine, one);
+    if (json) printJson({ name, state: "draining" });
+    else print(`${printable(name)}: drained; \`bundle deploy destroy\` ends the machine\n`);
+  },
+
+  async destroy({ engine, name, json }) {
+    const one = await environments.get(engine, name);
+    await environments.destroy(engine, one);
+    if (json) printJson({ name, destroyed: true });
+    else print(`${printable(name)}: destroyed\n`);
+  },
+
+  async metrics({ engine, name, json }) {
+    const found = figures(await environments.metricsText(engine), name === "" ? OWN_FIGURES : name);
+    if (json) printJson(found);
+    else print(metricTable(found));
+  },
+};
+
+/** The engine ends its own agent when it drains; that there is an app is for us to know. */
+async function stopApp(engine: Engine, one: environments.Environment): Promise<void> {
+  try {
+    const command = stopCommand(one.task_id, STOP);
+    const { exit_code: status } = await environments.exec(engine, one, command);
+    if (status !== 0) note(`${one.id}: the app does not end`);
+  } catch (cause) {
+    const codes = ["E_DEPLOY_FORBIDDEN", "E_DEPLOY_UNSUPPORTED"] as const;
+    if (!codes.some((code) => environments.isFailure(cause, code))) throw cause;
+    note(`${one.id}: the app is not asked to end, which only the operator's token may`);
+  }
+}
+
+async function logs({ engine, name, options, json }: Action): Promise<void> {
+  const one = await environments.get(engine, name);
+  const tail = tailCommand(one.task_id, options.lines ?? 100);
+  const first = await environments.exec(engine, one, tail);
+  const [, size = "", text = ""] = /^\s*(\d+)\n([\s\S]*)$/.exec(first.stdout) ?? [];
+  if (first.exit_code !== 0 || size === "") {
+    throw deployErrors.notFound(name, "log: it was not started by `bundle deploy`");
+  }
+  const say = (piece: string) => print(json ? `${JSON.stringify({ text: piece })}\n` : piece);
+  if (text !== "" || !options.follow) say(text);
+  if (!options.follow) return;
+  for (let at = Number(size); ; ) {
+    const command = logCommand(one.task_id, at, PIECE);
+    let piece: environments.ExecResult;
+    try {
+      piece = await environments.exec(engine, one, command, { again: true });
+    } catch (cause) {
+      // It ends with its machine.
+      if (environments.isFailure(cause, "E_DEPLOY_NOT_FOUND")) return;
+      if (environments.isFailure(cause, "E_DEPLOY_CONFLICT")) return;
+      throw cause;
+    }
+    if (piece.stdout !== "") say(piece.stdout);
+    at += Buffer.byteLength(piece.stdout);
+    if (piece.stdout === "") await setTimeout(PACE);
+  }
+}

@@ -1,0 +1,209 @@
+/** What is asked of environments, which are Fuse's machines, by the name that a deployment has. */
+import { BundleError } from "../errors.ts";
+import type { components } from "../generated/fuse-api.ts";
+import type { CallOptions, Engine } from "./client.ts";
+import * as errors from "./deploy-errors.ts";
+
+type Schemas = components["schemas"];
+export type Environment = Schemas["Environment"];
+export type CreateRequest = Schemas["CreateEnvironmentRequest"];
+export type Snapshot = Schemas["Snapshot"];
+export type ExecResult = Schemas["ExecEnvironmentResponse"];
+
+/** A checkpoint copies a machine's memory and disk, and a drain waits for what runs there, ms. */
+const LONG = 600_000;
+/** Between the limit of a command in a machine and that of the request, ms. */
+const SLACK = 30_000;
+
+const environment = (shown: string) => ({ shown, what: "environment" });
+
+/** Whether a failure is of this code. */
+export const isFailure = (cause: unknown, code: BundleError["code"]): boolean =>
+  cause instanceof BundleError && cause.code === code;
+
+export async function list(engine: Engine, options: CallOptions = {}): Promise<Environment[]> {
+  const answer = await engine.get(
+    environment(engine.shown),
+    (api, signal) => api.GET("/v1/environments", { signal }),
+    options,
+  );
+  return checkedList(answer.environments, engine);
+}
+
+function checkedList<T extends { id: string }>(found: T[] | null | undefined, engine: Engine): T[] {
+  const all = found ?? [];
+  if (Array.isArray(all) && all.every((one) => typeof one?.id === "string")) return all;
+  throw errors.answer(engine.shown, "its list is none of its interface");
+}
+
+/** The one of a name; undefined: there is none. */
+export async function find(
+  engine: Engine,
+  name: string,
+  options: CallOptions = {},
+): Promise<Environment | undefined> {
+  const answer = await engine.get(
+    environment(name),
+    (api, signal) => api.GET("/v1/environments", { params: { query: { task_id: name } }, signal }),
+    options,
+  );
+  // An orchestrator that knows no filters gives all.
+  return checkedList(answer.environments, engine).find(({ task_id: task }) => task === name);
+}
+
+/**
+ * The same, by its name or by the identifier that the orchestrator gave it: forks have no other.
+ *
+ * @throws E_DEPLOY_NOT_FOUND
+ */
+export async function get(
+  engine: Engine,
+  name: string,
+  options: CallOptions = {},
+): Promise<Environment> {
+  const named = await find(engine, name, options);
+  if (named !== undefined) return named;
+  const path = { vmId: name };
+  return engine.get(
+    environment(name),
+    (api, signal) => api.GET("/v1/environments/{vmId}", { params: { path }, signal }),
+    options,
+  );
+}
+
+export async function create(
+  engine: Engine,
+  body: CreateRequest,
+  options: CallOptions,
+): Promise<Environment> {
+  return engine.get(
+    { shown: body.task_id, what: "host", isNew: true },
+    (api, signal) => api.POST("/v1/environments", { body, signal }),
+    { ...options, again: false },
+  );
+}
+
+/** @returns false where it was gone already */
+export async function destroy(
+  engine: Engine,
+  { id: vmId, task_id: task }: Pick<Environment, "id" | "task_id">,
+  options: CallOptions = {},
+): Promise<boolean> {
+  try {
+    await engine.call(
+      environment(task || vmId),
+      (api, signal) =>
+        api.DELETE("/v1/environments/{vmId}", { params: { path: { vmId } }, signal }),
+      { patience: LONG, ...options },
+    );
+    return true;
+  } catch (cause) {
+    // An earlier try may have been heard after all.
+    if (isFailure(cause, "E_DEPLOY_NOT_FOUND")) return false;
+    throw cause;
+  }
+}
+
+/** Runs a command in a machine. That it fails is an answer too. */
+export async function exec(
+  engine: Engine,
+  { id: vmId, task_id: task }: Environment,
+  cmd: string[],
+  { timeout = 60_000, ...options }: CallOptions & { timeout?: number } = {},
+): Promise<ExecResult> {
+  const answer = await engine.get(
+    environment(task || vmId),
+    (api, signal) =>
+      api.POST("/v1/environments/{vmId}", {
+        params: { path: { vmId }, query: { action: "exec" } },
+        body: { cmd, timeout_ms: timeout },
+        signal,
+      }),
+    { patience: timeout + SLACK, again: false, ...options },
+  );
+  if ("exit_code" in answer && typeof answer.exit_code === "number") {
+    const { stdout, stderr } = answer;
+    if (typeof stdout === "string" && typeof stderr === "string") return answer;
+  }
+  throw errors.answer(engine.shown, "what it says of a command is none of its interface");
+}
+
+export async function drain(engine: Engine, { id: vmId, task_id: task }: Environment) {
+  await engine.call(
+    environment(task || vmId),
+    (api, signal) =>
+      api.POST("/v1/environments/{vmId}", {
+        params: { path: { vmId }, query: { action: "drain" } },
+        signal,
+      }),
+    { patience: LONG, again: false },
+  );
+}
+
+/** @returns undefined where it is made, and the orchestrator says nothing of it */
+export async function fork(
+  engine: Engine,
+  { id: vmId, task_id: task }: Environment,
+  { snapshot, comment }: { snapshot: string | undefined; comment: string | undefined },
+): Promise<Environment | undefined> {
+  const made = await engine.call(
+    environment(task || vmId),
+    (api, signal) =>
+      api.POST("/v1/environments/{vmId}", {
+        params: { path: { vmId }, query: { action: "fork" } },
+        body: {
+          ...(snapshot !== undefined && { reuse_snapshot_id: snapshot }),
+          ...(comment !== undefined && { comment }),
+        },
+        signal,
+      }),
+    { patience: LONG, again: false },
+  );
+  return made !== undefined && "id" in made ? made : undefined;
+}
+
+export function takeSnapshot(
+  engine: Engine,
+  { id: vmId, task_id: task }: Environment,
+  comment: string | undefined,
+): Promise<Snapshot> {
+  return engine.get(
+    environment(task || vmId),
+    (api, signal) =>
+      api.POST("/v1/environments/{vmId}/snapshots", {
+        params: { path: { vmId } },
+        body: comment === undefined ? {} : { comment },
+        signal,
+      }),
+    { patience: LONG, again: false },
+  );
+}
+
+export async function snapshots(engine: Engine): Promise<Snapshot[]> {
+  const answer = await engine.get(environment(engine.shown), (api, signal) =>
+    api.GET("/v1/snapshots", { signal }),
+  );
+  return checkedList(answer.snapshots, engine);
+}
+
+/** Brings the machine that a snapshot is of back to it. */
+export async function restore(engine: Engine, snapshotId: string): Promise<void> {
+  await engine.call(
+    { shown: snapshotId, what: "snapshot" },
+    (api, signal) =>
+      api.POST("/v1/snapshots/{snapshotId}", {
+        params: { path: { snapshotId }, query: { action: "restore" } },
+        signal,
+      }),
+    { patience: LONG, again: false },
+  );
+}
+
+/** Prometheus' text format. */
+export async function metricsText(engine: Engine): Promise<string> {
+  const text = await engine.call({ shown: engine.shown, what: "page" }, (api, signal) =>
+    api.GET("/metrics", { parseAs: "text", signal }),
+  );
+  if (typeof text === "string") return text;
+  throw errors.answer(engine.shown, "it gives no metrics");
+}

@@ -1,0 +1,148 @@
+/**
+ * What happens to an environment, as it happens: Server-Sent Events, by `streamEnvironmentEvents` of the
+ * orchestrator's description. A stream that breaks off is begun again.
+ */
+import { createParser } from "eventsource-parser";
+import type { components } from "../generated/fuse-api.ts";
+import { isCut, pause, waitBefore } from "../oci/registry/retry.ts";
+import type { Engine } from "./client.ts";
+import * as errors from "./deploy-errors.ts";
+
+export type EnvironmentEvent = components["schemas"]["EnvironmentEvent"];
+
+/** A line comes every 15 s, if only a comment: three that are missing are a connection that is dead, ms. */
+const SILENCE = 45_000;
+/** Characters of one event. */
+const MAX_EVENT = 1 << 20;
+/** After these nothing happens any more. */
+const TERMINAL = ["destroyed", "failed"];
+
+export interface EventOptions {
+  signal?: AbortSignal | undefined;
+  /** Is told that the stream broke off and is begun again. */
+  onReconnect?: (why: string) => void;
+  /** For tests, ms. */
+  silence?: number;
+}
+
+/**
+ * Events from now on, the first is the state that it is in. Ends when it has ended, and when it is gone
+ * after a stream broke off.
+ *
+ * @param id as the orchestrator calls it @param name as people do
+ * @throws E_DEPLOY_*; the reason of `signal`
+ */
+export async function* environmentEvents(
+  engine: Engine,
+  id: string,
+  name: string,
+  { signal, onReconnect, silence = SILENCE }: EventOptions = {},
+): AsyncGenerator<EnvironmentEvent> {
+  let last: EnvironmentEvent | undefined;
+  for (let tries = 1; ; tries++) {
+    try {
+      for await (const event of once(engine, id, name, { last: last?.id, signal, silence })) {
+        tries = 1;
+        // What begins again begins with the state that is known already.
+        const isKnown = last?.state === event.state && last.updated_at === event.updated_at;
+        last = event;
+        if (!isKnown) yield event;
+        if (TERMINAL.includes(event.state)) return;
+      }
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      const { code } = cause as { code?: string };
+      // It went while nobody looked.
+      if (last !== undefined && code === "E_DEPLOY_NOT_FOUND") return;
+      const mayPass = code === "E_DEPLOY_UNREACHABLE" || code === "E_DEPLOY_SERVER" || isCut(cause);
+      if (!mayPass) throw cause;
+      const wait = waitBefore(tries);
+      if (wait === undefined) throw cause;
+      onReconnect?.((cause as Error).message);
+      await pause(wait, signal ?? new AbortController().signal);
+      continue;
+    }
+    // It ended between two events, as a proxy ends what lasts.
+    const wait = waitBefore(tries);
+    if (wait === undefined) {
+      throw errors.unreachable(engine.shown, "the stream of events ends again and again");
+    }
+    onReconnect?.("the stream ended");
+    await pause(wait, signal ?? new AbortController().signal);
+  }
+}
+
+interface Once {
+  last: string | undefined;
+  signal: AbortSignal | undefined;
+  silence: number;
+}
+
+/** One connection, until it ends. */
+async function* once(
+  engine: Engine,
+  vmId: string,
+  name: string,
+  { last, signal, silence }: Once,
+): AsyncGenerator<EnvironmentEvent> {
+  const quiet = new AbortController();
+  const ends = AbortSignal.any([quiet.signal, ...(signal === undefined ? [] : [signal])]);
+  const open = (api: Parameters<Parameters<Engine["call"]>[1]>[0]) =>
+    api.GET("/v1/environments/{vmId}/events", {
+      params: { path: { vmId }, query: last === undefined ? {} : { last_event_id: last } },
+      headers: {
+        accept: "text/event-stream",
+        ...(last !== undefined && { "last-event-id": last }),
+      },
+      parseAs: "stream",
+      // Not that of the call: that one is over when the stream has begun.
+      signal: ends,
+    });
+  // A stream that does not begin is as silent as one that stops.
+  let timer = setTimeout(() => quiet.abort(), silence);
+  try {
+    const body = await engine.call({ shown: name, what: "environment" }, open, {
+      again: false,
+      patience: silence,
+      signal: ends,
+    });
+    if (!(body instanceof ReadableStream)) {
+      throw errors.answer(engine.shown, "it gives no stream of events");
+    }
+    const found: EnvironmentEvent[] = [];
+    const parser = createParser({
+      onEvent: ({ data }) => found.push(eventOf(data, engine)),
+    });
+    const decoder = new TextDecoder();
+    let unread = 0;
+    for await (const bytes of body as unknown as AsyncIterable<Uint8Array>) {
+      clearTimeout(timer);
+      timer = setTimeout(() => quiet.abort(), silence);
+      parser.feed(decoder.decode(bytes, { stream: true }));
+      unread = found.length > 0 ? 0 : unread + bytes.length;
+      if (unread > MAX_EVENT) throw errors.answer(engine.shown, "an event has no end");
+      yield* found.splice(0);
+    }
+  } catch (cause) {
+    if (quiet.signal.aborted && !signal?.aborted) {
+      throw errors.unreachable(engine.shown, `nothing comes for ${silence / 1000} s`, cause);
+    }
+    throw engine.failure(cause);
+  } finally {
+    clearTimeout(timer);
+    quiet.abort();
+  }
+}
+
+/** @throws E_DEPLOY_ANSWER */
+function eventOf(data: string, engine: Engine): EnvironmentEvent {
+  try {
+    const event = JSON.parse(data) as EnvironmentEvent;
+    if (typeof event.state === "string" && typeof event.vm_id === "string") return event;
+  } catch {
+    // Said below.
+  }
+  throw errors.answer(engine.shown, "an event is none of its interface", {
+    actual: engine.redactor.line(data, 100),
+  });
+}

@@ -1,0 +1,86 @@
+/** What is done with a bundle inside a machine of Fuse's: by texts for its shell. */
+import { renderTemplate } from "../host/template.ts";
+
+/** A bundle and where a machine gets it. */
+export interface GuestBundle {
+  /** Name of the deployment: a DNS label. */
+  name: string;
+  url: string;
+  /** 64 hex digits. */
+  sha256: string;
+  /** Bytes. */
+  size: number;
+  /** As `uname -m` says it. */
+  arch: string;
+  args: readonly string[];
+}
+
+/** The folder of a deployment in its machine: `app`, `digest`, `pid`, `log`. */
+const guestFolder = (name: string): string => `/var/lib/fuselage/${name}`;
+
+const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** Fetches and checks the bundle. */
+function fetchScript({ name, url, sha256, size, arch }: GuestBundle): string {
+  return renderTemplate("engines/fuse/start.sh", {
+    arch,
+    dir: guestFolder(name),
+    blocks: `${Math.ceil(size / 512)}`,
+    url,
+    sha256,
+  });
+}
+
+/** The same, and starts it: what it prints goes to a file, and it goes on without a session. */
+export function startScript(bundle: GuestBundle): string {
+  const args = bundle.args.map((arg) => `${shellWord(arg)} `).join("");
+  const run = renderTemplate("engines/fuse/run.sh", { dir: guestFolder(bundle.name), args });
+  return fetchScript(bundle) + run;
+}
+
+/** A command that succeeds while the app runs, and listens on all of `ports`: TCP, of either family. */
+export function healthCommand(name: string, ports: readonly number[]): string[] {
+  const listens = ports.map((port) => {
+    const hex = port.toString(16).toUpperCase().padStart(4, "0");
+    return `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':${hex} [0-9A-F]*:0000 0A '`;
+  });
+  const alive = `kill -0 "$(cat ${guestFolder(name)}/pid)"`;
+  return ["sh", "-c", [alive, ...listens].join(" && ")];
+}
+
+/** Asks the app to end, and waits for that. Succeeds where there is none. */
+export function stopCommand(name: string, seconds: number): string[] {
+  const script =
+    `pid=$(cat ${guestFolder(name)}/pid 2>/dev/null) || exit 0; kill -TERM "$pid" 2>/dev/null || exit 0; ` +
+    `i=0; while kill -0 "$pid" 2>/dev/null; do i=$((i + 1)); [ $i -gt ${seconds} ] && exit 1; sleep 1; done`;
+  return ["sh", "-c", script];
+}
+
+/** Prints which bundle was started. */
+export const digestCommand = (name: string): string[] => ["cat", `${guestFolder(name)}/digest`];
+
+/** Prints the log from a byte on, at most `most` bytes. */
+export function logCommand(name: string, from: number, most: number): string[] {
+  const file = `${guestFolder(name)}/log`;
+  return ["sh", "-c", `tail -c +${from + 1} ${file} | head -c ${most}`];
+}
+
+/** Prints how many bytes the log has, then its last lines. */
+export function tailCommand(name: string, lines: number): string[] {
+  const file = `${guestFolder(name)}/log`;
+  return [
+    "sh",
+    "-c",
+    `size=$(wc -c <${file}) && echo $size && head -c $size ${file} | tail -n ${lines}`,
+  ];
+}
+
+/** What the orchestrator takes as a manifest: variables, of which it writes a file in the machine. */
+export function guestManifest(env: ReadonlyMap<string, string>, secrets: Iterable<string>): string {
+  const variables = [
+    ...[...env].map(([name, value]) => [name, { value }]),
+    ...[...secrets].map((name) => [name, { secret: name }]),
+  ];
+  const machine = { workspace: "/workspace", env: Object.fromEntries(variables) };
+  return JSON.stringify({ version: "1", machine, services: {} });
+}

@@ -46,6 +46,8 @@ const testTools = {
   zip: "zip",
   unzip: "unzip",
   bsdtar: "libarchive-tools",
+  curl: "curl",
+  wget: "wget",
   skopeo: "skopeo",
   umoci: "umoci",
   "docker-registry": "docker-registry",

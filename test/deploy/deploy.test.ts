@@ -1,4 +1,5 @@
 // A bundle becomes a machine, with Prism between us and the engine.
+import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { deploy, startEngine, validating } from "../support/fuse-engine.ts";
 import { helloBundle } from "../support/hello-bundle.ts";
@@ -61,6 +62,34 @@ test("a bundle is deployed with all that was said, and the interface allows ever
   expect(script).toContain(`'--flag' 'a '\\''b'\\'''`);
   expect(script).toContain(bundle.sha256);
   expect(script).not.toContain("s3cr3t-value");
+});
+
+test("--serve offers the bundle while the machine comes up, and no longer", async () => {
+  const engine = await startEngine();
+  let url = "";
+  let sha256 = "";
+  engine.faults = [
+    async ({ method, body }) => {
+      if (method !== "POST") return false;
+      [, url = ""] = /'(http:\/\/127\.0\.0\.1:[^']+)'/.exec(JSON.parse(body).startup_script) ?? [];
+      const bytes = Buffer.from(await (await fetch(url)).arrayBuffer());
+      sha256 = createHash("sha256").update(bytes).digest("hex");
+      return false;
+    },
+  ];
+  expect((await deploy([bundle.file, "--to", engine.to, "--serve"])).status).toBe(0);
+  expect(sha256).toBe(bundle.sha256);
+  await expect(fetch(url)).rejects.toThrow();
+  const taken = await deploy([
+    bundle.file,
+    "--to",
+    engine.to,
+    "--name",
+    "b",
+    `--serve=127.0.0.1:${engine.port}`,
+  ]);
+  expect(taken.stderr).toContain(`[E_DEPLOY_SERVE] 127.0.0.1:${engine.port}`);
+  expect(engine.environments.size).toBe(1);
 });
 
 test("the same bundle under the same name is left as it is, another one is refused", async () => {

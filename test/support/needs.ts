@@ -105,6 +105,8 @@ const probes = {
   },
   apparmor: () => tool("apparmor_parser"),
   bwrap: () => tool("bwrap"),
+  curl: () => tool("curl"),
+  wget: () => tool("wget"),
   zip: () => tool("zip"),
   unzip: () => tool("unzip"),
   bsdtar: () => tool("bsdtar"),

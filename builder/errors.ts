@@ -1250,6 +1250,43 @@ export function updateInfo(what: string, expected: string, actual: string): Bund
   });
 }
 
+/** @param what what is wrong with the kernel `path` */
+export function vmKernelFormat(path: string, what: string, details: ErrorDetails = {}) {
+  return new BundleError("E_VM_KERNEL_FORMAT", what, { ...details, path });
+}
+
+/** @param refused why each of the installed ones was not taken @param hint what to install */
+export function vmKernelMissing(refused: readonly string[], hint: string): BundleError {
+  const what =
+    refused.length === 0
+      ? "no kernel is installed in /boot"
+      : `no installed kernel can be used: ${refused.join("; ")}`;
+  return new BundleError("E_VM_KERNEL_MISSING", what, { hint });
+}
+
+/**
+ * @param lacks options that are not set @param missing modules that are not there
+ * @param dir where they should be
+ */
+export function vmKernelUnfit(
+  path: string,
+  release: string,
+  lacks: readonly string[],
+  missing: readonly string[],
+  dir: string,
+): BundleError {
+  const parts = [
+    ...(lacks.length > 0 ? [`was built without ${lacks.join(", ")}`] : []),
+    ...(missing.length > 0 ? [`has no module ${missing.join(", ")} in ${dir}`] : []),
+  ];
+  return new BundleError("E_VM_KERNEL_UNFIT", `kernel ${release} ${parts.join(" and ")}`, { path });
+}
+
+/** @param path the module's file or name @param what what is wrong with it */
+export function vmModule(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_VM_MODULE", what, { ...details, path });
+}
+
 /** @param shown each with its code */
 export function warnings(shown: readonly string[]): BundleError {
   const count = shown.length === 1 ? "a warning" : `${shown.length} warnings`;

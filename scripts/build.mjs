@@ -4,6 +4,7 @@
 //
 //   runtime        dist/runtime/<arch>/fuselage    the runner
 //                  dist/runtime/<arch>/front       the static program at the front of a bundle
+//                  dist/runtime/<arch>/guest       process 1 of a virtual machine
 //                  dist/lib/<arch>, dist/include   the library for programs that mount images themselves
 //   stubs          dist/stubs/<machine>/           what the builder puts into programs and into a libc
 //   native         dist/native/linux-<arch>.node   the addon that reads and compresses
@@ -65,7 +66,7 @@ function runtimePart(name, wanted) {
     outputs: [
       "dist/include/fuselage-mount.h",
       ...wantedOnes.flatMap((arch) => [
-        ...["fuselage", "front"].map((program) => `dist/runtime/${arch}/${program}`),
+        ...["fuselage", "front", "guest"].map((program) => `dist/runtime/${arch}/${program}`),
         ...["libfuselage-mount.a", "pkgconfig/fuselage-mount.pc"].map(
           (file) => `dist/lib/${arch}/${file}`,
         ),

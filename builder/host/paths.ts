@@ -86,6 +86,15 @@ export function runtimePath(arch: Architecture): string {
 }
 
 /**
+ * Path of process 1 of a virtual machine.
+ *
+ * @throws E_RUNTIME_MISSING
+ */
+export function guestPath(arch: Architecture): string {
+  return programPath(arch, "guest");
+}
+
+/**
  * Path of a stub: code that is put into a program (`loader`) or into a packed libc.so.6 (`variables`).
  *
  * @param machine as `uname -m` calls it

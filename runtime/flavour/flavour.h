@@ -13,4 +13,10 @@
  */
 extern const bool flavour_is_runner;
 
+/*
+ * True in `guest`, process 1 of a virtual machine, where the kernel alone reads images: it has no reader
+ * of ours.
+ */
+extern const bool flavour_is_guest;
+
 #endif

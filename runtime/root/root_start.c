@@ -22,12 +22,19 @@
 #include "root/sources.h"
 #include "root/trees.h"
 
-static int find_user(struct root_start *root, struct failure *failure)
+int root_choose_user(struct root_start *root, const char *passwd, const char *group,
+		     struct failure *failure)
 {
 	const struct root_config *config = &root->bundle->manifest.root;
 	const char *wanted = root->options.user ? root->options.user :
 			     config->user	? config->user :
 						  "0";
+
+	return root_user_find(&root->user, wanted, passwd, group, failure);
+}
+
+static int find_user(struct root_start *root, struct failure *failure)
+{
 	OWNED_FD upper = root->persist.directory < 0 ?
 				 -1 :
 				 openat(root->persist.directory, PERSIST_UPPER,
@@ -37,7 +44,7 @@ static int find_user(struct root_start *root, struct failure *failure)
 
 	if (!passwd || !group)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "/etc/passwd of the image");
-	return root_user_find(&root->user, wanted, passwd, group, failure);
+	return root_choose_user(root, passwd, group, failure);
 }
 
 int root_begin(struct root_start *root, struct start *start, const struct bundle *bundle,

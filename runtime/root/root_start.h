@@ -37,6 +37,10 @@ struct root_start {
 int root_begin(struct root_start *root, struct start *start, const struct bundle *bundle,
 	       char **command_line, char **args, struct failure *failure);
 
+/* Who the app is, by the options, the manifest and the texts of these files. */
+int root_choose_user(struct root_start *root, const char *passwd, const char *group,
+		     struct failure *failure);
+
 /* When it is known what this process may do: who it is going to be. */
 int root_identify(struct root_start *root, struct start *start, struct failure *failure);
 

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
+#include "flavour/flavour.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
 #include "start/variables.h"
@@ -105,6 +106,15 @@ static bool is_in_path(const char *command, char *closed)
 	return false;
 }
 
+/* Where in the image it is, unless the kernel alone reads that. */
+static int explain_io_error(const struct bundle *bundle, struct failure *failure)
+{
+	if (!flavour_is_guest)
+		return bundle_explain_io_error(bundle, failure);
+	return fail_errno(failure, FUSELAGE_E_IMAGE_CORRUPT, "%s: %s", bundle->path,
+			  bundle->manifest.entry);
+}
+
 static int check_entry(const struct bundle *bundle, const char *path, struct failure *failure)
 {
 	const char *entry = bundle->manifest.entry;
@@ -112,7 +122,7 @@ static int check_entry(const struct bundle *bundle, const char *path, struct fai
 
 	if (stat(path, &st) < 0) {
 		if (errno == EIO)
-			return bundle_explain_io_error(bundle, failure);
+			return explain_io_error(bundle, failure);
 		return fail_errno(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s", bundle->path, entry);
 	}
 	if (!S_ISREG(st.st_mode))
@@ -189,7 +199,7 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 	inherited_give_back(&start->inherited);
 	execv(path, argv);
 	if (errno == EIO)
-		return bundle_explain_io_error(bundle, failure);
+		return explain_io_error(bundle, failure);
 	snprintf(name, sizeof name, "%s: %s", bundle->path, manifest->entry);
 	return explain(&entry_refusal, path, name, failure);
 }
@@ -205,8 +215,7 @@ int exec_in_path(const struct start *start, char **command, struct failure *fail
 	    !is_in_path(command[0], closed))
 		return fail(failure, FUSELAGE_E_COMMAND_NOT_FOUND, "%.300s: not found%s%.600s",
 			    command[0],
-			    *closed ? "; this user may not search a folder of PATH: " : "",
-			    closed);
+			    *closed ? "; this user may not search a folder of PATH: " : "", closed);
 	errno = error;
 	return explain(&command_refusal, command[0], command[0], failure);
 }

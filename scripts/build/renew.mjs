@@ -98,7 +98,7 @@ const below = (/** @type {ReturnType<typeof parseCall>[]} */ calls, /** @type {s
 
 async function renewMusl(/** @type {string} */ arch) {
   const made = await runtime.compileRuntime(arch);
-  const objects = runtime.objectsOf(made.objects, runtime.FLAVOURS.fuselage);
+  const objects = runtime.objectsOf(made, runtime.FLAVOURS.fuselage);
   const whole = path.join(cache, `fuselage-${arch}`);
   const { calls, taken } = await trace(runtime.linkArguments(arch, objects), whole);
   const musl = below(calls, "libc/musl/");

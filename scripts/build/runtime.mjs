@@ -2,8 +2,8 @@
 //
 //   node scripts/build/runtime.mjs [--arch x86_64|aarch64]...
 //
-// Output: dist/runtime/<arch>/fuselage, the runner, and front, which stands at the front of a bundle: the
-// same objects without what only the runner needs.
+// Output: dist/runtime/<arch>/fuselage, the runner; front, which stands at the front of a bundle: the
+// same objects without what only the runner needs; and guest, process 1 of a virtual machine.
 
 import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
@@ -49,7 +49,7 @@ export const LIBRARY = path.join(root, "runtime/library");
  * The C files of the runtime. The stubs are no part of it: a build puts them into other programs. Nor is
  * the library, which carries it.
  */
-export async function runtimeFiles() {
+async function runtimeFiles() {
   const others = [path.join(root, "runtime/stubs"), LIBRARY];
   const files = await cFiles(path.join(root, "runtime"));
   return files.filter(
@@ -177,7 +177,12 @@ export function runtimeTarget(/** @type {string} */ arch) {
   return ["-target", `${arch}-linux-musl`];
 }
 
-/** Compiles what is stale of one architecture. @returns {ReturnType<typeof compile>} */
+/**
+ * What was compiled of one architecture.
+ * @typedef {{ours: {source: string, object: string}[], libraries: string[], compiled: number}} Made
+ */
+
+/** Compiles what is stale of one architecture. @returns {Promise<Made>} */
 export async function compileRuntime(/** @type {string} */ arch) {
   const flags = [
     ...runtimeTarget(arch),
@@ -205,13 +210,14 @@ export async function compileRuntime(/** @type {string} */ arch) {
     source,
     flags: [...flags, ...own, ...smallest(source)],
   }));
-  const made = await Promise.all([
+  const [made, ...others] = await Promise.all([
     compile({ units: ourUnits, outDir }),
     ...libraries.map((library) => compileLibrary(library, flags, outDir, smallestLibrary)),
   ]);
   return {
-    objects: made.flatMap(({ objects }) => objects),
-    compiled: made.reduce((sum, { compiled }) => sum + compiled, 0),
+    ours: ours.map((source, index) => ({ source, object: made.objects[index] })),
+    libraries: others.flatMap(({ objects }) => objects),
+    compiled: [made, ...others].reduce((sum, { compiled }) => sum + compiled, 0),
   };
 }
 
@@ -286,7 +292,12 @@ async function linkByList(arch, objects, libc, file) {
       },
     );
     const taken = new Set(trace.split("\n"));
-    renewList(`musl-${arch}`, { ...libc.list, linked: all.filter((_, i) => taken.has(linked[i])) });
+    // What the other programs take stays in it: the linker takes what it needs.
+    const known = new Set(libc.list.linked);
+    renewList(`musl-${arch}`, {
+      ...libc.list,
+      linked: all.filter((file, i) => taken.has(linked[i]) || known.has(file)),
+    });
   }
 }
 
@@ -319,25 +330,36 @@ export function linkArguments(arch, objects) {
 }
 
 /** The programs that are linked, by their names in dist/, each with its file of runtime/flavour. */
-export const FLAVOURS = { fuselage: "runner", front: "front" };
+export const FLAVOURS = { fuselage: "runner", front: "front", guest: "guest" };
 
 /** What each of them says to --help. */
-const SAYS = { fuselage: /^usage: /im, front: /^fuselage: \[E_IMAGE_MISSING\]/m };
+const SAYS = {
+  fuselage: /^usage: /im,
+  front: /^fuselage: \[E_IMAGE_MISSING\]/m,
+  guest: /^guest: expected to be process 1/m,
+};
 
 /** Paths of the programs of one architecture, from the root. */
 function runtimeOutputs(/** @type {string} */ arch) {
   return Object.keys(FLAVOURS).map((name) => path.join("dist/runtime", arch, name));
 }
 
-/**
- * The objects of one flavour: those that all have, and its own.
- *
- * @param {string[]} objects
- * @param {string} flavour
- */
-export function objectsOf(objects, flavour) {
-  const others = Object.values(FLAVOURS).filter((other) => other !== flavour);
-  return objects.filter((object) => !others.includes(path.basename(object).split(".")[0]));
+/** Whether a file of the runtime is of one flavour: what all have, its own, and its main. */
+function belongsTo(/** @type {string} */ source, /** @type {string} */ flavour) {
+  const file = path.relative(path.join(root, "runtime"), source);
+  if (file.startsWith("flavour/")) return file === `flavour/${flavour}.c`;
+  return flavour === "guest" ? file !== "main.c" : !file.startsWith("guest/");
+}
+
+/** The files of the runtime that are of one flavour. */
+export async function sourcesOf(/** @type {string} */ flavour) {
+  return (await runtimeFiles()).filter((source) => belongsTo(source, flavour));
+}
+
+/** The objects of one flavour. @returns {string[]} */
+export function objectsOf(/** @type {Made} */ made, /** @type {string} */ flavour) {
+  const ours = made.ours.filter(({ source }) => belongsTo(source, flavour));
+  return [...ours.map(({ object }) => object), ...made.libraries];
 }
 
 /** Builds one architecture. @returns {Promise<{files: string[], compiled: number}>} */
@@ -350,7 +372,7 @@ export async function buildRuntime(/** @type {string} */ arch) {
   // One after the other: the first may renew the list of the libc's files.
   for (const file of files) {
     const name = /** @type {keyof typeof FLAVOURS} */ (path.basename(file));
-    const objects = objectsOf(made.objects, FLAVOURS[name]);
+    const objects = objectsOf(made, FLAVOURS[name]);
     await linkAndTest(file, (linked) => testRuntime(arch, linked, SAYS[name]), {
       byList: async (staging) => linkByList(arch, objects, await libc, staging),
       byZig: (staging) => zig([...linkArguments(arch, objects), "-o", staging]),

@@ -16,10 +16,9 @@ import {
   cFiles,
   FLAVOURS,
   LIBRARY,
-  objectsOf,
-  runtimeFiles,
   runtimeFlags,
   runtimeTarget,
+  sourcesOf,
   units,
 } from "./runtime.mjs";
 import { decoders } from "./third-party.mjs";
@@ -44,7 +43,7 @@ export async function buildSanitized() {
   ];
   const libraries = await decoders();
   const dir = path.join(root, "build/runtime/sanitize");
-  const sources = objectsOf(await runtimeFiles(), FLAVOURS.fuselage);
+  const sources = await sourcesOf(FLAVOURS.fuselage);
   const tests = [
     "fuzz/reader",
     "fuzz/walk",

@@ -25,7 +25,7 @@ function packedFiles(/** @type {string} */ dir) {
 function neededFiles(/** @type {Package} */ { read }) {
   const { bin, man, exports } = JSON.parse(read("package.json"));
   const machines = architectures.flatMap((arch) => [
-    ...["front", "fuselage"].map((name) => `dist/runtime/${arch}/${name}`),
+    ...["front", "fuselage", "guest"].map((name) => `dist/runtime/${arch}/${name}`),
     ...["libfuselage-mount.a", "pkgconfig/fuselage-mount.pc"].map((it) => `dist/lib/${arch}/${it}`),
     ...["loader", "variables"].map((stub) => `dist/stubs/${arch}/${stub}`),
     `dist/native/linux-${machineOf(arch).node}.node`,

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import path from "node:path";
 import { machineName } from "../build/machines.mjs";
-import { FLAVOURS, objectsOf, runtimeFiles, units } from "../build/runtime.mjs";
+import { FLAVOURS, sourcesOf, units } from "../build/runtime.mjs";
 import { decoders } from "../build/third-party.mjs";
 import { compile, root, run } from "../build/toolchain.mjs";
 import { CLANG } from "../check/analysis.mjs";
@@ -52,7 +52,7 @@ export function missing() {
 export async function buildTargets(/** @type {string[]} */ names) {
   const flags = ["-fsanitize=address,undefined,fuzzer-no-link", ...sanitizers];
   const absolute = (/** @type {string} */ name) => path.join(root, name);
-  const runtime = objectsOf(await runtimeFiles(), FLAVOURS.fuselage).filter(
+  const runtime = (await sourcesOf(FLAVOURS.fuselage)).filter(
     (file) => file !== absolute("runtime/main.c"),
   );
   const shared = ["targets/input", "walk", "fields"].map((name) => absolute(`test/fuzz/${name}.c`));

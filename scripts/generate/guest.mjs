@@ -33,10 +33,10 @@ export function cGuest(/** @type {Spec} */ { guest }) {
       define("GUEST_MODULES_FOLDER", cString(`/${guest.modulesFolder}`)),
       define("GUEST_MODULES_LIST", cString(`/${guest.modulesList}`)),
     ].join("\n"),
-    "/* Streams: X(NAME, port of virtio-serial, port of vsock) */\n" +
+    "/* Streams: X(NAME, port of virtio-serial) */\n" +
       xMacro(
         "GUEST_STREAMS",
-        guest.streams.map(({ name, port, vsock }) => [constantName(name), cString(port), vsock]),
+        guest.streams.map(({ name, port }) => [constantName(name), cString(port)]),
       ),
     guest.disks
       .map(({ name, serial }) => define(`GUEST_DISK_${constantName(name)}`, cString(serial)))
@@ -56,7 +56,7 @@ export function guestValue(/** @type {Guest} */ guest) {
   const { version, runFile, modulesFolder, modulesList } = guest;
   return {
     ...{ version, runFile, modulesFolder, modulesList },
-    streams: guest.streams.map(({ name, port, vsock }) => ({ name, port, vsock })),
+    streams: guest.streams.map(({ name, port }) => ({ name, port })),
     transports: names(guest.transports),
     ends: names(guest.ends),
     disks: Object.fromEntries(guest.disks.map(({ name, serial }) => [name, serial])),
@@ -103,13 +103,8 @@ export function guestTables(/** @type {Spec} */ { guest }) {
       ],
     ),
     table(
-      ["stream", "virtio-serial", "vsock", "what goes through it"],
-      guest.streams.map(({ name, port, vsock, summary }) => [
-        code(name),
-        code(port),
-        String(vsock),
-        summary,
-      ]),
+      ["stream", "port", "what goes through it"],
+      guest.streams.map(({ name, port, summary }) => [code(name), code(port), summary]),
     ),
     messages(guest.toHost),
     messages(guest.toGuest),

@@ -266,8 +266,8 @@ export interface Guest {
   runFile: string;
   modulesFolder: string;
   modulesList: string;
-  /** Ways for bytes: the name of a virtio-serial port, the number of a vsock port. */
-  streams: (Described & { port: string; vsock: number })[];
+  /** Ways for bytes, each with the name of its virtio-serial port. */
+  streams: (Described & { port: string })[];
   transports: Described[];
   ends: Described[];
   /** What a disk is, by the serial number that its driver shows. */

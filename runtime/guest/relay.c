@@ -1,0 +1,345 @@
+#include "guest/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "guest/machine.h"
+#include "guest/volumes.h"
+#include "libc/find_words.h"
+
+#define CHUNK 16384 /* bytes on their way in one direction */
+#define GRACE 50 /* ms, for what the app's children still have to say */
+#define LINE_MAX_BYTES 1024
+
+/* Bytes on their way from one descriptor to another; either is -1 when it is done. */
+struct channel {
+	int from, to;
+	size_t used, sent;
+	uint64_t count; /* bytes that went through */
+	char bytes[CHUNK];
+};
+
+static struct {
+	struct channel in, out, err;
+	uint64_t in_end; /* bytes after which stdin ends */
+	char line[LINE_MAX_BYTES];
+	size_t line_used;
+	int signals;
+	int status;
+	bool ended; /* the app */
+	bool killed; /* all the others too */
+	unsigned long ended_at;
+} state;
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Returns false at the end of what it reads. */
+static bool fill(struct channel *channel, size_t most)
+{
+	ssize_t n = read(channel->from, channel->bytes, most < CHUNK ? most : CHUNK);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0) /* EIO of a terminal that nobody has open */
+		return false;
+	channel->used = (size_t)n;
+	channel->sent = 0;
+	return true;
+}
+
+/* Returns false when nobody takes it any more. */
+static bool drain(struct channel *channel)
+{
+	while (channel->sent < channel->used) {
+		ssize_t n = write(channel->to, channel->bytes + channel->sent,
+				  channel->used - channel->sent);
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		channel->sent += (size_t)n;
+		channel->count += (size_t)n;
+	}
+	channel->used = channel->sent = 0;
+	return true;
+}
+
+static bool is_pending(const struct channel *channel)
+{
+	return channel->sent < channel->used;
+}
+
+/* Whoever writes there gets SIGPIPE. */
+static void stop_output(struct channel *channel)
+{
+	close_end(&channel->from);
+	channel->used = channel->sent = 0;
+}
+
+static void pump_output(struct channel *channel, short from, short to)
+{
+	if (channel->from >= 0 && from && !is_pending(channel) && !fill(channel, CHUNK))
+		close_end(&channel->from);
+	if (is_pending(channel) && ((from && !to) || to))
+		if ((to & (POLLHUP | POLLERR)) || !drain(channel))
+			stop_output(channel);
+}
+
+static uint64_t input_left(void)
+{
+	return state.in_end - state.in.count - (state.in.used - state.in.sent);
+}
+
+/* A terminal has no end: its end of file is a character, and what reads it may read on. */
+static void end_input(struct app *app)
+{
+	static const char end_of_file = 4; /* Ctrl-D */
+
+	if (app->has_terminal)
+		(void)!write(state.in.to, &end_of_file, 1);
+	close_end(&state.in.to);
+}
+
+static void pump_input(struct app *app, short from, short to)
+{
+	struct channel *in = &state.in;
+
+	if ((from & POLLIN) && !is_pending(in) && input_left() > 0)
+		fill(in, input_left() < CHUNK ? (size_t)input_left() : CHUNK);
+	if (is_pending(in) && in->to >= 0 && (from || to) && !drain(in))
+		close_end(&in->to);
+	if (in->to < 0 && is_pending(in)) { /* it reads no more: the rest is taken and dropped */
+		in->count += in->used - in->sent;
+		in->used = in->sent = 0;
+	}
+	if (in->to >= 0 && !is_pending(in) && in->count >= state.in_end)
+		end_input(app);
+}
+
+static void pass_signal(struct app *app, int number)
+{
+	pid_t group = 0;
+	bool of_terminal = number == SIGINT || number == SIGQUIT || number == SIGTSTP;
+
+	if (state.ended || number < 1 || number > 64)
+		return;
+	if (app->has_terminal && of_terminal && ioctl(app->out, TIOCGPGRP, &group) == 0 &&
+	    group > 0 && kill(-group, number) == 0)
+		return;
+	if (kill(-app->pid, number) < 0)
+		kill(app->pid, number);
+}
+
+static void set_window(struct app *app, const char *text)
+{
+	char *end;
+	struct winsize size = { .ws_row = (unsigned short)strtoul(text, &end, 10) };
+
+	size.ws_col = (unsigned short)strtoul(end, NULL, 10);
+	if (app->has_terminal)
+		ioctl(app->out, TIOCSWINSZ, &size);
+}
+
+static void obey(struct app *app, const struct streams *streams, const char *line)
+{
+	const char *rest = *line ? line + 1 + (line[1] == ' ') : line;
+
+	switch (*line) {
+	case GUEST_FROM_HOST_INPUT_END:
+		state.in_end = strtoull(rest, NULL, 10);
+		break;
+	case GUEST_FROM_HOST_CLOSED:
+		stop_output(strcmp(rest, "err") == 0 ? &state.err : &state.out);
+		break;
+	case GUEST_FROM_HOST_SIGNAL:
+		pass_signal(app, (int)strtoul(rest, NULL, 10));
+		break;
+	case GUEST_FROM_HOST_WINDOW:
+		set_window(app, rest);
+		break;
+	case GUEST_FROM_HOST_TIME:
+		if (machine_set_clock(rest) < 0)
+			report(streams, GUEST_TO_HOST_NOTICE, "the clock cannot be set: %s",
+			       strerror(errno));
+		break;
+	case GUEST_FROM_HOST_SEED:
+		if (machine_seed(rest) < 0)
+			report(streams, GUEST_TO_HOST_NOTICE,
+			       "the random generator cannot be seeded: %s", strerror(errno));
+		break;
+	case GUEST_FROM_HOST_RESTORED:
+		state.in.count = state.out.count = state.err.count = 0;
+		state.in_end = UINT64_MAX;
+		break;
+	default:
+		break;
+	}
+}
+
+/* One that is too long is no line of the host's, and is passed over. */
+static void read_lines(struct app *app, const struct streams *streams)
+{
+	char *line = state.line, *end;
+	ssize_t n = read(streams->fds[STREAM_CTL], line + state.line_used,
+			 sizeof state.line - 1 - state.line_used);
+
+	if (n <= 0)
+		return;
+	state.line_used += (size_t)n;
+	state.line[state.line_used] = 0;
+	for (; (end = memchr(line, '\n', state.line_used)); line = end + 1) {
+		*end = 0;
+		state.line_used -= (size_t)(end + 1 - line);
+		obey(app, streams, line);
+	}
+	memmove(state.line, line, state.line_used);
+	if (state.line_used == sizeof state.line - 1)
+		state.line_used = 0;
+}
+
+static void collect(struct app *app)
+{
+	struct signalfd_siginfo told;
+	int status;
+	pid_t child;
+
+	while (read(state.signals, &told, sizeof told) == sizeof told) {
+	}
+	while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (child != app->pid)
+			continue;
+		state.status = status;
+		state.ended = true;
+		state.ended_at = machine_uptime();
+		close_end(&state.in.to);
+	}
+}
+
+/* Whether there is something to wait for: output that is not at the host's yet. */
+static bool is_running(void)
+{
+	return !state.ended || state.out.from >= 0 || state.err.from >= 0 ||
+	       is_pending(&state.out) || is_pending(&state.err);
+}
+
+/* The app has ended: its children may end in their own time, which is short. */
+static int time_left(void)
+{
+	if (!state.ended || state.killed)
+		return -1;
+	unsigned long passed = machine_uptime() - state.ended_at;
+	if (passed < GRACE)
+		return (int)(GRACE - passed);
+	state.killed = true;
+	kill(-1, SIGKILL);
+	return -1;
+}
+
+static void begin(const struct app *app, const struct streams *streams)
+{
+	const int *fds = streams->fds;
+
+	state.in.from = fds[STREAM_IN];
+	state.in.to = app->in;
+	state.in_end = UINT64_MAX;
+	state.out.from = app->out;
+	state.out.to = fds[STREAM_OUT];
+	state.err.from = app->err;
+	state.err.to = fds[STREAM_ERR];
+}
+
+/* Returns false when there is no host. */
+static bool step(struct app *app, const struct streams *streams)
+{
+	bool wants_input = !is_pending(&state.in) && input_left() > 0;
+	struct pollfd ready[] = {
+		{ .fd = streams->fds[STREAM_CTL], .events = POLLIN },
+		{ .fd = state.signals, .events = POLLIN },
+		{ .fd = wants_input ? state.in.from : -1, .events = POLLIN },
+		{ .fd = is_pending(&state.in) ? state.in.to : -1, .events = POLLOUT },
+		{ .fd = is_pending(&state.out) ? -1 : state.out.from, .events = POLLIN },
+		{ .fd = is_pending(&state.out) ? state.out.to : -1, .events = POLLOUT },
+		{ .fd = is_pending(&state.err) ? -1 : state.err.from, .events = POLLIN },
+		{ .fd = is_pending(&state.err) ? state.err.to : -1, .events = POLLOUT },
+	};
+
+	if (poll(ready, sizeof ready / sizeof *ready, time_left()) < 0)
+		return errno == EINTR;
+	if (ready[0].revents & POLLIN)
+		read_lines(app, streams);
+	else if (ready[0].revents)
+		return false;
+	if (ready[1].revents)
+		collect(app);
+	pump_input(app, ready[2].revents, ready[3].revents);
+	pump_output(&state.out, ready[4].revents, ready[5].revents);
+	pump_output(&state.err, ready[6].revents, ready[7].revents);
+	return true;
+}
+
+/* The largest that it has been, in KiB. */
+static unsigned long resident(void)
+{
+	static const char wanted[] = "\nVmHWM:";
+	char text[2048];
+	OWNED_FD file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
+
+	if (n < 0)
+		return 0;
+	text[n] = 0;
+	const char *found = find_words(text, wanted);
+	return found ? strtoul(found + sizeof wanted - 1, NULL, 10) : 0;
+}
+
+int relay(struct app *app, const struct streams *streams)
+{
+	sigset_t all;
+
+	begin(app, streams);
+	sigfillset(&all);
+	state.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	collect(app); /* whatever ended before there was one */
+	if (streams->fds[STREAM_CTL] < 0) {
+		struct pollfd child = { .fd = state.signals, .events = POLLIN };
+		while (!state.ended && (poll(&child, 1, -1) > 0 || errno == EINTR))
+			collect(app);
+		volumes_flush();
+	} else {
+		while (is_running())
+			if (!step(app, streams))
+				return -1;
+		volumes_flush();
+		report(streams, GUEST_TO_HOST_DONE, "%" PRIu64 " %" PRIu64, state.out.count,
+		       state.err.count);
+	}
+	report(streams, GUEST_TO_HOST_EXIT, "%d %lu", state.status, resident());
+	return state.status;
+}
+
+void relay_wait(const struct streams *streams)
+{
+	struct pollfd host = { .fd = streams->fds[STREAM_CTL], .events = POLLIN };
+	char dropped[64];
+
+	while (host.fd >= 0 && (poll(&host, 1, -1) > 0 || errno == EINTR)) {
+		if (host.revents & POLLIN)
+			(void)!read(host.fd, dropped, sizeof dropped);
+		else if (host.revents)
+			return;
+	}
+}

@@ -1,0 +1,17 @@
+/* Folders of the host's. */
+#ifndef GUEST_VOLUMES_H
+#define GUEST_VOLUMES_H
+
+#include "base/fail.h"
+#include "guest/run_file.h"
+
+/*
+ * Mounts them at their paths, or, where the app has another root directory than this machine, at places
+ * from which options of its start take them: these are added to run->words.
+ */
+int volumes_mount(struct run_file *run, bool by_options, struct failure *failure);
+
+/* What was written is the host's when this returns. */
+void volumes_flush(void);
+
+#endif

@@ -68,12 +68,32 @@ async function* blocksOf(
   if (filled > 0) yield block.subarray(0, filled);
 }
 
+/**
+ * The same of bytes that are to be one frame or member, for readers that know no second one; as small as can
+ * be.
+ */
+export async function compressedWhole(
+  bytes: Uint8Array,
+  codec: StreamCodec,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  if (codec === "none") return Buffer.from(bytes);
+  const made = await cancellable(signal, (cancellation) =>
+    encode(bytes, codec, cancellation, SMALLEST[codec]),
+  );
+  return Buffer.concat(made);
+}
+
+const SMALLEST = { gzip: 9, zstd: 19 };
+
 async function encode(
   block: Uint8Array,
   codec: keyof typeof compressions,
   cancellation: Cancellation,
+  level = compressions[codec].level,
 ): Promise<Uint8Array[]> {
-  const made = await addon().compressBlock(compressions[codec], block, cancellation);
+  const how = { ...compressions[codec], level };
+  const made = await addon().compressBlock(how, block, cancellation);
   if (codec === "gzip") return gzipMember(block, made);
   return made === null ? storedFrame(block) : [made];
 }

@@ -19,6 +19,7 @@ const kinds = [
   { dir: "test/root/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
+  { dir: "test/vm/", seconds: 60 },
 ];
 
 /** Seconds by test file. @returns {Record<string, number>} */

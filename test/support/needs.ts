@@ -11,6 +11,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   statSync,
@@ -116,6 +117,9 @@ const probes = {
   systemdAnalyze: () => tool("systemd-analyze"),
   crun: () => tool("crun"),
   runc: () => tool("/usr/sbin/runc") && tool("runc"),
+  cpio: () => tool("cpio"),
+  lz4: () => tool("lz4"),
+  zstd: () => tool("zstd"),
   sevenZip: () => tool("7z"),
   gcc: () => tool("gcc"),
   pkgConfig: () => tool("pkg-config"),
@@ -139,6 +143,16 @@ const probes = {
     if (process.arch !== "x64") return "packages of Debian are taken for x86_64 alone";
     const reason = tool("apt-get") ?? tool("dpkg-deb");
     return reason ?? (debianMirror() === undefined ? "apt knows no mirror of Debian" : undefined);
+  },
+  // A virtual machine, and a kernel for it.
+  machine: () => {
+    if (process.arch !== "x64") return "machines are started for x86_64 alone";
+    const kernels = existsSync("/boot") ? readdirSync("/boot") : [];
+    const named = process.env["FUSELAGE_TEST_KERNEL"];
+    if (named === undefined && !kernels.some((name) => /^vmlinuz-.*cloud-amd64$/.test(name))) {
+      return "linux-image-cloud-amd64 is not installed";
+    }
+    return tool("qemu-system-x86_64");
   },
   qemu: () => tool("qemu-aarch64-static"),
   qemuRiscv: () => tool("qemu-riscv64-static"),

@@ -52,9 +52,13 @@ static unsigned unmount_all(const char *procdir)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
-		/* ENOTCONN: mounted, and the server is dead. */
-		bool mounted = lstat(path, &inner) == 0 ? inner.st_dev != outer.st_dev :
-							  errno == ENOTCONN;
+		/*
+		 * ENOTCONN: mounted, and the server is dead. What was extracted is behind a link, and on an
+		 * overlay only directories have the device of the file system.
+		 */
+		bool mounted = lstat(path, &inner) == 0 ?
+				       S_ISDIR(inner.st_mode) && inner.st_dev != outer.st_dev :
+				       errno == ENOTCONN;
 		if (mounted && fusermount_unmount(path, false, message) < 0)
 			left++;
 	}

@@ -15,6 +15,12 @@ export interface EngineOptions extends EngineSettings {
   input: string;
   /** Folder for a service of systemd, and a socket where `sockets` names what it listens on. */
   systemd?: string | undefined;
+  /** File for a service of Docker Compose. */
+  compose?: string | undefined;
+  /** Folder for a container that podman runs as a service. */
+  quadlet?: string | undefined;
+  /** File for the user data of a cloud's machine. */
+  cloudInit?: string | undefined;
   /** Replace files that are there. */
   force?: boolean | undefined;
 }
@@ -30,7 +36,7 @@ export interface EngineResult {
 const names = Object.keys(engines) as EngineName[];
 
 /**
- * Writes what an engine reads to start a bundle: for systemd units. The same bundle and options give the same bytes.
+ * Writes what an engine reads to start a bundle: units of systemd, a file of Docker Compose and others. The same bundle and options give the same bytes.
  *
  * @throws E_OPTION_*, E_ENGINE_*, E_OUTPUT_*, and what `inspect` throws
  *

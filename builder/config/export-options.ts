@@ -40,7 +40,8 @@ optionRules.export satisfies Record<
   | Exclude<keyof ExportOptions, "signal">
   | ("runtimeBundle" | "hook" | "rootless")
   // What is of engines: api/export-engine.ts.
-  | ("systemd" | "name" | "program" | "args" | "env" | "sockets" | "credentials" | "force"),
+  | ("systemd" | "compose" | "quadlet" | "cloudInit" | "force")
+  | ("name" | "program" | "args" | "env" | "sockets" | "credentials" | "image" | "url"),
   object
 >;
 

@@ -7,6 +7,7 @@
  */
 import type { StartConfig } from "../export/start-config.ts";
 import type { Architecture } from "../host/paths.ts";
+import type { Permissions } from "../manifest/permissions.ts";
 
 /** Ports that a bundle says it listens on; both ends are the same for one port. */
 export interface PortRange {
@@ -43,6 +44,8 @@ export interface BundleFacts {
   volumes: readonly string[];
   /** `SIGQUIT`, or a number. */
   stopSignal: string | undefined;
+  /** What the app declares that it does in its sandbox; undefined: nothing. */
+  permissions: Permissions | undefined;
   /** What the bundle and its image say of themselves. */
   labels: Readonly<Record<string, string>>;
   /**
@@ -64,6 +67,10 @@ export interface EngineSettings {
   env?: readonly string[] | undefined;
   /** What the engine listens on for the app, which takes the sockets over by LISTEN_FDS. */
   sockets?: readonly string[] | undefined;
+  /** Container image of the bundle, as `bundle export --to` makes one, by the name that the engine has for it. */
+  image?: string | undefined;
+  /** HTTP address that a machine fetches the bundle from. */
+  url?: string | undefined;
   /** Secrets that the engine hands over as files, each `ID[:PATH]`. */
   credentials?: readonly string[] | undefined;
 }
@@ -102,6 +109,13 @@ export function plainName(name: string, most = 64): string {
     .replace(/[-.]+$/, "");
   return plain === "" ? "app" : plain;
 }
+
+/** Folder of bundles on a machine that an engine installs them on. */
+export const INSTALLED = "/usr/local/lib/bundles";
+
+/** Pairs of texts `K=V`. */
+export const pairsOf = (texts: readonly string[]): [string, string][] =>
+  texts.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]);
 
 /** One line of what may have several, without characters that control a terminal. */
 export function oneLine(text: string): string {

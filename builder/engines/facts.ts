@@ -4,6 +4,7 @@ import { placementOf } from "../export/root-files.ts";
 import { type StartConfig, startConfig } from "../export/start-config.ts";
 import { architectures, hostArchitecture } from "../host/paths.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { permissionsOfRecords } from "../manifest/permission-rules.ts";
 import { type BundleFacts, oneLine, type PortRange } from "./engine.ts";
 
 /** Label of an image that says in words what it is (OCI image specification, "Annotations"). */
@@ -41,6 +42,7 @@ export function factsOf({ file, size, sha256, arch }: FileFacts, manifest: Manif
     ports: (manifest.ports ?? []).map(fromBytes).map(portRange),
     volumes: (manifest.volumes ?? []).map(fromBytes),
     stopSignal: manifest.stopSignal === undefined ? undefined : fromBytes(manifest.stopSignal),
+    permissions: manifest.sandbox && permissionsOfRecords(manifest.sandbox),
     labels,
     start,
   };

@@ -30,7 +30,7 @@ export type TemplateValue = string | readonly string[] | undefined;
  * A string of YAML 1.2, which is one of JSON too. Of what JSON leaves as it is, YAML takes the line
  * separators as the end of a line, and control characters not at all.
  */
-function yamlString(text: string): string {
+export function yamlString(text: string): string {
   return JSON.stringify(text).replace(
     /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

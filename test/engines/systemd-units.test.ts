@@ -43,7 +43,8 @@ async function verified(files: Awaited<ReturnType<typeof systemd.files>>): Promi
   const dir = temporaryDirectory();
   mkdirSync(dir, { recursive: true });
   for (const { name, text } of files) writeFileSync(path.join(dir, name), text);
-  const units = files.map(({ name }) => path.join(dir, name));
+  const names = files.map(({ name }) => name).filter((name) => !name.endsWith(".conf"));
+  const units = names.map((name) => path.join(dir, name));
   const { status, stdout, stderr } = await run("systemd-analyze", ["verify", ...units]);
   return `${stdout}${stderr}${status === 0 ? "" : `status ${status}`}`;
 }
@@ -94,18 +95,65 @@ describe("units of systemd", () => {
       expect(await verified(units), JSON.stringify(text)).toBe("");
       const [service] = units;
       expect(service?.name).toMatch(/^[A-Za-z0-9_.-]+\.service$/);
-      const commands = service?.text.split("\n").filter((line) => /^(ExecStart|User)=/.test(line));
-      expect(commands, JSON.stringify(text)).toHaveLength(1);
+      const keys = service?.text.match(/^(ExecStart=".bin.true"|User=bundle-)/gm);
+      expect(keys, JSON.stringify(text)).toEqual(['ExecStart="/bin/true"', "User=bundle-"]);
+      expect(service?.text.match(/^(ExecStart|User)=/gm)).toHaveLength(2);
     }
   });
 
   tested("keep the service from what it does not need", async () => {
     const usual = await systemd.files(facts(), { program });
     expect(await exposure(textOf(usual, "app.service"))).toBeLessThanOrEqual(1.3);
+    const fenced = facts({ sandbox: ["net none", "devices none", "fs /srv/data ro"] });
+    const declared = textOf(await systemd.files(fenced, { program }), "app.service");
+    expect(await exposure(declared)).toBeLessThanOrEqual(0.5);
+    const connected = facts({ sandbox: ["net connect 443", "net udp", "devices gpu"] });
+    const open = textOf(await systemd.files(connected, { program }), "app.service");
+    expect(await exposure(open)).toBeLessThanOrEqual(2);
     const mounted = await systemd.files(facts({ mountAt: "/run/fuselage/app" }), {
       program,
     });
     expect(await exposure(textOf(mounted, "app.service"))).toBeLessThanOrEqual(2.5);
+  });
+});
+
+describe("what an app declares", () => {
+  const linesOf = async (sandbox: string[], more: Partial<Manifest> = {}) => {
+    const [service] = await systemd.files(facts({ sandbox, ...more }), { program });
+    return service?.text.split("\n") ?? [];
+  };
+
+  test("is what its service may do", async () => {
+    const home = ["", "home", "shared"].join("/");
+    const none = await linesOf(["net none", "devices none"]);
+    expect(none).toContain("PrivateNetwork=yes");
+    expect(none).toContain("RestrictAddressFamilies=AF_UNIX");
+    expect(none).toContain("PrivateDevices=yes");
+    const some = await linesOf([
+      "fs /srv/a b%n ro",
+      `fs ${home} rw`,
+      "fs home rw",
+      "net connect 443",
+      "devices gpu",
+      "devices audio",
+      "debug",
+      "userns",
+    ]);
+    expect(some.filter((line) => /^(Bind|DeviceAllow|Protect.*Home)/.test(line))).toEqual([
+      "ProtectHome=tmpfs",
+      'BindReadOnlyPaths="-/srv/a b%%n"',
+      `BindPaths="-${home}"`,
+      "DeviceAllow=char-drm rw",
+      "DeviceAllow=char-alsa rw",
+    ]);
+    expect(some).toContain("RestrictNamespaces=user mnt pid net ipc uts");
+    expect(some).toContain("SystemCallFilter=@system-service @mount @debug");
+    expect(some).not.toContain("PrivateNetwork=yes");
+    expect(some).not.toContain("PrivateDevices=yes");
+  });
+
+  test("has no path that a unit cannot bind", async () => {
+    await expect(linesOf(["fs /srv/a:b rw"])).rejects.toMatchObject({ code: "E_ENGINE_INPUT" });
   });
 });
 

@@ -114,6 +114,21 @@ const probes = {
   skopeo: () => tool("skopeo"),
   umoci: () => tool("umoci"),
   dockerRegistry: () => tool("docker-registry"),
+  systemdNspawn: () => tool("systemd-nspawn") ?? tool("/usr/lib/systemd/systemd"),
+  overlay: () => {
+    const mount = `mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w &&
+      mount -t overlay none -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt`;
+    const { status, stderr } = spawnSync("unshare", ["--mount", "sh", "-c", mount], {
+      encoding: "utf8",
+    });
+    return status === 0 ? undefined : `no overlay over the root: ${stderr?.trim()}`;
+  },
+  dockerCompose: () => tool("docker-compose"),
+  cloudInit: () => tool("cloud-init"),
+  pythonYaml: () => {
+    const { status } = spawnSync("python3", ["-c", "import yaml"], { stdio: "ignore" });
+    return status === 0 ? undefined : "python3-yaml is not installed";
+  },
   systemdAnalyze: () => tool("systemd-analyze"),
   crun: () => tool("crun"),
   runc: () => tool("/usr/sbin/runc") && tool("runc"),

@@ -7,18 +7,31 @@ import { print, printable, printJson } from "../print.ts";
 
 const names = Object.keys(engines) as EngineName[];
 
+/** Of the command line: cloud-init for cloudInit. */
+const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 /** Options that say something to engines alone. */
-export const ofEngines = ["name", "program", "arg", "env", "socket", "credential", "force"];
+export const ofEngines = [
+  "name",
+  "program",
+  "arg",
+  "env",
+  "socket",
+  "credential",
+  "image",
+  "url",
+  "force",
+];
 
 /** The engine that a command line asks for. */
 export const engineOf = (args: Arguments): EngineName | undefined =>
-  names.find((name) => args.flag(name));
+  names.find((name) => args.flag(flagOf(name)));
 
 export async function exportEngineCommand(args: Arguments): Promise<void> {
   const [input = "", second] = args.positionals;
   if (second !== undefined) throw errors.optionConflict("an engine starts one bundle");
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
-  const outputs = names.map((name) => [name, args.text(name)] as const);
+  const outputs = names.map((name) => [name, args.text(flagOf(name))] as const);
   const result = await exportEngine({
     input,
     ...Object.fromEntries(outputs),
@@ -28,6 +41,8 @@ export async function exportEngineCommand(args: Arguments): Promise<void> {
     env: list("env"),
     sockets: list("socket"),
     credentials: list("credential"),
+    image: args.text("image"),
+    url: args.text("url"),
     force: args.flag("force") || undefined,
   });
   if (args.flag("json")) {

@@ -9,7 +9,8 @@ const percent = (text: string) => text.replaceAll("%", "%%");
 export const unitText = (text: string): string => percent(oneLine(text)).replace(/\\+$/, "");
 
 /**
- * One word, whatever is in it. Control characters are written as C does, so that a line stays one.
+ * One word, whatever is in it. Characters that control something are written as C does, so that a line stays one,
+ * for systemd and for whoever carries the unit around.
  *
  * @throws E_ENGINE_INPUT for what is no UTF-8, by what a reader of bytes puts in its place
  */
@@ -17,14 +18,13 @@ export function unitWord(text: string): string {
   if (/[\ufffd\0]/.test(text)) {
     throw errors.engineInput(text, "is no UTF-8 without NUL, which a unit has to be");
   }
-  const escaped = text.replace(/["\\]|\p{Cc}/gu, (char) =>
-    char === '"' || char === "\\" ? `\\${char}` : escapes(char),
-  );
+  const escaped = text
+    .replace(/["\\]/g, "\\$&")
+    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) =>
+      [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
+    );
   return `"${percent(escaped)}"`;
 }
-
-const escapes = (char: string) =>
-  [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
 
 /** An argument of a command line, where variables are replaced too. */
 export const unitArgument = (text: string): string => unitWord(text).replaceAll("$", "$$$$");
@@ -34,12 +34,16 @@ export const unitArgument = (text: string): string => unitWord(text).replaceAll(
  * are written.
  *
  * @param what what the path is of
+ * @param also another character that the setting does not take
  * @throws E_ENGINE_INPUT
  */
-export function unitPath(file: string, what: string): string {
-  if (/["'\\]|\p{Cc}/u.test(file)) {
-    const expected = "which systemd takes without quotes, backslashes and control characters";
-    throw errors.engineInput(file, `is the path of ${what}, ${expected}`);
+export function unitPath(file: string, what: string, also = ""): string {
+  if (/["'\\]|\p{Cc}/u.test(file) || (also !== "" && file.includes(also))) {
+    const without = `quotes, backslashes${also && `, ${also}`} and control characters`;
+    throw errors.engineInput(
+      file,
+      `is the path of ${what}, which systemd takes without ${without}`,
+    );
   }
   return unitWord(file);
 }

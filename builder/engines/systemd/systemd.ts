@@ -6,13 +6,12 @@ import {
   type Engine,
   type EngineFile,
   type EngineSettings,
+  oneLine,
   plainName,
 } from "../engine.ts";
+import { fenceOf, hiddenBy } from "./fence.ts";
 import { unitArgument, unitPath, unitText, unitWord } from "./quoting.ts";
 import { type Listening, listeningOn, listenValue } from "./sockets.ts";
-
-/** Folders that the service finds empty, or others of that name. */
-const HIDDEN = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 export const systemd: Engine = {
   output: "directory",
@@ -30,10 +29,12 @@ function unitFiles(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
     socket: listening && `${name}.socket`,
     ...commandOf(facts, settings),
     ...fenceOf(facts),
+    ...userOf(facts, name),
   });
   return [
     { name: `${name}.service`, text: service },
     ...(listening ? [socketUnit(name, description, listening)] : []),
+    ...(facts.isRoot ? [usersFile(name, facts)] : []),
   ];
 }
 
@@ -46,9 +47,32 @@ function socketUnit(name: string, description: string, listening: Listening): En
   return { name: `${name}.socket`, text };
 }
 
+/**
+ * A user that systemd makes up for the time of the run has RestrictSUIDSGID= with it, which has openat2 fail, and
+ * by that call the links of an image that is a root are followed inside it. Such a service has a user of the machine.
+ * The folders of one that is made up are behind a link, which no cache of the runtime may be.
+ */
+const userOf = ({ isRoot }: BundleFacts, name: string) =>
+  isRoot
+    ? { dynamicUser: undefined, user: userName(name), cache: `%C/${name}` }
+    : { dynamicUser: "yes", user: undefined, cache: `%C/private/${name}` };
+
+/** Never the name of somebody whom the machine has; with at most 31 characters, and no dot. */
+const userName = (name: string) => `bundle-${name.replaceAll(".", "-").slice(0, 24)}`;
+
+function usersFile(name: string, { description }: BundleFacts): EngineFile {
+  const text = renderTemplate("engines/systemd/app.sysusers.conf", {
+    name,
+    user: userName(name),
+    // A colon separates the fields of passwd(5).
+    description: unitWord(oneLine(description).replaceAll(":", " ").replaceAll("\\", "")),
+  });
+  return { name: `${name}.sysusers.conf`, text };
+}
+
 function commandOf(facts: BundleFacts, settings: EngineSettings) {
   const { program = facts.file, args = [], env = [], credentials = [] } = settings;
-  const hidden = HIDDEN.find((folder) => program.startsWith(`${folder}/`));
+  const hidden = hiddenBy(program);
   if (hidden !== undefined) {
     throw errors.engineInput(program, `is below ${hidden}, which a service does not see`, hint);
   }
@@ -70,34 +94,4 @@ function credential(text: string): string {
     throw errors.optionValue("credentials", "ID or ID:/PATH", JSON.stringify(text));
   }
   return file === undefined ? id : `${id}:${unitPath(file, "a credential").slice(1, -1)}`;
-}
-
-/**
- * What the service is kept from. Without a namespace of its own the runtime extracts the files, for which it
- * needs no right at all.
- */
-function fenceOf({ needsNamespace, isRoot }: BundleFacts) {
-  const usual = {
-    mount: "extract",
-    privateDevices: "yes",
-    devices: undefined,
-    privateUsers: "yes",
-    processes: "pid",
-    tunables: "yes",
-    families: "AF_UNIX AF_INET AF_INET6 AF_NETLINK",
-    namespaces: "yes",
-    calls: ["@system-service", "~@privileged @resources"],
-  };
-  if (!needsNamespace) return usual;
-  return {
-    ...usual,
-    mount: "fuse",
-    privateDevices: undefined,
-    devices: "/dev/fuse rw",
-    privateUsers: undefined,
-    processes: isRoot ? undefined : "pid",
-    tunables: isRoot ? undefined : "yes",
-    namespaces: "user mnt",
-    calls: ["@system-service @mount", "~@resources"],
-  };
 }

@@ -1,0 +1,54 @@
+/** A bundle's image as a service of Docker Compose and podman-compose: the Compose Specification. */
+import { renderTemplate, yamlString } from "../../host/template.ts";
+import type { BundleFacts, Engine, EngineFile, EngineSettings } from "../engine.ts";
+import { containerOf } from "./container.ts";
+
+export const compose: Engine = {
+  output: "file",
+  takes: ["name", "image", "args", "env"],
+  files: composeFile,
+};
+
+/** Compose replaces variables in every value. */
+const literal = (text: string) => text.replaceAll("$", "$$$$");
+
+const list = (texts: readonly string[]) =>
+  texts.length === 0 ? undefined : `[${texts.map((text) => yamlString(literal(text))).join(", ")}]`;
+
+/** A mapping on one line. */
+const mapping = (pairs: readonly (readonly [string, string])[]) =>
+  pairs.length === 0
+    ? undefined
+    : `{${pairs.map(([key, value]) => `${yamlString(key)}: ${value}`).join(", ")}}`;
+
+function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
+  const container = containerOf(facts, settings);
+  const { name, volumes, isFenced } = container;
+  const text = renderTemplate("engines/containers/compose.yaml", {
+    name,
+    image: literal(container.image),
+    command: container.command && list(container.command),
+    environment: mapping(
+      container.environment.map(([key, value]) => [key, yamlString(literal(value))]),
+    ),
+    ports: list(container.ports),
+    // The short form has colons between its parts, which a path may have.
+    mounts:
+      volumes.length === 0
+        ? undefined
+        : `[${volumes.map((volume) => mapping(mountOf(volume))).join(", ")}]`,
+    user: container.user && `${container.user}:${container.user}`,
+    readOnly: isFenced ? "true" : undefined,
+    dropped: isFenced ? '["ALL"]' : undefined,
+    volumes: mapping(volumes.map((volume) => [volume.name, "{}"])),
+  });
+  return [{ name: "compose.yaml", text }];
+}
+
+function mountOf({ name, path }: { name: string; path: string }): [string, string][] {
+  return [
+    ["type", '"volume"'],
+    ["source", yamlString(name)],
+    ["target", yamlString(literal(path))],
+  ];
+}

@@ -1,0 +1,41 @@
+/** A bundle's image as a container that podman runs as a service: podman-systemd.unit(5). */
+import * as errors from "../../errors.ts";
+import { renderTemplate } from "../../host/template.ts";
+import type { BundleFacts, Engine, EngineFile, EngineSettings } from "../engine.ts";
+import { unitArgument, unitText } from "../systemd/quoting.ts";
+import { containerOf } from "./container.ts";
+
+export const quadlet: Engine = {
+  output: "directory",
+  takes: ["name", "image", "args", "env"],
+  files: quadletFile,
+};
+
+/**
+ * Everything becomes a word of the command line of `podman run` in a unit, where variables and
+ * specifiers are replaced; podman itself replaces none.
+ */
+function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
+  const container = containerOf(facts, settings);
+  const { name, volumes, user, isFenced } = container;
+  const text = renderTemplate("engines/containers/app.container", {
+    name,
+    description: unitText(facts.description),
+    image: container.image,
+    command: container.command?.map(unitArgument).join(" "),
+    environment: container.environment.map(([key, value]) => unitArgument(`${key}=${value}`)),
+    ports: container.ports,
+    mounts: volumes.map((volume) => `${volume.name}:${volumePath(volume.path)}`),
+    user,
+    readOnly: isFenced ? "true" : undefined,
+    dropped: isFenced ? "all" : undefined,
+  });
+  return [{ name: `${name}.container`, text }];
+}
+
+/** What stands behind a colon has no quoting. */
+function volumePath(path: string): string {
+  if (/^[A-Za-z0-9/_.@+-]+$/.test(path)) return path;
+  const what = "is a volume of the image, and podman-systemd.unit(5) has no way to write its path";
+  throw errors.engineInput(path, what);
+}

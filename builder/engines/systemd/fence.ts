@@ -1,0 +1,86 @@
+/** What a service is kept from: systemd.exec(5), by what the bundle needs and by what its app declares. */
+import type { Permissions, SandboxDevice } from "../../manifest/permissions.ts";
+import type { BundleFacts } from "../engine.ts";
+import { unitPath } from "./quoting.ts";
+
+/** Folders that a service finds empty, or others of that name. */
+const HIDDEN: readonly string[] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
+const isBelow = (file: string, folders: readonly string[]) =>
+  folders.find((folder) => file.startsWith(`${folder}/`));
+
+/** The folder that hides a file from services. */
+export const hiddenBy = (file: string): string | undefined => isBelow(file, HIDDEN);
+
+/** Groups of devices by their drivers, as /proc/devices calls them. */
+const DEVICES: Record<SandboxDevice, string> = {
+  gpu: "char-drm",
+  audio: "char-alsa",
+  input: "char-input",
+};
+
+/**
+ * Without a namespace of its own the runtime extracts the files, for which it needs no right at all. What the app
+ * declares is the runtime's to enforce too: what systemd has no word for is left to it.
+ */
+export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
+  const devices = [
+    ...(needsNamespace ? ["/dev/fuse rw"] : []),
+    ...(permissions?.devices ?? []).map((one) => `${DEVICES[one]} rw`),
+  ];
+  const { reading, writing, homes } = placesOf(permissions?.fs ?? {});
+  return {
+    mount: needsNamespace ? "fuse" : "extract",
+    // Its own folder of devices has none but those that every program expects.
+    privateDevices: devices.length === 0 ? "yes" : undefined,
+    devices,
+    privateUsers: needsNamespace ? undefined : "yes",
+    homes,
+    reading,
+    writing,
+    setId: isRoot ? undefined : "yes",
+    tunables: isRoot ? undefined : "yes",
+    namespaces: namespacesOf(needsNamespace, permissions),
+    calls: callsOf(needsNamespace, permissions),
+    ...networkOf(permissions),
+  };
+}
+
+/** Of paths alone: the words for folders of a user mean nothing to a service, whose home is its state. */
+function placesOf(fs: NonNullable<Permissions["fs"]>) {
+  const places = Object.entries(fs).filter(([place]) => place.startsWith("/"));
+  const hidden = places.some(([place]) => hiddenBy(`${place}/`) !== undefined);
+  const bound = (access: string) =>
+    places
+      .filter(([, wanted]) => wanted === access)
+      // What is not there is left out; a colon would end the path.
+      .map(([place]) => unitPath(`-${place}`, "files", ":"));
+  return { reading: bound("ro"), writing: bound("rw"), homes: hidden ? "tmpfs" : "yes" };
+}
+
+function networkOf(permissions: Permissions | undefined) {
+  const net = permissions?.net ?? (permissions === undefined ? "all" : "none");
+  // Sockets that systemd hands over work without a network of the service's own.
+  if (net === "none") return { families: "AF_UNIX", privateNetwork: "yes", addresses: "any" };
+  return {
+    families: "AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+    privateNetwork: undefined,
+    addresses: undefined,
+  };
+}
+
+function namespacesOf(needsNamespace: boolean, permissions: Permissions | undefined): string {
+  const { userns, pid, netns, ipcns } = permissions ?? {};
+  if (userns) return "user mnt pid net ipc uts";
+  const own = [...(pid ? ["pid"] : []), ...(netns ? ["net"] : []), ...(ipcns ? ["ipc"] : [])];
+  if (!needsNamespace && own.length === 0) return "yes";
+  return ["user", "mnt", ...own].join(" ");
+}
+
+function callsOf(needsNamespace: boolean, permissions: Permissions | undefined): string[] {
+  const debug = permissions?.debug ? " @debug" : "";
+  const mounts = needsNamespace || permissions?.userns ? " @mount" : "";
+  // Namespaces of its own are set up by calls that are privileged elsewhere.
+  const refused = mounts === "" ? "~@privileged @resources" : "~@resources";
+  return [`@system-service${mounts}${debug}`, refused];
+}

@@ -1,0 +1,237 @@
+/** Files for container engines and clouds, as their own programs read them. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { cloudInit } from "../../builder/engines/cloud-init/cloud-init.ts";
+import { compose } from "../../builder/engines/containers/compose.ts";
+import { quadlet } from "../../builder/engines/containers/quadlet.ts";
+import type { EngineSettings } from "../../builder/engines/engine.ts";
+import { factsOf } from "../../builder/engines/facts.ts";
+import type { Manifest } from "../../builder/manifest/manifest.ts";
+import { byteString } from "../../builder/tree/path.ts";
+import { skipUnless } from "../support/needs.ts";
+import { run } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const sha256 = "5ab54dff0b33670407f039835c16d981962074bccea35c74d1b36bc9592a53d5";
+
+function facts(more: Partial<Manifest> = {}) {
+  const manifest: Manifest = {
+    name: "app",
+    entry: "run",
+    args: [],
+    env: [],
+    imageSize: 4096,
+    noRuntimeOptions: false,
+    version: "0.0.0",
+    arch: "x86_64",
+    ...more,
+  };
+  return factsOf({ file: "/opt/app.run", size: 1, sha256, arch: "x86_64" }, manifest);
+}
+
+const hostile = [
+  "a\nimage: other",
+  "\"q\" 's' $HOME ${V} $$ %n %% \\n",
+  "{{name}} {a: b} [c] #d &e *f !g |h >i @j `k",
+  "\u2028\u0085\u007f\ufeff\u001b\t\r",
+  "yes",
+  "1e3",
+  "",
+];
+
+async function textOf(made: ReturnType<typeof compose.files>): Promise<string> {
+  const [file] = await made;
+  return file?.text ?? "";
+}
+
+/** What a reader of YAML 1.1 in Python sees. */
+async function readYaml(text: string): Promise<unknown> {
+  const script = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
+  const { stdout, stderr, status } = await run("python3", ["-c", script], { input: text });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+const image = "registry.example:5000/team/app@sha256:" + sha256;
+
+describe("a file of Docker Compose", () => {
+  const tested = skipUnless("dockerCompose", "pythonYaml");
+
+  /** By its own program, which checks the schema and replaces variables, and doubles $ when it prints. */
+  async function configured(text: string) {
+    const file = path.join(temporaryDirectory(), "compose.yaml");
+    writeFileSync(file, text);
+    const { stdout, stderr, status } = await run("docker-compose", ["-f", file, "config"]);
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    return (await readYaml(stdout)) as { services: Record<string, Record<string, unknown>> };
+  }
+
+  tested("is taken, and says that the app needs nothing", async () => {
+    const text = await textOf(compose.files(facts(), { image }));
+    const { services } = await configured(text);
+    expect(services["app"]).toMatchObject({
+      image,
+      user: "65534:65534",
+      read_only: true,
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges:true"],
+    });
+  });
+
+  tested("has ports and volumes of an image that is a root", async () => {
+    const root = facts({
+      root: "image",
+      entry: undefined,
+      ports: ["80/tcp", "6000-6002/udp"],
+      volumes: ["/data", byteString("/a: b\n$c")],
+    });
+    const text = await textOf(compose.files(root, { image, name: "Web.1" }));
+    const read = (await readYaml(text)) as { services: Record<string, Record<string, unknown>> };
+    expect(read.services["web.1"]).toMatchObject({
+      ports: ["80:80/tcp", "6000-6002:6000-6002/udp"],
+      volumes: [
+        { type: "volume", source: "web.1-data-0", target: "/data" },
+        { type: "volume", source: "web.1-a-b-c-1", target: "/a: b\n$$c" },
+      ],
+    });
+    expect(read.services["web.1"]).not.toHaveProperty("read_only");
+    const { services } = await configured(text);
+    expect(services["web.1"]?.["volumes"]).toHaveLength(2);
+  });
+
+  tested("carries arguments and variables as they are", async () => {
+    const env = hostile.map((text, index) => `V${index}=${text}`);
+    const { services } = await configured(
+      await textOf(compose.files(facts(), { image, args: hostile, env })),
+    );
+    // It prints what can be read again: each $ twice.
+    const printed = (text: string) => text.replaceAll("$", "$$$$");
+    expect(services["app"]?.["command"]).toEqual(hostile.map(printed));
+    expect(services["app"]?.["environment"]).toEqual(
+      Object.fromEntries(hostile.map((text, index) => [`V${index}`, printed(text)])),
+    );
+  });
+});
+
+describe("a container of podman", () => {
+  test("has a line for each thing, whatever stands in it", async () => {
+    const root = facts({
+      root: "image",
+      entry: undefined,
+      ports: ["80/tcp"],
+      volumes: ["/data"],
+      labels: [`org.opencontainers.image.description=${byteString("a\n[Service]\nUser=root\\")}`],
+    });
+    const settings = { image, args: hostile, env: [`A=${hostile[0]}`] };
+    const text = await textOf(quadlet.files(root, settings));
+    expect(text).toMatch(/^Description=a \[Service\] User=root$/m);
+    expect(text).toMatch(/^Exec="a\\x0aimage: other" .*\$\$HOME \$\$\{V\} \$\$\$\$ %%n %%%% /m);
+    expect(text).toMatch(/^Environment="A=a\\x0aimage: other"$/m);
+    expect(text).toMatch(/^PublishPort=80:80\/tcp$/m);
+    expect(text).toMatch(/^Volume=app-data-0:\/data$/m);
+    expect(text.match(/^\[.*\]$/gm)).toEqual(["[Unit]", "[Container]", "[Service]", "[Install]"]);
+    expect(text).not.toMatch(/[^\n -~]/);
+  });
+
+  test("refuses a volume that its format cannot name", async () => {
+    const root = facts({ root: "image", entry: undefined, volumes: ["/a:b"] });
+    expect(() => quadlet.files(root, { image })).toThrow(
+      expect.objectContaining({ code: "E_ENGINE_INPUT" }),
+    );
+  });
+});
+
+describe("user data of a cloud's machine", () => {
+  const tested = skipUnless("cloudInit", "pythonYaml");
+  const settings: EngineSettings = { url: "https://example.org/app.run?a='$b'&c=`d`" };
+
+  tested("has the form that cloud-init wants", async () => {
+    const root = facts({ root: "image", entry: undefined, ports: ["80/tcp"] });
+    for (const [one, more] of [
+      [facts(), {}],
+      [root, { sockets: ["ports"], args: hostile, env: [`A=${hostile[1]}`] }],
+    ] as const) {
+      const text = await textOf(cloudInit.files(one, { ...settings, ...more }));
+      const file = path.join(temporaryDirectory(), "user-data");
+      writeFileSync(file, text);
+      const { stdout, stderr, status } = await run("cloud-init", ["schema", "--config-file", file]);
+      expect(status, `${stdout}${stderr}`).toBe(0);
+      const read = (await readYaml(text)) as { write_files: { path: string; content: string }[] };
+      const names = read.write_files.map(({ path: at }) => at);
+      expect(names.at(-1)).toBe("/usr/local/lib/bundles/app.install");
+      expect(names).toHaveLength(one.isRoot ? 4 : 2);
+      // Line by line what `--systemd` writes.
+      expect(read.write_files[0]?.content).toContain("\n[Service]\nType=exec\nExecStart=");
+    }
+  });
+
+  /** The installer with a fetching program that copies, and a systemctl that says what it was told. */
+  async function installed(bytes: string, digest: string) {
+    const dir = temporaryDirectory();
+    const one = { ...facts(), sha256: digest };
+    const program = path.join(dir, "lib/app.run");
+    // Where services do not see it; the script does not care.
+    const text = await textOf(cloudInit.files(one, { ...settings, program: "/opt/PROGRAM" }));
+    const read = (await readYaml(text)) as { write_files: { content: string }[] };
+    const script = read.write_files.at(-1)?.content.replace("/opt/PROGRAM", program) ?? "";
+    mkdirSync(path.join(dir, "bin"));
+    const log = path.join(dir, "log");
+    const tools = {
+      curl: `while test "$1" != --output; do shift; done; printf %s '${bytes}' > "$2"; echo "$4" >> ${log}`,
+      systemctl: `echo "$@" >> ${log}`,
+      "systemd-sysusers": "",
+    };
+    for (const [name, body] of Object.entries(tools)) {
+      writeFileSync(path.join(dir, "bin", name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    }
+    const env = { PATH: `${dir}/bin:${process.env["PATH"]}` };
+    const first = await run("sh", ["-c", script], { env });
+    const again = await run("sh", ["-c", script], { env });
+    return { first, again, program, log: readFileSync(log, "utf8").split("\n") };
+  }
+
+  tested("installs what has the digest, once, and nothing else", async () => {
+    const { createHash } = await import("node:crypto");
+    const digest = createHash("sha256").update("the bundle").digest("hex");
+    const good = await installed("the bundle", digest);
+    expect([good.first.status, good.again.status]).toEqual([0, 0]);
+    expect(readFileSync(good.program, "utf8")).toBe("the bundle");
+    expect(good.log).toEqual([
+      settings.url,
+      ...["daemon-reload", "enable --now app.service"],
+      ...["daemon-reload", "enable --now app.service"],
+      "",
+    ]);
+    const bad = await installed("another", digest);
+    expect(bad.first).toMatchObject({ status: 1 });
+    expect(bad.first.stderr).toContain("not the bundle that was meant");
+    expect(bad.log).toEqual([settings.url, settings.url, ""]);
+    const left = await run("ls", [path.dirname(bad.program)]);
+    expect(left.stdout).toBe("");
+  });
+
+  test("is refused where clouds would cut it off", async () => {
+    const args = ["x".repeat(16_000)];
+    await expect(cloudInit.files(facts(), { ...settings, args })).rejects.toMatchObject({
+      code: "E_ENGINE_INPUT",
+    });
+  });
+});
+
+describe("what engines ask for", () => {
+  test("is an image, or an address", async () => {
+    expect(() => compose.files(facts(), {})).toThrow(
+      expect.objectContaining({ code: "E_OPTION_MISSING" }),
+    );
+    expect(() => quadlet.files(facts(), {})).toThrow(
+      expect.objectContaining({ code: "E_OPTION_MISSING" }),
+    );
+    await expect(cloudInit.files(facts(), {})).rejects.toMatchObject({ code: "E_OPTION_MISSING" });
+    const recorded = facts({ entry: undefined, invocation: ["--static=/proc/self/exe", "true"] });
+    expect(() => compose.files(recorded, { image })).toThrow(
+      expect.objectContaining({ code: "E_ENGINE_INPUT" }),
+    );
+  });
+});

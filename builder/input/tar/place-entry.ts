@@ -71,7 +71,8 @@ function nodeOf(entry: EntryFacts, contents: Contents | undefined): Node {
     case "directory":
       return directoryNode(attributes);
     case "symlink":
-      return symlinkNode(entry.linkName, attributes);
+      // Linux gives every link this mode, whatever an archive says.
+      return symlinkNode(entry.linkName, { ...attributes, mode: 0o777 });
     case "fifo":
       return { kind, ...attributes };
     case "character-device":

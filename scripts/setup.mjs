@@ -56,6 +56,7 @@ const testTools = {
   cpio: "cpio",
   lz4: "lz4",
   zstd: "zstd",
+  podman: "podman",
   "7z": "p7zip-full",
   mandoc: "mandoc",
   zsh: "zsh",

@@ -135,6 +135,7 @@ const probes = {
   cpio: () => tool("cpio"),
   lz4: () => tool("lz4"),
   zstd: () => tool("zstd"),
+  podman: () => tool("podman"),
   sevenZip: () => tool("7z"),
   gcc: () => tool("gcc"),
   pkgConfig: () => tool("pkg-config"),

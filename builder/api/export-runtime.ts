@@ -7,7 +7,7 @@ import type { DumpEntry } from "../dump/dump-entry.ts";
 import { imageEntries } from "../dump/dump-image.ts";
 import * as errors from "../errors.ts";
 import { placementOf, rootEntries } from "../export/root-files.ts";
-import { runtimeConfig } from "../export/runtime-config.ts";
+import { type RuntimeHook, runtimeConfig } from "../export/runtime-config.ts";
 import { startConfig } from "../export/start-config.ts";
 import { requireStartable } from "../export/startable.ts";
 import { findUser } from "../export/users.ts";
@@ -24,7 +24,7 @@ export interface RuntimeBundleOptions {
   input: string;
   /** A new or empty folder. */
   runtimeBundle: string;
-  /** A hook mounts the image, in the container's namespace alone. Not where the image is a root. */
+  /** A hook mounts the image, for the container's namespace alone. Not where the image is a root. */
   hook?: boolean | undefined;
   /** For whoever runs this, without root's rights: one user inside is the caller outside. */
   rootless?: boolean | undefined;
@@ -99,7 +99,7 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
       user,
       root: isRoot ? mountPoint : "rootfs",
       files: bound ? { source: mountPoint, destination } : undefined,
-      hook: hook ? hookOf(path.resolve(input), target) : undefined,
+      hook: hook ? hookOf(path.resolve(input), target, rootless) : undefined,
       rootless: rootless
         ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
         : undefined,
@@ -120,10 +120,17 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
   });
 }
 
-/** The runner mounts where it is in the namespace that it finds itself in. */
-function hookOf(file: string, target: string) {
+/**
+ * Root's runner makes a mount where the runtime is, and moves it into the container that is being made: that is
+ * let open nothing, and no process of it serves its files. Without root's rights nobody may mount there, nor look
+ * into the container from there: the runner mounts in it.
+ */
+function hookOf(file: string, target: string, rootless: boolean): RuntimeHook {
   const runner = runtimePath(hostArchitecture() ?? machines[0].name);
-  return { path: runner, args: ["fuselage", `--mount=${file}`, "--mount-type=fuse", "--", target] };
+  const args = (how: string) => ["fuselage", `--mount=${file}`, how, "--", target];
+  return rootless
+    ? { stage: "createContainer", path: runner, args: args("--mount-type=fuse") }
+    : { stage: "createRuntime", path: runner, args: args("--container") };
 }
 
 /** @throws E_EXPORT_INPUT */

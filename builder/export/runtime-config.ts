@@ -33,17 +33,18 @@ const MASKED = [
 ];
 const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/** The hook opens /dev/fuse of the machine, which a container's own /dev has not. */
-const HOOK_DEVICES = [
-  { allow: false, access: "rwm" },
-  { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
-];
-
 interface RuntimeMount {
   destination: string;
   type: string;
   source: string;
   options: string[];
+}
+
+/** A hook of the stage `createRuntime` is run where the runtime is, one of `createContainer` in the container. */
+export interface RuntimeHook {
+  stage: "createRuntime" | "createContainer";
+  path: string;
+  args: string[];
 }
 
 export interface RuntimeRequest {
@@ -54,8 +55,8 @@ export interface RuntimeRequest {
   root: string;
   /** Where the files of an app are bound from and to, where they are not the root. */
   files: { source: string; destination: string } | undefined;
-  /** Program and arguments that mount the image in the container's namespace. */
-  hook: { path: string; args: string[] } | undefined;
+  /** Program and arguments that mount the image for the container's namespace. */
+  hook: RuntimeHook | undefined;
   /** Of who starts it without root's rights: the user of the container is this one outside. */
   rootless: { uid: number; gid: number } | undefined;
 }
@@ -85,10 +86,9 @@ export function runtimeConfig(request: RuntimeRequest) {
     root: { path: root, readonly: true },
     hostname: name,
     mounts: [...usualMounts(rootless !== undefined), ...bound],
-    // In the container's mount namespace, before its root is changed to; what it starts ends with it.
-    ...(hook !== undefined && { hooks: { createContainer: [hook] } }),
+    // When the container's mounts are there and its root is not yet the root.
+    ...(hook !== undefined && { hooks: { [hook.stage]: [{ path: hook.path, args: hook.args }] } }),
     linux: {
-      ...(hook !== undefined && rootless === undefined && { resources: { devices: HOOK_DEVICES } }),
       ...(rootless !== undefined && {
         uidMappings: [{ containerID: user.uid, hostID: rootless.uid, size: 1 }],
         gidMappings: [{ containerID: user.gid, hostID: rootless.gid, size: 1 }],

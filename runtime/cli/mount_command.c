@@ -16,6 +16,8 @@
 #include "base/descriptors.h"
 #include "base/inherited.h"
 #include "base/owned.h"
+#include "cli/container_hook.h"
+#include "flavour/flavour.h"
 #include "base/private_directory.h"
 #include "mount/host_mount.h"
 #include "mount/handover.h"
@@ -150,6 +152,13 @@ static int hand_over(struct start *start, struct archive *archive, struct failur
 			     failure);
 }
 
+static int hand_to_container(struct start *start, struct archive *archive, struct failure *failure)
+{
+	if (archive_is_zip(archive) && convert(&start->identity.caller, archive, failure) < 0)
+		return -1;
+	return container_hook_run(start, archive, failure);
+}
+
 int mount_run(struct start *start, struct failure *failure)
 {
 	const struct mount_request *request = &start->invocation.mount;
@@ -160,6 +169,8 @@ int mount_run(struct start *start, struct failure *failure)
 		result = hand_over(start, &archive, failure);
 	else if (open_archive(start, &archive, failure) < 0)
 		result = -1;
+	else if (flavour_is_runner && request->container)
+		result = hand_to_container(start, &archive, failure);
 	else
 		result = mount_archive(start, &archive, start->invocation.command[0],
 				       request->foreground, failure);

@@ -147,6 +147,9 @@ static int apply(struct invocation *invocation, enum option option, const char *
 	case OPTION_FOREGROUND:
 		mount->foreground = true;
 		return 0;
+	case OPTION_CONTAINER:
+		mount->container = true;
+		return 0;
 	case OPTION_HELP:
 		invocation->help = true;
 		return 0;
@@ -203,10 +206,11 @@ static int check_mount(const struct invocation *invocation, struct failure *fail
 	char **directory = invocation->command;
 
 	if (!mount->file || invocation->count || invocation->run || invocation->doctor ||
-	    invocation->map_count || (mount->handover && mount->foreground))
-		return fail(failure, FUSELAGE_E_USAGE,
-			    "expected --mount=FILE [--options=...] [--foreground] DIR, or "
-			    "--mount-fd=FILE [--options=...], and no other option");
+	    invocation->map_count || mount->handover + mount->foreground + mount->container > 1)
+		return fail(
+			failure, FUSELAGE_E_USAGE,
+			"expected --mount=FILE [--options=...] [--foreground|--container] DIR, or "
+			"--mount-fd=FILE [--options=...], and no other option");
 	if (mount->handover ? *directory != NULL : !*directory || directory[1])
 		return fail(failure, FUSELAGE_E_USAGE, "%.300s: expected %s directory", mount->file,
 			    mount->handover ? "no" : "one");
@@ -219,7 +223,7 @@ static int check_whole(const struct invocation *invocation, struct failure *fail
 
 	if (invocation->help || invocation->version)
 		return 0;
-	if (mount->file || mount->options || mount->foreground)
+	if (mount->file || mount->options || mount->foreground || mount->container)
 		return check_mount(invocation, failure);
 	if (check_maps(invocation, failure) < 0)
 		return -1;

@@ -15,6 +15,7 @@ struct mount_request {
 	const char *options; /* -o, or NULL */
 	bool handover; /* to the process at the other end of descriptor 3 */
 	bool foreground;
+	bool container; /* of which standard input tells: its namespace is where DIR is */
 };
 
 struct invocation {

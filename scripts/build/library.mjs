@@ -19,7 +19,10 @@ import { cFiles, LIBRARY, runtimeFlags, runtimeTarget } from "./runtime.mjs";
 import { compile, root, zig } from "./toolchain.mjs";
 
 /** What it shares with the runtime; of these the functions that it calls are taken. */
-const SHARED = ["base/child.c", "base/descriptors.c", "base/inherited.c"];
+const SHARED = [
+  ...["base/child.c", "base/descriptors.c", "base/inherited.c"],
+  "kernel/other_namespace.c",
+];
 
 const flags = [
   "-Os",

@@ -1,6 +1,6 @@
 /** Bundles that crun and runc start, by both ways to hand over the image. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { pack } from "../../builder/api/pack.ts";
@@ -79,6 +79,47 @@ async function make(user: keyof typeof who, name: string, ...options: string[]):
   return to;
 }
 
+/** Processes that have these words on their command line, and are no test's. */
+function processesWith(words: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return /^\d+$/.test(pid) && line.startsWith("fuselage") && line.includes(words);
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
+}
+
+describe("the hook", () => {
+  const mount = (input: string, ...more: string[]) =>
+    run(runtimePath("x86_64"), [`--mount=${dir}/shown.run`, "--container", ...more], { input });
+
+  test.each([
+    ["nothing", ""],
+    ["no object", '"pid": 1'],
+    [
+      "a pid that is no key of its own",
+      '{"annotations": {"pid": 1}, "id": "pid", "x\\": "pid": 1}',
+    ],
+    ["a cut string", '{"id": "x'],
+    ["none that is one", '{"pid": 0}'],
+  ])("refuses %s in place of a container", async (_, state) => {
+    const refused = await mount(state, dir);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toMatch(/E_USAGE.*--container: expected the state of a container/);
+  });
+
+  test("refuses a container that is not there, and a folder that is not in it", async () => {
+    expect((await mount('{"pid": 4194304}', dir)).stderr).toContain("E_NAMESPACE");
+    const state = JSON.stringify({ id: "x", annotations: { pid: 0 }, pid: process.pid });
+    for (const place of [`${dir}/none`, "relative"]) {
+      const refused = await mount(state, place);
+      expect(refused.status).not.toBe(0);
+    }
+  });
+});
+
 const runtimes: Record<"crun" | "runc", string[]> = {
   crun: ["crun", "--cgroup-manager=disabled"],
   runc: ["runc"],
@@ -105,12 +146,24 @@ for (const [name, command] of Object.entries(runtimes) as ["crun" | "runc", stri
         expect(started.stdout).toContain(type);
       });
 
-      skipUnless(...needs, name)("by a hook that mounts in the container", async () => {
+      skipUnless(...needs, name)("by a hook that gives the container a mount", async () => {
         const bundle = await make(user, `hook-${name}`, "--hook");
         const started = await inside(user, [...command, "run", "-b", bundle, id]);
         expect(started).toMatchObject({ status: 7, stdout: expect.stringMatching(shown) });
-        expect(started.stdout).toContain("fuse.fuselage");
+        expect(started.stdout).toContain(user === "root" ? "squashfs" : "fuse.fuselage");
         expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(dir);
+        expect(processesWith(`${dir}/shown.run`)).toEqual([]);
+      });
+
+      skipUnless(...needs, name)("not at all when the hook's image is none", async () => {
+        const bundle = await make(user, `broken-${name}`, "--hook");
+        const config = JSON.parse(readFileSync(`${bundle}/config.json`, "utf8"));
+        const [[hook]] = Object.values(config.hooks) as [[{ args: string[] }]];
+        hook.args[1] = "--mount=/etc/passwd";
+        writeFileSync(`${bundle}/config.json`, JSON.stringify(config));
+        const started = await inside(user, [...command, "run", "-b", bundle, id]);
+        expect(started.status).not.toBe(0);
+        expect(started.stdout).toBe("");
       });
     });
   }

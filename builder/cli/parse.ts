@@ -204,7 +204,7 @@ function optionProblem(
       token.name,
       specs.map(({ name }) => name),
     );
-    return errors.optionUnknown(rawName, close && `--${close}`, usage);
+    return errors.optionUnknown(rawName, close && `--${close}`, `${ownersOf(token.name)}${usage}`);
   }
   if (seen && !spec.multiple && spec.type === "string") {
     return errors.optionConflict(`${rawName} was given twice`);
@@ -219,6 +219,14 @@ function optionProblem(
     return errors.optionValue(rawName, expected, `the option-like "${value}"`);
   }
   return undefined;
+}
+
+/** Which other commands have an option, as the beginning of a hint. */
+function ownersOf(option: string): string {
+  const all: readonly CommandSpec[] = commands;
+  const owners = all.filter(({ options }) => options.some(({ name }) => name === option));
+  const names = owners.map(({ name }) => `\`bundle ${name}\``);
+  return names.length === 0 ? "" : `It is an option of ${names.join(", ")}. `;
 }
 
 function checkRequired(args: Arguments, options: readonly OptionSpec[]): void {

@@ -14,8 +14,6 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
-  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,6 +23,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { builtPackage } from "../build/dist.mjs";
 import { run } from "../build/toolchain.mjs";
+import { kib, processesOf, read } from "./memory.mjs";
 import { compileStatic, median, ms, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = Number(process.env.BENCH_WARM_PAIRS ?? 40);
@@ -32,24 +31,6 @@ const rounds = Number(process.env.BENCH_WARM_ROUNDS ?? 3);
 const concurrent = 20;
 const isRoot = ownUid === 0;
 const uid = isRoot ? 1000 : ownUid;
-
-function read(/** @type {string} */ file) {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return ""; // The process has ended meanwhile.
-  }
-}
-
-const kib = (/** @type {string} */ text, /** @type {string} */ name) =>
-  Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
-
-/** Processes whose command line begins with one of these files: the apps, servers and holders. */
-function processesOf(/** @type {string[]} */ files) {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => files.includes(read(`/proc/${pid}/cmdline`).split("\0")[0]));
-}
 
 /**
  * MiB that many of them take at once: their own, by share, and the pages of files.

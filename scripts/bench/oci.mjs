@@ -25,7 +25,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { builtPackage } from "../build/dist.mjs";
 import { root, run } from "../build/toolchain.mjs";
-import { debianRoot } from "../matrix/debian.mjs";
+import { debianRoot } from "../debian.mjs";
 import { kib, processesOf, read } from "./memory.mjs";
 import { compileStatic, median, ms, ownUid, timePairs } from "./pairs.mjs";
 

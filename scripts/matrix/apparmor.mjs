@@ -6,8 +6,8 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 import { root, run } from "../build/zig.mjs";
+import { debianFiles, debianRoot } from "../debian.mjs";
 import { cellsProgram } from "./cells.mjs";
-import { debianFiles, debianRoot } from "./debian.mjs";
 import { copyTree } from "./roots.mjs";
 
 /** Paths of bundles, of every kind that apparmor.d(5) has a word for. */

@@ -21,9 +21,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { root } from "../build/zig.mjs";
+import { debianFiles, dependencies } from "../debian.mjs";
 import { BUNDLES, homeOf } from "./bundles.mjs";
 import { cellsProgram, found, planOf, users } from "./cells.mjs";
-import { debianFiles, dependencies } from "./debian.mjs";
 
 /** @import {Row} from "./bundles.mjs" @import {Place} from "./cells.mjs" */
 

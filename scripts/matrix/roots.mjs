@@ -18,9 +18,9 @@ import {
 import path from "node:path";
 import { machine } from "../bench/pairs.mjs";
 import { root, run } from "../build/zig.mjs";
+import { debianFiles, debianRoot, debianVersion } from "../debian.mjs";
 import { BUNDLES, homeOf } from "./bundles.mjs";
 import { cellsProgram, found, planOf, users } from "./cells.mjs";
-import { debianFiles, debianRoot, debianVersion } from "./debian.mjs";
 
 /** @import {Row} from "./bundles.mjs" @import {Place} from "./cells.mjs" */
 

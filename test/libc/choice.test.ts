@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
-import { debianFiles } from "../../scripts/matrix/debian.mjs";
+import { debianFiles } from "../../scripts/debian.mjs";
 import { missing, skipUnless } from "../support/needs.ts";
 import { bundle, root as checkout, ordinaryUser, run } from "../support/process.ts";
 import { type OtherRoot, otherRoot, type RootName } from "../support/roots.ts";

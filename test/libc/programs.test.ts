@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { startByOwnLoader } from "../../builder/elf/own-loader.ts";
-import { debianFiles } from "../../scripts/matrix/debian.mjs";
+import { debianFiles } from "../../scripts/debian.mjs";
 import { missing, skipUnless } from "../support/needs.ts";
 import { bundle, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";

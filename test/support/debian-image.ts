@@ -1,7 +1,7 @@
 /** A Debian with servers in it, by debootstrap: made once in a checkout, as the tests of a root directory need it. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { debianMirror } from "../../scripts/matrix/debian.mjs";
+import { debianMirror } from "../../scripts/debian.mjs";
 import { bundleOf, printed } from "./bundle-of.ts";
 import { root, run } from "./process.ts";
 import { temporaryDirectory } from "./temporary.ts";

@@ -19,7 +19,7 @@ import {
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
-import { debianMirror } from "../../scripts/matrix/debian.mjs";
+import { debianMirror } from "../../scripts/debian.mjs";
 import { isRoot, ordinaryUser } from "./process.ts";
 
 function tool(name: string): string | undefined {

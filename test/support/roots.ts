@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { debianFiles } from "../../scripts/matrix/debian.mjs";
+import { debianFiles } from "../../scripts/debian.mjs";
 import { root as checkout, type Outcome, ordinaryUser, run } from "./process.ts";
 
 /** A name that only /etc/hosts of a root knows, and its address. */

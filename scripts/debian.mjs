@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { root } from "../build/zig.mjs";
+import { root } from "./build/zig.mjs";
 
 const place = path.join(root, "build/debian");
 const KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";

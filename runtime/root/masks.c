@@ -6,7 +6,7 @@
 
 #include "base/owned.h"
 #include "root/layers.h"
-#include "root/trees.h"
+#include "kernel/trees.h"
 
 static const char *const directories[MASKS_DIRECTORIES] = {
 	"/proc/acpi",

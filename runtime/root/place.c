@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
-#include "root/trees.h"
+#include "kernel/trees.h"
 
 /* A place in one mount: the descriptor of its root, and a path below that. */
 struct spot {

@@ -13,14 +13,14 @@
 #include "kernel/namespace.h"
 #include "root/environment.h"
 #include "root/image_text.h"
-#include "root/init.h"
+#include "process/init.h"
 #include "root/layers.h"
 #include "root/masks.h"
 #include "root/program.h"
 #include "root/range.h"
 #include "root/rights.h"
 #include "root/sources.h"
-#include "root/trees.h"
+#include "kernel/trees.h"
 
 int root_choose_user(struct root_start *root, const char *passwd, const char *group,
 		     struct failure *failure)

@@ -14,7 +14,7 @@
 #include "generated/names.h"
 #include "root/layers.h"
 #include "root/paths.h"
-#include "root/trees.h"
+#include "kernel/trees.h"
 
 static int refuse(const char *path, struct failure *failure)
 {

@@ -1,4 +1,4 @@
-#include "root/trees.h"
+#include "kernel/trees.h"
 
 #include <fcntl.h>
 #include <linux/mount.h> /* not with sys/mount.h: both define the same names */

@@ -2,8 +2,8 @@
  * --pid: this process stays what its caller started, process 1 of a new process namespace does the rest
  * of the start, and the app is a child of that, as it would be of any init.
  */
-#ifndef ROOT_INIT_H
-#define ROOT_INIT_H
+#ifndef PROCESS_INIT_H
+#define PROCESS_INIT_H
 
 #include "base/fail.h"
 #include "base/inherited.h"

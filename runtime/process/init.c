@@ -1,4 +1,4 @@
-#include "root/init.h"
+#include "process/init.h"
 
 #include <errno.h>
 #include <fcntl.h>

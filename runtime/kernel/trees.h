@@ -1,6 +1,6 @@
 /* Detached copies of mounts, and what a mount may be denied. Linux 5.2; attributes 5.12. */
-#ifndef ROOT_TREES_H
-#define ROOT_TREES_H
+#ifndef KERNEL_TREES_H
+#define KERNEL_TREES_H
 
 #include <stdbool.h>
 

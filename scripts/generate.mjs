@@ -14,6 +14,7 @@ import { cHeader } from "./generate/c-header.mjs";
 import { cHelp } from "./generate/c-help.mjs";
 import { cNames } from "./generate/c-names.mjs";
 import { cRunnerOptions, cRunOptions } from "./generate/c-runner-options.mjs";
+import { cSandboxFilter } from "./generate/c-sandbox.mjs";
 import { cSections } from "./generate/c-sections.mjs";
 import { cSource } from "./generate/c-source.mjs";
 import { cSquashfs } from "./generate/c-squashfs.mjs";
@@ -42,6 +43,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["runtime/generated/own_loader.h", cOwnLoader(spec)],
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
     ["runtime/generated/run_options.h", cRunOptions(spec)],
+    ["runtime/generated/sandbox_filter.h", cSandboxFilter(spec)],
     ["runtime/generated/sections.h", cSections(spec)],
     ["runtime/generated/squashfs.h", cSquashfs(spec)],
   ];

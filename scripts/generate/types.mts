@@ -459,6 +459,32 @@ export interface Schema {
   additionalProperties?: false | Schema;
 }
 
+/** Calls of sandbox.json that are answered in one way. */
+export interface SandboxCalls {
+  why: string;
+  /** An errno by its name; none where `socket` has a leaf of its own. */
+  answer?: string;
+  /** What opens them. */
+  switch?: string;
+  /** Which argument decides, from 0: refused with one of these bits, without any of them, or with a value. */
+  argument?: number;
+  anyBits?: number;
+  noBits?: number;
+  oneOf?: number[];
+  socket?: boolean;
+  /** By name: the number of x86_64, then that of the machines with the generic table, unless these have none. */
+  numbers: Record<string, number[]>;
+}
+
+/** sandbox.json: the filter of system calls of a sandbox. */
+export interface SandboxSpec {
+  /** By machine: its constant in linux/audit.h, and which of the numbers are its own. */
+  machines: Record<string, { audit: string; column: number }>;
+  answers: Record<string, number>;
+  switches: Described[];
+  calls: SandboxCalls[];
+}
+
 /** All of scripts/spec/ but the floors, and the package's version. */
 export interface Spec {
   version: string;
@@ -480,4 +506,5 @@ export interface Spec {
   ownLoader: OwnLoader;
   guest: Guest;
   permissions: PermissionWords;
+  sandbox: SandboxSpec;
 }

@@ -1,0 +1,294 @@
+// runtime/generated/sandbox_filter.h: the filter of system calls of a sandbox, a constant program for each machine.
+//
+// The kernel runs a filter once for every number when it is installed, to learn which calls are always allowed, and
+// once for each of the others when it is made. So it is a binary tree, made here and not at every start. What a start
+// opens is a switch: places in the program where one instruction is replaced by a verdict.
+
+import { constantName, define, enumeration, header } from "./c-text.mjs";
+
+/** @import {SandboxCalls, SandboxSpec, Spec} from "./types.mts" */
+
+/** An instruction: jumps name labels until all are placed. @typedef {{code: number, k: number, yes?: string, no?: string, label?: string}} Instruction */
+/** A place that a switch replaces. @typedef {{name: string, label: string, verdict: number}} Place */
+/** A program: what jumps name, and where. @typedef {{code: number, k: number, jt: number, jf: number}[]} Program */
+
+// linux/filter.h, linux/seccomp.h
+const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const AT_LEAST = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+const ANY_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
+const ALLOW = 0x7fff0000;
+const KILL = 0x80000000;
+const ERRNO = 0x00050000;
+const NUMBER = 0; // where struct seccomp_data has them
+const ARCHITECTURE = 4;
+/** The low half, which is what the kernel looks at, on machines of little-endian order. */
+const argument = (/** @type {number} */ index) => 16 + 8 * index;
+
+const X32 = 0x40000000;
+
+// Families, types and protocols that socket(2) tells apart; linux/socket.h, linux/net.h, linux/in.h.
+const UNIX = 1;
+const INET = 2;
+const INET6 = 10;
+const NETLINK = 16;
+const VSOCK = 40;
+const TYPE = 0xf;
+const STREAM = 1;
+const DATAGRAM = 2;
+const TCP = 6;
+const NETLINK_ROUTE = 0;
+const NETLINK_UEVENT = 15;
+
+class Assembler {
+  /** @type {Instruction[]} */
+  instructions = [];
+  /** @type {Place[]} */
+  places = [];
+  /** Verdicts at the end of the program, by label. @type {Map<string, number>} */
+  verdicts = new Map([["allow", ALLOW]]);
+  count = 0;
+
+  constructor(/** @type {SandboxSpec} */ sandbox) {
+    this.answers = sandbox.answers;
+  }
+
+  emit(/** @type {Instruction} */ instruction) {
+    this.instructions.push(instruction);
+  }
+
+  /** A name for a place that comes later. */
+  newLabel() {
+    return `at ${this.count++}`;
+  }
+
+  errno(/** @type {string} */ answer) {
+    return ERRNO | this.answers[answer];
+  }
+
+  /** The label of a verdict; one that a switch opens is an instruction of its own. */
+  verdict(/** @type {string} */ answer, /** @type {string | undefined} */ by = undefined) {
+    const label = by === undefined ? answer : `${answer} unless ${by}`;
+    if (!this.verdicts.has(label) && by !== undefined) {
+      this.places.push({ name: by, label, verdict: ALLOW });
+    }
+    this.verdicts.set(label, this.errno(answer));
+    return label;
+  }
+
+  /** Here, a switch ends it. */
+  switchHere(/** @type {string} */ name, /** @type {number} */ verdict) {
+    const label = this.newLabel();
+    this.places.push({ name, label, verdict });
+    return label;
+  }
+
+  /** @returns {Program} */
+  link() {
+    for (const [label, k] of this.verdicts) this.emit({ code: RETURN, k, label });
+    const at = this.positions();
+    return this.instructions.map(({ code, k, yes, no }, index) => {
+      const distance = (/** @type {string | undefined} */ label) => {
+        const target = label === undefined ? index + 1 : at.get(label);
+        if (target === undefined) throw new Error(`sandbox: nothing is called ${label}`);
+        if (target <= index || target - index - 1 > 255)
+          throw new Error(`sandbox: ${label} is too far`);
+        return target - index - 1;
+      };
+      return { code, k: k >>> 0, jt: distance(yes), jf: distance(no) };
+    });
+  }
+
+  positions() {
+    /** @type {Map<string, number>} */
+    const at = new Map();
+    for (const [index, { label }] of this.instructions.entries()) {
+      for (const name of label?.split("|") ?? []) at.set(name, index);
+    }
+    return at;
+  }
+}
+
+/** socket(2): its family, and of the internet families type and protocol. */
+function socketLeaf(/** @type {Assembler} */ program, /** @type {string} */ label) {
+  const [netlink, internet, stream, datagram] = [1, 2, 3, 4].map(() => program.newLabel());
+  const family = (/** @type {number} */ k, /** @type {string} */ yes) =>
+    program.emit({ code: EQUAL, k, yes });
+  program.emit({ code: LOAD, k: argument(0), label });
+  family(UNIX, "allow");
+  family(NETLINK, netlink);
+  family(INET, internet);
+  family(INET6, internet);
+  program.emit({
+    code: EQUAL,
+    k: VSOCK,
+    yes: program.verdict("EAFNOSUPPORT", "all_internet"),
+    no: program.verdict("EAFNOSUPPORT"),
+  });
+
+  program.emit({ code: LOAD, k: argument(2), label: netlink });
+  family(NETLINK_ROUTE, "allow");
+  program.emit({
+    code: EQUAL,
+    k: NETLINK_UEVENT,
+    yes: "allow",
+    no: program.verdict("EPROTONOSUPPORT"),
+  });
+
+  const open = program.switchHere("all_internet", ALLOW);
+  program.places.push({ name: "no_internet", label: open, verdict: program.errno("EACCES") });
+  program.emit({ code: LOAD, k: argument(1), label: `${internet}|${open}` });
+  program.emit({ code: AND, k: TYPE });
+  family(STREAM, stream);
+  program.emit({ code: EQUAL, k: DATAGRAM, yes: datagram, no: program.verdict("EPROTONOSUPPORT") });
+  const udp = program.switchHere("udp", ALLOW);
+  program.emit({ code: RETURN, k: program.errno("EACCES"), label: `${datagram}|${udp}` });
+
+  program.emit({ code: LOAD, k: argument(2), label: stream });
+  family(0, "allow");
+  program.emit({ code: EQUAL, k: TCP, yes: "allow", no: program.verdict("EPROTONOSUPPORT") });
+}
+
+/** What an argument decides. */
+function argumentLeaf(
+  /** @type {Assembler} */ program,
+  /** @type {SandboxCalls} */ calls,
+  /** @type {string} */ label,
+) {
+  const { answer = "", switch: by, argument: index = 0, anyBits, noBits, oneOf = [] } = calls;
+  const refused = program.verdict(answer);
+  const labels = by === undefined ? label : `${label}|${program.switchHere(by, ALLOW)}`;
+  program.emit({ code: LOAD, k: argument(index), label: labels });
+  if (anyBits !== undefined) program.emit({ code: ANY_BIT, k: anyBits, yes: refused, no: "allow" });
+  if (noBits !== undefined) program.emit({ code: ANY_BIT, k: noBits, yes: "allow", no: refused });
+  for (const [place, value] of oneOf.entries()) {
+    const last = place === oneOf.length - 1;
+    program.emit({ code: EQUAL, k: value, yes: refused, ...(last && { no: "allow" }) });
+  }
+}
+
+/** Where numbers lead that stand together, in order: a gap leads to "allow". */
+function segmentsOf(/** @type {Map<number, string>} */ targets) {
+  const segments = [{ from: 0, to: "allow" }];
+  for (const [number, target] of [...targets].sort(([a], [b]) => a - b)) {
+    const last = segments[segments.length - 1];
+    if (last.from === number) last.to = target;
+    else if (last.to !== target) segments.push({ from: number, to: target });
+    segments.push({ from: number + 1, to: "allow" });
+  }
+  return segments.filter(({ to }, index) => index === 0 || segments[index - 1].to !== to);
+}
+
+/** @param {Assembler} program @param {ReturnType<typeof segmentsOf>} segments @param {string} label */
+function tree(program, segments, label) {
+  const half = segments.length >> 1;
+  const [low, high] = [segments.slice(0, half), segments.slice(half)];
+  const target = (/** @type {typeof segments} */ part) =>
+    part.length === 1 ? part[0].to : program.newLabel();
+  const [no, yes] = [target(low), target(high)];
+  program.emit({ code: AT_LEAST, k: high[0].from, yes, no, label });
+  if (low.length > 1) tree(program, low, no);
+  if (high.length > 1) tree(program, high, yes);
+}
+
+/**
+ * The program for a machine, and what the switches replace in it.
+ *
+ * @param {SandboxSpec} sandbox
+ * @param {string} machine
+ * @param {number} architecture its AUDIT_ARCH of linux/audit.h
+ * @public for its test
+ */
+export function sandboxProgram(sandbox, machine, architecture) {
+  const { column } = sandbox.machines[machine];
+  const program = new Assembler(sandbox);
+  /** @type {Map<number, string>} */
+  const targets = new Map();
+  /** @type {[SandboxCalls, string][]} */
+  const leaves = [];
+  for (const calls of sandbox.calls) {
+    const plain = !calls.socket && calls.argument === undefined;
+    const label = plain ? program.verdict(calls.answer ?? "", calls.switch) : program.newLabel();
+    if (!plain) leaves.push([calls, label]);
+    for (const numbers of Object.values(calls.numbers)) {
+      if (numbers[column] !== undefined) targets.set(numbers[column], label);
+    }
+  }
+  program.verdicts.set("kill", KILL);
+  program.emit({ code: LOAD, k: ARCHITECTURE });
+  program.emit({ code: EQUAL, k: architecture, no: "kill" });
+  program.emit({ code: LOAD, k: NUMBER });
+  if (machine === "x86_64") {
+    program.emit({ code: AT_LEAST, k: X32, yes: program.verdict("ENOSYS") });
+  }
+  tree(program, segmentsOf(targets), "tree");
+  for (const [calls, label] of leaves) {
+    if (calls.socket) socketLeaf(program, label);
+    else argumentLeaf(program, calls, label);
+  }
+  const code = program.link();
+  const at = program.positions();
+  const places = program.places.map(({ name, label, verdict }) => {
+    const index = at.get(label);
+    if (index === undefined) throw new Error(`sandbox: nothing is called ${label}`);
+    return { name, index, verdict };
+  });
+  return { code, places };
+}
+
+/** linux/audit.h: EM_X86_64 and so on, with the flags for 64 bits and little-endian order. */
+const architectureOf = (/** @type {number} */ elfMachine) => (0xc0000000 | elfMachine) >>> 0;
+
+const hex = (/** @type {number} */ value) => `0x${(value >>> 0).toString(16)}`;
+
+/** @param {Spec} spec @param {string} machine @param {number} elfMachine */
+function machineC({ sandbox }, machine, elfMachine) {
+  const { audit, column } = sandbox.machines[machine];
+  const { code, places } = sandboxProgram(sandbox, machine, architectureOf(elfMachine));
+  const rows = code.map(({ code: c, jt, jf, k }) => `\t{ ${hex(c)}, ${jt}, ${jf}, ${hex(k)}u },`);
+  const switches = places.map(
+    ({ name, index, verdict }) =>
+      `\t{ SANDBOX_SWITCH_${constantName(name)}, ${index}, ${hex(verdict)}u },`,
+  );
+  const checks = sandbox.calls
+    .flatMap(({ numbers }) => Object.entries(numbers))
+    .filter(([, list]) => list[column] !== undefined)
+    .map(
+      ([name, list]) =>
+        `#ifdef SYS_${name}\n_Static_assert(SYS_${name} == ${list[column]}, "${name}");\n#endif`,
+    );
+  return [
+    `_Static_assert(${audit} == ${hex(architectureOf(elfMachine))}u, "${machine}");`,
+    ...checks,
+    `static const struct sock_filter sandbox_filter_code[] = {\n${rows.join("\n")}\n};`,
+    `static const struct sandbox_place sandbox_filter_places[] = {\n${switches.join("\n")}\n};`,
+  ].join("\n");
+}
+
+/** @param {Spec} spec */
+export function cSandboxFilter(spec) {
+  const { machines, sandbox } = spec;
+  const built = machines.built.map(({ name, elfMachine }, index) => {
+    const condition =
+      name === "riscv64" ? "defined(__riscv) && __riscv_xlen == 64" : `defined(__${name}__)`;
+    return `#${index === 0 ? "if" : "elif"} ${condition}\n${machineC(spec, name, elfMachine)}`;
+  });
+  return header("sandbox_filter", [
+    "#include <linux/audit.h>\n#include <linux/filter.h>\n#include <stdint.h>\n#include <sys/syscall.h>",
+    "/* What opens a part of the filter, or closes one. */\n" +
+      enumeration(
+        "sandbox_switch",
+        sandbox.switches.map(({ name, summary }, index) => [
+          `SANDBOX_SWITCH_${constantName(name)}`,
+          index,
+          summary,
+        ]),
+      ),
+    "/* Where it replaces an instruction by a verdict. */\n" +
+      "struct sandbox_place {\n\tuint16_t by; /* enum sandbox_switch */\n\tuint16_t at; /* instructions from the first */\n\tuint32_t verdict;\n};",
+    `${built.join("\n")}\n#else\n#error "the system call filter knows ${machines.built.map(({ name }) => name).join(", ")}"\n#endif`,
+    define("SANDBOX_FILTER_LENGTH", "(sizeof sandbox_filter_code / sizeof *sandbox_filter_code)"),
+  ]);
+}

@@ -24,6 +24,7 @@
 #include "cli/help.h"
 #include "start/home.h"
 #include "start/exec.h"
+#include "start/fence.h"
 #include "cli/mount_command.h"
 #include "cli/mount_helper.h"
 #include "kernel/namespace.h"
@@ -170,6 +171,8 @@ static int run_invocation(struct start *start, const struct bundle *bundle, char
 		return bundle_options_flush(failure);
 	}
 	start->mounting.type = invocation->mount_type;
+	if (!invocation->mount.file && fence_choose(start, bundle, failure) < 0)
+		return -1;
 	if (invocation->mount.file)
 		return begin_mount(start, failure) < 0 ? -1 : mount_run(start, failure);
 	if (open_archives(start, failure) < 0)
@@ -250,6 +253,8 @@ static int run_doctor(struct start *start, struct bundle *bundle, char **args,
 			    "--bundle-doctor: expected --json or nothing, found \"%.80s\"",
 			    args[json]);
 	start->is_bundle = bundle->manifest.entry != NULL;
+	if (flavour_is_runner && fence_choose(start, bundle, failure) < 0)
+		return -1;
 	if (flavour_is_runner && bundle->manifest.root.is_root) {
 		static struct root_start root;
 		if (root_begin_examination(&root, bundle, failure) < 0)
@@ -291,11 +296,26 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 	return appimage_hold(start->invocation.archives[0].target, &start->procdir, failure);
 }
 
+/* The program at the front of a bundle without rules has no sandbox: who asks for one must not start without. */
+static int refuse_sandbox(const struct bundle *bundle, struct failure *failure)
+{
+	const char *word = getenv(ENV_FUSELAGE_SANDBOX);
+
+	if (!word || !*word || strcmp(word, "off") == 0)
+		return 0;
+	return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
+		    ENV_FUSELAGE_SANDBOX "=%.60s: fuselage --sandbox --static=app:%.300s --run "
+					 "app/%.300s",
+		    word, bundle->path, bundle->manifest.entry);
+}
+
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */
 static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
-	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
+	if ((flavour_is_runner ? fence_choose(start, bundle, failure) :
+				 refuse_sandbox(bundle, failure)) < 0 ||
+	    take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->is_bundle = true;
 	take_kept(start, bundle);
@@ -311,6 +331,15 @@ static int run_root(struct start *start, struct bundle *bundle, bool asked, char
 		    struct failure *failure)
 {
 	static struct root_start root;
+
+	if (fence_choose(start, bundle, failure) < 0)
+		return -1;
+	if (start->sandbox)
+		return fail(
+			failure, FUSELAGE_E_SANDBOX,
+			"%.600s: its root directory is the image, and rules of a sandbox are of "
+			"the machine's paths: --bundle-run --contain shuts the machine out",
+			bundle->path);
 	int done = root_begin(&root, start, bundle, asked ? args : NULL, args, failure);
 
 	if (done < 0)

@@ -39,6 +39,7 @@ export interface Invocation {
 interface RunnerOption extends OptionRow {
   /** Whether it counts behind --run PATH too, where other options are the program's own. */
   readonly behindRun?: boolean;
+  readonly optionalValue?: boolean;
   readonly choices?: readonly string[];
 }
 
@@ -67,10 +68,11 @@ export function parseInvocation(args: readonly string[]): Invocation {
     if (option.type === "boolean" && found.attached !== undefined) {
       throw usage(`"${argument}": --${option.name} takes no value`);
     }
-    if (option.type === "string" && found.attached === undefined && at + 1 === args.length) {
+    const alone = option.type === "boolean" || option.optionalValue === true;
+    if (!alone && found.attached === undefined && at + 1 === args.length) {
       throw usage(`"${argument}": expected a value behind it`);
     }
-    const value = option.type === "boolean" ? "" : (found.attached ?? args[++at] ?? "");
+    const value = found.attached ?? (alone ? "" : (args[++at] ?? ""));
     apply(invocation, option, value);
   }
   invocation.command = args.slice(at);

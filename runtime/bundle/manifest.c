@@ -144,6 +144,10 @@ static int take(struct manifest *manifest, const char *file, const struct record
 	/* To the program at the front, which has not what it takes, it is a record like any unknown. */
 	if (flavour_is_runner && record->tag == FUSELAGE_MANIFEST_MAP)
 		return map_parse(&manifest->maps[manifest->map_count++], record->value, failure);
+	if (flavour_is_runner && record->tag == FUSELAGE_MANIFEST_SANDBOX) {
+		manifest->sandbox.texts[manifest->sandbox.count++] = record->value;
+		return 0;
+	}
 	if (flavour_is_runner && root_config_has(record->tag))
 		return root_config_take(&manifest->root, file, record->tag, record->value, failure);
 	switch (record->tag) {
@@ -243,7 +247,8 @@ static int parse(struct manifest *manifest, const char *file, uint64_t size,
 	manifest->invocation = calloc((size_t)count + 1, sizeof *manifest->invocation);
 	manifest->maps = calloc((size_t)count + 1, sizeof *manifest->maps);
 	if (!manifest->args || !manifest->variables || !manifest->invocation || !manifest->maps ||
-	    (flavour_is_runner && root_config_init(&manifest->root, (size_t)count) < 0))
+	    (flavour_is_runner && (root_config_init(&manifest->root, (size_t)count) < 0 ||
+				   text_list_init(&manifest->sandbox, (size_t)count) < 0)))
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: manifest", file);
 
 	const uint8_t *at = raw + HEADER_SIZE;

@@ -50,6 +50,7 @@ struct manifest {
 	struct hot_record hot[FUSELAGE_MANIFEST_MAX_KEPT]; /* more are passed over */
 	size_t hot_count;
 	struct root_config root; /* of a start whose root directory is the image */
+	struct text_list sandbox; /* rules of a sandbox, as sandbox/rules.h reads them */
 	bool appimage; /* recorded as one: appimage.h */
 	char *bytes; /* that all of these point into */
 };

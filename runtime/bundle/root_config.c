@@ -5,16 +5,20 @@
 
 #include "generated/spec.h"
 
+int text_list_init(struct text_list *list, size_t count)
+{
+	list->texts = calloc(count + 1, sizeof *list->texts);
+	return list->texts ? 0 : -1;
+}
+
 int root_config_init(struct root_config *config, size_t count)
 {
 	struct text_list *lists[] = { &config->cmd, &config->run, &config->ports, &config->volumes,
 				      &config->labels };
 
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-		lists[i]->texts = calloc(count + 1, sizeof *lists[i]->texts);
-		if (!lists[i]->texts)
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (text_list_init(lists[i], count) < 0)
 			return -1;
-	}
 	return 0;
 }
 

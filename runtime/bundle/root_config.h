@@ -17,6 +17,9 @@ struct text_list {
 	size_t count;
 };
 
+/* Makes room for as many. Returns -1 when there is no memory. */
+int text_list_init(struct text_list *list, size_t count);
+
 struct root_config {
 	bool is_root; /* the image is the root directory of what is started */
 	struct text_list cmd; /* arguments where the user gives none */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/owned.h"
 #include "libc/find_words.h"
+#include "start/fence.h"
 #include "start/home.h"
 #include "cli/kernel_config.h"
 #include "cli/starts_report.h"
@@ -396,6 +397,8 @@ int doctor_run(struct start *start, bool json, struct failure *failure)
 	starts_report(out, start);
 	if (flavour_is_runner && start->root)
 		root_doctor(start->root, start, out);
+	if (flavour_is_runner)
+		fence_report(start, out);
 	if (!any)
 		return fail(failure, FUSELAGE_E_MOUNT_REFUSED, "no strategy works here");
 	return 0;

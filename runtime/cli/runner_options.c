@@ -9,21 +9,27 @@
 #include "generated/names.h"
 
 enum option {
-#define OPTION_ENUM(name, text, letter, value, behind_run) OPTION_##name,
+#define OPTION_ENUM(name, text, letter, value, behind_run, optional) OPTION_##name,
 	RUNNER_OPTIONS(OPTION_ENUM)
 #undef OPTION_ENUM
 };
 
 static const struct option_row options[] = {
-#define OPTION_ROW(name, text, letter, value, behind_run) { text, letter, value },
+#define OPTION_ROW(name, text, letter, value, behind_run, optional) { text, letter, value },
 	RUNNER_OPTIONS(OPTION_ROW)
 #undef OPTION_ROW
 };
 
 static const bool counts_behind_run[] = {
-#define OPTION_BEHIND(name, text, letter, value, behind_run) behind_run,
+#define OPTION_BEHIND(name, text, letter, value, behind_run, optional) behind_run,
 	RUNNER_OPTIONS(OPTION_BEHIND)
 #undef OPTION_BEHIND
+};
+
+static const bool may_lack_value[] = {
+#define OPTION_OPTIONAL(name, text, letter, value, behind_run, optional) optional,
+	RUNNER_OPTIONS(OPTION_OPTIONAL)
+#undef OPTION_OPTIONAL
 };
 
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -132,6 +138,13 @@ static int apply(struct invocation *invocation, enum option option, const char *
 		return add_variable(invocation, FUSELAGE_MANIFEST_ENV_APPEND, value, failure);
 	case OPTION_BIND:
 		return map_parse(&invocation->maps[invocation->map_count++], value, failure);
+	case OPTION_SANDBOX:
+		if (invocation->sandbox)
+			return fail(failure, FUSELAGE_E_USAGE,
+				    "--sandbox=%.300s: given twice; rules have commas between them",
+				    value);
+		invocation->sandbox = value;
+		return 0;
 	case OPTION_MAP_ROOT_USER:
 		invocation->map_root_user = true;
 		return 0;
@@ -279,7 +292,7 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 			return fail(failure, FUSELAGE_E_USAGE,
 				    "%s takes no value, found \"%.300s\"", options[option].name,
 				    value);
-		if (options[option].value && !value) {
+		if (options[option].value && !value && !may_lack_value[option]) {
 			if (!*argv)
 				return fail(failure, FUSELAGE_E_USAGE, "%s: expected a value",
 					    options[option].name);

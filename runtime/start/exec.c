@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "flavour/flavour.h"
+#include "start/fence.h"
 #include "start/procdir.h"
 #include "start/find_program.h"
 #include "start/variables.h"
@@ -27,11 +28,7 @@ static const struct refusal entry_refusal = { FUSELAGE_E_ENTRY_INTERPRETER,
 static const struct refusal command_refusal = { FUSELAGE_E_COMMAND_NOT_FOUND,
 						FUSELAGE_E_COMMAND_NOT_EXECUTABLE };
 
-/*
- * What runs a file: the first line of a script, or the PT_INTERP of a program, which linkers put on its
- * first page. Empty when it is not found.
- */
-static const char *interpreter_of(const char *path)
+const char *interpreter_of(const char *path)
 {
 	static char page[4096 + 1];
 	const uint8_t *head = (const uint8_t *)page;
@@ -176,6 +173,15 @@ static int give_up_root(const struct start *start, struct failure *failure)
 	return 0;
 }
 
+/* The last step before exec: of `program`, or of what is looked for in PATH. */
+static int begin_app(const struct start *start, const char *program, struct failure *failure)
+{
+	if (flavour_is_runner && start->sandbox && fence_enter(start, program, failure) < 0)
+		return -1;
+	inherited_give_back(&start->inherited);
+	return 0;
+}
+
 int exec_bundle(const struct start *start, const struct bundle *bundle, char **args,
 		struct failure *failure)
 {
@@ -196,7 +202,8 @@ int exec_bundle(const struct start *start, const struct bundle *bundle, char **a
 				 manifest->expand_args ? EXPAND_ROOT : EXPAND_NOTHING, root);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: arguments", bundle->path);
-	inherited_give_back(&start->inherited);
+	if (begin_app(start, path, failure) < 0)
+		return -1;
 	execv(path, argv);
 	if (errno == EIO)
 		return explain_io_error(bundle, failure);
@@ -208,7 +215,8 @@ int exec_in_path(const struct start *start, char **command, struct failure *fail
 {
 	char closed[PATH_MAX];
 
-	inherited_give_back(&start->inherited);
+	if (begin_app(start, NULL, failure) < 0)
+		return -1;
 	execvp(command[0], command);
 	int error = errno;
 	if ((error == ENOENT || error == EACCES || error == ENOTDIR) &&
@@ -237,7 +245,8 @@ int exec_command(const struct start *start, const struct bundle *bundle, struct 
 	OWNED char **argv = join(path, NULL, 0, invocation->command, EXPAND_NOTHING, NULL);
 	if (!argv)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "arguments");
-	inherited_give_back(&start->inherited);
+	if (begin_app(start, path, failure) < 0)
+		return -1;
 	execv(path, argv);
 	return explain(&command_refusal, path, path, failure);
 }

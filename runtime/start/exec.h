@@ -21,4 +21,10 @@ int exec_in_path(const struct start *start, char **command, struct failure *fail
  */
 int exec_command(const struct start *start, const struct bundle *bundle, struct failure *failure);
 
+/*
+ * What runs a file: the first line of a script, or the PT_INTERP of a program, which linkers put on its
+ * first page. Empty when it is not found; overwritten by the next call.
+ */
+const char *interpreter_of(const char *path);
+
 #endif

@@ -25,6 +25,7 @@ struct invocation {
 	size_t map_count;
 	bool cache_static; /* zip → squashfs, kept in <home>/cache */
 	bool map_root_user;
+	const char *sandbox; /* rules and words of --sandbox, "" without any; or NULL */
 	const char *mount_type; /* "auto", or the name of a strategy */
 	const char *run; /* path searched for in the archives, or NULL */
 	struct variable *variables; /* for what runs, in order; the last has no text. Or NULL */

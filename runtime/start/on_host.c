@@ -15,6 +15,8 @@ const char *on_host_obstacle(const struct start *start)
 
 	if (flavour_is_runner && start->root)
 		return "a root directory takes a namespace";
+	if (flavour_is_runner && start->sandbox)
+		return "a sandbox takes a namespace";
 	/* The runner's archives are private to the command, which is what it is for. */
 	if (!start->is_bundle)
 		return "the archives of a command are private to it";
@@ -45,7 +47,8 @@ size_t on_host_ways(const struct start *start, const char *ways[ON_HOST_WAYS])
 /* What can be done on the host: read-only archives at the start's own paths. */
 static int check(const struct start *start, struct failure *failure)
 {
-	if (start->invocation.count == 0)
+	/* A command in a sandbox may have none, and is fenced in as well as it can be. */
+	if (start->invocation.count == 0 && !(flavour_is_runner && start->sandbox))
 		return fail_as(failure, &start->mounting.refusal);
 	for (size_t i = 0; i < start->invocation.count; i++) {
 		const struct archive *archive = &start->invocation.archives[i];

@@ -13,6 +13,7 @@
 #include "start/procdir.h"
 
 struct root_start;
+struct sandbox;
 
 struct start {
 	struct inherited inherited;
@@ -23,6 +24,7 @@ struct start {
 	struct keep keep;
 	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
 	struct root_start *root; /* its root directory is the image (root/root_start.h); or NULL */
+	struct sandbox *sandbox; /* the app is fenced in by it; or NULL (fence.h) */
 	const char *needs; /* of the caller's user namespace: words and commas; or NULL */
 	struct failure kept_out; /* why a namespace of its own was made, where none was wanted */
 	char home[PATH_MAX]; /* ~/.fuselage or what stands in for it */

@@ -19,15 +19,16 @@ export function cRunnerOptions(/** @type {Spec} */ { options }) {
   const rows = options.runner.options;
   return header("runner_options", [
     "/* X(name, as it is written, its letter or 0, whether it has a value, whether it counts behind\n" +
-      " * --run PATH too, where other options are the program's own) */\n" +
+      " * --run PATH too, where other options are the program's own, whether its value may be missing) */\n" +
       xMacro(
         "RUNNER_OPTIONS",
-        rows.map(({ name, short, type, behindRun = false }) => [
+        rows.map(({ name, short, type, behindRun = false, optionalValue = false }) => [
           constantName(name),
           cString(`--${name}`),
           short ? `'${short}'` : "0",
           `${type === "string"}`,
           `${behindRun}`,
+          `${optionalValue}`,
         ]),
       ),
     "/* Values that an option may have: strings one after the other, an empty one at the end. */\n" +

@@ -17,6 +17,7 @@ const kinds = [
   { dir: "test/cases/", seconds: 90 },
   { dir: "test/runner/", seconds: 5 },
   { dir: "test/root/", seconds: 10 },
+  { dir: "test/sandbox/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
   { dir: "test/vm/", seconds: 60 },

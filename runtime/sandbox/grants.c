@@ -1,0 +1,239 @@
+#include "sandbox/grants.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/owned.h"
+#include "generated/names.h"
+
+bool grant_is_in(const char *path, const char *base)
+{
+	size_t length = strlen(base);
+
+	return strncmp(path, base, length) == 0 &&
+	       (!path[length] || path[length] == '/' || (length == 1 && *base == '/'));
+}
+
+static int take(struct grants *grants, char *path, unsigned rights, bool kept,
+		struct failure *failure)
+{
+	if (path && grants->count < GRANTS_MAX) {
+		grants->list[grants->count++] = (struct grant){ path, rights, kept };
+		return 0;
+	}
+	free(path);
+	return fail(failure, path ? FUSELAGE_E_SANDBOX : FUSELAGE_E_OUT_OF_MEMORY,
+		    path ? "more than 192 paths" : "paths of the sandbox");
+}
+
+/* As the kernel calls it: two calls, where realpath(3) looks at every component. */
+static char *real(const char *path)
+{
+	char text[PATH_MAX];
+	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd >= 0 && descriptor_path(fd, text, sizeof text) == 0 && *text == '/' ?
+		       strdup(text) :
+		       NULL;
+}
+
+int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure)
+{
+	char *found = real(path);
+
+	return found ? take(grants, found, rights, true, failure) : 0;
+}
+
+/* Of the machine: nothing private stands above it, and its name may be a link. */
+static int add_system(struct grants *grants, const char *path, unsigned rights,
+		      struct failure *failure)
+{
+	return take(grants, strdup(path), rights, false, failure);
+}
+
+#if defined(__x86_64__)
+#define LOADERS "/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"
+#elif defined(__aarch64__)
+#define LOADERS "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"
+#else
+#define LOADERS "/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"
+#endif
+
+/* A directory that is a link into /usr is there already. */
+static bool is_link(const char *path)
+{
+	char target[4];
+
+	return readlink(path, target, sizeof target) >= 0;
+}
+
+static int add_programs(struct grants *grants, bool host, struct failure *failure)
+{
+	static const char *const directories[] = { "/usr", "/lib",  "/lib64",	  "/lib32",
+						   "/bin", "/sbin", "/nix/store", "/gnu/store" };
+	static const char *const loaders[] = { LOADERS };
+	unsigned rights = GRANT_READ | (host ? GRANT_EXECUTE : 0);
+
+	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+		if ((i == 0 || !is_link(directories[i])) &&
+		    add_system(grants, directories[i], rights, failure) < 0)
+			return -1;
+	/* The kernel executes it for every program that needs libraries. */
+	for (size_t i = 0; !host && i < sizeof loaders / sizeof *loaders; i++)
+		if (add_system(grants, loaders[i], GRANT_READ | GRANT_EXECUTE, failure) < 0)
+			return -1;
+	return 0;
+}
+
+/*
+ * What programs read of a machine: libraries' settings, names of users and hosts, certificates, the time zone,
+ * processors and limits. Of /etc each by itself, for root reads secrets there.
+ */
+static int add_machine(struct grants *grants, bool network, struct failure *failure)
+{
+	static const char *const readable[] = {
+		"/etc/ld.so.cache", "/etc/alternatives",   "/etc/localtime", "/etc/passwd",
+		"/etc/group",	    "/etc/nsswitch.conf",  "/etc/ssl",	     "/proc",
+		"/sys/fs/cgroup",   "/sys/devices/system",
+	};
+	static const char *const names[] = { "/etc/hosts", "/etc/services", "/etc/gai.conf",
+					     "/etc/pki", "/etc/ca-certificates" };
+	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+					       "/dev/urandom" };
+	static const char *const terminals[] = { "/dev/tty", "/dev/pts", "/dev/ptmx" };
+
+	for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
+		if (add_system(grants, readable[i], GRANT_READ, failure) < 0)
+			return -1;
+	for (size_t i = 0; network && i < sizeof names / sizeof *names; i++)
+		if (add_system(grants, names[i], GRANT_READ, failure) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+		if (add_system(grants, devices[i], GRANT_READ | GRANT_WRITE, failure) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof terminals / sizeof *terminals; i++)
+		if (add_system(grants, terminals[i], GRANT_READ | GRANT_WRITE | GRANT_DEVICE,
+			       failure) < 0)
+			return -1;
+	/* Often a link into /run, and replaced by rename: the directory has the right. */
+	char *resolver = network ? real("/etc/resolv.conf") : NULL;
+	if (!resolver)
+		return 0;
+	if (grant_is_in(resolver, "/etc"))
+		return take(grants, resolver, GRANT_READ, false, failure);
+	*strrchr(resolver, '/') = 0;
+	return take(grants, resolver, GRANT_READ, true, failure);
+}
+
+static int add_list(struct grants *grants, const char *const *paths, unsigned rights,
+		    struct failure *failure)
+{
+	for (; paths && *paths; paths++)
+		if (grants_add(grants, *paths, rights, failure) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_image(struct grants *grants, const struct sandbox_start *start, bool host,
+		     struct failure *failure)
+{
+	unsigned scratch = GRANT_READ | GRANT_WRITE | (host ? GRANT_EXECUTE : 0);
+
+	if (start->directory && grants_add(grants, start->directory, 0, failure) < 0)
+		return -1;
+	if (add_list(grants, start->images, GRANT_READ | GRANT_EXECUTE, failure) < 0 ||
+	    add_list(grants, start->scratch, scratch, failure) < 0)
+		return -1;
+	if (start->program &&
+	    grants_add(grants, start->program, GRANT_READ | GRANT_EXECUTE, failure) < 0)
+		return -1;
+	return start->interpreter ?
+		       grants_add(grants, start->interpreter, GRANT_READ | GRANT_EXECUTE, failure) :
+		       0;
+}
+
+/* The home as a whole is given by its own word alone. */
+static int add_cwd(struct grants *grants, unsigned rights, struct failure *failure)
+{
+	if (!grants->cwd || !grants->cwd[1] ||
+	    (grants->home && grant_is_in(grants->home, grants->cwd)))
+		return 0;
+	return grants_add(grants, grants->cwd, rights, failure);
+}
+
+static int add_rule(struct grants *grants, const struct rule_path *rule, const char *name,
+		    unsigned rights, struct failure *failure)
+{
+	char path[PATH_MAX];
+
+	switch (rule->place) {
+	case PLACE_HOME:
+		return grants->home ? grants_add(grants, grants->home, rights, failure) : 0;
+	case PLACE_CWD:
+		return add_cwd(grants, rights, failure);
+	case PLACE_DOWNLOADS:
+		return grants_add_downloads(grants, rights, failure);
+	case PLACE_APP_DATA:
+		return grants_add_app_data(grants, name, rights, failure);
+	case PLACE_PATH:
+	case PLACE_WORDS:
+		break;
+	}
+	snprintf(path, sizeof path, "%.*s", (int)rule->length, rule->path);
+	return grants_add(grants, path, rights, failure);
+}
+
+static int add_rules(struct grants *grants, const struct rules *rules, const char *name, bool host,
+		     struct failure *failure)
+{
+	for (size_t i = 0; i < rules->path_count; i++) {
+		unsigned rights = GRANT_READ | (rules->paths[i].write ? GRANT_WRITE : 0) |
+				  (host ? GRANT_EXECUTE : 0);
+		if (add_rule(grants, &rules->paths[i], name, rights, failure) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start *start)
+{
+	return rules_have(&sandbox->rules, RULE_EXEC_HOST) ||
+	       (!start->own && !rules_have(&sandbox->rules, RULE_EXEC_OWN));
+}
+
+static char *directory_of(const char *variable)
+{
+	const char *path = getenv(variable);
+
+	return path && *path == '/' ? real(path) : NULL;
+}
+
+int grants_collect(struct grants *grants, const struct sandbox *sandbox,
+		   const struct sandbox_start *start, struct failure *failure)
+{
+	const struct rules *rules = &sandbox->rules;
+	bool host = sandbox_runs_host(sandbox, start);
+	bool network = rules_have_ports(rules) || rules_have(rules, RULE_NET_ALL);
+	char cwd[PATH_MAX];
+
+	*grants = (struct grants){ 0 };
+	grants->home = directory_of(ENV_HOME);
+	grants->runtime = directory_of("XDG_RUNTIME_DIR");
+	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
+	/* The broadest first: what is in one of them needs no rule of its own. */
+	if (add_rules(grants, rules, start->name, host, failure) < 0)
+		return -1;
+	grants->rules = grants->count;
+	return add_programs(grants, host, failure) < 0 ||
+			       add_machine(grants, network, failure) < 0 ||
+			       add_image(grants, start, host, failure) < 0 ||
+			       grants_add_devices(grants, rules, failure) < 0 ||
+			       grants_add_display(grants, rules, failure) < 0 ?
+		       -1 :
+		       0;
+}

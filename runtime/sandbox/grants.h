@@ -1,0 +1,48 @@
+/* Which paths the rules of a sandbox come to on this machine. */
+#ifndef SANDBOX_GRANTS_H
+#define SANDBOX_GRANTS_H
+
+#include <stddef.h>
+
+#include "sandbox/landlock.h"
+#include "sandbox/sandbox.h"
+
+#define GRANTS_MAX 192
+
+struct grant {
+	char *path; /* real where it may be below a private directory */
+	unsigned rights; /* GRANT_READ and so on; 0: to be seen, and no more (a socket) */
+	bool kept; /* is put back where a private directory hides it */
+};
+
+struct grants {
+	struct grant list[GRANTS_MAX];
+	size_t count;
+	size_t rules; /* the first so many are of rules */
+	char *home; /* real, or NULL: none that is a directory */
+	char *runtime; /* the same of XDG_RUNTIME_DIR */
+	char *cwd;
+};
+
+/* In the namespace of the start, before anything is hidden. They last until exec. */
+int grants_collect(struct grants *grants, const struct sandbox *sandbox,
+		   const struct sandbox_start *start, struct failure *failure);
+
+/* Adds a path with links resolved; one that is not there is passed over. */
+int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure);
+
+/* Whether the machine's programs may be started. */
+bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start *start);
+
+/* Whether `path` is `base`, or below it. */
+bool grant_is_in(const char *path, const char *base);
+
+/* The paths of a word: downloads, app-data (places.c). `rights` as for grants_add. */
+int grants_add_downloads(struct grants *grants, unsigned rights, struct failure *failure);
+int grants_add_app_data(struct grants *grants, const char *name, unsigned rights,
+			struct failure *failure);
+/* Devices and sockets of the words (devices.c). */
+int grants_add_devices(struct grants *grants, const struct rules *rules, struct failure *failure);
+int grants_add_display(struct grants *grants, const struct rules *rules, struct failure *failure);
+
+#endif

@@ -1,0 +1,258 @@
+#include "sandbox/views.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/owned.h"
+#include "generated/names.h"
+#include "kernel/trees.h"
+
+#define X11_SOCKETS "/tmp/.X11-unix"
+#define RUN "/run"
+
+struct mask {
+	const char *path;
+	mode_t mode;
+	bool nested; /* in another one: a directory there, and no mount */
+};
+
+#define MASKS_MAX 10
+
+struct masks {
+	struct mask list[MASKS_MAX];
+	size_t count;
+};
+
+/* What is kept: a copy of what is mounted there, to be put back. */
+struct kept {
+	const char *path;
+	int tree;
+	bool directory;
+};
+
+static int refuse(const char *path, struct failure *failure)
+{
+	return fail_errno(failure, FUSELAGE_E_SANDBOX, "private %.600s", path);
+}
+
+/* A rule for what is around it opens a directory, but not sockets of the machine's: these it has to name. */
+static bool is_open(const struct grants *grants, const char *path)
+{
+	bool sockets = strcmp(path, RUN) == 0 || strcmp(path, X11_SOCKETS) == 0;
+
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct grant *grant = &grants->list[i];
+		if (grant->kept && grant->rights & GRANT_READ &&
+		    (sockets ? strcmp(grant->path, path) == 0 : grant_is_in(path, grant->path)))
+			return true;
+	}
+	return false;
+}
+
+static void add_mask(struct masks *masks, const struct grants *grants, const char *path,
+		     mode_t mode)
+{
+	struct mask mask = { path, mode, false };
+	struct stat st;
+
+	/* One that is a link leads into another, or is not where programs meet. */
+	if (!path || !path[1] || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    is_open(grants, path))
+		return;
+	for (size_t i = 0; i < masks->count; i++) {
+		if (strcmp(masks->list[i].path, path) == 0)
+			return;
+		mask.nested |= grant_is_in(path, masks->list[i].path);
+	}
+	masks->list[masks->count++] = mask;
+}
+
+/* Those of others come first: a home may be in /tmp, or in /run. */
+static void find_masks(struct masks *masks, const struct grants *grants)
+{
+	add_mask(masks, grants, "/tmp", 01777);
+	add_mask(masks, grants, RUN, 0755);
+	add_mask(masks, grants, "/var/tmp", 01777);
+	add_mask(masks, grants, "/dev/shm", 01777);
+	add_mask(masks, grants, X11_SOCKETS, 01777);
+	if (geteuid() == 0) {
+		add_mask(masks, grants, "/home", 0755);
+		add_mask(masks, grants, "/root", 0700);
+	}
+	add_mask(masks, grants, grants->home, 0700);
+	add_mask(masks, grants, grants->runtime, 0700);
+}
+
+static bool is_hidden(const struct masks *masks, const char *path)
+{
+	for (size_t i = 0; i < masks->count; i++)
+		if (grant_is_in(path, masks->list[i].path))
+			return true;
+	return false;
+}
+
+/* What is in another one that is kept comes with it. */
+static bool is_in_other(const struct grants *grants, size_t index)
+{
+	for (size_t i = 0; i < grants->count; i++)
+		if (i != index && grants->list[i].kept &&
+		    grant_is_in(grants->list[index].path, grants->list[i].path) &&
+		    (i < index || strcmp(grants->list[i].path, grants->list[index].path) != 0))
+			return true;
+	return false;
+}
+
+/* Whether nothing in it may be changed: then its mount forbids it too, names and modes included. */
+static bool is_read_only(const struct grants *grants, const struct grant *grant)
+{
+	for (size_t i = 0; i < grants->count; i++)
+		if (grant_is_in(grants->list[i].path, grant->path) &&
+		    (grants->list[i].rights & GRANT_WRITE || !grants->list[i].rights))
+			return false;
+	return true;
+}
+
+static int keep(struct kept *kept, const struct grants *grants, const struct grant *grant,
+		struct failure *failure)
+{
+	struct stat st;
+
+	*kept = (struct kept){ grant->path, tree_open(AT_FDCWD, grant->path), false };
+	if (kept->tree < 0 || fstat(kept->tree, &st) < 0 ||
+	    (is_read_only(grants, grant) && tree_read_only(kept->tree) < 0))
+		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept",
+				  grant->path);
+	kept->directory = S_ISDIR(st.st_mode);
+	return 0;
+}
+
+/* Every directory of a path, in memory, where nobody has put a link. */
+static void make_parents(const char *path)
+{
+	char text[PATH_MAX];
+
+	snprintf(text, sizeof text, "%s", path);
+	for (char *slash = strchr(text + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(text, 0755);
+		*slash = '/';
+	}
+}
+
+static int put_back(const struct kept *kept, struct failure *failure)
+{
+	make_parents(kept->path);
+	if (kept->directory) {
+		mkdir(kept->path, 0755);
+	} else {
+		OWNED_FD file = open(kept->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
+	if (tree_move(kept->tree, kept->path) == 0)
+		return 0;
+	return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept", kept->path);
+}
+
+/*
+ * One file system in memory for all of them, since making one costs as much as five mounts: it is mounted on the
+ * first, its directories on all, on the first at last.
+ */
+static int cover(const struct masks *masks, struct failure *failure)
+{
+	const char *base = masks->list[0].path;
+	char path[PATH_MAX];
+
+	if (mount("fuselage", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return refuse(base, failure);
+	for (size_t i = masks->count; i-- > 0;) {
+		const struct mask *mask = &masks->list[i];
+		if (mask->nested)
+			continue;
+		snprintf(path, sizeof path, "%s/%zu", base, i);
+		/* The mode of mkdir is less the umask. */
+		if (mkdir(path, 0700) < 0 || fchmodat(AT_FDCWD, path, mask->mode, 0) < 0)
+			return refuse(mask->path, failure);
+		OWNED_FD tree = tree_open_alone(AT_FDCWD, path);
+		if (tree < 0 || tree_move(tree, mask->path) < 0)
+			return refuse(mask->path, failure);
+	}
+	for (size_t i = 0; i < masks->count; i++) {
+		const struct mask *mask = &masks->list[i];
+		if (!mask->nested)
+			continue;
+		make_parents(mask->path);
+		if (mkdir(mask->path, 0700) < 0 ||
+		    fchmodat(AT_FDCWD, mask->path, mask->mode, 0) < 0)
+			return refuse(mask->path, failure);
+	}
+	return 0;
+}
+
+/* Where the process stands is the directory below the private one: only a new way to it leads out of there. */
+static int enter_cwd(const struct grants *grants, struct failure *failure)
+{
+	struct stat before, now;
+
+	if (grants->cwd && stat(".", &before) == 0 && stat(grants->cwd, &now) == 0 &&
+	    before.st_dev == now.st_dev && before.st_ino == now.st_ino && chdir(grants->cwd) == 0)
+		return 0;
+	const char *other = grants->home && chdir(grants->home) == 0 ? grants->home : "/";
+	if ((other[1] || chdir("/") == 0) && setenv("PWD", other, 1) == 0)
+		return 0;
+	return fail_errno(failure, FUSELAGE_E_SANDBOX, "directory to start in");
+}
+
+/* Where others have a directory each, only one's own is for the app to use. */
+static bool is_usable(const struct mask *mask)
+{
+	return strcmp(mask->path, RUN) != 0 && strcmp(mask->path, "/home") != 0;
+}
+
+static int add_private(struct grants *grants, const struct masks *masks, unsigned rights,
+		       struct failure *failure)
+{
+	for (size_t i = 0; i < masks->count; i++) {
+		bool covered = false;
+		for (size_t j = 0; j < i; j++)
+			covered |= is_usable(&masks->list[j]) &&
+				   grant_is_in(masks->list[i].path, masks->list[j].path);
+		if (is_usable(&masks->list[i]) && !covered &&
+		    grants_add(grants, masks->list[i].path, rights, failure) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int views_make(struct grants *grants, unsigned rights, struct failure *failure)
+{
+	struct masks masks = { .count = 0 };
+	size_t count = 0;
+	int result = 0;
+
+	find_masks(&masks, grants);
+	if (masks.count == 0)
+		return 0;
+	OWNED struct kept *kept = calloc(grants->count + 1, sizeof *kept);
+	if (!kept)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is kept");
+	for (size_t i = 0; result == 0 && i < grants->count; i++)
+		if (grants->list[i].kept && is_hidden(&masks, grants->list[i].path) &&
+		    !is_in_other(grants, i))
+			result = keep(&kept[count++], grants, &grants->list[i], failure);
+	if (result == 0)
+		result = cover(&masks, failure);
+	for (size_t i = 0; i < count; i++) {
+		if (result == 0)
+			result = put_back(&kept[i], failure);
+		if (kept[i].tree >= 0)
+			close(kept[i].tree);
+	}
+	if (result < 0 || enter_cwd(grants, failure) < 0)
+		return -1;
+	return add_private(grants, &masks, rights, failure);
+}

@@ -1,0 +1,120 @@
+#include "start/fence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/owned.h"
+#include "generated/names.h"
+#include "kernel/privileges.h"
+#include "sandbox/sandbox.h"
+#include "start/exec.h"
+
+static int say(struct sandbox *sandbox, const struct start *start, struct failure *failure)
+{
+	const char *line = start->invocation.sandbox;
+	const char *word = getenv(ENV_FUSELAGE_SANDBOX);
+
+	if (line)
+		sandbox->mode = SANDBOX_ON;
+	if (line && *line && sandbox_say(sandbox, "--sandbox", line, failure) < 0)
+		return -1;
+	if (word && *word && sandbox_say(sandbox, ENV_FUSELAGE_SANDBOX, word, failure) < 0)
+		return -1;
+	return sandbox_decide(sandbox, "sandbox", failure);
+}
+
+int fence_choose(struct start *start, const struct bundle *bundle, struct failure *failure)
+{
+	static struct sandbox sandbox;
+	const struct text_list *declared = bundle ? &bundle->manifest.sandbox : NULL;
+
+	sandbox = (struct sandbox){ .mode = SANDBOX_OFF };
+	if (declared && declared->count > 0 &&
+	    sandbox_declare(&sandbox, bundle->path, declared->texts, failure) < 0)
+		return -1;
+	if (say(&sandbox, start, failure) < 0)
+		return -1;
+	if (sandbox.mode == SANDBOX_OFF)
+		return 0;
+	/* Nothing that the caller chooses is mounted or resolved by root. */
+	if (privileges_forget(&start->identity.caller, failure) < 0)
+		return -1;
+	start->sandbox = &sandbox;
+	return 0;
+}
+
+/* "#!/bin/sh -e" or a path: the path. NULL for none. */
+static char *path_of(const char *interpreter)
+{
+	const char *at = interpreter;
+
+	if (at[0] == '#' && at[1] == '!')
+		at += 2 + strspn(at + 2, " \t");
+	return *at == '/' ? strndup(at, strcspn(at, " \t\r\n")) : NULL;
+}
+
+/* What else a path was refused for is in the failure of a strategy; this one was chosen. */
+static const char *refusal_of(const struct start *start)
+{
+	const struct mounting *mounting = &start->mounting;
+	bool chosen = mounting->on_host || strcmp(mounting->type, "fusermount") == 0;
+
+	return chosen || mounting->refusal.code == FUSELAGE_OK ? NULL : mounting->refusal.text;
+}
+
+static const char *name_of(const struct start *start)
+{
+	return start->invocation.count > 0 ? start->invocation.archives[0].name : NULL;
+}
+
+int fence_enter(const struct start *start, const char *program, struct failure *failure)
+{
+	const struct invocation *invocation = &start->invocation;
+	size_t count = invocation->count, images = 0, scratch = 0;
+	char temporary[PATH_MAX + 8];
+	OWNED const char **read = calloc(count + invocation->map_count + 1, sizeof *read);
+	OWNED const char **write = calloc(count + 2, sizeof *write);
+	OWNED char *interpreter = program ? path_of(interpreter_of(program)) : NULL;
+
+	if (!read || !write)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "paths of the sandbox");
+	snprintf(temporary, sizeof temporary, "%s/tmp", start->procdir.path);
+	write[scratch++] = temporary;
+	for (size_t i = 0; i < count; i++) {
+		const struct archive *archive = &invocation->archives[i];
+		if (archive->use == ARCHIVE_STATIC)
+			read[images++] = archive->target;
+		else
+			write[scratch++] = archive->target;
+	}
+	for (size_t i = 0; i < invocation->map_count; i++)
+		if (!invocation->maps[i].left_out)
+			read[images++] = invocation->maps[i].place;
+	const struct sandbox_start fenced = {
+		.identity = &start->identity,
+		.name = name_of(start),
+		.images = read,
+		.scratch = write,
+		/* On the host the directories of other starts stand beside it. */
+		.directory = start->identity.kind == NAMESPACE_NONE ? start->procdir.path :
+								      start->procdir.base,
+		.program = program,
+		.interpreter = interpreter,
+		.own = program != NULL,
+		.refusal = refusal_of(start),
+	};
+	return sandbox_enter(start->sandbox, &fenced, failure);
+}
+
+void fence_report(const struct start *start, FILE *out)
+{
+	const struct sandbox_start fenced = {
+		.identity = &start->identity,
+		.name = name_of(start),
+		.own = start->is_bundle || start->invocation.run,
+		.refusal = refusal_of(start),
+	};
+
+	if (start->sandbox)
+		sandbox_report(start->sandbox, &fenced, out);
+}

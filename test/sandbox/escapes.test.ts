@@ -1,0 +1,159 @@
+/**
+ * Some seventy ways out of a sandbox, tried by a program that does nothing else (test/support/escapes.c), from
+ * outside of any sandbox and in one. What is open stands here as "ok": docs/sandbox.md says so too.
+ */
+import { describe, expect } from "vitest";
+import {
+  type Attempts,
+  fencedNeeds,
+  fencedWays,
+  type Prison,
+  prison,
+  tryEscapes,
+  victimOf,
+} from "../support/fenced.ts";
+import { skipUnless } from "../support/needs.ts";
+import { asOrdinary, runnerOf, type Way } from "../support/runner.ts";
+
+/** Without a network, in private directories. */
+const closed: Attempts = {
+  "trace another process": "EPERM",
+  "trace an own child": "EPERM",
+  "read another's memory": "EPERM",
+  "/proc/VICTIM/mem": "EACCES",
+  "/proc/VICTIM/environ": "EACCES",
+  "/proc/VICTIM/root": "EACCES",
+  "/proc/VICTIM/cwd": "EACCES",
+  "/proc/VICTIM/fd": "EACCES",
+  pidfd_getfd: "EPERM",
+  kcmp: "EPERM",
+  kill: "EPERM",
+  pidfd_send_signal: "EPERM",
+  "prlimit of another": "EPERM",
+  "setpriority of another": "ok",
+  "abstract stream socket": "EPERM",
+  "abstract datagram socket": "EPERM",
+  "socket in /tmp": "ENOENT",
+  TCP: "EACCES",
+  "TCP fast open, sendto": "EACCES",
+  "TCP fast open, sendmsg": "EACCES",
+  MPTCP: "EACCES",
+  UDP: "EACCES",
+  "UDP of version 6": "EACCES",
+  bind: "EACCES",
+  "bind by MPTCP": "EACCES",
+  "listen without bind": "EACCES",
+  "listen at a path": "ok",
+  vsock: "EAFNOSUPPORT",
+  "packet socket": "EAFNOSUPPORT",
+  "netlink: routes": "ok",
+  "netlink: audit": "EPROTONOSUPPORT",
+  keyctl: "EPERM",
+  io_uring: "ENOSYS",
+  userfaultfd: "EPERM",
+  bpf: "EPERM",
+  perf_event_open: "EPERM",
+  TIOCSTI: "EPERM",
+  "TIOCSTI with high bits": "EPERM",
+  "set-id program": "EPERM",
+  "program of the host": "ok",
+  "program that was written": "ok",
+  "memfd without a seal": "ok",
+  "user namespace": "EPERM",
+  "user namespace by clone": "EPERM",
+  "user namespace by clone3": "ENOSYS",
+  "bind mount": "EPERM",
+  unmount: "EPERM",
+  open_tree: "EPERM",
+  chroot: "EPERM",
+  "inherited directory": "EBADF",
+  "inherited file": "EBADF",
+  "read a secret": "ENOENT",
+  "stat a secret": "ENOENT",
+  "chmod a secret": "ENOENT",
+  "utimes of a secret": "ENOENT",
+  "watch a secret": "ENOENT",
+  "symbolic link to a secret": "ENOENT",
+  "hard link to a secret": "ENOENT",
+  ".. of the directory": "ENOENT",
+  "make a device": "EACCES",
+  "System V shared memory": "ENOSYS",
+  "/dev/shm of another": "ENOENT",
+  "write /proc/sys": "EACCES",
+  "/etc/hostname": "EACCES",
+  open_by_handle_at: "EPERM",
+  "truncate a secret": "ENOENT",
+  "move a secret": "EXDEV",
+};
+
+/** With a port of TCP allowed, which is not the victim's. */
+const withPort: Attempts = {
+  "TCP fast open, sendto": "EOPNOTSUPP",
+  "TCP fast open, sendmsg": "EOPNOTSUPP",
+  MPTCP: "EPROTONOSUPPORT",
+  "bind by MPTCP": "EPROTONOSUPPORT",
+  "listen at a path": "EACCES",
+};
+
+/** Root is root before and after, but may not make others faster. */
+const ofRoot = (way: Way): Attempts =>
+  way.root ? { "set-id program": "ok", "setpriority of another": "EPERM" } : {};
+
+const rules = ({ work, programs }: Prison, more: string) =>
+  `fs:${work}:rw,fs:${programs}:ro${more}`;
+
+async function inside(way: Way, more: string, env: Record<string, string> = {}) {
+  const place = prison(way);
+  const victim = await victimOf(way, place);
+  try {
+    const command = [runnerOf(way), `--sandbox=${rules(place, more)}`];
+    return await tryEscapes(way, place, victim, command, { env });
+  } finally {
+    await victim.end();
+  }
+}
+
+describe.each(fencedWays)("out of a sandbox, $title,", (way) => {
+  const test = skipUnless(...fencedNeeds(way));
+
+  test("there is no way but those that are known", async () => {
+    expect(await inside(way, "")).toEqual({ ...closed, ...ofRoot(way) });
+  });
+
+  test("ports do not open what Landlock does not see", async () => {
+    const expected = { ...closed, ...withPort, ...ofRoot(way) };
+    expect(await inside(way, ",net:connect:1")).toEqual(expected);
+    const listens = {
+      ...expected,
+      bind: "ok",
+      "listen without bind": "ok",
+      "listen at a path": "ok",
+    };
+    expect(await inside(way, ",net:connect:1,net:listen:0")).toEqual(listens);
+  });
+
+  test("strict closes memory as a place for programs", async () => {
+    const strict = await inside(way, "", { FUSELAGE_SANDBOX: "strict" });
+    expect(strict).toEqual({ ...closed, ...ofRoot(way), "memfd without a seal": "EACCES" });
+    const host = await inside(way, ",exec:host", { FUSELAGE_SANDBOX: "strict" });
+    expect(host["memfd without a seal"]).toBe("ok");
+  });
+});
+
+describe("without a sandbox", () => {
+  const test = skipUnless(...fencedNeeds(asOrdinary));
+
+  test("nearly all of it works, so that the others show something", async () => {
+    const place = prison(asOrdinary);
+    const victim = await victimOf(asOrdinary, place);
+    const free = await tryEscapes(asOrdinary, place, victim, []);
+    await victim.end();
+    const refused = Object.entries(free).filter(([, result]) => result !== "ok");
+    const rights = ["bind mount", "unmount", "open_tree", "chroot", "make a device"];
+    const machine = ["packet socket", "netlink: audit", "write /proc/sys", "open_by_handle_at"];
+    const settings = ["vsock", "TIOCSTI", "TIOCSTI with high bits", "bpf", "perf_event_open"];
+    const more = ["userfaultfd", "io_uring", "set-id program", "TCP fast open, sendto"];
+    const known = [...rights, ...machine, ...settings, ...more];
+    expect(refused.map(([name]) => name).filter((name) => !known.includes(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,307 @@
+/** Each word of the rules: what it allows works, and without it the same fails. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { fenced, fencedShell, fencedWays, startAs } from "../support/fenced.ts";
+import { skipUnless } from "../support/needs.ts";
+import { run } from "../support/process.ts";
+import { checkOf, homeOf, imageOf, runnerOf, setuidRoot } from "../support/runner.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+let server: Server;
+let port: number;
+let image: string;
+
+beforeAll(async () => {
+  server = createServer((socket) => socket.end("served\n"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  port = (server.address() as { port: number }).port;
+  image = await imageOf({
+    "bin/say": "#!/bin/sh\necho said; cat $HOME/mine\n",
+    "bin/call": "#!/bin/sh\n/usr/bin/true && echo called\n",
+    file: "packed\n",
+  });
+});
+afterAll(() => server.close());
+
+/** Python's, for what a shell cannot do: prints what came of it. */
+const python = (body: string) => ["/usr/bin/python3", "-c", body];
+
+describe.each(fencedWays)("a rule, $title,", (way) => {
+  const test = skipUnless(...way.needs, "mksquashfs", "python3");
+
+  /** What a script says, errors included, in a home with a file. */
+  async function said(rules: string, script: string, where = (home: string) => home) {
+    const home = homeOf(way);
+    writeFileSync(path.join(home, "mine"), "my own\n", { mode: 0o644 });
+    mkdirSync(path.join(home, "sub"), { mode: 0o777 });
+    await run("chmod", ["777", path.join(home, "sub"), path.join(home, "mine")]);
+    const merged = `exec 2>&1; ${script}`;
+    const { stdout, stderr } = await fencedShell(way, rules, merged, home, { cwd: where(home) });
+    return `${stdout}${stderr}`.trim();
+  }
+  const sub = (home: string) => path.join(home, "sub");
+
+  test("fs home: the home is the user's, else an empty one that is gone at the end", async () => {
+    expect(await said("fs:home:ro", "cat $HOME/mine; echo x > $HOME/mine")).toMatch(
+      /^my own\n.*(Read-only file system|Permission denied)$/,
+    );
+    expect(await said("fs:home:rw", "echo x > $HOME/mine; cat $HOME/mine")).toBe("x");
+    expect(await said("net:none", "ls -A $HOME; echo x > $HOME/new && cat $HOME/new")).toBe("x");
+    expect(await said("net:none", "cat $HOME/mine")).toContain("No such file");
+  });
+
+  test("fs cwd: the directory, but never the home by that word", async () => {
+    expect(await said("fs:cwd:rw", "pwd -P; echo x > a; cat a", sub)).toMatch(/\/sub\nx$/);
+    expect(await said("fs:cwd:ro", "echo x > a", sub)).toMatch(/Read-only|Permission denied/);
+    expect(await said("fs:cwd:rw", "cat mine")).toContain("No such file");
+    expect(await said("net:none", 'pwd; echo "$PWD"', sub)).not.toContain("/sub");
+  });
+
+  test("fs PATH: what is at the path, to be read or written", async () => {
+    const [open, other] = [temporaryDirectory(), temporaryDirectory()];
+    for (const dir of [open, other]) writeFileSync(path.join(dir, "file"), "there\n");
+    await run("chmod", ["-R", "777", open, other]);
+    const use = (word: string) =>
+      `cat ${open}/file; echo ${word} > ${open}/file; cat ${open}/file; cat ${other}/file`;
+    expect(await said(`fs:${open}:rw`, use("new"))).toMatch(/^there\nnew\ncat: .*No such file/);
+    expect(await said(`fs:${open}:ro`, use("newer"))).toMatch(/^new\n.*\n?new\ncat: /);
+    expect(await said(`fs:${open}/file:ro`, use("newer"))).toMatch(/^new\n.*\n?new\ncat: /);
+    expect(await said(`fs:/nothing/there:ro,fs:${open}:ro`, `cat ${open}/file`)).toBe("new");
+    const same = await said(`fs:${open}:ro,fs:${open}:rw`, `echo y > ${open}/file && echo wrote`);
+    expect(same).toBe("wrote");
+  });
+
+  test("fs downloads, fs app-data: the user's directories of these names", async () => {
+    const files = [
+      "mkdir -p $HOME/Downloads $HOME/Got $HOME/.config",
+      "echo d > $HOME/Downloads/f; echo g > $HOME/Got/f",
+    ].join(";");
+    const home = homeOf(way);
+    const options = {
+      env: { XDG_CONFIG_HOME: undefined, XDG_DATA_HOME: undefined, XDG_CACHE_HOME: undefined },
+    };
+    await startAs(way, ["sh", "-c", files], home);
+    const cat = "cat $HOME/Downloads/f $HOME/Got/f";
+    const ask = async (rules: string, script: string) =>
+      (await fencedShell(way, rules, script, home, options)).stdout.trim();
+    expect(await ask("fs:downloads:ro", cat)).toBe("d");
+    const dirs = "echo 'XDG_DOWNLOAD_DIR=\"$HOME/Got\"' > $HOME/.config/user-dirs.dirs";
+    await startAs(way, ["sh", "-c", dirs], home);
+    expect(await ask("fs:downloads:ro", cat)).toBe("g");
+    const keep = [
+      "--static",
+      `app:${image}`,
+      "sh",
+      "-c",
+      "echo kept >> $HOME/.local/share/app/f; cat $HOME/.local/share/app/f",
+    ];
+    for (const lines of ["kept\n", "kept\nkept\n"]) {
+      const { stdout } = await fenced(way, "fs:app-data:rw", keep, home, options);
+      expect(stdout).toBe(lines);
+    }
+    const none = await fenced(way, "net:none", keep, home, options);
+    expect(none.stdout).toBe("");
+  });
+
+  const connect = (to: number) =>
+    `import socket\ntry:\n  s = socket.create_connection(('127.0.0.1', ${to}))\n  print(s.recv(9).decode().strip())\n` +
+    "except OSError as error: print(error.errno)";
+  const EACCES = "13";
+  const asked = async (rules: string, body: string) =>
+    (await fenced(way, rules, python(body))).stdout.trim();
+
+  test("net: none, ports, all", async () => {
+    expect(await asked("net:none", connect(port))).toBe(EACCES);
+    expect(await asked("exec:host", connect(port))).toBe(EACCES);
+    expect(await asked("net:all", connect(port))).toBe("served");
+    expect(await asked(`net:connect:${port}`, connect(port))).toBe("served");
+    expect(await asked("net:connect:1", connect(port))).toBe(EACCES);
+    expect(await asked("net:listen:0", connect(port))).toBe(EACCES);
+    const listen = (to: number) =>
+      `import socket\ns = socket.socket()\ntry:\n  s.bind(('127.0.0.1', ${to})); s.listen(); print('listens')\n` +
+      "except OSError as error: print(error.errno)";
+    expect(await asked("net:listen:0", listen(0))).toBe("listens");
+    expect(await asked("net:listen:1,net:connect:1", listen(0))).toBe(EACCES);
+    expect(await asked("net:all", listen(0))).toBe("listens");
+  });
+
+  test("net udp: datagrams beside ports", async () => {
+    const send =
+      "import socket\ntry:\n  socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9)); print('sent')\n" +
+      "except OSError as error: print(error.errno)";
+    expect(await asked("net:connect:1,net:udp", send)).toBe("sent");
+    expect(await asked("net:connect:1", send)).toBe(EACCES);
+    expect(await asked("net:all", send)).toBe("sent");
+  });
+
+  test("devices: those of a kind, and the standard ones always", async () => {
+    const open = (device: string) =>
+      `import os\ntry:\n  os.open('${device}', os.O_RDONLY); print('open')\nexcept OSError as error: print(error.errno)`;
+    expect(await asked("net:none", open("/dev/null"))).toBe("open");
+    expect(await asked("net:none", open("/dev/urandom"))).toBe("open");
+    expect(await asked("net:none", open("/dev/fuse"))).toBe(EACCES);
+    expect(await asked("devices:gpu,devices:audio,devices:input", open("/dev/fuse"))).toBe(EACCES);
+  });
+
+  test("ipc x11, ipc wayland: the socket, in private directories", async () => {
+    const runtime = homeOf(way);
+    await startAs(
+      way,
+      python(`import socket; socket.socket(socket.AF_UNIX).bind('${runtime}/wayland-0')`),
+      runtime,
+    );
+    const env = { XDG_RUNTIME_DIR: runtime, WAYLAND_DISPLAY: "wayland-0" };
+    const list = async (rules: string) =>
+      (await fencedShell(way, rules, "ls $XDG_RUNTIME_DIR", undefined, { env })).stdout.trim();
+    expect(await list("ipc:wayland")).toBe("wayland-0");
+    expect(await list("net:none")).toBe("");
+  });
+
+  test("exec: programs of the image alone, or the machine's", async () => {
+    const app = (rules: string, program: string) =>
+      fenced(way, rules, [`--static=app:${image}`, "--run", program]);
+    expect((await app("exec:own", "bin/say")).stdout).toBe("said\n");
+    const own = await app("exec:own", "bin/call");
+    expect(own.stderr).toContain("Permission denied");
+    expect((await app("exec:host", "bin/call")).stdout).toBe("called\n");
+    // Without a rule: as the program is the image's, or the machine's.
+    expect((await app("net:none", "bin/call")).stderr).toContain("Permission denied");
+    expect(await said("net:none", "/usr/bin/true && echo called")).toBe("called");
+    const refused = await fenced(way, "exec:own", ["/usr/bin/true"]);
+    expect(refused.stderr).toContain("E_COMMAND_NOT_EXECUTABLE");
+  });
+
+  test("debug: an own child is traced", async () => {
+    const trace =
+      "import ctypes, os, signal, time\nlibc = ctypes.CDLL(None, use_errno=True)\npid = os.fork()\n" +
+      "if pid == 0: time.sleep(9)\nprint(libc.ptrace(0x4206, pid, None, None), ctypes.get_errno())\nos.kill(pid, signal.SIGKILL)";
+    expect(await asked("debug", trace)).toBe("0 0");
+    expect(await asked("net:none", trace)).toBe("-1 1");
+  });
+
+  test("userns: a user namespace, and no mount in it", async () => {
+    const make =
+      "unshare --user true && echo made; unshare --user --map-root-user --mount true; echo $?";
+    expect(await said("userns", make)).toMatch(/^made\n/);
+    expect(await said("net:none", make)).not.toContain("made");
+  });
+
+  test("pid, netns, ipcns: namespaces of its own", async () => {
+    const namespaces = (
+      await run(
+        "readlink",
+        ["pid", "net", "ipc"].map((name) => `/proc/self/ns/${name}`),
+      )
+    ).stdout
+      .trim()
+      .split("\n");
+    const read = "for n in pid net ipc; do readlink /proc/self/ns/$n; done";
+    const list = async (rules: string) => (await said(rules, read)).split("\n");
+    expect(await list("net:none")).toEqual(namespaces);
+    const inside = await list("pid,netns,ipcns");
+    expect(inside).toHaveLength(3);
+    for (const name of namespaces) expect(inside).not.toContain(name);
+    expect(await said("pid", "ls -d /proc/[0-9]* | wc -l; kill -9 1; echo $$")).toMatch(/^[1-9]\n/);
+    const shm = "ipcmk -M 4096 >/dev/null 2>&1 && echo made";
+    expect(await said("ipcns", shm)).toBe("made");
+    expect(await said("net:none", shm)).toBe("");
+    expect(await asked("netns,net:all", connect(port))).toBe("111");
+  });
+
+  test("the process, its end and its signals are the app's own", async () => {
+    const home = homeOf(way);
+    for (const rules of ["", "pid"]) {
+      expect(await fencedShell(way, rules, "exit 42", home)).toMatchObject({ status: 42 });
+      expect(await fencedShell(way, rules, "kill -9 $$", home)).toMatchObject({
+        signal: "SIGKILL",
+      });
+      expect(await fencedShell(way, rules, "kill -TERM $$", home)).toMatchObject({
+        signal: "SIGTERM",
+      });
+    }
+    const script = 'echo $$; exec "$0" --sandbox sh -c "echo \\$\\$"';
+    const [outer, inner] = (
+      await startAs(way, ["sh", "-c", script, runnerOf(way)], home)
+    ).stdout.split("\n");
+    expect(inner).toBe(outer);
+  });
+
+  test("a service manager's sockets stay, other descriptors do not", async () => {
+    const script = 'exec 3</dev/null 4</dev/null 5</dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"';
+    const list = [
+      runnerOf(way),
+      "--sandbox",
+      "python3",
+      "-c",
+      "import os; print([n for n in range(3, 20) if os.path.exists(f'/proc/self/fd/{n}')])",
+    ];
+    const { stdout } = await startAs(way, ["sh", "-c", script, "sh", ...list], homeOf(way));
+    expect(stdout.trim()).toBe("[3, 4]");
+  });
+
+  test("the private directories of one start are not another's", async () => {
+    const home = homeOf(way);
+    const env = { FUSELAGE_LINGER: "5" };
+    const start = (script: string, rules = "net:none") =>
+      fenced(way, rules, [`--static=app:${image}`, "sh", "-c", script], home, { env });
+    writeFileSync(path.join(home, "mine"), "my own\n");
+    const script =
+      "cat $FUSELAGE_STATIC/app/file; ls -A $HOME /tmp | grep -c own; echo own > /tmp/own; echo own > $HOME/own";
+    expect((await start(script)).stdout).toBe("packed\n0\n");
+    expect((await start(script)).stdout).toBe("packed\n0\n");
+    expect((await start("cat $HOME/mine", "fs:home:ro")).stdout).toBe("my own\n");
+    const outside = await startAs(
+      way,
+      [runnerOf(way), `--static=app:${image}`, "cat", path.join(home, "mine")],
+      home,
+      { env },
+    );
+    expect(outside.stdout).toBe("my own\n");
+  });
+
+  const strategies = way.root ? ["loop", "fuse", "extract"] : ["fuse", "fusermount", "extract"];
+  for (const type of strategies)
+    test(`holds by ${type}`, async () => {
+      const home = homeOf(way);
+      writeFileSync(path.join(home, "mine"), "my own\n");
+      const args = [
+        "--mount-type",
+        type,
+        `--static=app:${image}`,
+        "sh",
+        "-c",
+        "cat $FUSELAGE_STATIC/app/file; echo x > $FUSELAGE_TMPDIR/f && cat $FUSELAGE_TMPDIR/f; cat $HOME/mine /etc/hostname",
+      ];
+      const { stdout, stderr } = await fenced(way, "", args, home, { cwd: "/" });
+      expect(stdout).toBe("packed\nx\n");
+      expect(stderr).toMatch(
+        /mine: (No such file|Permission denied)[\s\S]*hostname: Permission denied/,
+      );
+    });
+});
+
+describe("setuid-root, as a user", () => {
+  const test = checkOf(setuidRoot);
+
+  test("a start in a sandbox is the user's alone", async () => {
+    const { stdout } = await run(
+      "setpriv",
+      [
+        "--reuid",
+        "1000",
+        "--regid",
+        "1000",
+        "--clear-groups",
+        runnerOf(setuidRoot),
+        "--sandbox",
+        "sh",
+        "-c",
+        "id -u; cat /proc/self/uid_map",
+      ],
+      { env: { HOME: homeOf(setuidRoot), FUSELAGE_SANDBOX: undefined } },
+    );
+    expect(stdout).toMatch(/^1000\n\s*1000\s+1000\s+1\n$/);
+  });
+});

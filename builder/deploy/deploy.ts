@@ -6,6 +6,14 @@
  * request fails, or its answer is lost, the orchestrator is asked what became of it.
  */
 import { setTimeout } from "node:timers/promises";
+import {
+  digestCommand,
+  guestManifest,
+  healthCommand,
+  scriptFailure,
+  startScript,
+  tailCommand,
+} from "../engines/fuse/guest.ts";
 import type { BundleError } from "../errors.ts";
 import { pause } from "../oci/registry/retry.ts";
 import type { Engine } from "./client.ts";
@@ -20,7 +28,6 @@ import {
   isFailure,
 } from "./environments.ts";
 import { environmentEvents } from "./events.ts";
-import { digestCommand, guestManifest, healthCommand, startScript, tailCommand } from "./guest.ts";
 
 /** What is deployed, and how. */
 export interface Deployment {
@@ -171,6 +178,7 @@ async function make(
     const patience = Math.max(1, until - Date.now());
     return await create(engine, requestFor(deployment, url), { patience, signal });
   } catch (cause) {
+    if (isFailure(cause, "E_DEPLOY_SERVER")) throw scriptWords(name, cause);
     if (!isFailure(cause, "E_DEPLOY_UNREACHABLE") || signal.aborted) throw cause;
     if (Date.now() >= until)
       throw errors.timeout(name, timeout, "the orchestrator does not answer");
@@ -180,6 +188,13 @@ async function make(
     over.abort();
     await watch;
   }
+}
+
+/** The orchestrator's word for a script that failed, in ours. */
+function scriptWords(name: string, cause: unknown): unknown {
+  const [, status] = /startup script: .*exit (\d+)/.exec((cause as Error).message) ?? [];
+  const meaning = status === undefined ? undefined : scriptFailure(Number(status));
+  return meaning === undefined ? cause : errors.failed(name, meaning);
 }
 
 /** Says in which states it is until it is over. It only shows: what fails here says nothing. */

@@ -63,6 +63,14 @@ test.each([
   expect(engine.asked.filter(({ method }) => method === "DELETE")).toHaveLength(0);
 });
 
+test("a script of the machine that failed is said in words", async () => {
+  const engine = await startEngine();
+  const message = "provision vm fuse-hello: startup script: exec exit 82";
+  engine.faults = [refused(500, { message })];
+  const { stderr } = await deploy(line(engine));
+  expect(stderr).toContain("[E_DEPLOY_FAILED] hello: the machine cannot fetch the bundle");
+});
+
 test("a token that is refused, and none, say where one comes from", async () => {
   const engine = await startEngine();
   const wrong = await deploy(["list", "--to", engine.to], { env: { FUSE_TOKEN: "wrong-token" } });

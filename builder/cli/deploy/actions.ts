@@ -5,8 +5,8 @@ import type { Engine } from "../../deploy/client.ts";
 import * as deployErrors from "../../deploy/deploy-errors.ts";
 import * as environments from "../../deploy/environments.ts";
 import { environmentEvents } from "../../deploy/events.ts";
-import { logCommand, stopCommand, tailCommand } from "../../deploy/guest.ts";
 import { figures } from "../../deploy/metrics.ts";
+import { logCommand, stopCommand, tailCommand } from "../../engines/fuse/guest.ts";
 import * as errors from "../../errors.ts";
 import { note, print, printable, printJson } from "../print.ts";
 import {

@@ -1,4 +1,4 @@
-
+cd {{dir:shell}}
 # What is set by name, secrets too, was put there by the orchestrator.
 if [ -f /fuse/env ]; then
   set -a
@@ -17,6 +17,6 @@ if ! kill -0 "$pid" 2>/dev/null; then
   if [ "$status" -ne 0 ]; then
     echo "the app has ended with status $status" >&2
     tail -n 5 log >&2
-    exit 1
+    exit {{appEnded}}
   fi
 fi

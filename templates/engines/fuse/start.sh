@@ -4,7 +4,7 @@ umask 022
 machine=$(uname -m)
 if [ "$machine" != {{arch:shell}} ]; then
   echo "the bundle is for {{arch}}, and this machine is $machine" >&2
-  exit 1
+  exit {{wrongMachine}}
 fi
 mkdir -p {{dir:shell}}
 chmod 700 {{dir:shell}}
@@ -23,18 +23,21 @@ with urllib.request.urlopen(sys.argv[1], timeout=20) as answer, open("app.part",
     shutil.copyfileobj(answer, out)' "$1"
   else
     echo "there is neither curl nor wget nor python3 to fetch the bundle with" >&2
-    return 1
+    exit {{noTool}}
   fi
 }
-if ! (fetch {{url:shell}}); then
+status=0
+(fetch {{url:shell}}) || status=$?
+if [ "$status" -ne 0 ]; then
   rm -f app.part
   echo "the bundle cannot be fetched" >&2
-  exit 1
+  if [ "$status" -eq {{noTool}} ]; then exit {{noTool}}; fi
+  exit {{notFetched}}
 fi
 if ! echo "{{sha256}}  app.part" | sha256sum -c - >/dev/null 2>&1; then
   rm -f app.part
   echo "what was fetched is not the bundle: it has another sha256 than {{sha256}}" >&2
-  exit 1
+  exit {{otherDigest}}
 fi
 chmod 755 app.part
 mv -f app.part app

@@ -1,5 +1,5 @@
 /** What is done with a bundle inside a machine of Fuse's: by texts for its shell. */
-import { renderTemplate } from "../host/template.ts";
+import { renderTemplate } from "../../host/template.ts";
 
 /** A bundle and where a machine gets it. */
 export interface GuestBundle {
@@ -20,23 +20,51 @@ const guestFolder = (name: string): string => `/var/lib/fuselage/${name}`;
 
 const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
+/**
+ * Statuses of the script. An orchestrator says that of it and no more, whatever it printed.
+ */
+const statuses = {
+  wrongMachine: [80, "the bundle is for another machine than this host has"],
+  noTool: [81, "the machine has neither curl nor wget nor python3 to fetch the bundle with"],
+  notFetched: [82, "the machine cannot fetch the bundle from the address that it was given"],
+  otherDigest: [83, "what the machine fetched is not the bundle: it has another sha256"],
+  appEnded: [84, "the app has failed within a second"],
+} as const;
+
+/** What the script's status means; undefined: it is none of its own. */
+export const scriptFailure = (status: number): string | undefined =>
+  Object.values(statuses).find(([own]) => own === status)?.[1];
+
+const status = (name: keyof typeof statuses) => ({ [name]: `${statuses[name][0]}` });
+
 /** Fetches and checks the bundle. */
-function fetchScript({ name, url, sha256, size, arch }: GuestBundle): string {
+export function fetchScript({ name, url, sha256, size, arch }: GuestBundle): string {
   return renderTemplate("engines/fuse/start.sh", {
     arch,
     dir: guestFolder(name),
     blocks: `${Math.ceil(size / 512)}`,
     url,
     sha256,
+    ...status("wrongMachine"),
+    ...status("noTool"),
+    ...status("notFetched"),
+    ...status("otherDigest"),
   });
 }
 
-/** The same, and starts it: what it prints goes to a file, and it goes on without a session. */
-export function startScript(bundle: GuestBundle): string {
-  const args = bundle.args.map((arg) => `${shellWord(arg)} `).join("");
-  const run = renderTemplate("engines/fuse/run.sh", { dir: guestFolder(bundle.name), args });
-  return fetchScript(bundle) + run;
+/** Starts it: what it prints goes to a file, and it goes on without a session. */
+export function runScript({ name, args }: Pick<GuestBundle, "name" | "args">): string {
+  const words = args.map((arg) => `${shellWord(arg)} `).join("");
+  return renderTemplate("engines/fuse/run.sh", {
+    dir: guestFolder(name),
+    args: words,
+    ...status("appEnded"),
+  });
 }
+
+/** Both. */
+export const startScript = (bundle: GuestBundle): string =>
+  `${fetchScript(bundle)}\n${runScript(bundle)}`;
 
 /** A command that succeeds while the app runs, and listens on all of `ports`: TCP, of either family. */
 export function healthCommand(name: string, ports: readonly number[]): string[] {

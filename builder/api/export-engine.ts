@@ -21,6 +21,12 @@ export interface EngineOptions extends EngineSettings {
   quadlet?: string | undefined;
   /** File for the user data of a cloud's machine. */
   cloudInit?: string | undefined;
+  /** File for what a cluster of Kubernetes runs. */
+  kubernetes?: string | undefined;
+  /** File for a job of Nomad. */
+  nomad?: string | undefined;
+  /** Fusefile. */
+  fuse?: string | undefined;
   /** Replace files that are there. */
   force?: boolean | undefined;
 }

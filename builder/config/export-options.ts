@@ -41,7 +41,9 @@ optionRules.export satisfies Record<
   | ("runtimeBundle" | "hook" | "rootless")
   // What is of engines: api/export-engine.ts.
   | ("systemd" | "compose" | "quadlet" | "cloudInit" | "force")
-  | ("name" | "program" | "args" | "env" | "sockets" | "credentials" | "image" | "url"),
+  | ("name" | "program" | "args" | "env" | "sockets" | "credentials" | "image" | "url")
+  | ("kubernetes" | "nomad" | "fuse" | "artifactImage" | "ports" | "cpus" | "memory")
+  | ("region" | "secrets" | "replicas" | "job" | "probe" | "driver"),
   object
 >;
 

@@ -5,7 +5,9 @@
  * boot. It is one folder or file here that fills templates of templates/engines/, which it is then the only
  * one to use, and a row in engines.ts.
  */
+
 import type { StartConfig } from "../export/start-config.ts";
+import type { optionRules } from "../generated/spec.ts";
 import type { Architecture } from "../host/paths.ts";
 import type { Permissions } from "../manifest/permissions.ts";
 
@@ -67,12 +69,32 @@ export interface EngineSettings {
   env?: readonly string[] | undefined;
   /** What the engine listens on for the app, which takes the sockets over by LISTEN_FDS. */
   sockets?: readonly string[] | undefined;
-  /** Container image of the bundle, as `bundle export --to` makes one, by the name that the engine has for it. */
-  image?: string | undefined;
-  /** HTTP address that a machine fetches the bundle from. */
-  url?: string | undefined;
   /** Secrets that the engine hands over as files, each `ID[:PATH]`. */
   credentials?: readonly string[] | undefined;
+  /** Container image of the bundle, as `bundle export --to` makes one, by the name that the engine has for it. */
+  image?: string | undefined;
+  /** The bundle as an artifact, by the name that the engine has for it; `image` is what it is mounted into. */
+  artifactImage?: string | undefined;
+  /** HTTP address that a machine fetches the bundle from. */
+  url?: string | undefined;
+  /** What the app listens on, each `PORT[/udp]`. Default: what the bundle records. */
+  ports?: readonly string[] | undefined;
+  /** Processors. Default 1. */
+  cpus?: number | undefined;
+  /** `512M` or `2G`. Default 512M. */
+  memory?: string | undefined;
+  /** Where hosts are that may have it, as the engine calls it. */
+  region?: string | undefined;
+  /** Names of variables whose values the engine keeps. */
+  secrets?: readonly string[] | undefined;
+  /** How many of it there are at once. Default 1. */
+  replicas?: number | undefined;
+  /** It runs to its end, in place of for ever. */
+  job?: boolean | undefined;
+  /** Path of a page that says that the app is up. Default: that its port can be connected to. */
+  probe?: string | undefined;
+  /** What starts it there. Default "exec2". */
+  driver?: (typeof optionRules.export.driver.choices)[number] | undefined;
 }
 
 /** A file that an engine reads. */

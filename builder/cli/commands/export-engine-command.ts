@@ -1,9 +1,11 @@
 /** `bundle export BUNDLE --systemd DIR`, and the other engines. */
 import { exportEngine } from "../../api/export-engine.ts";
+import type { EngineSettings } from "../../engines/engine.ts";
 import { type EngineName, engines } from "../../engines/engines.ts";
 import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { print, printable, printJson } from "../print.ts";
+import { parsed, parseNumber, unread } from "../values.ts";
 
 const names = Object.keys(engines) as EngineName[];
 
@@ -12,15 +14,9 @@ const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.t
 
 /** Options that say something to engines alone. */
 export const ofEngines = [
-  "name",
-  "program",
-  "arg",
-  "env",
-  "socket",
-  "credential",
-  "image",
-  "url",
-  "force",
+  ...["name", "program", "arg", "env", "socket", "credential", "force"],
+  ...["image", "artifact-image", "url", "port", "cpus", "memory", "region", "secret"],
+  ...["replicas", "job", "probe", "driver"],
 ];
 
 /** The engine that a command line asks for. */
@@ -42,7 +38,17 @@ export async function exportEngineCommand(args: Arguments): Promise<void> {
     sockets: list("socket"),
     credentials: list("credential"),
     image: args.text("image"),
+    artifactImage: args.text("artifact-image"),
     url: args.text("url"),
+    ports: list("port"),
+    cpus: parsed(args.text("cpus"), parseNumber),
+    memory: args.text("memory"),
+    region: args.text("region"),
+    secrets: list("secret"),
+    replicas: parsed(args.text("replicas"), parseNumber),
+    job: args.flag("job") || undefined,
+    probe: args.text("probe"),
+    driver: parsed(args.text("driver"), unread<EngineSettings["driver"]>),
     force: args.flag("force") || undefined,
   });
   if (args.flag("json")) {

@@ -1250,6 +1250,22 @@ export function updateInfo(what: string, expected: string, actual: string): Bund
   });
 }
 
+/** @param what why it cannot be a machine */
+export function vmBundle(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_VM_BUNDLE", what, { ...details, path });
+}
+
+/** @param how the machine's process ended */
+export function vmCrashed(how: string, details: ErrorDetails): BundleError {
+  return new BundleError("E_VM_CRASHED", `the machine ended (${how}) while the app ran`, details);
+}
+
+/** @param code what the guest calls it, one of ours @param text its words */
+export function vmGuest(code: string, text: string): BundleError {
+  const known = Object.hasOwn(errorCatalogue, code) ? (code as ErrorCode) : "E_VM_START";
+  return new BundleError(known, `in the machine: ${text}`);
+}
+
 /** @param what what is wrong with the kernel `path` */
 export function vmKernelFormat(path: string, what: string, details: ErrorDetails = {}) {
   return new BundleError("E_VM_KERNEL_FORMAT", what, { ...details, path });
@@ -1282,9 +1298,67 @@ export function vmKernelUnfit(
   return new BundleError("E_VM_KERNEL_UNFIT", `kernel ${release} ${parts.join(" and ")}`, { path });
 }
 
+export function vmKvm(reason: string): BundleError {
+  return new BundleError("E_VM_KVM", `KVM cannot be used: ${reason}`);
+}
+
+/** @param words the console's last lines */
+export function vmMemory(words: string): BundleError {
+  const message = (name: OptionNames) => `the machine has too little memory (${name("memory")})`;
+  return new BundleError("E_VM_MEMORY", message, { actual: words });
+}
+
+/** @param program that is not in PATH */
+export function vmMissing(program: string): BundleError {
+  return new BundleError("E_VM_VMM", `${program} is not installed`);
+}
+
 /** @param path the module's file or name @param what what is wrong with it */
 export function vmModule(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_VM_MODULE", what, { ...details, path });
+}
+
+/** @param words what QEMU said */
+export function vmNetwork(words: string): BundleError {
+  return new BundleError("E_VM_NETWORK", `the network cannot be had: ${words}`);
+}
+
+/** @param what address and port, or what QEMU said */
+export function vmPort(what: string, cause?: unknown): BundleError {
+  const reason = cause === undefined ? "" : `: ${systemReason(cause)}`;
+  return new BundleError("E_VM_PORT", `cannot listen at ${what}${reason}`, { cause });
+}
+
+/** @param what why it cannot be restored */
+export function vmSnapshot(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_VM_SNAPSHOT", what, { ...details, path });
+}
+
+export function vmStart(what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_VM_START", what, details);
+}
+
+/** @param words the console's last lines */
+export function vmTimeout(seconds: number, words: string): BundleError {
+  return new BundleError("E_VM_TIMEOUT", `the app did not run within ${seconds} s`, {
+    actual: words,
+  });
+}
+
+/** @param vmm one that is known, and was never started by us */
+export function vmUndriven(vmm: string): BundleError {
+  return new BundleError("E_VM_VMM", `${vmm} is not driven by this version`, {
+    expected: "qemu",
+    hint: "Leave out --vmm, and install QEMU where it is missing.",
+  });
+}
+
+export function vmVirtiofsd(): BundleError {
+  return new BundleError("E_VM_VOLUME", "virtiofsd, which shares folders, is not installed");
+}
+
+export function vmVolume(path: string, what: string, details: ErrorDetails = {}): BundleError {
+  return new BundleError("E_VM_VOLUME", `cannot be shared: ${what}`, { ...details, path });
 }
 
 /** @param shown each with its code */

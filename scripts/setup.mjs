@@ -71,6 +71,7 @@ const testTools = {
   file: "file",
   "qemu-aarch64-static": "qemu-user-static",
   "qemu-system-x86_64": "qemu-system-x86 linux-image-cloud-amd64",
+  setpriv: "util-linux",
   gdb: "gdb",
   perf: "linux-perf",
   valgrind: "valgrind",

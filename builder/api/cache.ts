@@ -10,7 +10,7 @@ import { blockLimit } from "../squashfs/block-cache.ts";
 
 /** A part of the user's cache. */
 export interface CachePart {
-  /** "blocks", "files", "images", "learned" or "node". */
+  /** "blocks", "files", "images", "kernels", "learned" or "node". */
   name: string;
   /** What it holds, for people. */
   summary: string;
@@ -50,7 +50,7 @@ const partNames = Object.keys(cacheParts) as (keyof typeof cacheParts)[];
  * import { cacheInfo } from "fuselage-bundle";
  *
  * const { parts } = await cacheInfo();
- * console.log(parts.map(({ name }) => name).join(" ")); // blocks files images learned node
+ * console.log(parts.map(({ name }) => name).join(" ")); // blocks files images kernels learned node
  * ```
  */
 export async function cacheInfo(): Promise<CacheInfo> {

@@ -18,6 +18,7 @@ import { profileCommand } from "./commands/profile-command.ts";
 import { runtimeCommand } from "./commands/runtime-command.ts";
 import { umountCommand } from "./commands/umount-command.ts";
 import { verifyCommand } from "./commands/verify-command.ts";
+import { vmCommand } from "./commands/vm-command.ts";
 import { type Arguments, type CommandName, parseCommandLine } from "./parse.ts";
 import { print } from "./print.ts";
 
@@ -42,6 +43,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   runtime: runtimeCommand,
   umount: umountCommand,
   verify: verifyCommand,
+  vm: vmCommand,
 };
 
 /** @param argv without the program */

@@ -7,6 +7,7 @@ export const cacheParts = {
   blocks: "compressed blocks of earlier images",
   files: "which files these blocks are of",
   images: "layers and manifests of container images",
+  kernels: "unpacked kernels of virtual machines",
   learned: "what was learned of interpreters",
   node: "interpreters that were downloaded",
 } as const;

@@ -171,6 +171,20 @@ const probes = {
     return tool("qemu-system-x86_64");
   },
   qemu: () => tool("qemu-aarch64-static"),
+  vm: () => {
+    if (process.arch !== "x64") return "machines are made for x86_64 alone";
+    const hasKernel =
+      existsSync("/boot") && readdirSync("/boot").some((name) => /^vmlinuz-/.test(name));
+    return (
+      tool("qemu-system-x86_64") ?? (hasKernel ? undefined : "no kernel is installed in /boot")
+    );
+  },
+  virtiofsd: () => {
+    const places = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+    return places.some((place) => tool(place) === undefined)
+      ? undefined
+      : "virtiofsd is not installed";
+  },
   qemuRiscv: () => tool("qemu-riscv64-static"),
   gdb: () => tool("gdb"),
   valgrind: () => tool("valgrind"),

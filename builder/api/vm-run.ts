@@ -1,0 +1,160 @@
+/** A bundle as a virtual machine. */
+import path from "node:path";
+import * as errors from "../errors.ts";
+import { sha256OfFile } from "../host/digest.ts";
+import { hostArchitecture } from "../host/paths.ts";
+import { withFile } from "../input/add-file.ts";
+import { type BundleNeeds, prepareBoot } from "../vm/host/boot.ts";
+import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
+import type { Ending, Stdio, Times } from "../vm/host/session.ts";
+import { HEADER_BYTES, readHeader, requireSame } from "../vm/host/snapshot-file.ts";
+import { type StartRequest, startMachine } from "../vm/host/start.ts";
+import type { Terminal } from "../vm/host/terminal.ts";
+import { findQemu, versionOf } from "../vm/host/vmm.ts";
+import { withImage } from "./inspect.ts";
+
+/** What the caller of a machine has for it. */
+export interface VmCaller {
+  stdio: Stdio;
+  /** The app gets one of its own, which is shown in this. */
+  terminal: Terminal | undefined;
+  /** Told in words, before and while the app runs. */
+  onNotice(text: string): void;
+  /**
+   * Is called once the machine is on its way: what is given is called with each signal that came to the caller.
+   * Before the app runs a signal ends the machine, then it is the app's.
+   */
+  onSignals(deliver: (name: NodeJS.Signals) => void): void;
+}
+
+/** How an app in a machine ended. */
+export interface VmResult extends Ending {
+  /** Milliseconds since the machine was started. */
+  times: Times;
+  /** "kvm", or "tcg": emulated. */
+  accelerator: string;
+  /** What the start took which a restore took the place of, milliseconds. */
+  bootMilliseconds?: number;
+}
+
+/** Machines whose QEMU is driven. */
+const DRIVEN = "x86_64";
+
+/**
+ * Checks that a file is a bundle for machines like this one.
+ *
+ * @returns its absolute path, and what it asks of a kernel
+ * @throws E_VM_BUNDLE, and what `inspect` throws
+ */
+export function requireBundle(file: string): Promise<{ bundle: string; needs: BundleNeeds }> {
+  return withImage(file, ({ manifest, arch, kind }, { facts }) => {
+    if (manifest === undefined) {
+      throw errors.vmBundle(file, "this is no bundle of fuselage-bundle", { actual: kind });
+    }
+    if (arch !== DRIVEN || hostArchitecture() !== DRIVEN) {
+      const here = hostArchitecture() === DRIVEN ? "" : ` on ${DRIVEN}; this is another machine`;
+      throw errors.vmBundle(file, "it is for another machine than can be made", {
+        expected: `a bundle for ${DRIVEN}${here}`,
+        actual: arch ?? "none",
+      });
+    }
+    const overlay = manifest.writable === true || manifest.root !== undefined;
+    return { bundle: path.resolve(file), needs: { compression: facts.compression, overlay } };
+  });
+}
+
+/** What `vmRun` takes. */
+export interface VmRunOptions extends Omit<VmOptions, "bundle"> {
+  /** Bundle to run. Default with `from`: the one that the snapshot is of, where it was. */
+  bundle?: string | undefined;
+  /** Snapshot to go on from. */
+  from?: string | undefined;
+}
+
+/**
+ * Runs a bundle in a virtual machine until its app ends.
+ *
+ * @throws E_OPTION_*, E_VM_*, E_TMPDIR, and what `inspect` throws; a signal's name where one ended the machine
+ *   before the app ran
+ */
+export async function vmRun(given: VmRunOptions, caller: VmCaller): Promise<VmResult> {
+  const { from, bundle, ...rest } = given;
+  if (from !== undefined) return vmRestore({ ...rest, bundle, from }, caller);
+  if (!bundle) throw errors.optionMissing("bundle", "the bundle to run");
+  const options = resolveVmOptions({ ...rest, bundle });
+  const qemu = findQemu(options.vmm);
+  const required = await requireBundle(bundle);
+  const { terminal } = caller;
+  return run(caller, terminal, async (signal) => ({
+    ...{ qemu, bundle: required.bundle, options, signal },
+    ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
+    boot: await prepareBoot(options, required.needs),
+  }));
+}
+
+/** What a snapshot decides, and a restored machine cannot be asked for. */
+const DECIDED = ["cpus", "memory", "kernel", "accel", "volumes", "env", "workdir", "args"] as const;
+
+/**
+ * Goes on from a snapshot.
+ *
+ * @throws E_VM_SNAPSHOT, and as `vmRun`
+ */
+async function vmRestore(
+  { from, ...given }: VmRunOptions & { from: string },
+  caller: VmCaller,
+): Promise<VmResult> {
+  const isGiven = (value: unknown) =>
+    value !== undefined && !(Array.isArray(value) && !value.length);
+  const decided = DECIDED.find((key) => isGiven(given[key]));
+  if (decided !== undefined) {
+    throw errors.optionConflict((name) => `${name("from")} goes on from what ${name(decided)} was`);
+  }
+  return withFile(from, async (handle) => {
+    const header = await readHeader(handle, from);
+    const { cpus, memory, accelerator, bootMilliseconds } = header;
+    const options = {
+      ...resolveVmOptions({ ...given, bundle: given.bundle ?? header.bundle }),
+      ...{ cpus, memory },
+    };
+    if (options.network.kind !== header.network) {
+      throw errors.vmSnapshot(from, "it was made with another network", {
+        expected: header.network,
+        actual: options.network.kind,
+      });
+    }
+    const qemu = findQemu(options.vmm);
+    const { bundle } = await requireBundle(options.bundle);
+    const digest = (await sha256OfFile(bundle)).toString("hex");
+    requireSame(from, header, { digest, qemu: await versionOf(qemu) });
+    // QEMU reads from where the descriptor stands.
+    await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
+    const result = await run(caller, undefined, async (signal) => ({
+      ...{ qemu, bundle, options, signal, window: undefined, boot: undefined },
+      ...{ stdio: caller.stdio, onNotice: caller.onNotice },
+      state: handle.fd,
+      restored: { accelerator },
+    }));
+    return { ...result, bootMilliseconds };
+  });
+}
+
+/** Starts a machine, hands it what comes for it, and waits for its end. */
+async function run(
+  { onSignals }: VmCaller,
+  terminal: Terminal | undefined,
+  prepare: (signal: AbortSignal) => Promise<StartRequest>,
+): Promise<VmResult> {
+  const abort = new AbortController();
+  let deliver = (name: NodeJS.Signals) => abort.abort(name);
+  onSignals((name) => deliver(name));
+  const started = await startMachine(await prepare(abort.signal));
+  const { session, accelerator } = started;
+  deliver = (name) => session.signal(name);
+  try {
+    const ending = await session.run(terminal);
+    return { ...ending, times: session.times, accelerator };
+  } finally {
+    await started.end();
+  }
+}

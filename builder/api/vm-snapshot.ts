@@ -1,0 +1,83 @@
+/** A machine that has started, as a file from which others go on. */
+import * as errors from "../errors.ts";
+import { sha256OfFile } from "../host/digest.ts";
+import { resolveOutput, writeAtomically } from "../output/atomic.ts";
+import { prepareBoot } from "../vm/host/boot.ts";
+import { saveState, stopMachine } from "../vm/host/migrate.ts";
+import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
+import { parseUntil, startIsOver } from "../vm/host/rest.ts";
+import { encodeHeader, HEADER_BYTES } from "../vm/host/snapshot-file.ts";
+import { startMachine } from "../vm/host/start.ts";
+import { findQemu } from "../vm/host/vmm.ts";
+import { requireBundle, type VmCaller } from "./vm-run.ts";
+
+export interface VmSnapshotOptions extends VmOptions {
+  /** File to write. */
+  output?: string | undefined;
+  /** When the start is over: seconds, or a text that the app prints. Default: when the machine rests. */
+  until?: string | undefined;
+}
+
+/** A snapshot that was made. */
+export interface VmSnapshot {
+  /** Absolute path. */
+  output: string;
+  bytes: number;
+  /** Milliseconds from the machine's start until it was stopped. */
+  bootMilliseconds: number;
+}
+
+/**
+ * Starts a bundle in a machine, waits until it has started, and writes the machine's state. The file has all that
+ * was in its memory and is readable to its owner alone.
+ *
+ * @throws E_OPTION_*, E_OUTPUT_*, E_VM_*, E_TMPDIR, and what `inspect` throws; a signal's name where one ended it
+ */
+export async function vmSnapshot(
+  { output = "", until: untilText, ...given }: VmSnapshotOptions,
+  { stdio, onNotice, onSignals }: Omit<VmCaller, "terminal">,
+): Promise<VmSnapshot> {
+  const options = resolveVmOptions(given);
+  if (options.volumes.length > 0) {
+    throw errors.optionConflict((name) => `${name("volumes")}: no snapshot can have a volume`);
+  }
+  const until = parseUntil(untilText);
+  const target = await resolveOutput(output);
+  const qemu = findQemu(options.vmm);
+  const { bundle, needs } = await requireBundle(options.bundle);
+  const digest = (await sha256OfFile(bundle)).toString("hex");
+  const boot = await prepareBoot(options, needs);
+  const abort = new AbortController();
+  onSignals((name) => abort.abort(name));
+  return writeAtomically(target, 0o600, async (handle) => {
+    await handle.write(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
+    const started = await startMachine({
+      ...{ qemu, bundle, options, boot, onNotice, window: undefined },
+      stdio: { ...stdio, stdin: undefined },
+      signal: abort.signal,
+    });
+    const { machine, session, accelerator, version } = started;
+    try {
+      const ended = session.run().then(() => {
+        throw errors.vmStart("the app ended before its start was over");
+      });
+      await Promise.race([ended, startIsOver(until, { session, pid: machine.pid }, abort.signal)]);
+      await stopMachine(machine.qmp);
+      const bootMilliseconds = Math.round(session.elapsed);
+      const bytes = await saveState(machine.qmp, handle);
+      const header = encodeHeader({
+        ...{ qemu: version, accelerator, digest, bundle, bytes, bootMilliseconds },
+        cpus: options.cpus,
+        memory: options.memory,
+        network: options.network.kind,
+      });
+      await handle.write(header, 0, HEADER_BYTES, 0);
+      return { output: target, bytes: HEADER_BYTES + bytes, bootMilliseconds };
+    } catch (cause) {
+      abort.signal.throwIfAborted();
+      throw cause;
+    } finally {
+      await started.end();
+    }
+  });
+}

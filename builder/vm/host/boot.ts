@@ -1,0 +1,52 @@
+/** What a machine boots: a kernel of the host's, and our initramfs for it. */
+import { type Architecture, hostArchitecture } from "../../host/paths.ts";
+import { initramfs, type RunRecord, runArchive } from "../initramfs.ts";
+import { findKernel } from "../kernel.ts";
+import type { ResolvedVmOptions } from "./options.ts";
+import { startableKernel } from "./unpacked-kernel.ts";
+
+export interface Boot {
+  /** Path that QEMU gets. */
+  kernel: string;
+  commandLine: string;
+  /** The initramfs with a run file of these records. */
+  initramfs(records: readonly RunRecord[]): Buffer;
+}
+
+/** What of a bundle its kernel has to know. */
+export interface BundleNeeds {
+  /** Codec of its image. */
+  compression: string;
+  /** Its image is a root directory, or the app may write to it. */
+  overlay: boolean;
+}
+
+/**
+ * The console is where failures of the start are looked for; a panic ends the machine, since QEMU does not start
+ * one again that resets.
+ */
+const COMMAND_LINE = "console=ttyS0 quiet reboot=t panic=-1";
+
+/** @throws E_VM_KERNEL_*, E_VM_MODULE, E_RUNTIME_MISSING */
+export async function prepareBoot(
+  { kernel: file, network, volumes }: ResolvedVmOptions,
+  { compression, overlay }: BundleNeeds,
+): Promise<Boot> {
+  const arch = hostArchitecture() as Architecture;
+  const kernel = await findKernel({
+    arch,
+    file,
+    needs: {
+      ...{ bus: "pci", compression, streams: true, overlay, entropy: false, pvh: false },
+      network: network.kind !== "none",
+      volumes: volumes.length > 0 ? ["virtiofs"] : [],
+    },
+  });
+  const { modules, compression: codec } = kernel;
+  const base = await initramfs({ arch, modules, compression: codec });
+  return {
+    kernel: await startableKernel(kernel),
+    commandLine: COMMAND_LINE,
+    initramfs: (records) => Buffer.concat([base, runArchive(records)]),
+  };
+}

@@ -1,0 +1,105 @@
+/** The command line of QEMU for a machine. */
+import { guestProtocol } from "../../generated/spec.ts";
+import type { Accelerator } from "./accelerator.ts";
+import { type Network, networkArguments } from "./network.ts";
+
+/** What decides how a machine is made. A snapshot can be restored into one that is the same in all of it. */
+interface Hardware {
+  cpus: number;
+  /** MiB */
+  memory: number;
+  network: Network;
+}
+
+export interface QemuPlan extends Hardware {
+  accelerator: Accelerator;
+  /** Path of the bundle, which is the disk. */
+  bundle: string;
+  /** Absent for a machine that is restored: it has its memory from the snapshot. */
+  boot: { kernel: string; commandLine: string } | undefined;
+  /** Sockets of virtiofsd, in the order of the volumes. */
+  volumes: readonly string[];
+  /** Restored from descriptor `FD.state`. */
+  restored: boolean;
+}
+
+/** Descriptors that QEMU is started with; sockets but for the last two. */
+export const FD = { ctl: 3, in: 4, out: 5, err: 6, qmp: 7, console: 8, initramfs: 9, state: 10 };
+
+/** What volumes are called between QEMU and the guest. */
+export const volumeTag = (index: number): string => `volume${index}`;
+
+/**
+ * The machine is a q35: it has a clock by which a kernel finds out how fast the others are, also where an emulated
+ * processor is held up by others' work. Without one, as on a microvm, some starts hang there.
+ */
+const MACHINE = ["-M", "q35,usb=off,sata=off,smbus=off,vmport=off"];
+
+/** Paths are values of JSON, so that they may have commas. */
+function disk(bundle: string): string[] {
+  const file = { driver: "file", filename: bundle, locking: "off" };
+  const node = { driver: "raw", "node-name": "app", "read-only": true, "auto-read-only": false };
+  return [
+    ...["-blockdev", JSON.stringify({ ...node, file })],
+    ...["-device", `virtio-blk-pci,drive=app,serial=${guestProtocol.disks.app}`],
+  ];
+}
+
+/** A socket pair's other end, by its descriptor. */
+const channel = (id: string, fd: number) => ["-chardev", `socket,id=${id},fd=${fd}`];
+
+function channels(): string[] {
+  const ports = guestProtocol.streams.flatMap(({ name, port }, index) => [
+    ...channel(name, FD[name]),
+    ...["-device", `virtserialport,bus=channels.0,nr=${index + 1},chardev=${name},name=${port}`],
+  ]);
+  return [
+    ...["-device", "virtio-serial-pci,id=channels,max_ports=8"],
+    ...ports,
+    ...channel("qmp", FD.qmp),
+    ...["-mon", "chardev=qmp,mode=control"],
+    ...channel("console", FD.console),
+    ...["-serial", "chardev:console"],
+  ];
+}
+
+function volumes(sockets: readonly string[]): string[] {
+  return sockets.flatMap((socket, index) => [
+    ...["-chardev", `socket,id=volume${index},path=${socket.replaceAll(",", ",,")}`],
+    ...[
+      "-device",
+      `vhost-user-fs-pci,chardev=volume${index},tag=${volumeTag(index)},queue-size=1024`,
+    ],
+  ]);
+}
+
+/** Virtiofs reads and writes the guest's memory itself, so that is shared with its server. */
+function memory({ memory, volumes }: QemuPlan): string[] {
+  const size = ["-m", `${memory}M`];
+  if (volumes.length === 0) return size;
+  const backend = `memory-backend-memfd,id=memory,size=${memory}M,share=on`;
+  return [...size, "-object", backend, "-machine", "memory-backend=memory"];
+}
+
+const bootArguments = ({ kernel, commandLine }: { kernel: string; commandLine: string }) => [
+  ...["-kernel", kernel, "-initrd", `/dev/fd/${FD.initramfs}`],
+  ...["-append", commandLine],
+];
+
+/** Everything behind the program's name. */
+export function qemuArguments(plan: QemuPlan): string[] {
+  const { accelerator, cpus, bundle, boot, restored } = plan;
+  return [
+    ...MACHINE,
+    ...["-accel", accelerator, "-cpu", accelerator === "kvm" ? "host" : "max"],
+    ...["-smp", `${cpus}`],
+    ...memory(plan),
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...(boot === undefined ? [] : bootArguments(boot)),
+    ...disk(bundle),
+    ...channels(),
+    ...networkArguments(plan.network),
+    ...volumes(plan.volumes),
+    ...(restored ? ["-S", "-incoming", `fd:${FD.state}`] : []),
+  ];
+}

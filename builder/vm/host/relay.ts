@@ -1,0 +1,102 @@
+/**
+ * The app's bytes between this process and the guest. Whoever is slow is waited for: nothing is read that the other
+ * side has not taken yet.
+ */
+import type { Duplex, Readable, Writable } from "node:stream";
+
+/** Counts what goes from the guest to a stream of ours, until `total` bytes have been written. */
+export class OutputRelay {
+  #count = 0;
+  #total = Infinity;
+  #closed = false;
+  readonly #from: Duplex;
+  #finish: () => void = () => {};
+  /** Resolves when all is written, or nobody reads it, or nothing more comes. */
+  readonly finished: Promise<void>;
+
+  /** @param onFirst is told of the first byte @param onClosed is told that nobody reads `to` any more */
+  constructor(
+    from: Duplex,
+    to: Writable,
+    { onPart, onClosed }: { onPart(part: Buffer): void; onClosed(): void },
+  ) {
+    this.#from = from;
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    const closed = () => {
+      if (this.#closed) return;
+      this.#closed = true;
+      onClosed();
+    };
+    to.on("error", closed);
+    from.on("data", (part: Buffer) => {
+      onPart(part);
+      if (this.#closed) return this.#took(part.length);
+      from.pause();
+      to.write(part, () => {
+        // An error has been told by its event.
+        this.#took(part.length);
+        from.resume();
+      });
+    });
+    from.on("error", () => {});
+    from.on("close", () => this.#finish());
+  }
+
+  /** Bytes so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Tells how many bytes there are in all. */
+  expect(total: number): void {
+    this.#total = total;
+    this.#took(0);
+  }
+
+  /** Takes no more: what is in the channel stays there. */
+  stop(): void {
+    this.#from.removeAllListeners("data");
+    this.#from.pause();
+  }
+
+  #took(bytes: number): void {
+    this.#count += bytes;
+    if (this.#count >= this.#total) this.#finish();
+  }
+}
+
+/**
+ * Passes on what is read, and tells how many bytes it was when that ends.
+ *
+ * @returns stops it
+ */
+export function relayInput(from: Readable, to: Duplex, onEnd: (bytes: number) => void): () => void {
+  let count = 0;
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    onEnd(count);
+  };
+  const take = (part: Buffer) => {
+    count += part.length;
+    if (!to.write(part)) {
+      from.pause();
+      to.once("drain", () => from.resume());
+    }
+  };
+  to.on("error", () => {});
+  from.on("data", take);
+  from.on("end", end);
+  // A standard input that was closed, or is a folder, has nothing to say.
+  from.on("error", end);
+  from.on("close", end);
+  from.resume();
+  return () => {
+    ended = true;
+    from.removeListener("data", take);
+    from.pause();
+  };
+}

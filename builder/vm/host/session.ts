@@ -1,0 +1,207 @@
+/** An app in a machine, from the machine's start to the app's end. */
+import { randomBytes } from "node:crypto";
+import os from "node:os";
+import type { Readable, Writable } from "node:stream";
+import * as errors from "../../errors.ts";
+import { guestProtocol } from "../../generated/spec.ts";
+import { Control, clockText, type GuestLine } from "./control.ts";
+import { Deferred } from "./deferred.ts";
+import type { Machine } from "./machine.ts";
+import { OutputRelay, relayInput } from "./relay.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Where the app's bytes come from and go to. */
+export interface Stdio {
+  /** Undefined: the app's input stays open, and nothing comes. */
+  stdin: Readable | undefined;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+/** How the app ended: one of the two. */
+export interface Ending {
+  status: number | null;
+  /** Number of the signal that ended it. */
+  signal: number | null;
+}
+
+/** Milliseconds since QEMU was started; undefined: that did not happen. */
+export interface Times {
+  /** The guest's first line. */
+  hello?: number;
+  /** The app runs, or goes on. */
+  up?: number;
+  firstByte?: number;
+  ended?: number;
+}
+
+/** Bytes of entropy that a restored machine gets. */
+const SEED_BYTES = 64;
+
+export class Session {
+  readonly times: Times = {};
+  readonly #machine: Machine;
+  readonly #stdio: Stdio;
+  readonly #began = performance.now();
+  readonly #control: Control;
+  readonly #relays: { out: OutputRelay; err: OutputRelay };
+  readonly #onNotice: (text: string) => void;
+  readonly #onOutput: ((part: Buffer) => void)[] = [];
+  readonly #hello = new Deferred<void>();
+  readonly #up = new Deferred<void>();
+  readonly #exit = new Deferred<Ending>();
+  #stopInput: () => void = () => {};
+
+  constructor(machine: Machine, stdio: Stdio, onNotice: (text: string) => void) {
+    this.#machine = machine;
+    this.#stdio = stdio;
+    this.#onNotice = onNotice;
+    this.#control = new Control(
+      machine.streams.ctl,
+      (line) => this.#take(line),
+      () => this.#lost(),
+    );
+    this.#relays = {
+      out: this.#relay("out", stdio.stdout),
+      err: this.#relay("err", stdio.stderr),
+    };
+  }
+
+  /** Resolves with the first line of a guest of ours. */
+  get hello(): Promise<void> {
+    return this.#hello.promise;
+  }
+
+  /** Resolves when the app runs. */
+  get up(): Promise<void> {
+    return this.#up.promise;
+  }
+
+  /** Milliseconds since QEMU was started. */
+  get elapsed(): number {
+    return performance.now() - this.#began;
+  }
+
+  /** Calls `listener` with what the app prints. */
+  onOutput(listener: (part: Buffer) => void): void {
+    this.#onOutput.push(listener);
+  }
+
+  /** A restored machine goes on: its clock is behind, and its generator is that of all others of the snapshot. */
+  greetRestored(): void {
+    this.#control.send("restored");
+    this.#control.send("time", clockText(Date.now()));
+    this.#control.send("seed", randomBytes(SEED_BYTES).toString("hex"));
+    this.#hello.resolve();
+    this.#isUp();
+  }
+
+  /** Sends a signal to the app. */
+  signal(name: NodeJS.Signals): void {
+    this.#control.send("signal", os.constants.signals[name]);
+  }
+
+  /** Puts the clock right. */
+  setClock(): void {
+    this.#control.send("time", clockText(Date.now()));
+  }
+
+  /**
+   * Lets the app have its input, and waits for its end and for all that it printed.
+   *
+   * @throws E_VM_CRASHED
+   */
+  async run(terminal?: Terminal): Promise<Ending> {
+    const { stdin } = this.#stdio;
+    terminal?.enter(({ rows, columns }) => this.#control.send("window", rows, columns));
+    if (terminal !== undefined) {
+      const { rows, columns } = terminal.size;
+      this.#control.send("window", rows, columns);
+    }
+    if (stdin !== undefined) {
+      this.#stopInput = relayInput(stdin, this.#machine.streams.in, (bytes) =>
+        this.#control.send("inputEnd", bytes),
+      );
+    }
+    try {
+      const ending = await this.#exit.promise;
+      await Promise.all([this.#relays.out.finished, this.#relays.err.finished]);
+      this.times.ended = this.elapsed;
+      return ending;
+    } finally {
+      this.#stopInput();
+      terminal?.leave();
+    }
+  }
+
+  #relay(name: "out" | "err", to: Writable): OutputRelay {
+    return new OutputRelay(this.#machine.streams[name], to, {
+      onPart: (part) => {
+        this.times.firstByte ??= this.elapsed;
+        for (const listener of this.#onOutput) listener(part);
+      },
+      onClosed: () => this.#control.send("closed", name),
+    });
+  }
+
+  #isUp(): void {
+    this.times.up = this.elapsed;
+    this.#up.resolve();
+  }
+
+  #take(line: GuestLine): void {
+    switch (line.kind) {
+      case "hello":
+        this.times.hello = this.elapsed;
+        // A machine need not have a clock of its own.
+        this.setClock();
+        if (line.version === guestProtocol.version) this.#hello.resolve();
+        else this.#fail(otherVersion(line.version));
+        break;
+      case "up":
+        this.#isUp();
+        break;
+      case "notice":
+        this.#onNotice(line.text);
+        break;
+      case "failure":
+        this.#fail(errors.vmGuest(line.code, line.text));
+        break;
+      case "done":
+        this.#relays.out.expect(line.out);
+        this.#relays.err.expect(line.err);
+        break;
+      case "exit":
+        this.#exit.resolve(endingOf(line.status));
+    }
+  }
+
+  /** Nobody sends lines any more: QEMU has ended. What came before counts. */
+  async #lost(): Promise<void> {
+    const how = await this.#machine.ended;
+    const { console, words } = this.#machine;
+    const actual = [...(words ? [words] : []), console.words()].join("; ");
+    if (this.times.up !== undefined) return this.#fail(errors.vmCrashed(how, { actual }));
+    if (console.lacksMemory(this.#machine.memory)) return this.#fail(errors.vmMemory(actual));
+    if (/host forwarding rule/.test(words)) return this.#fail(errors.vmPort(words));
+    if (/could not configure|\/dev\/net\/tun|network script/.test(words)) {
+      return this.#fail(errors.vmNetwork(words));
+    }
+    this.#fail(errors.vmStart(`the machine ended (${how}) before the app ran`, { actual }));
+  }
+
+  #fail(error: errors.BundleError): void {
+    for (const deferred of [this.#hello, this.#up, this.#exit]) deferred.reject(error);
+  }
+}
+
+/** @param status as of wait(2) */
+function endingOf(status: number): Ending {
+  const signal = status & 0x7f;
+  return signal === 0 ? { status: status >> 8, signal: null } : { status: null, signal };
+}
+
+function otherVersion(version: number): errors.BundleError {
+  const expected = `version ${guestProtocol.version} of the protocol`;
+  return errors.vmStart("the guest is of another version", { expected, actual: `${version}` });
+}

@@ -1,0 +1,122 @@
+/** `bundle vm run`: what an app in a machine gets, and what comes back of it. */
+
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { copyFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, expect, vi } from "vitest";
+import { missing, skipUnless } from "../support/needs.ts";
+import {
+  busyboxBundle,
+  EMULATED,
+  PATIENCE,
+  processesWith,
+  shell,
+  shellCommand,
+  vm,
+} from "../support/vm.ts";
+
+vi.setConfig({ testTimeout: PATIENCE });
+
+const testVm = skipUnless("vm", "busybox");
+
+let app: string;
+
+beforeAll(async () => {
+  if (missing("busybox") === undefined) app = await busyboxBundle();
+});
+
+testVm(
+  "arguments, variables, the working directory; both outputs apart, byte by byte",
+  async () => {
+    const script =
+      'printf "%s|" "$0" "$1" "$A" "$PWD" "$HOME_OF_CALLER"; printf "\\377\\0err" >&2; exit 42';
+    const options = ["--env", "A=a b\nc", "--workdir", "/tmp"];
+    const args = ["run", app, ...EMULATED, ...options, "--", "sh", "-c", script, "", "x 'y'"];
+    const { status, stdout, stderr } = await vm(args, { env: { HOME_OF_CALLER: "no" } });
+    expect({ status, stdout }).toEqual({ status: 42, stdout: "|x 'y'|a b\nc|/tmp||" });
+    expect(Buffer.from(stderr)).toEqual(Buffer.from("\ufffd\0err"));
+  },
+);
+
+testVm("10 MB through standard input and output", async () => {
+  const bytes = randomBytes(10_000_000);
+  const child = spawn(process.execPath, shellCommand(app, "cat; echo done >&2; exit 3"));
+  child.stdin.end(bytes);
+  const got: Buffer[] = [];
+  const said: Buffer[] = [];
+  child.stdout.on("data", (part: Buffer) => got.push(part));
+  child.stderr.on("data", (part: Buffer) => said.push(part));
+  const [status] = await once(child, "close");
+  const digest = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+  expect(digest(Buffer.concat(got))).toBe(digest(bytes));
+  expect([status, Buffer.concat(said).toString()]).toEqual([3, "done\n"]);
+});
+
+testVm("a program that is not there: 127, as a shell says it", async () => {
+  const { status, stderr } = await shell(app, "/no/such/program");
+  expect({ status, stderr }).toEqual({ status: 127, stderr: expect.stringContaining("not found") });
+});
+
+testVm("an app that a signal ends: so ends the command", async () => {
+  const [killed, terminated] = await Promise.all([shell(app, "kill -9 $$"), shell(app, "kill $$")]);
+  expect([killed.status, killed.signal]).toEqual([null, "SIGKILL"]);
+  expect([terminated.status, terminated.signal]).toEqual([null, "SIGTERM"]);
+});
+
+testVm("a signal to the command is the app's", async () => {
+  const script = 'trap "echo asked; exit 7" TERM; echo ready; while :; do sleep 1; done';
+  const child = spawn(process.execPath, shellCommand(app, script), {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (part: string) => {
+    if (text === "") child.kill("SIGTERM");
+    text += part;
+  });
+  const [status] = await once(child, "close");
+  expect([status, text]).toEqual([7, "ready\nasked\n"]);
+});
+
+testVm("a reader that has gone: the app is told, and ends", async () => {
+  const child = spawn(process.execPath, shellCommand(app, "yes; echo $? >&2; exit 5"));
+  child.stdout.once("data", () => child.stdout.destroy());
+  const [status] = await once(child, "exit");
+  // `yes` is ended by SIGPIPE, which its shell tells as 128 + 13.
+  expect(status).toBe(5);
+});
+
+testVm("two at once on one file, whose name has a comma and blanks", async () => {
+  const odd = path.join(path.dirname(app), "a, b,,c .run");
+  copyFileSync(app, odd);
+  const both = await Promise.all(["one", "two"].map((word) => shell(odd, `echo ${word}; sleep 1`)));
+  expect(both.map(({ stdout }) => stdout)).toEqual(["one\n", "two\n"]);
+});
+
+testVm("a killed command leaves no machine", async () => {
+  const word = `mark-${randomBytes(8).toString("hex")}`;
+  const copy = path.join(path.dirname(app), `${word}.run`);
+  copyFileSync(app, copy);
+  const child = spawn(process.execPath, shellCommand(copy, "echo up; sleep 1000"));
+  await once(child.stdout, "data");
+  expect(processesWith(word).length).toBeGreaterThan(1);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await expect.poll(() => processesWith(word), { timeout: 10_000 }).toEqual([]);
+});
+
+testVm("a machine that is killed: an error with the console's last words", async () => {
+  const word = `mark-${randomBytes(8).toString("hex")}`;
+  const copy = path.join(path.dirname(app), `${word}.run`);
+  copyFileSync(app, copy);
+  const child = spawn(process.execPath, shellCommand(copy, "echo up; sleep 1000"));
+  let text = "";
+  child.stderr.on("data", (part) => {
+    text += part;
+  });
+  await once(child.stdout, "data");
+  for (const pid of processesWith(word)) if (pid !== child.pid) process.kill(pid, "SIGKILL");
+  const [status] = await once(child, "exit");
+  expect([status, text]).toEqual([125, expect.stringContaining("[E_VM_CRASHED]")]);
+});

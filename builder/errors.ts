@@ -1149,6 +1149,24 @@ export function sandboxValue(
   return new BundleError("E_SANDBOX_RULE", message, { path: file, expected, actual });
 }
 
+export function serviceChanged(path: string): BundleError {
+  return new BundleError("E_SERVICE_FAILED", "was changed while it was installed", { path });
+}
+
+/** @param said what systemd has to say */
+export function serviceFailed(command: string, said: string): BundleError {
+  return new BundleError("E_SERVICE_FAILED", `${command} failed: ${said}`);
+}
+
+export function serviceForeign(path: string): BundleError {
+  return new BundleError("E_SERVICE_FOREIGN", "was not installed by `bundle service`", { path });
+}
+
+/** @param what in words */
+export function serviceSystemd(what: string): BundleError {
+  return new BundleError("E_SERVICE_SYSTEMD", what);
+}
+
 export function shebang(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_SHEBANG", what, { ...details, path });
 }

@@ -16,6 +16,7 @@ import { mountCommand } from "./commands/mount-command.ts";
 import { packCommand } from "./commands/pack-command.ts";
 import { profileCommand } from "./commands/profile-command.ts";
 import { runtimeCommand } from "./commands/runtime-command.ts";
+import { serviceCommand } from "./commands/service-command.ts";
 import { umountCommand } from "./commands/umount-command.ts";
 import { verifyCommand } from "./commands/verify-command.ts";
 import { vmCommand } from "./commands/vm-command.ts";
@@ -41,6 +42,7 @@ const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
   pack: packCommand,
   profile: profileCommand,
   runtime: runtimeCommand,
+  service: serviceCommand,
   umount: umountCommand,
   verify: verifyCommand,
   vm: vmCommand,

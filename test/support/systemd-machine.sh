@@ -1,12 +1,13 @@
 # Starts a systemd of its own, over a copy of this machine's files that nothing of it leaves.
-# usage: unshare --mount sh systemd-machine.sh DIR NAME
+# usage: unshare --mount sh systemd-machine.sh DIR NAME CHECKOUT
+# DIR/checkout shows CHECKOUT, which a /tmp of the machine's own may hide.
 # DIR/files goes over the machine's root, DIR/check.sh runs there, DIR/out gets what it prints.
 set -eu
-dir=$1 name=$2
+dir=$1 name=$2 checkout=$3
 cd "$dir"
 mount --make-rprivate /
 mount -t tmpfs none /run/systemd/nspawn 2>/dev/null || { mkdir -p /run/systemd/nspawn; mount -t tmpfs none /run/systemd/nspawn; }
-mkdir layer root
+mkdir layer root checkout
 mount -t tmpfs none layer
 mkdir layer/upper layer/work
 mount -t overlay none -o lowerdir=/,upperdir=layer/upper,workdir=layer/work root
@@ -36,7 +37,7 @@ done
 status=0
 # Filtered away by nspawn itself and asked for by images as root: mount_setattr.
 timeout --kill-after=5 100 unshare --pid --fork --kill-child --mount-proc systemd-nspawn --quiet --directory=root --register=no --keep-unit --boot \
-	--machine="$name" --private-network --link-journal=no --console=pipe --bind="$dir":/results \
+	--machine="$name" --private-network --link-journal=no --console=pipe --bind="$dir":/results --bind-ro="$checkout":/results/checkout \
 	--bind=/dev/fuse --capability=all --system-call-filter=mount_setattr \
 	systemd.unit=check.service systemd.log_target=null </dev/null >console 2>&1 || status=$?
 for group in $groups; do

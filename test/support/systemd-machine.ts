@@ -38,7 +38,7 @@ export async function onSystemd(
   writeFileSync(path.join(dir, "check.sh"), script);
   const name = `fuselage-test-${process.pid}-${count++}`;
   const starter = path.join(root, "test/support/systemd-machine.sh");
-  const args = ["--mount", "sh", starter, dir, name];
+  const args = ["--mount", "sh", starter, dir, name, root];
   const outcome = await run("unshare", args, { timeout: 120_000 });
   const textOf = (file: string) =>
     existsSync(path.join(dir, file)) ? readFileSync(path.join(dir, file), "utf8") : "";

@@ -46,6 +46,12 @@ export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
   };
 }
 
+/** Of the service of a user: what filters system calls. */
+export function userFenceOf(facts: BundleFacts) {
+  const { mount, families, namespaces, setId, calls } = fenceOf(facts);
+  return { mount, families, namespaces, setId, calls };
+}
+
 /** Of paths alone: the words for folders of a user mean nothing to a service, whose home is its state. */
 function placesOf(fs: NonNullable<Permissions["fs"]>) {
   const places = Object.entries(fs).filter(([place]) => place.startsWith("/"));

@@ -9,32 +9,46 @@ import {
   oneLine,
   plainName,
 } from "../engine.ts";
-import { fenceOf, hiddenBy } from "./fence.ts";
+import { fenceOf, hiddenBy, userFenceOf } from "./fence.ts";
 import { unitArgument, unitPath, unitText, unitWord } from "./quoting.ts";
 import { type Listening, listeningOn, listenValue } from "./sockets.ts";
 
 export const systemd: Engine = {
   output: "directory",
   takes: ["name", "program", "args", "env", "sockets", "credentials"],
-  files: unitFiles,
+  files: (facts, settings) => systemdUnits(facts, settings, false),
 };
 
-function unitFiles(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
+/**
+ * The units, and for a service of the machine whose user is none that systemd makes up a description of him.
+ *
+ * @param isUser whether they are for the systemd of a user, which may make no mounts and has no other users
+ */
+export function systemdUnits(
+  facts: BundleFacts,
+  settings: EngineSettings,
+  isUser: boolean,
+): EngineFile[] {
   const name = plainName(settings.name ?? facts.name);
   const listening = settings.sockets && listeningOn(settings.sockets, facts);
   const description = unitText(facts.description);
-  const service = renderTemplate("engines/systemd/app.service", {
+  const values = {
     name,
     description,
     socket: listening && `${name}.socket`,
-    ...commandOf(facts, settings),
-    ...fenceOf(facts),
-    ...userOf(facts, name),
-  });
+    ...commandOf(facts, settings, isUser),
+  };
+  const service = isUser
+    ? renderTemplate("engines/systemd/user.service", { ...values, ...userFenceOf(facts) })
+    : renderTemplate("engines/systemd/app.service", {
+        ...values,
+        ...fenceOf(facts),
+        ...userOf(facts, name),
+      });
   return [
     { name: `${name}.service`, text: service },
     ...(listening ? [socketUnit(name, description, listening)] : []),
-    ...(facts.isRoot ? [usersFile(name, facts)] : []),
+    ...(facts.isRoot && !isUser ? [usersFile(name, facts)] : []),
   ];
 }
 
@@ -70,9 +84,9 @@ function usersFile(name: string, { description }: BundleFacts): EngineFile {
   return { name: `${name}.sysusers.conf`, text };
 }
 
-function commandOf(facts: BundleFacts, settings: EngineSettings) {
+function commandOf(facts: BundleFacts, settings: EngineSettings, isUser: boolean) {
   const { program = facts.file, args = [], env = [], credentials = [] } = settings;
-  const hidden = hiddenBy(program);
+  const hidden = isUser ? undefined : hiddenBy(program);
   if (hidden !== undefined) {
     throw errors.engineInput(program, `is below ${hidden}, which a service does not see`, hint);
   }

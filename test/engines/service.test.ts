@@ -1,0 +1,157 @@
+/** `bundle service` on a machine whose process 1 is systemd, for the machine and for a user. */
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, vi } from "vitest";
+import { build } from "../../builder/api/build.ts";
+import { writeFiles } from "../support/case.ts";
+import { missing, skipUnless } from "../support/needs.ts";
+import { root, run } from "../support/process.ts";
+import { machineNeeds, onSystemd } from "../support/systemd-machine.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+/** Says its version and its name of a user, and stays. */
+const script = (version: string) => `#!/bin/sh
+echo "version ${version} $* $(id -u)" > "$HOME/said"
+exec sleep 1000
+`;
+
+async function versionOf(version: string): Promise<string> {
+  const dir = path.join(temporaryDirectory(), "app");
+  writeFiles(dir, { run: script(version) });
+  const output = path.join(temporaryDirectory(), "app.run");
+  await build({ input: dir, output, name: "my app" });
+  return output;
+}
+
+/** Of the user in that machine. */
+const home = path.join("/", "home", "tester");
+
+const cli = path.join(root, "dist/cli/main.js");
+
+describe("a bundle as a service", () => {
+  const needs = [...machineNeeds] as const;
+  const test = skipUnless(...needs);
+  let text: string;
+  /** Lines between two that say a name. */
+  const part = (name: string) => text.split(`== ${name}\n`)[1]?.split("\n== ")[0] ?? "";
+
+  beforeAll(async () => {
+    if (needs.some((need) => missing(need) !== undefined)) return;
+    const first = await versionOf("1");
+    const second = await versionOf("2");
+    const bundle = `${process.execPath} ${cli} service`;
+    const outcome = await onSystemd(
+      { copies: { "/opt/first.run": first, "/opt/second.run": second } },
+      // The checkout may be where a machine has its own /tmp.
+      `mkdir -p ${root} && mount --bind /results/checkout ${root}
+      systemctl start basic.target
+      bundle() { ${bundle} "$@" 2>&1; echo "status $?"; }
+      said() { for i in 1 2 3 4 5 6 7 8 9 10; do test -s "$1" && break; sleep 0.3; done; cat "$1"; rm -f "$1"; }
+      echo "== before"; bundle status /opt/first.run; bundle remove my-app
+      echo "== installed"; bundle install /opt/first.run --now --arg 'a b'; said /var/lib/private/my-app/said
+      echo "== again"; bundle install /opt/first.run --now --arg 'a b'
+      echo "== status"; bundle status my-app
+      echo "== newer"; bundle install /opt/second.run --now --socket 80; said /var/lib/private/my-app/said
+      ls /etc/systemd/system
+      echo "== older"; bundle install /opt/first.run; ls /etc/systemd/system; bundle status /opt/first.run
+      echo "== foreign"; echo '[Service]' > /etc/systemd/system/other.service
+      bundle install /opt/first.run --name other; bundle remove other; ls /usr/local/lib/bundles
+      echo "== changed"; echo >> /usr/local/lib/bundles/my-app.run; bundle status my-app; bundle remove my-app
+      ls /usr/local/lib/bundles /etc/systemd/system; systemctl is-active my-app.service
+      echo "== refused"; rm /usr/local/lib/bundles/*
+      mkdir /usr/local/lib/bundles/my-app.run; bundle install /opt/first.run; ls /etc/systemd/system
+      rmdir /usr/local/lib/bundles/my-app.run
+      echo "== fails"; printf '#!/bin/sh\\nexit 1\\n' > /opt/systemctl; chmod +x /opt/systemctl
+      PATH=/opt:$PATH bundle install /opt/first.run; ls /usr/local/lib/bundles /etc/systemd/system
+      echo "== user"
+      useradd --create-home --uid 1555 --user-group tester
+      mkdir /etc/systemd/system/user@.service.d
+      printf '[Service]\\nPAMName=\\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\\n' > /etc/systemd/system/user@.service.d/plain.conf
+      systemctl daemon-reload
+      systemctl start dbus.socket systemd-logind.service user@1555.service ||
+        journalctl --no-pager -u user@1555.service -u user-runtime-dir@1555.service -u systemd-logind
+      bundle() {
+        setpriv --reuid 1555 --regid 1555 --init-groups env -u XDG_CONFIG_HOME -u XDG_CACHE_HOME HOME=${home} \
+          XDG_RUNTIME_DIR=/run/user/1555 ${bundle} "$@" --user 2>&1; echo "status $?"
+      }
+      bundle install /opt/first.run --now --arg 'a b'; said ${home}/said
+      bundle status my-app; bundle install /opt/second.run --now; said ${home}/said
+      bundle remove my-app; find ${home}/.local ${home}/.config -type f
+      echo "== nobody"; setpriv --reuid 1555 --regid 1555 --init-groups ${bundle} install /opt/first.run 2>&1
+      systemctl stop user@1555.service
+      echo "== end"
+      `,
+    );
+    text = outcome.stdout;
+    expect(outcome, text).toMatchObject({ status: 0 });
+  });
+
+  test("is not there before it is installed", () => {
+    expect(part("before")).toBe(
+      "my-app is not installed\nstatus 0\nmy-app was not installed\nstatus 0",
+    );
+  });
+
+  test("is put in place and started, once", () => {
+    const files = ["/usr/local/lib/bundles/my-app.run", "/etc/systemd/system/my-app.service"].join(
+      "\n",
+    );
+    expect(part("installed")).toMatch(
+      new RegExp(`^${files}\\nmy-app runs\\nstatus 0\\nversion 1 a b [0-9]+$`),
+    );
+    expect(part("again")).toBe(`${files}\nmy-app runs, and nothing has changed\nstatus 0`);
+    expect(part("status")).toMatch(
+      /^my-app: active, enabled, process [0-9]+\n\/usr\/local\/lib\/bundles\/my-app.run\nstatus 0$/,
+    );
+  });
+
+  test("becomes another version, with a socket and without", () => {
+    expect(part("newer")).toMatch(/my-app runs\nstatus 0\nversion 2 +[0-9]+\n/);
+    expect(part("newer")).toContain("my-app.service\nmy-app.socket");
+    expect(part("older")).toContain("\nstatus 0\ncheck.service\nmulti-user.target.wants\n");
+    expect(part("older")).not.toContain("my-app.socket");
+  });
+
+  test("leaves alone what is somebody else's", () => {
+    expect(part("foreign")).toMatch(/E_SERVICE_FOREIGN.*other.service(.|\n)*E_SERVICE_FOREIGN/);
+    expect(part("foreign")).toMatch(/\nmy-app.run$/);
+    expect(part("changed")).toContain("changed since it was installed\nstatus 0");
+    expect(part("changed")).toContain("my-app.run was changed since it was installed, and stays");
+    expect(part("changed")).toMatch(/bundles:\nmy-app.run\ninactive$/);
+    expect(
+      part("changed").split("/usr/local/lib/bundles:")[0]?.split("systemd/system:")[1],
+    ).not.toContain("my-app");
+  });
+
+  test("is a user's own, too", () => {
+    const program = `${home}/.local/lib/bundles/my-app.run`;
+    const unit = `${home}/.config/systemd/user/my-app.service`;
+    const [first = "", second = ""] = part("user").split("my-app: active, enabled, process ");
+    expect(first).toBe(`${program}\n${unit}\nmy-app runs\nstatus 0\nversion 1 a b 1555\n`);
+    expect(second).toContain(`my-app runs\nstatus 0\nversion 2  1555\n`);
+    expect(second).toMatch(new RegExp(`${unit} removed\n${program} removed\nstatus 0$`));
+    expect(part("nobody")).toContain("E_OUTPUT_PERMISSION");
+  });
+
+  test("leaves nothing of what could not be installed", () => {
+    expect(part("refused")).toContain("E_SERVICE_FOREIGN");
+    expect(part("refused")).not.toContain("my-app.service");
+    expect(part("fails")).toContain("E_SERVICE_FAILED");
+    expect(part("fails").split("bundles:")[1]).not.toContain("my-app");
+  });
+});
+
+describe("a machine without systemd", () => {
+  const test = skipUnless("root");
+  test("is told what does without it", async () => {
+    if (existsSync("/run/systemd/system")) return;
+    const file = await versionOf("1");
+    const { status, stderr } = await run(process.execPath, [cli, "service", "install", file]);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("E_SERVICE_SYSTEMD");
+    expect(stderr).toContain("bundle export --systemd");
+    expect(readFileSync(file).length).toBeGreaterThan(0);
+  });
+});

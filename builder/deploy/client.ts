@@ -21,6 +21,7 @@ import { shownAddress } from "./address.ts";
 import { credentialsFile, type Token } from "./credentials.ts";
 import * as errors from "./deploy-errors.ts";
 import { type Asked, failureOf } from "./failures.ts";
+import { limit } from "./limit.ts";
 import type { Redactor } from "./secrets.ts";
 
 /** How long there may be no connection, and no answer to what takes no work, ms. */
@@ -115,11 +116,10 @@ export class Engine {
   ): Promise<Answered<Data>> {
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted();
-      const inTime = AbortSignal.timeout(patience);
+      const bounds = limit(patience, signal);
       let wait: number | undefined;
       try {
-        const both = signal === undefined ? inTime : AbortSignal.any([signal, inTime]);
-        const answered = await send(this.#api, both);
+        const answered = await Promise.race([send(this.#api, bounds.signal), bounds.ended]);
         if (answered.response.ok) return answered;
         const { status } = answered.response;
         // Nothing was done of what is refused by 429, whatever it was.
@@ -128,9 +128,11 @@ export class Engine {
         if (wait === undefined) throw this.#failure(answered, asked);
       } catch (cause) {
         if (isOurs(cause) || signal?.aborted) throw cause;
-        const isLate = inTime.aborted;
+        const isLate = bounds.isLate();
         wait = again && !isLate && isCut(networkCause(cause)) ? waitBefore(tries) : undefined;
         if (wait === undefined) throw this.failure(cause, isLate ? patience : undefined);
+      } finally {
+        bounds.release();
       }
       await pause(wait, signal ?? new AbortController().signal);
     }

@@ -173,7 +173,9 @@ async function make(
 ): Promise<Environment> {
   const { name, timeout } = deployment;
   const over = new AbortController();
-  const watch = watchStates(engine, name, AbortSignal.any([signal, over.signal]), onStep);
+  const end = () => over.abort();
+  signal.addEventListener("abort", end, { once: true });
+  const watch = watchStates(engine, name, over.signal, onStep);
   try {
     const patience = Math.max(1, until - Date.now());
     return await create(engine, requestFor(deployment, url), { patience, signal });
@@ -185,7 +187,8 @@ async function make(
     onStep("the answer was lost; the orchestrator is asked what became of it");
     return await found(engine, name, cause, until, { signal, onStep });
   } finally {
-    over.abort();
+    signal.removeEventListener("abort", end);
+    end();
     await watch;
   }
 }

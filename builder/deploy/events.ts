@@ -86,7 +86,8 @@ async function* once(
   { last, signal, silence }: Once,
 ): AsyncGenerator<EnvironmentEvent> {
   const quiet = new AbortController();
-  const ends = AbortSignal.any([quiet.signal, ...(signal === undefined ? [] : [signal])]);
+  const end = () => quiet.abort();
+  signal?.addEventListener("abort", end, { once: true });
   const open = (api: Parameters<Parameters<Engine["call"]>[1]>[0]) =>
     api.GET("/v1/environments/{vmId}/events", {
       params: { path: { vmId }, query: last === undefined ? {} : { last_event_id: last } },
@@ -96,15 +97,15 @@ async function* once(
       },
       parseAs: "stream",
       // Not that of the call: that one is over when the stream has begun.
-      signal: ends,
+      signal: quiet.signal,
     });
   // A stream that does not begin is as silent as one that stops.
-  let timer = setTimeout(() => quiet.abort(), silence);
+  let timer = setTimeout(end, silence);
   try {
     const body = await engine.call({ shown: name, what: "environment" }, open, {
       again: false,
       patience: silence,
-      signal: ends,
+      signal: quiet.signal,
     });
     if (!(body instanceof ReadableStream)) {
       throw errors.answer(engine.shown, "it gives no stream of events");
@@ -115,11 +116,17 @@ async function* once(
     });
     const decoder = new TextDecoder();
     let unread = 0;
-    for await (const bytes of body as unknown as AsyncIterable<Uint8Array>) {
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    // The request may not hear of its signal: see limit.ts.
+    quiet.signal.addEventListener("abort", () => reader.cancel().catch(() => {}), { once: true });
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (quiet.signal.aborted) throw quiet.signal.reason;
+      if (done) break;
       clearTimeout(timer);
-      timer = setTimeout(() => quiet.abort(), silence);
-      parser.feed(decoder.decode(bytes, { stream: true }));
-      unread = found.length > 0 ? 0 : unread + bytes.length;
+      timer = setTimeout(end, silence);
+      parser.feed(decoder.decode(value, { stream: true }));
+      unread = found.length > 0 ? 0 : unread + value.length;
       if (unread > MAX_EVENT) throw errors.answer(engine.shown, "an event has no end");
       yield* found.splice(0);
     }
@@ -127,9 +134,11 @@ async function* once(
     if (quiet.signal.aborted && !signal?.aborted) {
       throw errors.unreachable(engine.shown, `nothing comes for ${silence / 1000} s`, cause);
     }
+    if (signal?.aborted) throw signal.reason;
     throw engine.failure(cause);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
     quiet.abort();
   }
 }

@@ -13,6 +13,7 @@ import { pathToFileURL } from "node:url";
 import { cHeader } from "./generate/c-header.mjs";
 import { cHelp } from "./generate/c-help.mjs";
 import { cNames } from "./generate/c-names.mjs";
+import { cPermissions } from "./generate/c-permissions.mjs";
 import { cRunnerOptions, cRunOptions } from "./generate/c-runner-options.mjs";
 import { cSandboxFilter } from "./generate/c-sandbox.mjs";
 import { cSections } from "./generate/c-sections.mjs";
@@ -44,6 +45,7 @@ function outputs(/** @type {Spec} */ spec) {
     ["runtime/generated/runner_options.h", cRunnerOptions(spec)],
     ["runtime/generated/run_options.h", cRunOptions(spec)],
     ["runtime/generated/sandbox_filter.h", cSandboxFilter(spec)],
+    ["runtime/generated/permissions.h", cPermissions(spec)],
     ["runtime/generated/sections.h", cSections(spec)],
     ["runtime/generated/squashfs.h", cSquashfs(spec)],
   ];

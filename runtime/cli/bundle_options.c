@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "flavour/flavour.h"
 #include "fuse/start_list.h"
+#include "sandbox/words.h"
 
 #define DEFAULT_DIRECTORY "squashfs-root"
 
@@ -93,6 +94,15 @@ static void show_root(const struct root_config *root)
 	show_line("source:", root->source);
 }
 
+static void show_sandbox(const struct text_list *rules)
+{
+	for (size_t i = 0; i < rules->count; i++) {
+		printf("sandbox:     ");
+		sandbox_print_words(stdout, rules->texts[i]);
+		putchar('\n');
+	}
+}
+
 static int show_info(const struct bundle *bundle)
 {
 	const struct manifest *manifest = &bundle->manifest;
@@ -117,6 +127,8 @@ static int show_info(const struct bundle *bundle)
 		show_line("libc:", manifest->libcs[i]);
 	if (flavour_is_runner)
 		show_root(&manifest->root);
+	if (flavour_is_runner)
+		show_sandbox(&manifest->sandbox);
 	show_start_list(manifest);
 	snprintf(built_by, sizeof built_by, "fuselage-bundle %.80s for %.80s", manifest->version,
 		 manifest->arch);

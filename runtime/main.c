@@ -35,6 +35,7 @@
 #include "generated/names.h"
 #include "flavour/flavour.h"
 #include "root/root_start.h"
+#include "sandbox/policy.h"
 
 /*
  * Root runs what it finds at paths that it knows. So what a user shows at one in setuid-root mode is
@@ -297,16 +298,19 @@ static int run_appimage_mount(struct start *start, struct bundle *bundle, struct
 }
 
 /* The program at the front of a bundle without rules has no sandbox: who asks for one must not start without. */
-static int refuse_sandbox(const struct bundle *bundle, struct failure *failure)
+static int refuse_sandbox(const struct start *start, const struct bundle *bundle,
+			  struct failure *failure)
 {
-	const char *word = getenv(ENV_FUSELAGE_SANDBOX);
+	static struct sandbox_policy policy;
 
-	if (!word || !*word || strcmp(word, "off") == 0)
+	if (sandbox_policy_read(&policy, bundle, &start->identity.caller, failure) < 0)
+		return -1;
+	const char *who = sandbox_policy_demands(&policy, getenv(ENV_FUSELAGE_SANDBOX));
+	if (!who)
 		return 0;
 	return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
-		    ENV_FUSELAGE_SANDBOX "=%.60s: fuselage --sandbox --static=app:%.300s --run "
-					 "app/%.300s",
-		    word, bundle->path, bundle->manifest.entry);
+		    "%.300s: fuselage --sandbox --static=app:%.300s --run app/%.300s", who,
+		    bundle->path, bundle->manifest.entry);
 }
 
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */
@@ -314,7 +318,7 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 		     struct failure *failure)
 {
 	if ((flavour_is_runner ? fence_choose(start, bundle, failure) :
-				 refuse_sandbox(bundle, failure)) < 0 ||
+				 refuse_sandbox(start, bundle, failure)) < 0 ||
 	    take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->is_bundle = true;

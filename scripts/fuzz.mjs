@@ -33,6 +33,7 @@ const targets = {
   fuse: { most: 16_384 },
   holder: { most: 1024 },
   start_list: { most: 65_552 },
+  policy: { most: 4096 },
   // What the options print is not for us.
   options: { most: 4096, more: ["-close_fd_mask=3"] },
 };

@@ -16,7 +16,7 @@
 
 #define COPY_BYTES 8192u
 
-static char *trim(char *text)
+char *policy_trim(char *text)
 {
 	size_t length;
 
@@ -46,11 +46,7 @@ static int copy_if(const struct archive *archive, const char *digest)
 	return strcmp(text, digest) == 0 ? steal_fd(&memory) : -1;
 }
 
-/*
- * Whether the file of the path is this one, and stays it: no folder on the way is one that others than
- * root and the file's owner can change.
- */
-static bool is_named(char *path, const struct stat *file)
+bool policy_is_named(char *path, const struct stat *file)
 {
 	const struct caller owner = { .uid = file->st_uid };
 	struct failure ignored = { 0 };
@@ -82,7 +78,7 @@ static int allow(struct archive *archive, char *path, const char *word, struct f
 		return archive_reopen(archive, failure);
 	}
 	archive->allowed = strtoul(word, &end, 10) == st.st_uid && *end == 0 &&
-			   !(st.st_mode & (S_IWGRP | S_IWOTH)) && is_named(path, &st);
+			   !(st.st_mode & (S_IWGRP | S_IWOTH)) && policy_is_named(path, &st);
 	return 0;
 }
 
@@ -97,7 +93,7 @@ static bool split(char *value, const char **word)
 	*word = space + 1;
 	length = strspn(*word, "0123456789abcdef");
 	*space = 0;
-	trim(value);
+	policy_trim(value);
 	return (*word)[length] == 0 && length > 0 &&
 	       (length == SHA256_TEXT - 1 || strspn(*word, "0123456789") == length);
 }
@@ -132,18 +128,11 @@ static bool read_setting(struct reading *reading, const char *key, char *value,
 
 static int read_line(struct reading *reading, char *line, struct failure *failure)
 {
-	char *comment = strchr(line, '#');
-	char *equals;
+	char *equals = strchr(line, '=');
 
-	if (comment)
-		*comment = 0;
-	line = trim(line);
-	if (!*line)
-		return 0;
-	equals = strchr(line, '=');
 	if (equals) {
 		*equals = 0;
-		if (read_setting(reading, trim(line), trim(equals + 1), failure))
+		if (read_setting(reading, policy_trim(line), policy_trim(equals + 1), failure))
 			return 0;
 	}
 	if (failure->code)
@@ -155,38 +144,59 @@ static int read_line(struct reading *reading, char *line, struct failure *failur
 		    line);
 }
 
+int policy_text(int dir, const char *path, uid_t owner, enum fuselage_code code, char *text,
+		size_t size, struct failure *failure)
+{
+	OWNED_FD fd = openat(dir, dir == AT_FDCWD ? path : strrchr(path, '/') + 1,
+			     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	*text = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_errno(failure, code, "%.400s", path);
+	if (!S_ISREG(st.st_mode) || (st.st_uid && st.st_uid != owner) ||
+	    st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(failure, code,
+			    "%.400s: expected a file of root%s that nobody else may write, found "
+			    "owner %u, mode %04o",
+			    path, owner ? " or the user" : "", (unsigned)st.st_uid,
+			    st.st_mode & 07777);
+	ssize_t n = pread_full(fd, text, size, 0);
+	if (n < 0 || (size_t)n == size)
+		return fail(failure, code, "%.400s: expected fewer than %zu bytes", path, size);
+	text[n] = 0;
+	if (strlen(text) != (size_t)n)
+		return fail(failure, code, "%.400s: expected text, found a NUL", path);
+	return 0;
+}
+
+char *policy_line(char **rest)
+{
+	while (*rest) {
+		char *line = *rest, *end = strchr(line, '\n');
+		*rest = end ? end + 1 : NULL;
+		line[strcspn(line, "\n#")] = 0;
+		line = policy_trim(line);
+		if (*line)
+			return line;
+	}
+	return NULL;
+}
+
 int policy_read(struct policy *policy, struct archive *archives, size_t count,
 		struct failure *failure)
 {
 	struct reading reading = { policy, archives, count };
-	OWNED_FD fd = open(POLICY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char text[4096];
-	struct stat st;
+	char text[4096], *rest = text, *line;
 
 	policy->loop = true;
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fail_errno(failure, FUSELAGE_E_POLICY, POLICY_FILE);
-	if (fstat(fd, &st) < 0)
-		return fail_errno(failure, FUSELAGE_E_POLICY, POLICY_FILE);
-	if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return fail(failure, FUSELAGE_E_POLICY,
-			    POLICY_FILE
-			    ": expected a file of root that nobody else may write, found owner %u, "
-			    "mode %04o",
-			    (unsigned)st.st_uid, st.st_mode & 07777);
-	ssize_t n = pread_full(fd, text, sizeof text, 0);
-	if (n < 0 || n == sizeof text)
-		return fail(failure, FUSELAGE_E_POLICY,
-			    POLICY_FILE ": expected fewer than %zu bytes", sizeof text);
-	text[n] = 0;
-	if (strlen(text) != (size_t)n)
-		return fail(failure, FUSELAGE_E_POLICY, POLICY_FILE ": expected text, found a NUL");
-	for (char *line = text, *rest; line; line = rest) {
-		rest = strchr(line, '\n');
-		if (rest)
-			*rest++ = 0;
+	if (policy_text(AT_FDCWD, POLICY_FILE, 0, FUSELAGE_E_POLICY, text, sizeof text, failure) <
+	    0)
+		return -1;
+	while ((line = policy_line(&rest)))
 		if (read_line(&reading, line, failure) < 0)
 			return -1;
-	}
 	return 0;
 }

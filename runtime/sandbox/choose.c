@@ -51,36 +51,47 @@ static bool take_mode(struct sandbox *sandbox, const char *text, size_t length)
 	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
 		if (is(text, length, modes[i].word)) {
 			sandbox->mode = modes[i].mode;
+			if (sandbox->mode == SANDBOX_OFF)
+				sandbox->denial_count = 0;
 			return true;
 		}
 	return false;
 }
 
+/* Taken from what is allowed when everything is said: a word behind it may allow more than there is now. */
 static int deny(struct sandbox *sandbox, const char *where, const char *text, size_t length,
 		struct failure *failure)
 {
-	if (!sandbox->declared) {
-		if (add_lines(&sandbox->rules, where, everything, failure) < 0)
-			return -1;
-		sandbox->rules.words |= RULE_BIT(RULE_BUSES);
-	}
-	sandbox->declared = true;
-	if (sandbox->mode == SANDBOX_OFF)
-		sandbox->mode = SANDBOX_ON;
-	return rules_deny(&sandbox->rules, where, text, length, failure);
+	struct rules scratch = { 0 };
+
+	if (sandbox->denial_count == DENIALS_MAX)
+		return fail(failure, FUSELAGE_E_SANDBOX_RULE,
+			    "%.300s: more than %d rules are denied", where, DENIALS_MAX);
+	sandbox->denials[sandbox->denial_count++] = (struct denial){ where, text, length };
+	return rules_deny(&scratch, where, text, length, failure);
 }
 
 /* The first rule of a text takes the place of all that was declared. */
 static int add(struct sandbox *sandbox, const char *where, const char *text, size_t length,
 	       bool *fresh, struct failure *failure)
 {
-	if (*fresh)
+	if (*fresh) {
 		sandbox->rules = (struct rules){ 0 };
+		sandbox->denial_count = 0;
+	}
 	*fresh = false;
 	sandbox->declared = true;
 	if (sandbox->mode == SANDBOX_OFF)
 		sandbox->mode = SANDBOX_ON;
 	return rules_add_short(&sandbox->rules, where, text, length, failure);
+}
+
+enum sandbox_mode sandbox_mode_of(const char *text)
+{
+	struct sandbox sandbox = { .mode = SANDBOX_OFF };
+
+	take_mode(&sandbox, text, strcspn(text, ","));
+	return sandbox.mode;
 }
 
 int sandbox_say(struct sandbox *sandbox, const char *where, const char *text,
@@ -114,7 +125,21 @@ int sandbox_say(struct sandbox *sandbox, const char *where, const char *text,
 
 int sandbox_decide(struct sandbox *sandbox, const char *where, struct failure *failure)
 {
-	if (sandbox->mode == SANDBOX_OFF || sandbox->declared)
+	bool off = sandbox->mode == SANDBOX_OFF;
+
+	if (off && sandbox->denial_count == 0)
 		return 0;
-	return add_lines(&sandbox->rules, where, usual, failure);
+	sandbox->mode = off ? SANDBOX_ON : sandbox->mode;
+	if (!sandbox->declared) {
+		if (add_lines(&sandbox->rules, where, off ? everything : usual, failure) < 0)
+			return -1;
+		sandbox->rules.words |= off ? RULE_BIT(RULE_BUSES) : 0;
+	}
+	for (size_t i = 0; i < sandbox->denial_count; i++) {
+		const struct denial *denial = &sandbox->denials[i];
+		if (rules_deny(&sandbox->rules, denial->where, denial->text, denial->length,
+			       failure) < 0)
+			return -1;
+	}
+	return rules_check(&sandbox->rules, where, failure);
 }

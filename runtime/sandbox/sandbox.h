@@ -29,8 +29,19 @@ enum sandbox_mode {
 	SANDBOX_STRICT, /* as a whole, or no start */
 };
 
+/* First words of rules that are taken away, whoever has allowed them. */
+struct denial {
+	const char *where;
+	const char *text; /* lasts until the sandbox is entered */
+	size_t length;
+};
+
+#define DENIALS_MAX 64
+
 struct sandbox {
 	enum sandbox_mode mode;
+	struct denial denials[DENIALS_MAX];
+	size_t denial_count;
 	struct rules rules;
 	bool declared; /* by the bundle, or on the command line: else rules are the default ones */
 };
@@ -55,9 +66,13 @@ int sandbox_declare(struct sandbox *sandbox, const char *where, const char *cons
 /*
  * Takes a word on top of that: of a command line, a policy or the user. "off", "on", "strict", rules, which take the
  * place of those before, and "deny:" with the first words of rules, which takes some away: "strict,deny:net,fs:home".
+ * "off" and rules end what was denied before, too.
  */
 int sandbox_say(struct sandbox *sandbox, const char *where, const char *text,
 		struct failure *failure);
+
+/* What words ask for by their first one, if that is "on" or "strict"; else SANDBOX_OFF. */
+enum sandbox_mode sandbox_mode_of(const char *text);
 
 /* Everything is said. */
 int sandbox_decide(struct sandbox *sandbox, const char *where, struct failure *failure);

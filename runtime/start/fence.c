@@ -6,19 +6,51 @@
 #include "base/owned.h"
 #include "generated/names.h"
 #include "kernel/privileges.h"
+#include "sandbox/policy.h"
 #include "sandbox/sandbox.h"
 #include "start/exec.h"
 
-static int say(struct sandbox *sandbox, const struct start *start, struct failure *failure)
+/* What lines leave no choice about is said again behind the user. */
+static int say_lines(struct sandbox *sandbox, const struct policy_lines *lines,
+		     struct failure *failure)
 {
+	for (size_t i = 0; i < lines->count; i++)
+		if (sandbox_say(sandbox, lines->list[i].where, lines->list[i].words, failure) < 0)
+			return -1;
+	return 0;
+}
+
+static int say_finals(struct sandbox *sandbox, const struct policy_lines *lines,
+		      struct failure *failure)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		const char *words = lines->list[i].words, *deny = sandbox_policy_denial(words);
+		enum sandbox_mode least = sandbox_mode_of(words);
+		if (least > sandbox->mode)
+			sandbox->mode = least;
+		if (deny && sandbox_say(sandbox, lines->list[i].where, deny, failure) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The last word is the administrator's where that forbids something, else the user's. */
+static int say(struct sandbox *sandbox, const struct start *start, const struct bundle *bundle,
+	       struct failure *failure)
+{
+	static struct sandbox_policy policy;
 	const char *line = start->invocation.sandbox;
 	const char *word = getenv(ENV_FUSELAGE_SANDBOX);
 
+	if (bundle && sandbox_policy_read(&policy, bundle, &start->identity.caller, failure) < 0)
+		return -1;
 	if (line)
 		sandbox->mode = SANDBOX_ON;
-	if (line && *line && sandbox_say(sandbox, "--sandbox", line, failure) < 0)
-		return -1;
-	if (word && *word && sandbox_say(sandbox, ENV_FUSELAGE_SANDBOX, word, failure) < 0)
+	if ((line && *line && sandbox_say(sandbox, "--sandbox", line, failure) < 0) ||
+	    say_lines(sandbox, &policy.system, failure) < 0 ||
+	    say_lines(sandbox, &policy.user, failure) < 0 ||
+	    (word && *word && sandbox_say(sandbox, ENV_FUSELAGE_SANDBOX, word, failure) < 0) ||
+	    say_finals(sandbox, &policy.system, failure) < 0)
 		return -1;
 	return sandbox_decide(sandbox, "sandbox", failure);
 }
@@ -32,7 +64,7 @@ int fence_choose(struct start *start, const struct bundle *bundle, struct failur
 	if (declared && declared->count > 0 &&
 	    sandbox_declare(&sandbox, bundle->path, declared->texts, failure) < 0)
 		return -1;
-	if (say(&sandbox, start, failure) < 0)
+	if (say(&sandbox, start, bundle, failure) < 0)
 		return -1;
 	if (sandbox.mode == SANDBOX_OFF)
 		return 0;

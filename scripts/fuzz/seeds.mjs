@@ -208,6 +208,15 @@ function commandLines() {
   ];
 }
 
+/** The name of a bundle, then a file of sandbox.d. */
+function policies() {
+  return [
+    "app\n# all\n* = strict\nname app = off\nname a?p = deny:net,fs:home\n",
+    `app\nsha256 ${"0".repeat(64)} = on\nfile /usr/bin/app = fs:/srv:ro,net:connect:443\n`,
+    "a\nname [a-z]* = on,deny:ipc:dbus:org.a.B # rest\n\tname\tb = off \r\n",
+  ].map((text) => Buffer.from(text));
+}
+
 /** Lists, and files of learned ones. */
 function startLists() {
   const list = bytes([1, 10, 0, 32, 0, 16, 1, 0, 75, 2, 5, 14, 128, 1]);
@@ -316,6 +325,7 @@ export async function makeSeeds(dir) {
       bytes([2, 0, 1, 0, 2, 3, 4], "fuse"),
     ],
     options: commandLines(),
+    policy: policies(),
     start_list: startLists(),
   };
   for (const [name, list] of Object.entries(seeds)) {

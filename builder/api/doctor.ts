@@ -11,6 +11,9 @@ import { machines, squashfsFormat } from "../generated/spec.ts";
 import { runCommand } from "../host/command.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { removeTemporary, workFolder } from "../host/temporary.ts";
+import { fromBytes } from "../manifest/manifest.ts";
+import { shortRule } from "../manifest/permissions.ts";
+import { inspect } from "./inspect.ts";
 import { pack } from "./pack.ts";
 
 export type { Finding };
@@ -23,8 +26,9 @@ async function ask(
   runtime: string,
   image: string,
   identity?: Identity,
+  more: readonly string[] = [],
 ): Promise<{ stdout: string; stderr: string }> {
-  const args = ["--doctor=json", `--static=image:${image}`];
+  const args = ["--doctor=json", ...more, `--static=image:${image}`];
   // A home of root's is none of the user's, and what else root's environment holds is not for others to read.
   const env = { PATH: process.env.PATH, HOME: "/nonexistent" };
   const other = identity && { identity, env, cwd: "/", patience: PATIENCE };
@@ -70,12 +74,39 @@ async function withSmallImage<Result>(use: (image: string) => Promise<Result>): 
  * ```
  */
 export async function doctor(file?: string): Promise<Finding[]> {
+  return (await examine(file)).findings;
+}
+
+/** What works here. */
+export interface Examination {
+  /** Ways to mount an image. */
+  findings: Finding[];
+  /** What a sandbox is made of here, and of a bundle that has one what is enforced and what is not: for people. */
+  sandbox: string[];
+}
+
+/** The same, and what there is for a sandbox. @throws as `doctor` */
+export async function examine(file?: string): Promise<Examination> {
   const runtime = runtimePath(hostArchitecture() ?? machines[0].name);
   const answer =
     file === undefined
       ? await withSmallImage((image) => ask(runtime, image))
-      : await ask(runtime, path.resolve(file));
-  return findingsOf(answer, file ?? runtime);
+      : await ask(runtime, path.resolve(file), undefined, await sandboxOptions(file));
+  const lines = answer.stderr.split("\n");
+  const first = lines.findIndex((line) => line.startsWith("sandbox "));
+  const sandbox = first < 0 ? [] : lines.slice(first).filter((line) => line !== "");
+  return { findings: findingsOf(answer, file ?? runtime), sandbox };
+}
+
+/**
+ * The rules that a bundle declares, for a runner. One with a comma in its path cannot be written like that; what
+ * holds for other paths holds for it.
+ */
+async function sandboxOptions(file: string): Promise<string[]> {
+  const { manifest } = await inspect(file).catch(() => ({ manifest: undefined }));
+  if (manifest?.sandbox === undefined) return [];
+  const rules = manifest.sandbox.map(fromBytes).filter((rule) => !rule.includes(","));
+  return [`--sandbox=${rules.map(shortRule).join(",")}`];
 }
 
 /**

@@ -59,6 +59,12 @@ export interface SessionPermissions {
 /** Permissions that are there or not. */
 export const permissionSwitches = ["debug", "userns", "pid", "netns", "ipcns"] as const;
 
+/** A rule as a command line has it: words with colons between them; those in a path stay. */
+export function shortRule(rule: string): string {
+  const [, place, access] = /^fs (.*) (ro|rw)$/s.exec(rule) ?? [];
+  return place === undefined ? rule.replaceAll(" ", ":") : `fs:${place}:${access}`;
+}
+
 /**
  * The rules in their one order. That there is no network and no device is said too, so that it does not
  * depend on what a reader takes for granted, and so that there is a rule where nothing is allowed.

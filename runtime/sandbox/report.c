@@ -1,12 +1,17 @@
 /* What a start would be fenced in by, line by line. */
 #include "sandbox/sandbox.h"
 
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "base/child.h"
 #include "kernel/namespace.h"
 #include "sandbox/facts.h"
 #include "sandbox/filter.h"
+#include "sandbox/words.h"
 
 /* In a process of its own: there is no way back out of a namespace. */
 static int try_namespace(void *argument)
@@ -21,45 +26,73 @@ static int try_namespace(void *argument)
 	       namespace_enter(&identity, false, &cwd, &ignored) < 0;
 }
 
-static void line(FILE *out, const char *name, const char *what, const char *by)
+/* What there is here to enforce rules with. */
+static void report_means(const struct facts *facts, FILE *out)
 {
-	fprintf(out, "%-11s %s: %s\n", name, what, by);
+	static const char *const gained[] = { "none",	      "files",	     ", links",
+					      ", truncation", ", TCP ports", ", devices",
+					      ", signals" };
+	int known = (int)(sizeof gained / sizeof *gained) - 1;
+
+	fprintf(out, "%-11s Landlock %d: ", "  here", facts->landlock);
+	for (int i = facts->landlock ? 1 : 0; i <= facts->landlock && i <= known; i++)
+		fputs(gained[i], out);
+	fprintf(out, "\n%-11s filter of system calls: %s\n", "", facts->filter ? "yes" : "none");
+	fprintf(out, "%-11s private directories and namespaces: %s\n", "",
+		facts->views	    ? "yes" :
+		facts->no_namespace ? facts->no_namespace :
+				      "refused");
+}
+
+/* One permission, in the words of --bundle-info, and what keeps the app to it. */
+static void report_rule(FILE *out, const char *by, const char *format, ...)
+{
+	char rule[PATH_MAX + 16];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(rule, sizeof rule, format, values);
+	va_end(values);
+	fprintf(out, "%-11s ", "  may");
+	sandbox_print_words(out, rule);
+	fprintf(out, "%s%s\n", by ? ": " : "", by ? by : "");
 }
 
 static void report_files(const struct rules *rules, const struct facts *facts, FILE *out)
 {
-	char by[64];
+	static const char *const places[] = { NULL, "home", "cwd", "downloads", "app-data" };
+	const char *by = facts->landlock && facts->views ? "Landlock, private directories" :
+			 facts->landlock		 ? "Landlock" :
+			 facts->views			 ? "private directories" :
+							   "nothing keeps it from others";
 
-	snprintf(by, sizeof by, "%s%s%s", facts->landlock ? "Landlock" : "",
-		 facts->landlock && facts->views ? ", " : "",
-		 facts->views	 ? "private directories" :
-		 facts->landlock ? "" :
-				   "nothing");
 	for (size_t i = 0; i < rules->path_count; i++) {
-		static const char *const words[] = { NULL, "home", "cwd", "downloads", "app-data" };
 		const struct rule_path *path = &rules->paths[i];
-		bool word = path->place != PLACE_PATH;
-		fprintf(out, "%-11s %.*s %s: %s\n", "  fs", word ? 10 : (int)path->length,
-			word ? words[path->place] : path->path, path->write ? "rw" : "ro", by);
+		const char *place = places[path->place] ? places[path->place] : path->path;
+		report_rule(out, by, "fs %.*s %s",
+			    (int)(places[path->place] ? strlen(place) : path->length), place,
+			    path->write ? "rw" : "ro");
 	}
-	line(out, "  fs", "nothing else of the user's", by);
 }
 
-static void report_ports(const struct rules *rules, const struct facts *facts, FILE *out)
+static void report_network(const struct rules *rules, const struct facts *facts, FILE *out)
 {
 	const char *by = facts->landlock >= 4 ? "Landlock, filter of system calls" :
-						"any port, Landlock before version 4";
+						"any port, Landlock is before version 4";
 
 	for (size_t i = 0; i < rules->connect_count; i++)
-		fprintf(out, "%-11s connect %u: %s\n", "  net", rules->connect[i], by);
+		report_rule(out, by, "net connect %u", rules->connect[i]);
 	for (size_t i = 0; i < rules->listen_count; i++)
-		fprintf(out, "%-11s listen %u: %s\n", "  net", rules->listen[i], by);
+		report_rule(out, by, "net listen %u", rules->listen[i]);
 	if (rules_have(rules, RULE_NET_UDP))
-		line(out, "  net", "udp", "any port");
+		report_rule(out, NULL, "net udp");
 	if (rules_have(rules, RULE_NET_ALL))
-		line(out, "  net", "all", "nothing is closed");
+		report_rule(out, NULL, "net all");
 	else if (!rules_have_ports(rules))
-		line(out, "  net", "none", facts->filter ? "filter of system calls" : "nothing");
+		fprintf(out, "%-11s no network: %s\n", "",
+			facts->filter	     ? "filter of system calls" :
+			facts->landlock >= 4 ? "Landlock, of TCP alone" :
+					       "nothing keeps it from that");
 }
 
 static void report_words(const struct rules *rules, FILE *out)
@@ -78,14 +111,13 @@ static void report_words(const struct rules *rules, FILE *out)
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (rules_have(rules, words[i].word))
-			fprintf(out, "  %s\n", words[i].name);
+			report_rule(out, NULL, "%s", words[i].name);
 	for (size_t i = 0; i < rules->bus_count; i++)
-		fprintf(out, "  ipc dbus %.*s\n", (int)rules->bus_lengths[i], rules->bus[i]);
+		report_rule(out, NULL, "ipc dbus %.*s", (int)rules->bus_lengths[i], rules->bus[i]);
 }
 
-void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *start, FILE *out)
+static struct facts look(const struct sandbox_start *start, FILE *out)
 {
-	struct gap gaps[GAPS_MAX];
 	struct facts facts = { .landlock = landlock_version(),
 			       .filter = filter_is_there(),
 			       .no_namespace = start->refusal };
@@ -94,13 +126,29 @@ void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *s
 	facts.views = !start->refusal &&
 		      child_run(try_namespace, (void *)(uintptr_t)start->identity) == 0;
 	facts.pid = facts.netns = facts.ipcns = facts.views;
+	return facts;
+}
+
+void sandbox_report_none(const struct sandbox_start *start, FILE *out)
+{
+	const struct facts facts = look(start, out);
+
+	fprintf(out, "%-11s none: the app may do what its user may\n", "sandbox");
+	report_means(&facts, out);
+}
+
+void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *start, FILE *out)
+{
+	struct gap gaps[GAPS_MAX];
+	const struct facts facts = look(start, out);
 	size_t count = facts_gaps(sandbox, &facts, gaps);
 	fprintf(out, "%-11s %s%s\n", "sandbox", sandbox->mode == SANDBOX_STRICT ? "strict" : "on",
 		count == 0			? ": all of it is enforced here" :
 		sandbox->mode == SANDBOX_STRICT ? ": nothing starts here" :
 						  ": not all of it is enforced here");
+	report_means(&facts, out);
 	report_files(&sandbox->rules, &facts, out);
-	report_ports(&sandbox->rules, &facts, out);
+	report_network(&sandbox->rules, &facts, out);
 	report_words(&sandbox->rules, out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%-11s %s: %s\n", "  open", gaps[i].what, gaps[i].why);

@@ -84,4 +84,7 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 /* Says of each thing that is declared whether it is enforced here and by what: lines for the doctor. */
 void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *start, FILE *out);
 
+/* The same where there is no sandbox: what one could be made of. */
+void sandbox_report_none(const struct sandbox_start *start, FILE *out);
+
 #endif

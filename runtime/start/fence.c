@@ -149,4 +149,6 @@ void fence_report(const struct start *start, FILE *out)
 
 	if (start->sandbox)
 		sandbox_report(start->sandbox, &fenced, out);
+	else
+		sandbox_report_none(&fenced, out);
 }

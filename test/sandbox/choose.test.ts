@@ -118,7 +118,7 @@ describe.each(fencedWays)("the word of the user, $title,", (way) => {
   test("the doctor says what is enforced", async () => {
     const { stdout } = await startAs(way, [declared, "--bundle-doctor"], homeOf(way));
     expect(stdout).toMatch(/^sandbox {5}on: all of it is enforced here$/m);
-    expect(stdout).toMatch(/^ {2}fs {8}home ro: Landlock, private directories$/m);
-    expect(stdout).toMatch(/^ {2}net {7}none: filter of system calls$/m);
+    expect(stdout).toMatch(/^ {2}may {7}reads the home folder: Landlock, private directories$/m);
+    expect(stdout).toMatch(/^ {12}no network: filter of system calls$/m);
   });
 });

@@ -1,6 +1,6 @@
 /** `bundle doctor [FILE] [--fix [--user USER] [--yes] | --unfix] [--json]` */
 import { createInterface } from "node:readline/promises";
-import { doctor, doctorAs, type Finding } from "../../api/doctor.ts";
+import { doctorAs, examine, type Finding } from "../../api/doctor.ts";
 import { applyFix, type FixPlan, planFix, unfix } from "../../api/doctor-fix.ts";
 import { described } from "../../doctor/actions.ts";
 import * as errors from "../../errors.ts";
@@ -15,9 +15,12 @@ export async function doctorCommand(args: Arguments): Promise<void> {
   if (fix && back) throw errors.optionConflict("--fix and --unfix exclude each other");
   if (back) return undone(args);
   if (fix) return mended(args);
-  const findings = await doctor(args.positionals[0]);
+  const { findings, sandbox } = await examine(args.positionals[0]);
   if (args.flag("json")) printJson(findings);
-  else printFindings(findings);
+  else {
+    printFindings(findings);
+    for (const line of sandbox) print(`${printable(line)}\n`);
+  }
   if (!findings.some(({ works }) => works)) process.exitCode = 1;
 }
 

@@ -96,7 +96,8 @@ static int adjust_variables(const struct sandbox *sandbox, const struct sandbox_
 	bool tcp_only = rules_have_ports(rules) && !rules_have(rules, RULE_NET_UDP);
 	if ((!there && (facts->views ? unsetenv(ENV_TMPDIR) :
 				       setenv(ENV_TMPDIR, start->scratch[0], 1)) < 0) ||
-	    (tcp_only && setenv("RES_OPTIONS", "use-vc", 0) < 0))
+	    (tcp_only && setenv("RES_OPTIONS", "use-vc", 0) < 0) ||
+	    grants_name_app_data(grants) < 0)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "variables of the sandbox");
 	return 0;
 }

@@ -22,6 +22,7 @@ struct grants {
 	char *home; /* real, or NULL: none that is a directory */
 	char *runtime; /* the same of XDG_RUNTIME_DIR */
 	char *cwd;
+	char *app_data; /* what the word app-data came to, or NULL */
 };
 
 /* In the namespace of the start, before anything is hidden. They last until exec. */
@@ -41,6 +42,8 @@ bool grant_is_in(const char *path, const char *base);
 int grants_add_downloads(struct grants *grants, unsigned rights, struct failure *failure);
 int grants_add_app_data(struct grants *grants, const char *name, unsigned rights,
 			struct failure *failure);
+/* Lets variables name what is in the directory of app-data, if there is one. Returns -1 without memory. */
+int grants_name_app_data(const struct grants *grants);
 /* Devices and sockets of the words (devices.c). */
 int grants_add_devices(struct grants *grants, const struct rules *rules, struct failure *failure);
 int grants_add_display(struct grants *grants, const struct rules *rules, struct failure *failure);

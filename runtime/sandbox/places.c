@@ -11,6 +11,8 @@
 #include "libc/find_words.h"
 #include "sandbox/grants.h"
 
+#define APPS "fuselage/apps"
+
 /* A directory of a variable, or of the home. Returns false where there is neither. */
 static bool user_directory(const struct grants *grants, const char *variable, const char *fallback,
 			   char *path, size_t size)
@@ -76,27 +78,48 @@ static void make(char *path)
 	mkdir(path, 0700);
 }
 
+/* What is in it, and what names that to programs. */
+static const char *const app_data[][2] = {
+	{ "XDG_DATA_HOME", "data" },
+	{ "XDG_CONFIG_HOME", "config" },
+	{ "XDG_CACHE_HOME", "cache" },
+	{ "XDG_STATE_HOME", "state" },
+};
+
+#define APP_DATA_COUNT (sizeof app_data / sizeof *app_data)
+
 int grants_add_app_data(struct grants *grants, const char *name, unsigned rights,
 			struct failure *failure)
 {
-	static const char *const places[][2] = {
-		{ "XDG_DATA_HOME", ".local/share" },
-		{ "XDG_CONFIG_HOME", ".config" },
-		{ "XDG_CACHE_HOME", ".cache" },
-	};
 	char path[PATH_MAX];
 
-	if (!name || strchr(name, '/') || *name == '.')
+	if (!name || strchr(name, '/') || *name == '.' ||
+	    !user_directory(grants, "XDG_DATA_HOME", ".local/share", path,
+			    sizeof path - NAME_MAX - sizeof APPS - 8))
 		return 0;
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		if (!user_directory(grants, places[i][0], places[i][1], path,
-				    sizeof path - NAME_MAX - 2))
-			continue;
-		size_t length = strlen(path);
-		snprintf(path + length, sizeof path - length, "/%s", name);
-		if (rights & GRANT_WRITE && access(path, F_OK) < 0)
+	/* Under a name that the bundle has given itself: beside directories of other programs it could be theirs. */
+	size_t length = strlen(path);
+	snprintf(path + length, sizeof path - length, "/" APPS "/%s", name);
+	length = strlen(path);
+	for (size_t i = 0; rights & GRANT_WRITE && i < APP_DATA_COUNT; i++) {
+		snprintf(path + length, sizeof path - length, "/%s", app_data[i][1]);
+		if (access(path, F_OK) < 0)
 			make(path);
-		if (grants_add(grants, path, rights, failure) < 0)
+		path[length] = 0;
+	}
+	if (access(path, F_OK) < 0)
+		return 0;
+	grants->app_data = realpath(path, NULL);
+	return grants_add(grants, path, rights, failure);
+}
+
+int grants_name_app_data(const struct grants *grants)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; grants->app_data && i < APP_DATA_COUNT; i++) {
+		snprintf(path, sizeof path, "%s/%s", grants->app_data, app_data[i][1]);
+		if (setenv(app_data[i][0], path, 1) < 0)
 			return -1;
 	}
 	return 0;

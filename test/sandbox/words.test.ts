@@ -95,12 +95,16 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
       `app:${image}`,
       "sh",
       "-c",
-      "echo kept >> $HOME/.local/share/app/f; cat $HOME/.local/share/app/f",
+      "echo kept >> $XDG_DATA_HOME/f; cat $XDG_DATA_HOME/f; mkdir -p $HOME/.config/app; echo x > $HOME/.config/app/f",
     ];
     for (const lines of ["kept\n", "kept\nkept\n"]) {
       const { stdout } = await fenced(way, "fs:app-data:rw", keep, home, options);
       expect(stdout).toBe(lines);
     }
+    const data = ".local/share/fuselage/apps/app/data/f";
+    const there = await startAs(way, ["sh", "-c", `cat ${data}; ls .config`], home, { cwd: home });
+    // What it wrote elsewhere was its own: a bundle may call itself autostart.
+    expect(there.stdout).toBe("kept\nkept\nuser-dirs.dirs\n");
     const none = await fenced(way, "net:none", keep, home, options);
     expect(none.stdout).toBe("");
   });

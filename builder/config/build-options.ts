@@ -203,7 +203,13 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
  * @throws E_OPTION_CONFLICT
  */
 export function checkRoot(
-  { mountAt, maps = [], needs = [] }: Pick<BuildOptions, "mountAt" | "maps" | "needs">,
+  {
+    mountAt,
+    maps = [],
+    needs = [],
+    sandbox,
+    permissions,
+  }: Pick<BuildOptions, "mountAt" | "maps" | "needs" | "sandbox" | "permissions">,
   format: OutputFormat,
 ): void {
   const refuse = (key: string, value?: string) =>
@@ -212,6 +218,8 @@ export function checkRoot(
   if (mountAt !== undefined) throw refuse("mountAt");
   if (maps.length > 0) throw refuse("maps");
   if (needs.some((need) => need !== "none")) throw refuse("needs");
+  // Rules of a sandbox are of the machine's paths.
+  if (sandbox || permissions !== undefined) throw refuse("sandbox");
 }
 
 /** What an app in a sandbox cannot have. @throws E_OPTION_CONFLICT */

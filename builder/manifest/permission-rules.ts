@@ -21,6 +21,9 @@ const PATH_LIMIT = 2048;
 /** Bytes of a name on D-Bus. */
 const BUS_NAME_LIMIT = 255;
 
+/** Rules of a kind, as many as a runtime has room for: RULES_PATHS, RULES_PORTS and RULES_NAMES of rules.h. */
+const MOST = { paths: 64, ports: 32, names: 16 };
+
 const devices = ["gpu", "audio", "input"] as const satisfies readonly SandboxDevice[];
 const places: readonly string[] = permissionPlaces.map(({ name }) => name);
 
@@ -71,7 +74,8 @@ export function parsePermissions(
     const what = collect(collected, rule);
     if (what !== undefined) return { rule, ...what };
   }
-  const problem = conflict(collected) ?? (typed ? vainRule(collected) : undefined);
+  const problem =
+    tooMany(collected) ?? conflict(collected) ?? (typed ? vainRule(collected) : undefined);
   return problem ?? permissionsOf(collected);
 }
 
@@ -209,6 +213,19 @@ function vainRule({ fs, both }: Collected): PermissionProblem | undefined {
     if (inside) return refuse(inside[0], folder);
   }
   return undefined;
+}
+
+function tooMany({ fs, connect, listen, dbus }: Collected): PermissionProblem | undefined {
+  const kinds: [string, number, number][] = [
+    ["fs", fs.size, MOST.paths],
+    ["net connect", connect.size, MOST.ports],
+    ["net listen", listen.size, MOST.ports],
+    ["ipc dbus", dbus.size, MOST.names],
+  ];
+  const found = kinds.find(([, count, most]) => count > most);
+  if (found === undefined) return undefined;
+  const [rule, count, most] = found;
+  return { code: "E_SANDBOX_RULE", rule, what: `expected at most ${most}, found ${count}` };
 }
 
 /** Two of them that contradict each other. */

@@ -194,6 +194,8 @@ describe("what is refused", () => {
       { sandbox: true, needs: ["setuid"] as const },
       { permissions: {}, needs: ["keyring"] as const },
       { permissions: {}, sandbox: false },
+      { permissions: {}, root: true },
+      { sandbox: true, root: true },
     ]) {
       await expect(build({ input, output, ...more })).rejects.toMatchObject({
         code: "E_OPTION_CONFLICT",

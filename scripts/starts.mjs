@@ -50,8 +50,8 @@ async function helloFolder(
     folder,
   ]);
   const command = `exec ${emulator} "$FUSELAGE_BUNDLE_DIR/${PROGRAM}"`;
-  const args = '"$FUSELAGE_BUNDLE_DIR/node/start.cjs" "$FUSELAGE_BUNDLE_DIR/app/hello.js"';
-  writeFileSync(path.join(folder, "start"), `#!/bin/sh\n${command} ${args}\n`, { mode: 0o755 });
+  const program = '"$FUSELAGE_BUNDLE_DIR/app/hello.js"';
+  writeFileSync(path.join(folder, "start"), `#!/bin/sh\n${command} ${program}\n`, { mode: 0o755 });
   const version = /Node [0-9.]+/.exec(summary)?.[0] ?? "a Node";
   return { folder, name: `${version} for ${arch}` };
 }

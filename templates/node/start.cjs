@@ -1,5 +1,5 @@
-// The file that Node is given: it sets up the start and becomes the app's program. Must cost next to
-// nothing.
+// The file that Node is given where something is to be done before the app's program: it sets up the start
+// and becomes that program. Must cost next to nothing.
 //
 //   node [FLAG...] start.cjs [--require FILE]... PROGRAM [ARGUMENT...]
 //
@@ -65,17 +65,6 @@ function useCompileCache() {
   env.NODE_COMPILE_CACHE_PORTABLE = "1";
 }
 
-/** Where the system looks for programs when nobody has said it. */
-const DEFAULT_PATH = "/usr/bin:/bin";
-
-/**
- * What the app starts by the name of node, or by "#!/usr/bin/env node", runs with the Node that it
- * was packed with. The folder holds nothing else.
- */
-function putInPath(folder) {
-  process.env.PATH = `${folder}:${process.env.PATH ?? DEFAULT_PATH}`;
-}
-
 /** Takes what stands before the program off the command line, as Node does with its own flags. */
 function preloadedFiles() {
   const { argv, execArgv } = process;
@@ -101,7 +90,6 @@ function forgetThisFile() {
 }
 
 const files = preloadedFiles();
-if (existsSync(`${__dirname}/path`)) putInPath(`${__dirname}/path`);
 if (existsSync(`${__dirname}/compile-cache`)) useCompileCache();
 forgetThisFile();
 for (const file of files) Module.createRequire(file)(file);

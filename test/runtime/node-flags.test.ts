@@ -4,6 +4,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Files, writeFiles } from "../support/case.ts";
 import { missing, skipUnless } from "../support/needs.ts";
+import { WORTH_COMPILING } from "../support/node-app.ts";
 import { asUser, bundle, type Outcome, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
@@ -43,7 +44,7 @@ const preloads: Files = {
 beforeAll(async () => {
   dir = temporaryDirectory();
   const heap = "NODE_ENV=production node --max-old-space-size=96 --no-warnings server.js --port 80";
-  await pack("heap", starting(heap), { "server.js": report });
+  await pack("heap", starting(heap), { "server.js": WORTH_COMPILING + report });
   await pack("host", starting(heap), { "server.js": report }, "--node", "none");
   const loading = "node --require ./hook.cjs --env-file=.env server.js";
   await pack("loading", { ...starting(loading), dependencies: { dep: "1" } }, preloads);

@@ -2,9 +2,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Files, writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
+import { WORTH_COMPILING } from "../support/node-app.ts";
 import { asUser, bundle, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
@@ -43,6 +44,11 @@ const served = {
 beforeAll(async () => {
   dir = temporaryDirectory();
   await pack("small", { ...served, "package.json": '{ "main": "main.js" }' });
+  await pack("large", {
+    ...served,
+    "main.js": WORTH_COMPILING + served["main.js"],
+    "package.json": '{ "main": "main.js" }',
+  });
   // No package.json at all: what is looked for above it must not be found in the user's home.
   await pack(
     "alone",
@@ -55,18 +61,50 @@ beforeAll(async () => {
   await pack("host", served, "--entry", "main.js", "--kind", "node", "--node", "none");
 }, 240_000);
 
+test("Node is given the program itself where nothing is to be done before it", async () => {
+  const facts = async (name: string) => {
+    const { stdout } = await bundle(["inspect", out(name), "--json"]);
+    return JSON.parse(stdout).manifest;
+  };
+  const place = "${FUSELAGE_BUNDLE_DIR}";
+  expect(await facts("small")).toMatchObject({
+    args: [`${place}/app/main.js`],
+    envPrepend: [`PATH=${place}/node/path`],
+  });
+  expect(await facts("large")).toMatchObject({
+    args: [`${place}/node/start.cjs`, `${place}/app/main.js`],
+    envPrepend: [`PATH=${place}/node/path`],
+  });
+});
+
+skipUnless("fuse", "userns")("the folders of PATH stand behind the packed Node", async () => {
+  const main = 'console.log(process.env.PATH.replace(/^.*?\\/node\\/path(?=:|$)/, "OWN"));';
+  await pack("path", { "main.js": main, "package.json": "{}" }, "--entry", "main.js");
+  const said = async (PATH: string | undefined) =>
+    (await run(out("path"), [], { env: { PATH, HOME: temporaryDirectory() } })).stdout;
+  expect(await said("/a:/b")).toBe("OWN:/a:/b\n");
+  // Without it a program is found in these.
+  expect(await said(undefined)).toBe("OWN:/usr/bin:/bin\n");
+});
+
 describe("the program sees", () => {
   let node: string;
-  let root: string;
+  let root: (name: string) => string;
   beforeAll(async () => {
     const files = { "script.js": script, "module.mjs": module, "package.json": "{}" };
     await pack("script", files, "--no-bundle", "--entry", "script.js");
     await pack("module", files, "--no-bundle", "--entry", "module.mjs");
-    root = path.join(temporaryDirectory(), "image");
-    expect(await bundle(["extract", out("script"), "--directory", root])).toMatchObject({
-      status: 0,
-    });
-    node = path.join(root, "node/bin/node");
+    const large = { ...files, "large.js": WORTH_COMPILING + script };
+    await pack("large-script", large, "--no-bundle", "--entry", "large.js");
+    const largeModule = { ...files, "large.mjs": WORTH_COMPILING + module };
+    await pack("large-module", largeModule, "--no-bundle", "--entry", "large.mjs");
+    const images = temporaryDirectory();
+    root = (name) => path.join(images, name);
+    for (const name of ["script", "module", "large-script", "large-module"]) {
+      const extracted = await bundle(["extract", out(name), "--directory", root(name)]);
+      expect(extracted).toMatchObject({ status: 0 });
+    }
+    node = path.join(root("script"), "node/bin/node");
   }, 240_000);
 
   const places = (text: string) => text.replace(/[^"]*\/(app|node)\//g, "$1/");
@@ -75,8 +113,10 @@ describe("the program sees", () => {
     for (const [name, file] of [
       ["script", "script.js"],
       ["module", "module.mjs"],
+      ["large-script", "large.js"],
+      ["large-module", "large.mjs"],
     ] as const) {
-      const alone = await run(node, [path.join(root, "app", file), "a", "--require"]);
+      const alone = await run(node, [path.join(root(name), "app", file), "a", "--require"]);
       const started = await run(out(name), ["a", "--require"]);
       expect(JSON.parse(places(started.stdout))).toEqual(JSON.parse(places(alone.stdout)));
       expect(started.stderr).toBe("");
@@ -99,7 +139,12 @@ skipUnless("fuse", "userns")("children and threads find the compiled code", asyn
     spawnSync("node", [__filename, "child"], { stdio: "inherit" });
     new (require("worker_threads").Worker)(__filename);
   }`;
-  await pack("family", { "main.js": main, "package.json": "{}" }, "--entry", "main.js");
+  await pack(
+    "family",
+    { "main.js": WORTH_COMPILING + main, "package.json": "{}" },
+    "--entry",
+    "main.js",
+  );
   const env = { HOME: temporaryDirectory(), NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
   const { stdout, stderr } = await run(out("family"), [], { env });
   expect(stdout.match(/started/g)).toHaveLength(4);
@@ -119,7 +164,7 @@ for (const strategy of ["fuse", "fusermount"] as const) {
         NODE_DEBUG_NATIVE: "COMPILE_CACHE",
       };
       for (const umask of ["022", "0777", "077"]) {
-        const args = ["-c", `umask ${umask} && exec "$0"`, out("small")];
+        const args = ["-c", `umask ${umask} && exec "$0"`, out("large")];
         const { stdout, stderr } = await asUser("/bin/sh", args, home, { env, cwd: "/" });
         expect(stdout).toBe("served 1\n");
         expect(stderr).toMatch(/main\.js was accepted/);
@@ -233,7 +278,7 @@ describe.each(who)("$title", ({ root, needs }) => {
   });
 
   check("starts with any umask", async () => {
-    const script = `umask 0777 && exec ${out("small")}`;
+    const script = `umask 0777 && exec ${out("large")}`;
     const options = {
       env: { HOME: home(), NODE_DEBUG_NATIVE: "COMPILE_CACHE" },
       ...(root ? {} : ordinaryUser()),

@@ -46,3 +46,9 @@ export async function nodeApp(dir: string): Promise<string> {
   cpSync(source, place, { recursive: true });
   return place;
 }
+
+/**
+ * A statement so long that the compiled code of its script pays, so that a bundle has that and a script
+ * which runs before the program.
+ */
+export const WORTH_COMPILING = `globalThis.text = "${"x".repeat(1_000_000)}";\n`;

@@ -20,7 +20,7 @@ import { installedPackage, shownPackage } from "./package.ts";
 
 /** The interpreter and what belongs to it. */
 export const NODE_DIR = "node";
-/** A folder that holds the interpreter alone; templates/node/start.cjs puts it into the app's PATH. */
+/** A folder that holds the interpreter alone, which comes first in the app's PATH. */
 export const NODE_PATH_DIR = `${NODE_DIR}/path`;
 export const PROGRAM_PLACE = `${NODE_DIR}/bin/node`;
 /** What runs before the app's program. */
@@ -206,9 +206,9 @@ export class NodeAppTree {
     }
   }
 
-  /** Adds what runs before the app's program and beside it. */
-  async addStart(): Promise<void> {
-    for (const name of ["start.cjs", "fuselage-traces.cjs"]) {
+  /** Adds what runs beside the app's program, and where it is asked for, before it. */
+  async addHelpers(hasStart: boolean): Promise<void> {
+    for (const name of [...(hasStart ? ["start.cjs"] : []), "fuselage-traces.cjs"]) {
       const file = path.join(templatesPath(), "node", name);
       await addFile(this.tree, `${NODE_DIR}/${name}`, file, 0o644);
     }

@@ -2,7 +2,7 @@
 import { renderTemplate } from "../../host/template.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
 import { byteString } from "../../tree/path.ts";
-import { NODE_DIR, type NodeAppTree } from "./node-app-tree.ts";
+import { NODE_DIR, type NodeAppTree, START_SCRIPT } from "./node-app-tree.ts";
 import { notTaken, type StartFlags } from "./start-flags.ts";
 
 /** Oldest Node that `--node none` starts the app with. */
@@ -15,12 +15,20 @@ export async function addFlagFiles(image: NodeAppTree, { files }: StartFlags): P
   }
 }
 
+/** What stands between Node and the program. */
+export interface NodeWords {
+  /** Flags of Node. */
+  flags: string[];
+  /** `--require FILE`..., for the start script. */
+  preloads: string[];
+}
+
 /**
- * What stands between Node and the program: flags, and the file that Node is given in the program's
- * stead. That one loads what --require names, because Node would resolve it from the caller's folder.
- * Beside --import, which Node loads later but before that file, it is written as one of these.
+ * What the flags of the app become. What --require names is loaded by the start script, because Node
+ * would resolve it from the caller's folder. Beside --import, which Node loads later but before that
+ * script, it is written as one of these.
  */
-export function nodeWords(image: NodeAppTree, flags: StartFlags): string[] {
+export function nodeWords(image: NodeAppTree, flags: StartFlags): NodeWords {
   const before = flags.others.flatMap(({ words }) => words);
   const preloads: string[] = [];
   const late: string[] = [];
@@ -33,7 +41,18 @@ export function nodeWords(image: NodeAppTree, flags: StartFlags): string[] {
     else if (imports) before.push(`--import=${place}`);
     else preloads.push(kind, place);
   }
-  return [...before, ...late, `${BUNDLE_DIR}/${NODE_DIR}/start.cjs`, ...preloads];
+  return { flags: [...before, ...late], preloads };
+}
+
+/**
+ * What stands behind Node.
+ *
+ * @param program its place in the image
+ * @param script whether Node is given the start script in its stead
+ */
+export function nodeCommand(words: NodeWords, program: string, script: boolean): string[] {
+  const before = script ? [`${BUNDLE_DIR}/${START_SCRIPT}`, ...words.preloads] : [];
+  return [...words.flags, ...before, `${BUNDLE_DIR}/${program}`];
 }
 
 /**

@@ -10,7 +10,7 @@ import type { App, AppRequest, DetectInput, Kind } from "../kind.ts";
 import { type Addons, inspectAddons } from "./addons.ts";
 import { prepareBundled } from "./bundled.ts";
 import { DEFAULT_NODE } from "./check-interpreter.ts";
-import { cacheRefusal, makeCompileCache } from "./compile-cache.ts";
+import { cacheRefusal, isWorthCompiling, makeCompileCache } from "./compile-cache.ts";
 import { currentFolderWarnings } from "./current-folder.ts";
 import { Excluded } from "./excluded.ts";
 import { ForeignFiles } from "./foreign.ts";
@@ -18,8 +18,14 @@ import { installedPrograms } from "./installed-programs.ts";
 import { exactVersion, findInterpreter, type Interpreter } from "./interpreter.ts";
 import { knownStart } from "./known-start.ts";
 import { describeLinks } from "./link-report.ts";
-import { NodeAppTree, PROGRAM_PLACE, START_SCRIPT } from "./node-app-tree.ts";
-import { addFlagFiles, nodeWords, OLDEST_HOST, startWithHost } from "./node-command.ts";
+import { NODE_PATH_DIR, NodeAppTree, PROGRAM_PLACE, START_SCRIPT } from "./node-app-tree.ts";
+import {
+  addFlagFiles,
+  nodeCommand,
+  nodeWords,
+  OLDEST_HOST,
+  startWithHost,
+} from "./node-command.ts";
 import { findEntry, looksLikeNode, type NodeEntry } from "./node-entry.ts";
 import { PackageReader } from "./package.ts";
 import { missingUnderPlugAndPlay, refusePlugAndPlay } from "./plug-n-play.ts";
@@ -36,6 +42,8 @@ import { prepareUnbundled } from "./unbundled.ts";
 
 /** What the caller's environment must not change in the app. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_PATH"];
+/** Where the system looks for programs when nobody has said it. */
+const DEFAULT_PATH = "/usr/bin:/bin";
 const CACHE_VARIABLES = ["NODE_COMPILE_CACHE", "NODE_COMPILE_CACHE_PORTABLE"];
 
 export const node: Kind = {
@@ -106,13 +114,19 @@ async function prepareWith(
   image.addPrograms(await installedPrograms(reader, prepared.closure));
   const folders = await openedFolders(request, entry, prepared);
   const links = describeLinks(await image.settle(), entry.dir, isBundled);
-  await image.addStart();
   const words = nodeWords(image, flags);
   if (!(await isTypeless(reader, entry, prepared))) image.endScope();
-  const making = compileCache(request, image, interpreter, prepared, flags);
-  const command = [...words, `${BUNDLE_DIR}/${image.place(prepared.start)}`];
-  if (interpreter !== undefined)
-    await image.addInterpreter(interpreter, options.nodeInPath !== false);
+  const compiles = compilesWith(options, interpreter, prepared.compiled);
+  const making: CompileCache | Promise<CompileCache> =
+    typeof compiles === "string"
+      ? { shown: `none${compiles}` }
+      : compileCache(request, image, compiles, prepared, flags);
+  // The start script costs more than all else of a later start, so it is there where it has work.
+  const hasScript = typeof compiles !== "string" || words.preloads.length > 0;
+  const command = nodeCommand(words, image.place(prepared.start), hasScript);
+  await image.addHelpers(hasScript);
+  const inPath = interpreter !== undefined && options.nodeInPath !== false;
+  if (interpreter !== undefined) await image.addInterpreter(interpreter, inPath);
   const start =
     interpreter === undefined
       ? startWithHost(image, options.name, command)
@@ -132,12 +146,16 @@ async function prepareWith(
   const cached = image.addCompileCache(cache.files ?? new Map());
   editTree(image.tree, options);
   const main = byteString(image.place(prepared.start));
-  const first = [START_SCRIPT, ...packageFiles(main), main, ...cached];
+  const first = [...(hasScript ? [START_SCRIPT] : []), ...packageFiles(main), main, ...cached];
   return {
     kind: "node",
     tree: image.tree,
     ...start,
     env: interpreter?.env ?? [],
+    ...(inPath && {
+      envDefault: [`PATH=${DEFAULT_PATH}`],
+      envPrepend: [`PATH=${BUNDLE_DIR}/${NODE_PATH_DIR}`],
+    }),
     unsetEnv: [...(options.inheritNodeOptions ? [] : NODE_VARIABLES), ...CACHE_VARIABLES],
     start: interpreter && knownStart(interpreter, first),
     first,
@@ -234,21 +252,29 @@ interface CompileCache {
   files?: Map<string, Uint8Array>;
 }
 
+/** The Node that compiles the app's code at build time, or why none does, for --explain. */
+function compilesWith(
+  options: AppRequest["options"],
+  interpreter: Interpreter | undefined,
+  compiled: Prepared["compiled"],
+): Interpreter | string {
+  if (options.compileCache === false) return ", as asked for";
+  if (interpreter === undefined) return ", the Node of each machine is another";
+  if (options.mountAt !== undefined) return " at a path that is always the same";
+  if (options.writable) return " in a writable copy";
+  const refusal = cacheRefusal(interpreter.version);
+  if (refusal !== undefined) return `, ${refusal}`;
+  if (options.arch !== hostArchitecture()) return ", that Node does not run here";
+  return isWorthCompiling(compiled) ? interpreter : ", the sources are small";
+}
+
 async function compileCache(
   { options, workspace, report, step }: AppRequest,
   image: NodeAppTree,
-  interpreter: Interpreter | undefined,
+  interpreter: Interpreter,
   { compiled }: Prepared,
   { others }: StartFlags,
 ): Promise<CompileCache> {
-  const none = (why: string) => ({ shown: `none${why}` });
-  if (options.compileCache === false) return none(", as asked for");
-  if (interpreter === undefined) return none(", the Node of each machine is another");
-  if (options.mountAt !== undefined) return none(" at a path that is always the same");
-  if (options.writable) return none(" in a writable copy");
-  const refusal = cacheRefusal(interpreter.version);
-  if (refusal !== undefined) return none(`, ${refusal}`);
-  if (options.arch !== hostArchitecture()) return none(", that Node does not run here");
   const placed = compiled.map((file) => ({ ...file, place: image.place(file.place) }));
   step("compiling the app's code by the Node that is packed");
   try {
@@ -258,7 +284,7 @@ async function compileCache(
     return { shown: `${files.size} files`, files };
   } catch (cause) {
     report(`no compile cache: ${cause instanceof Error ? cause.message : cause}`);
-    return none(", making it failed");
+    return { shown: "none, making it failed" };
   }
 }
 

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { Case } from "../../support/case.ts";
+import { WORTH_COMPILING } from "../../support/node-app.ts";
 import { asUser, bundle, run } from "../../support/process.ts";
 import { userDirectory } from "../../support/temporary.ts";
 
 /** The app writes a file when it runs, which building it must not do. */
-const main = `import { writeFileSync } from "node:fs";
+const main = `${WORTH_COMPILING}import { writeFileSync } from "node:fs";
 import { part } from "part";
 writeFileSync(process.env.MARK ?? "/nonexistent/mark", "ran");
 console.log(part);`;

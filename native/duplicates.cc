@@ -150,8 +150,8 @@ bool has_contents(const FileSpec &spec, const uint8_t *data, size_t size)
 {
 	if (spec.size != size)
 		return false;
-	if (spec.in_memory)
-		return memcmp(spec.memory.data(), data, size) == 0;
+	if (spec.in_memory())
+		return memcmp(spec.given->memory.data(), data, size) == 0;
 	Source source(spec);
 	std::vector<uint8_t> bytes(size);
 	source.read(0, bytes.data(), size);

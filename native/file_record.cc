@@ -77,7 +77,8 @@ uint64_t record_check(const RecordHeader &header, const std::vector<uint8_t> &bo
 
 uint64_t record_path(const FileSpec &file)
 {
-	return XXH64(file.path.data(), file.path.size(), 0);
+	std::string path = file.path();
+	return XXH64(path.data(), path.size(), 0);
 }
 
 int64_t record_clock()

@@ -37,6 +37,8 @@ enum class Ends {
 
 struct WriteJob {
 	std::vector<FileSpec> files; // in the order in which they are laid out
+	std::vector<std::string> folders; // of the files
+	std::vector<char> names; // of the files, each with its NUL
 	// The first is that of the image; all have its codec, or none.
 	std::vector<Compression> compressions;
 	Ends ends = Ends::all;

@@ -16,7 +16,7 @@ namespace
 
 [[noreturn]] void changed(const FileSpec &spec, std::string what)
 {
-	throw Failure{ Failure::Kind::changed, 0, std::move(what), spec.path };
+	throw Failure{ Failure::Kind::changed, 0, std::move(what), spec.path() };
 }
 
 void check(const FileSpec &spec, const struct stat &now)
@@ -38,7 +38,7 @@ struct stat status(const FileSpec &spec, int fd)
 {
 	struct stat now;
 	if (fstat(fd, &now) != 0)
-		throw Failure{ Failure::Kind::read, errno, "fstat", spec.path };
+		throw Failure{ Failure::Kind::read, errno, "fstat", spec.path() };
 	return now;
 }
 
@@ -51,21 +51,21 @@ int64_t nanoseconds(const struct timespec &time)
 
 Source::Source(const FileSpec &spec) : spec_(spec)
 {
-	if (spec.in_memory)
+	if (spec.in_memory())
 		return;
-	fd_ = open(spec.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd_ = open(spec.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd_ < 0) {
 		int error = errno;
 		if (error == ENOENT || error == ENOTDIR)
 			changed(spec, "it disappeared");
 		if (error == ELOOP || error == ENXIO)
 			changed(spec, "it was replaced by something that is not a regular file");
-		throw Failure{ Failure::Kind::read, error, "open", spec.path };
+		throw Failure{ Failure::Kind::read, error, "open", spec.path() };
 	}
 	try {
 		struct stat now = status(spec, fd_);
 		check(spec, now);
-		sparse_ = !spec.is_changed &&
+		sparse_ = !spec.is_changed() &&
 			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.file_size;
 	} catch (...) {
 		close(fd_);
@@ -81,11 +81,11 @@ Source::~Source()
 
 void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 {
-	if (spec_.in_memory) {
-		memcpy(buffer, spec_.memory.data() + offset, size);
+	if (spec_.in_memory()) {
+		memcpy(buffer, spec_.given->memory.data() + offset, size);
 		return;
 	}
-	if (!spec_.is_changed) {
+	if (!spec_.is_changed()) {
 		read_file(offset, buffer, size);
 		return;
 	}
@@ -93,7 +93,7 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 	uint64_t in_file = offset < spec_.file_size ? std::min(spec_.file_size, end) - offset : 0;
 	read_file(offset, buffer, in_file);
 	memset(buffer + in_file, 0, size - in_file);
-	for (const FileSpec::Piece &piece : spec_.pieces) {
+	for (const FileSpec::Piece &piece : spec_.given->pieces) {
 		uint64_t from = std::max(offset, piece.offset);
 		uint64_t to = std::min<uint64_t>(end, piece.offset + piece.bytes.size());
 		if (from < to)
@@ -110,7 +110,7 @@ void Source::read_file(uint64_t offset, uint8_t *buffer, size_t size) const
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			throw Failure{ Failure::Kind::read, errno, "read", spec_.path };
+			throw Failure{ Failure::Kind::read, errno, "read", spec_.path() };
 		if (got == 0)
 			changed(spec_, "it became shorter than its " +
 					       std::to_string(spec_.file_size) + " bytes");
@@ -133,7 +133,7 @@ bool Source::is_hole(uint64_t offset, size_t size) const
 
 void Source::check_unchanged() const
 {
-	if (!spec_.in_memory)
+	if (!spec_.in_memory())
 		check(spec_, status(spec_, fd_));
 }
 

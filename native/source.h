@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,11 @@ namespace native
 {
 
 // A file as it was scanned, or contents in memory.
+//
+// There may be millions of them: what most files share or do not have stands elsewhere.
 struct FileSpec {
-	std::string path; // bytes, NUL-free; unused when in_memory
+	const std::string *folder = nullptr; // what stands before the name
+	const char *name = nullptr;
 	uint64_t size = 0;
 	uint64_t offset = 0; // of the contents in the file
 	uint64_t file_size = 0;
@@ -27,17 +31,40 @@ struct FileSpec {
 		uint64_t offset;
 		std::vector<uint8_t> bytes;
 	};
-	bool is_changed = false; // what neither the file nor a piece has is zero
-	std::vector<Piece> pieces;
-	bool in_memory = false;
-	std::vector<uint8_t> memory;
+	struct Given {
+		bool is_changed = false; // what neither the file nor a piece has is zero
+		std::vector<Piece> pieces;
+		bool in_memory = false;
+		std::vector<uint8_t> memory;
+	};
+	std::unique_ptr<Given> given; // null: all of it is the file's
 	uint8_t compression = 0; // index in WriteJob::compressions
+
+	// Bytes, NUL-free; not of one in memory.
+	std::string path() const
+	{
+		return *folder + name;
+	}
+	bool in_memory() const
+	{
+		return given && given->in_memory;
+	}
+	bool is_changed() const
+	{
+		return given && given->is_changed;
+	}
+	Given &give()
+	{
+		if (!given)
+			given = std::make_unique<Given>();
+		return *given;
+	}
 
 	// Whether what the kernel says of the file is said of these contents and of no others: of a file
 	// that holds those of many, as an archive does, it tells them apart by nothing.
 	bool is_whole_file() const
 	{
-		return !in_memory && !is_changed && offset == 0 && file_size == size;
+		return !given && offset == 0 && file_size == size;
 	}
 };
 

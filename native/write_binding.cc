@@ -50,6 +50,30 @@ Compression compression_from(Napi::Object from)
 	return compression;
 }
 
+// Where the files are. The job holds the texts, and must not grow by any afterwards.
+void take_names(WriteJob &job, Napi::Object from)
+{
+	auto folders = from.Get("folders").As<Napi::Array>();
+	for (uint32_t i = 0; i < folders.Length(); i++)
+		job.folders.push_back(bytes_of(folders.Get(i)));
+	auto names = from.Get("names").As<Napi::Array>();
+	auto folder_of = from.Get("folderOf").As<Napi::Uint32Array>();
+	std::vector<size_t> places;
+	job.files.resize(names.Length());
+	for (uint32_t i = 0; i < job.files.size(); i++) {
+		// Scopes end here, or there would be a handle for each name.
+		Napi::HandleScope scope(from.Env());
+		std::string name = bytes_of(names.Get(i));
+		places.push_back(job.names.size());
+		job.names.insert(job.names.end(), name.c_str(), name.c_str() + name.size() + 1);
+	}
+	job.names.shrink_to_fit();
+	for (uint32_t i = 0; i < job.files.size(); i++) {
+		job.files[i].folder = &job.folders[folder_of[i]];
+		job.files[i].name = job.names.data() + places[i];
+	}
+}
+
 // Contents that differ from their files, by index.
 void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 {
@@ -58,13 +82,14 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 		Napi::Value key = indices.Get(k);
 		FileSpec &file = files[key.ToNumber().Uint32Value()];
 		auto change = changes.Get(key).As<Napi::Object>();
-		file.is_changed = true;
+		FileSpec::Given &given = file.give();
+		given.is_changed = true;
 		file.file_size = number(change, "from");
 		auto pieces = change.Get("pieces").As<Napi::Array>();
 		for (uint32_t i = 0; i < pieces.Length(); i++) {
 			auto piece = pieces.Get(i).As<Napi::Object>();
 			auto bytes = piece.Get("bytes").As<Napi::Uint8Array>();
-			file.pieces.push_back(
+			given.pieces.push_back(
 				{ number(piece, "offset"),
 				  { bytes.Data(), bytes.Data() + bytes.ByteLength() } });
 		}
@@ -111,15 +136,13 @@ WriteJob job_from(Napi::Object from)
 	job.image_offset = number(from, "imageOffset");
 	job.data_offset = number(from, "dataOffset");
 
-	auto paths = from.Get("paths").As<Napi::Array>();
 	auto chosen = from.Get("chosen").As<Napi::Uint8Array>();
 	auto identities = from.Get("identities").As<Napi::BigInt64Array>();
 	auto memory = from.Get("memory").As<Napi::Object>();
-	job.files.resize(paths.Length());
+	take_names(job, from);
 	for (uint32_t i = 0; i < job.files.size(); i++) {
 		FileSpec &file = job.files[i];
 		const int64_t *row = identities.Data() + i * identity_row::columns;
-		file.path = bytes_of(paths.Get(i));
 		file.size = static_cast<uint64_t>(row[identity_row::size]);
 		file.offset = static_cast<uint64_t>(row[identity_row::offset]);
 		file.file_size = static_cast<uint64_t>(row[identity_row::file_size]);
@@ -134,8 +157,8 @@ WriteJob job_from(Napi::Object from)
 		Napi::Value key = in_memory.Get(k);
 		FileSpec &file = job.files[key.ToNumber().Uint32Value()];
 		auto bytes = memory.Get(key).As<Napi::Uint8Array>();
-		file.in_memory = true;
-		file.memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+		file.give().in_memory = true;
+		file.give().memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
 	}
 	take_changes(job.files, from.Get("changes").As<Napi::Object>());
 	if (from.Get("store").IsObject())

@@ -95,9 +95,9 @@ export async function planStart(
 function numbersOf({ tree }: App): NumberOf {
   const { inodes } = planTree(tree);
   return (node) => {
-    const inode = inodes.get(node);
-    if (inode === undefined) throw errors.internal(new Error("a file of the tree has no inode"));
-    return inode.number;
+    const number = inodes.number(node);
+    if (number === undefined) throw errors.internal(new Error("a file of the tree has no inode"));
+    return number;
   };
 }
 

@@ -7,7 +7,7 @@ import { open } from "node:fs/promises";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { ElfFiles, LIBRARY_NAME } from "../libraries/elf-objects.ts";
 import { imagePlaces, pathInImage } from "../manifest/folder-map.ts";
-import type { FileNode } from "../tree/node.ts";
+import { type FileNode, pathOnDisk } from "../tree/node.ts";
 import { byteString, bytesOf } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -48,7 +48,7 @@ async function addLibraries(found: Set<FileNode>, tree: Tree, files: ElfFiles): 
   // A set that grows is walked to its end.
   for (const { contents } of found) {
     if (contents.from !== "disk") continue;
-    const facts = await files.facts(bytesOf(contents.path).toString("utf8"));
+    const facts = await files.facts(bytesOf(pathOnDisk(contents)).toString("utf8"));
     if (facts === undefined || facts.needed.length === 0) continue;
     libraries ??= librariesOf(tree);
     for (const name of facts.needed) {
@@ -75,7 +75,7 @@ async function headOf({ contents }: FileNode): Promise<Buffer> {
   if (contents.from === "memory") return Buffer.from(contents.bytes.subarray(0, LINE_MAX + 1));
   if (contents.from !== "disk") return Buffer.alloc(0);
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-  const handle = await open(bytesOf(contents.path), flags).catch(() => undefined);
+  const handle = await open(bytesOf(pathOnDisk(contents)), flags).catch(() => undefined);
   if (handle === undefined) return Buffer.alloc(0);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(LINE_MAX + 1), 0, LINE_MAX + 1, 0);

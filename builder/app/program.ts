@@ -1,5 +1,7 @@
 /** The program of an input that is packed as it is: a folder's entrypoint, or the file itself. */
+
 import path from "node:path";
+import { pathOnDisk } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -22,7 +24,7 @@ export function entryFile(source: DetectInput, tree: Tree, entry: string): strin
   const resolved = resolvePath(tree, entry);
   const node = "found" in resolved ? resolved.found : undefined;
   if (node?.kind !== "file" || node.contents.from !== "disk") return source.path;
-  return Buffer.from(node.contents.path, "latin1").toString("utf8");
+  return Buffer.from(pathOnDisk(node.contents), "latin1").toString("utf8");
 }
 
 /** First bytes of the program. */

@@ -2,7 +2,13 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import type { Change, Contents, FileIdentity, Piece } from "../tree/node.ts";
+import {
+  type Change,
+  type Contents,
+  type FileIdentity,
+  type Piece,
+  pathOnDisk,
+} from "../tree/node.ts";
 import { bytesOf, displayPath } from "../tree/path.ts";
 
 /** Bytes that are read at once. */
@@ -29,7 +35,8 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 type OnDisk = Contents & { from: "disk" | "region" };
 
 async function* readFromDisk(contents: OnDisk, change?: Change): AsyncGenerator<Uint8Array> {
-  const { path, size } = contents;
+  const { size } = contents;
+  const path = pathOnDisk(contents);
   const start = offsetOf(contents);
   if (change !== undefined) {
     yield* changed(contents, change);
@@ -88,7 +95,8 @@ function withPieces(part: Uint8Array, at: number, pieces: readonly Piece[]): Uin
 
 /** A whole file in one go: five round trips to the thread pool would take longer than reading it. */
 function readSmall(contents: OnDisk): Buffer {
-  const { path, size } = contents;
+  const { size } = contents;
+  const path = pathOnDisk(contents);
   const bytes = Buffer.allocUnsafe(size);
   const start = offsetOf(contents);
   let fd: number | undefined;
@@ -118,7 +126,7 @@ function unreadable(path: string, cause: unknown): errors.BundleError {
 function check(now: BigIntStats, contents: OnDisk): void {
   const fileSize = contents.from === "region" ? contents.fileSize : contents.size;
   const what = difference(now, fileSize, contents.identity);
-  if (what !== undefined) throw errors.fileChanged(displayPath(contents.path), what);
+  if (what !== undefined) throw errors.fileChanged(displayPath(pathOnDisk(contents)), what);
 }
 
 const offsetOf = (contents: OnDisk) => (contents.from === "region" ? contents.offset : 0);

@@ -1,5 +1,7 @@
 /** What each package.json of an image depends on, found as Node finds it: in node_modules, upwards. */
+
 import { readFile } from "node:fs/promises";
+import { pathOnDisk } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -76,7 +78,7 @@ async function readJson(tree: Tree, at: string): Promise<object> {
   if (node?.kind !== "file" || node.contents.from !== "disk") return {};
   try {
     const value: unknown = JSON.parse(
-      await readFile(Buffer.from(node.contents.path, "latin1"), "utf8"),
+      await readFile(Buffer.from(pathOnDisk(node.contents), "latin1"), "utf8"),
     );
     return typeof value === "object" && value !== null ? value : {};
   } catch {

@@ -1,10 +1,12 @@
 /** What runs each script of an image that can be executed. */
+
 import { open } from "node:fs/promises";
 import { NODE_PATH_DIR } from "../app/node/node-app-tree.ts";
 import { describeScript } from "../app/plain/interpreter.ts";
 import { parseShebang, shebangProgram } from "../app/plain/shebang.ts";
 import { imagePlaces } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, fromBytes } from "../manifest/manifest.ts";
+import { pathOnDisk } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import { type Warning, warning } from "../warnings.ts";
 import type { Bundle } from "./check-tree.ts";
@@ -25,7 +27,7 @@ export async function checkScripts({ tree, manifest, declared }: Bundle) {
   for (const { path: at, node } of tree.walk()) {
     if (node.kind !== "file" || (node.mode & 0o111) === 0 || node.contents.from !== "disk")
       continue;
-    const shebang = parseShebang(await headOf(Buffer.from(node.contents.path, "latin1")));
+    const shebang = parseShebang(await headOf(Buffer.from(pathOnDisk(node.contents), "latin1")));
     if (shebang === undefined) continue;
     count++;
     for (const one of describeScript(shebang, displayPath(at), around).warnings) {

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import * as errors from "../errors.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
-import type { Node } from "../tree/node.ts";
+import { type Node, pathOnDisk } from "../tree/node.ts";
 import { bytesOf, displayPath, joinPath } from "../tree/path.ts";
 import type { DumpEntry } from "./dump-entry.ts";
 
@@ -40,7 +40,8 @@ function entryOf(path: string, node: Node, buffer: Uint8Array): DumpEntry {
     entry.device = { major: node.major, minor: node.minor };
   }
   if (node.kind === "file" && node.contents.from === "disk") {
-    const { path: file, size } = node.contents;
+    const { size } = node.contents;
+    const file = pathOnDisk(node.contents);
     entry.file = { size, read: () => contents(file, buffer) };
   }
   return entry;

@@ -13,7 +13,7 @@ import {
   STATUS,
 } from "../native/addon.ts";
 import { exclusion } from "../tree/exclusion.ts";
-import type { Attributes, DirectoryNode, Node, Xattr } from "../tree/node.ts";
+import type { Attributes, DirectoryNode, FileIdentity, Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
 import { addEntry, Tree } from "../tree/tree.ts";
 
@@ -55,6 +55,53 @@ interface PendingDirectory {
   node: DirectoryNode;
   /** Below the root of the tree, byte string. */
   path: string;
+}
+
+/** What the files of a directory share. */
+interface Place {
+  /** What stands before their names, byte string. */
+  prefix: string;
+  /** Of all of them, IdentityRow.columns for each row that was scanned. */
+  identities: BigInt64Array;
+}
+
+/** Of a file among many, in columns: four numbers of 64 bits that are objects take three times the room. */
+class IdentityRow implements FileIdentity {
+  static readonly columns = ["dev", "ino", "mtimeNs", "ctimeNs"] as const;
+  readonly #table: BigInt64Array;
+  readonly #row: number;
+
+  constructor(table: BigInt64Array, row: number) {
+    this.#table = table;
+    this.#row = row * IdentityRow.columns.length;
+  }
+
+  get dev(): bigint {
+    return this.#table[this.#row] as bigint;
+  }
+
+  get ino(): bigint {
+    return this.#table[this.#row + 1] as bigint;
+  }
+
+  get mtimeNs(): bigint {
+    return this.#table[this.#row + 2] as bigint;
+  }
+
+  get ctimeNs(): bigint {
+    return this.#table[this.#row + 3] as bigint;
+  }
+}
+
+function identityColumns({ names, status }: ScannedDirectory): BigInt64Array {
+  const { columns } = IdentityRow;
+  const table = new BigInt64Array(names.length * columns.length);
+  for (let row = 0; row < names.length; row++) {
+    for (const [i, column] of columns.entries()) {
+      table[row * columns.length + i] = status[row * STATUS.columns + STATUS[column]] as bigint;
+    }
+  }
+  return table;
 }
 
 interface ReadDirectory extends PendingDirectory {
@@ -152,6 +199,11 @@ class DirectoryScan {
     return `${this.base}/${path === "" ? "." : path}`;
   }
 
+  /** What stands before a name in the directory: one string for all of them. */
+  private inside(path: string): string {
+    return path === "" ? `${this.base}/` : `${this.base}/${path}/`;
+  }
+
   private begin(directory: PendingDirectory): ReadDirectory {
     const where = this.onDisk(directory.path);
     const { userXattrs = false } = this.options;
@@ -168,13 +220,14 @@ class DirectoryScan {
       if (scanned.failures[0] !== undefined) throw this.failure(scanned.failures[0], "");
       Object.assign(directory.node, attributesOf(scanned, 0));
     }
+    const place = { prefix: this.inside(directory.path), identities: identityColumns(scanned) };
     for (let row = 1; row < scanned.names.length; row++) {
       const name = scanned.names[row] as string;
       const path = joinPath(directory.path, name);
       if (this.excluded(Buffer.from(path, "latin1").toString("utf8"))) continue;
       const failure = scanned.failures[row];
       if (failure !== undefined) throw this.failure(failure, path);
-      addEntry(directory.node, name, this.node(scanned, row, path), path);
+      addEntry(directory.node, name, this.node(scanned, row, path, place), path);
       if (this.breath.isDue) await this.breath.take();
     }
   }
@@ -183,7 +236,7 @@ class DirectoryScan {
     return fromNative(Object.assign(thrown as object, { path: this.shown(path) }));
   }
 
-  private node(scanned: ScannedDirectory, row: number, path: string): Node {
+  private node(scanned: ScannedDirectory, row: number, path: string, place: Place): Node {
     const column = (name: keyof typeof STATUS): bigint =>
       scanned.status[row * STATUS.columns + STATUS[name]] as bigint;
     const mode = Number(column("mode"));
@@ -200,7 +253,7 @@ class DirectoryScan {
     const key = column("nlink") > 1n ? `${column("dev")}:${column("ino")}` : undefined;
     const linked = key === undefined ? undefined : this.links.get(key);
     if (linked !== undefined) return linked;
-    const node = this.leaf(scanned, row, path, type, column);
+    const node = this.leaf(scanned, row, path, type, column, place);
     if (key !== undefined) this.links.set(key, node);
     return node;
   }
@@ -211,23 +264,25 @@ class DirectoryScan {
     path: string,
     type: number,
     column: (name: keyof typeof STATUS) => bigint,
+    place: Place,
   ): Node {
     const attributes = attributesOf(scanned, row);
     switch (type) {
       case S_IFREG:
+        // Without "...": properties that are not written down lie apart from the object.
         return {
           kind: "file",
-          ...attributes,
+          mode: attributes.mode,
+          uid: attributes.uid,
+          gid: attributes.gid,
+          mtime: attributes.mtime,
+          xattrs: attributes.xattrs,
           contents: {
             from: "disk",
-            path: this.onDisk(path),
+            folder: place.prefix,
+            name: scanned.names[row] as string,
             size: Number(column("size")),
-            identity: {
-              dev: column("dev"),
-              ino: column("ino"),
-              mtimeNs: column("mtimeNs"),
-              ctimeNs: column("ctimeNs"),
-            },
+            identity: new IdentityRow(place.identities, row),
           },
         };
       case S_IFLNK:
@@ -268,6 +323,9 @@ export function isPackedXattr({ name }: Xattr): boolean {
   return STORED_XATTR.test(name) && !HOST_XATTR.test(name);
 }
 
+/** Of nearly all files, so one for all. */
+const NO_XATTRS: readonly Xattr[] = [];
+
 function attributesOf(scanned: ScannedDirectory, row: number): Attributes {
   const column = (index: number) => scanned.status[row * STATUS.columns + index] as bigint;
   // Downwards, as the kernel has it before 1970 too.
@@ -277,7 +335,7 @@ function attributesOf(scanned: ScannedDirectory, row: number): Attributes {
     uid: Number(column(STATUS.uid)),
     gid: Number(column(STATUS.gid)),
     mtime: Number((column(STATUS.mtimeNs) - nanosecond) / SECOND),
-    xattrs: (scanned.xattrs[row] ?? []).filter(isPackedXattr),
+    xattrs: scanned.xattrs[row]?.filter(isPackedXattr) ?? NO_XATTRS,
   };
 }
 

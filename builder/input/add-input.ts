@@ -55,7 +55,8 @@ async function examine(file: string | Buffer) {
   const { dev, ino, mtimeNs, ctimeNs } = stats;
   const contents: Contents = {
     from: "disk",
-    path: real.toString("latin1"),
+    folder: real.toString("latin1"),
+    name: "",
     size: Number(stats.size),
     identity: { dev, ino, mtimeNs, ctimeNs },
   };

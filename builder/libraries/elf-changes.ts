@@ -18,7 +18,7 @@ import * as errors from "../errors.ts";
 import type { Learned } from "../host/learned.ts";
 import { stubPath } from "../host/paths.ts";
 import { diskContents } from "../input/add-input.ts";
-import type { Contents, FileNode } from "../tree/node.ts";
+import { type Contents, type FileNode, pathOnDisk } from "../tree/node.ts";
 import { bytesOf, displayPath } from "../tree/path.ts";
 import { decodeChange, encodeChange, piecesOf } from "./changed-contents.ts";
 import type { ElfObject } from "./elf-objects.ts";
@@ -113,7 +113,7 @@ export class ElfChanges {
     const known = await this.#learned.get(["change", ...key], async () => {
       const bytes = await bytesOfFile(contents);
       const found = createHash("sha256").update(bytes).digest("hex");
-      const shown = displayPath(contents.path);
+      const shown = displayPath(pathOnDisk(contents));
       if (found !== digest) throw errors.fileChanged(shown, "it was replaced by another file");
       const { changed, led } = await this.#changed(bytes, planned, start);
       return encodeChange({ size: changed.length, led, pieces: piecesOf(bytes, changed) });
@@ -144,8 +144,8 @@ export class ElfChanges {
 }
 
 function bytesOfFile(contents: OnDisk): Promise<Buffer> {
-  return readFile(bytesOf(contents.path)).catch((cause: unknown) => {
-    throw errors.fileUnreadable(displayPath(contents.path), cause);
+  return readFile(bytesOf(pathOnDisk(contents))).catch((cause: unknown) => {
+    throw errors.fileUnreadable(displayPath(pathOnDisk(contents)), cause);
   });
 }
 

@@ -5,7 +5,7 @@ import { type DynamicFacts, readDynamic } from "../elf/dynamic.ts";
 import { hasElfMagic, machineName } from "../elf/read.ts";
 import { BundleError } from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
-import type { FileNode } from "../tree/node.ts";
+import { type FileNode, pathOnDisk } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { withinSysroot } from "./libc/sysroot.ts";
@@ -92,7 +92,7 @@ export async function treeObjects(tree: Tree, files: ElfFiles): Promise<ElfObjec
     if (node.kind !== "file" || node.contents.from !== "disk" || seen.has(node)) continue;
     if ((node.mode & 0o111) === 0 && !LIBRARY_NAME.test(path)) continue;
     seen.add(node);
-    const file = Buffer.from(node.contents.path, "latin1").toString("utf8");
+    const file = Buffer.from(pathOnDisk(node.contents), "latin1").toString("utf8");
     const facts = await files.facts(file);
     if (facts === undefined) continue;
     // $ORIGIN of a program is where it is, not where a link to it is.

@@ -92,8 +92,12 @@ export interface ContentsJob {
   imageOffset: number;
   /** Of the first data block, bytes from `imageOffset`. */
   dataOffset: number;
+  /** What stands before names, byte strings. */
+  folders: string[];
   /** Byte strings, in the order in which the contents are laid out. */
-  paths: string[];
+  names: string[];
+  /** By index of a file: index in `folders`. */
+  folderOf: Uint32Array;
   /** Rows of IDENTITY; contents in memory have their size alone. */
   identities: BigInt64Array;
   /** By index: contents that are in memory. */

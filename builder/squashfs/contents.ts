@@ -12,20 +12,21 @@ import {
   WRITTEN,
   type WrittenContents,
 } from "../native/addon.ts";
-import { type Change, contentSize, type Node } from "../tree/node.ts";
+import { type Change, contentSize } from "../tree/node.ts";
 import { BlockCache, isSlow } from "./block-cache.ts";
 import { xzDictionary } from "./compressor-options.ts";
 import { FileRecords } from "./file-records.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
 import { chosenCompressions } from "./per-path.ts";
-import type { Plan, PlannedFile } from "./plan.ts";
+import { type Plan, plannedFile } from "./plan.ts";
 import type { ResolvedOptions, WriteOptions } from "./squashfs-options.ts";
 
 const PROGRESS_MS = 100;
 
 export interface Contents {
-  layouts: ReadonlyMap<Node, FileLayout>;
+  /** Where the contents of a file are, by its number. */
+  layout(number: number): FileLayout;
   /** Entries of the fragment table. */
   fragments: Buffer;
   fragmentCount: number;
@@ -52,13 +53,14 @@ export interface ContentsPlace {
 
 /** Writes the contents of all files. Throws what `fromNative` says, or the signal's reason. */
 export async function writeContents(
-  plan: Pick<Plan, "files" | "directories">,
+  plan: Plan,
   place: ContentsPlace,
   resolved: ResolvedOptions,
   options: WriteOptions,
 ): Promise<Contents> {
-  const files = layoutOrder(plan.files, options.first);
-  const contentBytes = files.reduce((sum, file) => sum + contentSize(file.contents), 0);
+  const files = layoutOrder(plan, options.first);
+  const sizeOf = (number: number) => contentSize(plannedFile(plan, number).contents);
+  const contentBytes = files.reduce((sum, number) => sum + sizeOf(number), 0);
   const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
   const { compressions, chosen } = chosenCompressions(plan, own, options);
   const cache = new BlockCache(options.blockCache, resolved);
@@ -66,11 +68,11 @@ export async function writeContents(
   const records = new FileRecords(options.fileRecords, options.paranoid === true);
   const record = records.open(store?.key, resolved.fragments);
   const writer = addon().writeContents({
-    ...sources(files),
+    ...sources(plan, files),
     store,
     record,
     compressions,
-    chosen: Uint8Array.from(files, ({ node }) => chosen.get(node) ?? 0),
+    chosen: Uint8Array.from(files, (number) => chosen.get(number) ?? 0),
     fragments: resolved.fragments,
     blockSize: resolved.blockSize,
     threads: resolved.threads,
@@ -83,7 +85,7 @@ export async function writeContents(
     const written = await observed(writer, options, total, place.shown);
     cache.publish(written.keptBlocks, written.usedFiles);
     records.publish(written);
-    return { ...collect(files, written), contentBytes };
+    return { ...collect(plan, files, written), contentBytes };
   } finally {
     cache.discard();
     records.discard();
@@ -104,22 +106,28 @@ export function nativeCompression(resolved: ResolvedOptions): NativeCompression 
 }
 
 function sources(
-  files: readonly PlannedFile[],
-): Pick<ContentsJob, "paths" | "identities" | "memory" | "changes"> {
-  const paths: string[] = [];
+  plan: Plan,
+  files: readonly number[],
+): Pick<ContentsJob, "folders" | "names" | "folderOf" | "identities" | "memory" | "changes"> {
+  const folders = new Map<string, number>([["", 0]]);
+  const names: string[] = new Array(files.length).fill("");
+  const folderOf = new Uint32Array(files.length);
   const identities = new BigInt64Array(files.length * IDENTITY.columns);
   const memory: Record<number, Uint8Array> = {};
   const changes: Record<number, Change> = {};
-  files.forEach(({ contents }, i) => {
+  files.forEach((number, i) => {
+    const { contents } = plannedFile(plan, number);
     const row = i * IDENTITY.columns;
     identities[row + IDENTITY.size] = BigInt(contentSize(contents));
     if (contents.from === "memory") {
-      paths.push("");
       memory[i] = contents.bytes;
     } else if (contents.from !== "image") {
       const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
-      paths.push(contents.path);
       const isPart = contents.from === "region";
+      const folder = isPart ? contents.path : contents.folder;
+      if (!isPart) names[i] = contents.name;
+      folderOf[i] = folders.get(folder) ?? folders.size;
+      folders.set(folder, folderOf[i] as number);
       if (!isPart && contents.change !== undefined) changes[i] = contents.change;
       identities[row + IDENTITY.offset] = BigInt(isPart ? contents.offset : 0);
       identities[row + IDENTITY.fileSize] = BigInt(isPart ? contents.fileSize : contents.size);
@@ -131,7 +139,7 @@ function sources(
       throw new TypeError("contents of an image that is taken over are not written");
     }
   });
-  return { paths, identities, memory, changes };
+  return { folders: [...folders.keys()], names, folderOf, identities, memory, changes };
 }
 
 /** Waits for the pipeline, reporting progress and passing on an abort. */
@@ -160,29 +168,33 @@ async function observed(
 }
 
 function collect(
-  files: readonly PlannedFile[],
+  plan: Plan,
+  files: readonly number[],
   written: WrittenContents,
 ): Omit<Contents, "contentBytes"> {
-  const layouts = new Map<Node, FileLayout>();
+  const column = (row: number, name: keyof typeof WRITTEN): number =>
+    written.files[row * WRITTEN.columns + WRITTEN[name]] as number;
+  const rows = new Uint32Array(plan.inodes.size + 1);
   let sparseBytes = 0;
   let duplicates = 0;
-  files.forEach(({ node, contents }, i) => {
-    const column = (name: keyof typeof WRITTEN): number =>
-      written.files[i * WRITTEN.columns + WRITTEN[name]] as number;
-    const first = column("firstBlock");
-    layouts.set(node, {
-      size: contentSize(contents),
-      start: column("start"),
-      blocks: written.blockSizes.subarray(first, first + column("blockCount")),
-      sparse: column("sparse"),
-      fragment: column("fragment"),
-      fragmentOffset: column("fragmentOffset"),
-    });
-    sparseBytes += column("sparse");
-    if (column("duplicateOf") !== NONE) duplicates++;
+  files.forEach((number, row) => {
+    rows[number] = row;
+    sparseBytes += column(row, "sparse");
+    if (column(row, "duplicateOf") !== NONE) duplicates++;
   });
   return {
-    layouts,
+    layout(number) {
+      const row = rows[number] as number;
+      const first = column(row, "firstBlock");
+      return {
+        size: contentSize(plannedFile(plan, number).contents),
+        start: column(row, "start"),
+        blocks: written.blockSizes.subarray(first, first + column(row, "blockCount")),
+        sparse: column(row, "sparse"),
+        fragment: column(row, "fragment"),
+        fragmentOffset: column(row, "fragmentOffset"),
+      };
+    },
     fragments: encodeFragments(written.fragments),
     fragmentCount: written.fragments.length / FRAGMENT.columns,
     sparseBytes,

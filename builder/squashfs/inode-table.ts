@@ -1,7 +1,7 @@
 // Inode table and directory table, which are made together: a listing names the places of its
 // inodes, a directory's inode names the place of its listing.
 
-import type { Attributes, DirectoryNode, Node } from "../tree/node.ts";
+import type { Attributes, DirectoryNode } from "../tree/node.ts";
 import type { IdTable } from "./ids.ts";
 import { appendListing, type Listing } from "./image-listing.ts";
 import {
@@ -20,7 +20,7 @@ import {
   MetadataWriter,
   metadataReference,
 } from "./metadata.ts";
-import type { Plan, PlannedInode } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { ResolvedOptions } from "./squashfs-options.ts";
 import { NO_XATTRS, type XattrTable } from "./xattrs.ts";
 
@@ -38,7 +38,8 @@ export interface InodeTables {
 
 export interface InodeTablesInput {
   plan: Plan;
-  layouts: ReadonlyMap<Node, FileLayout>;
+  /** Where the contents of a file are, by its number. */
+  layout(number: number): FileLayout;
   ids: IdTable;
   xattrs: XattrTable;
   options: ResolvedOptions;
@@ -53,7 +54,8 @@ class InodeTableWriter {
   private readonly input: InodeTablesInput;
   private readonly inodes: MetadataWriter;
   private readonly directories: MetadataWriter;
-  private readonly positions = new Map<Node, MetadataPosition>();
+  /** By the numbers of inodes that are written. */
+  private readonly positions: PositionColumns;
   private readonly listings = new Map<DirectoryNode, Listing>();
   private readonly references: Buffer;
   private newest = 0;
@@ -63,22 +65,23 @@ class InodeTableWriter {
     this.inodes = new MetadataWriter(input.compress);
     this.directories = new MetadataWriter(input.compress);
     this.references = Buffer.alloc(input.plan.inodes.size * 8);
+    this.positions = new PositionColumns(input.plan.inodes.size);
   }
 
   run(): InodeTables {
-    const { plan } = this.input;
-    for (const directory of plan.directories) {
-      const parent = this.number(directory.node);
-      const listed = directory.entries.map(({ name, inode }) => ({
-        name,
-        type: INODE_TYPES[inode.node.kind],
-        number: inode.number,
-        position: this.positions.get(inode.node) ?? this.append(inode, parent),
+    const { directories, inodes } = this.input.plan;
+    for (const { node, names, numbers } of directories) {
+      const parent = inodes.number(node) as number;
+      const listed = numbers.map((number, i) => ({
+        name: names[i] as string,
+        type: INODE_TYPES[inodes.node(number).kind],
+        number,
+        position: this.positions.get(number) ?? this.append(number, parent),
       }));
-      this.listings.set(directory.node, appendListing(this.directories, listed));
+      this.listings.set(node, appendListing(this.directories, listed));
     }
     // The root's parent is an inode that does not exist, as in images of mksquashfs.
-    const root = metadataReference(this.append(plan.root, plan.inodes.size + 1));
+    const root = metadataReference(this.append(inodes.size, inodes.size + 1));
     return {
       inodes: this.inodes.finish(),
       directories: this.directories.finish(),
@@ -88,26 +91,22 @@ class InodeTableWriter {
     };
   }
 
-  private number(node: Node): number {
-    return (this.input.plan.inodes.get(node) as PlannedInode).number;
-  }
-
-  private append(inode: PlannedInode, parent: number): MetadataPosition {
-    const position = this.inodes.position;
-    this.positions.set(inode.node, position);
-    this.references.writeBigUInt64LE(metadataReference(position), (inode.number - 1) * 8);
-    this.inodes.append(this.encode(inode, parent));
+  private append(number: number, parent: number): MetadataPosition {
+    const { position } = this.inodes;
+    this.positions.set(number, position);
+    this.references.writeBigUInt64LE(metadataReference(position), (number - 1) * 8);
+    this.inodes.append(this.encode(number, parent));
     return position;
   }
 
-  private encode(inode: PlannedInode, parent: number): Buffer {
-    const { node } = inode;
-    const header = this.header(inode);
+  private encode(number: number, parent: number): Buffer {
+    const node = this.input.plan.inodes.node(number);
+    const header = this.header(number, node);
     switch (node.kind) {
       case "directory":
         return encodeDirectory(header, this.listings.get(node) as Listing, parent);
       case "file":
-        return encodeFile(header, this.input.layouts.get(node) as FileLayout);
+        return encodeFile(header, this.input.layout(number));
       case "symlink":
         return encodeSymlink(header, node.target);
       case "block-device":
@@ -119,9 +118,8 @@ class InodeTableWriter {
     }
   }
 
-  private header(inode: PlannedInode): InodeHeader {
-    const { ids, xattrs, options } = this.input;
-    const attributes: Attributes = inode.node;
+  private header(number: number, attributes: Attributes): InodeHeader {
+    const { ids, xattrs, options, plan } = this.input;
     const owner = options.owners === "keep" ? attributes : options.owners;
     const mtime = options.mtime === "keep" ? attributes.mtime : options.mtime;
     // Times before 1970 and after 2106 have no place in 32 bits: the nearest that has.
@@ -132,9 +130,32 @@ class InodeTableWriter {
       uid: ids.index(owner.uid),
       gid: ids.index(owner.gid),
       mtime: seconds,
-      number: inode.number,
-      links: inode.links,
-      xattrs: options.xattrs ? xattrs.index(attributes.xattrs, inode.path) : NO_XATTRS,
+      number,
+      links: plan.inodes.links(number),
+      xattrs: options.xattrs
+        ? xattrs.index(attributes.xattrs, () => plan.inodes.path(number))
+        : NO_XATTRS,
     };
+  }
+}
+
+/** Positions by number, in columns. */
+class PositionColumns {
+  private readonly blocks: Float64Array;
+  private readonly offsets: Uint16Array;
+
+  constructor(count: number) {
+    this.blocks = new Float64Array(count).fill(-1);
+    this.offsets = new Uint16Array(count);
+  }
+
+  get(number: number): MetadataPosition | undefined {
+    const block = this.blocks[number - 1] as number;
+    return block < 0 ? undefined : { block, offset: this.offsets[number - 1] as number };
+  }
+
+  set(number: number, { block, offset }: MetadataPosition): void {
+    this.blocks[number - 1] = block;
+    this.offsets[number - 1] = offset;
   }
 }

@@ -10,49 +10,49 @@
 // files share fragments with nothing else, and a cold disk is read from front to back.
 
 import type { Node } from "../tree/node.ts";
-import type { PlannedFile } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
-interface Key {
-  file: PlannedFile;
-  directory: string;
-  kind: string;
-}
-
-function keyOf(file: PlannedFile): Key {
-  const slash = file.path.lastIndexOf("/");
-  const name = file.path.slice(slash + 1);
+/** The end of a name from its last dot; without an extension the name itself: LICENSE, Makefile. */
+function kindOf(name: string): string {
   const dot = name.lastIndexOf(".");
-  return {
-    file,
-    // NUL sorts before every byte of a name: a directory's subtree stays in one piece.
-    directory: file.path.slice(0, Math.max(slash, 0)).replaceAll("/", "\0"),
-    // Without an extension the name itself: LICENSE, Makefile.
-    kind: dot > 0 ? name.slice(dot) : name,
-  };
+  return dot > 0 ? name.slice(dot) : name;
 }
+
+const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * The files in the order in which their contents are written.
+ * The files in the order in which their contents are written, by their numbers.
  *
  * @param first what is to stand before all others, in order; what is no file here does not count
  */
 export function layoutOrder(
-  files: readonly PlannedFile[],
+  { inodes, files }: Pick<Plan, "inodes" | "files">,
   first: readonly Node[] = [],
-): PlannedFile[] {
-  if (first.length === 0) return sorted(files);
-  const byNode = new Map<Node, PlannedFile>(files.map((file) => [file.node, file]));
-  const ahead = [...new Set(first)].flatMap((node) => byNode.get(node) ?? []);
-  const isAhead = new Set(ahead);
-  return [...ahead, ...sorted(files.filter((file) => !isAhead.has(file)))];
-}
-
-function sorted(files: readonly PlannedFile[]): PlannedFile[] {
-  const keys = files.map(keyOf);
-  keys.sort((a, b) => {
-    if (a.directory !== b.directory) return a.directory < b.directory ? -1 : 1;
-    if (a.kind !== b.kind) return a.kind < b.kind ? -1 : 1;
-    return a.file.path < b.file.path ? -1 : 1;
-  });
-  return keys.map(({ file }) => file);
+): number[] {
+  const ahead = new Set<number>();
+  for (const node of first) {
+    const number = node.kind === "file" ? inodes.number(node) : undefined;
+    if (number !== undefined) ahead.add(number);
+  }
+  const folders = new Map<string, number[]>();
+  for (const number of files) {
+    if (ahead.has(number)) continue;
+    const folder = inodes.folder(number);
+    const inside = folders.get(folder);
+    if (inside === undefined) folders.set(folder, [number]);
+    else inside.push(number);
+  }
+  // NUL sorts before every byte of a name: a directory's subtree stays in one piece.
+  const keys = Array.from(folders.keys(), (folder) => [folder.replaceAll("/", "\0"), folder]);
+  const sorted = keys.sort(([a = ""], [b = ""]) => order(a, b));
+  const found = [...ahead];
+  for (const [, folder = ""] of sorted) {
+    const keyed = (folders.get(folder) ?? []).map((number) => {
+      const name = inodes.name(number);
+      return { number, name, kind: kindOf(name) };
+    });
+    keyed.sort((a, b) => order(a.kind, b.kind) || order(a.name, b.name));
+    for (const { number } of keyed) found.push(number);
+  }
+  return found;
 }

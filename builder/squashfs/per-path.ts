@@ -6,7 +6,6 @@
 import * as errors from "../errors.ts";
 import type { NativeCompression } from "../native/addon.ts";
 import { exclusion } from "../tree/exclusion.ts";
-import type { Node } from "../tree/node.ts";
 import { joinPath } from "../tree/path.ts";
 import type { Plan } from "./plan.ts";
 
@@ -26,8 +25,8 @@ export interface PerPath {
 export interface ChosenCompressions {
   /** The first is the image's own. */
   compressions: NativeCompression[];
-  /** Index in `compressions`; of a file that is not here: 0. */
-  chosen: ReadonlyMap<Node, number>;
+  /** Index in `compressions`, by the number of a file; of one that is not here: 0. */
+  chosen: ReadonlyMap<number, number>;
 }
 
 /** In `NativeCompression.tag`. */
@@ -40,20 +39,20 @@ const tagOf = (level: number) => level + 2;
  * @throws E_OPTION_VALUE where a glob matches no file
  */
 export function chosenCompressions(
-  plan: Pick<Plan, "directories">,
+  plan: Plan,
   own: NativeCompression,
   { store = [], compress = [] }: PerPath,
 ): ChosenCompressions {
   const found: ChosenCompressions = { compressions: [own], chosen: new Map() };
   if (store.length + compress.length === 0) return found;
-  const chosen = new Map<Node, number>();
+  const chosen = new Map<number, number>();
   const choose = (key: "store" | "compress", glob: string, compression: NativeCompression) => {
-    const nodes = filesOf(plan, glob);
-    if (nodes.length === 0) {
+    const files = filesOf(plan, glob);
+    if (files.length === 0) {
       throw errors.optionValue(key, "globs of files in the image", `"${glob}", which none matches`);
     }
     const index = indexOf(found.compressions, compression);
-    for (const node of nodes) chosen.set(node, index);
+    for (const number of files) chosen.set(number, index);
   };
   for (const { glob, level } of compress) {
     const tag = level === own.level ? own.tag : tagOf(level);
@@ -70,12 +69,12 @@ function indexOf(compressions: NativeCompression[], wanted: NativeCompression): 
   return known < 0 ? compressions.push(wanted) - 1 : known;
 }
 
-function filesOf({ directories }: Pick<Plan, "directories">, glob: string): Node[] {
+function filesOf({ directories, inodes }: Plan, glob: string): number[] {
   const matches = exclusion([glob]);
-  return directories.flatMap(({ path, entries }) =>
-    entries.flatMap(({ name, inode: { node } }) => {
-      const text = () => Buffer.from(joinPath(path, name), "latin1").toString("utf8");
-      return node.kind === "file" && matches(text()) ? [node] : [];
+  return directories.flatMap(({ path, names, numbers }) =>
+    numbers.filter((number, i) => {
+      const text = () => Buffer.from(joinPath(path, names[i] as string), "latin1").toString("utf8");
+      return inodes.node(number).kind === "file" && matches(text());
     }),
   );
 }

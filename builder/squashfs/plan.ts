@@ -6,93 +6,161 @@
 // places share metadata blocks, so that one listing header serves many entries.
 
 import * as errors from "../errors.ts";
-import type { Contents, DirectoryNode, Node } from "../tree/node.ts";
+import type { DirectoryNode, FileNode, Node } from "../tree/node.ts";
 import { displayPath, joinPath } from "../tree/path.ts";
 import { sortedEntries, type Tree } from "../tree/tree.ts";
 
-export interface PlannedInode {
-  readonly node: Node;
-  /** One of its paths, byte string: the first in the order of writing. */
-  readonly path: string;
-  /** 1..N */
-  readonly number: number;
-  /** Names of a file; 2 + subdirectories of a directory. */
-  links: number;
-}
-
-/** A regular file, and where its contents come from. */
-export interface PlannedFile {
-  readonly node: Node;
-  readonly path: string;
-  readonly contents: Contents;
-}
-
 interface PlannedDirectory {
   readonly node: DirectoryNode;
+  /** Byte string. */
   readonly path: string;
-  /** In byte order of the names. */
-  readonly entries: readonly { name: string; inode: PlannedInode }[];
-  /** Undefined for the root. */
-  readonly parent: PlannedDirectory | undefined;
+  /** Of its entries, in byte order. */
+  readonly names: readonly string[];
+  /** The inodes of these. */
+  readonly numbers: readonly number[];
+}
+
+/**
+ * The inodes by their numbers, 1..N: columns and no objects, for there may be millions, and all of them are
+ * there until the image is written.
+ */
+class PlannedInodes {
+  readonly #numbers = new Map<Node, number>();
+  readonly #nodes: Node[];
+  readonly #names: string[];
+  /** Indexes in #folders. */
+  readonly #folderOf: Uint32Array;
+  readonly #folders: string[] = [];
+  readonly #links: Uint32Array;
+  #size = 0;
+
+  /** @param most how many there may be */
+  constructor(most: number) {
+    this.#nodes = new Array(most);
+    this.#names = new Array(most);
+    this.#folderOf = new Uint32Array(most);
+    this.#links = new Uint32Array(most);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * @param folder path of the directory that has it, byte string; those of one folder are added in a row
+   * @returns its number
+   */
+  add(node: Node, folder: string, name: string): number {
+    if (this.#folders.at(-1) !== folder) this.#folders.push(folder);
+    const row = this.#size++;
+    this.#nodes[row] = node;
+    this.#names[row] = name;
+    this.#folderOf[row] = this.#folders.length - 1;
+    this.#links[row] = node.kind === "directory" ? 2 + subdirectories(node) : 0;
+    this.#numbers.set(node, this.#size);
+    return this.#size;
+  }
+
+  /** Notes one more name of what is no directory. */
+  link(number: number): void {
+    if (this.node(number).kind !== "directory") (this.#links[number - 1] as number)++;
+  }
+
+  number(node: Node): number | undefined {
+    return this.#numbers.get(node);
+  }
+
+  node(number: number): Node {
+    return this.#nodes[number - 1] as Node;
+  }
+
+  /** Names of a file; 2 + subdirectories of a directory. */
+  links(number: number): number {
+    return this.#links[number - 1] as number;
+  }
+
+  /** One of its names, byte string: the first in the order of writing. */
+  name(number: number): string {
+    return this.#names[number - 1] as string;
+  }
+
+  /** Path of the directory with that name, byte string. */
+  folder(number: number): string {
+    return this.#folders[this.#folderOf[number - 1] as number] as string;
+  }
+
+  /** Byte string. */
+  path(number: number): string {
+    return joinPath(this.folder(number), this.name(number));
+  }
 }
 
 export interface Plan {
   /** Children before parents, the root last. */
   readonly directories: readonly PlannedDirectory[];
-  readonly inodes: ReadonlyMap<Node, PlannedInode>;
-  readonly root: PlannedInode;
-  /** Regular files, hard links once, in the order of their inodes. */
-  readonly files: readonly PlannedFile[];
+  /** The root is the last of them. */
+  readonly inodes: PlannedInodes;
+  /** Regular files, hard links once, by their numbers in ascending order. */
+  readonly files: readonly number[];
+}
+
+/** The node of a number of `Plan.files`. */
+export function plannedFile({ inodes }: Pick<Plan, "inodes">, number: number): FileNode {
+  return inodes.node(number) as FileNode;
 }
 
 interface Draft {
   node: DirectoryNode;
   path: string;
-  parent: Draft | undefined;
-  entries: { name: string; inode: PlannedInode }[];
 }
 
 /** Every directory, parents first, by a stack of our own: a tree may be deeper than the call stack. */
 function directoriesOf(tree: Tree): Draft[] {
   const found: Draft[] = [];
   const seen = new Set<DirectoryNode>();
-  const pending: Draft[] = [{ node: tree.root, path: "", parent: undefined, entries: [] }];
+  const pending: Draft[] = [{ node: tree.root, path: "" }];
   for (let draft = pending.pop(); draft !== undefined; draft = pending.pop()) {
     if (seen.has(draft.node)) {
       throw errors.pathInvalid(displayPath(draft.path), "a directory cannot have two names");
     }
     seen.add(draft.node);
     found.push(draft);
-    for (const [name, node] of sortedEntries(draft.node).reverse()) {
-      if (node.kind !== "directory") continue;
-      pending.push({ node, path: joinPath(draft.path, name), parent: draft, entries: [] });
+    for (const [name, node] of sortedDirectories(draft.node).reverse()) {
+      pending.push({ node, path: joinPath(draft.path, name) });
     }
   }
   return found;
 }
 
+function sortedDirectories({ entries }: DirectoryNode): [string, DirectoryNode][] {
+  const found: [string, DirectoryNode][] = [];
+  for (const [name, node] of entries) if (node.kind === "directory") found.push([name, node]);
+  return found.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 /** Numbers the inodes of `tree`. Throws E_PATH_INVALID where a directory stands in it twice. */
 export function planTree(tree: Tree): Plan {
-  const directories = directoriesOf(tree).reverse();
-  const inodes = new Map<Node, PlannedInode>();
-  const files: PlannedFile[] = [];
-  const add = (node: Node, path: string): PlannedInode => {
-    const inode = { node, path, number: inodes.size + 1, links: 0 };
-    inodes.set(node, inode);
-    if (node.kind === "file") files.push({ node, path, contents: node.contents });
-    return inode;
+  const drafts = directoriesOf(tree).reverse();
+  const inodes = new PlannedInodes(drafts.reduce((sum, { node }) => sum + node.entries.size, 1));
+  const files: number[] = [];
+  const add = (node: Node, folder: string, name: string): number => {
+    const number = inodes.add(node, folder, name);
+    if (node.kind === "file") files.push(number);
+    return number;
   };
-  for (const directory of directories) {
-    for (const [name, node] of sortedEntries(directory.node)) {
-      const inode = inodes.get(node) ?? add(node, joinPath(directory.path, name));
-      if (node.kind === "directory") inode.links = 2 + subdirectories(node);
-      else inode.links++;
-      directory.entries.push({ name, inode });
+  const directories = drafts.map((draft) => {
+    const names: string[] = [];
+    const numbers: number[] = [];
+    for (const [name, node] of sortedEntries(draft.node)) {
+      const number = inodes.number(node) ?? add(node, draft.path, name);
+      inodes.link(number);
+      names.push(name);
+      numbers.push(number);
     }
-  }
-  const root = add(tree.root, "");
-  root.links = 2 + subdirectories(tree.root);
-  return { directories, inodes, root, files };
+    return { ...draft, names, numbers };
+  });
+  add(tree.root, "", "");
+  return { directories, inodes, files };
 }
 
 function subdirectories(directory: DirectoryNode): number {

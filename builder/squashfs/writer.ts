@@ -97,8 +97,8 @@ function encodeTables(plan: Plan, contents: Contents, options: ResolvedOptions):
   const compress: Compress = addon().createCompressor(nativeCompression(options));
   const ids = new IdTable();
   const xattrs = new XattrTable();
-  const { layouts } = contents;
-  const inodes: InodeTables = encodeInodeTables({ plan, layouts, ids, xattrs, options, compress });
+  const { layout } = contents;
+  const inodes: InodeTables = encodeInodeTables({ plan, layout, ids, xattrs, options, compress });
   const bytes = [...inodes.inodes.bytes, ...inodes.directories.bytes];
   const inodeTable = contents.end;
   const directoryTable = inodeTable + inodes.inodes.size;

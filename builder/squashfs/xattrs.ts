@@ -43,12 +43,12 @@ export class XattrTable {
   private readonly sets = new Map<string, number>();
   private readonly list: XattrSet[] = [];
 
-  /** Index of a set, NO_XATTRS for the empty one. `path` is for messages. */
-  index(xattrs: readonly Xattr[], path: string): number {
+  /** Index of a set, NO_XATTRS for the empty one. `path` says whose they are, for messages. */
+  index(xattrs: readonly Xattr[], path: () => string): number {
     if (xattrs.length === 0) return NO_XATTRS;
     // By name, because the order in which a file system lists them means nothing.
     const sorted = [...xattrs].sort((a, b) => (a.name < b.name ? -1 : 1));
-    const bytes = Buffer.concat(sorted.map((xattr) => encodePair(xattr, path)));
+    const bytes = Buffer.concat(sorted.map((xattr) => encodePair(xattr, path())));
     const key = bytes.toString("latin1");
     let index = this.sets.get(key);
     if (index === undefined) {

@@ -44,8 +44,13 @@ export interface Change {
 export type Contents =
   | {
       readonly from: "disk";
-      /** Byte string. */
-      readonly path: string;
+      /**
+       * What stands before its name, byte string: one for all files of a folder, of which there may be
+       * millions. `pathOnDisk` joins them.
+       */
+      readonly folder: string;
+      /** Byte string; empty where `folder` is the whole path. */
+      readonly name: string;
       /** Bytes. */
       readonly size: number;
       readonly identity: FileIdentity;
@@ -103,6 +108,11 @@ interface SpecialNode extends Attributes {
 }
 
 export type Node = DirectoryNode | FileNode | SymlinkNode | DeviceNode | SpecialNode;
+
+/** Path of the file that contents are read from, byte string. */
+export function pathOnDisk(contents: Contents & { from: "disk" | "region" }): string {
+  return contents.from === "disk" ? contents.folder + contents.name : contents.path;
+}
 
 /** Bytes of a regular file. */
 export function contentSize(contents: Contents): number {

@@ -345,7 +345,10 @@ describe("the cache of compressed blocks", () => {
       const digest = createHash("sha256").update(contents).digest("hex");
       const identity = { dev, ino, mtimeNs, ctimeNs };
       const tree = new Tree();
-      tree.add("f", fileNode({ from: "disk", path: file, size: Number(size), identity, digest }));
+      tree.add(
+        "f",
+        fileNode({ from: "disk", folder: file, name: "", size: Number(size), identity, digest }),
+      );
       const image = path.join(dir, `${count++}.sfs`);
       await writeSquashfs(tree, { path: image }, kept ? { blockCache } : {});
       return readFileSync(image).toString("base64");

@@ -1,4 +1,5 @@
 /** Libraries of a folder, linked as a build links them. */
+
 import { open } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "vitest";
@@ -6,6 +7,7 @@ import { type BuildOptions, resolveBuildOptions } from "../../builder/config/bui
 import { readDynamic } from "../../builder/elf/dynamic.ts";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
 import { linkLibraries } from "../../builder/libraries/add-libraries.ts";
+import { pathOnDisk } from "../../builder/tree/node.ts";
 import type { Tree } from "../../builder/tree/tree.ts";
 import { shownWarning } from "../../builder/warnings.ts";
 import { type Files, writeFiles } from "./case.ts";
@@ -38,7 +40,7 @@ export async function runPath(tree: Tree, at: string): Promise<readonly string[]
   const node = tree.get(at);
   if (node?.kind !== "file" || node.contents.from !== "disk")
     return expect.fail(`${at} is not there`);
-  const handle = await open(Buffer.from(node.contents.path, "latin1"));
+  const handle = await open(Buffer.from(pathOnDisk(node.contents), "latin1"));
   const { rpath, runpath } = await readDynamic(handle, at).finally(() => handle.close());
   expect(rpath.length === 0 || runpath.length === 0).toBe(true);
   return [...rpath, ...runpath];
@@ -51,7 +53,7 @@ export async function asked(tree: Tree, at: string) {
   const node = tree.get(at);
   if (node?.kind !== "file" || node.contents.from !== "disk")
     return expect.fail(`${at} is not there`);
-  const handle = await open(Buffer.from(node.contents.path, "latin1"));
+  const handle = await open(Buffer.from(pathOnDisk(node.contents), "latin1"));
   const { needed, filters, versions } = await readDynamic(handle, at).finally(() => handle.close());
   return { needed, filters: filters.map(({ name }) => name), of: versions.map((v) => v.library) };
 }

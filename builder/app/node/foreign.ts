@@ -8,7 +8,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { hasElfMagic } from "../../elf/read.ts";
-import type { Contents } from "../../tree/node.ts";
+import { type Contents, pathOnDisk } from "../../tree/node.ts";
 import { bytesOf, joinPath } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
 import type { PackageAddons } from "./addons.ts";
@@ -69,7 +69,7 @@ export class ForeignFiles {
 
   #isForeign(file: string, contents: Contents & { from: "disk" }): boolean {
     if (NO_CODE.test(file) || contents.size < 64) return false;
-    return isForeignCode(headOf(contents.path), this.#target);
+    return isForeignCode(headOf(pathOnDisk(contents)), this.#target);
   }
 
   /** One line that says how much was left out; undefined when nothing was. */

@@ -1,8 +1,10 @@
 /** What runs a script, and whether it is where the script will be started. */
+
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type FolderMap, pathInImage } from "../../manifest/folder-map.ts";
 import { BUNDLE_DIR } from "../../manifest/manifest.ts";
+import { pathOnDisk } from "../../tree/node.ts";
 import { byteString, displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
 import type { Tree } from "../../tree/tree.ts";
@@ -132,6 +134,6 @@ function venvVersion(tree: Tree, link: string): string | undefined {
   const resolved = resolvePath(tree, byteString(path.posix.join(link, "../..", VENV_FILE)));
   const node = "found" in resolved ? resolved.found : undefined;
   if (node?.kind !== "file" || node.contents.from !== "disk") return undefined;
-  const text = readFileSync(Buffer.from(node.contents.path, "latin1"), "utf8");
+  const text = readFileSync(Buffer.from(pathOnDisk(node.contents), "latin1"), "utf8");
   return /^version(?:_info)?\s*=\s*([0-9]+\.[0-9]+)/m.exec(text)?.[1];
 }

@@ -35,7 +35,7 @@ export async function spooled(
     }
     const { dev, ino, mtimeNs, ctimeNs } = await handle.stat({ bigint: true });
     const identity = { dev, ino, mtimeNs, ctimeNs };
-    return { from: "disk", path: byteString(file), size, identity };
+    return { from: "disk", folder: byteString(file), name: "", size, identity };
   } finally {
     await handle.close();
   }

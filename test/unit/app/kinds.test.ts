@@ -7,6 +7,7 @@ import { openSource } from "../../../builder/app/source.ts";
 import { resolveBuildOptions } from "../../../builder/config/build-options.ts";
 import type { KindChoice } from "../../../builder/config/kind-names.ts";
 import { commands, configKeys } from "../../../builder/generated/spec.ts";
+import { pathOnDisk } from "../../../builder/tree/node.ts";
 import { type Files, program, writeFiles } from "../../support/case.ts";
 import { makeDynamicElf, makeProgram } from "../../support/dynamic-elf.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -102,8 +103,8 @@ describe("an app that is prepared", () => {
       const failure = withApp(resolveBuildOptions({ ...given, withLibs: true }), async (app) => {
         const node = app.tree.get("bin/app");
         if (node?.kind !== "file" || node.contents.from !== "disk") return expect.fail();
-        expect(node.contents.path.startsWith(temporary)).toBe(true);
-        expect(existsSync(node.contents.path)).toBe(true);
+        expect(pathOnDisk(node.contents).startsWith(temporary)).toBe(true);
+        expect(existsSync(pathOnDisk(node.contents))).toBe(true);
         throw new Error("stop");
       });
       await expect(failure).rejects.toThrow("stop");

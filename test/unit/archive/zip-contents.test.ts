@@ -27,7 +27,7 @@ function makeFile(size: number): void {
   writeFileSync(file, bytes);
   const { dev, ino, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
   const identity = { dev, ino, mtimeNs, ctimeNs };
-  contents = { from: "disk", path: byteString(file), size, identity };
+  contents = { from: "disk", folder: byteString(file), name: "", size, identity };
 }
 
 beforeEach(() => makeFile(600_000));

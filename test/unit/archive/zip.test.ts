@@ -112,6 +112,6 @@ test("contents that cannot be read end the archive", async () => {
   const identity = { dev: 0n, ino: 0n, mtimeNs: 0n, ctimeNs: 0n };
   for (let i = 0; i < 5; i++) tree.add(`before-${i}`, fileNode("x".repeat(100_000)));
   const missing = byteString("/nowhere/at/all");
-  tree.add("gone", fileNode({ from: "disk", path: missing, size: 1, identity }));
+  tree.add("gone", fileNode({ from: "disk", folder: missing, name: "", size: 1, identity }));
   await expect(zipped(tree)).rejects.toMatchObject({ code: "E_FILE_CHANGED", path: missing });
 });

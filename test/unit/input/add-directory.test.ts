@@ -45,7 +45,7 @@ test("files, directories and links with their attributes", async () => {
     mode: 0o4711,
     uid: process.getuid?.(),
     mtime: 1_234_567_890,
-    contents: { from: "disk", path: `${dir}/a/file`, size: 6 },
+    contents: { from: "disk", folder: `${dir}/a/`, name: "file", size: 6 },
   });
   expect(tree.get("link")).toMatchObject({ kind: "symlink", target: "nowhere" });
 });

@@ -18,7 +18,7 @@ describe("a file of the host", () => {
     expect(tree.get("a/b")).toMatchObject({ kind: "file", mode: 0o640 });
     expect(tree.get("a/c")).toMatchObject({ mode: 0o755, contents: { from: "disk", size: 5 } });
     expect(tree.get("a/b")).toMatchObject({
-      contents: { path: Buffer.from(file).toString("latin1") },
+      contents: { folder: Buffer.from(file).toString("latin1"), name: "" },
     });
   });
 

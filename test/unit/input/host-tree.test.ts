@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { HostTree } from "../../../builder/input/host-tree.ts";
 import type { Node } from "../../../builder/tree/node.ts";
+import { pathOnDisk } from "../../../builder/tree/node.ts";
 import { resolvePath } from "../../../builder/tree/resolve.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { type Files, writeFiles } from "../../support/case.ts";
@@ -29,7 +30,7 @@ async function treeOf(
 
 function textOf(node: Node | undefined): string {
   if (node?.kind !== "file" || node.contents.from !== "disk") return `no file: ${node?.kind}`;
-  return readFileSync(Buffer.from(node.contents.path, "latin1"), "utf8");
+  return readFileSync(Buffer.from(pathOnDisk(node.contents), "latin1"), "utf8");
 }
 
 /** What a path of the tree leads to inside it, and how the entry itself is stored. */

@@ -1,4 +1,5 @@
 /** What becomes of programs whose digest is known: the bytes that a changed copy would have. */
+
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -16,6 +17,7 @@ import { Learned } from "../../../builder/host/learned.ts";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import { linkLibraries } from "../../../builder/libraries/add-libraries.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
+import { pathOnDisk } from "../../../builder/tree/node.ts";
 import type { Tree } from "../../../builder/tree/tree.ts";
 import { writeFiles } from "../../support/case.ts";
 import { makeDynamicElf } from "../../support/dynamic-elf.ts";
@@ -48,7 +50,7 @@ async function link(libc: "host" | "pack", dir: string | undefined, code = "1") 
   const tree = await treeFromDirectory(input);
   for (const { node } of tree.walk()) {
     if (node.kind !== "file" || node.contents.from !== "disk" || dir === undefined) continue;
-    const bytes = readFileSync(node.contents.path);
+    const bytes = readFileSync(pathOnDisk(node.contents));
     const digest = createHash("sha256").update(bytes).digest("hex");
     node.contents = { ...node.contents, digest };
   }

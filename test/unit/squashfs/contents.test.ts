@@ -2,8 +2,10 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { beforeEach, expect, test } from "vitest";
 import { NONE } from "../../../builder/native/addon.ts";
 import { writeContents } from "../../../builder/squashfs/contents.ts";
+import { planTree } from "../../../builder/squashfs/plan.ts";
 import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { type FileNode, fileNode } from "../../../builder/tree/node.ts";
+import { Tree } from "../../../builder/tree/tree.ts";
 import { noise, slowNoise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -16,26 +18,22 @@ beforeEach(() => {
   image = `${temporaryDirectory()}/image`;
 });
 
+function planOf(nodes: FileNode[]) {
+  const tree = new Tree();
+  for (const [i, node] of nodes.entries()) tree.add(String(i).padStart(3, "0"), node);
+  return planTree(tree);
+}
+
 /** Lays the files out in the order given: their names are numbers. */
 async function write(nodes: FileNode[], options: WriteOptions = { compression: "none" }) {
-  const files = nodes.map((node, i) => ({
-    node,
-    path: String(i).padStart(3, "0"),
-    contents: node.contents,
-  }));
+  const plan = planOf(nodes);
   const fd = openSync(image, "w");
   try {
     const place = { fd, imageOffset: 1000, dataOffset: 96, shown: "image" };
     const all = { blockSize, ...options };
-    const written = await writeContents(
-      { files, directories: [] },
-      place,
-      resolveOptions(all, 2),
-      all,
-    );
-    const layouts = nodes.map((node) => {
-      const layout = written.layouts.get(node);
-      if (layout === undefined) throw new Error("no layout");
+    const written = await writeContents(plan, place, resolveOptions(all, 2), all);
+    const layouts = plan.files.map((number) => {
+      const layout = written.layout(number);
       return { ...layout, blocks: [...layout.blocks] };
     });
     return { ...written, layouts, bytes: readFileSync(image).subarray(1000) };
@@ -156,13 +154,10 @@ test("an aborted signal ends it with the signal's reason", async () => {
 });
 
 test("a descriptor that takes nothing is an output error", async () => {
-  const node = fileNode(noise(100));
-  const file = { node, path: "f", contents: node.contents };
+  const plan = planOf([fileNode(noise(100))]);
   const fd = openSync("/dev/full", "w");
   const place = { fd, imageOffset: 0, dataOffset: 96, shown: "out" };
-  await expect(
-    writeContents({ files: [file], directories: [] }, place, resolveOptions({}, 1), {}),
-  ).rejects.toMatchObject({
+  await expect(writeContents(plan, place, resolveOptions({}, 1), {})).rejects.toMatchObject({
     code: "E_OUTPUT_NO_SPACE",
     path: "out",
   });

@@ -18,6 +18,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
+import { pathOnDisk } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -126,7 +127,8 @@ describe("files that an earlier image had", () => {
   test("are not taken for one where a file on disk holds many", async () => {
     const node = (await treeFromDirectory(input)).get("whole");
     if (node?.kind !== "file" || node.contents.from !== "disk") throw new Error("no file");
-    const { path: file, size: fileSize, identity } = node.contents;
+    const { size: fileSize, identity } = node.contents;
+    const file = pathOnDisk(node.contents);
     const sizes = [500, BLOCK, BLOCK + 500];
     const offsets = [0, 700, BLOCK, 2 * BLOCK - 500];
     const image = async (options: WriteOptions) => {

@@ -12,7 +12,9 @@ function encode(tree: Tree, options: WriteOptions) {
   const xattrs = new XattrTable();
   const tables = encodeInodeTables({
     plan: planTree(tree),
-    layouts: new Map(),
+    layout: () => {
+      throw new Error("there are no files");
+    },
     ids,
     xattrs,
     options: resolveOptions(options, 1),

@@ -17,9 +17,10 @@ function sample(): Tree {
 test("inodes have the numbers 1..N, the root the last", () => {
   const tree = sample();
   const plan = planTree(tree);
-  const numbers = [...plan.inodes.values()].map(({ number }) => number);
-  expect(numbers).toEqual(numbers.map((_, i) => i + 1));
-  expect(plan.root.number).toBe(plan.inodes.size);
+  const numbers = Array.from({ length: 8 }, (_, i) => i + 1);
+  const nodes = numbers.map((number) => plan.inodes.node(number));
+  expect(nodes.map((node) => plan.inodes.number(node))).toEqual(numbers);
+  expect(plan.inodes.node(8)).toBe(tree.root);
   expect(plan.inodes.size).toBe(8);
 });
 
@@ -31,9 +32,10 @@ test("directories come after the directories in them", () => {
 test("links are counted, hard links are one inode and one file", () => {
   const tree = sample();
   const plan = planTree(tree);
-  const links = (path: string) => plan.inodes.get(tree.get(path) ?? tree.root)?.links;
+  const number = (path: string) => plan.inodes.number(tree.get(path) ?? tree.root) ?? 0;
+  const links = (path: string) => plan.inodes.links(number(path));
   expect(links("a/one")).toBe(2);
-  expect(plan.inodes.get(tree.get("c/two") ?? tree.root)?.path).toBe("c/two");
+  expect(plan.inodes.path(number("c/two"))).toBe("c/two");
   expect([links(""), links("a"), links("a/deep"), links("b")]).toEqual([4, 3, 2, 1]);
   expect(plan.files.length).toBe(3);
 });

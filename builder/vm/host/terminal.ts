@@ -1,4 +1,5 @@
 /** The terminal of the user: raw while an app in a machine has it, as it was before and after. */
+import { spawnSync } from "node:child_process";
 import type { ReadStream, WriteStream } from "node:tty";
 
 export interface WindowSize {
@@ -32,6 +33,8 @@ export class Terminal {
     const resized = () => onResize(this.size);
     const leave = () => this.leave();
     this.#input.setRawMode(true);
+    // Node's raw mode still puts a carriage return before each newline, as the app's own terminal has done.
+    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
     this.#output.on("resize", resized);
     process.on("exit", leave);
     this.#restore = () => {

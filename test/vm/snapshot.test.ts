@@ -1,0 +1,88 @@
+/** `bundle vm snapshot` and `bundle vm run --from`. */
+import { appendFileSync, copyFileSync, statSync, truncateSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, expect, vi } from "vitest";
+import { missing, skipUnless } from "../support/needs.ts";
+import { busyboxBundle, EMULATED, PATIENCE, vm } from "../support/vm.ts";
+
+vi.setConfig({ testTimeout: PATIENCE, hookTimeout: PATIENCE });
+
+const testVm = skipUnless("vm", "busybox");
+
+/** Answers each line with its number, the clock and random bytes; ends with the input. */
+const SERVER =
+  'n=0; echo ready; while read x; do n=$((n+1)); echo "$n $x $(date +%s) $(head -c 16 /dev/urandom | od -An -tx1 | tr -d " ")"; done; exit 9';
+
+let app: string;
+let snapshot: string;
+let made: Awaited<ReturnType<typeof vm>>;
+
+beforeAll(async () => {
+  if (missing("vm") !== undefined || missing("busybox") !== undefined) return;
+  app = await busyboxBundle();
+  snapshot = path.join(path.dirname(app), "app.snapshot");
+  const args = ["snapshot", app, ...EMULATED, "--until", "ready", "-o", snapshot];
+  made = await vm([...args, "--json", "--", "sh", "-c", SERVER]);
+});
+
+const restore = (args: readonly string[] = [], file = snapshot) =>
+  vm(["run", ...args, "--from", file, "--json"], { input: "one\ntwo\n" });
+
+testVm("a snapshot is its owner's alone, and says how long its start took", () => {
+  expect([made.status, made.stdout]).toEqual([0, "ready\n"]);
+  expect(statSync(snapshot).mode & 0o777).toBe(0o600);
+  const { output, bytes, bootMilliseconds } = JSON.parse(made.stderr);
+  expect([output, bytes]).toEqual([snapshot, statSync(snapshot).size]);
+  expect(bootMilliseconds).toBeGreaterThan(0);
+});
+
+testVm("two restores go on with the right clock, and share no random bytes", async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const both = await Promise.all([restore(), restore()]);
+  const after = Math.ceil(Date.now() / 1000);
+  const random = both.flatMap(({ status, stdout, stderr }) => {
+    expect(status).toBe(9);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(" "));
+    expect(lines.map(([number, word]) => [number, word])).toEqual([
+      ["1", "one"],
+      ["2", "two"],
+    ]);
+    for (const [, , clock] of lines) {
+      expect(Number(clock)).toBeGreaterThanOrEqual(before);
+      expect(Number(clock)).toBeLessThanOrEqual(after);
+    }
+    const { times, bootMilliseconds } = JSON.parse(stderr);
+    expect(times.up).toBeGreaterThan(0);
+    expect(bootMilliseconds).toBe(JSON.parse(made.stderr).bootMilliseconds);
+    return lines.map(([, , , bytes]) => bytes);
+  });
+  expect(new Set(random).size).toBe(4);
+});
+
+testVm("another bundle, a file that is cut, one that is no snapshot, another network", async () => {
+  const other = path.join(path.dirname(app), "other.run");
+  copyFileSync(app, other);
+  appendFileSync(other, Buffer.alloc(512));
+  const cut = path.join(path.dirname(app), "cut.snapshot");
+  copyFileSync(snapshot, cut);
+  truncateSync(cut, statSync(cut).size - 1);
+  const refused = await Promise.all([
+    restore([other]),
+    restore([], cut),
+    restore([], app),
+    restore(["--network", "user"]),
+  ]);
+  const words = ["another bundle's SHA-256", "it is not whole", "no snapshot", "another network"];
+  for (const [index, { status, stderr }] of refused.entries()) {
+    expect([status, stderr]).toEqual([125, expect.stringContaining("[E_VM_SNAPSHOT]")]);
+    expect(stderr).toContain(words[index]);
+  }
+});
+
+testVm("what the snapshot has decided cannot be asked for", async () => {
+  const { status, stderr } = await restore(["--memory", "1G"]);
+  expect([status, stderr]).toEqual([2, expect.stringContaining("[E_OPTION_CONFLICT]")]);
+});

@@ -20,6 +20,7 @@ const kinds = [
   { dir: "test/sandbox/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
+  { dir: "test/vm/", seconds: 30 },
   { dir: "test/vm/", seconds: 60 },
 ];
 

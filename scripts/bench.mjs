@@ -1,13 +1,13 @@
 // Measures what the project promises and prints a table in Markdown, as docs/benchmarks.md has it.
 //
-//   npm run bench [-- start|archives|mount|warm|extract|build|rebuild|node|libc|appimage|oci]
+//   npm run bench [-- start|archives|mount|warm|extract|build|rebuild|node|libc|appimage|oci|vm]
 
 import os from "node:os";
 import { setup } from "./setup.mjs";
 
 const all = [
   ...["start", "archives", "mount", "warm", "extract"],
-  ...["build", "rebuild", "node", "libc", "appimage", "oci"],
+  ...["build", "rebuild", "node", "libc", "appimage", "oci", "vm"],
 ];
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !all.includes(name));

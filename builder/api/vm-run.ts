@@ -33,6 +33,10 @@ export interface VmResult extends Ending {
   times: Times;
   /** "kvm", or "tcg": emulated. */
   accelerator: string;
+  /** Of the guest's init: its largest resident size, KiB. */
+  residentKiB?: number;
+  /** Of the initramfs that was booted, without what is this run's. */
+  initramfsBytes?: number;
   /** What the start took which a restore took the place of, milliseconds. */
   bootMilliseconds?: number;
 }
@@ -148,12 +152,16 @@ async function run(
   const abort = new AbortController();
   let deliver = (name: NodeJS.Signals) => abort.abort(name);
   onSignals((name) => deliver(name));
-  const started = await startMachine(await prepare(abort.signal));
+  const request = await prepare(abort.signal);
+  const started = await startMachine(request);
   const { session, accelerator } = started;
   deliver = (name) => session.signal(name);
   try {
     const ending = await session.run(terminal);
-    return { ...ending, times: session.times, accelerator };
+    return {
+      ...{ ...ending, times: session.times, accelerator, residentKiB: session.resident },
+      ...(request.boot && { initramfsBytes: request.boot.bytes }),
+    };
   } finally {
     await started.end();
   }

@@ -9,6 +9,8 @@ export interface Boot {
   /** Path that QEMU gets. */
   kernel: string;
   commandLine: string;
+  /** Bytes of the initramfs without a run file. */
+  bytes: number;
   /** The initramfs with a run file of these records. */
   initramfs(records: readonly RunRecord[]): Buffer;
 }
@@ -47,6 +49,7 @@ export async function prepareBoot(
   return {
     kernel: await startableKernel(kernel),
     commandLine: COMMAND_LINE,
+    bytes: base.length,
     initramfs: (records) => Buffer.concat([base, runArchive(records)]),
   };
 }

@@ -40,6 +40,8 @@ const SEED_BYTES = 64;
 
 export class Session {
   readonly times: Times = {};
+  /** The largest resident size of the guest's init, KiB; 0 until the app has ended. */
+  resident = 0;
   readonly #machine: Machine;
   readonly #stdio: Stdio;
   readonly #began = performance.now();
@@ -172,6 +174,7 @@ export class Session {
         this.#relays.err.expect(line.err);
         break;
       case "exit":
+        this.resident = line.resident;
         this.#exit.resolve(endingOf(line.status));
     }
   }

@@ -28,6 +28,7 @@ facts = {
   "pid": os.getpid(), "args": sys.argv[1:], "env": dict(os.environ), "uid": os.getuid(),
   "folder": os.getcwd(), "fixed": os.path.exists("/run/fuselage/fixed/serve"),
   "written": tried(lambda: open(os.path.dirname(__file__) + "/new", "w").write("new")),
+  "other": tried(lambda: len(open("/opt/ask").read()) > 0),
   "effective": line("CapEff"), "privileges": line("NoNewPrivs"),
   "kept": open("kept").read(),
   "etc": tried(lambda: open("/etc/new", "w")), "home": tried(lambda: os.listdir("/home")),
@@ -122,6 +123,21 @@ describe("services of systemd", () => {
       await installed(await bundle("copied", { writable: true }), "copied", socket("copied")),
       await installed(await bundle("once", {}), "once", {}),
       await installed(
+        await bundle("declared", {
+          permissions: { fs: { home: "rw" }, net: "none", exec: "host" },
+        }),
+        "declared",
+        socket("declared"),
+      ),
+      await installed(
+        await bundle("fenced", {
+          permissions: { fs: { home: "rw" }, net: { connect: [443] }, exec: "host" },
+          mountAt: "/run/fuselage/fenced",
+        }),
+        "fenced",
+        socket("fenced"),
+      ),
+      await installed(
         await rootBundle({}, { name: "rooted", args: ["/bin/sh", "-c"], cmd: ["id -u; ls /"] }),
         "rooted",
         { args: ["echo $0 $(id -u) $(cat /proc/1/comm 2>&1); echo new > /new; cat /new"] },
@@ -129,8 +145,8 @@ describe("services of systemd", () => {
     ]);
     const script = `
       systemd-sysusers
-      systemctl start usual.socket fixed.socket copied.socket
-      for name in usual fixed copied; do
+      systemctl start usual.socket fixed.socket copied.socket declared.socket fenced.socket
+      for name in usual fixed copied declared fenced; do
         python3 /opt/ask /run/$name.sock $name
         echo "$name-pid $(systemctl show --property MainPID --value $name)"
       done
@@ -144,7 +160,7 @@ describe("services of systemd", () => {
       journalctl --no-pager --output cat --unit once.service | sed 's/^{/once {/'
       journalctl --no-pager --output cat --unit rooted.service
       systemctl --no-pager list-units --failed
-      journalctl --no-pager --output cat --priority err
+      journalctl --no-pager --output cat -u declared.service -u fenced.service
     `;
     const outcome = await onSystemd(files, script);
     text = outcome.stdout;
@@ -198,6 +214,17 @@ describe("services of systemd", () => {
   test("end when they are told to, and leave nothing of the run behind", () => {
     for (const name of ["usual", "fixed", "copied"]) {
       expect(text).toContain(`${name} stopped \nResult=success\n`);
+    }
+  });
+
+  test("are fenced in by the runtime, too, where the app declares what it does", () => {
+    for (const [name, like] of [
+      ["declared", "usual"],
+      ["fenced", "fixed"],
+    ] as const) {
+      expect(seen[name], name).toMatchObject({ other: "Permission denied" });
+      expect(seen[like], like).toMatchObject({ other: "True" });
+      expect(seen[name]?.env["LISTEN_PID"], name).toBe(`${seen[name]?.["pid"]}`);
     }
   });
 

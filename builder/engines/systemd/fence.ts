@@ -34,14 +34,14 @@ export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
     // Its own folder of devices has none but those that every program expects.
     privateDevices: devices.length === 0 ? "yes" : undefined,
     devices,
-    privateUsers: needsNamespace ? undefined : "yes",
+    privateUsers: isRoot ? undefined : "yes",
     homes,
     reading,
     writing,
     setId: isRoot ? undefined : "yes",
     tunables: isRoot ? undefined : "yes",
     namespaces: namespacesOf(needsNamespace, permissions),
-    calls: callsOf(needsNamespace, permissions),
+    calls: callsOf(needsNamespace, isRoot, permissions),
     ...networkOf(permissions),
   };
 }
@@ -83,10 +83,18 @@ function namespacesOf(needsNamespace: boolean, permissions: Permissions | undefi
   return ["user", "mnt", ...own].join(" ");
 }
 
-function callsOf(needsNamespace: boolean, permissions: Permissions | undefined): string[] {
+/** By what the runtime fences an app in. Groups of system calls have them from systemd 254 on. */
+const FENCING = "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self";
+
+function callsOf(
+  needsNamespace: boolean,
+  isRoot: boolean,
+  permissions: Permissions | undefined,
+): string[] {
   const debug = permissions?.debug ? " @debug" : "";
   const mounts = needsNamespace || permissions?.userns ? " @mount" : "";
-  // Namespaces of its own are set up by calls that are privileged elsewhere.
-  const refused = mounts === "" ? "~@privileged @resources" : "~@resources";
-  return [`@system-service${mounts}${debug}`, refused];
+  // An image that is a root has users and a root of its own, by calls that are privileged elsewhere.
+  const isPlain = !isRoot && !permissions?.userns;
+  const refused = isPlain ? "~@privileged @resources" : "~@resources";
+  return [`@system-service${mounts}${debug} ${FENCING}`, refused];
 }

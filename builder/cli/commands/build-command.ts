@@ -212,7 +212,8 @@ function printExplanation(
   const shown = [
     ...(config === undefined ? [] : [`options: from ${config}`]),
     `kind: ${summary}`,
-    `entry: ${entry}`,
+    // An image may name none: then what it starts is a line of its own.
+    ...(entry === "" ? [] : [`entry: ${entry}`]),
     ...lines,
     `contents: ${formatBytes(contentBytes)} in ${files} files before compression`,
     ...warnings.map((one) => `warning: ${shownWarning(one)}`),

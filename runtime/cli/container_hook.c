@@ -68,9 +68,10 @@ static int find_container(struct failure *failure)
 	char path[64];
 
 	if (pid <= 0)
-		return fail(failure, FUSELAGE_E_USAGE,
-			    "--container: expected the state of a container on standard input, with "
-			    "its pid, as runtimes give it to a createRuntime hook");
+		return fail(
+			failure, FUSELAGE_E_USAGE,
+			"--container: expected the state of a container on standard input, with "
+			"its pid, as runtimes give it to a createRuntime hook");
 	snprintf(path, sizeof path, "/proc/%ld/ns/mnt", pid);
 	int namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
 	return namespace_fd < 0 ? fail_errno(failure, FUSELAGE_E_NAMESPACE, "%s", path) :

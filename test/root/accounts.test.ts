@@ -76,7 +76,7 @@ describe.each(starters)("accounts of a hostile image, started $title,", (starter
 
   for (const [what, given] of [
     ["a link to the machine's", (at: string) => symlinkSync("/../../../../../etc/passwd", at)],
-    ["a link through /proc", (at: string) => symlinkSync("/proc/1/root/etc/passwd", at)],
+    ["a link through /proc", (at: string) => symlinkSync("/proc/1/cwd/etc/passwd", at)],
     ["a fifo", (at: string) => void execFileSync("mkfifo", [at])],
     ["nothing", () => {}],
   ] as const)

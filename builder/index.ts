@@ -23,6 +23,7 @@ export {
 } from "./api/dump.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
 export { type EngineOptions, type EngineResult, exportEngine } from "./api/export-engine.ts";
+export { exportMicroVm, type MicroVm, type MicroVmOptions } from "./api/export-microvm.ts";
 export {
   exportRuntimeBundle,
   type RuntimeBundle,

@@ -5,7 +5,11 @@ import path from "node:path";
 /** Options without `CONFIG_`, each with `y`, `m` or another value; what is not set is not there. */
 export type KernelConfig = ReadonlyMap<string, string>;
 
-/** The lines of a `.config`. */
+/**
+ * The lines of a `.config`.
+ *
+ * @internal
+ */
 export function parseConfig(text: string): KernelConfig {
   const options = new Map<string, string>();
   for (const [, name, value] of text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)) {

@@ -7,13 +7,21 @@ import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { parseArch, parsed, unread } from "../values.ts";
 import { engineOf, exportEngineCommand, ofEngines } from "./export-engine-command.ts";
+import { exportMicroVmCommand, ofMicroVms } from "./export-microvm-command.ts";
 
 export async function exportCommand(args: Arguments): Promise<void> {
   if (engineOf(args) !== undefined) {
     refuseImages(args, "an engine starts the bundle as it is");
+    refuseMicroVms(args);
     await exportEngineCommand(args);
     return;
   }
+  if (args.flag("microvm")) {
+    refuseImages(args, "--microvm makes none");
+    await exportMicroVmCommand(args, ofEngines);
+    return;
+  }
+  refuseMicroVms(args);
   const ofEngine = ofEngines.find((name) => args.flag(name));
   if (ofEngine !== undefined) {
     throw errors.optionConflict(`--${ofEngine} is of engines, such as --systemd`);
@@ -67,6 +75,11 @@ const ofImages = [
 function refuseImages(args: Arguments, instead: string): void {
   const other = ofImages.find((name) => args.flag(name));
   if (other !== undefined) throw errors.optionConflict(`--${other} is of images, ${instead}`);
+}
+
+function refuseMicroVms(args: Arguments): void {
+  const other = ofMicroVms.find((name) => args.flag(name));
+  if (other !== undefined) throw errors.optionConflict(`--${other} goes with --microvm`);
 }
 
 async function runtimeBundleCommand(args: Arguments, runtimeBundle: string): Promise<void> {

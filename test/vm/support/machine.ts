@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
+import { onTestFinished } from "vitest";
 import { guestProtocol } from "../../../builder/generated/spec.ts";
 import { initramfs, type RunRecord, runArchive } from "../../../builder/vm/initramfs.ts";
 import { findKernel, type Kernel } from "../../../builder/vm/kernel.ts";
@@ -143,6 +144,9 @@ export async function runMachine(options: MachineOptions): Promise<Ended> {
   await Promise.all(Object.values(ports).map((port) => port.listening()));
   const qemu = spawn("qemu-system-x86_64", qemuArguments(dir, kernel, options), {
     stdio: ["ignore", "ignore", "pipe"],
+  });
+  onTestFinished(() => {
+    qemu.kill("SIGKILL");
   });
   let said = "";
   qemu.stderr.setEncoding("utf8").on("data", (chunk: string) => {

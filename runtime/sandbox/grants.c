@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
@@ -35,7 +36,8 @@ static int take(struct grants *grants, char *path, unsigned rights, bool kept,
 static char *real(const char *path)
 {
 	char text[PATH_MAX];
-	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC);
+	/* Musl's open(2) sets close-on-exec a second time. */
+	OWNED_FD fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
 
 	return fd >= 0 && descriptor_path(fd, text, sizeof text) == 0 && *text == '/' ?
 		       strdup(text) :
@@ -47,6 +49,12 @@ int grants_add(struct grants *grants, const char *path, unsigned rights, struct 
 	char *found = real(path);
 
 	return found ? take(grants, found, rights, true, failure) : 0;
+}
+
+int grants_add_real(struct grants *grants, const char *path, unsigned rights,
+		    struct failure *failure)
+{
+	return take(grants, strdup(path), rights, true, failure);
 }
 
 /* Of the machine: nothing private stands above it, and its name may be a link. */
@@ -64,7 +72,16 @@ static int add_system(struct grants *grants, const char *path, unsigned rights,
 #define LOADERS "/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"
 #endif
 
-/* A directory that is a link into /usr is there already. */
+static int add_systems(struct grants *grants, const char *const *paths, size_t count,
+		       unsigned rights, struct failure *failure)
+{
+	for (size_t i = 0; i < count; i++)
+		if (add_system(grants, paths[i], rights, failure) < 0)
+			return -1;
+	return 0;
+}
+
+/* Where /lib is one into /usr, all of its kind are, and there already. */
 static bool is_link(const char *path)
 {
 	char target[4];
@@ -74,20 +91,18 @@ static bool is_link(const char *path)
 
 static int add_programs(struct grants *grants, bool host, struct failure *failure)
 {
-	static const char *const directories[] = { "/usr", "/lib",  "/lib64",	  "/lib32",
-						   "/bin", "/sbin", "/nix/store", "/gnu/store" };
+	static const char *const merged[] = { "/lib", "/lib64", "/lib32", "/bin", "/sbin" };
+	static const char *const stores[] = { "/usr", "/nix/store", "/gnu/store" };
 	static const char *const loaders[] = { LOADERS };
 	unsigned rights = GRANT_READ | (host ? GRANT_EXECUTE : 0);
 
-	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
-		if ((i == 0 || !is_link(directories[i])) &&
-		    add_system(grants, directories[i], rights, failure) < 0)
-			return -1;
+	if (add_systems(grants, stores, 3, rights, failure) < 0 ||
+	    (!is_link("/lib") && add_systems(grants, merged, 5, rights, failure) < 0))
+		return -1;
 	/* The kernel executes it for every program that needs libraries. */
-	for (size_t i = 0; !host && i < sizeof loaders / sizeof *loaders; i++)
-		if (add_system(grants, loaders[i], GRANT_READ | GRANT_EXECUTE, failure) < 0)
-			return -1;
-	return 0;
+	return host ? 0 :
+		      add_systems(grants, loaders, 2, GRANT_READ | GRANT_EXECUTE | GRANT_FILE,
+				  failure);
 }
 
 /*
@@ -96,30 +111,23 @@ static int add_programs(struct grants *grants, bool host, struct failure *failur
  */
 static int add_machine(struct grants *grants, bool network, struct failure *failure)
 {
-	static const char *const readable[] = {
-		"/etc/ld.so.cache", "/etc/alternatives",   "/etc/localtime", "/etc/passwd",
-		"/etc/group",	    "/etc/nsswitch.conf",  "/etc/ssl",	     "/proc",
-		"/sys/fs/cgroup",   "/sys/devices/system",
-	};
+	static const char *const files[] = { "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd",
+					     "/etc/group", "/etc/nsswitch.conf" };
+	static const char *const directories[] = { "/etc/alternatives", "/etc/ssl", "/proc",
+						   "/sys/fs/cgroup", "/sys/devices/system" };
 	static const char *const names[] = { "/etc/hosts", "/etc/services", "/etc/gai.conf",
 					     "/etc/pki", "/etc/ca-certificates" };
 	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 					       "/dev/urandom" };
 	static const char *const terminals[] = { "/dev/tty", "/dev/pts", "/dev/ptmx" };
+	unsigned terminal = GRANT_READ | GRANT_WRITE | GRANT_DEVICE;
 
-	for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
-		if (add_system(grants, readable[i], GRANT_READ, failure) < 0)
-			return -1;
-	for (size_t i = 0; network && i < sizeof names / sizeof *names; i++)
-		if (add_system(grants, names[i], GRANT_READ, failure) < 0)
-			return -1;
-	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-		if (add_system(grants, devices[i], GRANT_READ | GRANT_WRITE, failure) < 0)
-			return -1;
-	for (size_t i = 0; i < sizeof terminals / sizeof *terminals; i++)
-		if (add_system(grants, terminals[i], GRANT_READ | GRANT_WRITE | GRANT_DEVICE,
-			       failure) < 0)
-			return -1;
+	if (add_systems(grants, files, 5, GRANT_READ | GRANT_FILE, failure) < 0 ||
+	    add_systems(grants, directories, 5, GRANT_READ, failure) < 0 ||
+	    (network && add_systems(grants, names, 5, GRANT_READ, failure) < 0) ||
+	    add_systems(grants, devices, 5, GRANT_READ | GRANT_WRITE | GRANT_FILE, failure) < 0 ||
+	    add_systems(grants, terminals, 3, terminal, failure) < 0)
+		return -1;
 	/* Often a link into /run, and replaced by rename: the directory has the right. */
 	char *resolver = network ? real("/etc/resolv.conf") : NULL;
 	if (!resolver)
@@ -133,28 +141,35 @@ static int add_machine(struct grants *grants, bool network, struct failure *fail
 static int add_list(struct grants *grants, const char *const *paths, unsigned rights,
 		    struct failure *failure)
 {
-	for (; paths && *paths; paths++)
-		if (grants_add(grants, *paths, rights, failure) < 0)
+	for (; *paths; paths++)
+		if (grants_add_real(grants, *paths, rights, failure) < 0)
 			return -1;
 	return 0;
+}
+
+static bool is_in_list(const char *path, const char *const *list)
+{
+	for (; *list; list++)
+		if (grant_is_in(path, *list))
+			return true;
+	return false;
 }
 
 static int add_image(struct grants *grants, const struct sandbox_start *start, bool host,
 		     struct failure *failure)
 {
 	unsigned scratch = GRANT_READ | GRANT_WRITE | (host ? GRANT_EXECUTE : 0);
+	const char *const programs[] = { start->program, start->interpreter };
 
-	if (start->directory && grants_add(grants, start->directory, 0, failure) < 0)
-		return -1;
-	if (add_list(grants, start->images, GRANT_READ | GRANT_EXECUTE, failure) < 0 ||
+	if (grants_add_real(grants, start->directory, 0, failure) < 0 ||
+	    add_list(grants, start->images, GRANT_READ | GRANT_EXECUTE, failure) < 0 ||
 	    add_list(grants, start->scratch, scratch, failure) < 0)
 		return -1;
-	if (start->program &&
-	    grants_add(grants, start->program, GRANT_READ | GRANT_EXECUTE, failure) < 0)
-		return -1;
-	return start->interpreter ?
-		       grants_add(grants, start->interpreter, GRANT_READ | GRANT_EXECUTE, failure) :
-		       0;
+	for (size_t i = 0; i < 2; i++)
+		if (programs[i] && !is_in_list(programs[i], start->images) &&
+		    grants_add(grants, programs[i], GRANT_READ | GRANT_EXECUTE, failure) < 0)
+			return -1;
+	return 0;
 }
 
 /* The home as a whole is given by its own word alone. */
@@ -228,7 +243,6 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	/* The broadest first: what is in one of them needs no rule of its own. */
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
-	grants->rules = grants->count;
 	return add_programs(grants, host, failure) < 0 ||
 			       add_machine(grants, network, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||

@@ -18,7 +18,6 @@ struct grant {
 struct grants {
 	struct grant list[GRANTS_MAX];
 	size_t count;
-	size_t rules; /* the first so many are of rules */
 	char *home; /* real, or NULL: none that is a directory */
 	char *runtime; /* the same of XDG_RUNTIME_DIR */
 	char *cwd;
@@ -31,6 +30,10 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 
 /* Adds a path with links resolved; one that is not there is passed over. */
 int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure);
+
+/* The same of a path that has no links, and is there. */
+int grants_add_real(struct grants *grants, const char *path, unsigned rights,
+		    struct failure *failure);
 
 /* Whether the machine's programs may be started. */
 bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start *start);

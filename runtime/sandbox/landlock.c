@@ -64,12 +64,11 @@ int landlock_version(void)
 	return version < 0 ? 0 : version > NEWEST ? NEWEST : (int)version;
 }
 
-int landlock_begin(struct landlock *landlock, bool ports, bool abstract_sockets,
+int landlock_begin(struct landlock *landlock, int version, bool ports, bool abstract_sockets,
 		   struct failure *failure)
 {
 	/* How many rights of files each version has. */
 	static const unsigned rights[NEWEST + 1] = { 0, 13, 14, 15, 15, 16, 16, 16 };
-	int version = landlock_version();
 	struct ruleset handled = { .files = BIT(rights[version]) - 1 };
 	size_t size = version >= 6 ? sizeof handled :
 		      version >= 4 ? offsetof(struct ruleset, scope) :
@@ -101,11 +100,12 @@ int landlock_allow(const struct landlock *landlock, const char *path, unsigned g
 
 	if (landlock->ruleset < 0)
 		return 0;
-	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC);
+	/* Musl's open(2) sets close-on-exec a second time. */
+	OWNED_FD fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	rule.parent = fd;
-	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (grant & GRANT_FILE || (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)))
 		rule.allowed &= OF_FILE;
 	if (!rule.allowed || syscall(ADD_RULE, landlock->ruleset, PATH_BENEATH, &rule, 0) == 0)
 		return 0;

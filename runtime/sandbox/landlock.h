@@ -17,6 +17,7 @@ enum {
 	GRANT_WRITE = 2,
 	GRANT_EXECUTE = 4,
 	GRANT_DEVICE = 8, /* control of a device that may be opened */
+	GRANT_FILE = 16, /* nothing more: what is there is known to be no directory */
 };
 
 struct landlock {
@@ -30,7 +31,7 @@ struct landlock {
 int landlock_version(void);
 
 /* What is to be closed: ports of TCP, and abstract sockets beside signals. Without Landlock there is no ruleset. */
-int landlock_begin(struct landlock *landlock, bool ports, bool abstract_sockets,
+int landlock_begin(struct landlock *landlock, int version, bool ports, bool abstract_sockets,
 		   struct failure *failure);
 
 /* Opens a path. One that is not there is passed over. */

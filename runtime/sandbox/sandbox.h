@@ -52,7 +52,7 @@ struct sandbox_start {
 	const char *name; /* of the app, for app-data; or NULL: there is none */
 	const char *const *images; /* roots of what can only be read and executed */
 	const char *const *scratch; /* of what can be written to as well */
-	const char *directory; /* with all of the above and more, to be kept where it is; or NULL */
+	const char *directory; /* of this start, to be kept where it is */
 	const char *program; /* what is executed, where it is known; or NULL */
 	const char *interpreter; /* what that names in its first line or PT_INTERP, or NULL */
 	bool own; /* the program is of an image: `exec own` without a rule of exec */

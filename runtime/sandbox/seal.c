@@ -72,15 +72,21 @@ static void close_inherited(unsigned first)
 		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Whether an earlier one is about all of it. */
+/* Whether another one, which is not of the system, is about all of it: a rule costs as much as five system calls. */
 static bool is_covered(const struct grants *grants, size_t index)
 {
 	const struct grant *grant = &grants->list[index];
 
-	for (size_t i = 0; i < index && i < grants->rules; i++)
-		if (!(grant->rights & ~grants->list[i].rights) &&
-		    grant_is_in(grant->path, grants->list[i].path))
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct grant *other = &grants->list[i];
+		if (i == index || !other->kept || (grant->rights & ~(other->rights | GRANT_FILE)) ||
+		    !grant_is_in(grant->path, other->path))
+			continue;
+		/* Of two that are the same one stays. */
+		if (i < index || strcmp(grant->path, other->path) != 0 ||
+		    grant->rights != other->rights)
 			return true;
+	}
 	return false;
 }
 
@@ -101,14 +107,14 @@ static int allow_all(const struct landlock *landlock, const struct rules *rules,
 	return 0;
 }
 
-static int restrict_files(const struct sandbox *sandbox, const struct grants *grants,
+static int restrict_files(const struct sandbox *sandbox, int version, const struct grants *grants,
 			  struct failure *failure)
 {
 	const struct rules *rules = &sandbox->rules;
 	struct landlock landlock;
 
 	/* X11's library asks the abstract socket first, and takes its refusal for the end. */
-	if (landlock_begin(&landlock, !rules_have(rules, RULE_NET_ALL),
+	if (landlock_begin(&landlock, version, !rules_have(rules, RULE_NET_ALL),
 			   !rules_have(rules, RULE_X11), failure) < 0 ||
 	    allow_all(&landlock, rules, grants, failure) < 0)
 		return -1;
@@ -130,7 +136,8 @@ int seal(const struct sandbox *sandbox, const struct facts *facts, const struct 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "no_new_privs");
 	close_inherited(3 + passed_descriptors());
-	if (drop_capabilities(failure) < 0 || restrict_files(sandbox, grants, failure) < 0)
+	if (drop_capabilities(failure) < 0 ||
+	    restrict_files(sandbox, facts->landlock, grants, failure) < 0)
 		return -1;
 	return facts->filter ? filter_install(switches, failure) : 0;
 }

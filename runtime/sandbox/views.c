@@ -80,7 +80,9 @@ static void find_masks(struct masks *masks, const struct grants *grants)
 	add_mask(masks, grants, RUN, 0755);
 	add_mask(masks, grants, "/var/tmp", 01777);
 	add_mask(masks, grants, "/dev/shm", 01777);
-	add_mask(masks, grants, X11_SOCKETS, 01777);
+	/* In a private one there are none. */
+	if (masks->count == 0 || strcmp(masks->list[0].path, "/tmp") != 0)
+		add_mask(masks, grants, X11_SOCKETS, 01777);
 	if (geteuid() == 0) {
 		add_mask(masks, grants, "/home", 0755);
 		add_mask(masks, grants, "/root", 0700);
@@ -158,6 +160,13 @@ static int put_back(const struct kept *kept, struct failure *failure)
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept", kept->path);
 }
 
+/* The mode of mkdir(2) is less the umask, which is 022. */
+static int make_directory(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) < 0 || (mode & 022 && fchmodat(AT_FDCWD, path, mode, 0) < 0) ? -1 :
+												0;
+}
+
 /*
  * One file system in memory for all of them, since making one costs as much as five mounts: it is mounted on the
  * first, its directories on all, on the first at last.
@@ -174,8 +183,7 @@ static int cover(const struct masks *masks, struct failure *failure)
 		if (mask->nested)
 			continue;
 		snprintf(path, sizeof path, "%s/%zu", base, i);
-		/* The mode of mkdir is less the umask. */
-		if (mkdir(path, 0700) < 0 || fchmodat(AT_FDCWD, path, mask->mode, 0) < 0)
+		if (make_directory(path, mask->mode) < 0)
 			return refuse(mask->path, failure);
 		OWNED_FD tree = tree_open_alone(AT_FDCWD, path);
 		if (tree < 0 || tree_move(tree, mask->path) < 0)
@@ -222,7 +230,7 @@ static int add_private(struct grants *grants, const struct masks *masks, unsigne
 			covered |= is_usable(&masks->list[j]) &&
 				   grant_is_in(masks->list[i].path, masks->list[j].path);
 		if (is_usable(&masks->list[i]) && !covered &&
-		    grants_add(grants, masks->list[i].path, rights, failure) < 0)
+		    grants_add_real(grants, masks->list[i].path, rights, failure) < 0)
 			return -1;
 	}
 	return 0;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { fenced, fencedShell, fencedWays, startAs } from "../support/fenced.ts";
 import { skipUnless } from "../support/needs.ts";
-import { run } from "../support/process.ts";
+import { ordinaryUser, run } from "../support/process.ts";
 import { checkOf, homeOf, imageOf, runnerOf, setuidRoot } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -212,6 +212,25 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(await said("ipcns", shm)).toBe("made");
     expect(await said("net:none", shm)).toBe("");
     expect(await asked("netns,net:all", connect(port))).toBe("111");
+  });
+
+  test("Node starts, and meets refusals as errors of its own", async () => {
+    const script = `
+      const net = require("net"), fs = require("fs"), os = require("os"), { Worker } = require("worker_threads");
+      const said = [os.userInfo().uid, fs.readdirSync(os.homedir()).length, os.cpus().length > 0];
+      try { fs.readFileSync("/etc/hostname"); } catch (error) { said.push(error.code); }
+      fs.writeFileSync(os.tmpdir() + "/file", "x");
+      said.push(require("child_process").execFileSync("/bin/echo", ["child"]).toString().trim());
+      new Worker('require("worker_threads").parentPort.postMessage("worker")', { eval: true }).on("message", (word) => {
+        said.push(word);
+        const refused = (error) => (said.push(error.code), console.log(said.join()));
+        net.connect(${port}, "127.0.0.1").on("error", refused);
+      });`;
+    const rules = `exec:host,fs:${path.dirname(process.execPath)}:ro`;
+    const { stdout, stderr } = await fenced(way, rules, [process.execPath, "-e", script]);
+    const uid = way.root ? 0 : ordinaryUser().uid;
+    expect(stderr).toBe("");
+    expect(stdout).toBe(`${uid},0,true,EACCES,child,worker,EACCES\n`);
   });
 
   test("the process, its end and its signals are the app's own", async () => {

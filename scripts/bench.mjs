@@ -1,6 +1,6 @@
 // Measures what the project promises and prints a table in Markdown, as docs/benchmarks.md has it.
 //
-//   npm run bench [-- start|archives|mount|warm|extract|build|rebuild|node|libc|appimage|oci|vm]
+//   npm run bench [-- start|archives|mount|warm|extract|build|rebuild|node|libc|appimage|oci|vm|sandbox]
 
 import os from "node:os";
 import { setup } from "./setup.mjs";
@@ -8,6 +8,7 @@ import { setup } from "./setup.mjs";
 const all = [
   ...["start", "archives", "mount", "warm", "extract"],
   ...["build", "rebuild", "node", "libc", "appimage", "oci", "vm"],
+  "sandbox",
 ];
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !all.includes(name));

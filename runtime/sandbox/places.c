@@ -47,7 +47,7 @@ static const char *read_download_line(char *text)
 int grants_add_downloads(struct grants *grants, unsigned rights, struct failure *failure)
 {
 	static const char variable[] = "$HOME/";
-	char path[PATH_MAX], text[4096];
+	char path[PATH_MAX], text[4096] = "";
 
 	if (!grants->home ||
 	    !user_directory(grants, "XDG_CONFIG_HOME", ".config", path, sizeof path - 16))

@@ -1,5 +1,7 @@
 /** Bundles as virtual machines, by the command. */
+import { once } from "node:events";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { build } from "../../builder/api/build.ts";
 import { bundle, bundleCommand, type RunOptions } from "./process.ts";
@@ -39,6 +41,15 @@ export const shellCommand = (file: string, script: string, options: readonly str
   ...[bundleCommand, "vm", "run", file, ...EMULATED, ...options],
   ...["--", "sh", "-c", script],
 ];
+
+/** A port that nobody has at the moment. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 /** Processes with a word in their command line, by number. */
 export function processesWith(word: string): number[] {

@@ -10,7 +10,7 @@ import { beforeAll, expect, vi } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { busyboxBundle, PATIENCE, shell, shellCommand } from "../support/vm.ts";
+import { busyboxBundle, freePort, PATIENCE, shell, shellCommand } from "../support/vm.ts";
 
 vi.setConfig({ testTimeout: PATIENCE });
 
@@ -38,15 +38,6 @@ skipUnless(
   expect(stdout).toMatch(/winch\r\n40 120\r\n/);
   expect(stdout.trimEnd().split("\n").slice(-2)).toEqual(["status 6", "same"]);
 });
-
-/** A port that nobody has at the moment. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 skipUnless("vm", "busybox")("a published port leads in, and nothing leads out", async () => {
   const port = await freePort();

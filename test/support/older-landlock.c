@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -20,6 +21,45 @@
 
 #define CREATE_RULESET 444
 #define RESTRICT_SELF 446
+
+union control {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static void send_listener(int socket, int listener)
+{
+	union control control = { { 0 } };
+	struct iovec data = { "l", 1 };
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof control.bytes };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof listener);
+	memcpy(CMSG_DATA(header), &listener, sizeof listener);
+	sendmsg(socket, &message, 0);
+}
+
+static int receive_listener(int socket)
+{
+	union control control = { { 0 } };
+	char byte;
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof control.bytes };
+	int listener;
+
+	if (recvmsg(socket, &message, 0) <= 0 || !CMSG_FIRSTHDR(&message))
+		_exit(1);
+	memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof listener);
+	return listener;
+}
 
 static void answer(int listener, int version)
 {
@@ -55,27 +95,37 @@ int main(int argc, char **argv)
 	struct sock_fprog program = { sizeof code / sizeof *code, code };
 	unsigned flags = version ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
 
-	if (version < 0)
+	int sockets[2];
+
+	if (version < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return 2;
+	/*
+	 * The command keeps this process's number; the one that answers is its grandchild, made before there is a
+	 * filter: it learns of the end of all who have one.
+	 */
+	if (version && fork() == 0) {
+		if (fork() == 0) {
+			setsid();
+			close(sockets[0]);
+			for (int fd = 0; fd < 3; fd++)
+				close(fd);
+			answer(receive_listener(sockets[1]), version);
+		}
+		_exit(0);
+	}
+	if (version)
+		wait(NULL);
+	close(sockets[1]);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 	if (listener < 0) {
 		perror("older-landlock");
 		return 1;
 	}
-	/* The command keeps this process's number; the one that answers is its child, twice removed. */
-	if (version && fork() == 0) {
-		if (fork() == 0) {
-			setsid();
-			for (int fd = 0; fd < 3; fd++)
-				close(fd);
-			answer(listener, version);
-		}
-		_exit(0);
-	}
 	if (version) {
-		wait(NULL);
+		send_listener(sockets[0], listener);
 		close(listener);
+		close(sockets[0]);
 	}
 	execvp(argv[2], argv + 2);
 	perror(argv[2]);

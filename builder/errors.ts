@@ -1367,7 +1367,7 @@ export function vmTimeout(seconds: number, words: string): BundleError {
 export function vmUndriven(vmm: string): BundleError {
   return new BundleError("E_VM_VMM", `${vmm} is not driven by this version`, {
     expected: "qemu",
-    hint: "Leave out --vmm, and install QEMU where it is missing.",
+    hint: `\`bundle export BUNDLE --microvm DIR\` writes what ${vmm} is started with.`,
   });
 }
 

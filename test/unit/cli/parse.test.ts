@@ -74,7 +74,7 @@ describe("a wrong line is refused:", () => {
     [["inspect", "a", "--zzz"], "`bundle inspect --help` lists the options"],
     [["doctor", "--zzz"], "`bundle doctor --help` lists the options"],
     [["build", "a", "-o", "b", "--from-dump=c"], "It is an option of `bundle pack`. "],
-    [["cat", "a", "b", "--to=c"], "It is an option of `bundle export`. "],
+    [["cat", "a", "b", "--runtime-bundle=c"], "It is an option of `bundle export`. "],
     [["--zzz"], "`bundle --help` lists the commands and options"],
   ])("%j, with how the command is written", (argv, hint) => {
     expect(() => parseCommandLine(argv)).toThrow(

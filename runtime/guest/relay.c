@@ -118,6 +118,9 @@ static void pump_input(struct app *app, short from, short to)
 {
 	struct channel *in = &state.in;
 
+	/* A port that is not connected any more has no more to say, and would be ready for ever. */
+	if ((from & (POLLIN | POLLHUP)) == POLLHUP)
+		state.in_end = in->count + (in->used - in->sent);
 	if ((from & POLLIN) && !is_pending(in) && input_left() > 0)
 		fill(in, input_left() < CHUNK ? (size_t)input_left() : CHUNK);
 	if (is_pending(in) && in->to >= 0 && (from || to) && !drain(in))

@@ -200,5 +200,5 @@ describe("process 1 of a virtual machine", () => {
 
 test("what tests start is what is shipped", () => {
   expect(missing("machine")).toBeUndefined();
-  expect(readFileSync("dist/runtime/x86_64/guest").length).toBeLessThanOrEqual(108 << 10);
+  expect(readFileSync("dist/runtime/x86_64/guest").length).toBeLessThanOrEqual(100 << 10);
 });

@@ -139,11 +139,13 @@ static int run_inside(struct root_start *root, struct start *start, struct guest
 int root_run(struct start *start, struct guest *guest, struct failure *failure)
 {
 	static struct root_start root;
+	/* The options and the arguments point into them for as long as the start lasts. */
+	static char **words;
 	const struct disk *disk = guest->run.has_root ? &guest->root : &guest->app;
 	const char *image = guest->run.has_root ? GUEST_ROOT_IMAGE :
 						  start->invocation.archives[0].target;
-	char **words = command_line(start, guest);
 
+	words = command_line(start, guest);
 	root = (struct root_start){
 		.bundle = &disk->bundle,
 		.persist = { .directory = -1, .lock = -1, .watcher = -1 },

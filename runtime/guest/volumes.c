@@ -71,11 +71,11 @@ static int add_words(struct run_file *run, const struct volume *volume, const ch
 		      sizeof ":"
 			     ":ro";
 	const char **texts = realloc(run->words.texts, (count + 3) * sizeof *texts);
-	char *word = malloc(size);
+	char *word = texts ? malloc(size) : NULL;
 
 	if (texts)
 		run->words.texts = texts;
-	if (!texts || !word)
+	if (!word)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "volumes");
 	snprintf(word, size, "%s:%s%s", place, volume->path, volume->read_only ? ":ro" : "");
 	texts[count] = "-v";

@@ -1326,11 +1326,6 @@ export function vmMemory(words: string): BundleError {
   return new BundleError("E_VM_MEMORY", message, { actual: words });
 }
 
-/** @param program that is not in PATH */
-export function vmMissing(program: string): BundleError {
-  return new BundleError("E_VM_VMM", `${program} is not installed`);
-}
-
 /** @param path the module's file or name @param what what is wrong with it */
 export function vmModule(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_VM_MODULE", what, { ...details, path });
@@ -1361,6 +1356,11 @@ export function vmTimeout(seconds: number, words: string): BundleError {
   return new BundleError("E_VM_TIMEOUT", `the app did not run within ${seconds} s`, {
     actual: words,
   });
+}
+
+/** @param program that is not in PATH */
+export function vmMissing(program: string): BundleError {
+  return new BundleError("E_VM_VMM", `${program} is not installed`);
 }
 
 /** @param vmm one that is known, and was never started by us */

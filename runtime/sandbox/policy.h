@@ -1,7 +1,7 @@
 /*
- * What an administrator and the user say of the sandboxes of starts: files of /etc/fuselage/sandbox.d and of
- * ~/.config/fuselage/sandbox.d whose names end in .conf, in byte order of these. One setting a line, # begins a
- * comment:
+ * The policy of sandboxes: what an administrator and the user say of those of starts. It is in files of
+ * /etc/fuselage/sandbox.d and of ~/.config/fuselage/sandbox.d whose names end in .conf, in byte order of these. One
+ * setting a line, # begins a comment:
  *
  *   name GLOB = WORDS      bundles that call themselves so
  *   file PATH = WORDS      the file that is at PATH, where only its owner and root can put one

@@ -56,6 +56,7 @@ export const belongs = {
   ],
   "runtime/library": ["test/runtime/mount-library.test.ts"],
   "runtime/mount": ["test/runtime/refusal.test.ts", "test/runtime/mount.test.ts"],
+  "runtime/guest": ["test/vm/guest.test.ts"],
   "runtime/process": ["test/runtime/sandbox.test.ts"],
   "runtime/root": ["test/root/start.test.ts", "test/root/hostile.test.ts"],
   "runtime/sandbox": ["test/sandbox/escapes.test.ts", "test/sandbox/words.test.ts"],

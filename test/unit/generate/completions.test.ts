@@ -33,7 +33,7 @@ describe("bash", () => {
     [["bundle", "--v"], ["--version"]],
     [
       ["bundle", "v"],
-      ["verify", "version"],
+      ["verify", "vm", "version"],
     ],
     [["bundle", "help", "as"], ["assemble"]],
     [["bundle", "version", ""], []],

@@ -5,12 +5,9 @@ import { problemsOf } from "../../../scripts/check/package.mjs";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const machines = [
-  "dist/runtime/x86_64/front",
-  "dist/runtime/x86_64/fuselage",
-  "dist/runtime/aarch64/front",
-  "dist/runtime/aarch64/fuselage",
-  "dist/runtime/riscv64/front",
-  "dist/runtime/riscv64/fuselage",
+  ...["x86_64", "aarch64", "riscv64"].flatMap((machine) =>
+    ["front", "fuselage", "guest"].map((program) => `dist/runtime/${machine}/${program}`),
+  ),
   "dist/native/linux-x64.node",
   "dist/native/linux-arm64.node",
   "dist/native/linux-riscv64.node",

@@ -18,6 +18,7 @@ static inline void free_manifest(struct manifest *manifest)
 	free(manifest->root.ports.texts);
 	free(manifest->root.volumes.texts);
 	free(manifest->root.labels.texts);
+	free(manifest->sandbox.texts);
 	free(manifest->bytes);
 }
 

@@ -1,17 +1,16 @@
 #include "guest/root.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "guest/image.h"
+#include "kernel/open_within.h"
 #include "root/root_start.h"
 #include "start/exec.h"
 
@@ -23,7 +22,7 @@ static char *read_text(const char *image, const char *path)
 	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
 				.resolve = RESOLVE_IN_ROOT };
 	OWNED_FD base = open(image, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	OWNED_FD file = (int)syscall(SYS_openat2, base, path, &how, sizeof how);
+	OWNED_FD file = open_within(base, path, how);
 	char *text = malloc(TEXT_MAX + 1);
 	ssize_t n = text && file >= 0 ? pread_full(file, text, TEXT_MAX, 0) : 0;
 

@@ -4,13 +4,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h> /* not with sys/mount.h: both define the same names */
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "kernel/open_within.h"
 #include "kernel/trees.h"
 
 /* A place in one mount: the descriptor of its root, and a path below that. */
@@ -30,7 +29,7 @@ static int look(const struct spot *spot, const char *path, int flags)
 			   (spot->image ? RESOLVE_IN_ROOT : RESOLVE_BENEATH),
 	};
 
-	return (int)syscall(SYS_openat2, spot->root, *path ? path : ".", &how, sizeof how);
+	return open_within(spot->root, *path ? path : ".", how);
 }
 
 /* Not what is the machine's: nothing is made there that only an image asks for. */

@@ -2,16 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
+#include "kernel/open_within.h"
 
 /* Opens `path` with the archive's root as the root of every link; -1 and errno. */
 static int open_inside(const char *root, const char *path)
@@ -19,7 +18,7 @@ static int open_inside(const char *root, const char *path)
 	OWNED_FD base = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
 
-	return base < 0 ? -1 : (int)syscall(SYS_openat2, base, path, &how, sizeof how);
+	return base < 0 ? -1 : open_within(base, path, how);
 }
 
 static bool same_file(int fd, const char *path)

@@ -28,6 +28,7 @@ struct place {
 	const struct caller *owner; /* with root the only one who may have made what is there */
 	struct policy_lines *lines;
 	const struct bundle *bundle;
+	bool is_system; /* the administrator's */
 };
 
 /* Whether the bundle is the file at `path`, and nobody but its owner and root can put another one there. */
@@ -166,9 +167,12 @@ static int take_place(const struct place *place, struct failure *failure)
 {
 	char name[NAME_MAX + 1] = "";
 
-	/* What a sandbox around this process hides, it has said already. */
+	/*
+	 * What a sandbox around this process hides, it has said already. A home that its user may not enter is that of
+	 * another, whose variables came along with a change of users.
+	 */
 	if (access(place->path, R_OK) < 0 &&
-	    (errno != EACCES || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0))
+	    (errno != EACCES || !place->is_system || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0))
 		return 0;
 	OWNED_FD fd = trusted_open(AT_FDCWD, place->path, place->owner, TRUSTED_ANY,
 				   FUSELAGE_E_SANDBOX_POLICY, failure);
@@ -187,8 +191,8 @@ int sandbox_policy_read(struct sandbox_policy *policy, const struct bundle *bund
 	static char path[PATH_MAX];
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv(ENV_HOME);
 	bool given = config && *config == '/';
-	const struct place system = { SANDBOX_POLICIES, &root, &policy->system, bundle };
-	const struct place user = { path, caller, &policy->user, bundle };
+	const struct place system = { SANDBOX_POLICIES, &root, &policy->system, bundle, true };
+	const struct place user = { path, caller, &policy->user, bundle, false };
 
 	snprintf(path, sizeof path, "%s%s" USER_SANDBOX_POLICIES,
 		 given ? config :

@@ -196,6 +196,16 @@ describe.each(kinds)("a start by %s", (_, who) => {
     expect(said(moved)).toBe(fenced);
   });
 
+  test("of a home that its user may not enter is none: its variables are left from another", async () => {
+    const spoil = (_: string, user: string) => {
+      chownSync(user, 0, 0);
+      chmodSync(user, 0o700);
+    };
+    // Root may enter every folder.
+    const expected = uid === 0 ? free : fenced;
+    expect(said(await start({ user: { "a.conf": "* = off" }, spoil }))).toBe(expected);
+  });
+
   test("does not go on by a file that others can write to, or that is none", async () => {
     const refused = async (
       spoil: (system: string, user: string) => void,

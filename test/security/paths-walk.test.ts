@@ -37,6 +37,7 @@ beforeAll(async () => {
     "base/descriptors.c",
     "base/bytes.c",
     "base/fail.c",
+    "base/show.c",
     "flavour/front.c",
     "generated/spec.c",
   ];

@@ -105,16 +105,16 @@ describe("a row of each, and the lines that act on it", () => {
 
   check("make an option that the runner takes, and everyone knows", async () => {
     const { stdout: help } = await runner("--help");
-    expect(help).toMatch(/--comment TEXT\s+a note for whoever reads the command line/);
+    expect(help).toMatch(/--compliment TEXT\s+a note for whoever reads the command line/);
     const { stdout: version } = await inside("cat", "package.json");
-    expect(await runner("--comment=x", "--version")).toMatchObject({
+    expect(await runner("--compliment=x", "--version")).toMatchObject({
       status: 0,
       stdout: `fuselage ${JSON.parse(version).version}\n`,
     });
     const { stdout: texts } = await inside("cat", "docs/cli.md", "dist/man/fuselage.1");
-    expect(texts.match(/comment.*TEXT/g)).toHaveLength(2);
+    expect(texts.match(/compliment.*TEXT/g)).toHaveLength(2);
     const { stdout: completions } = await builder("completions", "bash");
-    expect(completions).toContain("--comment");
+    expect(completions).toContain("--compliment");
   });
 
   check(
@@ -137,14 +137,14 @@ describe("a row of each, and the lines that act on it", () => {
   );
 
   check("make an error that the runner prints with its hint, and the page lists", async () => {
-    const { status, stderr } = await runner("--comment=", "true");
+    const { status, stderr } = await runner("--compliment=", "true");
     expect(status).toBe(125);
     expect(stderr).toBe(
-      "fuselage: [E_COMMENT] --comment: expected text, found none\n" +
-        "  Write it behind --comment, or leave the option out.\n",
+      "fuselage: [E_COMPLIMENT] --compliment: expected text, found none\n" +
+        "  Write it behind --compliment, or leave the option out.\n",
     );
     const { stdout: page } = await inside("cat", "docs/errors.md");
-    expect(page).toContain("| `E_COMMENT` | runtime | 125 | A note has no text. |");
+    expect(page).toContain("| `E_COMPLIMENT` | runtime | 125 | A note has no text. |");
   });
 
   check("make a machine that the builder knows", async () => {
@@ -161,6 +161,6 @@ describe("a row of each, and the lines that act on it", () => {
     // The page of the API is made of types, the others of rows.
     const command = [process.execPath, "scripts/check.mjs", "--fix", "generated", "docs", "floors"];
     expect(await inside(...command)).toMatchObject({ status: 0 });
-    expect(readFileSync(path.join(root, "docs/cli.md"), "utf8")).not.toContain("--comment");
+    expect(readFileSync(path.join(root, "docs/cli.md"), "utf8")).not.toContain("--compliment");
   });
 });

@@ -1,22 +1,12 @@
 // How much longer a start takes in a sandbox.
 //
 // The same static hello from two bundles, one of them with rules, in turn: later starts, which join the mount that the one
-// before left. Without private directories (rules that allow them all), with them, and with namespaces by word. System
-// calls are counted as well, which other work on the machine does not change: the calls of a later start by strace.
+// before left. Without private directories (rules that allow them all), with them, and with namespaces by word.
 
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { builtPackage } from "../build/dist.mjs";
-import { run } from "../build/toolchain.mjs";
 import { compileStatic, ownUid, timePairs } from "./pairs.mjs";
 
 const pairs = Number(process.env.BENCH_SANDBOX_PAIRS ?? 300);
@@ -41,13 +31,6 @@ const rows = [
   },
   { what: "private directories and netns", permissions: { netns: true } },
 ];
-
-/** Calls of one start, its own processes included. */
-async function countCalls(/** @type {string} */ file, /** @type {NodeJS.ProcessEnv} */ env) {
-  const out = path.join(path.dirname(file), "calls");
-  await run("strace", ["-f", "-o", out, file], { env });
-  return readFileSync(out, "utf8").split("\n").length - 1;
-}
 
 /** @returns {Promise<import("./pairs.mjs").Row[]>} */
 export async function bench() {
@@ -77,14 +60,6 @@ export async function bench() {
         measured: `${times.second.toFixed(2)} ms / ${times.first.toFixed(2)} ms = ${factor.toFixed(3)}×`,
         wanted: limit === undefined ? "report" : `≤ ${limit.toFixed(2)}×`,
         met: limit === undefined || factor <= limit,
-      });
-      if (!existsSync("/usr/bin/strace")) continue;
-      const calls = [await countCalls(plain, env), await countCalls(fenced, env)];
-      found.push({
-        what: `system calls of that start, ${what} / without`,
-        measured: `${calls[1]} / ${calls[0]}`,
-        wanted: "report",
-        met: true,
       });
     }
     return found;

@@ -131,24 +131,24 @@ async function fillSmall(/** @type {string} */ dir) {
   }
 }
 
-/** @returns {Promise<import("./pairs.mjs").Row[]>} */
-export async function bench({ runs = 2 } = {}) {
+/**
+ * Each row as soon as it is there, for all of them take a quarter of an hour.
+ *
+ * @returns {AsyncGenerator<import("./pairs.mjs").Row>}
+ */
+async function* measure({ runs = 2 } = {}) {
   const version = await run("bash", ["-c", '"$0" -version | head -1', mksquashfs]);
   const peer = /version ([\w.]+)/.exec(version)?.[1] ?? "?";
   const dir = mkdtempSync(path.join(os.tmpdir(), "fuselage-bench-"));
   try {
-    /** @type {import("./pairs.mjs").Row[]} */
-    const rows = [];
     const inputs = ["/usr/share", path.join(root, "node_modules")];
     for (const setting of settings) {
       const { size, of } = await inTurn(dir, inputs, setting, runs);
       const what = `/usr/share and node_modules, ${setting.compression}, ours / mksquashfs ${peer}`;
-      rows.push(
-        row(`${what}: wall`, of("wall"), seconds, setting.wall),
-        row(`${what}: processor`, of("processor"), seconds),
-        row(`${what}: size`, size, megabytes, wanted.size),
-        row(`${what}: memory`, of("resident"), mebibytes),
-      );
+      yield row(`${what}: wall`, of("wall"), seconds, setting.wall);
+      yield row(`${what}: processor`, of("processor"), seconds);
+      yield row(`${what}: size`, size, megabytes, wanted.size);
+      yield row(`${what}: memory`, of("resident"), mebibytes);
     }
     const small = path.join(dir, "small");
     await fillSmall(small);
@@ -156,18 +156,23 @@ export async function bench({ runs = 2 } = {}) {
     const memory = of("resident");
     const shown = row(`${fileCount} small files: memory`, memory, mebibytes, wanted.memory);
     const met = shown.met && memory.ours <= wanted.mebibytes * 2 ** 20;
-    rows.push({ ...shown, wanted: `${shown.wanted}, ≤ ${wanted.mebibytes} MiB`, met });
-    return rows;
+    yield { ...shown, wanted: `${shown.wanted}, ≤ ${wanted.mebibytes} MiB`, met };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
+/** @returns {Promise<import("./pairs.mjs").Row[]>} */
+export async function bench(options = {}) {
+  const rows = [];
+  for await (const one of measure(options)) rows.push(one);
+  return rows;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({ options: { runs: { type: "string", default: "2" } } });
-  for (const { what, measured, wanted: target, met } of await bench({
-    runs: Number(values.runs),
-  })) {
+  const runs = Number(values.runs);
+  for await (const { what, measured, wanted: target, met } of measure({ runs })) {
     console.log(`| ${what} | ${measured} | ${target} | ${met ? "yes" : "no"} |`);
   }
 }

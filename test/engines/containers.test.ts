@@ -6,29 +6,11 @@ import { cloudInit } from "../../builder/engines/cloud-init/cloud-init.ts";
 import { compose } from "../../builder/engines/containers/compose.ts";
 import { quadlet } from "../../builder/engines/containers/quadlet.ts";
 import type { EngineSettings } from "../../builder/engines/engine.ts";
-import { factsOf } from "../../builder/engines/facts.ts";
-import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
+import { engineFacts, SHA256 } from "../support/engine-facts.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-const sha256 = "5ab54dff0b33670407f039835c16d981962074bccea35c74d1b36bc9592a53d5";
-
-function facts(more: Partial<Manifest> = {}) {
-  const manifest: Manifest = {
-    name: "app",
-    entry: "run",
-    args: [],
-    env: [],
-    imageSize: 4096,
-    noRuntimeOptions: false,
-    version: "0.0.0",
-    arch: "x86_64",
-    ...more,
-  };
-  return factsOf({ file: "/opt/app.run", size: 1, sha256, arch: "x86_64" }, manifest);
-}
 
 const hostile = [
   "a\nimage: other",
@@ -53,7 +35,7 @@ async function readYaml(text: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-const image = "registry.example:5000/team/app@sha256:" + sha256;
+const image = "registry.example:5000/team/app@sha256:" + SHA256;
 
 describe("a file of Docker Compose", () => {
   const tested = skipUnless("dockerCompose", "pythonYaml");
@@ -69,7 +51,7 @@ describe("a file of Docker Compose", () => {
   }
 
   tested("is taken, and says that the app needs nothing", async () => {
-    const text = await textOf(compose.files(facts(), { image }));
+    const text = await textOf(compose.files(engineFacts(), { image }));
     const { services } = await configured(text);
     expect(services["app"]).toMatchObject({
       image,
@@ -81,7 +63,7 @@ describe("a file of Docker Compose", () => {
   });
 
   tested("has ports and volumes of an image that is a root", async () => {
-    const root = facts({
+    const root = engineFacts({
       root: "image",
       entry: undefined,
       ports: ["80/tcp", "6000-6002/udp"],
@@ -104,7 +86,7 @@ describe("a file of Docker Compose", () => {
   tested("carries arguments and variables as they are", async () => {
     const env = hostile.map((text, index) => `V${index}=${text}`);
     const { services } = await configured(
-      await textOf(compose.files(facts(), { image, args: hostile, env })),
+      await textOf(compose.files(engineFacts(), { image, args: hostile, env })),
     );
     // It prints what can be read again: each $ twice.
     const printed = (text: string) => text.replaceAll("$", "$$$$");
@@ -117,7 +99,7 @@ describe("a file of Docker Compose", () => {
 
 describe("a container of podman", () => {
   test("has a line for each thing, whatever stands in it", async () => {
-    const root = facts({
+    const root = engineFacts({
       root: "image",
       entry: undefined,
       ports: ["80/tcp"],
@@ -136,7 +118,7 @@ describe("a container of podman", () => {
   });
 
   test("refuses a volume that its format cannot name", async () => {
-    const root = facts({ root: "image", entry: undefined, volumes: ["/a:b"] });
+    const root = engineFacts({ root: "image", entry: undefined, volumes: ["/a:b"] });
     expect(() => quadlet.files(root, { image })).toThrow(
       expect.objectContaining({ code: "E_ENGINE_INPUT" }),
     );
@@ -148,9 +130,9 @@ describe("user data of a cloud's machine", () => {
   const settings: EngineSettings = { url: "https://example.org/app.run?a='$b'&c=`d`" };
 
   tested("has the form that cloud-init wants", async () => {
-    const root = facts({ root: "image", entry: undefined, ports: ["80/tcp"] });
+    const root = engineFacts({ root: "image", entry: undefined, ports: ["80/tcp"] });
     for (const [one, more] of [
-      [facts(), {}],
+      [engineFacts(), {}],
       [root, { sockets: ["ports"], args: hostile, env: [`A=${hostile[1]}`] }],
     ] as const) {
       const text = await textOf(cloudInit.files(one, { ...settings, ...more }));
@@ -170,7 +152,7 @@ describe("user data of a cloud's machine", () => {
   /** The installer with a fetching program that copies, and a systemctl that says what it was told. */
   async function installed(bytes: string, digest: string) {
     const dir = temporaryDirectory();
-    const one = { ...facts(), sha256: digest };
+    const one = { ...engineFacts(), sha256: digest };
     const program = path.join(dir, "lib/app.run");
     // Where services do not see it; the script does not care.
     const text = await textOf(cloudInit.files(one, { ...settings, program: "/opt/PROGRAM" }));
@@ -214,7 +196,7 @@ describe("user data of a cloud's machine", () => {
 
   test("is refused where clouds would cut it off", async () => {
     const args = ["x".repeat(16_000)];
-    await expect(cloudInit.files(facts(), { ...settings, args })).rejects.toMatchObject({
+    await expect(cloudInit.files(engineFacts(), { ...settings, args })).rejects.toMatchObject({
       code: "E_ENGINE_INPUT",
     });
   });
@@ -222,14 +204,19 @@ describe("user data of a cloud's machine", () => {
 
 describe("what engines ask for", () => {
   test("is an image, or an address", async () => {
-    expect(() => compose.files(facts(), {})).toThrow(
+    expect(() => compose.files(engineFacts(), {})).toThrow(
       expect.objectContaining({ code: "E_OPTION_MISSING" }),
     );
-    expect(() => quadlet.files(facts(), {})).toThrow(
+    expect(() => quadlet.files(engineFacts(), {})).toThrow(
       expect.objectContaining({ code: "E_OPTION_MISSING" }),
     );
-    await expect(cloudInit.files(facts(), {})).rejects.toMatchObject({ code: "E_OPTION_MISSING" });
-    const recorded = facts({ entry: undefined, invocation: ["--static=/proc/self/exe", "true"] });
+    await expect(cloudInit.files(engineFacts(), {})).rejects.toMatchObject({
+      code: "E_OPTION_MISSING",
+    });
+    const recorded = engineFacts({
+      entry: undefined,
+      invocation: ["--static=/proc/self/exe", "true"],
+    });
     expect(() => compose.files(recorded, { image })).toThrow(
       expect.objectContaining({ code: "E_ENGINE_INPUT" }),
     );

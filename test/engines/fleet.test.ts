@@ -8,36 +8,20 @@ import { type IJobSpec, Job } from "kubernetes-models/batch/v1";
 import { type IContainer, type IPodSpec, type IServiceSpec, Service } from "kubernetes-models/v1";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import type { BundleFacts, EngineSettings } from "../../builder/engines/engine.ts";
-import { factsOf } from "../../builder/engines/facts.ts";
+import type { EngineSettings } from "../../builder/engines/engine.ts";
 import { fuse } from "../../builder/engines/fuse/fusefile.ts";
 import { fetchScript, runScript } from "../../builder/engines/fuse/guest.ts";
 import { kubernetes } from "../../builder/engines/kubernetes/kubernetes.ts";
 import { nomad } from "../../builder/engines/nomad/nomad.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
+import { engineFacts, SHA256 } from "../support/engine-facts.ts";
 import { helloBundle } from "../support/hello-bundle.ts";
 import { bundleCommand, root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { nomadJob } from "./nomad-schema.ts";
 
-const sha256 = "5ab54dff0b33670407f039835c16d981962074bccea35c74d1b36bc9592a53d5";
 const url = "https://downloads.example.org/app.run?a='b'&c=$(d)";
-
-function facts(more: Partial<Manifest> = {}): BundleFacts {
-  const manifest: Manifest = {
-    name: "app",
-    entry: "run",
-    args: [],
-    env: [],
-    imageSize: 4096,
-    noRuntimeOptions: false,
-    version: "0.0.0",
-    arch: "x86_64",
-    ...more,
-  };
-  return factsOf({ file: "/opt/app.run", size: 1000, sha256, arch: "x86_64" }, manifest);
-}
 
 /** What some format or engine would take for something of its own. */
 const hostile = [
@@ -52,7 +36,7 @@ const textOf = async (
   engine: typeof fuse,
   settings: EngineSettings,
   more: Partial<Manifest> = {},
-): Promise<string> => (await engine.files(facts(more), settings))[0]?.text ?? "";
+): Promise<string> => (await engine.files(engineFacts(more), settings))[0]?.text ?? "";
 
 const recorded: Partial<Manifest> = { ports: ["80/tcp", "53/udp", "9000-9002/tcp"], root: "image" };
 
@@ -92,7 +76,7 @@ describe("a Fusefile", () => {
     for (const arg of ["plain", ...hostile]) {
       const args = [arg];
       const { build, run } = await fusefile({ args });
-      const bundle = { name: "app", url, sha256, size: 1000, arch: "x86_64", args };
+      const bundle = { name: "app", url, sha256: SHA256, size: 1000, arch: "x86_64", args };
       expect(build).toEqual([{ cache: false, run: fetchScript(bundle) }]);
       expect(run).toBe(runScript(bundle));
     }
@@ -126,7 +110,7 @@ describe("a job of Nomad", () => {
     expect(task.Artifacts).toEqual([
       {
         GetterSource: url,
-        GetterOptions: { checksum: `sha256:${sha256}`, archive: "false" },
+        GetterOptions: { checksum: `sha256:${SHA256}`, archive: "false" },
         GetterMode: "file",
         RelativeDest: "local/app.run",
       },

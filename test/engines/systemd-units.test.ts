@@ -4,10 +4,10 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { exportEngine } from "../../builder/api/export-engine.ts";
 import { writeImage } from "../../builder/api/write-image.ts";
-import { factsOf } from "../../builder/engines/facts.ts";
 import { systemd } from "../../builder/engines/systemd/systemd.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
+import { engineFacts } from "../support/engine-facts.ts";
 import { packHello } from "../support/hello.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
@@ -17,24 +17,6 @@ let hello: string;
 beforeAll(async () => {
   hello = await packHello();
 });
-
-const manifest = (more: Partial<Manifest>): Manifest => ({
-  name: "app",
-  entry: "run",
-  args: [],
-  env: [],
-  imageSize: 4096,
-  noRuntimeOptions: false,
-  version: "0.0.0",
-  arch: "x86_64",
-  ...more,
-});
-
-const facts = (more: Partial<Manifest> = {}) =>
-  factsOf(
-    { file: "/opt/app.run", size: 1, sha256: "0".repeat(64), arch: "x86_64" },
-    manifest(more),
-  );
 
 /** One that is there for `systemd-analyze verify`, which looks. */
 const program = "/bin/true";
@@ -68,8 +50,8 @@ describe("units of systemd", () => {
 
   tested("are taken without a word", async () => {
     const settings = { program, args: ["serve"], env: ["A=1"], sockets: ["8080"] };
-    expect(await verified(await systemd.files(facts(), settings))).toBe("");
-    const root = facts({ root: "image", entry: undefined, ports: ["80/tcp", "53/udp"] });
+    expect(await verified(await systemd.files(engineFacts(), settings))).toBe("");
+    const root = engineFacts({ root: "image", entry: undefined, ports: ["80/tcp", "53/udp"] });
     const units = await systemd.files(root, { program, sockets: ["ports"] });
     expect(await verified(units)).toBe("");
     expect(textOf(units, "app.socket")).toContain("ListenStream=80\nListenDatagram=53\n");
@@ -86,7 +68,7 @@ describe("units of systemd", () => {
     ];
     for (const text of hostile) {
       const labels = [`org.opencontainers.image.description=${byteString(text)}`];
-      const bad = facts({ root: "image", labels, name: byteString(text), cmd: [] });
+      const bad = engineFacts({ root: "image", labels, name: byteString(text), cmd: [] });
       const units = await systemd.files(bad, {
         program,
         args: [text.replaceAll("\0", "")],
@@ -102,15 +84,15 @@ describe("units of systemd", () => {
   });
 
   tested("keep the service from what it does not need", async () => {
-    const usual = await systemd.files(facts(), { program });
+    const usual = await systemd.files(engineFacts(), { program });
     expect(await exposure(textOf(usual, "app.service"))).toBeLessThanOrEqual(1.3);
-    const fenced = facts({ sandbox: ["net none", "devices none", "fs /srv/data ro"] });
+    const fenced = engineFacts({ sandbox: ["net none", "devices none", "fs /srv/data ro"] });
     const declared = textOf(await systemd.files(fenced, { program }), "app.service");
     expect(await exposure(declared)).toBeLessThanOrEqual(0.5);
-    const connected = facts({ sandbox: ["net connect 443", "net udp", "devices gpu"] });
+    const connected = engineFacts({ sandbox: ["net connect 443", "net udp", "devices gpu"] });
     const open = textOf(await systemd.files(connected, { program }), "app.service");
     expect(await exposure(open)).toBeLessThanOrEqual(2);
-    const mounted = await systemd.files(facts({ mountAt: "/run/fuselage/app" }), {
+    const mounted = await systemd.files(engineFacts({ mountAt: "/run/fuselage/app" }), {
       program,
     });
     expect(await exposure(textOf(mounted, "app.service"))).toBeLessThanOrEqual(2);
@@ -119,7 +101,7 @@ describe("units of systemd", () => {
 
 describe("what an app declares", () => {
   const linesOf = async (sandbox: string[], more: Partial<Manifest> = {}) => {
-    const [service] = await systemd.files(facts({ sandbox, ...more }), { program });
+    const [service] = await systemd.files(engineFacts({ sandbox, ...more }), { program });
     return service?.text.split("\n") ?? [];
   };
 
@@ -159,7 +141,7 @@ describe("what an app declares", () => {
 
 describe("what units cannot say", () => {
   const refused = (settings: Parameters<typeof systemd.files>[1], more: Partial<Manifest> = {}) =>
-    expect(async () => systemd.files(facts(more), { program: "/opt/app.run", ...settings }));
+    expect(async () => systemd.files(engineFacts(more), { program: "/opt/app.run", ...settings }));
 
   test.each(['/opt/a"b', "/opt/a'b", "/opt/a\\b", "/opt/a\nb"])(
     "%j is no path",

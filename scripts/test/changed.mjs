@@ -172,12 +172,11 @@ function caseOf(/** @type {string} */ file) {
  * @returns {{files: string[], left: string[], cases: {file: string, name: string}[]}} tests to run,
  *   the closest first; tests for which the time is too short; single cases
  */
-export function testsOf(changed) {
+export function testsOf(changed, times = measured()) {
   const cases = changed.flatMap((file) => caseOf(file) ?? []);
   const others = changed.filter((file) => !caseOf(file));
   const distances = new Map(byImports(others, importers()));
   for (const file of [...others.flatMap(byFolder), ...others.map(mirrorOf)]) distances.set(file, 0);
-  const times = measured();
   const wanted = [...distances]
     .filter(([file]) => isTest(file) && existsSync(path.join(root, file)))
     .sort(

@@ -29,9 +29,11 @@ test("every room of the runtime has tests of its own, and a file of it has some"
 
 test("a module is tried by the tests that import it, the nearest first", () => {
   // How many there is time for depends on how long they took here: as before any run.
-  const { files } = testsOf(["builder/tree/path.ts"], {});
-  expect(files[0]).toBe("test/unit/tree/path.test.ts");
-  expect(files).toContain("test/unit/tree/tree.test.ts");
+  expect(testsOf(["builder/tree/path.ts"], {}).files[0]).toBe("test/unit/tree/path.test.ts");
+  const { files } = testsOf(["builder/squashfs/plan.ts"], {});
+  expect(files[0]).toBe("test/unit/squashfs/plan.test.ts");
+  expect(files).toContain("test/unit/squashfs/inode-table.test.ts");
+  expect(files).toContain("test/unit/squashfs/layout.test.ts");
 });
 
 test("a test that changed is run, however long it takes; others end after a minute", () => {

@@ -1,4 +1,4 @@
-// What must not be in the repository: machine paths, binaries, others' sources, unfinished tests.
+// What must not be in the repository: machine paths, binaries, others' sources, unfinished tests and merges.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
@@ -39,6 +39,9 @@ function fileProblems(/** @type {string} */ file) {
   if (licence.test(text) && file !== "scripts/check/tree.mjs" && file !== "package-lock.json") {
     problems.push(`${file} carries a third party's licence header`);
   }
+  // Seven equals signs alone underline a heading in some texts; the others are git's own.
+  if (/^(<{7}|>{7}|\|{7}) /m.test(text))
+    problems.push(`${file} holds a merge that is not finished`);
   if (/\b(test|it|describe)\.only\(/.test(text)) problems.push(`${file} runs only some tests`);
   if (!file.startsWith("examples/") && text !== "" && !text.endsWith("\n")) {
     problems.push(`${file} does not end with a newline`);

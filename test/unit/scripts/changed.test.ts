@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import path from "node:path";
 import { expect, test } from "vitest";
 import { belongs, changedFiles, testsOf } from "../../../scripts/test/changed.mjs";
-import { expected } from "../../../scripts/test/kinds.mjs";
+import { expected, kinds } from "../../../scripts/test/kinds.mjs";
 import { root } from "../../support/process.ts";
 
 test("what the map names is there", () => {
@@ -11,6 +11,14 @@ test("what the map names is there", () => {
       expect(existsSync(path.join(root, name)), name).toBe(true);
     }
   }
+});
+
+test("every folder of tests is a kind, and none is one twice", () => {
+  const folders = readdirSync(path.join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `test/${name.split("/")[0]}/`);
+  const named = kinds.map(({ dir }) => dir);
+  expect([...named].sort()).toEqual([...new Set(folders)].sort());
 });
 
 test("every room of the runtime has tests of its own, and a file of it has some", () => {

@@ -24,6 +24,7 @@ export {
 export { type ExportOptions, type ExportResult, exportImage } from "./api/export.ts";
 export { type EngineOptions, type EngineResult, exportEngine } from "./api/export-engine.ts";
 export { exportMicroVm, type MicroVm, type MicroVmOptions } from "./api/export-microvm.ts";
+export { exportPortable, type Portable, type PortableOptions } from "./api/export-portable.ts";
 export {
   exportRuntimeBundle,
   type RuntimeBundle,

@@ -80,7 +80,7 @@ const testTools = {
   "systemd-analyze": "systemd",
   "docker-compose": "docker-compose",
   "cloud-init": "cloud-init python3-yaml",
-  "systemd-nspawn": "systemd-container",
+  "systemd-nspawn": "systemd-container dbus",
   debootstrap: "debootstrap",
   newuidmap: "uidmap",
   "x86_64-linux-musl-gcc": "musl-dev",

@@ -10,7 +10,7 @@ import { placementOf, rootEntries } from "../export/root-files.ts";
 import { type RuntimeHook, runtimeConfig } from "../export/runtime-config.ts";
 import { startConfig } from "../export/start-config.ts";
 import { requireStartable } from "../export/startable.ts";
-import { findUser } from "../export/users.ts";
+import { userIn } from "../export/users.ts";
 import { machines } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 import { fromBytes } from "../manifest/manifest.ts";
@@ -81,11 +81,7 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
     const program = config.Entrypoint?.[0] ?? config.Cmd?.[0];
     const searched = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";
     if (program !== undefined) await requireStartable(entries, program, searched);
-    const user = findUser(
-      config.User ?? "0",
-      await textOf(entries, "etc/passwd"),
-      await textOf(entries, "etc/group"),
-    );
+    const user = await userIn(entries, config.User);
     const called = fromBytes(name).replace(/[^\w.-]+/g, "-");
     const mountPoint = placement.prefix.startsWith(`${FIXED.slice(1)}/`)
       ? `/${fromBytes(placement.prefix)}`
@@ -140,13 +136,6 @@ function requireMountPoints(input: string, entries: readonly DumpEntry[]): void 
   if (missing.length === 0) return;
   const what = `cannot be a root: a runtime mounts on ${missing.join(", ")}, which it has not`;
   throw errors.exportInput(input, what);
-}
-
-async function textOf(entries: readonly DumpEntry[], wanted: string): Promise<string> {
-  const file = entries.find(({ path: at }) => at === wanted)?.file;
-  const parts: Uint8Array[] = [];
-  if (file !== undefined) for await (const part of file.read()) parts.push(Buffer.from(part));
-  return Buffer.concat(parts).toString("utf8");
 }
 
 async function writeAround(folder: string, entries: readonly DumpEntry[], prefix: string) {

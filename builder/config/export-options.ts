@@ -43,6 +43,7 @@ optionRules.export satisfies Record<
   | ("systemd" | "compose" | "quadlet" | "cloudInit" | "force")
   | ("name" | "program" | "args" | "env" | "sockets" | "credentials" | "image" | "url")
   | ("kubernetes" | "nomad" | "fuse" | "artifactImage" | "ports" | "cpus" | "memory")
+  | "portable" // api/export-portable.ts
   // Of a micro-VM: api/export-microvm.ts.
   | ("microvm" | "kernel" | "tap" | "address" | "gateway" | "nameservers")
   | ("region" | "secrets" | "replicas" | "job" | "probe" | "driver"),

@@ -37,7 +37,8 @@ export async function writeOne(file: string, text: string, force: boolean): Prom
   return target;
 }
 
-async function freeName(file: string, force: boolean): Promise<string> {
+/** @throws E_ENGINE_EXISTS for one that is taken, unless it may be replaced; E_OUTPUT_* */
+export async function freeName(file: string, force: boolean): Promise<string> {
   const there = await lstat(file).catch(() => undefined);
   if (there === undefined) return file;
   if (!force) throw errors.engineExists(file);

@@ -92,11 +92,11 @@ function* parentsOf(path: string, mtime: number): Generator<DumpEntry> {
   }
 }
 
-function folder(path: string, mode: number, mtime: number): DumpEntry {
+export function folder(path: string, mode: number, mtime: number): DumpEntry {
   return { path, kind: "directory", mode, uid: 0, gid: 0, mtime, xattrs: [], inode: Symbol(path) };
 }
 
-function plainFile(path: string, text: string, mode: number, mtime: number): DumpEntry {
+export function plainFile(path: string, text: string, mode: number, mtime: number): DumpEntry {
   const bytes = Buffer.from(text);
   const read = async function* () {
     if (bytes.length > 0) yield bytes;

@@ -3,7 +3,7 @@ import type { StartConfig } from "./start-config.ts";
 import type { ProcessUser } from "./users.ts";
 
 /** What a container may do as podman starts one. */
-const CAPABILITIES = [
+export const CAPABILITIES = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
   "CAP_FOWNER",

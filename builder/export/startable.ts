@@ -22,10 +22,7 @@ export async function requireStartable(
 ): Promise<void> {
   const byPath = new Map(entries.map((entry) => [entry.path, entry]));
   let name = byteString(program);
-  if (!name.includes("/")) {
-    const places = path.split(":").map((dir) => `${byteString(dir)}/${name}`);
-    name = places.find((place) => followPath(byPath, place)?.kind === "file") ?? name;
-  }
+  if (!name.includes("/")) name = searched(byPath, name, path) ?? name;
   let asks = "the bundle starts it";
   for (let depth = 0; depth < DEPTH; depth++) {
     const entry = followPath(byPath, name);
@@ -35,6 +32,28 @@ export async function requireStartable(
     asks = `${displayPath(name)} needs it`;
     name = byteString(needed);
   }
+}
+
+/**
+ * Where a program is.
+ *
+ * @param program as `requireStartable` takes it; likewise `path`
+ * @returns absolute; undefined: a name is nowhere there
+ */
+export function programPath(
+  entries: readonly DumpEntry[],
+  program: string,
+  path: string,
+): string | undefined {
+  if (program.includes("/")) return program;
+  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+  const found = searched(byPath, byteString(program), path);
+  return found && Buffer.from(found, "latin1").toString("utf8");
+}
+
+function searched(byPath: ReadonlyMap<string, DumpEntry>, name: string, path: string) {
+  const places = path.split(":").map((dir) => `${byteString(dir)}/${name}`);
+  return places.find((place) => followPath(byPath, place)?.kind === "file");
 }
 
 /** The interpreter of a script, or the dynamic linker of a program; undefined: it needs none. */

@@ -1,10 +1,31 @@
 /** Who `NAME`, `UID`, `NAME:GROUP` or the like is, by the passwd and group files of an image. */
+import type { DumpEntry } from "../dump/dump-entry.ts";
 import * as errors from "../errors.ts";
 
 export interface ProcessUser {
   uid: number;
   gid: number;
   additionalGids?: number[];
+}
+
+/**
+ * Who that is by the files of a root file system; whoever it does not name is root.
+ *
+ * @throws E_EXPORT_INPUT for a name that is in neither
+ */
+export async function userIn(
+  entries: readonly DumpEntry[],
+  user: string | undefined,
+): Promise<ProcessUser> {
+  const passwd = await textOf(entries, "etc/passwd");
+  return findUser(user ?? "0", passwd, await textOf(entries, "etc/group"));
+}
+
+async function textOf(entries: readonly DumpEntry[], wanted: string): Promise<string> {
+  const file = entries.find(({ path }) => path === wanted)?.file;
+  const parts: Uint8Array[] = [];
+  if (file !== undefined) for await (const part of file.read()) parts.push(Buffer.from(part));
+  return Buffer.concat(parts).toString("utf8");
 }
 
 /** Fields of the lines of passwd(5) or group(5). */
@@ -19,6 +40,8 @@ const isNumber = (text: string) => /^[0-9]{1,10}$/.test(text);
 /**
  * @param passwd what stands in /etc/passwd of the image; likewise `group`
  * @throws E_EXPORT_INPUT for a name that is in neither
+ *
+ * @internal
  */
 export function findUser(user: string, passwd: string, group: string): ProcessUser {
   const [name = "", groupName] = user.split(":");

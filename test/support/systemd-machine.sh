@@ -1,9 +1,10 @@
 # Starts a systemd of its own, over a copy of this machine's files that nothing of it leaves.
-# usage: unshare --mount sh systemd-machine.sh DIR NAME CHECKOUT
+# usage: unshare --mount sh systemd-machine.sh DIR NAME CHECKOUT DEVICE
+# DEVICE is one of this machine's that it has too.
 # DIR/checkout shows CHECKOUT, which a /tmp of the machine's own may hide.
 # DIR/files goes over the machine's root, DIR/check.sh runs there, DIR/out gets what it prints.
 set -eu
-dir=$1 name=$2 checkout=$3
+dir=$1 name=$2 checkout=$3 device=$4
 cd "$dir"
 mount --make-rprivate /
 mount -t tmpfs none /run/systemd/nspawn 2>/dev/null || { mkdir -p /run/systemd/nspawn; mount -t tmpfs none /run/systemd/nspawn; }
@@ -38,7 +39,7 @@ status=0
 # What nspawn filters away: images as root ask for mount_setattr, a sandbox for Landlock.
 timeout --kill-after=5 100 unshare --pid --fork --kill-child --mount-proc systemd-nspawn --quiet --directory=root --register=no --keep-unit --boot \
 	--machine="$name" --private-network --link-journal=no --console=pipe --bind="$dir":/results --bind-ro="$checkout":/results/checkout \
-	--bind=/dev/fuse --capability=all --system-call-filter="mount_setattr landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
+	--bind=/dev/fuse --bind="$device" --capability=all --system-call-filter="mount_setattr landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
 	systemd.unit=check.service systemd.log_target=null </dev/null >console 2>&1 || status=$?
 for group in $groups; do
 	echo $$ > "${group%/*}/cgroup.procs"

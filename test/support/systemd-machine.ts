@@ -16,6 +16,8 @@ let count = 0;
 export interface MachineFiles {
   texts?: Files;
   copies?: Readonly<Record<string, string>>;
+  /** Whether it has loop devices: those of this machine. */
+  loops?: boolean;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface MachineFiles {
  * @returns what the script printed, with the console's words behind it where the machine failed
  */
 export async function onSystemd(
-  { texts = {}, copies = {} }: MachineFiles,
+  { texts = {}, copies = {}, loops = false }: MachineFiles,
   script: string,
 ): Promise<Outcome> {
   const dir = temporaryDirectory();
@@ -35,10 +37,20 @@ export async function onSystemd(
     mkdirSync(path.dirname(target), { recursive: true });
     copyFileSync(from, target);
   }
-  writeFileSync(path.join(dir, "check.sh"), script);
+  // Nodes of its own, since the kernel may hand out a device that has none here.
+  const nodes = "for i in $(seq 0 255); do mknod /dev/loop$i b 7 $i 2>/dev/null; done\n";
+  writeFileSync(path.join(dir, "check.sh"), `${loops ? nodes : ""}${script}`);
   const name = `fuselage-test-${process.pid}-${count++}`;
   const starter = path.join(root, "test/support/systemd-machine.sh");
-  const args = ["--mount", "sh", starter, dir, name, root];
+  const args = [
+    "--mount",
+    "sh",
+    starter,
+    dir,
+    name,
+    root,
+    loops ? "/dev/loop-control" : "/dev/null",
+  ];
   const outcome = await run("unshare", args, { timeout: 120_000 });
   const textOf = (file: string) =>
     existsSync(path.join(dir, file)) ? readFileSync(path.join(dir, file), "utf8") : "";

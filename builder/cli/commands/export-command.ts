@@ -8,12 +8,19 @@ import { formatBytes, print, printable, printJson } from "../print.ts";
 import { parseArch, parsed, unread } from "../values.ts";
 import { engineOf, exportEngineCommand, ofEngines } from "./export-engine-command.ts";
 import { exportMicroVmCommand, ofMicroVms } from "./export-microvm-command.ts";
+import { exportPortableCommand } from "./export-portable-command.ts";
 
 export async function exportCommand(args: Arguments): Promise<void> {
   if (engineOf(args) !== undefined) {
     refuseImages(args, "an engine starts the bundle as it is");
     refuseMicroVms(args);
     await exportEngineCommand(args);
+    return;
+  }
+  if (args.flag("portable")) {
+    refuseImages(args, "--portable makes none");
+    refuseMicroVms(args);
+    await exportPortableCommand(args, ofEngines);
     return;
   }
   if (args.flag("microvm")) {

@@ -40,6 +40,7 @@ export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
     writing,
     setId: isRoot ? undefined : "yes",
     tunables: isRoot ? undefined : "yes",
+    capabilities: "",
     namespaces: namespacesOf(needsNamespace, permissions),
     calls: callsOf(needsNamespace, isRoot, permissions),
     ...networkOf(permissions),

@@ -1,6 +1,6 @@
 /** A bundle as a service of systemd: systemd.service(5), and systemd.socket(5) where something is listened on. */
 import * as errors from "../../errors.ts";
-import { renderTemplate } from "../../host/template.ts";
+import { renderTemplate, type TemplateValue } from "../../host/template.ts";
 import {
   type BundleFacts,
   type Engine,
@@ -40,11 +40,7 @@ export function systemdUnits(
   };
   const service = isUser
     ? renderTemplate("engines/systemd/user.service", { ...values, ...userFenceOf(facts) })
-    : renderTemplate("engines/systemd/app.service", {
-        ...values,
-        ...fenceOf(facts),
-        ...userOf(facts, name),
-      });
+    : machineService(facts, name, values);
   return [
     { name: `${name}.service`, text: service },
     ...(listening ? [socketUnit(name, description, listening)] : []),
@@ -52,7 +48,21 @@ export function systemdUnits(
   ];
 }
 
-function socketUnit(name: string, description: string, listening: Listening): EngineFile {
+function machineService(
+  facts: BundleFacts,
+  name: string,
+  values: Readonly<Record<string, TemplateValue>>,
+): string {
+  const { mount, ...fence } = fenceOf(facts);
+  const head = { ...values, ...userOf(facts, name), mount };
+  return renderTemplate("engines/systemd/app.service", head) + fenceText(fence);
+}
+
+/** What a service of the machine is kept from, which ends its unit. */
+export const fenceText = (fence: Readonly<Record<string, TemplateValue>>): string =>
+  renderTemplate("engines/systemd/fence.service", fence);
+
+export function socketUnit(name: string, description: string, listening: Listening): EngineFile {
   const text = renderTemplate("engines/systemd/app.socket", {
     description,
     streams: listening.streams.map(listenValue),
@@ -102,7 +112,7 @@ const hint =
   "Put the bundle into /usr/local/lib or /opt, or say by --program where it is on the machine that starts it.";
 
 /** `ID:PATH`, or an ID that systemd looks up in its credential stores. */
-function credential(text: string): string {
+export function credential(text: string): string {
   const [, id = "", file] = /^([A-Za-z0-9_.-]{1,255})(?::(\/.*))?$/s.exec(text) ?? [];
   if (id === "" || id === "." || id === "..") {
     throw errors.optionValue("credentials", "ID or ID:/PATH", JSON.stringify(text));

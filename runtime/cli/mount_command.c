@@ -19,6 +19,7 @@
 #include "cli/container_hook.h"
 #include "flavour/flavour.h"
 #include "base/private_directory.h"
+#include "mount/auto_unmount.h"
 #include "mount/host_mount.h"
 #include "mount/handover.h"
 #include "kernel/trusted_path.h"
@@ -99,6 +100,7 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 {
 	char target[PATH_MAX];
 	OWNED_FD signals = foreground || !dir ? hold_signals() : -1;
+	OWNED_FD waiter = -1;
 	int result;
 
 	if (archive_is_zip(archive) && convert(&start->identity.caller, archive, failure) < 0)
@@ -107,7 +109,8 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 		return -1;
 	if (dir && host_mount_resolve(dir, O_DIRECTORY, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", dir);
-	result = host_mount(&start->mounting, archive, target, failure);
+	result = host_mount(&start->mounting, archive, target, signals < 0 ? NULL : &waiter,
+			    failure);
 	if (result == 0 && !dir) {
 		puts(target);
 		fflush(stdout); /* a reader that has gone is no reason to leave a mount behind */
@@ -115,6 +118,8 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 	/* Whoever still has files of it open keeps them; nobody finds it any more. */
 	if (result == 0 && signals >= 0 && await_end(signals, target))
 		result = host_unmount(&start->mounting, target, failure);
+	if (flavour_is_runner && result == 0)
+		auto_unmount_dismiss(&waiter);
 	if (!dir)
 		rmdir(target);
 	return result;

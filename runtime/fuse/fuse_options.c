@@ -18,6 +18,7 @@ enum word {
 	WORD_UID,
 	WORD_GID,
 	WORD_ALLOW_OTHER,
+	WORD_AUTO_UNMOUNT,
 	WORD_NOEXEC,
 	WORD_EXEC,
 	WORD_SUID,
@@ -37,10 +38,10 @@ enum word {
 };
 
 static const char *const words[WORD_COUNT] = {
-	"cache=",      "uid=",	       "gid=",	   "allow_other", "noexec",
-	"exec",	       "suid",	       "set-id",   "nosuid",	  "dev",
-	"devices",     "nodev",	       "threads=", "context=",	  "fscontext=",
-	"defcontext=", "rootcontext=", "ro",	   "defaults",
+	"cache=",     "uid=",	     "gid=",	     "allow_other", "auto_unmount",
+	"noexec",     "exec",	     "suid",	     "set-id",	    "nosuid",
+	"dev",	      "devices",     "nodev",	     "threads=",    "context=",
+	"fscontext=", "defcontext=", "rootcontext=", "ro",	    "defaults",
 };
 
 /* What other readers of /etc/fstab are told there: mount(8), systemd, desktops. */
@@ -158,6 +159,9 @@ static int apply(struct fuse_options *options, struct token *token, struct failu
 	case WORD_ALLOW_OTHER:
 		options->allow_other = true;
 		return 0;
+	case WORD_AUTO_UNMOUNT:
+		options->auto_unmount = true;
+		return 0;
 	case WORD_NOEXEC:
 	case WORD_EXEC:
 		options->noexec = word == WORD_NOEXEC;
@@ -189,8 +193,8 @@ static int apply(struct fuse_options *options, struct token *token, struct failu
 		break;
 	}
 	return refuse(token,
-		      "cache=SIZE, threads=N, uid=N, gid=N, allow_other, suid, dev, noexec, "
-		      "context=, fscontext=, defcontext=, rootcontext= or ro",
+		      "cache=SIZE, threads=N, uid=N, gid=N, allow_other, auto_unmount, suid, dev, "
+		      "noexec, context=, fscontext=, defcontext=, rootcontext= or ro",
 		      failure);
 }
 

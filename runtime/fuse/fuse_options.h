@@ -23,6 +23,7 @@ struct fuse_options {
 	uid_t uid; /* shown as the owner of every file; (uid_t)-1: not said */
 	gid_t gid;
 	bool allow_other;
+	bool auto_unmount; /* a mount on the host goes with its server (mount/auto_unmount.h) */
 	bool noexec;
 	bool suid; /* set-id bits count; root's alone, as is `dev` */
 	bool dev; /* so do device nodes */

@@ -8,6 +8,7 @@
 #include "flavour/flavour.h"
 #include "fuse/fusermount.h"
 #include "kernel/namespace.h"
+#include "mount/auto_unmount.h"
 #include "mount/strategies.h"
 
 /* What a start does not have: owners by choice, and the name of the file in the table of mounts. */
@@ -22,13 +23,37 @@ static void choose(struct mounting *mounting, struct image_mount *image, char so
 		image->source = source;
 }
 
+/* What auto_unmount leaves behind: nothing where the kernel serves and nobody waits. */
+static int watch(const struct mounting *mounting, const struct image_mount *image,
+		 const char *target, int *waiter, struct failure *failure)
+{
+	struct failure ignored = { 0 };
+
+	if (!mounting->fuse.auto_unmount || (image->server.socket < 0 && !waiter) ||
+	    auto_unmount_start(target, image->server.socket, waiter, failure) == 0)
+		return 0;
+	host_unmount(mounting, target, &ignored);
+	return -1;
+}
+
+static int refuse_auto_unmount(const struct mounting *mounting, struct failure *failure)
+{
+	return mounting->fuse.auto_unmount ?
+		       fail(failure, FUSELAGE_E_FUSE_OPTION,
+			    "-o: auto_unmount is for a mount at a directory: a detached one goes "
+			    "with its last descriptor, or stays where it was moved to") :
+		       0;
+}
+
 /* Returns a detached mount, 0 for one at `target`, or -1. */
 static int attach(struct mounting *mounting, struct archive *archive,
-		  enum mount_destination destination, const char *target, struct failure *failure)
+		  enum mount_destination destination, const char *target, int *waiter,
+		  struct failure *failure)
 {
 	const struct fuse_options *chosen = &mounting->fuse;
 	struct image_mount image;
 	char source[PATH_MAX];
+	int result;
 
 	if (flavour_is_runner && mounting->identity->kind != NAMESPACE_PRIVILEGED &&
 	    (chosen->suid || chosen->dev || *chosen->contexts))
@@ -42,18 +67,24 @@ static int attach(struct mounting *mounting, struct archive *archive,
 			    mounting->refusal.text);
 	if (image_mount_attach(mounting, &image, target, failure) < 0)
 		return -1;
-	return target ? 0 : image.detached;
+	if (!target)
+		return image.detached;
+	result = flavour_is_runner ? watch(mounting, &image, target, waiter, failure) : 0;
+	fuse_mount_close(&image.server);
+	return result;
 }
 
-int host_mount(struct mounting *mounting, struct archive *archive, const char *target,
+int host_mount(struct mounting *mounting, struct archive *archive, const char *target, int *waiter,
 	       struct failure *failure)
 {
-	return attach(mounting, archive, MOUNT_ON_HOST, target, failure);
+	return attach(mounting, archive, MOUNT_ON_HOST, target, waiter, failure);
 }
 
 int host_mount_detached(struct mounting *mounting, struct archive *archive, struct failure *failure)
 {
-	return attach(mounting, archive, MOUNT_DETACHED, NULL, failure);
+	if (refuse_auto_unmount(mounting, failure) < 0)
+		return -1;
+	return attach(mounting, archive, MOUNT_DETACHED, NULL, NULL, failure);
 }
 
 int host_mount_serve(struct mounting *mounting, struct archive *archive, int device,
@@ -62,6 +93,8 @@ int host_mount_serve(struct mounting *mounting, struct archive *archive, int dev
 	struct image_mount image;
 	char source[PATH_MAX];
 
+	if (refuse_auto_unmount(mounting, failure) < 0)
+		return -1;
 	image_mount_init(&image, archive, MOUNT_DETACHED);
 	choose(mounting, &image, source);
 	return image_serve(mounting, &image, device, failure);

@@ -28,8 +28,12 @@
  * that was tried with its reason.
  */
 
-/* Mounts at `target`, an absolute path. Returns 0 when it can be used, or -1. */
-int host_mount(struct mounting *mounting, struct archive *archive, const char *target,
+/*
+ * Mounts at `target`, an absolute path. Returns 0 when it can be used, or -1. `waiter`, where the caller
+ * waits for the end of the mount and auto_unmount was asked for, becomes its socket (mount/auto_unmount.h);
+ * else it is NULL or stays as it is.
+ */
+int host_mount(struct mounting *mounting, struct archive *archive, const char *target, int *waiter,
 	       struct failure *failure);
 
 /*

@@ -454,7 +454,8 @@ static int attach_by(const struct strategy *strategy, struct attempt *attempt,
 					   mounting->janitor };
 		holder_start(&mounting->share, mounting->identity, image->archive, &held);
 	}
-	fuse_mount_close(&image->server);
+	if (!mounting->fuse.auto_unmount || image->destination != MOUNT_ON_HOST)
+		fuse_mount_close(&image->server);
 	return 0;
 }
 

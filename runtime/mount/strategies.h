@@ -17,7 +17,9 @@ struct image_mount {
 	enum mount_destination destination;
 	const char *source; /* what the table of mounts calls it */
 	bool one_owner; /* every file must be the caller's, whoever the image says */
-	struct fuse_mount server; /* when it was forked before the namespace was entered */
+	struct fuse_mount
+		server; /* when it was forked before the namespace was entered; of a mount on the
+				   * host that goes with it, afterwards too: the caller closes it */
 	int detached; /* made by MOUNT_DETACHED */
 };
 

@@ -6,7 +6,6 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
-  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -21,17 +20,28 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type PackOptions, pack as packArchive } from "../../builder/api/pack.ts";
-import { mountedAt } from "../../builder/host/mount-table.ts";
 import { runArguments } from "../support/bundle-of.ts";
-import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
-import { type Need, skipUnless } from "../support/needs.ts";
+import {
+  as,
+  bundle,
+  cat,
+  done,
+  fuse,
+  fusermount,
+  leftOfMount,
+  loop,
+  mountLines,
+  mountPoint,
+  table,
+  ways,
+} from "../support/host-mounts.ts";
+import { type Leftovers, leftovers, nothing } from "../support/leftovers.ts";
+import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import {
   bundleCommand,
   fuselage,
-  type Outcome,
   ordinaryUser,
-  type RunOptions,
   root,
   run,
   signalListed,
@@ -39,66 +49,13 @@ import {
 import { buildSanitized } from "../support/sanitized.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
-/** Lines of the table of mounts about a directory. */
-const mountLines = (dir: string) =>
-  readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line.includes(` ${dir.replaceAll(" ", "\\040")} `));
-
-interface Way {
-  title: string;
-  type: "loop" | "fuse" | "fusermount";
-  asUser: boolean;
-  needs: Need[];
-}
-
-const ways: Way[] = [
-  { title: "loop, as root", type: "loop", asUser: false, needs: ["root", "loop"] },
-  { title: "fuse, as root", type: "fuse", asUser: false, needs: ["root", "fuse"] },
-  {
-    title: "fusermount, as a user",
-    type: "fusermount",
-    asUser: true,
-    needs: ["fuse", "fusermount"],
-  },
-];
-const [loop, fuse, fusermount] = ways as [Way, Way, Way];
-
 let app: string;
 beforeAll(async () => {
   app = await pack({ run: runArguments, "data/file": "packed\n" });
 });
 
-/** A place to mount on that whoever mounts may use, with a name that needs escaping. */
-function mountPoint(way?: Way): string {
-  const dir = path.join(way?.asUser ? userDirectory() : temporaryDirectory(), "mount, point");
-  mkdirSync(dir);
-  const { uid, gid } = ordinaryUser();
-  if (way?.asUser) chownSync(dir, uid, gid);
-  return dir;
-}
-
-const as = (way: Way | undefined): RunOptions => (way?.asUser ? ordinaryUser() : {});
-const bundle = (way: Way | undefined, ...args: string[]): Promise<Outcome> =>
-  run(process.execPath, [bundleCommand, ...args], as(way));
-const done = { status: 0, stdout: "", stderr: "" };
-const cat = (dir: string, file = "data/file", way?: Way) =>
-  run("cat", [path.join(dir, file)], as(way));
-const table = (dir: string) => mountedAt(Buffer.from(dir).toString("latin1"));
-/** What came with a mount at `dir` and has not gone soon; tests of other files mount too. */
-async function left(before: ReturnType<typeof leftovers>, dir: string) {
-  const mine = (line: string) => line.includes(dir.replaceAll(" ", "\\040")) || line.includes(dir);
-  for (let tries = 0; ; tries++) {
-    const now = await leftSince(before, { files: [fuselage, app] }, 0);
-    const found = {
-      ...nothing,
-      mounts: now.mounts.filter(mine),
-      processes: now.processes.filter(mine),
-    };
-    if (tries === 100 || found.mounts.length + found.processes.length === 0) return found;
-    await sleep(30);
-  }
-}
+/** What came with a mount of `app` at `dir` and has not gone soon. */
+const left = (before: Leftovers, dir: string) => leftOfMount(before, app, dir);
 
 describe.each(ways)("$title", (way) => {
   const check = skipUnless(...way.needs);
@@ -353,7 +310,7 @@ describe("built with ASan and UBSan", () => {
     const check = skipUnless("root", "loop", "fuse", "fusermount");
     check(`a mount by ${type} has no fault and leaks nothing`, async () => {
       const dir = mountPoint();
-      const args = [`--mount=${app}`, `--mount-type=${type}`, "-o", "cache=2M", dir];
+      const args = [`--mount=${app}`, `--mount-type=${type}`, "-o", "cache=2M,auto_unmount", dir];
       expect(await run(runtime, args)).toMatchObject(done);
       expect(await cat(dir)).toMatchObject({ stdout: "packed\n" });
       expect(await bundle(loop, "umount", dir)).toMatchObject(done);

@@ -1128,9 +1128,9 @@ export function sandboxKey(
   });
 }
 
-/** @param code of a rule that is unknown, or that contradicts another @param rule as a record has it */
+/** @param code of a rule that is unknown, contradicts another, or is not to be had @param rule as a record has it */
 export function sandboxRule(
-  code: "E_SANDBOX_CONFLICT" | "E_SANDBOX_RULE",
+  code: "E_SANDBOX_CONFLICT" | "E_SANDBOX_ROOT" | "E_SANDBOX_RULE",
   rule: string,
   what: string,
   file?: string,

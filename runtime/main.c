@@ -338,12 +338,6 @@ static int run_root(struct start *start, struct bundle *bundle, bool asked, char
 
 	if (fence_choose(start, bundle, failure) < 0)
 		return -1;
-	if (start->sandbox)
-		return fail(
-			failure, FUSELAGE_E_SANDBOX,
-			"%.600s: its root directory is the image, and rules of a sandbox are of "
-			"the machine's paths: --bundle-run --contain shuts the machine out",
-			bundle->path);
 	int done = root_begin(&root, start, bundle, asked ? args : NULL, args, failure);
 
 	if (done < 0)

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { environment, optionRules } from "../generated/spec.ts";
+import { environment, optionRules, systemPaths } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import type { Permissions } from "../manifest/permissions.ts";
@@ -163,7 +163,7 @@ optionRules.build satisfies Record<
  * Checks the options and fills in what they default to.
  *
  * @throws E_OPTION_UNKNOWN, E_OPTION_MISSING, E_OPTION_VALUE, E_OPTION_CONFLICT, E_DESKTOP_CATEGORY,
- *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED, E_SANDBOX_RULE, E_SANDBOX_CONFLICT
+ *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED, E_SANDBOX_RULE, E_SANDBOX_CONFLICT, E_SANDBOX_ROOT
  */
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
   if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
@@ -200,16 +200,15 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
  * With the image as root there is one place for it, nothing of the machine to map it into, and a user
  * namespace.
  *
- * @throws E_OPTION_CONFLICT
+ * @throws E_OPTION_CONFLICT, E_SANDBOX_ROOT
  */
 export function checkRoot(
   {
     mountAt,
     maps = [],
     needs = [],
-    sandbox,
     permissions,
-  }: Pick<BuildOptions, "mountAt" | "maps" | "needs" | "sandbox" | "permissions">,
+  }: Pick<BuildOptions, "mountAt" | "maps" | "needs" | "permissions">,
   format: OutputFormat,
 ): void {
   const refuse = (key: string, value?: string) =>
@@ -218,8 +217,20 @@ export function checkRoot(
   if (mountAt !== undefined) throw refuse("mountAt");
   if (maps.length > 0) throw refuse("maps");
   if (needs.some((need) => need !== "none")) throw refuse("needs");
-  // Rules of a sandbox are of the machine's paths.
-  if (sandbox || permissions !== undefined) throw refuse("sandbox");
+  const own = Object.entries(permissions?.fs ?? {}).find(([path]) => isOfSystem(path));
+  if (own !== undefined) {
+    const what = "with the image as root directory that is the image's own";
+    throw errors.sandboxRule("E_SANDBOX_ROOT", `fs ${own.join(" ")}`, what);
+  }
+}
+
+/** What the machine has at such a path would cover the image's; `fs /` is of what every start shows. */
+function isOfSystem(path: string): boolean {
+  const { below, exactly } = systemPaths;
+  return (
+    path !== "/" &&
+    (exactly.some((one) => one === path) || below.some((one) => `${path}/`.startsWith(`${one}/`)))
+  );
 }
 
 /** What an app in a sandbox cannot have. @throws E_OPTION_CONFLICT */

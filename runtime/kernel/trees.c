@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h> /* not with sys/mount.h: both define the same names */
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,21 +23,26 @@ int tree_open_alone(int directory, const char *path)
 	return (int)syscall(SYS_open_tree, directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-static int set(int fd, const char *path, unsigned flags)
+static int set(int fd, const char *path, unsigned flags, uint64_t attribute)
 {
-	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attributes = { .attr_set = attribute };
 
 	return (int)syscall(SYS_mount_setattr, fd, path, flags, &attributes, sizeof attributes);
 }
 
 int tree_read_only(int tree)
 {
-	return set(tree, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	return set(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY);
+}
+
+int tree_no_exec(int tree)
+{
+	return set(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_NOEXEC);
 }
 
 int tree_read_only_root(void)
 {
-	return set(AT_FDCWD, "/", 0);
+	return set(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY);
 }
 
 int tree_move(int tree, const char *path)

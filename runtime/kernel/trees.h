@@ -16,6 +16,9 @@ int tree_open_alone(int directory, const char *path);
 /* Makes a tree read-only, with all that is mounted in it. */
 int tree_read_only(int tree);
 
+/* Lets nothing in a tree be executed, nor in what is mounted in it. */
+int tree_no_exec(int tree);
+
 /* Makes / read-only, and nothing that is mounted below. */
 int tree_read_only_root(void);
 

@@ -61,7 +61,7 @@ int layers_base(const struct root_start *root, const struct start *start, struct
 		return fail_errno(failure, FUSELAGE_E_ROOT_START, "%.600s: tmpfs (%s)", point,
 				  options);
 	base = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (base >= 0 && make_directories(base, root->options.contain) == 0)
+	if (base >= 0 && make_directories(base, root_has_own_devices(root)) == 0)
 		return base;
 	fail_errno(failure, FUSELAGE_E_ROOT_START, "tmpfs (%s)", options);
 	if (base >= 0)

@@ -213,14 +213,18 @@ int run_options_read(struct run_options *options, const struct root_config *reco
 			       fail(failure, FUSELAGE_E_OUT_OF_MEMORY, ENV_FUSELAGE_RUN_OPTIONS);
 	if (make_room(options, recorded->run.count + count + count_words(command_line), failure) <
 		    0 ||
-	    take_all(options, (char **)(uintptr_t)recorded->run.texts, "RUN", failure) < 0 ||
-	    take_all(options, words, ENV_FUSELAGE_RUN_OPTIONS, failure) < 0)
+	    take_all(options, (char **)(uintptr_t)recorded->run.texts, "RUN", failure) < 0)
+		return -1;
+	options->recorded_volumes = options->volumes.count;
+	const char *persist = options->persist;
+	if (take_all(options, words, ENV_FUSELAGE_RUN_OPTIONS, failure) < 0)
 		return -1;
 	if (command_line) {
 		*args = take(options, command_line, failure);
 		if (!*args)
 			return -1;
 	}
+	options->recorded_persist = persist && options->persist == persist;
 	if (options->persist_rm && !options->persist)
 		return expected("--persist-rm", "--persist DIR beside it", "none", failure);
 	return 0;

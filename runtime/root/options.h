@@ -10,11 +10,13 @@
 
 struct run_options {
 	struct text_list volumes; /* HOST[:INSIDE[:ro]] */
+	size_t recorded_volumes; /* how many of them are the bundle's own words: the first ones */
 	struct text_list variables; /* K=V, or K */
 	const char *workdir; /* absolute, or NULL */
 	const char *user; /* or NULL */
 	const char *entrypoint; /* or NULL */
 	const char *persist; /* directory of the machine, or NULL */
+	bool recorded_persist; /* that is the bundle's own word */
 	const char *tmpfs_size;
 	const char *hostname; /* or NULL */
 	bool shell;

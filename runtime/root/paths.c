@@ -57,3 +57,16 @@ char *path_from_home(const char *path)
 		stpcpy(stpcpy(whole, home), path + 1);
 	return whole;
 }
+
+bool path_is_of_system(const char *path)
+{
+	static const char below[] = SYSTEM_PATHS_BELOW, exactly[] = SYSTEM_PATHS_EXACTLY;
+
+	for (const char *one = below; *one; one += strlen(one) + 1)
+		if (path_is_in(path, one))
+			return true;
+	for (const char *one = exactly; *one; one += strlen(one) + 1)
+		if (strcmp(path, one) == 0)
+			return true;
+	return false;
+}

@@ -14,4 +14,7 @@ bool path_is_normal(const char *path);
 /* `path` with the home directory in place of "~" before its first slash. To be freed; NULL: no memory. */
 char *path_from_home(const char *path);
 
+/* Whether it is a path of the image's programs, which the machine's are not to cover. */
+bool path_is_of_system(const char *path);
+
 #endif

@@ -202,6 +202,7 @@ int place_all(struct place *places, size_t count, struct failure *failure)
 		/* At the very place of an earlier one: on top of it. */
 		bool on_top = !*spot.path;
 		if ((place->read_only && tree_read_only(place->tree) < 0) ||
+		    (place->no_exec && tree_no_exec(place->tree) < 0) ||
 		    (on_top			 ? move(place->tree, spot.root, "") :
 		     place->kind == PLACE_SYSTEM ? place_system(place, &spot) :
 						   place_given(place, &spot)) < 0)

@@ -25,6 +25,7 @@ struct place {
 	enum place_kind kind;
 	bool directory;
 	bool read_only;
+	bool no_exec; /* nothing in it is executed */
 	bool placed;
 };
 

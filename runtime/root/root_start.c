@@ -12,6 +12,7 @@
 #include "base/owned.h"
 #include "kernel/namespace.h"
 #include "root/environment.h"
+#include "root/fenced.h"
 #include "root/image_text.h"
 #include "process/init.h"
 #include "root/layers.h"
@@ -68,6 +69,7 @@ int root_begin(struct root_start *root, struct start *start, const struct bundle
 		return -1;
 	if (root->options.help)
 		return 1;
+	root->options.pid |= start->sandbox && rules_have(&start->sandbox->rules, RULE_PID);
 	if (root->options.persist &&
 	    persist_open(&root->persist, root->options.persist, caller, failure) < 0)
 		return -1;
@@ -94,6 +96,13 @@ int root_identify(struct root_start *root, struct start *start, struct failure *
 	struct identity *identity = &start->identity;
 
 	root->initial = namespace_is_initial(&identity->caller);
+	if (!flavour_is_guest && start->sandbox) {
+		static struct inside inside;
+		if (fenced_check(start->sandbox, failure) < 0)
+			return -1;
+		root->sandbox = start->sandbox;
+		root->inside = &inside;
+	}
 	/* Who may mount has every user already, or as many as its container has. */
 	if (!root->options.range || identity->kind != NAMESPACE_USER)
 		return 0;
@@ -121,6 +130,9 @@ static int enter_namespaces(const struct root_start *root, const struct start *s
 		return -1;
 	if (hostname && (unshare(CLONE_NEWUTS) < 0 || sethostname(hostname, strlen(hostname)) < 0))
 		return fail_errno(failure, FUSELAGE_E_ROOT_START, "host name %s", hostname);
+	if (root_is_fenced(root) &&
+	    inside_enter_namespaces(root->inside, root->sandbox, failure) < 0)
+		return -1;
 	return root->options.pid ? init_begin(failure) : 0;
 }
 
@@ -146,7 +158,7 @@ static int build(struct root_start *root, const struct start *start, struct sour
 	masks_collect(base, masks);
 	if (layers_enter(root, start, base, failure) < 0 ||
 	    place_all(sources->places, sources->count, failure) < 0 ||
-	    (root->options.contain && mount_terminals(failure) < 0) ||
+	    (root_has_own_devices(root) && mount_terminals(failure) < 0) ||
 	    (masked && masks_place(masks, failure) < 0))
 		return -1;
 	for (size_t i = 0; i < sources->count; i++)
@@ -201,6 +213,7 @@ int root_exec(struct root_start *root, struct start *start, struct failure *fail
 	if (root->options.read_only && tree_read_only_root() < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_START, "/ cannot be made read-only");
 	if (rights_take(root, &start->identity, failure) < 0 ||
+	    (root_is_fenced(root) && inside_seal(root->inside, root->sandbox, failure) < 0) ||
 	    (root->options.pid && init_fork(failure) < 0))
 		return -1;
 	return program_exec(root, start, failure);

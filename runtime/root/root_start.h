@@ -5,7 +5,7 @@
  *   → the image is mounted, as for every start (start/mount_archives.h)
  *   → a user namespace in which the caller is USER (kernel/namespace.h) → --pid (init.h)
  *   → what is to be inside, as detached trees (sources.h) → tmpfs and overlay, pivot_root (layers.h)
- *   → the trees into their places (place.h) → masks → environment, rights, exec
+ *   → the trees into their places (place.h) → masks → environment, rights → a sandbox (fenced.h) → exec
  *
  * There are three ways to be USER. The caller alone has a name inside: every file is its own. With
  * --range others have one too, and own their files. Root of the machine is who it is.
@@ -14,10 +14,12 @@
 #define ROOT_START_H
 
 #include "bundle/bundle.h"
+#include "flavour/flavour.h"
 #include "kernel/id_maps.h"
 #include "root/options.h"
 #include "root/persist.h"
 #include "root/users.h"
+#include "sandbox/inside.h"
 #include "start/start.h"
 
 struct root_start {
@@ -27,8 +29,22 @@ struct root_start {
 	struct root_user user;
 	struct id_maps maps;
 	struct persist persist;
+	const struct sandbox *sandbox; /* it is fenced in by it (fenced.h); or NULL */
+	struct inside *inside; /* with a sandbox: what is made of its rules */
 	bool initial; /* root of the machine, not of a container's user namespace */
 };
+
+/* Around the process of a virtual machine there is that. */
+static inline bool root_is_fenced(const struct root_start *root)
+{
+	return !flavour_is_guest && root->sandbox;
+}
+
+/* Whether /dev has what every program expects, and no more. */
+static inline bool root_has_own_devices(const struct root_start *root)
+{
+	return root->options.contain || root_is_fenced(root);
+}
 
 /*
  * Reads the options; `command_line` is what stands behind --bundle-run, or NULL: then `args` are the

@@ -12,6 +12,7 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
+#include "root/fenced.h"
 #include "root/layers.h"
 #include "root/paths.h"
 #include "kernel/trees.h"
@@ -26,7 +27,7 @@ static struct place *add(struct sources *sources, int tree, const char *path, en
 {
 	struct place *place = &sources->places[sources->count++];
 
-	*place = (struct place){ tree, path, kind, directory, false, false };
+	*place = (struct place){ .tree = tree, .path = path, .kind = kind, .directory = directory };
 	return place;
 }
 
@@ -62,24 +63,6 @@ static bool add_same(struct sources *sources, const char *path)
 	return tree >= 0;
 }
 
-/* The image's programs are not to be covered by the machine's. */
-static bool is_of_system(const char *path)
-{
-	static const char *const below[] = {
-		"/bin",	   "/boot", "/dev",	     "/etc",  "/lib", "/lib32", "/lib64",
-		"/libx32", "/proc", "/run/fuselage", "/sbin", "/sys", "/usr",
-	};
-	static const char *const exactly[] = { "/", "/opt", "/run", "/var", "/var/lib" };
-
-	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
-		if (path_is_in(path, below[i]))
-			return true;
-	for (size_t i = 0; i < sizeof exactly / sizeof *exactly; i++)
-		if (strcmp(path, exactly[i]) == 0)
-			return true;
-	return false;
-}
-
 static int add_home_and_cwd(struct sources *sources, struct failure *failure)
 {
 	const char *home = getenv(ENV_HOME);
@@ -92,9 +75,9 @@ static int add_home_and_cwd(struct sources *sources, struct failure *failure)
 	if (home && *home == '/' && !sources->texts[0])
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, ENV_HOME);
 	home = sources->texts[0];
-	if (home && !is_of_system(home))
+	if (home && !path_is_of_system(home))
 		sources->home = add_same(sources, home);
-	if (!cwd || *cwd != '/' || is_of_system(cwd))
+	if (!cwd || *cwd != '/' || path_is_of_system(cwd))
 		return 0;
 	sources->cwd = (sources->home && path_is_in(cwd, home)) || add_same(sources, cwd);
 	return 0;
@@ -125,8 +108,10 @@ static bool is_of_kernel(const char *path)
 }
 
 /* HOST[:INSIDE[:ro]] */
-static int add_volume(struct sources *sources, const char *text, struct failure *failure)
+static int add_volume(struct sources *sources, const struct root_start *root, size_t index,
+		      struct failure *failure)
 {
+	const char *text = root->options.volumes.texts[index];
 	size_t length = strcspn(text, ":");
 	OWNED char *given = strndup(text, length);
 	OWNED char *host = given ? path_from_home(given) : NULL;
@@ -154,7 +139,10 @@ static int add_volume(struct sources *sources, const char *text, struct failure 
 			    text, path);
 	struct place *place = add(sources, tree, path, PLACE_GIVEN, S_ISDIR(st.st_mode));
 	place->read_only = mode && strcmp(mode, ":ro") == 0;
-	return 0;
+	return root_is_fenced(root) ?
+		       fenced_volume(place, root, host, index < root->options.recorded_volumes,
+				     failure) :
+		       0;
 }
 
 static int add_device(struct sources *sources, const char *from, const char *path,
@@ -195,6 +183,32 @@ static int add_proc(struct sources *sources, bool own, struct failure *failure)
 	return 0;
 }
 
+/* What of the machine is the app's unless somebody says otherwise. */
+static int add_own(struct sources *sources, const struct root_start *root, struct failure *failure)
+{
+	if (root_is_fenced(root))
+		return fenced_add(sources, root, failure);
+	if (root->options.contain)
+		return 0;
+	add_desktop(sources);
+	return add_home_and_cwd(sources, failure);
+}
+
+static int add_kernel(struct sources *sources, const struct root_start *root, int base,
+		      struct failure *failure)
+{
+	if (add_system(sources, "/sys", failure) < 0 ||
+	    (root_has_own_devices(root) ? add_devices(sources, base, failure) :
+					  add_system(sources, "/dev", failure)) < 0 ||
+	    /* Before the volumes: a link of the image that leads into it is refused (EXDEV), not covered. */
+	    add_proc(sources, root->options.pid, failure) < 0)
+		return -1;
+	/* In a sandbox settings of the kernel's are to be read. */
+	if (root_is_fenced(root))
+		sources->places[0].read_only = sources->places[sources->count - 1].read_only = true;
+	return 0;
+}
+
 int sources_collect(struct sources *sources, const struct root_start *root, int base,
 		    struct failure *failure)
 {
@@ -206,14 +220,14 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 	if (fstat(base, &st) < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_START, "tmpfs");
 	sources->memory = st.st_dev;
-	sources->places = calloc(SOURCES_FIXED + volumes, sizeof *sources->places);
+	const char *name = root->bundle->manifest.name;
+	int grants = root_is_fenced(root) ? fenced_collect(root, name, failure) : 0;
+	if (grants < 0)
+		return -1;
+	sources->places = calloc(SOURCES_FIXED + volumes + (size_t)grants, sizeof *sources->places);
 	if (!sources->places)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is to be inside");
-	if (add_system(sources, "/sys", failure) < 0 ||
-	    (options->contain ? add_devices(sources, base, failure) :
-				add_system(sources, "/dev", failure)) < 0 ||
-	    /* Before the volumes: a link of the image that leads into it is refused (EXDEV), not covered. */
-	    add_proc(sources, options->pid, failure) < 0)
+	if (add_kernel(sources, root, base, failure) < 0)
 		return -1;
 	add(sources, tree_open_alone(base, LAYER_TMP), "/tmp", PLACE_SYSTEM, true);
 	add(sources, tree_open_alone(base, LAYER_RUN), "/run", PLACE_SYSTEM, true);
@@ -222,13 +236,10 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 	if (!options->hostname)
 		add_file(sources, "/etc/hostname");
 	add_file(sources, "/etc/localtime");
-	if (!options->contain) {
-		add_desktop(sources);
-		if (add_home_and_cwd(sources, failure) < 0)
-			return -1;
-	}
+	if (add_own(sources, root, failure) < 0)
+		return -1;
 	for (size_t i = 0; i < volumes; i++)
-		if (add_volume(sources, options->volumes.texts[i], failure) < 0)
+		if (add_volume(sources, root, i, failure) < 0)
 			return -1;
 	return 0;
 }

@@ -1,12 +1,8 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/owned.h"
@@ -16,6 +12,7 @@
 #include "process/init.h"
 #include "sandbox/facts.h"
 #include "sandbox/filter.h"
+#include "sandbox/namespaces.h"
 #include "sandbox/views.h"
 
 /* A namespace of users and mounts where the start did without: its mount was made on the host. */
@@ -36,26 +33,13 @@ static void leave_host(const struct sandbox_start *start, struct facts *facts,
 		facts->no_namespace = refused->text;
 }
 
-static bool raise_loopback(void)
-{
-	OWNED_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-
-	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-}
-
 static int enter_namespaces(const struct sandbox *sandbox, struct facts *facts,
 			    struct failure *failure)
 {
-	const struct rules *rules = &sandbox->rules;
-
 	if (!facts->views)
 		return 0;
-	if (rules_have(rules, RULE_IPCNS))
-		facts->ipcns = unshare(CLONE_NEWIPC) == 0;
-	if (rules_have(rules, RULE_NETNS))
-		facts->netns = unshare(CLONE_NEWNET) == 0 && raise_loopback();
-	if (!rules_have(rules, RULE_PID))
+	sandbox_unshare(sandbox, facts);
+	if (!rules_have(&sandbox->rules, RULE_PID))
 		return 0;
 	facts->pid = true;
 	return init_begin(failure);
@@ -69,15 +53,12 @@ static void show_processes(struct facts *facts)
 	facts->pid = tree >= 0 && tree_move(tree, "/proc") == 0;
 }
 
-static int refuse_gaps(const struct sandbox *sandbox, const struct facts *facts,
-		       struct failure *failure)
+/* Names of hosts by TCP, where that is all there is and their port is allowed. */
+int sandbox_ask_by_tcp(const struct rules *rules)
 {
-	struct gap gaps[GAPS_MAX];
+	bool only = rules_have_ports(rules) && !rules_have(rules, RULE_NET_UDP);
 
-	if (sandbox->mode != SANDBOX_STRICT || facts_gaps(sandbox, facts, gaps) == 0)
-		return 0;
-	return fail(failure, FUSELAGE_E_SANDBOX_STRICT, "%s cannot be fenced in here: %.600s",
-		    gaps[0].what, gaps[0].why);
+	return only ? setenv("RES_OPTIONS", "use-vc", 0) : 0;
 }
 
 /* Variables that would lead the app to what is not there. */
@@ -85,19 +66,15 @@ static int adjust_variables(const struct sandbox *sandbox, const struct sandbox_
 			    const struct facts *facts, const struct grants *grants,
 			    struct failure *failure)
 {
-	const struct rules *rules = &sandbox->rules;
 	const char *temporary = getenv(ENV_TMPDIR);
 	bool there = facts->views && !temporary;
 
 	for (size_t i = 0; temporary && i < grants->count; i++)
 		there |= grants->list[i].rights & GRANT_WRITE &&
 			 grant_is_in(temporary, grants->list[i].path);
-	/* Names of hosts by TCP, where that is all there is and their port is allowed. */
-	bool tcp_only = rules_have_ports(rules) && !rules_have(rules, RULE_NET_UDP);
 	if ((!there && (facts->views ? unsetenv(ENV_TMPDIR) :
 				       setenv(ENV_TMPDIR, start->scratch[0], 1)) < 0) ||
-	    (tcp_only && setenv("RES_OPTIONS", "use-vc", 0) < 0) ||
-	    grants_name_app_data(grants) < 0)
+	    sandbox_ask_by_tcp(&sandbox->rules) < 0 || grants_name_app_data(grants) < 0)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "variables of the sandbox");
 	return 0;
 }
@@ -120,7 +97,7 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 		return -1;
 	unsigned rights = GRANT_READ | GRANT_WRITE |
 			  (sandbox_runs_host(sandbox, start) ? GRANT_EXECUTE : 0);
-	if (refuse_gaps(sandbox, &facts, failure) < 0 ||
+	if (facts_refuse(sandbox, &facts, failure) < 0 ||
 	    (facts.views && views_make(&grants, rights, failure) < 0) ||
 	    adjust_variables(sandbox, start, &facts, &grants, failure) < 0 ||
 	    seal(sandbox, &facts, &grants, failure) < 0)

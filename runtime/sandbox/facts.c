@@ -39,3 +39,13 @@ size_t facts_gaps(const struct sandbox *sandbox, const struct facts *facts,
 	    "this runtime lets no single names through: the bus is out of reach as a whole");
 	return list.count;
 }
+
+int facts_refuse(const struct sandbox *sandbox, const struct facts *facts, struct failure *failure)
+{
+	struct gap gaps[GAPS_MAX];
+
+	if (sandbox->mode != SANDBOX_STRICT || facts_gaps(sandbox, facts, gaps) == 0)
+		return 0;
+	return fail(failure, FUSELAGE_E_SANDBOX_STRICT, "%s cannot be fenced in here: %.600s",
+		    gaps[0].what, gaps[0].why);
+}

@@ -16,4 +16,7 @@ struct gap {
 size_t facts_gaps(const struct sandbox *sandbox, const struct facts *facts,
 		  struct gap gaps[GAPS_MAX]);
 
+/* Under `strict` the first of them ends the start. */
+int facts_refuse(const struct sandbox *sandbox, const struct facts *facts, struct failure *failure);
+
 #endif

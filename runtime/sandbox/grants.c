@@ -199,6 +199,11 @@ static int add_rule(struct grants *grants, const struct rule_path *rule, const c
 	case PLACE_WORDS:
 		break;
 	}
+	if (grants->inside && rule->length == 1)
+		return (grants->home && grants_add(grants, grants->home, rights, failure) < 0) ||
+				       add_cwd(grants, rights, failure) < 0 ?
+			       -1 :
+			       0;
 	snprintf(path, sizeof path, "%.*s", (int)rule->length, rule->path);
 	return grants_add(grants, path, rights, failure);
 }
@@ -228,24 +233,44 @@ static char *directory_of(const char *variable)
 	return path && *path == '/' ? real(path) : NULL;
 }
 
+static void find_own(struct grants *grants)
+{
+	char cwd[PATH_MAX];
+
+	grants->home = directory_of(ENV_HOME);
+	grants->runtime = directory_of("XDG_RUNTIME_DIR");
+	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
+}
+
 int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 		   const struct sandbox_start *start, struct failure *failure)
 {
 	const struct rules *rules = &sandbox->rules;
 	bool host = sandbox_runs_host(sandbox, start);
 	bool network = rules_have_ports(rules) || rules_have(rules, RULE_NET_ALL);
-	char cwd[PATH_MAX];
 
 	*grants = (struct grants){ 0 };
-	grants->home = directory_of(ENV_HOME);
-	grants->runtime = directory_of("XDG_RUNTIME_DIR");
-	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
+	find_own(grants);
 	/* The broadest first: what is in one of them needs no rule of its own. */
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
 	return add_programs(grants, host, failure) < 0 ||
 			       add_machine(grants, network, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||
+			       grants_add_devices(grants, rules, failure) < 0 ||
+			       grants_add_display(grants, rules, failure) < 0 ?
+		       -1 :
+		       0;
+}
+
+int grants_collect_inside(struct grants *grants, const struct sandbox *sandbox, const char *name,
+			  struct failure *failure)
+{
+	const struct rules *rules = &sandbox->rules;
+
+	*grants = (struct grants){ .inside = true };
+	find_own(grants);
+	return add_rules(grants, rules, name, rules_have(rules, RULE_EXEC_HOST), failure) < 0 ||
 			       grants_add_devices(grants, rules, failure) < 0 ||
 			       grants_add_display(grants, rules, failure) < 0 ?
 		       -1 :

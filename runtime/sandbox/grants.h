@@ -18,6 +18,7 @@ struct grant {
 struct grants {
 	struct grant list[GRANTS_MAX];
 	size_t count;
+	bool inside; /* the image is the root directory (inside.h): a rule for / is one for what starts show there */
 	char *home; /* real, or NULL: none that is a directory */
 	char *runtime; /* the same of XDG_RUNTIME_DIR */
 	char *cwd;
@@ -27,6 +28,10 @@ struct grants {
 /* In the namespace of the start, before anything is hidden. They last until exec. */
 int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 		   const struct sandbox_start *start, struct failure *failure);
+
+/* The same of what rules alone allow, for a root directory where nothing else of the machine is. */
+int grants_collect_inside(struct grants *grants, const struct sandbox *sandbox, const char *name,
+			  struct failure *failure);
 
 /* Adds a path with links resolved; one that is not there is passed over. */
 int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure);
@@ -47,6 +52,8 @@ int grants_add_app_data(struct grants *grants, const char *name, unsigned rights
 			struct failure *failure);
 /* Lets variables name what is in the directory of app-data, if there is one. Returns -1 without memory. */
 int grants_name_app_data(const struct grants *grants);
+/* A variable that has names of hosts asked for by TCP, where rules allow no other way. Returns -1 without memory. */
+int sandbox_ask_by_tcp(const struct rules *rules);
 /* Devices and sockets of the words (devices.c). */
 int grants_add_devices(struct grants *grants, const struct rules *rules, struct failure *failure);
 int grants_add_display(struct grants *grants, const struct rules *rules, struct failure *failure);

@@ -176,8 +176,8 @@ static int give_up_root(const struct start *start, struct failure *failure)
 /* The last step before exec: of `program`, or of what is looked for in PATH. */
 static int begin_app(const struct start *start, const char *program, struct failure *failure)
 {
-	/* Around the process of a virtual machine there is that. */
-	bool fenced = flavour_is_runner && !flavour_is_guest && start->sandbox;
+	/* Around the process of a virtual machine there is that; with the image as root it is fenced in already. */
+	bool fenced = flavour_is_runner && !flavour_is_guest && start->sandbox && !start->root;
 
 	if (fenced && fence_enter(start, program, failure) < 0)
 		return -1;

@@ -24,6 +24,10 @@ export function cNames(/** @type {Spec} */ { names, options }) {
       define("ARCHIVE_ENDINGS", list(names.archiveEndings.map(({ ending }) => ending))),
     "/* Where nothing of an image may appear, at them, below or above; listed in the same way. */\n" +
       define("RESERVED_PATHS", list(names.reservedPaths)),
+    "/* What an image that is a root directory has of its own: these paths and all below, and these alone. */\n" +
+      define("SYSTEM_PATHS_BELOW", list(names.systemPaths.below)) +
+      "\n" +
+      define("SYSTEM_PATHS_EXACTLY", list(names.systemPaths.exactly)),
     "/* Environment variables; docs/cli.md says what they do. */\n" +
       variables.map(({ name }) => define(`ENV_${name}`, cString(name))).join("\n"),
   ]);

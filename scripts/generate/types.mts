@@ -187,6 +187,8 @@ export interface Target {
 /** names.json */
 export interface Names {
   paths: (Described & Named<string>)[];
+  /** What an image that is a root directory has of its own: paths and all below, and paths alone. */
+  systemPaths: { below: string[]; exactly: string[] };
   /** Where nothing of an image may appear: at them, below or above. */
   reservedPaths: string[];
   /** Endings of archives' names, and what such a file holds. */

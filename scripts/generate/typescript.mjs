@@ -221,6 +221,11 @@ function nameParts(/** @type {Spec} */ { names, options }) {
       "reservedPaths",
       names.reservedPaths,
     ),
+    described(
+      "What an image that is a root directory has of its own: paths and all below, and paths alone.",
+      "systemPaths",
+      names.systemPaths,
+    ),
     value("outputEndings", names.outputEndings),
     described(
       "Environment variables that the builder reads, sets or names.",

@@ -109,10 +109,12 @@ describe.each(fencedWays)("the word of the user, $title,", (way) => {
   });
 
   const ofRoot = skipUnless(...way.needs, "mksquashfs", "busybox");
-  ofRoot("a bundle whose root directory is the image names its own way", async () => {
-    const file = await rootBundle({}, { cmd: ["echo", "started"] });
-    expect(await said(file, undefined)).toBe("started\n");
-    expect(await said(file, "on")).toMatch(/\[E_SANDBOX\].*--bundle-run --contain/);
+  ofRoot("a bundle whose root directory is the image takes it, too", async () => {
+    const script = "cat $HOME/mine; grep -c '^Seccomp:.2' /proc/self/status";
+    const file = await rootBundle({}, { cmd: ["sh", "-c", script] });
+    expect(await said(file, "on")).toMatch(/mine'?: No such file or directory\n/);
+    expect(await said(file, "fs:home:ro")).toBe("my own\n1\n");
+    expect(await said(file, "deny:net")).toBe("my own\n1\n");
   });
 
   test("the doctor says what is enforced", async () => {

@@ -194,13 +194,18 @@ describe("what is refused", () => {
       { sandbox: true, needs: ["setuid"] as const },
       { permissions: {}, needs: ["keyring"] as const },
       { permissions: {}, sandbox: false },
-      { permissions: {}, root: true },
-      { sandbox: true, root: true },
     ]) {
       await expect(build({ input, output, ...more })).rejects.toMatchObject({
         code: "E_OPTION_CONFLICT",
       });
     }
+    for (const path of ["/usr/share", "/etc", "/var", "/dev/null"]) {
+      await expect(
+        build({ input, output, root: true, permissions: { fs: { [path]: "ro" } } }),
+      ).rejects.toMatchObject({ code: "E_SANDBOX_ROOT", message: expect.stringContaining(path) });
+    }
+    const root = await build({ input, output, root: true, permissions: { fs: { "/": "ro" } } });
+    expect(root.kind).toBe("plain");
   });
 
   test("names the configuration file", async () => {

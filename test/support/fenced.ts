@@ -70,9 +70,10 @@ export interface Prison {
 let built: string | undefined;
 
 /** Static: whatever libraries a rule hides, the program runs. */
-const escapes = () => (built ??= compile("support/escapes.c", "-static"));
+export const escapesProgram = () => (built ??= compile("support/escapes.c", "-static"));
 
-function give(way: Way, ...files: string[]): void {
+/** Files of the tests' become theirs who start. */
+export function give(way: Way, ...files: string[]): void {
   const { uid, gid } = ordinaryUser();
   if (!way.root && isRoot) for (const file of files) chownSync(file, uid, gid);
 }
@@ -84,8 +85,8 @@ export function prison(way: Way): Prison {
   mkdirSync(path.join(home, "sub"));
   writeFileSync(secret, "nobody's business\n");
   give(way, secret, path.join(home, "sub"), work);
-  copyFileSync(escapes(), path.join(programs, "escapes"));
-  copyFileSync(escapes(), path.join(programs, "set-id"));
+  copyFileSync(escapesProgram(), path.join(programs, "escapes"));
+  copyFileSync(escapesProgram(), path.join(programs, "set-id"));
   chmodSync(path.join(programs, "escapes"), 0o755);
   chmodSync(path.join(programs, "set-id"), 0o4755);
   return { home, secret, work, programs };

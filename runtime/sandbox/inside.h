@@ -1,0 +1,27 @@
+/*
+ * A sandbox around a start whose root directory is its image (runtime/root). Nothing of the machine is there but what
+ * that start puts into it, so rules are of what is put: no directory has to be hidden, and the image is the app's own.
+ */
+#ifndef SANDBOX_INSIDE_H
+#define SANDBOX_INSIDE_H
+
+#include "sandbox/grants.h"
+#include "sandbox/seal.h"
+
+struct inside {
+	struct facts facts;
+	struct grants grants; /* what rules allow of the machine */
+};
+
+/* netns and ipcns, by root of the namespace that the app will be in. `pid` is the start's own. */
+int inside_enter_namespaces(struct inside *inside, const struct sandbox *sandbox,
+			    struct failure *failure);
+
+/* While the machine's files are there. `name` is for app-data. Parents come before what is in them. */
+int inside_collect(struct inside *inside, const struct sandbox *sandbox, const char *name,
+		   struct failure *failure);
+
+/* When the image is the root directory, everything is in it, and variables are set: the last step before exec. */
+int inside_seal(struct inside *inside, const struct sandbox *sandbox, struct failure *failure);
+
+#endif

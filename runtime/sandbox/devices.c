@@ -83,8 +83,8 @@ int grants_add_devices(struct grants *grants, const struct rules *rules, struct 
 
 int grants_add_display(struct grants *grants, const struct rules *rules, struct failure *failure)
 {
-	const char *display = getenv("WAYLAND_DISPLAY");
-	const char *cookie = getenv("XAUTHORITY");
+	const char *display = grants->session->wayland;
+	const char *cookie = grants->session->cookie;
 	char path[PATH_MAX];
 
 	if (rules_have(rules, RULE_BUSES) &&

@@ -226,19 +226,18 @@ bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start
 	       (!start->own && !rules_have(&sandbox->rules, RULE_EXEC_OWN));
 }
 
-static char *directory_of(const char *variable)
+static char *directory_of(const char *path)
 {
-	const char *path = getenv(variable);
-
 	return path && *path == '/' ? real(path) : NULL;
 }
 
-static void find_own(struct grants *grants)
+static void begin(struct grants *grants, const struct sandbox *sandbox)
 {
 	char cwd[PATH_MAX];
 
-	grants->home = directory_of(ENV_HOME);
-	grants->runtime = directory_of("XDG_RUNTIME_DIR");
+	*grants = (struct grants){ .session = &sandbox->session };
+	grants->home = directory_of(sandbox->session.home);
+	grants->runtime = directory_of(sandbox->session.runtime);
 	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
 }
 
@@ -249,8 +248,7 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	bool host = sandbox_runs_host(sandbox, start);
 	bool network = rules_have_ports(rules) || rules_have(rules, RULE_NET_ALL);
 
-	*grants = (struct grants){ 0 };
-	find_own(grants);
+	begin(grants, sandbox);
 	/* The broadest first: what is in one of them needs no rule of its own. */
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
@@ -268,8 +266,8 @@ int grants_collect_inside(struct grants *grants, const struct sandbox *sandbox, 
 {
 	const struct rules *rules = &sandbox->rules;
 
-	*grants = (struct grants){ .inside = true };
-	find_own(grants);
+	begin(grants, sandbox);
+	grants->inside = true;
 	return add_rules(grants, rules, name, rules_have(rules, RULE_EXEC_HOST), failure) < 0 ||
 			       grants_add_devices(grants, rules, failure) < 0 ||
 			       grants_add_display(grants, rules, failure) < 0 ?

@@ -19,6 +19,7 @@ struct grants {
 	struct grant list[GRANTS_MAX];
 	size_t count;
 	bool inside; /* the image is the root directory (inside.h): a rule for / is one for what starts show there */
+	const struct session *session;
 	char *home; /* real, or NULL: none that is a directory */
 	char *runtime; /* the same of XDG_RUNTIME_DIR */
 	char *cwd;

@@ -13,11 +13,10 @@
 
 #define APPS "fuselage/apps"
 
-/* A directory of a variable, or of the home. Returns false where there is neither. */
-static bool user_directory(const struct grants *grants, const char *variable, const char *fallback,
+/* A directory that a variable names, or of the home. Returns false where there is neither. */
+static bool user_directory(const struct grants *grants, const char *value, const char *fallback,
 			   char *path, size_t size)
 {
-	const char *value = getenv(variable);
 	int n = value && *value == '/' ? snprintf(path, size, "%s", value) :
 		grants->home	       ? snprintf(path, size, "%s/%s", grants->home, fallback) :
 					 -1;
@@ -50,7 +49,7 @@ int grants_add_downloads(struct grants *grants, unsigned rights, struct failure 
 	char path[PATH_MAX], text[4096] = "";
 
 	if (!grants->home ||
-	    !user_directory(grants, "XDG_CONFIG_HOME", ".config", path, sizeof path - 16))
+	    !user_directory(grants, grants->session->config, ".config", path, sizeof path - 16))
 		return 0;
 	strcat(path, "/user-dirs.dirs");
 	OWNED_FD file = open(path, O_RDONLY | O_CLOEXEC);
@@ -94,7 +93,7 @@ int grants_add_app_data(struct grants *grants, const char *name, unsigned rights
 	char path[PATH_MAX];
 
 	if (!name || strchr(name, '/') || *name == '.' ||
-	    !user_directory(grants, "XDG_DATA_HOME", ".local/share", path,
+	    !user_directory(grants, grants->session->data, ".local/share", path,
 			    sizeof path - NAME_MAX - sizeof APPS - 8))
 		return 0;
 	/* Under a name that the bundle has given itself: beside directories of other programs it could be theirs. */

@@ -22,6 +22,7 @@
 #include "base/fail.h"
 #include "kernel/identity.h"
 #include "sandbox/rules.h"
+#include "sandbox/session.h"
 
 enum sandbox_mode {
 	SANDBOX_OFF,
@@ -43,6 +44,7 @@ struct sandbox {
 	struct denial denials[DENIALS_MAX];
 	size_t denial_count;
 	struct rules rules;
+	struct session session;
 	bool declared; /* by the bundle, or on the command line: else rules are the default ones */
 };
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -44,17 +43,6 @@ static int drop_capabilities(struct failure *failure)
 			return 0;
 	}
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "capabilities");
-}
-
-/* sd_listen_fds(3): sockets that a service manager passes to this very process. */
-static unsigned passed_descriptors(void)
-{
-	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	unsigned long number = count ? strtoul(count, NULL, 10) : 0;
-
-	return pid && strtoul(pid, NULL, 10) == (unsigned long)getpid() && number < 4096 ?
-		       (unsigned)number :
-		       0;
 }
 
 #define CLOSE_RANGE 436
@@ -135,7 +123,7 @@ int seal(const struct sandbox *sandbox, const struct facts *facts, const struct 
 	/* Without no_new_privs the rest is for root alone, and a set-id program would be outside of it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "no_new_privs");
-	close_inherited(3 + passed_descriptors());
+	close_inherited(3 + sandbox->session.passed);
 	if (drop_capabilities(failure) < 0 ||
 	    restrict_files(sandbox, facts->landlock, grants, failure) < 0)
 		return -1;

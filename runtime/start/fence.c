@@ -68,6 +68,8 @@ int fence_choose(struct start *start, const struct bundle *bundle, struct failur
 		return -1;
 	if (sandbox.mode == SANDBOX_OFF)
 		return 0;
+	if (session_read(&sandbox.session) < 0)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "variables of the session");
 	/* Nothing that the caller chooses is mounted or resolved by root. */
 	if (privileges_forget(&start->identity.caller, failure) < 0)
 		return -1;

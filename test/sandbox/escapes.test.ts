@@ -2,18 +2,23 @@
  * Some seventy ways out of a sandbox, tried by a program that does nothing else (test/support/escapes.c), from
  * outside of any sandbox and in one. What is open stands here as "ok": docs/sandbox.md says so too.
  */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect } from "vitest";
+import { bundleOf } from "../support/bundle-of.ts";
 import {
   type Attempts,
   fencedNeeds,
   fencedWays,
   type Prison,
   prison,
+  startAs,
   tryEscapes,
   victimOf,
 } from "../support/fenced.ts";
 import { skipUnless } from "../support/needs.ts";
-import { asOrdinary, runnerOf, type Way } from "../support/runner.ts";
+import { asOrdinary, homeOf, imageOf, runnerOf, type Way } from "../support/runner.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 /** Without a network, in private directories. */
 const closed: Attempts = {
@@ -137,6 +142,40 @@ describe.each(fencedWays)("out of a sandbox, $title,", (way) => {
     expect(strict).toEqual({ ...closed, ...ofRoot(way), "memfd without a seal": "EACCES" });
     const host = await inside(way, ",exec:host", { FUSELAGE_SANDBOX: "strict" });
     expect(host["memfd without a seal"]).toBe("ok");
+  });
+});
+
+describe.each(fencedWays)("an author's variables, $title,", (way) => {
+  const test = skipUnless(...fencedNeeds(way), "mksquashfs");
+
+  test("do not say where the user's things are, nor which descriptors are its", async () => {
+    const image = await imageOf({ run: '#!/bin/sh\nexec "$@"\n' });
+    const home = homeOf(way);
+    const config = temporaryDirectory();
+    for (const name of ["secret", "runtime/secret"]) {
+      mkdirSync(path.dirname(path.join(home, name)), { recursive: true });
+      writeFileSync(path.join(home, name), "nobody's business\n", { mode: 0o644 });
+    }
+    writeFileSync(path.join(config, "user-dirs.dirs"), `XDG_DOWNLOAD_DIR="${home}"\n`);
+    const attempts: [rules: string[], env: string[], what: string][] = [
+      [["fs cwd rw"], ["HOME=/nonexistent"], `cat ${home}/secret`],
+      [["fs home ro"], [`HOME=${home}/..`], `cat ${config}/user-dirs.dirs`],
+      [["fs downloads ro"], [`XDG_CONFIG_HOME=${config}`], `cat ${home}/secret`],
+      [["ipc wayland"], [`WAYLAND_DISPLAY=../..${home}`], `cat ${home}/secret`],
+      [["ipc wayland"], [`WAYLAND_DISPLAY=${home}/secret`], `cat ${home}/secret`],
+      [["ipc x11"], [`XAUTHORITY=${home}/secret`], `cat ${home}/secret`],
+      [["pid"], ["LISTEN_PID=1", "LISTEN_FDS=9"], "cat <&9"],
+    ];
+    for (const [rules, env, what] of attempts) {
+      const file = await bundleOf(image, { env, sandbox: [...rules, "exec host"] });
+      const command = ["sh", "-c", 'exec "$@" 9<secret', "sh", file, "sh", "-c", what];
+      const { status, stdout } = await startAs(way, command, home, {
+        cwd: home,
+        env: { XDG_RUNTIME_DIR: path.join(home, "runtime") },
+      });
+      expect({ env, stdout }).toEqual({ env, stdout: "" });
+      expect(status).not.toBe(0);
+    }
   });
 });
 

@@ -99,7 +99,12 @@ async function installed(
 
 const merged = (all: readonly MachineFiles[]): MachineFiles => ({
   copies: Object.assign({}, ...all.map(({ copies }) => copies)),
-  texts: { "opt/ask": ask, "etc/usual/environment": 'FROM_FILE="x y"\n' },
+  texts: {
+    "opt/ask": ask,
+    "etc/usual/environment": 'FROM_FILE="x y"\n',
+    // What systemd keeps it to, without the runtime's own fence.
+    "etc/declaredroot/environment": "FUSELAGE_SANDBOX=off\n",
+  },
 });
 
 describe("services of systemd", () => {
@@ -142,6 +147,21 @@ describe("services of systemd", () => {
         "rooted",
         { args: ["echo $0 $(id -u) $(cat /proc/1/comm 2>&1); echo new > /new; cat /new"] },
       ),
+      await installed(
+        await rootBundle(
+          {},
+          {
+            ...{ name: "declaredroot", args: ["/bin/sh", "-c"], cmd: [], user: "web" },
+            sandbox: ["net none"],
+          },
+        ),
+        "declaredroot",
+        {
+          args: [
+            "echo as $(id -u):$(id -g); ls /dev/sd* /dev/loop* /dev/kmsg; ifconfig -a | grep -c Link; exec sleep 1000",
+          ],
+        },
+      ),
     ]);
     const script = `
       systemd-sysusers
@@ -159,6 +179,10 @@ describe("services of systemd", () => {
       sleep 2
       journalctl --no-pager --output cat --unit once.service | sed 's/^{/once {/'
       journalctl --no-pager --output cat --unit rooted.service
+      echo "== declared root"; systemctl start declaredroot.service; sleep 2
+      journalctl --no-pager --output cat --unit declaredroot.service; systemctl is-active declaredroot.service
+      timeout 30 systemctl stop declaredroot.service; systemctl show --property Result --value declaredroot.service
+      echo "== end"
       systemctl --no-pager list-units --failed
       journalctl --no-pager --output cat -u declared.service -u fenced.service
     `;
@@ -230,6 +254,16 @@ describe("services of systemd", () => {
 
   test("start an image as root directory, as a user of the machine", () => {
     expect(text).toMatch(/^\/bin\/sh [0-9]+ .*\nnew$/m);
+  });
+
+  test("start an image that declares what it does, and keep it to that", () => {
+    const said = text.split("== declared root\n")[1]?.split("\n== end")[0];
+    expect(said?.split("\n")).toEqual([
+      "as 101:102",
+      ...["sd*", "loop*", "kmsg"].map((one) => `ls: /dev/${one}: No such file or directory`),
+      "ifconfig: socket: Address family not supported by protocol",
+      ...["0", "active", "success"],
+    ]);
   });
 
   test("none of them fails", () => {

@@ -85,17 +85,23 @@ describe("units of systemd", () => {
 
   tested("keep the service from what it does not need", async () => {
     const usual = await systemd.files(engineFacts(), { program });
-    expect(await exposure(textOf(usual, "app.service"))).toBeLessThanOrEqual(1.3);
+    expect(await exposure(textOf(usual, "app.service"))).toBeLessThanOrEqual(1.1);
     const fenced = engineFacts({ sandbox: ["net none", "devices none", "fs /srv/data ro"] });
     const declared = textOf(await systemd.files(fenced, { program }), "app.service");
-    expect(await exposure(declared)).toBeLessThanOrEqual(0.5);
+    expect(await exposure(declared)).toBeLessThanOrEqual(0.2);
     const connected = engineFacts({ sandbox: ["net connect 443", "net udp", "devices gpu"] });
     const open = textOf(await systemd.files(connected, { program }), "app.service");
-    expect(await exposure(open)).toBeLessThanOrEqual(2);
+    expect(await exposure(open)).toBeLessThanOrEqual(1.1);
     const mounted = await systemd.files(engineFacts({ mountAt: "/run/fuselage/app" }), {
       program,
     });
-    expect(await exposure(textOf(mounted, "app.service"))).toBeLessThanOrEqual(2);
+    expect(await exposure(textOf(mounted, "app.service"))).toBeLessThanOrEqual(1.6);
+    const root = { root: "image", entry: undefined } as const;
+    for (const sandbox of [["net none"], ["net connect 443", "net udp", "devices gpu", "pid"]]) {
+      const image = await systemd.files(engineFacts({ ...root, sandbox }), { program });
+      const most = sandbox[0] === "net none" ? 1 : 2;
+      expect(await exposure(textOf(image, "app.service")), sandbox[0]).toBeLessThanOrEqual(most);
+    }
   });
 });
 
@@ -124,6 +130,7 @@ describe("what an app declares", () => {
     expect(some.filter((line) => /^(Bind|DeviceAllow|Protect.*Home)/.test(line))).toEqual([
       "ProtectHome=tmpfs",
       'BindReadOnlyPaths="-/srv/a b%%n"',
+      ...["BindPaths=-/dev/dri", "BindPaths=-/dev/snd"],
       `BindPaths="-${home}"`,
       "DeviceAllow=char-drm rw",
       "DeviceAllow=char-alsa rw",
@@ -131,7 +138,6 @@ describe("what an app declares", () => {
     expect(some).toContain("RestrictNamespaces=user mnt pid net ipc uts");
     expect(some.join()).toContain("SystemCallFilter=@system-service @mount @debug seccomp ");
     expect(some).not.toContain("PrivateNetwork=yes");
-    expect(some).not.toContain("PrivateDevices=yes");
   });
 
   test("has no path that a unit cannot bind", async () => {

@@ -12,34 +12,32 @@ const isBelow = (file: string, folders: readonly string[]) =>
 /** The folder that hides a file from services. */
 export const hiddenBy = (file: string): string | undefined => isBelow(file, HIDDEN);
 
-/** Groups of devices by their drivers, as /proc/devices calls them. */
-const DEVICES: Record<SandboxDevice, string> = {
-  gpu: "char-drm",
-  audio: "char-alsa",
-  input: "char-input",
+/** Devices by their drivers, as /proc/devices calls them, and the folders that they are in. */
+const DEVICES: Record<SandboxDevice, { driver: string; folder: string }> = {
+  gpu: { driver: "char-drm", folder: "/dev/dri" },
+  audio: { driver: "char-alsa", folder: "/dev/snd" },
+  input: { driver: "char-input", folder: "/dev/input" },
 };
+
+const FUSE = "/dev/fuse";
 
 /**
  * Without a namespace of its own the runtime extracts the files, for which it needs no right at all. What the app
  * declares is the runtime's to enforce too: what systemd has no word for is left to it.
  */
 export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
-  const devices = [
-    ...(needsNamespace ? ["/dev/fuse rw"] : []),
-    ...(permissions?.devices ?? []).map((one) => `${DEVICES[one]} rw`),
-  ];
+  const declared = (permissions?.devices ?? []).map((one) => DEVICES[one]);
+  const fuse = needsNamespace ? [FUSE] : [];
   const { reading, writing, homes } = placesOf(permissions?.fs ?? {});
   return {
     mount: needsNamespace ? "fuse" : "extract",
-    // Its own folder of devices has none but those that every program expects.
-    privateDevices: devices.length === 0 ? "yes" : undefined,
-    devices,
-    privateUsers: isRoot ? undefined : "yes",
+    devices: [...fuse, ...declared.map(({ driver }) => driver)].map((one) => `${one} rw`),
     homes,
     reading,
-    writing,
+    // Its own folder of devices has none but those that every program expects, and these.
+    writing: [...fuse, ...declared.map(({ folder }) => `-${folder}`), ...writing],
     setId: isRoot ? undefined : "yes",
-    tunables: isRoot ? undefined : "yes",
+    tunables: "yes",
     capabilities: "",
     namespaces: namespacesOf(needsNamespace, permissions),
     calls: callsOf(needsNamespace, isRoot, permissions),

@@ -1,51 +1,31 @@
 /** What `bundle` does: a command each. */
 import { commandHelp, programHelp, version } from "../generated/spec.ts";
-import { assembleCommand } from "./commands/assemble-command.ts";
-import { buildCommand } from "./commands/build-command.ts";
-import { cacheCommand } from "./commands/cache-command.ts";
-import { catCommand } from "./commands/cat-command.ts";
-import { checkCommand } from "./commands/check-command.ts";
-import { completionsCommand } from "./commands/completions-command.ts";
-import { diffCommand } from "./commands/diff-command.ts";
-import { doctorCommand } from "./commands/doctor-command.ts";
-import { dumpCommand } from "./commands/dump-command.ts";
-import { exportCommand } from "./commands/export-command.ts";
-import { extractCommand } from "./commands/extract-command.ts";
-import { inspectCommand } from "./commands/inspect-command.ts";
-import { mountCommand } from "./commands/mount-command.ts";
-import { packCommand } from "./commands/pack-command.ts";
-import { profileCommand } from "./commands/profile-command.ts";
-import { runtimeCommand } from "./commands/runtime-command.ts";
-import { serviceCommand } from "./commands/service-command.ts";
-import { umountCommand } from "./commands/umount-command.ts";
-import { verifyCommand } from "./commands/verify-command.ts";
-import { vmCommand } from "./commands/vm-command.ts";
 import { type Arguments, type CommandName, parseCommandLine } from "./parse.ts";
 import { print } from "./print.ts";
 
-const run: Record<CommandName, (args: Arguments) => Promise<void>> = {
-  assemble: assembleCommand,
-  build: buildCommand,
-  cache: cacheCommand,
-  cat: catCommand,
-  check: checkCommand,
-  completions: completionsCommand,
-  // What speaks HTTP is loaded for who needs it.
-  deploy: async (args) => (await import("./commands/deploy-command.ts")).deployCommand(args),
-  doctor: doctorCommand,
-  diff: diffCommand,
-  dump: dumpCommand,
-  export: exportCommand,
-  extract: extractCommand,
-  inspect: inspectCommand,
-  mount: mountCommand,
-  pack: packCommand,
-  profile: profileCommand,
-  runtime: runtimeCommand,
-  service: serviceCommand,
-  umount: umountCommand,
-  verify: verifyCommand,
-  vm: vmCommand,
+/** Each is loaded for who asks for it: reading all of them takes longer than most of what they do. */
+const load: Record<CommandName, () => Promise<(args: Arguments) => Promise<void>>> = {
+  assemble: async () => (await import("./commands/assemble-command.ts")).assembleCommand,
+  build: async () => (await import("./commands/build-command.ts")).buildCommand,
+  cache: async () => (await import("./commands/cache-command.ts")).cacheCommand,
+  cat: async () => (await import("./commands/cat-command.ts")).catCommand,
+  check: async () => (await import("./commands/check-command.ts")).checkCommand,
+  completions: async () => (await import("./commands/completions-command.ts")).completionsCommand,
+  deploy: async () => (await import("./commands/deploy-command.ts")).deployCommand,
+  doctor: async () => (await import("./commands/doctor-command.ts")).doctorCommand,
+  diff: async () => (await import("./commands/diff-command.ts")).diffCommand,
+  dump: async () => (await import("./commands/dump-command.ts")).dumpCommand,
+  export: async () => (await import("./commands/export-command.ts")).exportCommand,
+  extract: async () => (await import("./commands/extract-command.ts")).extractCommand,
+  inspect: async () => (await import("./commands/inspect-command.ts")).inspectCommand,
+  mount: async () => (await import("./commands/mount-command.ts")).mountCommand,
+  pack: async () => (await import("./commands/pack-command.ts")).packCommand,
+  profile: async () => (await import("./commands/profile-command.ts")).profileCommand,
+  runtime: async () => (await import("./commands/runtime-command.ts")).runtimeCommand,
+  service: async () => (await import("./commands/service-command.ts")).serviceCommand,
+  umount: async () => (await import("./commands/umount-command.ts")).umountCommand,
+  verify: async () => (await import("./commands/verify-command.ts")).verifyCommand,
+  vm: async () => (await import("./commands/vm-command.ts")).vmCommand,
 };
 
 /** @param argv without the program */
@@ -59,6 +39,6 @@ export async function bundle(argv: readonly string[]): Promise<void> {
       print(request.command === undefined ? programHelp : commandHelp[request.command]);
       return;
     case "run":
-      await run[request.command](request.args);
+      await (await load[request.command]())(request.args);
   }
 }

@@ -100,7 +100,7 @@ export async function exportMicroVm(options: MicroVmOptions): Promise<MicroVm> {
     const files: Record<string, string | Uint8Array> = { [KERNEL_FILE]: elf };
     for (const { vmm, kernel } of kernels) {
       const { modules, compression } = kernel;
-      const common = await initramfs({ arch, modules, compression });
+      const common = await initramfs({ arch, modules, compression, effort: "smallest" });
       const run = runArchive(microVmRecords(vmm, records));
       files[initramfsFile(vmm)] = Buffer.concat([common, run]);
       Object.assign(files, microVmFiles(vmm, shape));

@@ -68,23 +68,26 @@ async function* blocksOf(
   if (filled > 0) yield block.subarray(0, filled);
 }
 
-/**
- * The same of bytes that are to be one frame or member, for readers that know no second one; as small as can
- * be.
- */
+/** `smallest`: for what is kept; `fast`: for what is read once, by who waits for it. */
+export type Effort = "smallest" | "fast";
+
+const levels: Record<Effort, Record<keyof typeof compressions, number>> = {
+  smallest: { gzip: 9, zstd: 19 },
+  fast: { gzip: 1, zstd: 3 },
+};
+
+/** The same of bytes that are to be one frame or member, for readers that know no second one. */
 export async function compressedWhole(
   bytes: Uint8Array,
   codec: StreamCodec,
-  signal?: AbortSignal,
+  effort: Effort,
 ): Promise<Buffer> {
   if (codec === "none") return Buffer.from(bytes);
-  const made = await cancellable(signal, (cancellation) =>
-    encode(bytes, codec, cancellation, SMALLEST[codec]),
+  const made = await cancellable(undefined, (cancellation) =>
+    encode(bytes, codec, cancellation, levels[effort][codec]),
   );
   return Buffer.concat(made);
 }
-
-const SMALLEST = { gzip: 9, zstd: 19 };
 
 async function encode(
   block: Uint8Array,

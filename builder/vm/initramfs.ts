@@ -1,6 +1,6 @@
 /** The initramfs of a virtual machine: process 1, modules of its kernel, and what it is to do. */
 import { readFile } from "node:fs/promises";
-import { compressedWhole, type StreamCodec } from "../archive/compressed-stream.ts";
+import { compressedWhole, type Effort, type StreamCodec } from "../archive/compressed-stream.ts";
 import * as errors from "../errors.ts";
 import { guestProtocol } from "../generated/spec.ts";
 import { type Architecture, guestPath } from "../host/paths.ts";
@@ -19,6 +19,7 @@ export interface InitramfsRequest {
   modules: readonly KernelModule[];
   /** What the kernel can decompress. */
   compression: StreamCodec;
+  effort: Effort;
 }
 
 /** Inode of the run file: behind all of the other archive. */
@@ -32,7 +33,7 @@ const RUN_INODE = 1 << 20;
  * @throws E_RUNTIME_MISSING
  */
 export async function initramfs(request: InitramfsRequest): Promise<Buffer> {
-  const { arch, modules, compression } = request;
+  const { arch, modules, compression, effort } = request;
   const { modulesFolder, modulesList } = guestProtocol;
   const file = (name: string) => `${name}.ko`;
   const list = modules.map(({ name }) => `${file(name)}\n`).join("");
@@ -47,7 +48,7 @@ export async function initramfs(request: InitramfsRequest): Promise<Buffer> {
     { name: modulesList, mode: FILE | 0o600, data: Buffer.from(list) },
   ]);
   // The kernel expects the end of an archive at the end of each frame.
-  const bytes = await compressedWhole(archive, compression);
+  const bytes = await compressedWhole(archive, compression, effort);
   return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 }
 

@@ -31,6 +31,23 @@ async function decompress(file: string, bytes: Buffer): Promise<Buffer> {
   }
 }
 
+/** include/linux/module_signature.h: what stands last in a module that is signed, behind the signature. */
+const SIGNED = Buffer.from("~Module signature appended~\n");
+const SIGNATURE_FIELDS = 12;
+
+/**
+ * The module without the signature of its distribution, which a kernel takes that does not insist. To check one
+ * takes an emulated kernel longer than to load it, and says nothing here: whoever writes the initramfs
+ * writes the kernel's command line too.
+ */
+function withoutSignature(bytes: Buffer): Buffer {
+  const end = bytes.length - SIGNED.length;
+  if (end < SIGNATURE_FIELDS || !bytes.subarray(end).equals(SIGNED)) return bytes;
+  const size = bytes.readUInt32BE(end - 4);
+  const start = end - SIGNATURE_FIELDS - size;
+  return start > 0 ? bytes.subarray(0, start) : bytes;
+}
+
 /** The modules that belong to a kernel: a folder such as /lib/modules/RELEASE. */
 export class ModuleFolder {
   readonly #files: ReadonlyMap<string, string>;
@@ -80,9 +97,10 @@ export class ModuleFolder {
   /**
    * Modules with all that they depend on, in an order in which each finds what it needs.
    *
+   * @param keepSignatures for a kernel that loads no others
    * @throws E_VM_MODULE where one is missing, cannot be read or is for another kernel
    */
-  async load(names: readonly string[]): Promise<KernelModule[]> {
+  async load(names: readonly string[], keepSignatures: boolean): Promise<KernelModule[]> {
     const loaded: KernelModule[] = [];
     const seen = new Set<string>();
     const add = async (wanted: string, by: string | undefined) => {
@@ -106,7 +124,7 @@ export class ModuleFolder {
           await add(one, name);
         }
       }
-      loaded.push({ name, bytes });
+      loaded.push({ name, bytes: keepSignatures ? bytes : withoutSignature(bytes) });
     };
     for (const name of names) await add(name, undefined);
     return loaded;

@@ -109,6 +109,17 @@ function compare(
   return { lacks, wanted };
 }
 
+/** Options by which a kernel loads signed modules alone, whatever its command line says. */
+const INSISTENT = [
+  "MODULE_SIG_FORCE",
+  "LOCK_DOWN_KERNEL_FORCE_INTEGRITY",
+  "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY",
+];
+
+/** One whose configuration is not known may. */
+const insistsOnSignatures = (config: KernelConfig | undefined) =>
+  config === undefined || INSISTENT.some((option) => config.get(option) === "y");
+
 /** What its configuration says; one that is not known is taken to have the oldest of them. */
 function bestCompression(config: KernelConfig | undefined): StreamCodec {
   if (config?.get("RD_ZSTD") === "y") return "zstd";
@@ -146,7 +157,7 @@ export async function readKernel(file: string, needs: MachineNeeds): Promise<Ker
     release,
     digest: createHash("sha256").update(bytes).digest("hex"),
     bytes,
-    modules: await folder.load(wanted),
+    modules: await folder.load(wanted, insistsOnSignatures(config)),
     compression: bestCompression(config),
   };
 }

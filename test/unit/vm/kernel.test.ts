@@ -85,6 +85,25 @@ describe("a kernel of a virtual machine", () => {
     expect(kernel).toMatchObject({ release: RELEASE, format: "bzImage", compression: "zstd" });
   });
 
+  test("gets its modules without their signatures, unless it insists on them", async () => {
+    const plain = module("virtio_ring");
+    const fields = Buffer.from([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+    const mark = Buffer.from("~Module signature appended~\n");
+    const signed = Buffer.concat([plain, Buffer.from("signature"), fields, mark]);
+    // What the fields say is more than there is: the kernel has to judge that.
+    const wrong = Buffer.concat([plain, Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]), mark]);
+    const loaded = async (virtio: Buffer, config: string) => {
+      const file = kernelFolder({ ...modules, "virtio.ko": virtio }, config);
+      const { modules: list } = await readKernel(file, needs);
+      return list.find(({ name }) => name === "virtio")?.bytes;
+    };
+    expect(await loaded(signed, everything)).toEqual(plain);
+    expect(await loaded(wrong, everything)).toEqual(wrong);
+    for (const option of ["MODULE_SIG_FORCE", "LOCK_DOWN_KERNEL_FORCE_INTEGRITY"]) {
+      expect(await loaded(signed, `${everything}CONFIG_${option}=y\n`)).toEqual(signed);
+    }
+  });
+
   test("is refused for what it was built without", async () => {
     const config = everything.replace("CONFIG_SQUASHFS=m\n", "").replace("DEVTMPFS=y", "X=y");
     const file = kernelFolder(modules, config);

@@ -97,7 +97,7 @@ export async function runMachine(options: MachineOptions): Promise<Ended> {
   const kernel = await testKernel(needs);
   const { modules, compression } = kernel;
   const dir = temporaryDirectory();
-  const common = await initramfs({ arch: "x86_64", modules, compression });
+  const common = await initramfs({ arch: "x86_64", modules, compression, effort: "fast" });
   const records: RunRecord[] = [["transport", "virtio"], ...(options.records ?? [])];
   writeFileSync(path.join(dir, "initramfs"), Buffer.concat([common, runArchive(records)]));
 

@@ -45,10 +45,11 @@ function onDisk(dir: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(`${dir}/`), Buffer.from(path, "latin1")]);
 }
 
+const chunk = Buffer.alloc(1 << 20);
+
 export function hashFile(path: string | Buffer): string {
   const fd = openSync(path, "r");
   const hash = createHash("sha256");
-  const chunk = Buffer.alloc(1 << 20);
   for (let size = readSync(fd, chunk); size > 0; size = readSync(fd, chunk)) {
     hash.update(chunk.subarray(0, size));
   }
@@ -79,9 +80,13 @@ function xattrsBelow(dir: string): Map<string, Record<string, string>> {
   return found;
 }
 
-/** What is below `dir`, by path ("" is `dir` itself). Paths are byte strings. */
-export function snapshot(dir: string): Record<string, Snapshot> {
-  const xattrs = xattrsBelow(dir);
+/**
+ * What is below `dir`, by path ("" is `dir` itself). Paths are byte strings. A file that has several names is read
+ * by the first.
+ *
+ * @param xattrs of all paths, where they are known or nobody asks for them
+ */
+export function snapshot(dir: string, xattrs = xattrsBelow(dir)): Record<string, Snapshot> {
   const firstNames = new Map<string, string>();
   const entries: Record<string, Snapshot> = {};
   const visit = (path: string): void => {
@@ -89,7 +94,13 @@ export function snapshot(dir: string): Record<string, Snapshot> {
     const stat = lstatSync(file, { bigint: true });
     const type = Number(stat.mode) & S_IFMT;
     const inode = `${stat.dev}:${stat.ino}`;
-    if (!firstNames.has(inode)) firstNames.set(inode, path);
+    const first = firstNames.get(inode);
+    if (first === undefined) firstNames.set(inode, path);
+    const content = () => {
+      if (type === S_IFREG) return hashFile(file);
+      if (type !== S_IFLNK) return "";
+      return readlinkSync(file, { encoding: "buffer" }).toString("latin1");
+    };
     entries[path] = {
       type,
       mode: Number(stat.mode) & 0o7777,
@@ -98,13 +109,8 @@ export function snapshot(dir: string): Record<string, Snapshot> {
       mtime: Number(stat.mtimeNs / 1_000_000_000n),
       size: type === S_IFREG || type === S_IFLNK ? Number(stat.size) : 0,
       rdev: Number(stat.rdev),
-      content:
-        type === S_IFREG
-          ? hashFile(file)
-          : type === S_IFLNK
-            ? readlinkSync(file, { encoding: "buffer" }).toString("latin1")
-            : "",
-      links: firstNames.get(inode) as string,
+      content: first === undefined ? content() : (entries[first] as Snapshot).content,
+      links: first ?? path,
       xattrs: xattrs.get(path) ?? {},
     };
     if (type !== S_IFDIR) return;

@@ -16,8 +16,37 @@ import type { Random } from "./random.ts";
 
 /** Levels below the root at most: the builder's limit. */
 const DEEPEST = 250;
-/** Bytes of all contents at most, so that many trees can be tried. */
-const MOST_BYTES = 3 << 20;
+
+/** How much a tree has of everything: most are small, so that many can be tried. */
+interface Scale {
+  /** Divides how many files there are of what the tree is about. */
+  fewer: number;
+  /** Bytes of all contents at most. */
+  bytes: number;
+  /** Levels below the root at most. */
+  levels: number;
+  /** Entries of a folder that is wide: around a header's 256 entries, and far beyond. */
+  widths: readonly number[];
+  /** Names of one file at most. */
+  names: number;
+}
+
+const large: Scale = {
+  fewer: 1,
+  bytes: 3 << 20,
+  levels: DEEPEST - 2,
+  widths: [255, 256, 257, 600, 4000],
+  names: 3000,
+};
+const small: Scale = {
+  fewer: 6,
+  bytes: 320 << 10,
+  levels: 20,
+  widths: [20, 40, 60, 255, 256, 257],
+  names: 30,
+};
+/** One of so many trees is a large one. */
+const LARGE_ONE_OF = 40;
 
 export interface RandomTree {
   tree: Tree;
@@ -30,7 +59,8 @@ const themes = ["sizes", "tails", "links", "xattrs", "names", "deep", "wide", "a
 
 /** @param blockSize of the image that it will be, bytes */
 export function randomTree(random: Random, blockSize: number): RandomTree {
-  return new Grower(random, blockSize).grow(themes[random.below(themes.length)] ?? "all");
+  const scale = random.below(LARGE_ONE_OF) === 0 ? large : small;
+  return new Grower(random, blockSize, scale).grow(themes[random.below(themes.length)] ?? "all");
 }
 
 /** Bytes of the longest file. */
@@ -51,14 +81,16 @@ function beginning(size: number, kind: "noise" | "prose", seed: string): Buffer 
 class Grower {
   readonly #random: Random;
   readonly #blockSize: number;
+  readonly #scale: Scale;
   /** What may get more names. */
   readonly #files: Node[] = [];
   readonly #attributeSets: Xattr[][];
   #bytes = 0;
 
-  constructor(random: Random, blockSize: number) {
+  constructor(random: Random, blockSize: number, scale: Scale) {
     this.#random = random;
     this.#blockSize = blockSize;
+    this.#scale = scale;
     this.#attributeSets = this.#makeAttributeSets();
   }
 
@@ -66,7 +98,9 @@ class Grower {
     const tree = new Tree(this.#attributes(0o755));
     const all = theme === "all";
     const some = (of: string, many: number) =>
-      theme === of || all ? 1 + this.#random.below(many) : this.#random.below(4);
+      theme === of || all
+        ? 1 + this.#random.below(Math.ceil(many / this.#scale.fewer))
+        : this.#random.below(4);
     const folders: DirectoryNode[] = [tree.root];
     const put = (node: Node) => {
       const folder = folders[this.#random.below(folders.length)] ?? tree.root;
@@ -85,12 +119,18 @@ class Grower {
     for (let i = this.#random.below(6); i > 0; i--) this.#files.push(put(this.#special()));
     if (theme === "wide" || (all && this.#chance(3))) this.#widen(put);
     if (theme === "deep" || (all && this.#chance(3))) this.#deepen(put);
-    const many = this.#chance(4) ? 3000 : 100;
-    for (let i = some("links", many); i > 0 && this.#files.length > 0; i--) {
+    for (let i = this.#nameCount(theme === "links" || all); i > 0 && this.#files.length > 0; i--) {
       const few = Math.min(this.#files.length, theme === "links" ? 3 : this.#files.length);
       put(this.#files[this.#random.below(few)] as Node);
     }
     return { tree, expected: expectedOf(tree.root) };
+  }
+
+  /** Names beyond the first that files have. */
+  #nameCount(isAbout: boolean): number {
+    if (!isAbout) return this.#random.below(4);
+    const most = this.#chance(4) ? this.#scale.names : Math.min(this.#scale.names, 100);
+    return 1 + this.#random.below(most);
   }
 
   #chance(one: number): boolean {
@@ -112,7 +152,7 @@ class Grower {
   }
 
   #file(size: number): Node {
-    const allowed = Math.min(size, Math.max(0, MOST_BYTES - this.#bytes));
+    const allowed = Math.min(size, Math.max(0, this.#scale.bytes - this.#bytes));
     this.#bytes += allowed;
     const node = fileNode(this.#contents(allowed), this.#attributes(0o644));
     this.#files.push(node);
@@ -173,7 +213,8 @@ class Grower {
   #widen(put: (node: Node) => Node): void {
     const folder = put(directoryNode(this.#attributes(0o755)));
     if (folder.kind !== "directory") return;
-    const many = [255, 256, 257, 600, this.#chance(4) ? 4000 : 300][this.#random.below(5)] ?? 256;
+    const { widths } = this.#scale;
+    const many = widths[this.#random.below(widths.length)] ?? 256;
     const node = this.#small();
     for (let i = 0; i < many; i++) {
       const name = this.#chance(50) ? `${"w".repeat(200)}${i}` : `${i}`;
@@ -184,7 +225,7 @@ class Grower {
   #deepen(put: (node: Node) => Node): void {
     let folder = put(directoryNode(this.#attributes(0o755)));
     // One level is where it is put, one is below a folder of the root.
-    for (let level = this.#random.below(DEEPEST - 2); level > 0; level--) {
+    for (let level = this.#random.below(this.#scale.levels); level > 0; level--) {
       if (folder.kind !== "directory") return;
       const below: Node = directoryNode(this.#attributes(0o755));
       folder.entries.set(this.#chance(5) ? "dd" : "d", below);
@@ -260,9 +301,13 @@ export const TYPES: Record<Node["kind"], number> = {
 
 function expectedOf(root: DirectoryNode): Record<string, Snapshot> {
   const first = new Map<Node, string>();
+  const contents = new Map<Node, string>();
   const entries: Record<string, Snapshot> = {};
   const visit = (node: Node, path: string): void => {
-    if (!first.has(node)) first.set(node, path);
+    if (!first.has(node)) {
+      first.set(node, path);
+      contents.set(node, contentOf(node));
+    }
     entries[path] = {
       type: TYPES[node.kind],
       mode: node.mode,
@@ -271,7 +316,7 @@ function expectedOf(root: DirectoryNode): Record<string, Snapshot> {
       mtime: node.mtime,
       size: sizeOf(node),
       rdev: "major" in node ? deviceNumber(node) : 0,
-      content: contentOf(node),
+      content: contents.get(node) as string,
       links: first.get(node) as string,
       xattrs: Object.fromEntries(
         node.xattrs.map(({ name, value }) => [name, `0x${Buffer.from(value).toString("hex")}`]),

@@ -1,9 +1,10 @@
 // Writes many trees that look random, and compares what the kernel, unsquashfs, squashfuse and our own
-// reader show of them (test/interop/trees.test.ts), on all processors. As root.
+// readers show of them (test/interop/trees.test.ts), on all processors. As root.
 //
-//   npm run trees [-- [COUNT] [--first NUMBER]]
+//   npm run property [-- [--trees COUNT] [--first NUMBER]]
 //
-// COUNT is 20,000 by default. A tree is made by its number alone: a failure names it.
+// COUNT is 20,000 by default. A tree is made by its number alone: a failure names it. FUSELAGE_UNSQUASHFS
+// names an unsquashfs that is asked too, beside the system's.
 
 import { spawn } from "node:child_process";
 import os from "node:os";
@@ -12,18 +13,29 @@ import { parseArgs } from "node:util";
 import { setup } from "./setup.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
-/** Trees of one process. */
-const SHARE = 200;
+/** Trees of one process, of which one tries them on each processor. */
+const SHARE = 500;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { first: { type: "string", default: "0" } },
-});
-const [count, first] = [positionals[0] ?? "20000", values.first].map(Number);
-if (positionals.length > 1 || !(count > 0) || !(first >= 0)) {
-  console.error("trees: usage: npm run trees [-- [COUNT] [--first NUMBER]]");
+const usage = "property: usage: npm run property [-- [--trees COUNT] [--first NUMBER]]";
+
+/** @returns {[count: number, first: number]} */
+function wanted() {
+  const options = /** @type {const} */ ({
+    trees: { type: "string", default: "20000" },
+    first: { type: "string", default: "0" },
+  });
+  try {
+    const { trees, first } = parseArgs({ options }).values;
+    if (/^[1-9]\d{0,8}$/.test(trees) && /^\d{1,9}$/.test(first))
+      return [Number(trees), Number(first)];
+  } catch {
+    // The same words for what is no option.
+  }
+  console.error(usage);
   process.exit(2);
 }
+
+const [count, first] = wanted();
 
 /** @param {number} from @param {number} many @returns {Promise<string>} what a failed run printed, or "" */
 function tryTrees(from, many) {
@@ -64,7 +76,7 @@ async function work() {
     failed ||= output !== "";
     if (output !== "") console.log(output);
     console.log(
-      `trees ${from} to ${from + many - 1}: ${output === "" ? "the same" : "DIFFERENT"} (${done}/${count})`,
+      `property: trees ${from} to ${from + many - 1}: ${output === "" ? "the same" : "DIFFERENT"} (${done}/${count})`,
     );
   }
 }

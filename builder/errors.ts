@@ -1371,10 +1371,6 @@ export function vmUndriven(vmm: string): BundleError {
   });
 }
 
-export function vmVirtiofsd(): BundleError {
-  return new BundleError("E_VM_VOLUME", "virtiofsd, which shares folders, is not installed");
-}
-
 export function vmVolume(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_VM_VOLUME", `cannot be shared: ${what}`, { ...details, path });
 }

@@ -1,14 +1,18 @@
 /** What a machine boots: a kernel of the host's, and our initramfs for it. */
+import * as errors from "../../errors.ts";
 import { type Architecture, hostArchitecture } from "../../host/paths.ts";
 import { initramfs, type RunRecord, runArchive } from "../initramfs.ts";
-import { findKernel } from "../kernel.ts";
+import { findKernel, type Kernel } from "../kernel.ts";
 import type { ResolvedVmOptions } from "./options.ts";
 import { startableKernel } from "./unpacked-kernel.ts";
+import { type Carrier, carriersOf } from "./volumes.ts";
 
 export interface Boot {
   /** Path that QEMU gets. */
   kernel: string;
   commandLine: string;
+  /** By what the volumes are shared; undefined: there are none. */
+  carrier: Carrier | undefined;
   /** Bytes of the initramfs without a run file. */
   bytes: number;
   /** The initramfs with a run file of these records. */
@@ -31,27 +35,49 @@ export interface BundleNeeds {
  */
 const COMMAND_LINE = "console=ttyS0 quiet reboot=t panic=-1 no_timer_check cryptomgr.notests";
 
-/** @throws E_VM_KERNEL_*, E_VM_MODULE, E_RUNTIME_MISSING */
-export async function prepareBoot(
-  { kernel: file, network, volumes }: ResolvedVmOptions,
-  { compression, overlay }: BundleNeeds,
-): Promise<Boot> {
+/** @throws E_VM_KERNEL_*, E_VM_MODULE, E_VM_VOLUME, E_RUNTIME_MISSING */
+export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds): Promise<Boot> {
   const arch = hostArchitecture() as Architecture;
-  const kernel = await findKernel({
-    arch,
-    file,
-    needs: {
-      ...{ bus: "pci", compression, streams: true, overlay, entropy: false, pvh: false },
-      network: network.kind !== "none",
-      volumes: volumes.length > 0 ? ["virtiofs"] : [],
-    },
-  });
-  const { modules, compression: codec } = kernel;
-  const base = await initramfs({ arch, modules, compression: codec, effort: "fast" });
+  const { kernel, carrier } = await chooseKernel(options, needs);
+  const { modules, compression } = kernel;
+  const base = await initramfs({ arch, modules, compression, effort: "fast" });
   return {
     kernel: await startableKernel(kernel),
     commandLine: COMMAND_LINE,
+    carrier,
     bytes: base.length,
     initramfs: (records) => Buffer.concat([base, runArchive(records)]),
   };
+}
+
+/** A kernel, and what it shares the volumes by. */
+async function chooseKernel(
+  { kernel: file, network, volumes }: ResolvedVmOptions,
+  { compression, overlay }: BundleNeeds,
+): Promise<{ kernel: Kernel; carrier: Carrier | undefined }> {
+  const find = (types: readonly Carrier["type"][]) =>
+    findKernel({
+      arch: hostArchitecture() as Architecture,
+      file,
+      needs: {
+        ...{ bus: "pci", compression, streams: true, overlay, entropy: false, pvh: false },
+        network: network.kind !== "none",
+        volumes: types,
+      },
+    });
+  const [volume] = volumes;
+  if (volume === undefined) return { kernel: await find([]), carrier: undefined };
+  let reason = "";
+  for (const carrier of await carriersOf(volumes)) {
+    try {
+      return { kernel: await find([carrier.type]), carrier };
+    } catch (cause) {
+      if (!(cause instanceof errors.BundleError)) throw cause;
+      const why = carrier.type === "9p" && reason === "" ? `${carrier.reason}; ` : "";
+      reason += `${reason && "; "}${why}by ${carrier.type}: ${cause.message}`;
+    }
+  }
+  // What every machine needs is told as it is, without a word of volumes.
+  await find([]);
+  throw errors.vmVolume(volume.source, reason);
 }

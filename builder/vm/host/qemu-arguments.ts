@@ -11,14 +11,18 @@ interface Hardware {
   network: Network;
 }
 
+/** A volume, by the socket of its virtiofsd or, by 9p, as QEMU itself reads and writes it. */
+export type SharedFolder =
+  | { type: "virtiofs"; socket: string }
+  | { type: "9p"; source: string; readOnly: boolean };
+
 export interface QemuPlan extends Hardware {
   accelerator: Accelerator;
   /** Path of the bundle, which is the disk. */
   bundle: string;
   /** Absent for a machine that is restored: it has its memory from the snapshot. */
   boot: { kernel: string; commandLine: string } | undefined;
-  /** Sockets of virtiofsd, in the order of the volumes. */
-  volumes: readonly string[];
+  volumes: readonly SharedFolder[];
   /** Restored from descriptor `FD.state`. */
   restored: boolean;
 }
@@ -63,20 +67,34 @@ function channels(): string[] {
   ];
 }
 
-function volumes(sockets: readonly string[]): string[] {
-  return sockets.flatMap((socket, index) => [
-    ...["-chardev", `socket,id=volume${index},path=${socket.replaceAll(",", ",,")}`],
-    ...[
-      "-device",
-      `vhost-user-fs-pci,chardev=volume${index},tag=${volumeTag(index)},queue-size=1024`,
-    ],
-  ]);
+/** What is to stand in a value has its commas twice. */
+const quoted = (text: string) => text.replaceAll(",", ",,");
+
+/**
+ * By 9p QEMU opens each part of a path without following links, so that nothing outside of the folder is
+ * reached, and files have the modes and owners that they have on the host ("none": what only root may give
+ * away keeps its owner, without an error).
+ */
+function volume(folder: SharedFolder, index: number): string[] {
+  const tag = volumeTag(index);
+  if (folder.type === "virtiofs") {
+    return [
+      ...["-chardev", `socket,id=${tag},path=${quoted(folder.socket)}`],
+      ...["-device", `vhost-user-fs-pci,chardev=${tag},tag=${tag},queue-size=1024`],
+    ];
+  }
+  const { source, readOnly } = folder;
+  const how = `security_model=none,multidevs=remap${readOnly ? ",readonly=on" : ""}`;
+  return [
+    ...["-fsdev", `local,id=${tag},path=${quoted(source)},${how}`],
+    ...["-device", `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+  ];
 }
 
 /** Virtiofs reads and writes the guest's memory itself, so that is shared with its server. */
 function memory({ memory, volumes }: QemuPlan): string[] {
   const size = ["-m", `${memory}M`];
-  if (volumes.length === 0) return size;
+  if (!volumes.some(({ type }) => type === "virtiofs")) return size;
   const backend = `memory-backend-memfd,id=memory,size=${memory}M,share=on`;
   return [...size, "-object", backend, "-machine", "memory-backend=memory"];
 }
@@ -99,7 +117,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...disk(bundle),
     ...channels(),
     ...networkArguments(plan.network),
-    ...volumes(plan.volumes),
+    ...plan.volumes.flatMap(volume),
     ...(restored ? ["-S", "-incoming", `fd:${FD.state}`] : []),
   ];
 }

@@ -12,10 +12,11 @@ import { Machine } from "./machine.ts";
 import { goOn, stateRead } from "./migrate.ts";
 import { checkNetwork, networkRecords } from "./network.ts";
 import type { ResolvedVmOptions } from "./options.ts";
-import { type QemuPlan, volumeTag } from "./qemu-arguments.ts";
+import { type QemuPlan, type SharedFolder, volumeTag } from "./qemu-arguments.ts";
 import { Session, type Stdio } from "./session.ts";
 import type { WindowSize } from "./terminal.ts";
-import { VolumeServers } from "./volumes.ts";
+import { VolumeServers } from "./virtiofsd.ts";
+import type { Volume } from "./volumes.ts";
 
 export interface StartRequest {
   qemu: string;
@@ -103,7 +104,7 @@ async function begin(request: StartRequest, accelerator: Accelerator): Promise<S
       network: options.network,
       bundle,
       boot,
-      volumes: await servers.start(options.volumes),
+      volumes: await share(servers, boot, options.volumes),
       restored: restored !== undefined,
     };
     machine = new Machine(qemu, plan, initramfs, state);
@@ -128,6 +129,21 @@ async function begin(request: StartRequest, accelerator: Accelerator): Promise<S
   }
 }
 
+/** @throws E_VM_VOLUME, E_TMPDIR */
+async function share(
+  servers: VolumeServers,
+  boot: Boot | undefined,
+  volumes: readonly Volume[],
+): Promise<SharedFolder[]> {
+  const carrier = boot?.carrier;
+  if (carrier === undefined) return [];
+  if (carrier.type === "9p") {
+    return volumes.map(({ source, readOnly }) => ({ type: "9p", source, readOnly }));
+  }
+  const sockets = await servers.start(carrier.virtiofsd, volumes);
+  return sockets.map((socket) => ({ type: "virtiofs", socket }));
+}
+
 /** A descriptor of a file without a name, which QEMU reads by its number: it may hold secrets. */
 function initramfsOf({ options, window }: StartRequest, boot: Boot): number {
   const text = (key: RunRecord[0], values: readonly string[]): RunRecord[] =>
@@ -144,7 +160,10 @@ function initramfsOf({ options, window }: StartRequest, boot: Boot): number {
     ...networkRecords(options.network),
     ...options.volumes.map(
       ({ target, readOnly }, index) =>
-        ["volume", `virtiofs ${volumeTag(index)} ${readOnly ? "ro" : "rw"} ${target}`] as const,
+        [
+          "volume",
+          `${boot.carrier?.type} ${volumeTag(index)} ${readOnly ? "ro" : "rw"} ${target}`,
+        ] as const,
     ),
   ]);
   const folder = workFolder();

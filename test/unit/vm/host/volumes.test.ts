@@ -1,7 +1,8 @@
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { parseVolume, serverCommand } from "../../../../builder/vm/host/volumes.ts";
+import { serverCommand, whyNotVirtiofsd } from "../../../../builder/vm/host/virtiofsd.ts";
+import { parseVolume } from "../../../../builder/vm/host/volumes.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
 const dir = realpathSync(temporaryDirectory());
@@ -31,17 +32,25 @@ const newer = { program: "virtiofsd", isRust: true, hasReadOnly: true };
 const volume = { source: "/a,b", target: "/v", readOnly: true };
 
 test("the older server gets a view that nobody can write to, and commas as it reads them", () => {
-  const words = serverCommand(older, volume, { socket: "/s", isRoot: true });
+  const words = serverCommand(older, volume, "/s");
   expect(words[0]).toBe("unshare");
   expect(words).toContain("source=/a\\,b");
-  expect(() => serverCommand(older, volume, { socket: "/s", isRoot: false })).toThrow(
-    expect.objectContaining({ code: "E_VM_VOLUME" }),
-  );
 });
 
 test("the newer server refuses changes itself", () => {
-  const words = serverCommand(newer, volume, { socket: "/s", isRoot: false });
+  const words = serverCommand(newer, volume, "/s");
   expect(words).toEqual([
     ...["virtiofsd", "--socket-path=/s", "--shared-dir=/a,b", "--cache=auto", "--readonly"],
   ]);
+});
+
+test("whom a server serves", () => {
+  const changed = { ...volume, readOnly: false };
+  const between = { ...newer, hasReadOnly: false };
+  expect(whyNotVirtiofsd(undefined, [volume], true)).toBe("virtiofsd is not installed");
+  expect(whyNotVirtiofsd(older, [volume], true)).toBeUndefined();
+  expect(whyNotVirtiofsd(older, [changed], false)).toBe("virtiofsd shares folders for root alone");
+  expect(whyNotVirtiofsd(between, [changed], false)).toBeUndefined();
+  expect(whyNotVirtiofsd(between, [changed, volume], false)).toContain("nothing read-only");
+  expect(whyNotVirtiofsd(newer, [volume], false)).toBeUndefined();
 });

@@ -40,7 +40,8 @@ import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { shownWarning, type Warning, warning } from "../warnings.ts";
 import { checkImage } from "./check.ts";
-import { holdsImage, type TakenImage, withConversion } from "./convert.ts";
+import { holdsImage, type TakenImage, withConversion, withDump } from "./convert.ts";
+import { packedFiles } from "./pack-input.ts";
 import { type NumberOf, planStart, type StartPlan } from "./plan-start.ts";
 import { takeArtifact } from "./take-artifact.ts";
 
@@ -102,7 +103,7 @@ export interface Explanation {
 export async function build(given: BuildOptions): Promise<BuildResult> {
   const resolved = resolveBuildOptions(given);
   const output = await resolveOutput(resolved.output);
-  await refuseInside(output, resolved.output, packedPath(resolved.input));
+  for (const file of packedPaths(resolved)) await refuseInside(output, resolved.output, file);
   return withPrepared(resolved, given, ({ take, ...prepared }) =>
     write(prepared, output, take ?? packing(prepared)),
   ).catch((thrown: unknown) =>
@@ -110,9 +111,10 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
   );
 }
 
-/** The folder or file that the name of an input leads to; of none it is the name. */
-function packedPath(input: string): string {
-  return (namesImage(input) ? pathOf(parseReference(input)) : undefined) ?? input;
+/** The folder or file that the name of an input leads to, where there is one; of a dump its contents too. */
+function packedPaths({ input, fromDump, objects }: ResolvedBuildOptions): string[] {
+  if (fromDump !== undefined) return packedFiles({ output: "", fromDump, objects });
+  return [(namesImage(input) ? pathOf(parseReference(input)) : undefined) ?? input];
 }
 
 interface Prepared {
@@ -144,6 +146,9 @@ async function withPrepared<T>(
     const warnings = [...app.warnings, ...more, ...start.warnings, ...hot.warnings];
     return use({ ...prepared, start, app: { ...app, kept: hot.files, warnings } });
   };
+  if (resolved.fromDump !== undefined) {
+    return withDump(resolved, (prepared) => withStart({ ...prepared, kind: "image" }));
+  }
   if (await holdsImage(resolved.input)) {
     return withConversion(resolved, given.arch !== undefined, ({ numbers, ...conversion }) =>
       withStart({ ...conversion, kind: "image" }, numbers),

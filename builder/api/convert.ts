@@ -33,6 +33,7 @@ import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { warning } from "../warnings.ts";
 import { type Inspection, withImage } from "./inspect.ts";
+import { dumpTree } from "./read-dump.ts";
 
 /** An image as it stood in the input. */
 export interface TakenImage extends SuperblockFacts {
@@ -140,6 +141,29 @@ function archOf({ arch }: Inspection): Partial<ResolvedBuildOptions> {
   return known === undefined ? {} : { arch: known };
 }
 
+/**
+ * Hands what a dump and its contents make to `use`: an image that nobody has packed yet.
+ *
+ * @throws what `dumpTree`, `chooseEntry` and `completeAppDir` throw
+ */
+export async function withDump<T>(
+  options: ResolvedBuildOptions,
+  use: (conversion: Omit<Conversion, "take" | "numbers">) => Promise<T>,
+): Promise<T> {
+  checkOptions(options);
+  const tree = await dumpTree(options.fromDump ?? "", options.objects);
+  editTree(tree, options);
+  const entry = entryOf(tree, options, undefined);
+  const app: App = {
+    ...appOf(tree, entry, undefined),
+    ...(options.root && { image: imageConfigOf() }),
+    keeps: { owners: true, mtimes: true },
+    summary: "image (of a dump)",
+  };
+  const appDir = options.format === "appimage" ? await completeAppDir(app, options) : undefined;
+  return use({ app, appDir, options });
+}
+
 async function prepare(
   options: ResolvedBuildOptions,
   inspection: Inspection,
@@ -166,8 +190,9 @@ async function prepare(
     );
   }
   const root = options.root && { image: imageConfigOf(manifest) };
-  const app = {
-    ...appOf(tree, entry, inspection),
+  const app: App = {
+    ...appOf(tree, entry, inspection.manifest),
+    summary: `image (${inspection.kind}, at byte ${inspection.imageOffset})`,
     ...root,
     start: recordedStart(inspection, entries),
   };
@@ -233,8 +258,8 @@ function* paths(tree: Tree): Generator<[string, Node]> {
 function appOf(
   tree: Tree,
   entry: string | undefined,
-  { kind, imageOffset, manifest }: Inspection,
-): App {
+  manifest: Manifest | undefined,
+): Omit<App, "summary"> {
   return {
     kind: "plain",
     tree,
@@ -252,7 +277,6 @@ function appOf(
     }),
     ...keptOf(manifest),
     ...(manifest?.root && { image: imageConfigOf(manifest) }),
-    summary: `image (${kind}, at byte ${imageOffset})`,
     explain: [],
     warnings: [],
   };

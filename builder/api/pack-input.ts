@@ -2,9 +2,7 @@
 import { constants, createReadStream, mkdtempSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import type { PackOptions } from "../config/pack-options.ts";
-import { treeOfDump } from "../dump/parse-dump.ts";
 import * as errors from "../errors.ts";
 import type { Workspace } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
@@ -13,12 +11,12 @@ import { imageTree } from "../input/image-tree.ts";
 import { addTar } from "../input/tar/add-tar.ts";
 import { codecOf } from "../input/tar/decompress.ts";
 import { BLOCK, parseHeader, TarProblem } from "../input/tar/tar-header.ts";
-import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { merge } from "../tree/whole-trees.ts";
 import { holdsImage } from "./convert.ts";
 import { withImage } from "./inspect.ts";
+import { dumpTree } from "./read-dump.ts";
 
 /** Standard input, as a name. */
 const STDIN = "-";
@@ -57,18 +55,6 @@ export async function packTree(
     merge(first, place, await treeOf(file, options, devices, workspace));
   }
   return first;
-}
-
-async function dumpTree(file: string, objects: string | undefined): Promise<Tree> {
-  const isStdin = file === STDIN;
-  const shown = isStdin ? "standard input" : file;
-  const input: NodeJS.ReadableStream = isStdin ? process.stdin : createReadStream(file);
-  const failed = new Promise<never>((_, reject) => {
-    input.once("error", (cause: unknown) => reject(errors.fileUnreadable(shown, cause)));
-  });
-  failed.catch(() => {}); // it is raced for below
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  return Promise.race([treeOfDump(lines, shown, objects, { mtime: defaultMtime() }), failed]);
 }
 
 async function treeOf(

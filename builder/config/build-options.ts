@@ -12,6 +12,7 @@ import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appima
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice } from "./kind-names.ts";
+import { checkDump } from "./pack-options.ts";
 import { type CommandName, checkImageChoices, checkOption, checkOptions } from "./validate.ts";
 
 /** How the sources of a Node app become one file. */
@@ -26,7 +27,11 @@ export type LibcMode = "auto" | "host" | "pack";
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
   /** Folder to pack, or one file: a program or a script. */
-  input: string;
+  input?: string | undefined;
+  /** In place of `input`: file with what `dump` lists, line by line; "-": standard input. Its owners and times are kept. */
+  fromDump?: string | undefined;
+  /** With `fromDump`: folder with the contents, called by their SHA-256. */
+  objects?: string | undefined;
   /** File to write. */
   output: string;
   /** What kind of app it is. Default "auto": found. */
@@ -139,6 +144,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
 
 /** Options after the check: what must be known before work starts has its value. */
 export interface ResolvedBuildOptions extends BuildOptions {
+  /** Of a dump the name of the dump. */
+  input: string;
   name: string;
   args: readonly string[];
   env: readonly string[];
@@ -166,7 +173,12 @@ optionRules.build satisfies Record<
  *   E_MAP_INVALID, E_MAP_OVERLAP, E_MAP_RESERVED, E_SANDBOX_RULE, E_SANDBOX_CONFLICT, E_SANDBOX_ROOT
  */
 export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions {
-  if (!options.input) throw errors.optionMissing("input", "the folder or file to pack");
+  const input = options.fromDump ?? options.input;
+  if (!input) throw errors.optionMissing("input", "the folder or file to pack");
+  if (options.fromDump !== undefined) checkDump(options);
+  else if (options.objects !== undefined) {
+    throw errors.optionConflict((name) => `${name("objects")} without ${name("fromDump")}`);
+  }
   if (!options.output) throw errors.optionMissing("output", "the file to write");
   checkOptions("build", options, ["onFetch", "onProgress", "onReport", "onStep", "signal"]);
   checkImageChoices(options);
@@ -182,8 +194,8 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
   const format = resolveFormat(options, options.output);
   if (options.root) checkRoot(options, format);
   return {
-    ...withoutProfile(options),
-    name: checkedName("build", options.name ?? defaultName(options.input)),
+    ...withoutProfile({ ...options, input }),
+    name: checkedName("build", options.name ?? nameFor(options, input)),
     args: options.args ?? [],
     env: (options.env ?? []).map(checkedVariable),
     envDefault: options.envDefault ?? [],
@@ -246,7 +258,7 @@ function checkSandbox({ sandbox, permissions, needs = [] }: BuildOptions): void 
 }
 
 /** A profile in the folder that is packed is no part of the app. */
-function withoutProfile(options: BuildOptions): BuildOptions {
+function withoutProfile<T extends BuildOptions & { input: string }>(options: T): T {
   if (options.profile === undefined) return options;
   const glob = globBelow(options.input, options.profile);
   return glob === undefined ? options : { ...options, exclude: [...(options.exclude ?? []), glob] };
@@ -279,6 +291,12 @@ function checkedMaps(texts: readonly string[]): string[] {
   const problem = mapsProblem(maps);
   if (problem) throw errors.map(problem.code, formatMap(problem.map), problem.what);
   return maps.map(formatMap);
+}
+
+/** Of a dump as of a file whose ending says that it is one. */
+function nameFor({ fromDump }: BuildOptions, input: string): string {
+  if (fromDump === undefined) return defaultName(input);
+  return usableName(path.basename(path.resolve(fromDump)).replace(/(?<=.)\.[^.]*$/, ""));
 }
 
 /** Endings that say the language of a script, not what it is called. */

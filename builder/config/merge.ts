@@ -44,7 +44,7 @@ export async function configuredOptions(
   const config = named ?? found;
   const options =
     config === undefined
-      ? { ...set(given), input: given.input ?? "", output: given.output ?? "" }
+      ? { ...set(given), output: given.output ?? "" }
       : merged(given, await loadConfig(config));
   return { options: withProfile(options, config), config };
 }
@@ -52,7 +52,7 @@ export async function configuredOptions(
 /** The profile that lies beside the configuration file, or in the folder that is packed. */
 function withProfile(options: BuildOptions, config: string | undefined): BuildOptions {
   if (options.profile !== undefined) return options;
-  const dirs = [...(config === undefined ? [] : [path.dirname(config)]), options.input];
+  const dirs = [...(config === undefined ? [] : [path.dirname(config)]), options.input ?? ""];
   const profile = dirs
     .filter((dir) => dir !== "")
     .map((dir) => path.join(dir, START_PROFILE))
@@ -62,7 +62,9 @@ function withProfile(options: BuildOptions, config: string | undefined): BuildOp
 
 function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOptions {
   const { level, variants, ...others } = options;
-  const input = given.input || options.input || path.dirname(file);
+  const dump = given.fromDump ?? options.fromDump;
+  const named = given.input || options.input;
+  const input = named || (dump === undefined ? path.dirname(file) : undefined);
   const result: BuildOptions = {
     output: "",
     ...others,
@@ -70,9 +72,9 @@ function merged(given: GivenOptions, { file, options }: LoadedConfig): BuildOpti
     ...(level !== undefined && given.compression === undefined && { level }),
     ...(variants !== undefined && given.compression === undefined && { variants }),
     ...set(given),
-    input,
+    ...(input !== undefined && { input }),
   };
-  const glob = globBelow(input, file);
+  const glob = input === undefined ? undefined : globBelow(input, file);
   return glob === undefined ? result : { ...result, exclude: [...(result.exclude ?? []), glob] };
 }
 

@@ -75,8 +75,13 @@ export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
   return { ...options, ...kept, format };
 }
 
-/** A dump says all that is in the image, and whose it is. */
-function checkDump({ input, more, exclude, excludeFrom, keepMtimes, keepOwners }: PackOptions) {
+/**
+ * A dump says all that is in the image, and whose it is.
+ *
+ * @throws E_OPTION_CONFLICT
+ */
+export function checkDump(options: Omit<PackOptions, "output" | "format" | "shebang">): void {
+  const { input, more, exclude, excludeFrom, keepMtimes, keepOwners } = options;
   const others = { input, more, exclude, excludeFrom, keepMtimes, keepOwners };
   for (const [key, value] of Object.entries(others)) {
     if (value === undefined || value === false || (Array.isArray(value) && value.length === 0))

@@ -1,10 +1,18 @@
 /** Lines of a dump → records, and records → a tree. */
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import * as errors from "../errors.ts";
 import { sha256OfFile } from "../host/digest.ts";
 import { diskContents } from "../input/add-input.ts";
-import { type Attributes, directoryNode, type Node, symlinkNode } from "../tree/node.ts";
+import {
+  type Attributes,
+  contentSize,
+  directoryNode,
+  type Node,
+  symlinkNode,
+} from "../tree/node.ts";
 import { Tree } from "../tree/tree.ts";
+import { types } from "./dump-entry.ts";
 
 /** What a line says. Texts are byte strings. */
 interface Row {
@@ -52,11 +60,7 @@ export async function treeOfDump(
       Object.assign(tree.root, row.attributes);
       continue;
     }
-    const node =
-      row.first !== undefined && row.first !== row.path ? tree.get(row.first) : undefined;
-    if (node === undefined && row.first !== undefined && row.first !== row.path) {
-      throw invalid(place, "the first name of its inode has no line before it");
-    }
+    const node = firstOf(tree, row, place);
     if (tree.get(row.path.slice(0, Math.max(0, row.path.lastIndexOf("/"))))?.kind !== "directory") {
       throw invalid(place, "the folder that it is in has no line before it");
     }
@@ -65,6 +69,28 @@ export async function treeOfDump(
   if (place.line === 0) throw errors.dumpInvalid(shown, "is empty");
   return tree;
 }
+
+/** The inode that a line is another name of; undefined: it is the first one. */
+function firstOf(tree: Tree, row: Row, place: Place): Node | undefined {
+  if (row.first === undefined || row.first === row.path) return undefined;
+  const node = tree.get(row.first);
+  if (node === undefined || row.first === "") {
+    throw invalid(place, "the first name of its inode has no line before it");
+  }
+  if (node.kind === "directory" || types[node.kind] !== row.type) {
+    throw invalid(place, `the first name of its inode is a "${types[node.kind]}"`);
+  }
+  if (!isDeepStrictEqual(facts(node), facts({ ...node, ...row.attributes }))) {
+    throw invalid(place, "it says other things than the first name of its inode");
+  }
+  return node;
+}
+
+/** What the names of one inode have in common. */
+const facts = ({ mode, uid, gid, mtime, xattrs }: Attributes) => ({
+  ...{ mode, uid, gid, mtime },
+  xattrs: xattrs.map(({ name, value }) => [name, Buffer.from(value).toString("latin1")]),
+});
 
 async function nodeOf(row: Row, place: Place, objects: string | undefined): Promise<Node> {
   const { type, attributes, target, device } = row;
@@ -106,6 +132,10 @@ async function contentsOf({ size, sha256 }: Row, place: Place, objects: string |
     if (contents === undefined) continue;
     const actual = (await sha256OfFile(file)).toString("hex");
     if (actual !== sha256) throw errors.dumpObject(file, `has other contents, sha256 ${actual}`);
+    if (contentSize(contents) !== size) {
+      const found = contentSize(contents);
+      throw invalid(place, `its size is ${size}, and these contents have ${found} bytes`);
+    }
     return contents;
   }
   throw errors.dumpObject(

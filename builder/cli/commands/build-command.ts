@@ -29,9 +29,14 @@ import {
 
 export async function buildCommand(args: Arguments): Promise<void> {
   const started = performance.now();
-  if (args.positionals[0] === undefined && !args.flag("config")) {
+  const named = args.positionals[0] !== undefined || args.flag("from-dump");
+  if (!named && !args.flag("config")) {
     const usage = "bundle build [APP] -o OUT [OPTION]...";
-    throw errors.argument("APP is missing", usage, "Only with --config may APP be left out.");
+    throw errors.argument(
+      "APP is missing",
+      usage,
+      "Only with --config or --from-dump may APP be left out.",
+    );
   }
   if (args.flag("config") && args.flag("no-config")) {
     throw errors.optionConflict("--config and --no-config exclude each other");
@@ -107,6 +112,8 @@ function givenOptions(args: Arguments): GivenOptions {
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   return {
     input: args.positionals[0],
+    fromDump: args.text("from-dump"),
+    objects: args.text("objects"),
     output: args.text("output"),
     kind: parsed(args.text("kind"), unread<KindChoice>),
     strict: on("strict"),

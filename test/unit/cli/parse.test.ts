@@ -73,7 +73,7 @@ describe("a wrong line is refused:", () => {
     [["extract", "a", "-o", "b"], "It is bundle extract FILE [PATH]... [-d DIR]"],
     [["inspect", "a", "--zzz"], "`bundle inspect --help` lists the options"],
     [["doctor", "--zzz"], "`bundle doctor --help` lists the options"],
-    [["build", "a", "-o", "b", "--from-dump=c"], "It is an option of `bundle pack`. "],
+    [["build", "a", "-o", "b", "--shebang=c"], "It is an option of `bundle pack`. "],
     [["cat", "a", "b", "--runtime-bundle=c"], "It is an option of `bundle export`. "],
     [["--zzz"], "`bundle --help` lists the commands and options"],
   ])("%j, with how the command is written", (argv, hint) => {

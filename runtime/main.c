@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bundle/appimage.h"
+#include "base/show.h"
 #include "cli/appimage_options.h"
 #include "cli/desktop_notice.h"
 #include "cli/runner_options.h"
@@ -87,11 +88,15 @@ static int settle(struct start *start, struct failure *failure)
  */
 static void tell_kept_out(const struct start *start)
 {
+	char shown[101];
+
 	if (start->needs && start->identity.kind == NAMESPACE_USER &&
-	    start->kept_out.code != FUSELAGE_OK && strcmp(start->mounting.type, "auto") == 0)
+	    start->kept_out.code != FUSELAGE_OK && strcmp(start->mounting.type, "auto") == 0) {
+		(void)show_text(shown, sizeof shown, start->needs);
 		fprintf(stderr,
-			"fuselage: \"%.100s\" cannot be had here, see --bundle-doctor (%.300s)\n",
-			start->needs, start->kept_out.text);
+			"fuselage: \"%s\" cannot be had here, see --bundle-doctor (%.300s)\n",
+			shown, start->kept_out.text);
+	}
 }
 
 /* In setuid-root mode nothing of the caller's is written to with root's rights, nor read. */

@@ -21,8 +21,16 @@ export function note(line: string): void {
   process.stderr.write(`bundle: ${printable(line)}\n`);
 }
 
+/** JSON in which what `printable` would change is \uNNNN: it means the same, and a terminal may show it. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 export function printJson(value: unknown): void {
-  print(`${JSON.stringify(value, null, 2)}\n`);
+  print(`${jsonText(value, 2)}\n`);
 }
 
 /** Where a failure is shown. */

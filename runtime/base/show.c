@@ -1,7 +1,6 @@
 #include "base/show.h"
 
 #include <stdint.h>
-#include <stdio.h>
 
 #define SHOWN 4 /* bytes of \xNN */
 
@@ -37,4 +36,14 @@ const char *show_text(char *to, size_t size, const char *text)
 	}
 	*to = 0;
 	return text;
+}
+
+void show_print(FILE *out, const char *text)
+{
+	char part[256];
+
+	while (*text) {
+		text = show_text(part, sizeof part, text);
+		fputs(part, out);
+	}
 }

@@ -3,6 +3,7 @@
 #define BASE_SHOW_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * Copies `text` with \xNN for each byte of a control character or of a mark that turns the direction of
@@ -12,5 +13,8 @@
  * At most `size` bytes, at least 13, are written, a NUL at their end among them. Returns what was not copied.
  */
 const char *show_text(char *to, size_t size, const char *text);
+
+/* Prints all of `text` so. */
+void show_print(FILE *out, const char *text);
 
 #endif

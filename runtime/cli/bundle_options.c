@@ -35,15 +35,10 @@ static int show_help(const struct bundle *bundle)
 /* Whoever made the file has chosen the words. */
 static void show_line(const char *label, const char *text)
 {
-	char part[256];
-
 	if (!text)
 		return;
 	printf("%-12s ", label);
-	while (*text) {
-		text = show_text(part, sizeof part, text);
-		fputs(part, stdout);
-	}
+	show_print(stdout, text);
 	fputs("\n", stdout);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "base/bytes.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -310,7 +311,9 @@ static void print_needs(FILE *out, const struct start *start, bool contained)
 		outcome = "not in a new user namespace";
 	else if (no_rights)
 		outcome = "setuid gives no rights here, no_new_privs is set";
-	fprintf(out, "%-11s %s: %s\n", "needs", start->needs, outcome);
+	fprintf(out, "%-11s ", "needs");
+	show_print(out, start->needs);
+	fprintf(out, ": %s\n", outcome);
 }
 
 /* Why the app is in the namespace of its caller. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "base/owned.h"
 #include "libc/find_words.h"
 #include "stubs/host_libc.h"
@@ -95,13 +96,15 @@ static bool report_host(const char *packed, const char *loader, const char *need
 
 static void report_one(const char *line, FILE *out)
 {
-	char packed[48], loader[PATH_MAX], needs[256];
+	char shown[PATH_MAX + 512], packed[48], loader[PATH_MAX], needs[256];
 	const char *variable = getenv(ENV_FUSELAGE_LIBC);
 	char forced = variable ? variable[0] : 0; /* as the loader stub reads it */
 
-	snprintf(packed, sizeof packed, "%.*s", (int)strcspn(line, ","), line);
-	read_field(line, ", loader ", loader, sizeof loader);
-	read_field(line, ", needs ", needs, sizeof needs);
+	/* As a terminal may show it; a loader or versions with such bytes are no host's. */
+	(void)show_text(shown, sizeof shown, line);
+	snprintf(packed, sizeof packed, "%.*s", (int)strcspn(shown, ","), shown);
+	read_field(shown, ", loader ", loader, sizeof loader);
+	read_field(shown, ", needs ", needs, sizeof needs);
 	if (forced == 'h') {
 		fprintf(out, "%-11s the host's, by " ENV_FUSELAGE_LIBC "\n", "libc");
 		return;

@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "base/child.h"
 #include "base/owned.h"
 #include "root/range.h"
@@ -70,8 +71,10 @@ static void tell_root(struct root_start *root, struct start *start, FILE *out)
 		fprintf(out, "%-11s refused: the attempt ended with status %d\n", "root", status);
 		return;
 	}
-	fprintf(out, "%-11s works, as user %u of the image%s%s\n", "root", (unsigned)root->user.uid,
-		*root->user.name ? ", " : "", root->user.name);
+	fprintf(out, "%-11s works, as user %u of the image%s", "root", (unsigned)root->user.uid,
+		*root->user.name ? ", " : "");
+	show_print(out, root->user.name);
+	fputs("\n", out);
 	if (status == WORKS_WITHOUT_XATTRS && start->identity.kind == NAMESPACE_USER)
 		tell(out, "",
 		     "  a directory of the image that is removed cannot be made again (Linux "
@@ -121,13 +124,17 @@ static void tell_ports(const struct root_start *root, const struct start *start,
 	const struct text_list *ports = &root->bundle->manifest.root.ports;
 	unsigned first = first_open_port();
 
-	for (size_t i = 0; i < ports->count; i++)
-		if (start->identity.kind != NAMESPACE_PRIVILEGED &&
-		    strtoul(ports->texts[i], NULL, 10) < first)
-			fprintf(out,
-				"%-11s %s is closed to users: let the app listen on another, or as "
-				"root sysctl net.ipv4.ip_unprivileged_port_start=%lu\n",
-				"port", ports->texts[i], strtoul(ports->texts[i], NULL, 10));
+	for (size_t i = 0; i < ports->count; i++) {
+		unsigned long port = strtoul(ports->texts[i], NULL, 10);
+		if (start->identity.kind == NAMESPACE_PRIVILEGED || port >= first)
+			continue;
+		fprintf(out, "%-11s ", "port");
+		show_print(out, ports->texts[i]);
+		fprintf(out,
+			" is closed to users: let the app listen on another, or as root sysctl "
+			"net.ipv4.ip_unprivileged_port_start=%lu\n",
+			port);
+	}
 }
 
 void root_doctor(struct root_start *root, struct start *start, FILE *out)

@@ -1,9 +1,11 @@
 #include "sandbox/words.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "base/show.h"
 #include "generated/permissions.h"
 
 struct worded {
@@ -40,7 +42,10 @@ static bool print_files(FILE *out, const char *rule)
 	const char *text = text_of(places, COUNT(places), place, length);
 	if (!use)
 		return false;
-	fprintf(out, "%s %.*s", use, (int)(text ? strlen(text) : length), text ? text : place);
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%.*s", (int)length, place);
+	fprintf(out, "%s ", use);
+	show_print(out, text ? text : path);
 	return true;
 }
 
@@ -53,8 +58,9 @@ void sandbox_print_words(FILE *out, const char *rule)
 		if (strncmp(rule, rules[i].name, length) != 0 ||
 		    rule[length] != (rules[i].value ? ' ' : 0))
 			continue;
-		fprintf(out, "%s%s", rules[i].text, rule + length);
+		fputs(rules[i].text, out);
+		show_print(out, rule + length);
 		return;
 	}
-	fputs(rule, out);
+	show_print(out, rule);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "base/owned.h"
 #include "bundle/bundle.h"
 #include "cache/store.h"
@@ -151,9 +152,11 @@ void keep_bind(struct start *start, const struct archive *archive)
 		if (!start->mounting.share.joined)
 			hot_file_mark(file, checked);
 		int result = put_in_place(start, file, here, root);
-		if (debug && *debug)
-			fprintf(stderr, "fuselage: %.200s is %skept\n", file->record->path,
-				result < 0 ? "not " : "");
+		if (!debug || !*debug)
+			continue;
+		fputs("fuselage: ", stderr);
+		show_print(stderr, file->record->path);
+		fprintf(stderr, " is %skept\n", result < 0 ? "not " : "");
 	}
 }
 
@@ -162,8 +165,9 @@ void keep_tell(struct start *start, FILE *out)
 	keep_open(start);
 	for (size_t i = 0; i < start->keep.request.count; i++) {
 		const struct hot_file *file = &start->keep.files[i];
-		fprintf(out, "%-11s %.200s\n", file->kept ? "kept" : "not kept",
-			file->record->path);
+		fprintf(out, "%-11s ", file->kept ? "kept" : "not kept");
+		show_print(out, file->record->path);
+		fputs("\n", out);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
@@ -26,8 +27,11 @@ static void say_left_out(const struct map *map, const char *why)
 {
 	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
 
-	if (debug && *debug)
-		fprintf(stderr, "fuselage: %s is left out: %s\n", map->text, why);
+	if (!debug || !*debug)
+		return;
+	fputs("fuselage: ", stderr);
+	show_print(stderr, map->text);
+	fprintf(stderr, " is left out: %s\n", why);
 }
 
 /* For what an optional one is left out for. */

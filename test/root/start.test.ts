@@ -217,6 +217,17 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
       ))
         expect(length).toBe(0);
     }
+    const passwd = `${evil.replace("\n", "")}:x:0:0:root:/root:/bin/sh\n`;
+    const port = `79${evil}/tcp`;
+    const doctored = await rootBundle({ "etc/passwd": passwd }, { ports: [bytes(port)] });
+    const doctor = starter.root
+      ? await run(doctored, ["--bundle-doctor"])
+      : await asUser(doctored, ["--bundle-doctor"], home);
+    expect(doctor.stdout).toContain(
+      "of the image, \\x1b]0;x\\x07\\xc2\\x9b2J\\xe2\\x80\\xae[E_FAKE]\n",
+    );
+    if (!starter.root) expect(doctor.stdout).toContain(`port        79${shown}/tcp is closed`);
+    expect(doctor.stdout.match(/(?!\n)\p{Cc}/gu)).toBeNull();
     const empty = await rootBundle({}, { cmd: [""] });
     const named = await startRoot(starter, empty, [], [], home);
     expect(named.stderr).toMatch(/E_COMMAND_NOT_FOUND.*the image names no program/);

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { contentDigest, type DumpOptions, dump, dumpLine } from "../../api/dump.ts";
 import type { Arguments } from "../parse.ts";
-import { print, printJson } from "../print.ts";
+import { jsonText, print, printJson } from "../print.ts";
 import { parsed, unread } from "../values.ts";
 
 export async function dumpCommand(args: Arguments): Promise<void> {
@@ -22,7 +22,7 @@ export async function dumpCommand(args: Arguments): Promise<void> {
     return;
   }
   await dump(options, async (record) => {
-    const line = json ? JSON.stringify(record) : dumpLine(record);
+    const line = json ? jsonText(record) : dumpLine(record);
     // A slow reader must not make the whole listing wait in memory.
     if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
   });

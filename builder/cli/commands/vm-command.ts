@@ -7,7 +7,7 @@ import type { VmOptions } from "../../vm/host/options.ts";
 import type { Ending } from "../../vm/host/session.ts";
 import { Terminal } from "../../vm/host/terminal.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, note } from "../print.ts";
+import { formatBytes, jsonText, note } from "../print.ts";
 import { parsed, parseNumber, unread } from "../values.ts";
 
 /** Signals that are the app's; SIGQUIT, SIGUSR1 and SIGUSR2 have meanings for apps too. */
@@ -84,7 +84,7 @@ async function snapshotAction(args: Arguments): Promise<void> {
 
 /** The app has the standard output, so what is said goes to standard error, JSON in one line. */
 function tellJson(value: object): void {
-  process.stderr.write(`${JSON.stringify(value)}\n`);
+  process.stderr.write(`${jsonText(value)}\n`);
 }
 
 const missing = (action: string) =>

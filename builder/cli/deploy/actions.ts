@@ -8,7 +8,7 @@ import { environmentEvents } from "../../deploy/events.ts";
 import { figures } from "../../deploy/metrics.ts";
 import { logCommand, stopCommand, tailCommand } from "../../engines/fuse/guest.ts";
 import * as errors from "../../errors.ts";
-import { note, print, printable, printJson } from "../print.ts";
+import { jsonText, note, print, printable, printJson } from "../print.ts";
 import {
   environmentRows,
   environmentTable,
@@ -59,7 +59,7 @@ export const actions: Record<DeployAction, (action: Action) => Promise<void>> = 
     const { id } = await environments.get(engine, name);
     const onReconnect = (why: string) => note(`${why}; the stream is begun again`);
     for await (const event of environmentEvents(engine, id, name, { onReconnect })) {
-      print(json ? `${JSON.stringify(event)}\n` : eventLine(event));
+      print(json ? `${jsonText(event)}\n` : eventLine(event));
     }
   },
 
@@ -147,7 +147,7 @@ async function logs({ engine, name, options, json }: Action): Promise<void> {
   if (first.exit_code !== 0 || size === "") {
     throw deployErrors.notFound(name, "log: it was not started by `bundle deploy`");
   }
-  const say = (piece: string) => print(json ? `${JSON.stringify({ text: piece })}\n` : piece);
+  const say = (piece: string) => print(json ? `${jsonText({ text: piece })}\n` : piece);
   if (text !== "" || !options.follow) say(text);
   if (!options.follow) return;
   for (let at = Number(size); ; ) {

@@ -17,14 +17,19 @@
 #include "base/child.h"
 #include "base/owned.h"
 
-static bool has_admin(void)
+bool namespace_has_capability(int capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return false;
-	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
+static bool has_admin(void)
+{
+	return namespace_has_capability(CAP_SYS_ADMIN);
 }
 
 enum namespace_kind namespace_kind(const struct caller *caller)
@@ -76,18 +81,26 @@ static const char *refusal(int error)
 	return why;
 }
 
-/* `uid` and `gid` are what the caller is called where the namespace was made. */
-static int map_caller(const struct identity *identity, uid_t uid, gid_t gid,
+/*
+ * `uid` and `gid` are what the caller is called where the namespace was made, and `may_map` whether it had what
+ * the kernel wants of root there.
+ */
+static int map_caller(const struct identity *identity, uid_t uid, gid_t gid, bool may_map,
 		      struct failure *failure)
 {
+	struct failure refused = { 0 };
 	char line[64];
 
 	/* Without CAP_SETGID outside, the kernel takes a gid map only when setgroups is off. */
 	if (write_file("/proc/self/setgroups", "deny", failure) < 0)
 		return -1;
 	snprintf(line, sizeof line, "%u %u 1", (unsigned)identity->uid, (unsigned)uid);
-	if (write_file("/proc/self/uid_map", line, failure) < 0)
-		return -1;
+	if (write_file("/proc/self/uid_map", line, &refused) < 0)
+		return !may_map && refused.error == EPERM ?
+			       fail(failure, FUSELAGE_E_NAMESPACE,
+				    "this root lacks CAP_SETFCAP, without which Linux maps no root "
+				    "into a user namespace (/proc/self/uid_map)") :
+			       fail_as(failure, &refused);
 	snprintf(line, sizeof line, "%u %u 1", (unsigned)identity->gid, (unsigned)gid);
 	return write_file("/proc/self/gid_map", line, failure);
 }
@@ -105,6 +118,7 @@ static int make_user_namespace(const struct identity *identity, struct failure *
 	/* Not the caller's, in a namespace that was joined and is not to be used. */
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
+	bool may_map = uid != 0 || namespace_has_capability(CAP_SETFCAP);
 	struct id_mapper mapper;
 
 	if (identity_has_range(identity) && id_mapper_start(&mapper, identity->maps, failure) < 0)
@@ -112,7 +126,7 @@ static int make_user_namespace(const struct identity *identity, struct failure *
 	if (unshare_user(failure) < 0)
 		return -1;
 	return identity_has_range(identity) ? id_mapper_finish(&mapper, failure) :
-					      map_caller(identity, uid, gid, failure);
+					      map_caller(identity, uid, gid, may_map, failure);
 }
 
 static int make_namespace(const struct identity *identity, bool joined, struct failure *failure)

@@ -9,6 +9,8 @@
 
 /* What this process may do: from its capabilities, not from its uid. */
 enum namespace_kind namespace_kind(const struct caller *caller);
+/* Whether this process has it, where it is: CAP_* of linux/capability.h. */
+bool namespace_has_capability(int capability);
 /* True when CAP_SYS_ADMIN holds in the initial user namespace, as loop devices demand. */
 bool namespace_is_initial(const struct caller *caller);
 

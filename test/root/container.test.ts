@@ -40,7 +40,40 @@ skipUnless(...needs)("root without SETFCAP is told that it cannot, and where", a
   const refused = await asContainerRoot(",-setfcap", "web");
   expect(refused.status).not.toBe(0);
   expect(refused.stdout).toBe("");
-  expect(refused.stderr).toMatch(/E_ROOT_START\] \/proc\/self\/uid_map: Operation not permitted/);
+  expect(refused.stderr).toContain("[E_ROOT_START] this root lacks CAP_SETFCAP");
+});
+
+skipUnless(...needs)("root that may mount is told which capability it lacks", async () => {
+  const home = homeFor({ title: "", root: true });
+  const start = (lost: string, ...args: string[]) =>
+    run("setpriv", [`--bounding-set=-${lost}`, file, "--bundle-run", ...args], {
+      cwd: home,
+      env: { HOME: home, FUSELAGE_LINGER: "0" },
+    });
+  for (const [lost, options, says] of [
+    [
+      "setuid",
+      ["-u", "web"],
+      "[E_ROOT_USER] user 101, without CAP_SETUID: Operation not permitted",
+    ],
+    ["setgid", ["-u", "web"], "[E_ROOT_USER] groups of user 101, without CAP_SETGID: Operation"],
+    [
+      "setpcap",
+      [],
+      "[E_ROOT_START] capabilities cannot be dropped, without CAP_SETPCAP (--keep-caps",
+    ],
+  ] as const) {
+    const refused = await start(lost, ...options, "--", "true");
+    expect({ lost, ...refused }).toMatchObject({
+      lost,
+      stdout: "",
+      stderr: expect.stringContaining(says),
+    });
+    expect(refused.status).not.toBe(0);
+  }
+  // What is asked for goes without it, and has what it had.
+  const kept = await start("setpcap", "--keep-caps", "--", "grep", "CapEff", "/proc/self/status");
+  expect(kept).toMatchObject({ status: 0, stdout: expect.stringMatching(/^CapEff:\t0{5}1ff/) });
 });
 
 skipUnless(...needs)(

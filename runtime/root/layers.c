@@ -80,15 +80,23 @@ static void copy_root(int lower, int upper, const char *name)
 	fchmodat(upper, name, st.st_mode & 07777, 0);
 }
 
+/* Whether it was refused because there is none, or none for users. */
+static bool is_missing(int error)
+{
+	return error == ENODEV || error == EPERM;
+}
+
 static int refuse_overlay(const struct root_start *root, struct failure *failure)
 {
 	if (root->options.persist && (errno == EINVAL || errno == EOPNOTSUPP))
 		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST,
 				  "%.600s: its file system cannot be the upper layer of overlayfs",
 				  root->options.persist);
-	return fail_errno(
-		failure, FUSELAGE_E_ROOT_START, "overlayfs over the image%s",
-		errno == EPERM || errno == ENODEV ? " (users may mount it since Linux 5.11)" : "");
+	return fail_errno(failure, FUSELAGE_E_ROOT_START, "overlayfs over the image%s",
+			  is_missing(errno) ?
+				  " (this kernel has none, or none for users, as before "
+				  "Linux 5.11; --read-only does without)" :
+				  "");
 }
 
 static int mount_overlay(const struct root_start *root, const struct start *start, int base,
@@ -117,9 +125,16 @@ static int mount_overlay(const struct root_start *root, const struct start *star
 		 writable, upper, writable, own ? LAYER_WORK : PERSIST_WORK,
 		 root->initial ? "" : ",userxattr");
 	/* Without nosuid: what is set-id in the image is so for the users that are mapped. */
-	if (mount("fuselage", point, "overlay", MS_NODEV, options) < 0)
-		return refuse_overlay(root, failure);
-	return 0;
+	if (mount("fuselage", point, "overlay", MS_NODEV, options) == 0)
+		return 0;
+	/* Nothing is to be changed: then the image itself will do, where it has what is mounted on. */
+	if (is_missing(errno) && root->options.read_only && own) {
+		int error = errno;
+		if (mount(image, point, NULL, MS_BIND, NULL) == 0)
+			return 0;
+		errno = error;
+	}
+	return refuse_overlay(root, failure);
 }
 
 int layers_enter(struct root_start *root, const struct start *start, int base,

@@ -178,6 +178,8 @@ static int refuse(const struct place *place, struct failure *failure)
 		{ ELOOP, " (links there lead in a circle, or into /proc)" },
 		{ ENOTEMPTY, " (a directory with files is where a file has to be)" },
 		{ ENOSYS, " (Linux before 5.12)" },
+		{ EROFS,
+		  " (the image has no place for it, and without overlayfs none can be made)" },
 	};
 	const char *why = "";
 
@@ -205,8 +207,11 @@ int place_all(struct place *places, size_t count, struct failure *failure)
 		    (place->no_exec && tree_no_exec(place->tree) < 0) ||
 		    (on_top			 ? move(place->tree, spot.root, "") :
 		     place->kind == PLACE_SYSTEM ? place_system(place, &spot) :
-						   place_given(place, &spot)) < 0)
+						   place_given(place, &spot)) < 0) {
+			if (errno == EROFS && place->optional)
+				continue;
 			return refuse(place, failure);
+		}
 		place->placed = true;
 	}
 	return 0;

@@ -26,6 +26,7 @@ struct place {
 	bool directory;
 	bool read_only;
 	bool no_exec; /* nothing in it is executed */
+	bool optional; /* left out where the image has no place for it and none can be made */
 	bool placed;
 };
 

@@ -161,6 +161,7 @@ static int build(struct root_start *root, const struct start *start, struct sour
 	    (root_has_own_devices(root) && mount_terminals(failure) < 0) ||
 	    (masked && masks_place(masks, failure) < 0))
 		return -1;
+	sources_settle(sources);
 	for (size_t i = 0; i < sources->count; i++)
 		if (sources->places[i].tree >= 0)
 			close(sources->places[i].tree);

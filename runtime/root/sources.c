@@ -38,7 +38,8 @@ static void add_file(struct sources *sources, const char *path)
 	struct stat st;
 
 	if (realpath(path, real) && stat(real, &st) == 0 && S_ISREG(st.st_mode))
-		add(sources, tree_open_alone(AT_FDCWD, real), path, PLACE_SYSTEM, false);
+		add(sources, tree_open_alone(AT_FDCWD, real), path, PLACE_SYSTEM, false)->optional =
+			true;
 }
 
 static int add_system(struct sources *sources, const char *path, struct failure *failure)
@@ -59,7 +60,7 @@ static bool add_same(struct sources *sources, const char *path)
 		return false;
 	tree = tree_open(AT_FDCWD, path);
 	if (tree >= 0)
-		add(sources, tree, path, PLACE_GIVEN, true);
+		add(sources, tree, path, PLACE_GIVEN, true)->optional = true;
 	return tree >= 0;
 }
 
@@ -242,4 +243,15 @@ int sources_collect(struct sources *sources, const struct root_start *root, int 
 		if (add_volume(sources, root, i, failure) < 0)
 			return -1;
 	return 0;
+}
+
+void sources_settle(struct sources *sources)
+{
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct place *place = &sources->places[i];
+		if (place->placed)
+			continue;
+		sources->home = sources->home && strcmp(place->path, sources->texts[0]) != 0;
+		sources->cwd = sources->cwd && strcmp(place->path, sources->texts[1]) != 0;
+	}
 }

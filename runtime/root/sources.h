@@ -27,4 +27,7 @@ struct sources {
 int sources_collect(struct sources *sources, const struct root_start *root, int base,
 		    struct failure *failure);
 
+/* When they are placed: what could not be had is not inside. */
+void sources_settle(struct sources *sources);
+
 #endif

@@ -74,5 +74,11 @@ export type {
 export type { StartRun } from "./manifest/start-list.ts";
 export type { SuperblockFacts } from "./native/addon.ts";
 export type { FetchProgress } from "./oci/registry/progress.ts";
-export type { Compression, ImageFacts, Progress, Variant } from "./squashfs/squashfs-options.ts";
+export type {
+  Compression,
+  FileOrder,
+  ImageFacts,
+  Progress,
+  Variant,
+} from "./squashfs/squashfs-options.ts";
 export type { Warning, WarningCode } from "./warnings.ts";

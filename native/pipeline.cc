@@ -13,6 +13,7 @@
 #include "packer.h"
 #include "pool.h"
 #include "recorder.h"
+#include "similarity.h"
 #include "tasks.h"
 
 namespace native
@@ -371,9 +372,25 @@ void Pipeline::copy_duplicates()
 
 } // namespace
 
-Result run_pipeline(const WriteJob &job, Status &status)
+Result run_pipeline(WriteJob &job, Status &status)
 {
-	return Pipeline(job, status).run();
+	if (!job.by_similarity)
+		return Pipeline(job, status).run();
+	std::vector<uint32_t> order = similar_order(job, status.cancellation);
+	std::vector<FileSpec> arranged;
+	for (uint32_t file : order)
+		arranged.push_back(std::move(job.files[file]));
+	job.files = std::move(arranged);
+	Result result = Pipeline(job, status).run();
+	std::vector<FileResult> given(order.size());
+	for (size_t i = 0; i < order.size(); i++) {
+		FileResult &file = given[order[i]];
+		file = result.files[i];
+		if (file.duplicate_of != no_duplicate)
+			file.duplicate_of = order[file.duplicate_of];
+	}
+	result.files = std::move(given);
+	return result;
 }
 
 } // namespace native

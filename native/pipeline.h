@@ -36,7 +36,10 @@ enum class Ends {
 };
 
 struct WriteJob {
-	std::vector<FileSpec> files; // in the order in which they are laid out
+	std::vector<FileSpec>
+		files; // in the order in which they are laid out, or before they are arranged
+	bool by_similarity = false; // otherwise they are in order
+	uint32_t ahead = 0; // of the files: the first ones, which are in order in any case
 	std::vector<std::string> folders; // of the files
 	std::vector<char> names; // of the files, each with its NUL
 	// The first is that of the image; all have its codec, or none.
@@ -105,8 +108,9 @@ struct Result {
 	bool is_replaced = false; // what was used is of no more use beside the new one
 };
 
-// Throws Failure.
-Result run_pipeline(const WriteJob &job, Status &status);
+// Arranges the files as the job says. The result has them in the order in which they were given. Throws
+// Failure.
+Result run_pipeline(WriteJob &job, Status &status);
 
 } // namespace native
 

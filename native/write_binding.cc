@@ -130,6 +130,8 @@ WriteJob job_from(Napi::Object from)
 		job.compressions.push_back(
 			compression_from(compressions.Get(i).As<Napi::Object>()));
 	job.ends = ends_of(from.Get("fragments"));
+	job.by_similarity = bytes_of(from.Get("order")) == "similarity";
+	job.ahead = static_cast<uint32_t>(number(from, "ahead"));
 	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
 	job.threads = static_cast<unsigned>(number(from, "threads"));
 	job.fd = static_cast<int>(number(from, "fd"));
@@ -213,7 +215,7 @@ Napi::Value write_contents(const Napi::CallbackInfo &info)
 {
 	Napi::Env env = info.Env();
 	auto status = std::make_shared<Status>();
-	auto job = std::make_shared<const WriteJob>(job_from(info[0].As<Napi::Object>()));
+	auto job = std::make_shared<WriteJob>(job_from(info[0].As<Napi::Object>()));
 	// It lives in the status, which the job holds.
 	std::shared_ptr<Cancellation> cancellation(status, &status->cancellation);
 	Napi::Object handle = Napi::Object::New(env);

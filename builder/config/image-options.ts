@@ -2,7 +2,13 @@
 
 import { cacheFolder } from "../host/cache-folders.ts";
 import type { LevelFor } from "../squashfs/per-path.ts";
-import type { Compression, Progress, Variant, WriteOptions } from "../squashfs/squashfs-options.ts";
+import type {
+  Compression,
+  FileOrder,
+  Progress,
+  Variant,
+  WriteOptions,
+} from "../squashfs/squashfs-options.ts";
 import { LEVELS } from "../squashfs/squashfs-options.ts";
 import type { TreeEdits } from "../tree/edits.ts";
 
@@ -42,6 +48,8 @@ export interface ImageChoices extends TreeEdits {
   fragments?: boolean | undefined;
   /** Whether ends of files larger than a block share blocks, too. Default true. */
   tailPacking?: boolean | undefined;
+  /** Files that share blocks: those of a folder, or those that resemble each other. Default "directory". */
+  order?: FileOrder | undefined;
   /** Whether the image has the table that leads from numbers to files, for file handles and start lists. Default true. */
   exports?: boolean | undefined;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
@@ -73,6 +81,7 @@ export function imageOptions(choices: ImageChoices): WriteOptions {
     ...(choices.compress && { compress: choices.compress.map(levelFor) }),
     ...(choices.tailPacking === false && { fragments: "small" as const }),
     ...(choices.fragments === false && { fragments: "none" as const }),
+    ...(choices.order !== undefined && { order: choices.order }),
     ...(choices.exports === false && { exports: false }),
     ...(choices.cache !== false && {
       blockCache: cacheFolder("blocks"),

@@ -46,6 +46,7 @@ const imageOnly = [
   "compress",
   "fragments",
   "tailPacking",
+  "order",
   "exports",
   "threads",
 ] as const;

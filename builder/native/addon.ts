@@ -84,6 +84,10 @@ export interface ContentsJob {
   chosen: Uint8Array;
   /** Which ends of files share blocks; the others have one of their own. */
   fragments: Fragments;
+  /** Whether the files stay in the order in which they are, or those that resemble each other share fragments. */
+  order: "directory" | "similarity";
+  /** So many of the first files stay where they are in any case. */
+  ahead: number;
   /** Bytes. */
   blockSize: number;
   threads: number;

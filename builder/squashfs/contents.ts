@@ -58,7 +58,7 @@ export async function writeContents(
   resolved: ResolvedOptions,
   options: WriteOptions,
 ): Promise<Contents> {
-  const files = layoutOrder(plan, options.first);
+  const { files, ahead } = layoutOrder(plan, options.first);
   const sizeOf = (number: number) => contentSize(plannedFile(plan, number).contents);
   const contentBytes = files.reduce((sum, number) => sum + sizeOf(number), 0);
   const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
@@ -74,6 +74,8 @@ export async function writeContents(
     compressions,
     chosen: Uint8Array.from(files, (number) => chosen.get(number) ?? 0),
     fragments: resolved.fragments,
+    order: resolved.order,
+    ahead,
     blockSize: resolved.blockSize,
     threads: resolved.threads,
     fd: place.fd,

@@ -19,6 +19,9 @@ export type Variant =
   | keyof typeof squashfsFormat.xzFilters
   | keyof typeof squashfsFormat.gzipStrategies;
 
+/** Which files share blocks: those of a folder, or those that resemble each other. */
+export type FileOrder = (typeof configKeys.properties.order.enum)[number];
+
 /** How far the packing is. */
 export interface Progress {
   /** Bytes of file contents that are in the image or found to be duplicates. */
@@ -54,6 +57,11 @@ export interface WriteOptions extends PerPath {
   xattrs?: boolean;
   /** Which ends of files share blocks, that of each file or that of files smaller than a block. Default "all". */
   fragments?: Fragments;
+  /**
+   * Files whose ends share blocks: those of a folder, or those that resemble each other, for which all small
+   * files are read beforehand. Default "directory".
+   */
+  order?: FileOrder;
   /** Whether the image has the table that leads from numbers to files. Default true. */
   exports?: boolean;
   /** Files whose contents come first, in this order. */
@@ -148,6 +156,7 @@ export interface ResolvedOptions {
   owners: { uid: number; gid: number } | "keep";
   xattrs: boolean;
   fragments: Fragments;
+  order: FileOrder;
   exports: boolean;
   threads: number;
 }
@@ -195,6 +204,7 @@ export function resolveOptions(options: WriteOptions, processors: number): Resol
     owners,
     xattrs: options.xattrs ?? true,
     fragments: options.fragments ?? "all",
+    order: options.order ?? "directory",
     exports: options.exports ?? true,
     threads: options.threads ?? Math.min(processors, MAX_THREADS),
   };

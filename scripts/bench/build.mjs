@@ -8,9 +8,9 @@
 // The same input (/usr/share and node_modules), codec, level, block size and number of threads, by
 // `bundle pack` without its cache; the two run in turn. Wall time decides, processor time is shown
 // because it is steadier on a machine that others use too. Memory is the most that was resident, by
-// GNU time.
+// GNU time. With `--order similarity` the size alone is compared, of what is there of a few apps.
 
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -32,7 +32,15 @@ const settings = [
   { compression: "lz4", peer: ["lz4"], wall: 0.9 },
   { compression: "zstd:3", peer: ["zstd", "-Xcompression-level", "3"], wall: 0.5 },
 ];
-const wanted = { size: 1, memory: 0.5, mebibytes: 256 };
+const wanted = { size: 1, similar: 0.97, memory: 0.5, mebibytes: 256 };
+
+/** What is packed by similarity: packages of Python and Node, documents, and what is nearly all large programs. */
+const apps = [
+  "/usr/lib/python3",
+  "/usr/lib/python3.11",
+  "/usr/share",
+  path.join(root, "node_modules"),
+];
 
 /** @typedef {{wall: number, processor: number, resident: number}} Cost seconds, and bytes at most */
 
@@ -53,10 +61,14 @@ async function costs(command, args) {
 }
 
 /** Our command line for several folders, each by its own name in the image, beside the files of `first`. */
-function packOf(/** @type {string} */ first, /** @type {string[]} */ inputs) {
+function packOf(
+  /** @type {string} */ first,
+  /** @type {string[]} */ inputs,
+  /** @type {string[]} */ options = [],
+) {
   const more = inputs.map((input) => `${input}:/${path.basename(input)}`);
   const kept = ["--keep-mtimes", "--no-xattrs", "--no-cache"];
-  const flags = ["--threads", `${threads}`, "--block-size", `${blockSize}`, ...kept];
+  const flags = ["--threads", `${threads}`, "--block-size", `${blockSize}`, ...kept, ...options];
   return (/** @type {string} */ output, /** @type {string} */ compression) => [
     ...[cli, "pack", first, ...more, "-o", output, "--format", "sfs"],
     ...["--compression", compression, ...flags],
@@ -73,15 +85,15 @@ const peerFlags = [
  *
  * @param {string} dir for the images
  * @param {string[]} inputs
- * @param {{compression: string, peer: string[]}} setting
+ * @param {{compression: string, peer: string[], flags?: string[]}} setting
  * @param {number} runs
  */
-async function inTurn(dir, inputs, { compression, peer }, runs) {
+async function inTurn(dir, inputs, { compression, peer, flags }, runs) {
   const [ours, theirs] = ["ours.sfs", "theirs.sfs"].map((name) => path.join(dir, name));
   const first = path.join(dir, "first");
   mkdirSync(first, { recursive: true });
   writeFileSync(path.join(first, "NOTE"), "made by a benchmark\n");
-  const pack = packOf(first, inputs);
+  const pack = packOf(first, inputs, flags);
   const sources = [...inputs, path.join(first, "NOTE")];
   /** @type {Record<"ours" | "theirs", Cost[]>} */
   const found = { ours: [], theirs: [] };
@@ -149,6 +161,14 @@ async function* measure({ runs = 2 } = {}) {
       yield row(`${what}: processor`, of("processor"), seconds);
       yield row(`${what}: size`, size, megabytes, wanted.size);
       yield row(`${what}: memory`, of("resident"), mebibytes);
+    }
+    const fast = { compression: "zstd:3", peer: ["zstd", "-Xcompression-level", "3"] };
+    const similar = { ...fast, flags: ["--order", "similarity"] };
+    for (const app of apps.filter((one) => existsSync(one))) {
+      const { size, of } = await inTurn(dir, [app], similar, 1);
+      const what = `${path.basename(app)}, zstd:3, --order similarity / mksquashfs ${peer}`;
+      yield row(`${what}: size`, size, megabytes, wanted.similar);
+      yield row(`${what}: processor`, of("processor"), seconds);
     }
     const small = path.join(dir, "small");
     await fillSmall(small);

@@ -9,7 +9,7 @@ import * as errors from "../../errors.ts";
 import { outputEndings } from "../../generated/spec.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import type { Permissions } from "../../manifest/permissions.ts";
-import type { Variant } from "../../squashfs/squashfs-options.ts";
+import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
 import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
@@ -139,6 +139,7 @@ function givenOptions(args: Arguments): GivenOptions {
     compress: list("compress"),
     fragments: off("no-fragments"),
     tailPacking: off("no-tail-packing"),
+    order: parsed(args.text("order"), unread<FileOrder>),
     exports: off("no-exports"),
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),

@@ -2,7 +2,7 @@
 
 import { pack } from "../../api/pack.ts";
 import type { ArchiveFormat } from "../../config/pack-options.ts";
-import type { Variant } from "../../squashfs/squashfs-options.ts";
+import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar, progressLines } from "../progress.ts";
@@ -28,6 +28,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     compress: list("compress"),
     fragments: args.flag("no-fragments") ? false : undefined,
     tailPacking: args.flag("no-tail-packing") ? false : undefined,
+    order: parsed(args.text("order"), unread<FileOrder>),
     exports: args.flag("no-exports") ? false : undefined,
     exclude: list("exclude"),
     excludeFrom: list("exclude-from"),

@@ -67,6 +67,28 @@ test("blocks follow each other, tails and small files share a fragment", async (
   expect(bytes.subarray(start + 10, end).toString()).toBe("small");
 });
 
+test("what resembles each other shares a fragment, behind what a start reads", async () => {
+  const kinds = ["a", "b", "c"].map((seed) => noise(1200, seed));
+  // a0 b0 c0 a1 b1 c1 ...: three fit into a fragment.
+  const nodes = Array.from({ length: 12 }, (_, i) => {
+    const text = Buffer.concat([kinds[i % 3] as Buffer, Buffer.from(`${i}`)]);
+    return fileNode(text);
+  });
+  const first = [nodes[7] as FileNode, nodes[2] as FileNode];
+  const { layouts } = await write(nodes, { compression: "none", order: "similarity", first });
+  const fragments = new Map<number, number[]>();
+  for (const [i, { fragment }] of layouts.entries()) {
+    fragments.set(fragment, [...(fragments.get(fragment) ?? []), i]);
+  }
+  // What is ahead, and one like it; then the first that has no place, and its like.
+  expect([...fragments].sort(([a], [b]) => a - b).map(([, files]) => files)).toEqual([
+    [2, 5, 7],
+    [0, 3, 6],
+    [1, 4, 10],
+    [8, 9, 11],
+  ]);
+});
+
 test("a fragment holds a block's worth", async () => {
   const nodes = [3000, 2000, 1000].map((size) => fileNode(noise(size, `${size}`)));
   const { layouts, fragmentCount } = await write(nodes);

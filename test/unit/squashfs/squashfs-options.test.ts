@@ -17,6 +17,7 @@ test("the defaults", () => {
     owners: { uid: 0, gid: 0 },
     xattrs: true,
     fragments: "all",
+    order: "directory",
     exports: true,
     threads: 4,
   });

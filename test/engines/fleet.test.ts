@@ -5,6 +5,7 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Deployment, type IDeploymentSpec } from "kubernetes-models/apps/v1";
 import { type IJobSpec, Job } from "kubernetes-models/batch/v1";
+import { type INetworkPolicySpec, NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { type IContainer, type IPodSpec, type IServiceSpec, Service } from "kubernetes-models/v1";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -139,9 +140,13 @@ describe("a job of Nomad", () => {
 
 /** The models take fields that there are not; their types do not. */
 const known = {
-  specs: ["replicas", "selector", "template", "backoffLimit", "completions", "ports"] satisfies (
+  specs: [
+    ...(["replicas", "selector", "template", "backoffLimit", "completions", "ports"] as const),
+    ...(["podSelector", "policyTypes", "ingress", "egress"] as const),
+  ] satisfies (
     | keyof IDeploymentSpec
     | keyof IJobSpec
+    | keyof INetworkPolicySpec
     | keyof IServiceSpec
   )[],
   pods: [
@@ -167,7 +172,7 @@ describe("manifests of Kubernetes", () => {
       return document.toJS();
     });
   };
-  const models = { Deployment, Job, Service };
+  const models = { Deployment, Job, Service, NetworkPolicy };
   const valid = async (settings: EngineSettings, more?: Partial<Manifest>) => {
     const all = await documents(settings, more);
     for (const one of all) {
@@ -266,6 +271,96 @@ describe("manifests of Kubernetes", () => {
     await expect(
       documents({ artifactImage: "a", ports: [] }, { mountAt: "/run/fuselage/a" }),
     ).rejects.toThrow("a namespace of its own");
+  });
+
+  test("keep an app to the network that it declares", async () => {
+    const policyOf = async (sandbox: string[], ports: string[] = []) => {
+      const all = await valid({ ports }, { sandbox });
+      return all.find(({ kind }) => kind === "NetworkPolicy")?.spec;
+    };
+    expect(await policyOf(["net all"])).toBeUndefined();
+    expect(await policyOf(["net none"])).toEqual({
+      podSelector: { matchLabels: { "app.kubernetes.io/name": "app" } },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [],
+      egress: [],
+    });
+    const both = ["net connect 443", "net connect 5432", "net listen 8080", "net udp"];
+    expect(await policyOf(both, ["8080", "53/udp"])).toMatchObject({
+      ingress: [
+        {
+          ports: [
+            { protocol: "TCP", port: 8080 },
+            { protocol: "UDP", port: 53 },
+          ],
+        },
+      ],
+      egress: [
+        {
+          ports: [
+            { protocol: "TCP", port: 443 },
+            { protocol: "TCP", port: 5432 },
+            { protocol: "UDP" },
+          ],
+        },
+      ],
+    });
+    // A rule of no ports would be one of all.
+    expect(await policyOf(["net connect 443"])).toMatchObject({ ingress: [] });
+    expect(await policyOf(["net listen 0"], ["81"])).toMatchObject({
+      ingress: [{ ports: [{ protocol: "TCP" }] }],
+      egress: [],
+    });
+    // What is recorded and not declared is not there.
+    const [, ...more] = await valid({}, { ports: ["80/tcp"], sandbox: ["net none"] });
+    expect(more.map(({ kind }) => kind)).toEqual(["NetworkPolicy"]);
+    for (const [sandbox, port] of [
+      [["net none"], "80"],
+      [["net listen 8080"], "80"],
+      [["net listen 53"], "53/udp"],
+    ] as const) {
+      await expect(documents({ ports: [port] }, { sandbox: [...sandbox] })).rejects.toMatchObject({
+        code: "E_ENGINE_INPUT",
+        message: expect.stringContaining(`reached at ${port.includes("/") ? port : `${port}/tcp`}`),
+      });
+    }
+  });
+
+  test("give an app the folders that it declares to write to", async () => {
+    const sandbox = ["fs /data rw", "fs /srv ro", "fs home rw", "net none"];
+    const [deployment] = await valid({ env: ["A=b"] }, { sandbox, volumes: ["/data"] });
+    const { containers, volumes } = deployment.spec.template.spec;
+    expect(containers[0].volumeMounts.map((one: { mountPath: string }) => one.mountPath)).toEqual([
+      ...["/tmp", "/data", "/var/lib/app"],
+    ]);
+    expect(volumes.every((one: object) => "emptyDir" in one)).toBe(true);
+    expect(containers[0].env[0]).toEqual({ name: "HOME", value: "/var/lib/app" });
+    expect(containers[0].securityContext.readOnlyRootFilesystem).toBe(true);
+  });
+
+  test("leave a root image that declares what it does what entry scripts need, or nothing", async () => {
+    const sandbox = ["net listen 80"];
+    const securityOf = async (user: string | undefined) => {
+      const more = { root: "image" as const, sandbox, ...(user !== undefined && { user }) };
+      const [deployment] = await valid({ ports: ["80"] }, more);
+      const { containers, securityContext } = deployment.spec.template.spec;
+      return { pod: securityContext, container: containers[0].securityContext };
+    };
+    for (const user of [undefined, "0", "0:0", "web"]) {
+      const { pod, container } = await securityOf(user);
+      expect(pod).toEqual({ seccompProfile: { type: "RuntimeDefault" } });
+      expect(container).toMatchObject({ allowPrivilegeEscalation: false });
+      expect(container.capabilities).toMatchObject({ drop: ["ALL"] });
+      expect(container.capabilities.add).toContain("SETUID");
+    }
+    for (const user of ["101", "101:102"]) {
+      const { pod, container } = await securityOf(user);
+      expect(pod).toMatchObject({ runAsNonRoot: true });
+      expect(container).toEqual({
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ["ALL"] },
+      });
+    }
   });
 
   test("have every text as it is, and nothing that Kubernetes would replace", async () => {

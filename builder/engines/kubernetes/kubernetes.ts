@@ -12,7 +12,14 @@ import {
   oneLine,
   pairsOf,
 } from "../engine.ts";
-import { goArchitectures, labelName, mebibytes, type Port, portsOf } from "../settings.ts";
+import { goArchitectures, labelName, mebibytes, type Port } from "../settings.ts";
+import {
+  ENTRY_CAPABILITIES,
+  HOME,
+  networkRules,
+  reachedPorts,
+  writtenFolders,
+} from "./declared.ts";
 import { yamlValue } from "./yaml-value.ts";
 
 export const kubernetes: Engine = {
@@ -34,7 +41,7 @@ const RESERVED = ["/", "/dev", "/proc", "/sys"];
 function manifestFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const { job = false, replicas = 1 } = settings;
   const name = labelName(settings.name ?? facts.name, MOST_NAME);
-  const ports = portsOf(facts, settings);
+  const ports = reachedPorts(facts, settings);
   const { description } = facts;
   const head = renderTemplate(`engines/kubernetes/${job ? "job" : "deployment"}.yaml`, {
     name,
@@ -56,7 +63,16 @@ function manifestFile(facts: BundleFacts, settings: EngineSettings): EngineFile[
         ),
       })
     : "";
-  return [{ name: "app.yaml", text: head + pod + service }];
+  const network = networkRules(facts, ports);
+  const policy =
+    network === undefined
+      ? ""
+      : renderTemplate("engines/kubernetes/network-policy.yaml", {
+          name,
+          ingress: yamlValue(network.ingress),
+          egress: yamlValue(network.egress),
+        });
+  return [{ name: "app.yaml", text: head + pod + service + policy }];
 }
 
 const portName = ({ port, protocol }: Port): string => `${protocol}-${port}`;
@@ -84,7 +100,12 @@ function podOf(
       "Use the image that `bundle export --to` makes of it, whose files need no mount.",
     );
   }
-  const { mounts, volumes } = volumesOf(facts, settings);
+  const writes = writtenFolders((!isRoot && facts.permissions) || {});
+  const { mounts, volumes } = volumesOf(facts, settings, [
+    ...facts.volumes,
+    ...writes.paths,
+    ...(writes.home ? [HOME] : []),
+  ]);
   // Kubernetes replaces $(NAME), and takes two dollar signs for one.
   const literal = (text: string) => text.replaceAll("$", "$$$$");
   const variables = [
@@ -94,6 +115,7 @@ function podOf(
           ["FUSELAGE_HOME", "/tmp/fuselage"],
         ]
       : []),
+    ...(writes.home ? [["HOME", HOME]] : []),
     ...pairsOf(env),
   ];
   // Entry scripts of images that are roots change owners and files before they change users.
@@ -129,17 +151,10 @@ function podOf(
         runAsGroup: NOBODY,
         fsGroup: NOBODY,
       }),
+      ...(!isFenced && isPlainUser(start?.User, facts) && { runAsNonRoot: true }),
       seccompProfile: { type: "RuntimeDefault" },
     }),
-    security: yamlValue(
-      isFenced
-        ? {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ["ALL"] },
-          }
-        : { capabilities: { drop: ["NET_RAW", "MKNOD", "AUDIT_WRITE"] } },
-    ),
+    security: yamlValue(securityOf(facts, isFenced)),
     ...probesOf(ports, settings),
     mounts: mounts.length === 0 ? undefined : yamlValue(mounts),
     volumes: volumes.length === 0 ? undefined : yamlValue(volumes),
@@ -152,19 +167,38 @@ function userOf(user: string | undefined): number {
   return uid === undefined || Number(uid) === 0 ? NOBODY : Number(uid);
 }
 
+/** Whether an image that is a root, and declares what it does, names a user by number who is not root. */
+const isPlainUser = (user: string | undefined, { permissions }: BundleFacts): boolean =>
+  permissions !== undefined && /^0*[1-9]\d{0,8}(:|$)/.test(user ?? "");
+
+/** The files of an image that is a root are the app's own, and stay so. */
+function securityOf(facts: BundleFacts, isFenced: boolean): object {
+  const dropped = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+  if (isFenced) return { readOnlyRootFilesystem: true, ...dropped };
+  if (facts.permissions === undefined) {
+    return { capabilities: { drop: ["NET_RAW", "MKNOD", "AUDIT_WRITE"] } };
+  }
+  if (isPlainUser(facts.start?.User, facts)) return dropped;
+  return { ...dropped, capabilities: { drop: ["ALL"], add: ENTRY_CAPABILITIES } };
+}
+
 /** Where an artifact is mounted: one file, of the name that its title says. */
 const ARTIFACT = "/bundle";
 /** That is not executable and belongs to root, so a copy is started. */
 const COPY = `cp -f ${ARTIFACT}/* /tmp/app && chmod 755 /tmp/app && exec /tmp/app "$@"`;
 
-function volumesOf(facts: BundleFacts, { artifactImage }: EngineSettings) {
+function volumesOf(
+  facts: BundleFacts,
+  { artifactImage }: EngineSettings,
+  written: readonly string[],
+) {
   const mounts: { name: string; mountPath: string; readOnly?: true }[] = [
     { name: "tmp", mountPath: "/tmp" },
   ];
   const volumes: { name: string; emptyDir?: object; image?: object }[] = [
     { name: "tmp", emptyDir: {} },
   ];
-  for (const [index, path] of facts.volumes.entries()) {
+  for (const [index, path] of written.entries()) {
     const mountPath = path.replace(/\/+$/, "");
     if (RESERVED.includes(mountPath || "/") || mountPath.includes(":")) {
       throw errors.engineInput(facts.file, `has its data at ${path}, where no volume can be`);

@@ -1,8 +1,10 @@
 // The runtime against another runtime of AppImages, which BENCH_APPIMAGE_RUNTIME names: both stand
 // before the same image, as appimagetool puts files together, and are started in turn.
 //
-// Both are run as an ordinary user; the other one mounts by fusermount. Every start ends by itself,
-// but the other runtime's server may go on a little: it is part of what a start costs there.
+// Both are run as an ordinary user; the other one mounts by fusermount. Every start ends by itself, but a server
+// may go on a little: starts of a hello have a pause between them, so that neither side pays for the other. A
+// first start mounts the image; a later one of ours finds the mount of the one before, and the other runtime has
+// none to find.
 
 import {
   chmodSync,
@@ -19,10 +21,14 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { root, run } from "../build/toolchain.mjs";
+import { firstWindow, missingForWindow } from "./first-window.mjs";
 import { compileStatic, machine, ms, ownUid, timePairs } from "./pairs.mjs";
 
 /** How many times each pair is run; BENCH_PAIRS for a try. */
 const pairs = Number(process.env.BENCH_PAIRS ?? 200);
+
+/** Between two starts, ms. */
+const PAUSE = 50;
 
 const MAGIC = Buffer.from([0x41, 0x49, 0x02]);
 const MAGIC_POSITION = 8;
@@ -87,17 +93,45 @@ export async function bench() {
     mkdirSync(home);
     if (ownUid === 0) chownSync(home, uid, uid);
     const env = { ...process.env, HOME: home, TMPDIR: home };
-    const compare = async (/** @type {string[]} */ args, /** @type {number} */ count) => {
-      const job = { first: [theirs, ...args], second: [ours, ...args], uid, env, pairs: count };
-      const { first, second } = await timePairs(pair, job);
-      return { ratio: second / first, detail: `${ms(second)} against ${ms(first)}` };
+    const timed = (
+      /** @type {string[]} */ first,
+      /** @type {string[]} */ second,
+      /** @type {Partial<Parameters<typeof timePairs>[1]>} */ how,
+    ) => timePairs(pair, { first, second, uid, env, pairs, ...how });
+    const direct = [path.join(dir, "app/usr/hello")];
+    const overDirect = async (/** @type {string} */ linger) => {
+      const how = { pause: PAUSE, env: { ...env, FUSELAGE_LINGER: linger } };
+      const both = await timed([theirs], [ours], how);
+      const { first: alone } = await timed(direct, [ours], how);
+      const [other, mine] = [both.first - alone, both.second - alone];
+      return { ratio: mine / other, detail: `${ms(mine)} against ${ms(other)}` };
     };
-    const start = await compare([], pairs);
-    const extracted = await compare(["--appimage-extract-and-run"], Math.ceil(pairs / 10));
+    const first = await overDirect("0");
+    const later = await overDirect("5");
+    const extracting = "--appimage-extract-and-run";
+    const how = { pairs: Math.ceil(pairs / 10) };
+    const unpacked = await timed([theirs, extracting], [ours, extracting], how);
+    const extracted = {
+      ratio: unpacked.second / unpacked.first,
+      detail: `${ms(unpacked.second)} against ${ms(unpacked.first)}`,
+    };
+    const windows = [];
+    for (const program of ["galculator", "chromium"]) {
+      const missing = missingForWindow(program);
+      if (missing !== undefined) {
+        console.error(`bench: the first window of ${program} is left out: ${missing}`);
+        continue;
+      }
+      const job = { program, dir, own, other, home, pairs: Math.ceil(pairs / 20) };
+      const { ratio, detail } = await firstWindow(job);
+      windows.push(row(`AppImage, first window of ${program}, by fuselage`, ratio, 0.4, detail));
+    }
     const sizes = [own, other].map((file) => statSync(file).size);
     const inKiB = sizes.map((size) => `${(size / 1024).toFixed(1)} KiB`).join(" against ");
     return [
-      row("AppImage, start of a static hello", start.ratio, 0.25, start.detail),
+      row("AppImage, first start of a static hello, minus direct", first.ratio, 0.25, first.detail),
+      row("AppImage, later start of a static hello, minus direct", later.ratio, 0.1, later.detail),
+      ...windows,
       row("AppImage, extract and run, 100 MB", extracted.ratio, 0.5, extracted.detail),
       row("AppImage, size of the runtime", sizes[0] / sizes[1], 0.3, inKiB),
     ];

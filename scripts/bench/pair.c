@@ -1,9 +1,9 @@
 /*
  * Times two commands in turn, as closely as a process can: fork, exec, wait.
  *
- *   pair COUNT UID COMMAND [ARG]... -- COMMAND [ARG]...
+ *   pair COUNT UID PAUSE COMMAND [ARG]... -- COMMAND [ARG]...
  *
- * Prints one line for each pair: nanoseconds of the first, nanoseconds of the second. Commands run
+ * PAUSE is slept before each of them, ms: for what goes on after the one before. Prints one line for each pair: nanoseconds of the first, nanoseconds of the second. Commands run
  * as UID and the group of the same number, without other groups; their output is dropped.
  */
 #define _GNU_SOURCE
@@ -39,8 +39,11 @@ static void run_child(char **argv, uid_t uid)
 	_exit(127);
 }
 
-static long long time_run(char **argv, uid_t uid)
+static long long time_run(char **argv, uid_t uid, long pause)
 {
+	struct timespec rest = { pause / 1000, pause % 1000 * 1000000 };
+
+	nanosleep(&rest, NULL);
 	long long start = now();
 	pid_t pid = fork();
 	int status;
@@ -64,19 +67,21 @@ int main(int argc, char **argv)
 {
 	int split = 0;
 
-	for (int i = 3; i < argc && split == 0; i++)
+	for (int i = 4; i < argc && split == 0; i++)
 		if (strcmp(argv[i], "--") == 0)
 			split = i;
-	if (split < 4 || split + 1 >= argc) {
-		fprintf(stderr, "usage: pair COUNT UID COMMAND [ARG]... -- COMMAND [ARG]...\n");
+	if (split < 5 || split + 1 >= argc) {
+		fprintf(stderr,
+			"usage: pair COUNT UID PAUSE COMMAND [ARG]... -- COMMAND [ARG]...\n");
 		return 2;
 	}
 	argv[split] = NULL;
 	long count = strtol(argv[1], NULL, 10);
 	uid_t uid = (uid_t)strtol(argv[2], NULL, 10);
+	long pause = strtol(argv[3], NULL, 10);
 	for (long i = 0; i < count; i++) {
-		long long first = time_run(argv + 3, uid);
-		long long second = time_run(argv + split + 1, uid);
+		long long first = time_run(argv + 4, uid, pause);
+		long long second = time_run(argv + split + 1, uid, pause);
 
 		printf("%lld %lld\n", first, second);
 	}

@@ -32,12 +32,13 @@ export async function compileStatic(/** @type {string} */ source, /** @type {str
  *
  * @param {string} pair the compiled pair.c
  * @param {{first: string[], second: string[], uid: number, env: NodeJS.ProcessEnv, pairs: number,
- *   warmUp?: number}} job `warmUp`: pairs before those that count
+ *   warmUp?: number, pause?: number}} job `warmUp`: pairs before those that count; `pause`: before each start, ms
  * @returns {Promise<{first: number, second: number, difference: number}>} medians in milliseconds;
  *   `difference` is the median of second - first
  */
-export async function timePairs(pair, { first, second, uid, env, pairs, warmUp = 20 }) {
-  const args = [`${pairs + warmUp}`, `${uid}`, ...first, "--", ...second];
+export async function timePairs(pair, job) {
+  const { first, second, uid, env, pairs, warmUp = 20, pause = 0 } = job;
+  const args = [`${pairs + warmUp}`, `${uid}`, `${pause}`, ...first, "--", ...second];
   const lines = (await run(pair, args, { env })).trim().split("\n").slice(warmUp);
   const times = lines.map((line) => line.split(" ").map((ns) => Number(ns) / 1e6));
   return {

@@ -1,0 +1,137 @@
+// How long until a program with windows, as an AppImage with xz, shows its first one: run by `fuselage`,
+// and by the runtime that the same file begins with, in turn.
+//
+// Xvfb is the screen, and xev says when a window appears on it. Both run as an ordinary user, and every
+// start mounts anew.
+
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { run } from "../build/toolchain.mjs";
+import { median, ms, ownUid } from "./pairs.mjs";
+
+/** Between two starts, so that nobody's clean-up counts against the other, ms. */
+const PAUSE = 500;
+/** A window that has not appeared after this never will, ms. */
+const PATIENCE = 60_000;
+
+/** What every system with a screen has itself, and no AppImage holds. */
+const HOSTS =
+  /^(ld-linux|lib(c|m|dl|pthread|rt|resolv|util|nsl|X11|xcb|GL|EGL|drm|gbm|stdc\+\+|gcc_s))[-.]/;
+
+const appRun = (/** @type {string} */ program) => `#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+export LD_LIBRARY_PATH="$here/usr/lib" XDG_DATA_DIRS="$here/usr/share:/usr/share" GSETTINGS_BACKEND=memory
+exec "$here/usr/bin/${program}" "$@"
+`;
+
+/** An AppDir of a program of the system with its libraries and what its packages put beside it. */
+async function makeAppDir(/** @type {string} */ program, /** @type {string} */ dir) {
+  for (const name of ["usr/bin", "usr/lib", "usr/share"])
+    mkdirSync(path.join(dir, name), { recursive: true });
+  const file = (await run("sh", ["-c", 'command -v "$0"', program])).trim();
+  copyFileSync(file, path.join(dir, "usr/bin", program));
+  for (const [, library] of (await run("ldd", [file])).matchAll(/=> (\/\S+)/g)) {
+    const name = path.basename(library);
+    if (!HOSTS.test(name)) copyFileSync(library, path.join(dir, "usr/lib", name));
+  }
+  for (const listed of (await run("dpkg", ["-L", program])).split("\n")) {
+    if (!listed.startsWith("/usr/share/") || !statSync(listed).isFile()) continue;
+    mkdirSync(path.join(dir, path.dirname(listed)), { recursive: true });
+    copyFileSync(listed, path.join(dir, listed));
+  }
+  writeFileSync(path.join(dir, "AppRun"), appRun(program), { mode: 0o755 });
+}
+
+/** A screen of its own. @returns what DISPLAY is, and what ends it */
+async function openScreen() {
+  const server = spawn("Xvfb", ["-displayfd", "3", "-nolisten", "tcp"], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  const answer = /** @type {import("node:stream").Readable} */ (server.stdio[3]);
+  const [number] = await once(answer, "data");
+  return { display: `:${`${number}`.trim()}`, close: () => server.kill() };
+}
+
+/**
+ * Starts a command and waits for its window.
+ *
+ * @param {string[]} command
+ * @param {{env: NodeJS.ProcessEnv, appeared: import("node:events").EventEmitter, who: {uid?: number, gid?: number}}} at
+ * @returns {Promise<number>} ms
+ */
+async function timeWindow([program = "", ...args], { env, appeared, who }) {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const seen = once(appeared, "window", { signal });
+  const started = performance.now();
+  const child = spawn(program, args, { env, stdio: "ignore", detached: true, ...who });
+  const ended = once(child, "close");
+  await Promise.race([
+    seen,
+    ended.then(([status]) => {
+      throw new Error(`${program} ended with status ${status} before it had a window`);
+    }),
+  ]);
+  const time = performance.now() - started;
+  process.kill(-(child.pid ?? 0), "SIGTERM");
+  await ended.catch(() => {});
+  await sleep(PAUSE);
+  return time;
+}
+
+/**
+ * @param {{program: string, dir: string, own: string, other: string, home: string, pairs: number}} job `own` and
+ *   `other`: our runner and the other runtime
+ * @returns {Promise<{ratio: number, detail: string}>}
+ */
+export async function firstWindow({ program, dir, own, other, home, pairs }) {
+  const app = path.join(dir, `${program}.AppDir`);
+  await makeAppDir(program, app);
+  const image = path.join(dir, `${program}.sfs`);
+  await run("mksquashfs", [app, image, "-comp", "xz", "-quiet", "-no-progress", "-all-root"]);
+  const file = path.join(dir, `${program}.AppImage`);
+  writeFileSync(file, Buffer.concat([readFileSync(other), readFileSync(image)]), { mode: 0o755 });
+  const screen = await openScreen();
+  const env = { ...process.env, HOME: home, TMPDIR: home, DISPLAY: screen.display };
+  const xev = spawn("xev", ["-root", "-event", "substructure"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const appeared = createInterface({ input: /** @type {any} */ (xev.stdout) });
+    appeared.on("line", (line) => {
+      if (line.startsWith("MapNotify event")) appeared.emit("window");
+    });
+    const who = ownUid === 0 ? { uid: 1000, gid: 1000 } : {};
+    const at = { env, appeared, who };
+    const ours = [own, "--static", `app:${file}`, "--run", "app/AppRun"];
+    /** @type {[theirs: number[], ours: number[]]} */
+    const times = [[], []];
+    // The first of each fills the page cache and the caches of fonts.
+    for (let i = 0; i <= pairs; i++) {
+      const pair = [await timeWindow([file], at), await timeWindow(ours, at)];
+      if (i > 0) for (const [n, time] of pair.entries()) times[n]?.push(time);
+    }
+    const [theirs, mine] = times.map(median);
+    const inMB = `${(statSync(image).size / 1e6).toFixed(1)} MB`;
+    return { ratio: mine / theirs, detail: `${ms(mine)} against ${ms(theirs)}, ${inMB} with xz` };
+  } finally {
+    xev.kill();
+    screen.close();
+  }
+}
+
+/** Why it cannot be measured for a program, or undefined. */
+export function missingForWindow(/** @type {string} */ program) {
+  for (const tool of [program, "Xvfb", "xev"]) {
+    try {
+      execFileSync("sh", ["-c", 'command -v "$0"', tool], { stdio: "ignore" });
+    } catch {
+      return `${tool} is not installed (Debian: ${{ Xvfb: "xvfb", xev: "x11-utils" }[tool] ?? tool})`;
+    }
+  }
+  return undefined;
+}

@@ -1,12 +1,13 @@
 // Everything that can be said about the sources without running them.
 //
-//   node scripts/check.mjs [--fix] [types|lint|format|floors|generated|docs|tree|unused|analysis]...
+//   node scripts/check.mjs [--fix] [--without NAME] [types|lint|format|floors|generated|docs|tree|unused|analysis]...
 //
 // Prints one line for each check; fails when one of them does. With --fix what a tool can put right
-// by itself is put right first.
+// by itself is put right first. Without any name it makes all of them, but the one that --without names.
 
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { run } from "./build/toolchain.mjs";
 import { analysisProblems } from "./check/analysis.mjs";
 import { docsProblems } from "./check/docs.mjs";
@@ -27,7 +28,23 @@ function cSources() {
   );
 }
 
-const fix = process.argv.includes("--fix");
+function wanted() {
+  const options = /** @type {const} */ ({
+    fix: { type: "boolean", default: false },
+    without: { type: "string", default: "" },
+  });
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    console.error(`check: ${error instanceof Error ? error.message : error}`);
+    process.exit(2);
+  }
+}
+
+const {
+  positionals,
+  values: { fix, without },
+} = wanted();
 
 /** Lines of a tool's output that are shown; the first ones are what one mends first. */
 const MAX_LINES = 60;
@@ -70,8 +87,9 @@ const checks = {
   analysis: analysisProblems,
 };
 
-const names = process.argv.slice(2).filter((arg) => arg !== "--fix");
-const unknown = names.filter((name) => !Object.hasOwn(checks, name));
+const unknown = [...positionals, ...(without ? [without] : [])].filter(
+  (name) => !Object.hasOwn(checks, name),
+);
 if (unknown.length > 0) {
   console.error(
     `check: there is no ${unknown.join(", ")}; there are ${Object.keys(checks).join(", ")}`,
@@ -80,7 +98,8 @@ if (unknown.length > 0) {
 }
 let failed = false;
 for (const [name, check] of Object.entries(checks)) {
-  if (names.length > 0 && !names.includes(name)) continue;
+  if (name === without) continue;
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
   const found = await check().catch((error) => [error.message]);
   const { problems, note } = Array.isArray(found) ? { problems: found, note: undefined } : found;
   failed ||= problems.length > 0;

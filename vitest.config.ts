@@ -10,7 +10,8 @@ export default defineConfig({
     exclude: process.env["FUSELAGE_LONG"] === undefined ? ["test/root/debian.test.ts"] : [],
     // The slowest honest test packs and mounts real trees on two processors.
     testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Some compile what they need, with sanitizers, while others do.
+    hookTimeout: 600_000,
     env: {
       // Nothing outlives its test; test/runtime/share.test.ts says for itself what lingers.
       FUSELAGE_LINGER: "0",
@@ -20,9 +21,10 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.
     pool: "forks",
-    // Files at once. They share the machine's loop devices, mounts and processes, so each looks for its own
-    // alone; with more of them than two none was tried.
-    maxWorkers: 2,
+    // Files at once, one more than there are processors, because a sixth of the time of tests is waiting. They
+    // share the machine's loop devices, mounts and processes, so each looks for its own alone; with more of them
+    // than four none was tried.
+    maxWorkers: Math.min(4, availableParallelism() + 1),
     // Of tests that may run at once; few do.
     maxConcurrency: Math.max(2, availableParallelism()),
     sequence: { sequencer: QuickFirst },

@@ -14,12 +14,12 @@ namespace
 
 constexpr uint32_t stored = 1u << 24;
 
+} // namespace
+
 bool all_zero(const uint8_t *data, size_t size)
 {
 	return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
 }
-
-} // namespace
 
 void Block::settle(Codec codec, uint64_t start)
 {

@@ -14,6 +14,9 @@
 namespace native
 {
 
+// Whether it is a hole; of one byte at least.
+bool all_zero(const uint8_t *data, size_t size);
+
 // A block as it goes into the image.
 struct Block {
 	std::vector<uint8_t> bytes; // empty for a hole

@@ -7,47 +7,17 @@
 
 #include "job.h"
 #include "pipeline.h"
+#include "spec_binding.h"
 
 namespace native
 {
 namespace
 {
 
-Codec codec_of(Napi::Value value)
-{
-	static const std::pair<const char *, Codec> codecs[] = {
-		{ "none", Codec::none }, { "gzip", Codec::gzip }, { "lz4", Codec::lz4 },
-		{ "xz", Codec::xz },	 { "zstd", Codec::zstd },
-	};
-
-	std::string name = bytes_of(value);
-	for (auto [known, codec] : codecs)
-		if (name == known)
-			return codec;
-	throw Napi::Error::New(value.Env(), "there is no codec " + name);
-}
-
 Ends ends_of(Napi::Value value)
 {
 	std::string name = bytes_of(value);
 	return name == "all" ? Ends::all : name == "small" ? Ends::of_small_files : Ends::none;
-}
-
-uint64_t number(Napi::Object object, const char *key)
-{
-	return static_cast<uint64_t>(object.Get(key).As<Napi::Number>().Int64Value());
-}
-
-Compression compression_from(Napi::Object from)
-{
-	Compression compression;
-	compression.codec = codec_of(from.Get("codec"));
-	compression.level = static_cast<int>(number(from, "level"));
-	compression.variants = static_cast<uint32_t>(number(from, "variants"));
-	compression.dictionary = static_cast<uint32_t>(number(from, "dictionary"));
-	compression.probes = from.Get("probes").ToBoolean();
-	compression.tag = static_cast<uint8_t>(number(from, "tag"));
-	return compression;
 }
 
 // Where the files are. The job holds the texts, and must not grow by any afterwards.
@@ -84,31 +54,16 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 		auto change = changes.Get(key).As<Napi::Object>();
 		FileSpec::Given &given = file.give();
 		given.is_changed = true;
-		file.file_size = number(change, "from");
+		file.file_size = number_from(change, "from");
 		auto pieces = change.Get("pieces").As<Napi::Array>();
 		for (uint32_t i = 0; i < pieces.Length(); i++) {
 			auto piece = pieces.Get(i).As<Napi::Object>();
 			auto bytes = piece.Get("bytes").As<Napi::Uint8Array>();
 			given.pieces.push_back(
-				{ number(piece, "offset"),
+				{ number_from(piece, "offset"),
 				  { bytes.Data(), bytes.Data() + bytes.ByteLength() } });
 		}
 	}
-}
-
-StoreSpec store_from(Napi::Object from)
-{
-	StoreSpec store;
-	store.key = bytes_of(from.Get("key"));
-	store.make = bytes_of(from.Get("make"));
-	store.limit = number(from, "limit");
-	auto kept = from.Get("kept").As<Napi::Array>();
-	for (uint32_t i = 0; i < kept.Length(); i++) {
-		auto file = kept.Get(i).As<Napi::Object>();
-		store.kept.push_back(
-			{ bytes_of(file.Get("path")), file.Get("folded").As<Napi::Boolean>() });
-	}
-	return store;
 }
 
 RecordSpec record_from(Napi::Object from)
@@ -131,12 +86,12 @@ WriteJob job_from(Napi::Object from)
 			compression_from(compressions.Get(i).As<Napi::Object>()));
 	job.ends = ends_of(from.Get("fragments"));
 	job.by_similarity = bytes_of(from.Get("order")) == "similarity";
-	job.ahead = static_cast<uint32_t>(number(from, "ahead"));
-	job.block_size = static_cast<uint32_t>(number(from, "blockSize"));
-	job.threads = static_cast<unsigned>(number(from, "threads"));
-	job.fd = static_cast<int>(number(from, "fd"));
-	job.image_offset = number(from, "imageOffset");
-	job.data_offset = number(from, "dataOffset");
+	job.ahead = static_cast<uint32_t>(number_from(from, "ahead"));
+	job.block_size = static_cast<uint32_t>(number_from(from, "blockSize"));
+	job.threads = static_cast<unsigned>(number_from(from, "threads"));
+	job.fd = static_cast<int>(number_from(from, "fd"));
+	job.image_offset = number_from(from, "imageOffset");
+	job.data_offset = number_from(from, "dataOffset");
 
 	auto chosen = from.Get("chosen").As<Napi::Uint8Array>();
 	auto identities = from.Get("identities").As<Napi::BigInt64Array>();

@@ -190,7 +190,11 @@ function withKept({ keeps }: App, options: ResolvedBuildOptions): ResolvedBuildO
 type WriteImage = (fd: number, offset: number) => Promise<ImageFacts | TakenImage>;
 
 function packing({ app, start, options }: Prepared): WriteImage {
-  const image = { ...imageOptions(withKept(app, options)), first: start.first };
+  const image = {
+    ...imageOptions(withKept(app, options)),
+    first: start.first,
+    ...(app.earlyBlocks !== undefined && { earlyBlocks: app.earlyBlocks }),
+  };
   return (fd, offset) => {
     const { files, contentBytes } = sizes(app.tree);
     const size = `${(contentBytes / (1 << 20)).toFixed(1)} MiB`;

@@ -106,6 +106,8 @@ export interface App {
   start?: KnownStart | undefined;
   /** Files that a start needs beside the entrypoint and its libraries: paths of the tree, in order. */
   first?: readonly string[];
+  /** File with blocks of the image that were compressed while it was read. */
+  earlyBlocks?: string | undefined;
   /** One line: what it is and why. */
   summary: string;
   /** For --explain, one line each: entry, interpreter, libraries, what is left out and why. */

@@ -61,7 +61,7 @@ export interface BlockStore {
   key: string;
   /** To be read. What is taken from a `folded` one goes into the new one too. */
   kept: { path: string; folded: boolean }[];
-  /** To be written; must not exist. */
+  /** To be written; must not exist. "": nothing is. */
   make: string;
   /** Of what is written, bytes. */
   limit: number;
@@ -254,6 +254,14 @@ export interface NativeImage {
   close(): void;
 }
 
+/** Blocks of one image that is not written yet (native/early_blocks.h). */
+export interface NativeEarlyBlocks {
+  /** Copies a block, or passes it over. */
+  add(bytes: Uint8Array): void;
+  /** Ends the work. @returns how many blocks are in the file; 0: there is none */
+  finish(): Promise<number>;
+}
+
 export interface Addon {
   cancellation(): Cancellation;
   /** Makes the jobs that were started with it reject with kind "aborted" soon. */
@@ -268,6 +276,11 @@ export interface Addon {
     userXattrs: boolean,
     cancellation: Cancellation,
   ): Promise<ScannedDirectory>;
+  /** Starts threads that compress what is added, until `finish`. */
+  earlyBlocks(
+    job: { store: BlockStore; compression: NativeCompression; blockSize: number; threads: number },
+    cancellation: Cancellation,
+  ): NativeEarlyBlocks;
   writeContents(job: ContentsJob): ContentsWriter;
   /** umount2(2), MNT_DETACH when `lazy`. @returns 0 or an errno */
   unmount(path: string, lazy: boolean): number;

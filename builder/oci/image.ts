@@ -32,7 +32,7 @@ const DEPTH_MAX = 4;
 /** Layers of an image; Docker's limit is 127. */
 const LAYERS_MAX = 1024;
 
-interface LayerDescriptor extends Descriptor {
+export interface LayerDescriptor extends Descriptor {
   /** Digest of the uncompressed tar. */
   readonly diffId: string;
 }

@@ -14,6 +14,7 @@ import type { EntryFacts } from "../input/tar/place-entry.ts";
 import { spooled, writeAll } from "../input/tar/spool.ts";
 import { TarProblem } from "../input/tar/tar-header.ts";
 import { type TarEntry, tarEntries } from "../input/tar/tar-reader.ts";
+import type { EarlyFile } from "../squashfs/early-blocks.ts";
 import type { Contents, FileIdentity } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
 import { type LayerLimits, requireRatio } from "./layer-limits.ts";
@@ -39,6 +40,8 @@ export interface LayerInput {
 
 export interface LayerSurroundings {
   limits: LayerLimits;
+  /** Takes contents as they pass; undefined: those of this file are of no use. */
+  early?: ((entry: LayerEntry) => EarlyFile | undefined) | undefined;
   /** A new name for a file that stays until the image has been written. */
   newFile(): string;
   signal?: AbortSignal | undefined;
@@ -160,7 +163,7 @@ async function readEntries(
   tar: Decompressed,
   { shown, diffId }: LayerInput,
   place: ContentsPlace,
-  { limits, newFile, signal }: LayerSurroundings,
+  { limits, early, newFile, signal }: LayerSurroundings,
 ): Promise<LayerEntry[]> {
   const entries: LayerEntry[] = [];
   const bodies: { entry: LayerEntry; offset: number }[] = [];
@@ -176,6 +179,8 @@ async function readEntries(
         entry.body = await spooled(one, newFile());
       } else if (one.kind === "file" && one.size > 0) {
         bodies.push({ entry, offset: one.offset });
+        const take = early?.(entry);
+        if (take !== undefined) for await (const piece of one.contents()) take(piece);
       }
     }
     // What stands behind the end belongs to the digest.

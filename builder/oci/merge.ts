@@ -12,8 +12,8 @@ import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { LayerEntry } from "./layer.ts";
 
-const WHITEOUT = ".wh.";
-const OPAQUE = ".wh..wh..opq";
+export const WHITEOUT = ".wh.";
+export const OPAQUE = ".wh..wh..opq";
 /** Notes of AUFS, which were never part of an image. */
 const META = ".wh..wh.";
 

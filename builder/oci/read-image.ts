@@ -4,18 +4,20 @@ import { realpath } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
+import type { EarlyBlocks } from "../squashfs/early-blocks.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { type AppConfig, parseConfig, plainConfig } from "./config.ts";
 import { bytesOfRegion, sizeOf } from "./files.ts";
-import { openImage } from "./image.ts";
-import { readLayer } from "./layer.ts";
+import { Hidden } from "./hidden.ts";
+import { type LayerDescriptor, openImage } from "./image.ts";
+import { type LayerEntry, type LayerSurroundings, readLayer } from "./layer.ts";
 import { LayerLimits } from "./layer-limits.ts";
 import { applyLayer } from "./merge.ts";
 import { openBlobs } from "./open.ts";
 import { type ImageReference, shownName } from "./reference.ts";
 import type { RegistryOptions } from "./registry/source.ts";
-import type { Region } from "./store.ts";
+import type { BlobSource, Descriptor, Region } from "./store.ts";
 
 export interface ReadImageOptions {
   arch: Architecture;
@@ -25,6 +27,8 @@ export interface ReadImageOptions {
   readonly workspace: string;
   /** How a registry is asked. */
   registry: RegistryOptions;
+  /** Compresses contents while layers are read. */
+  early?: EarlyBlocks | undefined;
   /** Says what begins. */
   step(what: string): void;
   signal?: AbortSignal | undefined;
@@ -70,27 +74,38 @@ async function readLayers(
   const source = await openBlobs(reference, newFile, options.registry);
   try {
     const { manifest, config, layers } = await openImage(source, arch);
-    const tree = new Tree();
-    const leftOut: string[] = [];
     const limits = new LayerLimits();
-    const explain = [`manifest: ${manifest.digest}`];
-    const regions = layers.map((layer) => source.file(layer));
+    const hidden = new Hidden();
+    const count = layers.length;
+    // From the top: what an upper layer takes away is compressed for nothing.
+    const order = [...layers.keys()].reverse();
+    const regions = new Map(order.map((i) => [i, source.file(layers[i] as Descriptor)]));
     // The first that fails is told when it is its turn.
-    for (const region of regions) region.catch(() => {});
-    for (const [i, layer] of layers.entries()) {
-      const shown = `${source.shown}: layer ${layer.digest}`;
-      step(`layer ${i + 1} of ${layers.length}, ${(layer.size / (1 << 20)).toFixed(1)} MiB`);
-      const region = (await regions[i]) as Region;
+    for (const region of regions.values()) region.catch(() => {});
+    const read = new Map<number, LayerEntry[]>();
+    for (const i of order) {
+      const layer = layers[i] as LayerDescriptor;
+      step(`layer ${i + 1} of ${count}, ${(layer.size / (1 << 20)).toFixed(1)} MiB`);
+      const region = (await regions.get(i)) as Region;
       const input = {
-        shown,
+        shown: shownLayer(source, layer),
         chunks: bytesOfRegion(region),
         // What was fetched has no name, or one of the cache's, which may go any time.
         region: reference.transport === "docker" ? undefined : region,
         blob: layer,
         diffId: layer.diffId,
       };
-      const entries = await readLayer(input, { limits, newFile, signal });
-      applyLayer(tree, entries, { shown, devices, leftOut });
+      const early = earlyOf(options, hidden);
+      const entries = await readLayer(input, { limits, early, newFile, signal });
+      hidden.add(entries);
+      read.set(i, entries);
+    }
+    const tree = new Tree();
+    const leftOut: string[] = [];
+    const explain = [`manifest: ${manifest.digest}`];
+    for (const [i, layer] of layers.entries()) {
+      const entries = read.get(i) ?? [];
+      applyLayer(tree, entries, { shown: shownLayer(source, layer), devices, leftOut });
       explain.push(`layer: ${layer.digest} (${layer.size} bytes, ${entries.length} entries)`);
     }
     const place =
@@ -103,6 +118,15 @@ async function readLayers(
   }
 }
 
+const shownLayer = (source: BlobSource, { digest }: Descriptor) =>
+  `${source.shown}: layer ${digest}`;
+
+/** What of a layer is worth to be compressed while it is read. */
+function earlyOf({ early }: ReadImageOptions, hidden: Hidden): LayerSurroundings["early"] {
+  if (early === undefined) return undefined;
+  return ({ name, size }) => (hidden.has(name) ? undefined : early.file(size));
+}
+
 async function readRoot(file: string, options: ReadImageOptions): Promise<ReadImage> {
   const { devices, signal } = options;
   const newFile = namer(options);
@@ -111,7 +135,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   const tree = new Tree();
   const shown = file === "-" ? "standard input" : file;
   const input = file === "-" ? { chunks: process.stdin } : await ofFile(file);
-  const entries = await readLayer({ shown, ...input }, { limits, newFile, signal });
+  const early = earlyOf(options, new Hidden());
+  const entries = await readLayer({ shown, ...input }, { limits, early, newFile, signal });
   applyLayer(tree, entries, { shown, devices, leftOut, isWhole: true });
   if (tree.root.entries.size === 0) throw errors.inputEmpty(shown);
   return { tree, config: plainConfig(), explain: [], leftOut };

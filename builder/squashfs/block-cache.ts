@@ -40,6 +40,7 @@ export class BlockCache {
   readonly #dir: string | undefined;
   readonly #settings: string;
   #store: BlockStore | undefined;
+  #early: string | undefined;
 
   /** @param dir need not exist; undefined: nothing is kept */
   constructor(dir: string | undefined, resolved: ResolvedOptions) {
@@ -48,29 +49,59 @@ export class BlockCache {
     this.#settings = JSON.stringify([compression, level, variants, blockSize]);
   }
 
-  /** What to look for blocks in, and where to keep new ones; undefined: nowhere. */
-  open(): BlockStore | undefined {
-    const dir = this.#dir;
-    if (dir === undefined || !isUsable(dir)) return undefined;
+  /** Names all that decides what a block becomes. */
+  #key(): string {
     const addon = createHash("sha256").update(readFileSync(addonPath())).digest("hex");
     const all = createHash("sha256").update(`${this.#settings} ${addon}`).digest("hex");
-    const key = all.slice(0, KEY_DIGITS);
-    const found = filesIn(dir);
-    const own = found.filter((file) => path.basename(file.path).startsWith(`${key}-`));
-    const smallest = own.sort((a, b) => a.bytes - b.bytes);
+    return all.slice(0, KEY_DIGITS);
+  }
+
+  /** What there is, the smallest first; none where nothing can be kept. */
+  #own(key: string): string[] {
+    const dir = this.#dir;
+    if (dir === undefined || !isUsable(dir)) return [];
+    const own = filesIn(dir).filter((file) => path.basename(file.path).startsWith(`${key}-`));
+    return own.sort((a, b) => a.bytes - b.bytes).map((file) => byteString(file.path));
+  }
+
+  /** What blocks can be looked for in, and taken from by who writes them down elsewhere. */
+  known(): Pick<BlockStore, "key" | "kept"> {
+    const key = this.#key();
+    return { key, kept: this.#own(key).map((path) => ({ path, folded: false })) };
+  }
+
+  /**
+   * What to look for blocks in, and where to keep new ones; undefined: nowhere.
+   *
+   * @param early a file of this image's own blocks, of the same settings
+   */
+  open(early?: string): BlockStore | undefined {
+    const dir = this.#dir !== undefined && isUsable(this.#dir) ? this.#dir : undefined;
+    if (dir === undefined && early === undefined) return undefined;
+    const key = this.#key();
+    const own = this.#own(key);
     const folded = own.length > MAX_FILES ? MAX_FILES / 2 : 0;
+    this.#early = early;
     this.#store = {
       key,
-      kept: smallest.map((file, i) => ({ path: byteString(file.path), folded: i < folded })),
-      make: byteString(temporaryFile(dir)),
-      limit: limitOf(dir, MAX_BYTES) ?? 0,
+      kept: [
+        ...own.map((path, i) => ({ path, folded: i < folded })),
+        ...(early === undefined ? [] : [{ path: byteString(early), folded: true }]),
+      ],
+      make: dir === undefined ? "" : byteString(temporaryFile(dir)),
+      limit: dir === undefined ? 0 : (limitOf(dir, MAX_BYTES) ?? 0),
     };
     return this.#store;
   }
 
+  /** Whether what is made is kept for later images. */
+  get isKept(): boolean {
+    return this.#store !== undefined && this.#store.make !== "";
+  }
+
   /** Removes what was begun for an image that was not finished. */
   discard(): void {
-    if (this.#store !== undefined) removeTemporary(textOf(this.#store.make));
+    if (this.#store !== undefined && this.isKept) removeTemporary(textOf(this.#store.make));
     this.#store = undefined;
   }
 
@@ -82,7 +113,9 @@ export class BlockCache {
    */
   publish(made: number, used: readonly boolean[]): void {
     if (this.#store === undefined || this.#dir === undefined) return;
-    const { key, kept, make } = this.#store;
+    const { key, make } = this.#store;
+    // The early ones are the last, and whoever had them made removes them.
+    const kept = this.#early === undefined ? this.#store.kept : this.#store.kept.slice(0, -1);
     const temporary = textOf(make);
     const now = new Date();
     try {

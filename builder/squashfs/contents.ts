@@ -64,9 +64,9 @@ export async function writeContents(
   const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
   const { compressions, chosen } = chosenCompressions(plan, own, options);
   const cache = new BlockCache(options.blockCache, resolved);
-  const store = cache.open();
+  const store = cache.open(options.earlyBlocks);
   const records = new FileRecords(options.fileRecords, options.paranoid === true);
-  const record = records.open(store?.key, resolved.fragments);
+  const record = records.open(cache.isKept ? store?.key : undefined, resolved.fragments);
   const writer = addon().writeContents({
     ...sources(plan, files),
     store,

@@ -78,6 +78,8 @@ export interface WriteOptions extends PerPath {
    * reads only those that changed. Default: none.
    */
   fileRecords?: string;
+  /** File of blocks that were made for this image already, with the same options (early-blocks.ts). */
+  earlyBlocks?: string;
   /** Whether all files are read, whatever was recorded of them. Default false. */
   paranoid?: boolean;
   /** Called a few times a second, and once at the end. */

@@ -1,5 +1,6 @@
 /** A container image, or a folder or tar archive that is a whole root file system. */
 import path from "node:path";
+import { imageOptions } from "../../config/image-options.ts";
 import * as errors from "../../errors.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { leaveOut } from "../../input/ignore-file.ts";
@@ -8,6 +9,7 @@ import { plainConfig } from "../../oci/config.ts";
 import { addMountPoints } from "../../oci/mount-points.ts";
 import { type ReadImage, readImage } from "../../oci/read-image.ts";
 import type { ImageReference } from "../../oci/reference.ts";
+import { EarlyBlocks } from "../../squashfs/early-blocks.ts";
 import { editTree } from "../../tree/edits.ts";
 import { displayPath } from "../../tree/path.ts";
 import { resolvePath } from "../../tree/resolve.ts";
@@ -37,7 +39,9 @@ export const image: Kind = {
       );
     }
     const warnings: Warning[] = [];
-    const read = await readRoot(request, (one) => warnings.push(one));
+    const read = await withEarlyBlocks(request, (early) =>
+      readRoot(request, early, (one) => warnings.push(one)),
+    );
     await leaveOut(read.tree, options);
     editTree(read.tree, options);
     const added = addMountPoints(read.tree);
@@ -48,6 +52,7 @@ export const image: Kind = {
       args: start.args,
       env: read.config.env,
       unsetEnv: [],
+      earlyBlocks: read.earlyBlocks,
       keeps: { owners: !source.isDirectory || process.geteuid?.() === 0, mtimes: true },
       image: {
         ...read.config.image,
@@ -65,8 +70,31 @@ export const image: Kind = {
   },
 };
 
+/** Has contents compressed while they are read, where an image will be written of them. */
+async function withEarlyBlocks(
+  request: AppRequest,
+  read: (early: EarlyBlocks | undefined) => Promise<ReadImage>,
+): Promise<ReadImage & { earlyBlocks?: string | undefined }> {
+  const { source, options } = request;
+  const isStream = source.image !== undefined || !source.isDirectory;
+  const early =
+    isStream && !options.explains
+      ? EarlyBlocks.start(imageOptions(options), () => path.join(request.workspace, "blocks"))
+      : undefined;
+  try {
+    return { ...(await read(early)), earlyBlocks: await early?.finish() };
+  } catch (thrown) {
+    await early?.discard();
+    throw thrown;
+  }
+}
+
 /** The options ask for one of three inputs. */
-async function readRoot(request: AppRequest, warn: (one: Warning) => void): Promise<ReadImage> {
+async function readRoot(
+  request: AppRequest,
+  early: EarlyBlocks | undefined,
+  warn: (one: Warning) => void,
+): Promise<ReadImage> {
   const { source, input, options, step, signal } = request;
   const devices = options.devices ?? false;
   const { mirrors, insecure, offline, cache, onFetch: onProgress } = options;
@@ -74,6 +102,7 @@ async function readRoot(request: AppRequest, warn: (one: Warning) => void): Prom
     registry: { mirrors, insecure, offline, cache, onProgress, onWarning: warn, signal },
     arch: options.arch,
     devices,
+    early,
     step,
     signal,
     get workspace() {

@@ -45,6 +45,37 @@ int tree_read_only_root(void)
 	return set(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY);
 }
 
+int tree_read_only_all(void)
+{
+	return set(AT_FDCWD, "/", AT_RECURSIVE, MOUNT_ATTR_RDONLY);
+}
+
+int tree_cover(int tree, int place)
+{
+	return (int)syscall(SYS_move_mount, tree, "", place, "",
+			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int tree_place(const char *path)
+{
+	/* Musl's open(2) sets close-on-exec a second time. */
+	return (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int tree_open_at(int place)
+{
+	return (int)syscall(SYS_open_tree, place, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+}
+
+int tree_pin(const char *path, bool read_only)
+{
+	OWNED_FD place = tree_place(path);
+	OWNED_FD tree = place < 0 ? -1 : tree_open_at(place);
+
+	return tree < 0 || (read_only && tree_read_only(tree) < 0) ? -1 : tree_cover(tree, place);
+}
+
 int tree_move(int tree, const char *path)
 {
 	return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);

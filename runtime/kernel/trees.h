@@ -22,6 +22,20 @@ int tree_no_exec(int tree);
 /* Makes / read-only, and nothing that is mounted below. */
 int tree_read_only_root(void);
 
+/* Makes / and all that is mounted below read-only, in this mount namespace. */
+int tree_read_only_all(void);
+
+/*
+ * A tree by descriptors, so that it lands on what was copied, whatever the path leads to meanwhile. A place is
+ * what is at `path`, no link; a copy is of it, with all that is mounted below, and may cover it.
+ */
+int tree_place(const char *path);
+int tree_open_at(int place);
+int tree_cover(int tree, int place);
+
+/* Covers what is at `path` with a copy of it: an entry that is a mount can neither be renamed nor removed. */
+int tree_pin(const char *path, bool read_only);
+
 /* Puts a tree at a path that nobody of the image can have changed: in /proc or /sys. */
 int tree_move(int tree, const char *path);
 

@@ -11,6 +11,7 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
+#include "sandbox/terminals.h"
 
 bool grant_is_in(const char *path, const char *base)
 {
@@ -57,8 +58,7 @@ int grants_add_real(struct grants *grants, const char *path, unsigned rights,
 	return take(grants, strdup(path), rights, true, failure);
 }
 
-/* Of the machine: nothing private stands above it, and its name may be a link. */
-static int add_system(struct grants *grants, const char *path, unsigned rights,
+int grants_add_system(struct grants *grants, const char *path, unsigned rights,
 		      struct failure *failure)
 {
 	return take(grants, strdup(path), rights, false, failure);
@@ -76,7 +76,7 @@ static int add_systems(struct grants *grants, const char *const *paths, size_t c
 		       unsigned rights, struct failure *failure)
 {
 	for (size_t i = 0; i < count; i++)
-		if (add_system(grants, paths[i], rights, failure) < 0)
+		if (grants_add_system(grants, paths[i], rights, failure) < 0)
 			return -1;
 	return 0;
 }
@@ -119,14 +119,12 @@ static int add_machine(struct grants *grants, bool network, struct failure *fail
 					     "/etc/pki", "/etc/ca-certificates" };
 	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 					       "/dev/urandom" };
-	static const char *const terminals[] = { "/dev/tty", "/dev/pts", "/dev/ptmx" };
-	unsigned terminal = GRANT_READ | GRANT_WRITE | GRANT_DEVICE;
 
 	if (add_systems(grants, files, 5, GRANT_READ | GRANT_FILE, failure) < 0 ||
 	    add_systems(grants, directories, 5, GRANT_READ, failure) < 0 ||
 	    (network && add_systems(grants, names, 5, GRANT_READ, failure) < 0) ||
 	    add_systems(grants, devices, 5, GRANT_READ | GRANT_WRITE | GRANT_FILE, failure) < 0 ||
-	    add_systems(grants, terminals, 3, terminal, failure) < 0)
+	    terminals_add(grants, failure) < 0)
 		return -1;
 	/* Often a link into /run, and replaced by rename: the directory has the right. */
 	char *resolver = network ? real("/etc/resolv.conf") : NULL;
@@ -134,7 +132,10 @@ static int add_machine(struct grants *grants, bool network, struct failure *fail
 		return 0;
 	if (grant_is_in(resolver, "/etc"))
 		return take(grants, resolver, GRANT_READ, false, failure);
-	*strrchr(resolver, '/') = 0;
+	/* But not that of a directory where all programs meet: /run, /tmp. */
+	char *slash = strrchr(resolver, '/');
+	if (strchr(resolver + 1, '/') < slash)
+		*slash = 0;
 	return take(grants, resolver, GRANT_READ, true, failure);
 }
 
@@ -172,10 +173,21 @@ static int add_image(struct grants *grants, const struct sandbox_start *start, b
 	return 0;
 }
 
-/* The home as a whole is given by its own word alone. */
+/* Where programs meet: sockets of others are there. */
+static bool is_shared(const struct grants *grants, const char *path)
+{
+	static const char *const shared[] = { "/tmp", "/run", "/var/tmp", "/dev/shm" };
+
+	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+		if (grant_is_in(shared[i], path))
+			return true;
+	return grants->runtime && grant_is_in(grants->runtime, path);
+}
+
+/* The home as a whole is given by its own word alone, and what users and programs share by its path. */
 static int add_cwd(struct grants *grants, unsigned rights, struct failure *failure)
 {
-	if (!grants->cwd || !grants->cwd[1] ||
+	if (!grants->cwd || is_shared(grants, grants->cwd) ||
 	    (grants->home && grant_is_in(grants->home, grants->cwd)))
 		return 0;
 	return grants_add(grants, grants->cwd, rights, failure);
@@ -241,6 +253,17 @@ static void begin(struct grants *grants, const struct sandbox *sandbox)
 	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
 }
 
+/* What cannot be told by a path is out of reach of one, too. */
+static void add_files(struct grants *grants, const struct sandbox_start *start)
+{
+	grants->files[grants->file_count] = real("/proc/self/exe");
+	grants->file_count += grants->files[grants->file_count] != NULL;
+	for (size_t i = 0; start->files[i] && grants->file_count < GRANT_FILES_MAX; i++) {
+		grants->files[grants->file_count] = real(start->files[i]);
+		grants->file_count += grants->files[grants->file_count] != NULL;
+	}
+}
+
 int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 		   const struct sandbox_start *start, struct failure *failure)
 {
@@ -252,6 +275,7 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	/* The broadest first: what is in one of them needs no rule of its own. */
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
+	add_files(grants, start);
 	return add_programs(grants, host, failure) < 0 ||
 			       add_machine(grants, network, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||

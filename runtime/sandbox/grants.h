@@ -8,6 +8,7 @@
 #include "sandbox/sandbox.h"
 
 #define GRANTS_MAX 192
+#define GRANT_FILES_MAX 65
 
 struct grant {
 	char *path; /* real where it may be below a private directory */
@@ -23,6 +24,8 @@ struct grants {
 	char *home; /* real, or NULL: none that is a directory */
 	char *runtime; /* the same of XDG_RUNTIME_DIR */
 	char *cwd;
+	char *files[GRANT_FILES_MAX]; /* real: what the next start is made of */
+	size_t file_count;
 	char *app_data; /* what the word app-data came to, or NULL */
 };
 
@@ -40,6 +43,10 @@ int grants_add(struct grants *grants, const char *path, unsigned rights, struct 
 /* The same of a path that has no links, and is there. */
 int grants_add_real(struct grants *grants, const char *path, unsigned rights,
 		    struct failure *failure);
+
+/* Of the machine: nothing private stands above it, and its name may be a link. */
+int grants_add_system(struct grants *grants, const char *path, unsigned rights,
+		      struct failure *failure);
 
 /* Whether the machine's programs may be started. */
 bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start *start);

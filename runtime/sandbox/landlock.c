@@ -89,7 +89,8 @@ int landlock_begin(struct landlock *landlock, int version, bool ports, bool abst
 static uint64_t rights_of(unsigned grant)
 {
 	return (grant & GRANT_READ ? TO_READ : 0) | (grant & GRANT_WRITE ? TO_WRITE : 0) |
-	       (grant & GRANT_EXECUTE ? EXECUTE : 0) | (grant & GRANT_DEVICE ? IOCTL_DEV : 0);
+	       (grant & GRANT_EXECUTE ? EXECUTE : 0) | (grant & GRANT_DEVICE ? IOCTL_DEV : 0) |
+	       (grant & GRANT_LIST ? READ_DIR : 0);
 }
 
 int landlock_allow(const struct landlock *landlock, const char *path, unsigned grant,

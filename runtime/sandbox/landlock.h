@@ -18,6 +18,7 @@ enum {
 	GRANT_EXECUTE = 4,
 	GRANT_DEVICE = 8, /* control of a device that may be opened */
 	GRANT_FILE = 16, /* nothing more: what is there is known to be no directory */
+	GRANT_LIST = 32, /* names in a directory, and in those below */
 };
 
 struct landlock {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "base/owned.h"
 #include "generated/names.h"
 #include "kernel/trees.h"
+#include "sandbox/shield.h"
+#include "sandbox/terminals.h"
 
 #define X11_SOCKETS "/tmp/.X11-unix"
 #define RUN "/run"
@@ -33,6 +36,7 @@ struct masks {
 struct kept {
 	const char *path;
 	int tree;
+	int place; /* where nothing private hides it: what was copied, to be covered; else -1 */
 	bool directory;
 };
 
@@ -99,11 +103,30 @@ static bool is_hidden(const struct masks *masks, const char *path)
 	return false;
 }
 
-/* What is in another one that is kept comes with it. */
-static bool is_in_other(const struct grants *grants, size_t index)
+/* Whether a rule opens the machine as a whole: then nothing of it is made read-only. */
+static bool is_all_writable(const struct grants *grants)
 {
 	for (size_t i = 0; i < grants->count; i++)
-		if (i != index && grants->list[i].kept &&
+		if (grants->list[i].kept && grants->list[i].rights & GRANT_WRITE &&
+		    !grants->list[i].path[1])
+			return true;
+	return false;
+}
+
+/* Nodes of devices and sockets can be used where the file system is read-only. */
+static bool is_put_back(const struct masks *masks, const struct grant *grant, bool all_writable)
+{
+	return grant->kept &&
+	       (is_hidden(masks, grant->path) ||
+		(!all_writable && grant->rights & GRANT_WRITE && !(grant->rights & GRANT_DEVICE)));
+}
+
+/* What is in another one that is put back comes with it. */
+static bool is_in_other(const struct masks *masks, const struct grants *grants, size_t index,
+			bool all_writable)
+{
+	for (size_t i = 0; i < grants->count; i++)
+		if (i != index && is_put_back(masks, &grants->list[i], all_writable) &&
 		    grant_is_in(grants->list[index].path, grants->list[i].path) &&
 		    (i < index || strcmp(grants->list[i].path, grants->list[index].path) != 0))
 			return true;
@@ -121,11 +144,16 @@ static bool is_read_only(const struct grants *grants, const struct grant *grant)
 }
 
 static int keep(struct kept *kept, const struct grants *grants, const struct grant *grant,
-		struct failure *failure)
+		bool hidden, struct failure *failure)
 {
 	struct stat st;
 
-	*kept = (struct kept){ grant->path, tree_open(AT_FDCWD, grant->path), false };
+	*kept = (struct kept){ grant->path, -1, -1, false };
+	if (!hidden)
+		kept->place = tree_place(grant->path);
+	kept->tree = hidden	      ? tree_open(AT_FDCWD, grant->path) :
+		     kept->place >= 0 ? tree_open_at(kept->place) :
+					-1;
 	if (kept->tree < 0 || fstat(kept->tree, &st) < 0 ||
 	    (is_read_only(grants, grant) && tree_read_only(kept->tree) < 0))
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept",
@@ -147,7 +175,7 @@ static void make_parents(const char *path)
 	}
 }
 
-static int put_back(const struct kept *kept, struct failure *failure)
+static void make_place(const struct kept *kept)
 {
 	make_parents(kept->path);
 	if (kept->directory) {
@@ -155,7 +183,14 @@ static int put_back(const struct kept *kept, struct failure *failure)
 	} else {
 		OWNED_FD file = open(kept->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
-	if (tree_move(kept->tree, kept->path) == 0)
+}
+
+static int put_back(const struct kept *kept, struct failure *failure)
+{
+	if (kept->place < 0)
+		make_place(kept);
+	if ((kept->place < 0 ? tree_move(kept->tree, kept->path) :
+			       tree_cover(kept->tree, kept->place)) == 0)
 		return 0;
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept", kept->path);
 }
@@ -236,31 +271,70 @@ static int add_private(struct grants *grants, const struct masks *masks, unsigne
 	return 0;
 }
 
+static int keep_all(struct kept *kept, size_t *count, const struct masks *masks,
+		    const struct grants *grants, bool all_writable, struct failure *failure)
+{
+	*count = 0;
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct grant *grant = &grants->list[i];
+		if (!is_put_back(masks, grant, all_writable) ||
+		    is_in_other(masks, grants, i, all_writable))
+			continue;
+		if (keep(&kept[(*count)++], grants, grant, is_hidden(masks, grant->path), failure) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static void drop_all(const struct kept *kept, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		close_owned_fd(&kept[i].tree);
+		close_owned_fd(&kept[i].place);
+	}
+}
+
+/*
+ * Makes read-only what no rule lets the app change: Landlock has no right for modes, owners, times and attributes. Where
+ * a process of the start still writes to a file, mounts of another namespace have nobody who does. A kernel that cannot
+ * (before 5.12) has no Landlock either, so strict does not get here.
+ */
+static int protect(struct kept *kept, size_t *count, const struct masks *masks,
+		   const struct grants *grants, struct failure *failure)
+{
+	if (tree_read_only_all() == 0 || errno == ENOSYS)
+		return 0;
+	if (errno == EBUSY) {
+		drop_all(kept, *count);
+		if (unshare(CLONE_NEWNS) == 0 &&
+		    keep_all(kept, count, masks, grants, false, failure) == 0 &&
+		    tree_read_only_all() == 0)
+			return 0;
+	}
+	return fail_errno(failure, FUSELAGE_E_SANDBOX, "the machine's files cannot be read-only");
+}
+
 int views_make(struct grants *grants, unsigned rights, struct failure *failure)
 {
+	bool all_writable = is_all_writable(grants);
 	struct masks masks = { .count = 0 };
 	size_t count = 0;
-	int result = 0;
 
 	find_masks(&masks, grants);
-	if (masks.count == 0)
-		return 0;
 	OWNED struct kept *kept = calloc(grants->count + 1, sizeof *kept);
 	if (!kept)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is kept");
-	for (size_t i = 0; result == 0 && i < grants->count; i++)
-		if (grants->list[i].kept && is_hidden(&masks, grants->list[i].path) &&
-		    !is_in_other(grants, i))
-			result = keep(&kept[count++], grants, &grants->list[i], failure);
-	if (result == 0)
+	int result = keep_all(kept, &count, &masks, grants, all_writable, failure);
+	if (result == 0 && !all_writable)
+		result = protect(kept, &count, &masks, grants, failure);
+	if (result == 0 && masks.count)
 		result = cover(&masks, failure);
-	for (size_t i = 0; i < count; i++) {
-		if (result == 0)
-			result = put_back(&kept[i], failure);
-		if (kept[i].tree >= 0)
-			close(kept[i].tree);
-	}
-	if (result < 0 || enter_cwd(grants, failure) < 0)
+	for (size_t i = 0; result == 0 && i < count; i++)
+		result = put_back(&kept[i], failure);
+	drop_all(kept, count);
+	if (result < 0 || shield(grants, failure) < 0 || terminals_make(grants, failure) < 0 ||
+	    enter_cwd(grants, failure) < 0)
 		return -1;
 	return add_private(grants, &masks, rights, failure);
 }

@@ -104,18 +104,21 @@ static const char *name_of(const struct start *start)
 int fence_enter(const struct start *start, const char *program, struct failure *failure)
 {
 	const struct invocation *invocation = &start->invocation;
-	size_t count = invocation->count, images = 0, scratch = 0;
+	size_t count = invocation->count, images = 0, scratch = 0, known = 0;
 	char temporary[PATH_MAX + 8];
 	OWNED const char **read = calloc(count + invocation->map_count + 1, sizeof *read);
 	OWNED const char **write = calloc(count + 2, sizeof *write);
+	OWNED const char **files = calloc(count + 1, sizeof *files);
 	OWNED char *interpreter = program ? path_of(interpreter_of(program)) : NULL;
 
-	if (!read || !write)
+	if (!read || !write || !files)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "paths of the sandbox");
 	snprintf(temporary, sizeof temporary, "%s/tmp", start->procdir.path);
 	write[scratch++] = temporary;
 	for (size_t i = 0; i < count; i++) {
 		const struct archive *archive = &invocation->archives[i];
+		if (archive->file)
+			files[known++] = archive->file;
 		if (archive->use == ARCHIVE_STATIC)
 			read[images++] = archive->target;
 		else
@@ -129,6 +132,7 @@ int fence_enter(const struct start *start, const char *program, struct failure *
 		.name = name_of(start),
 		.images = read,
 		.scratch = write,
+		.files = files,
 		/* On the host the directories of other starts stand beside it. */
 		.directory = start->identity.kind == NAMESPACE_NONE ? start->procdir.path :
 								      start->procdir.base,

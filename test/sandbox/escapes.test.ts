@@ -25,7 +25,7 @@ const closed: Attempts = {
   "trace another process": "EPERM",
   "trace an own child": "EPERM",
   "read another's memory": "EPERM",
-  "/proc/VICTIM/mem": "EACCES",
+  "/proc/VICTIM/mem": "EROFS",
   "/proc/VICTIM/environ": "EACCES",
   "/proc/VICTIM/root": "EACCES",
   "/proc/VICTIM/cwd": "EACCES",
@@ -86,6 +86,8 @@ const closed: Attempts = {
   "/dev/shm of another": "ENOENT",
   "write /proc/sys": "EACCES",
   "/etc/hostname": "EACCES",
+  "mode of /etc/hostname": "EROFS",
+  "terminal of another": "ENOENT",
   open_by_handle_at: "EPERM",
   "truncate a secret": "ENOENT",
   "move a secret": "EXDEV",
@@ -102,7 +104,9 @@ const withPort: Attempts = {
 
 /** Root is root before and after, but may not make others faster. */
 const ofRoot = (way: Way): Attempts =>
-  way.root ? { "set-id program": "ok", "setpriority of another": "EPERM" } : {};
+  way.root
+    ? { "set-id program": "ok", "setpriority of another": "EPERM", "write /proc/sys": "EROFS" }
+    : {};
 
 const rules = ({ work, programs }: Prison, more: string) =>
   `fs:${work}:rw,fs:${programs}:ro${more}`;
@@ -189,7 +193,13 @@ describe("without a sandbox", () => {
     await victim.end();
     const refused = Object.entries(free).filter(([, result]) => result !== "ok");
     const rights = ["bind mount", "unmount", "open_tree", "chroot", "make a device"];
-    const machine = ["packet socket", "netlink: audit", "write /proc/sys", "open_by_handle_at"];
+    const machine = [
+      "mode of /etc/hostname",
+      "packet socket",
+      "netlink: audit",
+      "write /proc/sys",
+      "open_by_handle_at",
+    ];
     const settings = ["vsock", "TIOCSTI", "TIOCSTI with high bits", "bpf", "perf_event_open"];
     const more = ["userfaultfd", "io_uring", "set-id program", "TCP fast open, sendto"];
     const known = [...rights, ...machine, ...settings, ...more];

@@ -1,5 +1,5 @@
 /** Each word of the rules: what it allows works, and without it the same fails. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
@@ -57,6 +57,46 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(await said("fs:cwd:ro", "echo x > a", sub)).toMatch(/Read-only|Permission denied/);
     expect(await said("fs:cwd:rw", "cat mine")).toContain("No such file");
     expect(await said("net:none", 'pwd; echo "$PWD"', sub)).not.toContain("/sub");
+  });
+
+  test("fs cwd: neither what users and programs share, nor the bundle that is in it", async () => {
+    const secret = `fuselage-shared-${way.title.replaceAll(/\W/g, "-")}`;
+    for (const shared of ["/tmp", "/var/tmp", "/dev/shm"]) {
+      const { stdout } = await fencedShell(way, "fs:cwd:rw", `ls; echo x > ${secret}`, undefined, {
+        cwd: shared,
+      });
+      expect(stdout).toBe("");
+      expect(existsSync(path.join(shared, secret))).toBe(false);
+    }
+    const home = homeOf(way);
+    const dir = path.join(home, "sub/deep");
+    await startAs(way, ["mkdir", "-p", dir], home);
+    await startAs(way, ["cp", runnerOf(way), `${dir}/runner`], home);
+    const change = [
+      "echo x >> deep/runner",
+      "mv deep/runner deep/other",
+      "rm -f deep/runner",
+      "mv deep away",
+      "chmod 700 deep/runner",
+      "ln -f /dev/null deep/runner",
+      "echo y > deep/new && mv deep/new deep/newer && cat deep/newer",
+    ].join("; ");
+    const command = [`${dir}/runner`, "--sandbox=fs:cwd:rw", "sh", "-c", change];
+    const tried = await startAs(way, command, home, { cwd: path.dirname(dir) });
+    expect(tried.stdout).toBe("y\n");
+    expect(readFileSync(`${dir}/runner`)).toEqual(readFileSync(runnerOf(way)));
+    expect(statSync(`${dir}/runner`).mode & 0o777).toBe(0o755);
+  });
+
+  test("terminals: the own one, and those that the app makes", async () => {
+    const script = "tty; stty size; tty < /dev/pts/ptmx; script -qec tty /dev/null; ls /dev/pts";
+    const inner = [runnerOf(way), "--sandbox", "sh", "-c", script]
+      .join(" ")
+      .replace(script, `'${script}'`);
+    const { stdout } = await startAs(way, ["script", "-qec", inner, "/dev/null"], homeOf(way));
+    expect(stdout.replaceAll("\r", "")).toMatch(
+      /^\/dev\/console\n\d+ \d+\n.*\/dev\/pts\/0\nptmx\n$/s,
+    );
   });
 
   test("fs PATH: what is at the path, to be read or written", async () => {

@@ -3,12 +3,14 @@
  * user, which listens where listen() below says; SECRET is a file that the rules do not allow, WRITABLE a directory
  * that they do. Prints a line for each attempt: its name, a tab, and "ok" (it worked) or the name of errno.
  *
- * Descriptor 8 is a file and 9 a directory that were open when the sandbox was entered. ESCAPES_SOCKET, _PORT, _SHM
- * and _SET_ID name a socket, a port of TCP, a file in /dev/shm and a copy of this program that is set-id root.
+ * Descriptor 8 is a file and 9 a directory that were open when the sandbox was entered. ESCAPES_SOCKET, _PORT, _SHM,
+ * _SET_ID and _TERMINAL name a socket, a port of TCP, a file in /dev/shm, a copy of this program that is set-id root and
+ * a terminal.
  *
  * Nothing that works does harm: mounts are of WRITABLE onto itself. As root it wants a filter to be in force.
  *
- * As escapes --victim SOCKET SHM it is that other process: prints its port and goes on until its input ends.
+ * As escapes --victim SOCKET SHM it is that other process: prints its port and its terminal, and goes on until its input
+ * ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -574,6 +576,20 @@ static long machine_secret(void)
 	return read_some("/etc/hostname");
 }
 
+/* What the victim types, and what it sees. */
+static long terminal_of_other(void)
+{
+	return open(getenv("ESCAPES_TERMINAL"), O_RDWR | O_NOCTTY);
+}
+
+/* No right of Landlock's is about modes. */
+static long machine_mode(void)
+{
+	struct stat st;
+
+	return stat("/etc/hostname", &st) < 0 ? -1 : chmod("/etc/hostname", st.st_mode & 07777);
+}
+
 static long by_handle(void)
 {
 	long result = syscall(SYS_open_by_handle_at, AT_FDCWD, NULL, 0);
@@ -649,6 +665,8 @@ static const struct {
 	{ "/dev/shm of another", shared_file },
 	{ "write /proc/sys", kernel_setting },
 	{ "/etc/hostname", machine_secret },
+	{ "mode of /etc/hostname", machine_mode },
+	{ "terminal of another", terminal_of_other },
 	{ "open_by_handle_at", by_handle },
 	{ "truncate a secret", cut_secret },
 	{ "move a secret", move_secret },
@@ -710,7 +728,10 @@ static int be_victim(const char *path, const char *shm)
 		return 1;
 	if (dup2(open("/etc/passwd", O_RDONLY), 60) < 0)
 		return 1;
-	printf("%d\n", ntohs(port.sin_port));
+	int terminal = -1, other;
+	if (openpty(&other, &terminal, NULL, NULL, NULL) < 0)
+		return 1;
+	printf("%d %s\n", ntohs(port.sin_port), ttyname(terminal));
 	fflush(stdout);
 	while (read(0, &byte, 1) > 0)
 		;

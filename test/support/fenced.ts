@@ -109,10 +109,12 @@ export async function victimOf(way: Way, { home, programs }: Prison): Promise<Vi
   });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const ended = once(child, "close");
+  const [number = "", terminal = ""] = line.toString().trim().split(" ");
   const env = {
     ESCAPES_SOCKET: socket,
     ESCAPES_SHM: shm,
-    ESCAPES_PORT: line.toString().trim(),
+    ESCAPES_PORT: number,
+    ESCAPES_TERMINAL: terminal,
     ESCAPES_SET_ID: path.join(programs, "set-id"),
   };
   const end = async () => {

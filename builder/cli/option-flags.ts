@@ -36,3 +36,14 @@ export function flagNames(argv: readonly string[], program: string): OptionNames
     return typeof value === "string" ? `${name} ${value}` : name;
   };
 }
+
+/**
+ * The command that a line is of, as it is asked for help: "bundle build"; undefined: none was named.
+ *
+ * @param argv without the program @param program "bundle" or its alias
+ */
+export function calledCommand(argv: readonly string[], program: string): string | undefined {
+  if (program === alias.name) return program;
+  const command = commands.find(({ name }) => name === argv[0]);
+  return command && `${program} ${command.name}`;
+}

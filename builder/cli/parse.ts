@@ -145,7 +145,8 @@ function parseCommand(
   if (hasVersion && args.flag("version")) return { kind: "version" };
   if (problem !== undefined) throw problem;
   checkRequired(args, options);
-  checkCount(args, command, `${title} ${command.usage}`);
+  const lonelyValue = valueWithoutSign(argv, options);
+  checkCount(args, command, { usage: `${title} ${command.usage}`, lonelyValue });
   return { kind: "run", command: command.name, args };
 }
 
@@ -236,7 +237,27 @@ function checkRequired(args: Arguments, options: readonly OptionSpec[]): void {
   }
 }
 
-function checkCount(args: Arguments, command: CommandSpec, usage: string): void {
+/** What to write in the place of a value that stands behind a blank where only = leads to one. */
+function valueWithoutSign(
+  argv: readonly string[],
+  options: readonly OptionSpec[],
+): string | undefined {
+  for (const [index, word] of argv.entries()) {
+    const spec = options.find(({ name, optionalValue }) => optionalValue && word === `--${name}`);
+    const value = argv[index + 1];
+    if (word === "--" || value === undefined) return undefined;
+    if (spec !== undefined && !value.startsWith("-")) {
+      return `A value of ${word} stands behind =: ${word}=${value}`;
+    }
+  }
+  return undefined;
+}
+
+function checkCount(
+  args: Arguments,
+  command: CommandSpec,
+  { usage, lonelyValue }: { usage: string; lonelyValue: string | undefined },
+): void {
   const { positionals, rest } = args;
   const missing = command.arguments[positionals.length];
   if (missing !== undefined && !missing.optional) {
@@ -244,7 +265,7 @@ function checkCount(args: Arguments, command: CommandSpec, usage: string): void 
   }
   const surplus = positionals[command.arguments.length];
   if (surplus !== undefined && !command.arguments.at(-1)?.multiple) {
-    const hint = command.rest && `${command.rest.name} stands behind --.`;
+    const hint = lonelyValue ?? (command.rest && `${command.rest.name} stands behind --.`);
     throw errors.argument(`"${surplus}" is one argument too many`, usage, hint);
   }
   if (command.rest !== undefined && !command.rest.optional && (rest ?? []).length === 0) {

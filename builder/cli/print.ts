@@ -39,6 +39,18 @@ export interface ErrorPlace {
   program: string;
   /** How options are called there. */
   names: OptionNames;
+  /** What asks for help there: "bundle build"; undefined: no command was named. */
+  command?: string | undefined;
+}
+
+/** The words of a failure, with the command that was given where an advice is about whichever it was. */
+function wordsAt(error: BundleError, { names, command = "bundle COMMAND" }: ErrorPlace) {
+  const { message, expected, hint } = error.wordsFor(names);
+  return {
+    message,
+    expected,
+    hint: hint.replaceAll("`bundle COMMAND --help`", `\`${command} --help\``),
+  };
 }
 
 /**
@@ -46,11 +58,11 @@ export interface ErrorPlace {
  *
  * @internal
  */
-export function formatError(error: BundleError, { program, names }: ErrorPlace): string {
+export function formatError(error: BundleError, place: ErrorPlace): string {
   const { code, path, actual } = error;
-  const { message, expected, hint } = error.wordsFor(names);
+  const { message, expected, hint } = wordsAt(error, place);
   const line = sentence(message, { path, expected, actual });
-  return `${program}: [${code}] ${printable(line)}\n  ${printable(hint)}\n`;
+  return `${place.program}: [${code}] ${printable(line)}\n  ${printable(hint)}\n`;
 }
 
 /**
@@ -66,7 +78,7 @@ export function printError(
   if (debug) process.stderr.write(`${error.stack}\n${causeText(error)}`);
   if (!json) return;
   const { code, path, actual } = error;
-  const { message, expected, hint } = error.wordsFor(place.names);
+  const { message, expected, hint } = wordsAt(error, place);
   printJson({ error: { code, message, path, expected, actual, hint } });
 }
 

@@ -6,7 +6,7 @@ import { requireDescriptors } from "../host/descriptors.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
 import { undoneBy } from "./interruption.ts";
-import { flagNames } from "./option-flags.ts";
+import { calledCommand, flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
 
 /** How long the threads of the addon may take to stop, ms: they look at it all the time. */
@@ -76,7 +76,8 @@ export async function runProgram(
     const error = cause instanceof BundleError ? cause : internal(cause);
     const debug = process.env[environment.FUSELAGE_DEBUG] === "1";
     const names = flagNames(argv, name);
-    printError(error, { json: wantsJson(argv), debug, program: name, names });
+    const command = calledCommand(argv, name);
+    printError(error, { json: wantsJson(argv), debug, program: name, names, command });
     process.exitCode = error.exitStatus;
   }
 }

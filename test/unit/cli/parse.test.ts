@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseAlias, parseCommandLine } from "../../../builder/cli/parse.ts";
+import type { BundleError } from "../../../builder/errors.ts";
 
 function parsed(...argv: string[]) {
   const request = parseCommandLine(argv);
@@ -43,6 +44,20 @@ describe("help and version are answered", () => {
   ])("%j", (argv, request) => {
     expect(parseCommandLine(argv)).toEqual(request);
   });
+});
+
+test("a value behind a blank is said to stand behind =", () => {
+  const hintOf = (...argv: string[]) => {
+    try {
+      return parsed("build", ...argv).command;
+    } catch (error) {
+      return (error as BundleError).hint;
+    }
+  };
+  expect(hintOf("a", "-o", "x", "--sandbox", "net:all")).toContain("--sandbox=net:all");
+  expect(hintOf("--sandbox", "net:all", "a", "-o", "x")).toContain("--sandbox=net:all");
+  expect(hintOf("a", "b", "-o", "x", "--sandbox")).toContain("--help");
+  expect(hintOf("--sandbox", "a", "-o", "x")).toBe("build");
 });
 
 describe("a wrong line is refused:", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { flagNames } from "../../../builder/cli/option-flags.ts";
+import { calledCommand, flagNames } from "../../../builder/cli/option-flags.ts";
 import { formatBytes, formatError, printable } from "../../../builder/cli/print.ts";
 import { BundleError } from "../../../builder/errors.ts";
 
@@ -12,6 +12,17 @@ test("a failure is printed on one line, with its hint on the next", () => {
   expect(formatError(new BundleError("E_FILE_KIND", "is not packed", { hint: "So." }), place)).toBe(
     "bundle: [E_FILE_KIND] is not packed\n  So.\n",
   );
+});
+
+test("help is advised by the command that was given", () => {
+  const error = new BundleError("E_ARGUMENT", "APP is missing");
+  const shown = (argv: string[], program = "bundle") => {
+    const command = calledCommand(argv, program);
+    return formatError(error, { program, names: flagNames(argv, program), command });
+  };
+  expect(shown(["build"])).toContain("`bundle build --help`");
+  expect(shown(["nothing"])).toContain("`bundle COMMAND --help`");
+  expect(shown([], "fuselage-bundle")).toContain("`fuselage-bundle --help`");
 });
 
 test("names cannot rewrite the terminal", () => {

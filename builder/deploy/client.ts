@@ -31,6 +31,9 @@ const MAX_ANSWER = 16 << 20;
 /** What may be another answer soon; 503 is about room, and none comes of asking again at once. */
 const PASSING = [429, 502, 504];
 
+/** What fetch says of ports that the Fetch standard blocks (1, 25, 6000 and some eighty more). */
+const BAD_PORT = "bad port";
+
 /** What `openapi-fetch` gives. */
 interface Answered<Data> {
   data?: Data;
@@ -151,6 +154,13 @@ export class Engine {
     const cause = networkCause(thrown);
     if (thrown instanceof SyntaxError) {
       return errors.answer(this.shown, "its answer is no JSON");
+    }
+    if (cause instanceof Error && cause.message === BAD_PORT) {
+      return errors.unreachable(
+        this.shown,
+        "HTTP clients refuse this port, which is that of another protocol",
+        cause,
+      );
     }
     if (codeOf(cause) === "") return thrown;
     return errors.unreachable(this.shown, networkReason(cause), cause);

@@ -19,7 +19,7 @@ import { kindOf } from "./atomic.ts";
  * @param fill puts files into the folder, which nobody else can enter (mode 0700), by a path that
  *   leads to that folder even when somebody else may change where it stands
  * @returns absolute path of the folder, and what `fill` returned
- * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, and whatever `fill` throws
+ * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, E_OUTPUT_* for system calls in the folder, and whatever `fill` throws
  */
 export async function publishDirectory<T>(
   dir: string,
@@ -42,9 +42,21 @@ export async function publishDirectory<T>(
 
 /** The failure with the name that the user gave in place of one that nobody knows. */
 function withoutTemporary(cause: unknown, temporary: string, dir: string): unknown {
-  if (!(cause instanceof errors.BundleError) || !cause.path?.startsWith(temporary)) return cause;
-  return cause.withPath(dir + cause.path.slice(temporary.length));
+  if (
+    !(cause instanceof Error) ||
+    !("path" in cause ? isIn(cause.path, temporary) : isSystem(cause))
+  )
+    return cause;
+  const file = dir + String("path" in cause ? cause.path : temporary).slice(temporary.length);
+  return cause instanceof errors.BundleError
+    ? cause.withPath(file)
+    : errors.outputFailed(file, "writing", cause);
 }
+
+const isIn = (file: unknown, folder: string) => typeof file === "string" && file.startsWith(folder);
+
+/** A write to an open file names none. */
+const isSystem = (cause: Error) => errors.errnoCode(cause) !== undefined;
 
 function makeFolder(dir: string, parent: string): TemporaryFolder {
   try {

@@ -184,6 +184,11 @@ test("an engine that dies in the middle and has forgotten it, or stays dead, is 
   expect(dead.stderr).toContain("`bundle deploy destroy hello`");
 });
 
+test("a port that HTTP clients refuse is said to be one", async () => {
+  const { stderr } = await deploy(["list", "--to", "fuse://127.0.0.1:6000"]);
+  expect(stderr).toMatch(/\[E_DEPLOY_UNREACHABLE\] .*another protocol/);
+});
+
 test.each(["SIGINT", "SIGTERM"] as const)("%s destroys what was half made", async (signal) => {
   const engine = await startEngine();
   const begun = new Promise<void>((resolve) => {

@@ -42,6 +42,24 @@ describe("a folder", () => {
   });
 });
 
+test("a failed system call in it is one of the output, at its place there", async () => {
+  const out = path.join(temporaryDirectory(), "out");
+  const systemError = (code: string, more: object) =>
+    Object.assign(new Error(code), { code, ...more });
+  const failing = (cause: (temporary: string) => Error) =>
+    publishDirectory(out, async (temporary) => {
+      throw cause(temporary);
+    });
+  await expect(failing(() => systemError("ENOSPC", {}))).rejects.toMatchObject({
+    code: "E_OUTPUT_NO_SPACE",
+    path: out,
+  });
+  const inside = failing((temporary) => systemError("EACCES", { path: `${temporary}/disk` }));
+  await expect(inside).rejects.toMatchObject({ path: `${out}/disk` });
+  // What is read from elsewhere is another failure.
+  await expect(failing(() => systemError("EIO", { path: "/input" }))).rejects.toThrow("EIO");
+});
+
 describe("a place is refused:", () => {
   test.each<[string, string, (dir: string) => void]>([
     ["a file", "E_EXTRACT_EXISTS", (dir) => writeFileSync(dir, "")],

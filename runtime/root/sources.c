@@ -31,15 +31,21 @@ static struct place *add(struct sources *sources, int tree, const char *path, en
 	return place;
 }
 
-/* A file of the machine's that the image is to have. None there is none inside. */
+/*
+ * A file of the machine's that the image is to have: to be read, since it would be the machine's settings that root of
+ * the image changes. None there is none inside. Linux before 5.12 has no such mounts by descriptor.
+ */
 static void add_file(struct sources *sources, const char *path)
 {
 	char real[PATH_MAX];
 	struct stat st;
 
-	if (realpath(path, real) && stat(real, &st) == 0 && S_ISREG(st.st_mode))
-		add(sources, tree_open_alone(AT_FDCWD, real), path, PLACE_SYSTEM, false)->optional =
-			true;
+	if (!realpath(path, real) || stat(real, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	int tree = tree_open_alone(AT_FDCWD, real);
+	struct place *place = add(sources, tree, path, PLACE_SYSTEM, false);
+	place->optional = true;
+	place->read_only = tree >= 0 && tree_read_only(tree) < 0 && errno != ENOSYS;
 }
 
 static int add_system(struct sources *sources, const char *path, struct failure *failure)

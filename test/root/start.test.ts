@@ -157,6 +157,14 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
     expect(none.stderr).toContain("E_ROOT_SOURCE");
   });
 
+  test("lets nobody change the machine's files that are put into its /etc", async () => {
+    // To open one for writing changes nothing of it.
+    const script = `for f in resolv.conf hosts hostname localtime; do
+      [ ! -e /etc/$f ] || grep -q " /etc/$f ro," /proc/self/mountinfo || echo "writable $f"
+      (: >> /etc/$f) 2>/dev/null && echo "open $f"; done; cat /etc/hosts > /dev/null && echo read`;
+    expect(await shell(starter, file, [], script, homeFor(starter))).toBe("read");
+  });
+
   test("refuses a volume that would not be seen", async () => {
     const home = homeFor(starter);
     const linked = await rootBundle({}, {}, (dir) => {

@@ -313,9 +313,15 @@ static int refuse_sandbox(const struct start *start, const struct bundle *bundle
 	const char *who = sandbox_policy_demands(&policy, getenv(ENV_FUSELAGE_SANDBOX));
 	if (!who)
 		return 0;
+	const struct manifest *manifest = &bundle->manifest;
+	/* Another command would be another start, a Node without its script: only a new bundle is the same one. */
+	if (manifest->arg_count || manifest->variable_count || manifest->mount_at ||
+	    manifest->map_count || manifest->writable)
+		return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
+			    "%.300s: bundle build %.300s -o NEW --sandbox", who, bundle->path);
 	return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
 		    "%.300s: fuselage --sandbox --static=app:%.300s --run app/%.300s", who,
-		    bundle->path, bundle->manifest.entry);
+		    bundle->path, manifest->entry);
 }
 
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */

@@ -89,6 +89,8 @@ describe.each(fencedWays)("the word of the user, $title,", (way) => {
       expect(text).toContain("[E_SANDBOX_FRONT]");
       expect(text).toContain(`fuselage --sandbox --static=app:${plain} --run app/run`);
     }
+    const more = await bundleOf(image, { args: ["x"] }, frontPath("x86_64"));
+    expect(await said(more, "on")).toContain(`bundle build ${more} -o NEW --sandbox`);
     const home = homeOf(way);
     const args = ["--static", `app:${plain}`, "--run", "app/run"];
     const { stdout } = await fenced(way, "exec:host", args, home, { cwd: "/" });

@@ -181,9 +181,14 @@ function removeFile(name: string): void {
   try {
     unlinkSync(name);
   } catch (cause) {
+    // A file system that is read-only says so before it looks whether there is such a file.
+    const isMissing = errors.errnoCode(cause) === "EROFS" && !isThere(name);
+    if (isMissing) return;
     if (!["ENOENT", "EISDIR", "ENOTDIR"].includes(errors.errnoCode(cause) ?? "")) throw cause;
   }
 }
+
+const isThere = (name: string) => lstatSync(name, { throwIfNoEntry: false }) !== undefined;
 
 /** What stands there and is not empty is not ours: it was put in the place of what was. */
 function removeEmpty(name: string): void {

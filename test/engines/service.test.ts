@@ -58,6 +58,25 @@ describe("a bundle as a service", () => {
       echo "== older"; bundle install /opt/first.run; ls /etc/systemd/system; bundle status /opt/first.run
       echo "== foreign"; echo '[Service]' > /etc/systemd/system/other.service
       bundle install /opt/first.run --name other; bundle remove other; ls /usr/local/lib/bundles
+      echo "== elsewhere"; mkdir -p /etc/sysusers.d /opt/a
+      printf '[Service]\\nExecStart=/bin/true\\n' > /run/systemd/system/vendor.service
+      printf '[Service]\\nExecStart=/bin/true\\n' > /opt/a/linked.service
+      systemctl daemon-reload; systemctl link /opt/a/linked.service 2>/dev/null
+      ln -s /opt/a/nothing /etc/systemd/system/dangling.service
+      systemctl mask masked.service 2>/dev/null; ln -s /bin/true /usr/local/lib/bundles/aliased.run
+      for name in vendor linked dangling masked aliased; do bundle install /opt/first.run --name $name; done
+      for name in vendor linked dangling masked; do bundle remove $name; done
+      ls -l /etc/systemd/system | grep -c -- '->'; ls -l /usr/local/lib/bundles/aliased.run | grep -c -- '-> /bin/true'
+      rm /etc/systemd/system/dangling.service /usr/local/lib/bundles/aliased.run
+      systemctl disable linked.service 2>/dev/null; systemctl unmask masked.service 2>/dev/null
+      echo "== strange"; cp /opt/first.run "/opt/a b%n;$x.run"
+      bundle install "/opt/a b%n;$x.run" --name x-y-n --arg '%n $HOME'; bundle status 'x-y-n'
+      grep -c 'ExecStart="/usr/local/lib/bundles/x-y-n.run" "%%n [$][$]HOME"' /etc/systemd/system/x-y-n.service; bundle remove x-y-n
+      for what in ../../etc/passwd 'a/b' /nothing '' /etc/hostname /opt; do bundle install "$what"; bundle remove "$what"; done
+      mount --bind -o ro /usr/local/lib/bundles /usr/local/lib/bundles; bundle install /opt/first.run --name other2
+      umount /usr/local/lib/bundles; ls /etc/systemd/system | grep -c other2
+      mount --bind /etc/systemd/system /etc/systemd/system; mount -o remount,ro,bind /etc/systemd/system
+      bundle install /opt/first.run --name other3; umount /etc/systemd/system; ls /usr/local/lib/bundles
       echo "== changed"; echo >> /usr/local/lib/bundles/my-app.run; bundle status my-app; bundle remove my-app
       ls /usr/local/lib/bundles /etc/systemd/system; systemctl is-active my-app.service
       echo "== refused"; rm /usr/local/lib/bundles/*
@@ -123,6 +142,43 @@ describe("a bundle as a service", () => {
     expect(
       part("changed").split("/usr/local/lib/bundles:")[0]?.split("systemd/system:")[1],
     ).not.toContain("my-app");
+  });
+
+  test("leaves alone what has its name elsewhere, or is a link", () => {
+    const said = part("elsewhere").split("\n");
+    expect(said.filter((line) => line.startsWith("bundle: ["))).toEqual(
+      [
+        ...["/run/systemd/system/vendor.service", "/etc/systemd/system/linked.service"],
+        ...["/etc/systemd/system/dangling.service", "/etc/systemd/system/masked.service"],
+        "/usr/local/lib/bundles/aliased.run",
+        ...["linked", "dangling", "masked"].map((name) => `/etc/systemd/system/${name}.service`),
+      ].map(
+        (file) => `bundle: [E_SERVICE_FOREIGN] ${file}: was not installed by \`bundle service\``,
+      ),
+    );
+    // All of them are what they were.
+    expect(said.slice(-3)).toEqual(["status 1", "3", "1"]);
+  });
+
+  test("is installed from any path, and refuses what is none", () => {
+    const [first = "", rest = ""] = part("strange").split("x-y-n.service removed\n");
+    expect(first).toMatch(
+      /--now starts it\nstatus 0\nx-y-n: inactive, disabled\n.*\nstatus 0\n1\n/,
+    );
+    const codes = [...rest.matchAll(/\[(E_\w+)\]/g)].map(([, code]) => code);
+    expect(codes).toEqual([
+      ...["E_ELF_UNSUPPORTED", "E_ELF_UNSUPPORTED"],
+      ...["E_INPUT_MISSING", "E_INPUT_MISSING", "E_INPUT_MISSING", "E_INPUT_MISSING"],
+      ...["E_OPTION_VALUE", "E_OPTION_VALUE", "E_ELF_UNSUPPORTED", "E_ELF_UNSUPPORTED"],
+      ...["E_FILE_UNREADABLE", "E_INPUT_MISSING"],
+      ...["E_OUTPUT_PERMISSION", "E_OUTPUT_PERMISSION"],
+    ]);
+    // Neither a unit nor a bundle of what could not be written.
+    expect(rest.trim().split("\n").slice(-3)).toEqual([
+      expect.any(String),
+      ...["status 1", "my-app.run"],
+    ]);
+    expect(rest).toContain("status 1\n0\n");
   });
 
   test("is a user's own, too", () => {

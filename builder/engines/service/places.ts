@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { isLink } from "../../host/paths.ts";
 import { INSTALLED } from "../engine.ts";
 
 /** Whose services they are. */
@@ -46,8 +47,13 @@ export const withRecord = (unit: string, { program, sha256 }: Record): string =>
 /** What a unit file says of its installation. */
 export type Found = Record | "foreign" | undefined;
 
-/** @returns "foreign" for a unit that was not installed by us, undefined where there is none */
+/**
+ * A link is never ours: `systemctl link` and `mask` make such, and what it leads to is somebody's.
+ *
+ * @returns "foreign" for a unit that was not installed by us, undefined where there is none
+ */
 export async function recordOf(file: string): Promise<Found> {
+  if (isLink(file)) return "foreign";
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
     return "";

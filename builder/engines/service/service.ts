@@ -5,6 +5,7 @@ import { chmod, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../../errors.ts";
 import { sha256OfFile } from "../../host/digest.ts";
+import { isLink } from "../../host/paths.ts";
 import { writeAtomically } from "../../output/atomic.ts";
 import { type BundleFacts, type EngineFile, type EngineSettings, plainName } from "../engine.ts";
 import { systemdUnits } from "../systemd/systemd.ts";
@@ -46,7 +47,8 @@ export async function installService(
     );
   const isNew = (await recordOf(path.join(places.units, `${name}.service`))) === undefined;
   for (const { target, name: file } of files) {
-    if (!file.endsWith(".conf")) await refuseForeign(target);
+    if (file.endsWith(".conf")) await refuseForeignUsers(target);
+    else await refuseForeign(target, systemctl);
   }
   await refuseForeignProgram(places, name, program);
   const made: string[] = [];
@@ -97,14 +99,25 @@ async function superfluous(places: Places, name: string, files: readonly { targe
   return gone;
 }
 
-async function refuseForeign(unit: string): Promise<void> {
+/** By its path, and by its name: a unit of the distribution's elsewhere would be hidden by ours. */
+async function refuseForeign(unit: string, systemctl: Systemctl): Promise<void> {
   if ((await recordOf(unit)) === "foreign") throw errors.serviceForeign(unit);
+  const shown = await systemctl.show(path.basename(unit), "FragmentPath", "LoadState");
+  const elsewhere = shown.get("FragmentPath") ?? "";
+  if (elsewhere !== "" && elsewhere !== unit) throw errors.serviceForeign(elsewhere);
+  if (shown.get("LoadState") === "masked") throw errors.serviceForeign(unit);
 }
 
-/** A file with the bundle's path that no unit of ours knows. */
+async function refuseForeignUsers(file: string): Promise<void> {
+  if ((isLink(file) || existsSync(file)) && !(await isOurs(file)))
+    throw errors.serviceForeign(file);
+}
+
+/** A file with the bundle's path that no unit of ours knows, or a link to another. */
 async function refuseForeignProgram({ units }: Places, name: string, program: string) {
   const found = await recordOf(path.join(units, `${name}.service`));
-  if (found === undefined && existsSync(program)) throw errors.serviceForeign(program);
+  const isForeign = found === undefined && existsSync(program);
+  if (isForeign || isLink(program)) throw errors.serviceForeign(program);
 }
 
 /** Folders as everyone can enter them, whatever the caller's umask is: services have other users. */
@@ -178,10 +191,11 @@ export async function removeService(name: string, places: Places): Promise<Remov
 
 /** Whether it is the description of a user that a template of ours made. */
 const isOurs = async (file: string) =>
-  (await readFile(file, "utf8").catch(() => "")).startsWith("# Made by `bundle ");
+  !isLink(file) && (await readFile(file, "utf8").catch(() => "")).startsWith("# Made by `bundle ");
 
 /** @returns its path where it is another file by now */
 async function removeProgram(program: string, sha256: string): Promise<string | undefined> {
+  if (isLink(program)) return program;
   if (!existsSync(program)) return undefined;
   if ((await sha256OfFile(program)).toString("hex") !== sha256) return program;
   await rm(program);

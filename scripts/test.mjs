@@ -70,7 +70,7 @@ async function testChanged(ref) {
   let status = files.length > 0 ? await vitest(files) : 0;
   for (const { file, name } of cases) {
     const [folder] = name.split("/");
-    status ||= await vitest([file, "-t", folder.replaceAll("-", " ")]);
+    status ||= await vitest([file, "-t", `(^|: )${folder.replaceAll("-", " ")}`]);
   }
   return status;
 }

@@ -18,6 +18,14 @@ const SECONDS = 45;
  * @public for its test, which imports it by its path
  */
 export const belongs = {
+  // Commands are tried by cases, too: see below.
+  "builder/cli": ["test/unit/cli"],
+  "builder/api": ["test/unit/api", "test/unit/scripts/api.test.ts"],
+  "builder/config": ["test/unit/config"],
+  "builder/deploy": ["test/deploy"],
+  "builder/doctor": ["test/runtime/doctor.test.ts", "test/runtime/doctor-fix.test.ts"],
+  "builder/engines": ["test/engines"],
+  "builder/vm": ["test/vm"],
   runtime: [
     "test/runtime/start.test.ts",
     "test/runtime/options.test.ts",
@@ -88,6 +96,17 @@ export const belongs = {
     "test/interop/one-row.test.ts",
   ],
   "scripts/test": ["test/unit/scripts"],
+  "scripts/fuzz": ["test/runtime/fuzz-targets.test.ts", "test/runtime/fuzz.test.ts"],
+  "scripts/property.mjs": ["test/interop/trees.test.ts"],
+  "templates/engines": ["test/engines"],
+  "templates/node": ["test/runtime/node-start.test.ts", "test/runtime/node-warnings.test.ts"],
+  "test/c": [
+    "test/runtime/units.test.ts",
+    "test/runtime/threads.test.ts",
+    "test/runtime/out-of-memory.test.ts",
+  ],
+  "test/fuzz": ["test/runtime/fuzz-targets.test.ts", "test/runtime/fuzz.test.ts"],
+  "test/vm/support": ["test/vm"],
   templates: ["test/unit/host/template.test.ts", "test/unit/appimage"],
   examples: ["test/runtime/start.test.ts", "test/unit/scripts/api.test.ts"],
   "docs/GLOSSARY.md": ["test/unit/scripts/glossary.test.ts"],
@@ -111,8 +130,14 @@ function sources(/** @type {string} */ dir) {
     .map((name) => path.join(dir, name));
 }
 
-/** Files by what they import, relative imports only. @returns {Map<string, string[]>} */
-function importers() {
+/**
+ * Files by what they import, relative imports only.
+ *
+ * @returns {Map<string, string[]>}
+ *
+ * @public for its test, which imports it by its path
+ */
+export function importers() {
   const found = new Map();
   for (const file of [...sources("builder"), ...sources("test")]) {
     const text = readFileSync(path.join(root, file), "utf8");
@@ -161,8 +186,13 @@ function byFolder(/** @type {string} */ file) {
 const mirrorOf = (/** @type {string} */ file) =>
   file.replace(/^builder\/(.*)\.ts$/, "test/unit/$1.test.ts");
 
-/** `test/cases/NAME/...` is the test of that name. */
+/** `test/cases/NAME/...` is the test of that name; the names of a command's cases begin with the command's. */
 function caseOf(/** @type {string} */ file) {
+  const [, command] = /^builder\/cli\/commands\/(\w+)-command\.ts$/.exec(file) ?? [];
+  const hasCases = readdirSync(path.join(root, "test/cases")).some((one) =>
+    one.startsWith(`${command}-`),
+  );
+  if (command && hasCases) return { file: "test/cases/index.test.ts", name: `${command}-` };
   const [, index, name] = /^(test\/cases(?:\/apps)?)\/([^/.]+)\/./.exec(file) ?? [];
   return index && name !== "apps" ? { file: `${index}/index.test.ts`, name } : undefined;
 }
@@ -172,10 +202,10 @@ function caseOf(/** @type {string} */ file) {
  * @returns {{files: string[], left: string[], cases: {file: string, name: string}[]}} tests to run,
  *   the closest first; tests for which the time is too short; single cases
  */
-export function testsOf(changed, times = measured()) {
+export function testsOf(changed, times = measured(), graph = importers()) {
   const cases = changed.flatMap((file) => caseOf(file) ?? []);
-  const others = changed.filter((file) => !caseOf(file));
-  const distances = new Map(byImports(others, importers()));
+  const others = changed.filter((file) => !file.startsWith("test/cases/") || !caseOf(file));
+  const distances = new Map(byImports(others, graph));
   for (const file of [...others.flatMap(byFolder), ...others.map(mirrorOf)]) distances.set(file, 0);
   const wanted = [...distances]
     .filter(([file]) => isTest(file) && existsSync(path.join(root, file)))

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { belongs, changedFiles, testsOf } from "../../../scripts/test/changed.mjs";
+import { belongs, changedFiles, importers, testsOf } from "../../../scripts/test/changed.mjs";
 import { expected, kinds } from "../../../scripts/test/kinds.mjs";
 import { root } from "../../support/process.ts";
 
@@ -33,6 +33,24 @@ test("every room of the runtime has tests of its own, and a file of it has some"
   for (const file of ["runtime/main.c", "native/pool.h"]) {
     expect(testsOf([file]).files, file).not.toEqual([]);
   }
+});
+
+test("every file of the builder is tried by some test", () => {
+  const graph = importers();
+  const files = readdirSync(path.join(root, "builder"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.startsWith("generated/"))
+    .map((name) => `builder/${name}`);
+  const untried = files.filter((file) => {
+    const { files, cases } = testsOf([file], {}, graph);
+    return files.length + cases.length === 0;
+  });
+  expect(untried).toEqual([]);
+});
+
+test("a command is tried by the cases that begin with its name", () => {
+  expect(testsOf(["builder/cli/commands/extract-command.ts"], {}).cases).toEqual([
+    { file: "test/cases/index.test.ts", name: "extract-" },
+  ]);
 });
 
 test("a module is tried by the tests that import it, the nearest first", () => {

@@ -64,7 +64,9 @@ void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)
 {
 	block = {};
 	auto [compression, store, row] = making_;
-	if (store && store->take(data, size, compression, worker, block))
+	if (!store)
+		block.hash = content_hash(data, size); // a record tells files apart by it
+	else if (store->take(data, size, compression, worker, block))
 		return;
 	Compressor &compressor = worker.compressor(compression);
 	bool is_hopeless = worker.compressions[compression].probes && is_incompressible(data, size);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define XXH_NAMESPACE ZSTD_ // as zstd compiles it
+#define XXH_STATIC_LINKING_ONLY // a state of known size
 #include <common/xxhash.h>
 
 #include "pipeline.h"
@@ -28,36 +29,36 @@ size_t padded(uint64_t numbers)
 	return (numbers * sizeof(uint32_t) + 7) / 8 * 8;
 }
 
-template <class Row>
-const uint8_t *take(const uint8_t *from, std::vector<Row> &rows, uint64_t count)
-{
-	rows.resize(count);
-	if (count > 0)
-		memcpy(rows.data(), from, count * sizeof(Row));
-	return from + (count * sizeof(Row) + 7) / 8 * 8;
-}
+// Of a file that is no record `size` is 0.
+struct ReadFile {
+	std::unique_ptr<uint64_t[]> bytes; // whole words
+	size_t size;
+};
 
-std::optional<std::vector<uint8_t>> read_file(const std::string &path)
+std::optional<ReadFile> read_file(const std::string &path)
 {
 	int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return {};
-	std::vector<uint8_t> bytes;
+	size_t size = 0;
 	struct stat status;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-		bytes.resize(static_cast<size_t>(status.st_size));
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size % 8 == 0)
+		size = static_cast<size_t>(status.st_size);
+	ReadFile file{ std::unique_ptr<uint64_t[]>(new uint64_t[size / 8]), size };
+	auto *to = reinterpret_cast<uint8_t *>(file.bytes.get());
 	size_t at = 0;
-	while (at < bytes.size()) {
-		ssize_t got = ::read(fd, bytes.data() + at, bytes.size() - at);
+	while (at < size) {
+		ssize_t got = ::read(fd, to + at, size - at);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
 			break;
 		at += static_cast<size_t>(got);
 	}
-	bytes.resize(at);
 	close(fd);
-	return bytes;
+	if (at < size)
+		file.size = 0;
+	return file;
 }
 
 auto inode_of(const FileRow &row)
@@ -67,12 +68,26 @@ auto inode_of(const FileRow &row)
 
 } // namespace
 
-uint64_t record_check(const RecordHeader &header, const std::vector<uint8_t> &body,
-		      const std::string &key)
+struct RecordCheck::State {
+	XXH64_state_t body;
+};
+
+RecordCheck::RecordCheck() : state_(std::make_unique<State>())
 {
-	uint64_t check = XXH64(key.data(), key.size(), 0);
-	check = XXH64(&header.began, sizeof header - offsetof(RecordHeader, began), check);
-	return XXH64(body.data(), body.size(), check);
+	XXH64_reset(&state_->body, 0);
+}
+
+RecordCheck::~RecordCheck() = default;
+
+void RecordCheck::add(const void *data, size_t size)
+{
+	XXH64_update(&state_->body, data, size);
+}
+
+uint64_t RecordCheck::of(const RecordHeader &header, const std::string &key) const
+{
+	uint64_t check = XXH64(key.data(), key.size(), XXH64_digest(&state_->body));
+	return XXH64(&header.began, sizeof header - offsetof(RecordHeader, began), check);
 }
 
 uint64_t record_path(const FileSpec &file)
@@ -96,6 +111,7 @@ KnownFiles::KnownFiles(const RecordSpec &spec, const WriteJob &job)
 		if (!record)
 			continue;
 		std::vector<uint32_t> rows;
+		rows.reserve(files.size());
 		uint32_t count = 0;
 		for (const FileSpec &file : files) {
 			rows.push_back(find(*record, file, job));
@@ -135,30 +151,33 @@ const BlockRow *KnownFiles::fragment(const std::vector<uint32_t> &files) const
 std::optional<KnownFiles::Record> KnownFiles::read(const std::string &path, const std::string &key,
 						   const WriteJob &job)
 {
-	std::optional<std::vector<uint8_t>> bytes = read_file(path);
-	if (!bytes)
+	std::optional<ReadFile> file = read_file(path);
+	if (!file)
 		return {};
 	RecordHeader header = {};
-	if (bytes->size() >= sizeof header)
-		memcpy(&header, bytes->data(), sizeof header);
+	if (file->size >= sizeof header)
+		memcpy(&header, file->bytes.get(), sizeof header);
 	bool fits = header.magic == record_magic && header.files < row_limit &&
 		    header.blocks < row_limit && header.fragments < row_limit &&
 		    header.parts < row_limit &&
-		    bytes->size() ==
-			    sizeof header + header.files * sizeof(FileRow) + padded(header.files) +
-				    header.blocks * sizeof(BlockRow) +
-				    header.fragments * sizeof(FragmentRow) + padded(header.parts);
+		    file->size == sizeof header + header.files * sizeof(FileRow) +
+					  padded(header.files) + header.blocks * sizeof(BlockRow) +
+					  header.fragments * sizeof(FragmentRow) +
+					  padded(header.parts);
+	const uint64_t *at = file->bytes.get() + sizeof header / 8;
+	if (fits) {
+		RecordCheck check;
+		check.add(at, file->size - sizeof header);
+		fits = check.of(header, key) == header.check;
+	}
 	Record record;
 	if (fits) {
-		bytes->erase(bytes->begin(), bytes->begin() + sizeof header);
-		fits = record_check(header, *bytes, key) == header.check;
-	}
-	if (fits) {
-		const uint8_t *at = take(bytes->data(), record.files, header.files);
-		at = take(at, record.by_inode, header.files);
-		at = take(at, record.blocks, header.blocks);
-		at = take(at, record.fragments, header.fragments);
+		take(at, record.files, header.files);
+		take(at, record.by_inode, header.files);
+		take(at, record.blocks, header.blocks);
+		take(at, record.fragments, header.fragments);
 		take(at, record.parts, header.parts);
+		record.bytes = std::move(file->bytes);
 		fits = is_sound(record, job);
 	}
 	if (!fits) {

@@ -22,6 +22,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,8 +79,23 @@ static_assert(sizeof(RecordHeader) == 56);
 
 constexpr uint64_t record_magic = 0x3144'5243'454c'4946; // "FILECRD1"
 
-uint64_t record_check(const RecordHeader &header, const std::vector<uint8_t> &body,
-		      const std::string &key);
+// The check of a record, of what follows its header piece by piece.
+class RecordCheck
+{
+public:
+	RecordCheck();
+	~RecordCheck();
+	RecordCheck(const RecordCheck &) = delete;
+	RecordCheck &operator=(const RecordCheck &) = delete;
+	void add(const void *data, size_t size);
+	// The header's own check does not count.
+	uint64_t of(const RecordHeader &header, const std::string &key) const;
+
+private:
+	struct State;
+	const std::unique_ptr<State> state_;
+};
+
 uint64_t record_path(const FileSpec &file);
 // ns since 1970
 int64_t record_clock();
@@ -135,14 +151,43 @@ public:
 	}
 
 private:
+	template <class Row> struct Rows {
+		const Row *first = nullptr;
+		size_t count = 0;
+		size_t size() const
+		{
+			return count;
+		}
+		const Row &operator[](size_t index) const
+		{
+			return first[index];
+		}
+		const Row *begin() const
+		{
+			return first;
+		}
+		const Row *end() const
+		{
+			return first + count;
+		}
+	};
+	// The file as it was read, and its parts.
 	struct Record {
-		std::vector<FileRow> files;
-		std::vector<uint32_t> by_inode;
-		std::vector<BlockRow> blocks;
-		std::vector<FragmentRow> fragments;
-		std::vector<uint32_t> parts;
+		std::unique_ptr<uint64_t[]> bytes;
+		Rows<FileRow> files;
+		Rows<uint32_t> by_inode;
+		Rows<BlockRow> blocks;
+		Rows<FragmentRow> fragments;
+		Rows<uint32_t> parts;
 	};
 
+	// `from`: where the next part begins, in words.
+	template <class Row>
+	static void take(const uint64_t *&from, Rows<Row> &rows, uint64_t count)
+	{
+		rows = { reinterpret_cast<const Row *>(from), count };
+		from += (count * sizeof(Row) + 7) / 8;
+	}
 	static std::optional<Record> read(const std::string &path, const std::string &key,
 					  const WriteJob &job);
 	static bool is_sound(const Record &record, const WriteJob &job);

@@ -228,13 +228,13 @@ void Pipeline::issue_end()
 		piece.is_hole = (row.state & row_hole_at_end) != 0;
 	}
 	read_->add(std::move(piece));
-	if (read_->pieces.size() == max_pieces || read_->size >= job_.block_size)
+	if (read_->pieces.size() == max_pieces || read_->room >= job_.block_size)
 		issue_read();
 }
 
 void Pipeline::issue_read()
 {
-	in_flight_ += read_->size;
+	in_flight_ += read_->room;
 	issued_.push_back({ nullptr, read_ });
 	pool_.submit(std::move(read_));
 	read_ = nullptr;
@@ -250,7 +250,7 @@ bool Pipeline::settle()
 				{ std::move(front.block), {}, false, front.file, front.index });
 		} else {
 			settle_pieces(*front.read);
-			in_flight_ -= front.read->size;
+			in_flight_ -= front.read->room;
 		}
 		moved = true;
 	}

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include <fcntl.h>
@@ -44,54 +45,103 @@ bool is_local(const std::string &path)
 	}
 }
 
-template <class Row> void put(std::vector<uint8_t> &body, const std::vector<Row> &rows)
+// The file, written from front to back but for its header, which has the check of all.
+class RecordOutput
 {
-	size_t at = body.size(), size = rows.size() * sizeof(Row);
-	body.resize(at + (size + 7) / 8 * 8);
-	if (size > 0)
-		memcpy(body.data() + at, rows.data(), size);
-}
+public:
+	explicit RecordOutput(const std::string &path)
+		: path_(path), fd_(open(path.c_str(),
+					O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600))
+	{
+		buffer_.reserve(buffer_size);
+	}
+	~RecordOutput()
+	{
+		if (fd_ < 0)
+			return;
+		close(fd_);
+		unlink(path_.c_str());
+	}
+	RecordOutput(const RecordOutput &) = delete;
+	RecordOutput &operator=(const RecordOutput &) = delete;
 
-bool write_file(const std::string &path, const RecordHeader &header,
-		const std::vector<uint8_t> &body)
-{
-	int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return false;
-	auto write_all = [fd](const void *data, size_t size) {
+	void put(const void *data, size_t size)
+	{
 		auto *from = static_cast<const uint8_t *>(data);
 		while (size > 0) {
-			ssize_t put = write(fd, from, size);
+			size_t some = std::min(size, buffer_size - buffer_.size());
+			buffer_.insert(buffer_.end(), from, from + some);
+			from += some;
+			size -= some;
+			if (buffer_.size() == buffer_size)
+				flush();
+		}
+	}
+	template <class Row> void put(const std::vector<Row> &rows)
+	{
+		const uint64_t zero = 0;
+		size_t size = rows.size() * sizeof(Row);
+		put(rows.data(), size);
+		put(&zero, (size + 7) / 8 * 8 - size);
+	}
+	// Returns whether all of it is on the disk's way.
+	bool finish(RecordHeader header, const std::string &key)
+	{
+		flush();
+		header.check = check_.of(header, key);
+		is_whole_ = is_whole_ && write_all(&header, sizeof header, 0);
+		int fd = std::exchange(fd_, -1);
+		is_whole_ = fd >= 0 && close(fd) == 0 && is_whole_;
+		if (!is_whole_)
+			unlink(path_.c_str());
+		return is_whole_;
+	}
+
+private:
+	static constexpr size_t buffer_size = 1 << 16;
+
+	void flush()
+	{
+		check_.add(buffer_.data(), buffer_.size());
+		is_whole_ = is_whole_ && write_all(buffer_.data(), buffer_.size(), end_);
+		end_ += buffer_.size();
+		buffer_.clear();
+	}
+	bool write_all(const void *data, size_t size, uint64_t at)
+	{
+		auto *from = static_cast<const uint8_t *>(data);
+		while (size > 0) {
+			ssize_t put = pwrite(fd_, from, size, static_cast<off_t>(at));
 			if (put < 0 && errno == EINTR)
 				continue;
 			if (put < 0)
 				return false;
 			from += put;
+			at += static_cast<size_t>(put);
 			size -= static_cast<size_t>(put);
 		}
 		return true;
-	};
-	bool whole = write_all(&header, sizeof header) && write_all(body.data(), body.size());
-	whole = close(fd) == 0 && whole;
-	if (!whole)
-		unlink(path.c_str());
-	return whole;
-}
+	}
+
+	const std::string path_;
+	int fd_;
+	bool is_whole_ = true;
+	uint64_t end_ = sizeof(RecordHeader);
+	std::vector<uint8_t> buffer_;
+	RecordCheck check_;
+};
 
 } // namespace
 
 Recorder::Recorder(const WriteJob &job)
 	: job_(job), began_(record_clock()), zeros_(job.block_size),
-	  hash_of_hole_(content_hash(zeros_.data(), zeros_.size()))
+	  hash_of_hole_(content_hash(zeros_.data(), zeros_.size())), end_hashes_(job.files.size()),
+	  holes_(job.files.size())
 {
 	uint64_t blocks = 0;
+	first_blocks_.reserve(job.files.size());
 	for (const FileSpec &file : job.files) {
-		FileRow row = {};
-		row.size = file.size;
-		row.first_block = blocks;
-		row.fragment = none;
-		row.tag = job.compressions[file.compression].tag;
-		files_.push_back(row);
+		first_blocks_.push_back(blocks);
 		blocks += job.block_count(file.size);
 	}
 	blocks_.resize(blocks);
@@ -99,7 +149,7 @@ Recorder::Recorder(const WriteJob &job)
 
 void Recorder::add_block(uint32_t file, uint64_t index, const Block &block, bool is_kept)
 {
-	BlockRow &row = blocks_[files_[file].first_block + index];
+	BlockRow &row = blocks_[first_blocks_[file] + index];
 	if (block.size_word == 0) {
 		uint32_t size = job_.size_of_block(job_.files[file].size, index);
 		bool is_whole = size == job_.block_size;
@@ -113,8 +163,8 @@ void Recorder::add_block(uint32_t file, uint64_t index, const Block &block, bool
 
 void Recorder::add_end(uint32_t file, uint64_t hash, bool is_hole)
 {
-	files_[file].hash = files_[file].end_hash = hash;
-	files_[file].state |= is_hole ? row_hole_at_end : 0;
+	end_hashes_[file] = hash;
+	holes_[file] = is_hole;
 }
 
 void Recorder::add_fragment(const std::vector<uint32_t> &files)
@@ -130,40 +180,40 @@ void Recorder::complete_fragment(uint64_t index, const Block &block, bool is_kep
 					    block.contents };
 }
 
-// What is only known when all is written.
-void Recorder::complete(const Result &result)
+FileRow Recorder::row_of(uint32_t file, const Result &result) const
 {
-	for (uint32_t i = 0; i < files_.size(); i++) {
-		FileRow &row = files_[i];
-		const FileSpec &file = job_.files[i];
-		uint32_t original = result.files[i].duplicate_of;
-		if (original != no_duplicate) {
-			row = files_[original]; // which is complete, being earlier
-			row.state &= row_hole_at_end;
-			identify(row, file);
-			continue;
-		}
-		row.same_as = i;
-		row.fragment = result.files[i].fragment;
-		uint64_t blocks = job_.block_count(file.size);
-		if (blocks > 0) {
-			std::vector<uint64_t> hashes;
-			for (uint64_t k = 0; k < blocks; k++)
-				hashes.push_back(blocks_[row.first_block + k].hash);
-			if (job_.end_size(file.size) > 0)
-				hashes.push_back(row.end_hash);
-			row.hash = content_hash(hashes);
-		}
-		identify(row, file);
-	}
+	uint32_t original = result.files[file].duplicate_of;
+	uint32_t same_as = original == no_duplicate ? file : original;
+	FileRow row = {};
+	row.size = job_.files[file].size;
+	row.hash = hash_of(same_as);
+	row.end_hash = end_hashes_[same_as];
+	row.first_block = first_blocks_[same_as];
+	row.same_as = same_as;
+	row.fragment = result.files[same_as].fragment;
+	row.state = holes_[same_as] ? row_hole_at_end : 0;
+	row.tag = job_.compressions[job_.files[file].compression].tag;
+	identify(row, job_.files[file]);
+	return row;
+}
+
+uint64_t Recorder::hash_of(uint32_t file) const
+{
+	uint64_t size = job_.files[file].size, blocks = job_.block_count(size);
+	if (blocks == 0)
+		return end_hashes_[file];
+	std::vector<uint64_t> hashes;
+	for (uint64_t k = 0; k < blocks; k++)
+		hashes.push_back(blocks_[first_blocks_[file] + k].hash);
+	if (job_.end_size(size) > 0)
+		hashes.push_back(end_hashes_[file]);
+	return content_hash(hashes);
 }
 
 void Recorder::identify(FileRow &row, const FileSpec &file) const
 {
-	if (!file.is_whole_file()) {
-		row.dev = row.ino = 0;
+	if (!file.is_whole_file())
 		return;
-	}
 	row.dev = file.dev;
 	row.ino = file.ino;
 	row.mtime_ns = file.mtime_ns;
@@ -173,50 +223,45 @@ void Recorder::identify(FileRow &row, const FileSpec &file) const
 		row.state |= row_settled;
 }
 
-std::vector<uint8_t> Recorder::body(const std::vector<uint32_t> &by_inode) const
+// As the rows name them.
+std::vector<uint32_t> Recorder::by_inode() const
 {
-	std::vector<uint8_t> bytes;
-	// Grown step by step it would for a while take three times as much. Two of the parts are padded.
-	bytes.reserve(sizeof(FileRow) * files_.size() + sizeof(BlockRow) * blocks_.size() +
-		      sizeof(FragmentRow) * fragments_.size() +
-		      sizeof(uint32_t) * (by_inode.size() + parts_.size() + 4));
-	put(bytes, files_);
-	put(bytes, by_inode);
-	put(bytes, blocks_);
-	put(bytes, fragments_);
-	put(bytes, parts_);
-	return bytes;
+	std::vector<uint32_t> rows(job_.files.size());
+	std::iota(rows.begin(), rows.end(), 0);
+	std::sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) {
+		auto inode = [&](const FileSpec &file) {
+			return file.is_whole_file() ? std::make_pair(file.dev, file.ino) :
+						      std::make_pair(uint64_t(0), uint64_t(0));
+		};
+		return inode(job_.files[a]) < inode(job_.files[b]);
+	});
+	return rows;
 }
 
 bool Recorder::write(const RecordSpec &spec, const Result &result)
 {
-	complete(result);
+	RecordOutput output(spec.make);
 	std::map<uint64_t, bool> local; // by device
-	std::vector<uint32_t> by_inode;
-	for (uint32_t i = 0; i < files_.size(); i++) {
-		FileRow &row = files_[i];
-		by_inode.push_back(i);
-		if (!(row.state & row_settled))
-			continue;
-		auto [known, is_new] = local.try_emplace(row.dev, false);
-		if (is_new)
-			known->second = is_local(job_.files[i].path());
-		if (!known->second)
-			row.state &= ~row_settled;
+	for (uint32_t i = 0; i < job_.files.size(); i++) {
+		FileRow row = row_of(i, result);
+		if (row.state & row_settled) {
+			auto [known, is_new] = local.try_emplace(row.dev, false);
+			if (is_new)
+				known->second = is_local(job_.files[i].path());
+			if (!known->second)
+				row.state &= ~row_settled;
+		}
+		output.put(&row, sizeof row);
 	}
-	std::sort(by_inode.begin(), by_inode.end(), [&](uint32_t a, uint32_t b) {
-		auto inode = [&](uint32_t i) {
-			return std::make_pair(files_[i].dev, files_[i].ino);
-		};
-		return inode(a) < inode(b);
-	});
-	std::vector<uint8_t> bytes = body(by_inode);
+	output.put(by_inode());
+	output.put(blocks_);
+	output.put(fragments_);
+	output.put(parts_);
 	RecordHeader header{ record_magic,   0,
-			     began_,	     files_.size(),
+			     began_,	     job_.files.size(),
 			     blocks_.size(), fragments_.size(),
 			     parts_.size() };
-	header.check = record_check(header, bytes, spec.key);
-	return write_file(spec.make, header, bytes);
+	return output.finish(header, spec.key);
 }
 
 } // namespace native

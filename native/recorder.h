@@ -31,15 +31,18 @@ public:
 	bool write(const RecordSpec &spec, const Result &result);
 
 private:
-	void complete(const Result &result);
+	FileRow row_of(uint32_t file, const Result &result) const;
 	void identify(FileRow &row, const FileSpec &file) const;
-	std::vector<uint8_t> body(const std::vector<uint32_t> &by_inode) const;
+	uint64_t hash_of(uint32_t file) const;
+	std::vector<uint32_t> by_inode() const;
 
 	const WriteJob &job_;
 	const int64_t began_; // ns since 1970
 	const std::vector<uint8_t> zeros_; // a block of them
 	const uint64_t hash_of_hole_; // of a whole block
-	std::vector<FileRow> files_;
+	// A row of a file is made when it is written: there may be millions.
+	std::vector<uint64_t> first_blocks_, end_hashes_;
+	std::vector<bool> holes_; // whether the end is all zeros
 	std::vector<BlockRow> blocks_;
 	std::vector<FragmentRow> fragments_;
 	std::vector<uint32_t> parts_;

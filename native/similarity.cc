@@ -26,6 +26,9 @@ constexpr size_t most_samples = 2048;
 // A substring that many files have is asked for the next of them alone.
 constexpr size_t most_sharing = 64;
 
+// A rule of our own: libc++ has the usual one for numbers compiled already, which is not among what is linked.
+constexpr auto ascending = [](auto a, auto b) { return a < b; };
+
 // A random number for each byte: splitmix64 of it, the upper half.
 constexpr std::array<uint32_t, 256> gear = [] {
 	std::array<uint32_t, 256> made{};
@@ -51,7 +54,7 @@ void sample(const uint8_t *data, size_t size, std::vector<uint32_t> &samples)
 		if (i + 1 >= window && (mixed >> 8) % sampling == 0)
 			samples.push_back(mixed);
 	}
-	std::sort(samples.begin(), samples.end());
+	std::sort(samples.begin(), samples.end(), ascending);
 	samples.erase(std::unique(samples.begin(), samples.end()), samples.end());
 	if (samples.size() > most_samples)
 		samples.resize(most_samples);
@@ -241,7 +244,7 @@ void Ordering::index(const std::vector<Sharing> &found)
 		if (!is_twin_[one.file])
 			keys.push_back(uint64_t(one.sample) << 32 | one.file);
 	}
-	std::sort(keys.begin(), keys.end());
+	std::sort(keys.begin(), keys.end(), ascending);
 	std::vector<uint32_t> per_file(count_ + 1);
 	size_t kept = 0;
 	for (size_t begin = 0, end; begin < keys.size(); begin = end) {

@@ -112,6 +112,7 @@ void ReadTask::add(Piece piece)
 {
 	piece.at = size;
 	size += piece.is_known ? 0 : piece.size;
+	room += piece.size;
 	pieces.push_back(std::move(piece));
 }
 

@@ -141,6 +141,7 @@ public:
 	std::vector<Piece> pieces;
 	std::vector<uint8_t> data;
 	uint32_t size = 0; // of all pieces that are read
+	uint64_t room = 0; // of all pieces: what fragments will take for them
 };
 
 } // namespace native

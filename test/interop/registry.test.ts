@@ -226,6 +226,36 @@ describe("an image of a registry", () => {
   );
 });
 
+describe("registries.conf", () => {
+  realRegistry(
+    "names a mirror, one that fails makes way, and one that is blocked is not asked",
+    async () => {
+      const registry = await startDockerRegistry();
+      await push(registry, "mirrored/team/app:1.0");
+      const conf = path.join(dir, "registries.conf");
+      const env = { XDG_CACHE_HOME: path.join(dir, "by-conf"), CONTAINERS_REGISTRIES_CONF: conf };
+      const build = ["build", "docker://registry.invalid/team/app:1.0", "-o", "conf.run"];
+      const mirrors = ["localhost:1/none", `${registry.host}/nothing`, `${registry.host}/mirrored`];
+      const tables = mirrors.map((location) => `[[registry.mirror]]\nlocation = "${location}"`);
+      const rule = '[[registry]]\nlocation = "registry.invalid"';
+      writeFileSync(conf, [rule, ...tables].join("\n"));
+      expectSilence(await bundle(build, env));
+      expect(await dumpOf("conf.run")).toContainEqual(expect.stringMatching(/^\/etc\/large file/));
+      await bundle(["cache", "clear"], env);
+
+      writeFileSync(conf, `${rule}\nblocked = true`);
+      rmSync(path.join(dir, "conf.run"));
+      const blocked = await bundle(build, env);
+      expect(blocked.stderr).toContain("E_REGISTRY_BLOCKED");
+      expect(blocked.stderr).toContain(conf);
+      writeFileSync(conf, "registry = 1");
+      expect((await bundle(build, env)).stderr).toContain("E_REGISTRY_CONFIG");
+      expect(existsSync(path.join(dir, "conf.run"))).toBe(false);
+      await registry.stop();
+    },
+  );
+});
+
 describe("the way to a registry", () => {
   realRegistry("leads through a proxy, and its authority has a folder", async () => {
     const registry = await startDockerRegistry({ tls: true });

@@ -29,6 +29,22 @@ export function refused(
   });
 }
 
+/** @param file that says so */
+export function blocked(shown: string, prefix: string, file: string): BundleError {
+  const what = `${file} blocks what begins with ${quote(prefix)}`;
+  return new BundleError("E_REGISTRY_BLOCKED", what, { path: shown });
+}
+
+/** @param what is wrong with a file `registries.conf` */
+export function badConfig(
+  file: string,
+  what: string,
+  cause?: unknown,
+  details: ErrorDetails = {},
+): BundleError {
+  return new BundleError("E_REGISTRY_CONFIG", what, { ...details, path: file, cause });
+}
+
 /** @param what is wrong with a file or program of credentials; never its contents */
 export function credentials(what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_REGISTRY_CREDENTIALS", what, details);

@@ -5,9 +5,9 @@ import { shownReference } from "../reference.ts";
 import type { BlobSink, Written } from "../sink.ts";
 import { type Descriptor, descriptorOf, type Region } from "../store.ts";
 import { RegistryClient } from "./client.ts";
-import { endpointsFor } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
 import { type FetchProgress, ProgressSum } from "./progress.ts";
+import { ownEndpoint } from "./registries-conf.ts";
 import * as errors from "./registry-errors.ts";
 import { type Answer, discard, Transport } from "./transport.ts";
 import { contentsOf, upload } from "./upload.ts";
@@ -26,7 +26,11 @@ export interface PushOptions {
 /** Blobs that are sent at the same time. */
 const AT_ONCE = 3;
 
-/** A repository of a registry to write to. Nothing is asked before something is written. */
+/**
+ * A repository of a registry to write to. Nothing is asked before something is written.
+ *
+ * @throws E_REGISTRY_BLOCKED, E_REGISTRY_CONFIG
+ */
 export function openRegistrySink(
   reference: RegistryReference,
   options: PushOptions = {},
@@ -52,8 +56,7 @@ class RegistrySink implements BlobSink {
       ...(patience !== undefined && { patience }),
       ...(signal && { signal }),
     });
-    const [endpoint] = endpointsFor(reference, [], insecure);
-    if (endpoint === undefined) throw new Error("a registry answers for itself");
+    const endpoint = ownEndpoint(reference, insecure);
     this.#client = new RegistryClient(endpoint, this.#transport, this.shown, "pull,push");
   }
 

@@ -15,10 +15,11 @@ import {
 } from "../store.ts";
 import { RegistryClient } from "./client.ts";
 import { download } from "./download.ts";
-import { endpointsFor, parseMirror } from "./endpoint.ts";
+import { parseMirror } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
 import { fetchManifest, headManifest, isManifestType } from "./manifests.ts";
 import { type FetchProgress, ProgressSum } from "./progress.ts";
+import { configuredEndpoints } from "./registries-conf.ts";
 import * as errors from "./registry-errors.ts";
 import { Transport } from "./transport.ts";
 
@@ -46,7 +47,7 @@ const AT_ONCE = 4;
 /**
  * An image of a registry. Nothing is asked before something of it is.
  *
- * @throws E_REGISTRY_MIRROR
+ * @throws E_REGISTRY_BLOCKED, E_REGISTRY_CONFIG, E_REGISTRY_MIRROR
  */
 export function openRegistry(
   reference: RegistryReference,
@@ -78,7 +79,7 @@ class RegistrySource implements BlobSource {
       ...(patience !== undefined && { patience }),
       ...(signal && { signal }),
     });
-    const endpoints = endpointsFor(reference, mirrors.map(parseMirror), insecure);
+    const endpoints = configuredEndpoints(reference, mirrors.map(parseMirror), insecure);
     this.#clients = endpoints.map(
       (endpoint) => new RegistryClient(endpoint, this.#transport, this.shown, "pull"),
     );

@@ -1,17 +1,15 @@
 /** A bundle as a virtual machine. */
-import path from "node:path";
 import * as errors from "../errors.ts";
 import { sha256OfFile } from "../host/digest.ts";
-import { hostArchitecture } from "../host/paths.ts";
 import { withFile } from "../input/add-file.ts";
-import { type BundleNeeds, prepareBoot } from "../vm/host/boot.ts";
+import { prepareBoot } from "../vm/host/boot.ts";
 import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
 import type { Ending, Stdio, Times } from "../vm/host/session.ts";
 import { HEADER_BYTES, readHeader, requireSame } from "../vm/host/snapshot-file.ts";
 import { type StartRequest, startMachine } from "../vm/host/start.ts";
 import type { Terminal } from "../vm/host/terminal.ts";
 import { findQemu, versionOf } from "../vm/host/vmm.ts";
-import { withImage } from "./inspect.ts";
+import { requireBundle, requireDisks } from "./vm-files.ts";
 
 /** What the caller of a machine has for it. */
 export interface VmCaller {
@@ -41,32 +39,6 @@ export interface VmResult extends Ending {
   bootMilliseconds?: number;
 }
 
-/** Machines whose QEMU is driven. */
-const DRIVEN = "x86_64";
-
-/**
- * Checks that a file is a bundle for machines like this one.
- *
- * @returns its absolute path, and what it asks of a kernel
- * @throws E_VM_BUNDLE, and what `inspect` throws
- */
-export function requireBundle(file: string): Promise<{ bundle: string; needs: BundleNeeds }> {
-  return withImage(file, ({ manifest, arch, kind }, { facts }) => {
-    if (manifest === undefined) {
-      throw errors.vmBundle(file, "this is no bundle of fuselage-bundle", { actual: kind });
-    }
-    if (arch !== DRIVEN || hostArchitecture() !== DRIVEN) {
-      const here = hostArchitecture() === DRIVEN ? "" : ` on ${DRIVEN}; this is another machine`;
-      throw errors.vmBundle(file, "it is for another machine than can be made", {
-        expected: `a bundle for ${DRIVEN}${here}`,
-        actual: arch ?? "none",
-      });
-    }
-    const overlay = manifest.writable === true || manifest.root !== undefined;
-    return { bundle: path.resolve(file), needs: { compression: facts.compression, overlay } };
-  });
-}
-
 /** What `vmRun` takes. */
 export interface VmRunOptions extends Omit<VmOptions, "bundle"> {
   /** Bundle to run. Default with `from`: the one that the snapshot is of, where it was. */
@@ -87,17 +59,27 @@ export async function vmRun(given: VmRunOptions, caller: VmCaller): Promise<VmRe
   if (!bundle) throw errors.optionMissing("bundle", "the bundle to run");
   const options = resolveVmOptions({ ...rest, bundle });
   const qemu = findQemu(options.vmm);
-  const required = await requireBundle(bundle);
+  const { disks, needs } = await requireDisks(options);
   const { terminal } = caller;
   return run(caller, terminal, async (signal) => ({
-    ...{ qemu, bundle: required.bundle, options, signal },
+    ...{ qemu, disks, options, signal },
     ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
-    boot: await prepareBoot(options, required.needs),
+    boot: await prepareBoot(options, needs),
   }));
 }
 
 /** What a snapshot decides, and a restored machine cannot be asked for. */
-const DECIDED = ["cpus", "memory", "kernel", "accel", "volumes", "env", "workdir", "args"] as const;
+const DECIDED = [
+  "cpus",
+  "memory",
+  "kernel",
+  "accel",
+  "root",
+  "volumes",
+  "env",
+  "workdir",
+  "args",
+] as const;
 
 /**
  * Goes on from a snapshot.
@@ -134,7 +116,7 @@ async function vmRestore(
     // QEMU reads from where the descriptor stands.
     await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
     const result = await run(caller, undefined, async (signal) => ({
-      ...{ qemu, bundle, options, signal, window: undefined, boot: undefined },
+      ...{ qemu, disks: { app: bundle }, options, signal, window: undefined, boot: undefined },
       ...{ stdio: caller.stdio, onNotice: caller.onNotice },
       state: handle.fd,
       restored: { accelerator },

@@ -9,7 +9,8 @@ import { parseUntil, startIsOver } from "../vm/host/rest.ts";
 import { encodeHeader, HEADER_BYTES } from "../vm/host/snapshot-file.ts";
 import { startMachine } from "../vm/host/start.ts";
 import { findQemu } from "../vm/host/vmm.ts";
-import { requireBundle, type VmCaller } from "./vm-run.ts";
+import { requireBundle } from "./vm-files.ts";
+import type { VmCaller } from "./vm-run.ts";
 
 export interface VmSnapshotOptions extends VmOptions {
   /** File to write. */
@@ -41,6 +42,9 @@ export async function vmSnapshot(
   if (options.volumes.length > 0) {
     throw errors.optionConflict((name) => `${name("volumes")}: no snapshot can have a volume`);
   }
+  if (options.root !== undefined) {
+    throw errors.optionConflict((name) => `${name("root")}: a snapshot is of one bundle alone`);
+  }
   const until = parseUntil(untilText);
   const target = await resolveOutput(output);
   const qemu = findQemu(options.vmm);
@@ -52,7 +56,7 @@ export async function vmSnapshot(
   return writeAtomically(target, 0o600, async (handle) => {
     await handle.write(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
     const started = await startMachine({
-      ...{ qemu, bundle, options, boot, onNotice, window: undefined },
+      ...{ qemu, disks: { app: bundle }, options, boot, onNotice, window: undefined },
       stdio: { ...stdio, stdin: undefined },
       signal: abort.signal,
     });

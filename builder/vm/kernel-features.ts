@@ -8,6 +8,8 @@ export interface MachineNeeds {
   bus: DeviceBus;
   /** Codec of the bundle's image. */
   compression: string;
+  /** Of the image around it, where there is one. */
+  rootCompression?: string | undefined;
   /** virtio-serial ports, in place of the console. */
   streams: boolean;
   network: boolean;
@@ -60,7 +62,8 @@ const volumeFeatures: Record<"virtiofs" | "9p", readonly KernelFeature[]> = {
 
 /** In the order in which modules are loaded: devices are there before what looks for them. */
 export function featuresFor(needs: MachineNeeds): KernelFeature[] {
-  const codec = codecs[needs.compression];
+  const images = [needs.compression, needs.rootCompression];
+  const read = new Set(images.map((codec) => codecs[codec ?? ""]));
   return [
     ...always,
     ...(needs.pvh ? [{ option: "PVH" }] : []),
@@ -70,7 +73,7 @@ export function featuresFor(needs: MachineNeeds): KernelFeature[] {
     { option: "VIRTIO_BLK", module: "virtio_blk" },
     ...(needs.streams ? [{ option: "VIRTIO_CONSOLE", module: "virtio_console" }] : []),
     { option: "SQUASHFS", module: "squashfs" },
-    ...(codec === undefined ? [] : [{ option: codec }]),
+    ...[...read].filter((option) => option !== undefined).map((option) => ({ option })),
     ...(needs.overlay ? [{ option: "OVERLAY_FS", module: "overlay" }] : []),
     ...(needs.network ? [{ option: "VIRTIO_NET", module: "virtio_net" }] : []),
     ...needs.volumes.flatMap((type) => volumeFeatures[type]),

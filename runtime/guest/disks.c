@@ -163,6 +163,10 @@ int disk_open(struct disk *disk, const char *serial, unsigned place, bool bare,
 		return fail_errno(failure, FUSELAGE_E_GUEST_START, "%s", disk->device);
 	if (!bare || !elf_image_at(disk->bundle.file, 0))
 		return read_front(disk, bytes, failure);
+	/* What every manifest has, and an image alone has not. */
+	disk->bundle.manifest.name = GUEST_DISK_ROOT;
+	if (root_config_init(&disk->bundle.manifest.root, 1) < 0)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s", serial);
 	snprintf(disk->image, sizeof disk->image, "%s", disk->device);
 	return 0;
 }

@@ -40,6 +40,7 @@ function optionsOf(args: Arguments): Omit<VmOptions, "bundle"> {
     cpus: parsed(args.text("cpus"), parseNumber),
     memory: args.text("memory"),
     kernel: args.text("kernel"),
+    root: args.text("root"),
     network: args.text("network"),
     publish: args.list("publish"),
     address: args.text("address"),

@@ -23,6 +23,8 @@ export interface Boot {
 export interface BundleNeeds {
   /** Codec of its image. */
   compression: string;
+  /** Codec of the image around it, where there is one. */
+  rootCompression?: string | undefined;
   /** Its image is a root directory, or the app may write to it. */
   overlay: boolean;
 }
@@ -53,14 +55,15 @@ export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds
 /** A kernel, and what it shares the volumes by. */
 async function chooseKernel(
   { kernel: file, network, volumes }: ResolvedVmOptions,
-  { compression, overlay }: BundleNeeds,
+  bundleNeeds: BundleNeeds,
 ): Promise<{ kernel: Kernel; carrier: Carrier | undefined }> {
   const find = (types: readonly Carrier["type"][]) =>
     findKernel({
       arch: hostArchitecture() as Architecture,
       file,
       needs: {
-        ...{ bus: "pci", compression, streams: true, overlay, entropy: false, pvh: false },
+        ...bundleNeeds,
+        ...{ bus: "pci", streams: true, entropy: false, pvh: false },
         network: network.kind !== "none",
         volumes: types,
       },

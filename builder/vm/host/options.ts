@@ -22,6 +22,8 @@ export interface VmOptions {
   memory?: string | undefined;
   /** Kernel to boot. Default: the newest installed one that fits. */
   kernel?: string | undefined;
+  /** Image of the system around the app: a squashfs file or a bundle. Default: none, as a bundle has what it needs. */
+  root?: string | undefined;
   /** none, user or tap:NAME. Default: none, or only the published ports. */
   network?: string | undefined;
   /** `[ADDRESS:]PORT:PORT` */
@@ -47,6 +49,7 @@ export interface ResolvedVmOptions {
   /** MiB */
   memory: number;
   kernel: string | undefined;
+  root: string | undefined;
   network: Network;
   volumes: readonly Volume[];
   env: readonly string[];
@@ -78,6 +81,7 @@ export function resolveVmOptions(options: VmOptions): ResolvedVmOptions {
     cpus,
     memory: parseMemory(options.memory),
     kernel: options.kernel,
+    root: options.root,
     network: resolveNetwork(options),
     volumes: volumes.map(parseVolume),
     env,

@@ -11,6 +11,14 @@ interface Hardware {
   network: Network;
 }
 
+/** Absolute paths of files that are disks, whole and read-only. */
+export interface Disks {
+  /** The bundle. */
+  app: string;
+  /** The root directory around the app, where it gets one. */
+  root?: string | undefined;
+}
+
 /** A volume, by the socket of its virtiofsd or, by 9p, as QEMU itself reads and writes it. */
 export type SharedFolder =
   | { type: "virtiofs"; socket: string }
@@ -18,8 +26,7 @@ export type SharedFolder =
 
 export interface QemuPlan extends Hardware {
   accelerator: Accelerator;
-  /** Path of the bundle, which is the disk. */
-  bundle: string;
+  disks: Disks;
   /** Absent for a machine that is restored: it has its memory from the snapshot. */
   boot: { kernel: string; commandLine: string } | undefined;
   volumes: readonly SharedFolder[];
@@ -40,12 +47,12 @@ export const volumeTag = (index: number): string => `volume${index}`;
 const MACHINE = ["-M", "q35,usb=off,sata=off,smbus=off,vmport=off"];
 
 /** Paths are values of JSON, so that they may have commas. */
-function disk(bundle: string): string[] {
-  const file = { driver: "file", filename: bundle, locking: "off" };
-  const node = { driver: "raw", "node-name": "app", "read-only": true, "auto-read-only": false };
+function disk(name: keyof Disks, filename: string): string[] {
+  const file = { driver: "file", filename, locking: "off" };
+  const node = { driver: "raw", "node-name": name, "read-only": true, "auto-read-only": false };
   return [
     ...["-blockdev", JSON.stringify({ ...node, file })],
-    ...["-device", `virtio-blk-pci,drive=app,serial=${guestProtocol.disks.app}`],
+    ...["-device", `virtio-blk-pci,drive=${name},serial=${guestProtocol.disks[name]}`],
   ];
 }
 
@@ -106,7 +113,7 @@ const bootArguments = ({ kernel, commandLine }: { kernel: string; commandLine: s
 
 /** Everything behind the program's name. */
 export function qemuArguments(plan: QemuPlan): string[] {
-  const { accelerator, cpus, bundle, boot, restored } = plan;
+  const { accelerator, cpus, disks, boot, restored } = plan;
   return [
     ...MACHINE,
     ...["-accel", accelerator, "-cpu", accelerator === "kvm" ? "host" : "max"],
@@ -114,7 +121,8 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...memory(plan),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...(boot === undefined ? [] : bootArguments(boot)),
-    ...disk(bundle),
+    ...disk("app", disks.app),
+    ...(disks.root === undefined ? [] : disk("root", disks.root)),
     ...channels(),
     ...networkArguments(plan.network),
     ...plan.volumes.flatMap(volume),

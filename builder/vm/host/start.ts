@@ -12,7 +12,7 @@ import { Machine } from "./machine.ts";
 import { goOn, stateRead } from "./migrate.ts";
 import { checkNetwork, networkRecords } from "./network.ts";
 import type { ResolvedVmOptions } from "./options.ts";
-import { type QemuPlan, type SharedFolder, volumeTag } from "./qemu-arguments.ts";
+import { type Disks, type QemuPlan, type SharedFolder, volumeTag } from "./qemu-arguments.ts";
 import { Session, type Stdio } from "./session.ts";
 import type { WindowSize } from "./terminal.ts";
 import { VolumeServers } from "./virtiofsd.ts";
@@ -20,8 +20,7 @@ import type { Volume } from "./volumes.ts";
 
 export interface StartRequest {
   qemu: string;
-  /** Absolute path of the bundle. */
-  bundle: string;
+  disks: Disks;
   options: ResolvedVmOptions;
   /** Undefined for a machine that is restored. */
   boot: Boot | undefined;
@@ -88,7 +87,7 @@ export async function startMachine(request: StartRequest): Promise<Started> {
 const FALLS_BACK: readonly errors.ErrorCode[] = ["E_VM_START", "E_VM_TIMEOUT"];
 
 async function begin(request: StartRequest, accelerator: Accelerator): Promise<Started> {
-  const { qemu, bundle, options, boot, stdio, state, restored, onNotice, signal } = request;
+  const { qemu, disks, options, boot, stdio, state, restored, onNotice, signal } = request;
   const servers = new VolumeServers();
   let machine: Machine | undefined;
   const end = async () => {
@@ -102,7 +101,7 @@ async function begin(request: StartRequest, accelerator: Accelerator): Promise<S
       cpus: options.cpus,
       memory: options.memory,
       network: options.network,
-      bundle,
+      disks,
       boot,
       volumes: await share(servers, boot, options.volumes),
       restored: restored !== undefined,
@@ -145,7 +144,7 @@ async function share(
 }
 
 /** A descriptor of a file without a name, which QEMU reads by its number: it may hold secrets. */
-function initramfsOf({ options, window }: StartRequest, boot: Boot): number {
+function initramfsOf({ disks, options, window }: StartRequest, boot: Boot): number {
   const text = (key: RunRecord[0], values: readonly string[]): RunRecord[] =>
     values.map((value) => [key, value]);
   const bytes = boot.initramfs([
@@ -157,6 +156,7 @@ function initramfsOf({ options, window }: StartRequest, boot: Boot): number {
     ...text("env", options.env),
     ...(options.workdir === undefined ? [] : text("cwd", [options.workdir])),
     ...(window === undefined ? [] : text("tty", [`${window.rows} ${window.columns}`])),
+    ...(disks.root === undefined ? [] : text("root", ["yes"])),
     ...networkRecords(options.network),
     ...options.volumes.map(
       ({ target, readOnly }, index) =>

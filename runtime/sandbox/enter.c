@@ -1,6 +1,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "kernel/namespace.h"
 #include "kernel/trees.h"
 #include "process/init.h"
+#include "sandbox/bus.h"
 #include "sandbox/facts.h"
 #include "sandbox/filter.h"
 #include "sandbox/namespaces.h"
@@ -74,7 +76,8 @@ static int adjust_variables(const struct sandbox *sandbox, const struct sandbox_
 			 grant_is_in(temporary, grants->list[i].path);
 	if ((!there && (facts->views ? unsetenv(ENV_TMPDIR) :
 				       setenv(ENV_TMPDIR, start->scratch[0], 1)) < 0) ||
-	    sandbox_ask_by_tcp(&sandbox->rules) < 0 || grants_name_app_data(grants) < 0)
+	    sandbox_ask_by_tcp(&sandbox->rules) < 0 || grants_name_app_data(grants) < 0 ||
+	    bus_name(grants) < 0)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "variables of the sandbox");
 	return 0;
 }
@@ -88,7 +91,8 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 	bool pid = false;
 
 	leave_host(start, &facts, &refused);
-	if (enter_namespaces(sandbox, &facts, failure) < 0)
+	if (bus_begin(sandbox, &facts, &grants, start->scratch[0], failure) < 0 ||
+	    enter_namespaces(sandbox, &facts, failure) < 0)
 		return -1;
 	pid = facts.pid;
 	if (pid)
@@ -97,6 +101,9 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 		return -1;
 	unsigned rights = GRANT_READ | GRANT_WRITE |
 			  (sandbox_runs_host(sandbox, start) ? GRANT_EXECUTE : 0);
+	/* As long as it is silent, nobody knows why the app finds none of its services. */
+	if (facts.no_bus && sandbox->mode != SANDBOX_STRICT)
+		fprintf(stderr, "fuselage: sandbox: ipc dbus: %s\n", facts.no_bus);
 	if (facts_refuse(sandbox, &facts, failure) < 0 ||
 	    (facts.views && views_make(&grants, rights, failure) < 0) ||
 	    adjust_variables(sandbox, start, &facts, &grants, failure) < 0 ||

@@ -35,8 +35,7 @@ size_t facts_gaps(const struct sandbox *sandbox, const struct facts *facts,
 	add(&list, rules_have(rules, RULE_PID) && !facts->pid, "pid", no_namespace);
 	add(&list, rules_have(rules, RULE_NETNS) && !facts->netns, "netns", no_namespace);
 	add(&list, rules_have(rules, RULE_IPCNS) && !facts->ipcns, "ipcns", no_namespace);
-	add(&list, rules->bus_count > 0, "ipc dbus",
-	    "this runtime lets no single names through: the bus is out of reach as a whole");
+	add(&list, facts->no_bus, "ipc dbus", facts->no_bus);
 	return list.count;
 }
 

@@ -247,7 +247,7 @@ static void begin(struct grants *grants, const struct sandbox *sandbox)
 {
 	char cwd[PATH_MAX];
 
-	*grants = (struct grants){ .session = &sandbox->session };
+	grants->session = &sandbox->session;
 	grants->home = directory_of(sandbox->session.home);
 	grants->runtime = directory_of(sandbox->session.runtime);
 	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;

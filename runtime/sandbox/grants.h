@@ -26,10 +26,14 @@ struct grants {
 	char *cwd;
 	char *files[GRANT_FILES_MAX]; /* real: what the next start is made of */
 	size_t file_count;
+	/* Detached mounts of a socket that takes the place of the session's bus, or -1 (bus.h). */
+	int bus, bus_cover;
+	char *bus_socket; /* its own path, which is removed when it is in place */
+	char *bus_real; /* where that is, or "" or NULL */
 	char *app_data; /* what the word app-data came to, or NULL */
 };
 
-/* In the namespace of the start, before anything is hidden. They last until exec. */
+/* In the namespace of the start, before anything is hidden; of a struct that is empty. They last until exec. */
 int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 		   const struct sandbox_start *start, struct failure *failure);
 

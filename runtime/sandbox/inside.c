@@ -15,6 +15,7 @@ int inside_enter_namespaces(struct inside *inside, const struct sandbox *sandbox
 		.filter = filter_is_there(),
 		.views = true,
 		.pid = rules_have(&sandbox->rules, RULE_PID),
+		.no_bus = sandbox->rules.bus_count ? INSIDE_NO_BUS : NULL,
 	};
 	sandbox_unshare(sandbox, &inside->facts);
 	return facts_refuse(sandbox, &inside->facts, failure);

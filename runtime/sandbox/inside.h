@@ -8,6 +8,9 @@
 #include "sandbox/grants.h"
 #include "sandbox/seal.h"
 
+/* The bus knows who speaks by the user's number, which is another one inside. */
+#define INSIDE_NO_BUS "with the image as root directory the session's bus is out of reach"
+
 struct inside {
 	struct facts facts;
 	struct grants grants; /* what rules allow of the machine */

@@ -9,8 +9,10 @@
 
 #include "base/child.h"
 #include "kernel/namespace.h"
+#include "sandbox/bus.h"
 #include "sandbox/facts.h"
 #include "sandbox/filter.h"
+#include "sandbox/inside.h"
 #include "sandbox/words.h"
 
 /* In a process of its own: there is no way back out of a namespace. */
@@ -95,7 +97,7 @@ static void report_network(const struct rules *rules, const struct facts *facts,
 					       "nothing keeps it from that");
 }
 
-static void report_words(const struct rules *rules, FILE *out)
+static void report_words(const struct rules *rules, const struct facts *facts, FILE *out)
 {
 	static const struct {
 		enum rule_word word;
@@ -113,10 +115,12 @@ static void report_words(const struct rules *rules, FILE *out)
 		if (rules_have(rules, words[i].word))
 			report_rule(out, NULL, "%s", words[i].name);
 	for (size_t i = 0; i < rules->bus_count; i++)
-		report_rule(out, NULL, "ipc dbus %.*s", (int)rules->bus_lengths[i], rules->bus[i]);
+		report_rule(out, facts->no_bus ? NULL : "xdg-dbus-proxy", "ipc dbus %.*s",
+			    (int)rules->bus_lengths[i], rules->bus[i]);
 }
 
-static struct facts look(const struct sandbox_start *start, FILE *out)
+static struct facts look(const struct sandbox *sandbox, const struct sandbox_start *start,
+			 FILE *out)
 {
 	struct facts facts = { .landlock = landlock_version(),
 			       .filter = filter_is_there(),
@@ -126,12 +130,16 @@ static struct facts look(const struct sandbox_start *start, FILE *out)
 	facts.views = !start->refusal &&
 		      child_run(try_namespace, (void *)(uintptr_t)start->identity) == 0;
 	facts.pid = facts.netns = facts.ipcns = facts.views;
+	if (sandbox)
+		facts.no_bus = start->inside && sandbox->rules.bus_count ?
+				       INSIDE_NO_BUS :
+				       bus_obstacle(sandbox, facts.landlock);
 	return facts;
 }
 
 void sandbox_report_none(const struct sandbox_start *start, FILE *out)
 {
-	const struct facts facts = look(start, out);
+	const struct facts facts = look(NULL, start, out);
 
 	fprintf(out, "%-11s none: the app may do what its user may\n", "sandbox");
 	report_means(&facts, out);
@@ -140,7 +148,7 @@ void sandbox_report_none(const struct sandbox_start *start, FILE *out)
 void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *start, FILE *out)
 {
 	struct gap gaps[GAPS_MAX];
-	const struct facts facts = look(start, out);
+	const struct facts facts = look(sandbox, start, out);
 	size_t count = facts_gaps(sandbox, &facts, gaps);
 	fprintf(out, "%-11s %s%s\n", "sandbox", sandbox->mode == SANDBOX_STRICT ? "strict" : "on",
 		count == 0			? ": all of it is enforced here" :
@@ -149,7 +157,7 @@ void sandbox_report(const struct sandbox *sandbox, const struct sandbox_start *s
 	report_means(&facts, out);
 	report_files(&sandbox->rules, &facts, out);
 	report_network(&sandbox->rules, &facts, out);
-	report_words(&sandbox->rules, out);
+	report_words(&sandbox->rules, &facts, out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%-11s %s: %s\n", "  open", gaps[i].what, gaps[i].why);
 }

@@ -1,9 +1,10 @@
 /*
- * A start that is fenced in, by this process itself just before it becomes the app: there is no daemon, no process
- * beside it, and no set-id program. The order is forced:
+ * A start that is fenced in, by this process itself just before it becomes the app: there is no daemon and no set-id
+ * program, and no process beside it but for names on the bus. The order is forced:
  *
  *   choose     declared rules, and what the user says of them (choose.c)
  *   namespaces what the rules ask for, and a mount namespace where the start has none (enter.c)
+ *   bus        a proxy for the names of it that rules let through (bus.c)
  *   grants     which paths that allows here (grants.c, places.c)
  *   views      private directories over those where users meet, what is allowed put back in (views.c)
  *   no_new_privs, capabilities, descriptors, Landlock, filter of system calls (seal.c)
@@ -59,6 +60,7 @@ struct sandbox_start {
 	const char *program; /* what is executed, where it is known; or NULL */
 	const char *interpreter; /* what that names in its first line or PT_INTERP, or NULL */
 	bool own; /* the program is of an image: `exec own` without a rule of exec */
+	bool inside; /* its root directory is the image (inside.h) */
 	const char *refusal; /* why there are no namespaces here, or NULL */
 };
 

@@ -11,6 +11,7 @@ struct facts {
 	bool views; /* private directories */
 	bool pid, netns, ipcns; /* namespaces that rules ask for */
 	const char *no_namespace; /* why there is no namespace, or NULL */
+	const char *no_bus; /* why names on the bus are not let through that rules name, or NULL */
 };
 
 /*

@@ -29,6 +29,7 @@ int session_read(struct session *session)
 		{ &session->config, "XDG_CONFIG_HOME" },
 		{ &session->wayland, "WAYLAND_DISPLAY" },
 		{ &session->cookie, "XAUTHORITY" },
+		{ &session->bus, "DBUS_SESSION_BUS_ADDRESS" },
 	};
 
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {

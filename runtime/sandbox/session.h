@@ -7,7 +7,7 @@
 
 struct session {
 	/* Texts of variables, or NULL; they last until exec. */
-	const char *home, *runtime, *data, *config, *wayland, *cookie;
+	const char *home, *runtime, *data, *config, *wayland, *cookie, *bus;
 	unsigned passed; /* descriptors from 3 on that a service manager has for this process */
 };
 

@@ -13,6 +13,7 @@
 #include "base/owned.h"
 #include "generated/names.h"
 #include "kernel/trees.h"
+#include "sandbox/bus.h"
 #include "sandbox/shield.h"
 #include "sandbox/terminals.h"
 
@@ -250,6 +251,33 @@ static int enter_cwd(const struct grants *grants, struct failure *failure)
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "directory to start in");
 }
 
+/*
+ * In place of the bus, and on top of it where a rule lets the app see that: a rule for files opens no socket that one
+ * of ipc names.
+ */
+static int place_bus(const struct grants *grants, const struct masks *masks,
+		     struct failure *failure)
+{
+	char path[PATH_MAX];
+
+	if (grants->bus < 0)
+		return 0;
+	bus_place(grants, path);
+	const struct kept kept = { path, grants->bus, -1, false };
+	if (!is_hidden(masks, path) && access(path, F_OK) < 0)
+		return fail(failure, FUSELAGE_E_SANDBOX, "%.600s: no place for the bus", path);
+	if (put_back(&kept, failure) < 0)
+		return -1;
+	const char *real = grants->bus_real;
+	if (*real && strcmp(real, path) != 0 && access(real, F_OK) == 0 &&
+	    tree_move(grants->bus_cover, real) < 0)
+		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be covered", real);
+	close(grants->bus);
+	close(grants->bus_cover);
+	unlink(grants->bus_socket);
+	return 0;
+}
+
 /* Where others have a directory each, only one's own is for the app to use. */
 static bool is_usable(const struct mask *mask)
 {
@@ -333,8 +361,8 @@ int views_make(struct grants *grants, unsigned rights, struct failure *failure)
 	for (size_t i = 0; result == 0 && i < count; i++)
 		result = put_back(&kept[i], failure);
 	drop_all(kept, count);
-	if (result < 0 || shield(grants, failure) < 0 || terminals_make(grants, failure) < 0 ||
-	    enter_cwd(grants, failure) < 0)
+	if (result < 0 || place_bus(grants, &masks, failure) < 0 || shield(grants, failure) < 0 ||
+	    terminals_make(grants, failure) < 0 || enter_cwd(grants, failure) < 0)
 		return -1;
 	return add_private(grants, &masks, rights, failure);
 }

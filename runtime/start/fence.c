@@ -150,6 +150,7 @@ void fence_report(const struct start *start, FILE *out)
 		.identity = &start->identity,
 		.name = name_of(start),
 		.own = start->is_bundle || start->invocation.run,
+		.inside = start->root != NULL,
 		.refusal = refusal_of(start),
 	};
 

@@ -200,6 +200,9 @@ const probes = {
   },
   setcap: () => tool("setcap"),
   busybox: () => tool("busybox"),
+  // A session's bus, services for it, and what lets single names of it through.
+  dbus: () =>
+    tool("dbus-daemon") ?? tool("dbus-send") ?? tool("dbus-test-tool") ?? tool("xdg-dbus-proxy"),
   debootstrap: () => tool("debootstrap"),
   newuidmap: () => tool("newuidmap") ?? tool("setpriv"),
   musl: () => tool("x86_64-linux-musl-gcc"),

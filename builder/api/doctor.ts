@@ -98,6 +98,34 @@ export async function examine(file?: string): Promise<Examination> {
   return { findings: findingsOf(answer, file ?? runtime), sandbox };
 }
 
+/** The same for programs: what stands behind the words of each kind of line. */
+export interface SandboxFacts {
+  /** Whether there is one, and whether all of it is enforced here. */
+  state: string;
+  /** What one is made of here: the version of Landlock, the filter of system calls, namespaces. */
+  here: string[];
+  /** What the app may do, in words, each with what keeps it to that. */
+  may: string[];
+  /** What it has nothing of, with what keeps it out. */
+  closed: string[];
+  /** What is declared and not enforced here, with why. */
+  open: string[];
+}
+
+/** @param lines of an examination: a label of eleven columns, or none where it is that of the line before */
+export function sandboxFacts(lines: readonly string[]): SandboxFacts {
+  const [state = "", ...rest] = lines;
+  const facts: SandboxFacts = { state: state.slice(12), here: [], may: [], closed: [], open: [] };
+  let group: keyof Omit<SandboxFacts, "state"> = "here";
+  for (const line of rest) {
+    const label = line.slice(0, 11).trim();
+    if (label === "here" || label === "may" || label === "closed" || label === "open")
+      group = label;
+    facts[group].push(line.slice(12));
+  }
+  return facts;
+}
+
 /**
  * The rules that a bundle declares, for a runner. One with a comma in its path cannot be written like that; what
  * holds for other paths holds for it.

@@ -91,7 +91,7 @@ static void report_network(const struct rules *rules, const struct facts *facts,
 	if (rules_have(rules, RULE_NET_ALL))
 		report_rule(out, NULL, "net all");
 	else if (!rules_have_ports(rules))
-		fprintf(out, "%-11s no network: %s\n", "",
+		fprintf(out, "%-11s network: %s\n", "  closed",
 			facts->filter	     ? "filter of system calls" :
 			facts->landlock >= 4 ? "Landlock, of TCP alone" :
 					       "nothing keeps it from that");

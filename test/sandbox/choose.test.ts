@@ -123,6 +123,6 @@ describe.each(fencedWays)("the word of the user, $title,", (way) => {
     const { stdout } = await startAs(way, [declared, "--bundle-doctor"], homeOf(way));
     expect(stdout).toMatch(/^sandbox {5}on: all of it is enforced here$/m);
     expect(stdout).toMatch(/^ {2}may {7}reads the home folder: Landlock, private directories$/m);
-    expect(stdout).toMatch(/^ {12}no network: filter of system calls$/m);
+    expect(stdout).toMatch(/^ {2}closed {4}network: filter of system calls$/m);
   });
 });

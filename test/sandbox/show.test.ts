@@ -58,6 +58,16 @@ describe("the doctor", () => {
     expect(own).not.toContain("the home folder");
     const ours = fromSandbox(printed(await bundle(["doctor", file])));
     expect(ours.trim()).toBe(own.trim());
+    const { sandbox } = JSON.parse(printed(await bundle(["doctor", file, "--json"])));
+    const lines = [sandbox.state, ...sandbox.here, ...sandbox.may, ...sandbox.closed];
+    expect([...lines, ...sandbox.open].sort()).toEqual(
+      own
+        .trim()
+        .split("\n")
+        .map((line) => line.slice(12))
+        .sort(),
+    );
+    expect(sandbox.may.join("\n")).toMatch(/: Landlock/);
     // The array is of ways to mount.
     const json = await run(file, ["--bundle-doctor", "--json"]);
     expect(JSON.parse(json.stdout)).toHaveLength(4);

@@ -1,6 +1,6 @@
 /** `bundle doctor [FILE] [--fix [--user USER] [--yes] | --unfix] [--json]` */
 import { createInterface } from "node:readline/promises";
-import { doctorAs, examine, type Finding } from "../../api/doctor.ts";
+import { doctorAs, examine, type Finding, sandboxFacts } from "../../api/doctor.ts";
 import { applyFix, type FixPlan, planFix, unfix } from "../../api/doctor-fix.ts";
 import { described } from "../../doctor/actions.ts";
 import * as errors from "../../errors.ts";
@@ -16,7 +16,7 @@ export async function doctorCommand(args: Arguments): Promise<void> {
   if (back) return undone(args);
   if (fix) return mended(args);
   const { findings, sandbox } = await examine(args.positionals[0]);
-  if (args.flag("json")) printJson(findings);
+  if (args.flag("json")) printJson({ findings, sandbox: sandboxFacts(sandbox) });
   else {
     printFindings(findings);
     for (const line of sandbox) print(`${printable(line)}\n`);

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Finding } from "../../../builder/api/doctor.ts";
+import type { Finding, SandboxFacts } from "../../../builder/api/doctor.ts";
 import type { Case } from "../../support/case.ts";
 
 export default {
@@ -7,7 +7,14 @@ export default {
   args: ["doctor", "--json"],
   asUser: true,
   check: (_, { stdout }) => {
-    const findings: Finding[] = JSON.parse(stdout);
+    const answer: { findings: Finding[]; sandbox: SandboxFacts } = JSON.parse(stdout);
+    const { findings, sandbox } = answer;
+    expect(sandbox.state).toBe("none: the app may do what its user may");
+    expect(sandbox.here).toEqual([
+      expect.stringMatching(/^Landlock \d: /),
+      expect.stringMatching(/^filter of system calls: (yes|none)$/),
+      expect.stringMatching(/^private directories and namespaces: /),
+    ]);
     const names = findings.map(({ strategy }) => strategy);
     expect(names).toEqual(["loop", "fuse", "fusermount", "extract"]);
     const works = findings.filter((finding) => finding.works).map(({ strategy }) => strategy);

@@ -14,8 +14,13 @@ const magics = [
   { name: "lzip", bytes: [0x4c, 0x5a, 0x49, 0x50] },
 ] as const;
 
+/** A frame that readers pass over (RFC 8878, 3.1.2) may stand before the first of zstd: 0x184D2A50 and 15 more. */
+const isSkippable = ([first = 0, ...more]: Uint8Array) =>
+  first >> 4 === 5 && [0x2a, 0x4d, 0x18].every((byte, i) => more[i] === byte);
+
 /** The codec that a file begins as, or undefined: it is not compressed. */
 export function codecOf(head: Uint8Array): (typeof magics)[number]["name"] | undefined {
+  if (isSkippable(head.subarray(0, 4))) return "zstd";
   return magics.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte))?.name;
 }
 

@@ -336,6 +336,60 @@ describe("a hostile layer:", () => {
     await expect(read()).rejects.toEqual(refused("E_LAYER_CORRUPT", /cut off/));
   });
 
+  /** A layer of these stored bytes. */
+  const stored = (tar: Buffer, how: "gzip" | "zstd", ...parts: Buffer[]) =>
+    layout.index(
+      layout.image([tar], { layers: [layout.blob(`${types.layer}+${how}`, Buffer.concat(parts))] }),
+    );
+
+  /** RFC 8878, 3.1.2: what every reader passes over. */
+  function skippable(nibble: number, data: string): Buffer {
+    const head = Buffer.alloc(8);
+    head.writeUInt32LE(0x184d2a50 + nibble, 0);
+    head.writeUInt32LE(data.length, 4);
+    return Buffer.concat([head, Buffer.from(data)]);
+  }
+
+  test("several members of gzip are one layer, with zeros behind them and nothing else", async () => {
+    const tar = tarOf(file("a", "x".repeat(5000)), file("b"));
+    const members = [0, 700, 701, 4000].map((from, i, all) =>
+      gzipSync(tar.subarray(from, all[i + 1])),
+    );
+    for (const behind of [Buffer.alloc(0), Buffer.alloc(1 << 20)]) {
+      stored(tar, "gzip", ...members, behind);
+      const found = (await read()).tree;
+      expect(paths(found)).toEqual(["a", "b"]);
+      expect(await text(found, "a")).toBe("x".repeat(5000));
+    }
+    for (const behind of [Buffer.from("garbage"), gzipSync("more").subarray(0, -9)]) {
+      stored(tar, "gzip", ...members, behind);
+      await expect(read()).rejects.toEqual(refused("E_LAYER_CORRUPT", /damaged or cut off/));
+    }
+  });
+
+  test("several frames of zstd, and those that are passed over", async () => {
+    const tar = tarOf(file("a", "x".repeat(5000)), file("b"));
+    const frame = (bytes: Buffer) => {
+      const { digest } = layout.layer(bytes, "zstd");
+      return readFileSync(`${layout.dir}/blobs/${digest.replace(":", "/")}`);
+    };
+    const frames = [frame(tar.subarray(0, 700)), frame(tar.subarray(700))];
+    const [first, second] = frames as [Buffer, Buffer];
+    for (const parts of [
+      [first, second],
+      [skippable(0, "before"), first, skippable(15, ""), second, skippable(7, "table of contents")],
+    ]) {
+      stored(tar, "zstd", ...parts);
+      const found = (await read()).tree;
+      expect(paths(found)).toEqual(["a", "b"]);
+      expect(await text(found, "a")).toBe("x".repeat(5000));
+    }
+    stored(tar, "zstd", first, second, Buffer.from("garbage"));
+    await expect(read()).rejects.toEqual(refused("E_LAYER_CORRUPT", /zstd stream is damaged/));
+    stored(tar, "zstd", first, second, skippable(1, "cut off").subarray(0, -2));
+    await expect(read()).rejects.toEqual(refused("E_LAYER_CORRUPT", /cut off/));
+  });
+
   test("bytes behind the archive belong to its digest", async () => {
     const tar = tarOf(file("a"));
     const longer = Buffer.concat([tar, Buffer.from("more")]);

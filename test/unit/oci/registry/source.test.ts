@@ -230,6 +230,27 @@ describe("connections", () => {
     expect((await read(image("app"), layers[0] as Descriptor)).equals(layer)).toBe(true);
   });
 
+  test("a blob without a length is whole, and one that stops goes on there", async () => {
+    const { layers } = registry.putImage("latest", layer);
+    const half = layer.length >> 1;
+    registry.tricks.push(
+      trick("/blobs/", (_, response) => void response.write(layer.subarray(0, half)), 1),
+      trick("/blobs/", ({ headers }, response) => {
+        const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1]);
+        const range = `bytes ${from}-${layer.length - 1}/${layer.length}`;
+        response.writeHead(206, { "content-range": range });
+        for (let at = from; at < layer.length; at += 10_000) {
+          response.write(layer.subarray(at, at + 10_000));
+        }
+        response.end();
+      }),
+    );
+    const source = image("app", { patience: 500 });
+    expect((await read(source, layers[0] as Descriptor)).equals(layer)).toBe(true);
+    const ranges = registry.asked.map(({ headers }) => headers.range);
+    expect(ranges).toEqual([undefined, `bytes=${half}-`]);
+  });
+
   test("one that is always cut is given up, and nothing partial is kept", async () => {
     const { layers } = registry.putImage("latest", layer);
     registry.tricks.push(trick("/blobs/", (_, response) => void response.socket?.destroy()));

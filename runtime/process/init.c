@@ -121,6 +121,31 @@ static void wait_for(pid_t init)
 	end_like(status);
 }
 
+/*
+ * The same for an app that is process 1. The kernel keeps signals from that for which it has no handler, but SIGKILL
+ * and SIGSTOP from outside: so what would end another app does not end this one.
+ */
+static void wait_for_app(pid_t app)
+{
+	struct pollfd end = { .fd = open_signals(), .events = POLLIN };
+	int status;
+	pid_t child;
+
+	for (;;) {
+		while ((child = waitpid(app, &status, WNOHANG | WUNTRACED)) == 0) {
+			while (poll(&end, 1, -1) < 0 && errno == EINTR) {
+			}
+			pass_on(end.fd, app);
+		}
+		if (child < 0)
+			_exit(1);
+		if (!WIFSTOPPED(status))
+			end_like(status);
+		raise(SIGSTOP);
+		kill(app, SIGCONT);
+	}
+}
+
 static void keep_only_note(void)
 {
 	if (dup2(state.note, 0) < 0)
@@ -129,7 +154,18 @@ static void keep_only_note(void)
 	close_from(1);
 }
 
-int init_begin(struct failure *failure)
+/* Whatever becomes of the caller's process, nothing of this start outlives it. */
+static void die_with_caller(void)
+{
+	struct pollfd caller = { .fd = state.note, .events = 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* It may have ended before: then nobody reads. */
+	if (poll(&caller, 1, 0) > 0 && caller.revents & POLLERR)
+		_exit(1);
+}
+
+static int begin(bool as_app, struct failure *failure)
 {
 	int ends[2];
 
@@ -142,11 +178,34 @@ int init_begin(struct failure *failure)
 	close(ends[init != 0]);
 	if (init > 0) {
 		keep_only_note();
+		if (as_app)
+			wait_for_app(init);
 		wait_for(init);
 	}
-	/* Whatever becomes of the caller's process, nothing of this start outlives it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	die_with_caller();
 	return 0;
+}
+
+int init_begin(struct failure *failure)
+{
+	return begin(false, failure);
+}
+
+int init_begin_as_app(struct failure *failure)
+{
+	return begin(true, failure);
+}
+
+static void give_signals_back(void)
+{
+	sigaction(SIGCHLD, &state.child, NULL);
+	sigprocmask(SIG_SETMASK, &state.mask, NULL);
+}
+
+void init_become(void)
+{
+	die_with_caller();
+	give_signals_back();
 }
 
 /* Returns true when the app has ended. */
@@ -180,6 +239,8 @@ static void serve(pid_t app)
 
 int init_fork(struct failure *failure)
 {
+	/* Once more: the kernel forgets it when a process becomes another user. */
+	die_with_caller();
 	pid_t app = fork();
 
 	if (app < 0)
@@ -188,7 +249,6 @@ int init_fork(struct failure *failure)
 		keep_only_note();
 		serve(app);
 	}
-	sigaction(SIGCHLD, &state.child, NULL);
-	sigprocmask(SIG_SETMASK, &state.mask, NULL);
+	give_signals_back();
 	return 0;
 }

@@ -14,6 +14,12 @@
  */
 int init_begin(struct failure *failure);
 
+/* The same where the app is to be process 1 itself: init_become in place of init_fork. */
+int init_begin_as_app(struct failure *failure);
+
+/* Last before the app is executed, in process 1, which that becomes. */
+void init_become(void);
+
 /*
  * Goes on in the app; process 1 collects what ends and passes signals on. To be called in process 1.
  * `caller` is what the app gets back of signals.

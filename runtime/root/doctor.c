@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -137,10 +138,41 @@ static void tell_ports(const struct root_start *root, const struct start *start,
 	}
 }
 
+/* What starts, by its last name: the program of the bundle, of its arguments, or of those that are usual. */
+static const char *starter_of(const struct bundle *bundle)
+{
+	const struct manifest *manifest = &bundle->manifest;
+	const char *program = manifest->entry		   ? manifest->entry :
+			      manifest->arg_count > 0	   ? manifest->args[0] :
+			      manifest->root.cmd.count > 0 ? manifest->root.cmd.texts[0] :
+							     "";
+	const char *slash = strrchr(program, '/');
+
+	return slash ? slash + 1 : program;
+}
+
+/* By its name, as nothing of the image is run here: programs that are content as process 1 alone. */
+static void tell_init(const struct root_start *root, FILE *out)
+{
+	static const char *const inits[] = {
+		"init",	       "systemd", "s6-svscan",	 "runit",	"runit-init",
+		"openrc-init", "tini",	  "tini-static", "docker-init", "catatonit",
+	};
+	const char *program = starter_of(root->bundle);
+
+	for (size_t i = 0; i < sizeof inits / sizeof *inits && !root->options.as_init; i++)
+		if (strcmp(program, inits[i]) == 0)
+			fprintf(out,
+				"%-11s %s wants to be process 1: --bundle-run --as-init, or built "
+				"with --run --as-init\n",
+				"init", program);
+}
+
 void root_doctor(struct root_start *root, struct start *start, FILE *out)
 {
 	fflush(out);
 	tell_root(root, start, out);
 	tell_users(root, start, out);
 	tell_ports(root, start, out);
+	tell_init(root, out);
 }

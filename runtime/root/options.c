@@ -125,6 +125,9 @@ static int apply(struct run_options *options, enum option option, const char *va
 	case OPTION_PID:
 		options->pid = true;
 		return 0;
+	case OPTION_AS_INIT:
+		options->pid = options->as_init = true;
+		return 0;
 	case OPTION_RANGE:
 		options->range = true;
 		return 0;

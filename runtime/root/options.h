@@ -24,6 +24,7 @@ struct run_options {
 	bool read_only;
 	bool contain;
 	bool pid;
+	bool as_init; /* and the app is process 1 there */
 	bool range;
 	bool no_fake;
 	bool keep_caps;

@@ -133,7 +133,9 @@ static int enter_namespaces(const struct root_start *root, const struct start *s
 	if (root_is_fenced(root) &&
 	    inside_enter_namespaces(root->inside, root->sandbox, failure) < 0)
 		return -1;
-	return root->options.pid ? init_begin(failure) : 0;
+	if (!root->options.pid)
+		return 0;
+	return root->options.as_init ? init_begin_as_app(failure) : init_begin(failure);
 }
 
 /* A /dev of its own has terminals of its own. */
@@ -215,7 +217,9 @@ int root_exec(struct root_start *root, struct start *start, struct failure *fail
 		return fail_errno(failure, FUSELAGE_E_ROOT_START, "/ cannot be made read-only");
 	if (rights_take(root, &start->identity, failure) < 0 ||
 	    (root_is_fenced(root) && inside_seal(root->inside, root->sandbox, failure) < 0) ||
-	    (root->options.pid && init_fork(failure) < 0))
+	    (root->options.pid && !root->options.as_init && init_fork(failure) < 0))
 		return -1;
+	if (root->options.as_init)
+		init_become();
 	return program_exec(root, start, failure);
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
-import { homeFor, rootBundle, shell, startRoot } from "../support/root-image.ts";
+import { homeFor, rootBundle, shell, startNeeds, startRoot } from "../support/root-image.ts";
 
 const test = skipUnless("userns", "fuse", "busybox", "mksquashfs");
 const starter = { title: "", root: false };
@@ -87,3 +87,112 @@ describe("--pid", () => {
     }
   });
 });
+
+describe("--as-init", () => {
+  /** An image whose init does what an inittab says, and refuses to be anything but process 1. */
+  const inits = () =>
+    rootBundle(
+      {
+        "etc/inittab":
+          "::sysinit:/bin/echo begun\n::wait:/bin/sh /etc/work\n::shutdown:/bin/echo over\n",
+        "etc/work": "(sleep 0.1 & exit); sleep 0.3; cat /proc/[0-9]*/stat | grep -c ') Z'\n",
+      },
+      { cmd: ["init"] },
+    );
+
+  for (const root of [true, false]) {
+    const who = { title: root ? "as root" : "as a user", root };
+    const check = skipUnless(...startNeeds(who));
+
+    check(`the app is process 1, and its end is the start's, ${who.title}`, async () => {
+      const home = homeFor(who);
+      const say = (...args: string[]) => startRoot(who, file, ["--as-init", ...args], [], home);
+      for (const [script, end] of [
+        ["echo $$; exit 7", { stdout: "1\n", status: 7 }],
+        ["echo $$; (exit 9) & wait $!; exit $?", { stdout: "1\n", status: 9 }],
+        ["echo $PPID; exec true", { stdout: "0\n", status: 0 }],
+      ] as const) {
+        expect(await startRoot(who, file, ["--as-init"], ["sh", "-c", script], home)).toMatchObject(
+          end,
+        );
+      }
+      expect(await say("--entrypoint", "/nowhere")).toMatchObject({ status: 127 });
+    });
+
+    check(`an init that wants to be it works, and is told of, ${who.title}`, async () => {
+      const home = homeFor(who);
+      const image = await inits();
+      const refused = await startRoot(who, image, ["--pid"], [], home);
+      expect(refused.stderr).toContain("must be run as PID 1");
+      const doctor = who.root
+        ? await run(image, ["--bundle-doctor"])
+        : await asUser(image, ["--bundle-doctor"], home);
+      expect(doctor.stdout).toMatch(/^init {8}init wants to be process 1: --bundle-run --as-init/m);
+      const child = spawn(image, ["--bundle-run", "--as-init"], {
+        env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0" },
+        ...(who.root ? {} : ordinaryUser()),
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      let said = "";
+      child.stdout.on("data", (data) => {
+        said += `${data}`;
+      });
+      const ended = once(child, "exit");
+      for (let i = 0; i < 300 && !/^0$/m.test(said); i++) await sleep(20);
+      // Its own signal to shut down; a container's init ends by ending what it has.
+      child.kill("SIGUSR2");
+      for (let i = 0; i < 300 && !said.includes("over"); i++) await sleep(20);
+      child.kill("SIGKILL");
+      await ended;
+      expect(said).toMatch(/^begun\n0\n(.*\n)*over\n/);
+    });
+
+    check(`SIGTERM ends what has a handler for it, ${who.title}`, async () => {
+      const home = homeFor(who);
+      const begin = (script: string) =>
+        spawn(file, ["--bundle-run", "--as-init", "--", "sh", "-c", script], {
+          env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0" },
+          ...(who.root ? {} : ordinaryUser()),
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+      const handled = begin('trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done');
+      await once(handled.stdout, "data");
+      handled.kill("SIGTERM");
+      expect(await once(handled, "exit")).toEqual([3, null]);
+      // As in every process 1: the kernel keeps from it what would end it.
+      const deaf = begin("echo ready; for i in 1 2 3 4 5 6; do sleep 0.1; done; exit 6");
+      await once(deaf.stdout, "data");
+      deaf.kill("SIGTERM");
+      expect(await once(deaf, "exit")).toEqual([6, null]);
+    });
+  }
+});
+
+const asRoot = { title: "", root: true };
+skipUnless(...startNeeds(asRoot))(
+  "a killed start takes along who became another user",
+  async () => {
+    const home = homeFor(asRoot);
+    for (const option of ["--pid", "--as-init", "--contain"]) {
+      const seconds = `${90_000 + process.pid}.${option.length}`;
+      const child = spawn(
+        file,
+        ["--bundle-run", option, "-u", "web", "--", "sh", "-c", `echo up; exec sleep ${seconds}`],
+        {
+          env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0" },
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
+      await once(child.stdout, "data");
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      const listed = () => run("pgrep", ["-f", `^sleep ${seconds}`]);
+      let left = await listed();
+      for (let i = 0; i < 100 && left.stdout !== ""; i++) {
+        await sleep(20);
+        left = await listed();
+      }
+      expect({ option, left: left.stdout }).toEqual({ option, left: "" });
+    }
+  },
+);

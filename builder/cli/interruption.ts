@@ -1,7 +1,7 @@
 /** What has to be undone elsewhere, which takes time, before a signal ends the process. */
 
 /** Called with the signal; resolves when the process may end. */
-type Undoing = (signal: NodeJS.Signals) => Promise<void>;
+type Undoing = (signal: NodeJS.Signals) => Promise<void> | undefined;
 
 let pending: Undoing | undefined;
 
@@ -10,10 +10,12 @@ let pending: Undoing | undefined;
  * process ends when it has settled. A second signal ends the process at once.
  *
  * @param onSignal is told of the first one
+ * @param onSecond is told of the second one, where what was begun is not undone yet
  */
 export async function interruptible<T>(
   onSignal: (signal: NodeJS.Signals) => void,
   work: (signal: AbortSignal) => Promise<T>,
+  onSecond: () => void = () => {},
 ): Promise<T> {
   const abort = new AbortController();
   const running = work(abort.signal);
@@ -22,7 +24,11 @@ export async function interruptible<T>(
     () => {},
   );
   pending = (signal) => {
-    pending = undefined;
+    pending = () => {
+      pending = undefined;
+      onSecond();
+      return undefined;
+    };
     onSignal(signal);
     abort.abort();
     return settled;

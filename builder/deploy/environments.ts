@@ -1,6 +1,7 @@
 /** What is asked of environments, which are Fuse's machines, by the name that a deployment has. */
 import { BundleError } from "../errors.ts";
 import type { components } from "../generated/fuse-api.ts";
+import { checked } from "./answers.ts";
 import type { CallOptions, Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 
@@ -27,13 +28,18 @@ export async function list(engine: Engine, options: CallOptions = {}): Promise<E
     (api, signal) => api.GET("/v1/environments", { signal }),
     options,
   );
-  return checkedList(answer.environments, engine);
+  return checkedList("environment", answer.environments, engine);
 }
 
-function checkedList<T extends { id: string }>(found: T[] | null | undefined, engine: Engine): T[] {
-  const all = found ?? [];
-  if (Array.isArray(all) && all.every((one) => typeof one?.id === "string")) return all;
-  throw errors.answer(engine.shown, "its list is none of its interface");
+function checkedList<K extends "environment" | "snapshot">(
+  what: K,
+  found: unknown,
+  engine: Engine,
+) {
+  if (found !== undefined && found !== null && !Array.isArray(found)) {
+    throw errors.answer(engine.shown, "its list is none of its interface");
+  }
+  return ((found ?? []) as unknown[]).map((one) => checked(what, one, engine));
 }
 
 /** The one of a name; undefined: there is none. */
@@ -48,7 +54,9 @@ export async function find(
     options,
   );
   // An orchestrator that knows no filters gives all.
-  return checkedList(answer.environments, engine).find(({ task_id: task }) => task === name);
+  return checkedList("environment", answer.environments, engine).find(
+    ({ task_id: task }) => task === name,
+  );
 }
 
 /**
@@ -64,11 +72,12 @@ export async function get(
   const named = await find(engine, name, options);
   if (named !== undefined) return named;
   const path = { vmId: name };
-  return engine.get(
+  const answer = await engine.get(
     environment(name),
     (api, signal) => api.GET("/v1/environments/{vmId}", { params: { path }, signal }),
     options,
   );
+  return checked("environment", answer, engine);
 }
 
 export async function create(
@@ -76,11 +85,12 @@ export async function create(
   body: CreateRequest,
   options: CallOptions,
 ): Promise<Environment> {
-  return engine.get(
+  const answer = await engine.get(
     { shown: body.task_id, what: "host", isNew: true },
     (api, signal) => api.POST("/v1/environments", { body, signal }),
     { ...options, again: false },
   );
+  return checked("environment", answer, engine);
 }
 
 /** @returns false where it was gone already */
@@ -159,15 +169,16 @@ export async function fork(
       }),
     { patience: LONG, again: false },
   );
-  return made !== undefined && "id" in made ? made : undefined;
+  const isSaid = typeof made === "object" && made !== null && "id" in made;
+  return isSaid ? checked("environment", made, engine) : undefined;
 }
 
-export function takeSnapshot(
+export async function takeSnapshot(
   engine: Engine,
   { id: vmId, task_id: task }: Environment,
   comment: string | undefined,
 ): Promise<Snapshot> {
-  return engine.get(
+  const answer = await engine.get(
     environment(task || vmId),
     (api, signal) =>
       api.POST("/v1/environments/{vmId}/snapshots", {
@@ -177,13 +188,14 @@ export function takeSnapshot(
       }),
     { patience: LONG, again: false },
   );
+  return checked("snapshot", answer, engine);
 }
 
 export async function snapshots(engine: Engine): Promise<Snapshot[]> {
   const answer = await engine.get(environment(engine.shown), (api, signal) =>
     api.GET("/v1/snapshots", { signal }),
   );
-  return checkedList(answer.snapshots, engine);
+  return checkedList("snapshot", answer.snapshots, engine);
 }
 
 /** Brings the machine that a snapshot is of back to it. */

@@ -5,6 +5,7 @@
 import { createParser } from "eventsource-parser";
 import type { components } from "../generated/fuse-api.ts";
 import { isCut, pause, waitBefore } from "../oci/registry/retry.ts";
+import { checked } from "./answers.ts";
 import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 
@@ -41,11 +42,15 @@ export async function* environmentEvents(
   let last: EnvironmentEvent | undefined;
   for (let tries = 1; ; tries++) {
     try {
-      for await (const event of once(engine, id, name, { last: last?.id, signal, silence })) {
+      for await (const event of once(engine, id, name, {
+        last: last?.id || undefined,
+        signal,
+        silence,
+      })) {
         tries = 1;
         // What begins again begins with the state that is known already.
         const isKnown = last?.state === event.state && last.updated_at === event.updated_at;
-        last = event;
+        last = { ...event, id: IDENTIFIER.test(event.id) ? event.id : (last?.id ?? "") };
         if (!isKnown) yield event;
         if (TERMINAL.includes(event.state)) return;
       }
@@ -143,15 +148,18 @@ async function* once(
   }
 }
 
+/** What stands in a header as it is: what has another identifier is not gone on from. */
+const IDENTIFIER = /^[\x21-\x7e]{1,200}$/;
+
 /** @throws E_DEPLOY_ANSWER */
 function eventOf(data: string, engine: Engine): EnvironmentEvent {
+  let value: unknown;
   try {
-    const event = JSON.parse(data) as EnvironmentEvent;
-    if (typeof event.state === "string" && typeof event.vm_id === "string") return event;
+    value = JSON.parse(data);
   } catch {
-    // Said below.
+    throw errors.answer(engine.shown, "an event is no JSON", {
+      actual: engine.redactor.line(data, 100),
+    });
   }
-  throw errors.answer(engine.shown, "an event is none of its interface", {
-    actual: engine.redactor.line(data, 100),
-  });
+  return checked("event", value, engine);
 }

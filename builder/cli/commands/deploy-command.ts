@@ -94,8 +94,11 @@ async function deployBundle(
   const onStep = (line: string) => note(`${name}: ${line}`);
   const onSignal = () =>
     onStep("interrupted; what was begun is undone, a second signal ends at once");
-  const { environment, existed } = await interruptible(onSignal, (signal) =>
-    deploy(engine, deployment, { signal, onStep }),
+  const onSecond = () => onStep(`a machine may be left; \`bundle deploy destroy ${name}\` ends it`);
+  const { environment, existed } = await interruptible(
+    onSignal,
+    (signal) => deploy(engine, deployment, { signal, onStep }),
+    onSecond,
   );
   if (existed) onStep("it is there already, with the same bundle");
   if (args.flag("json")) printJson({ ...environment, existed });

@@ -72,14 +72,14 @@ export function healthCommand(name: string, ports: readonly number[]): string[] 
     const hex = port.toString(16).toUpperCase().padStart(4, "0");
     return `cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':${hex} [0-9A-F]*:0000 0A '`;
   });
-  const alive = `kill -0 "$(cat ${guestFolder(name)}/pid)"`;
+  const alive = `kill -0 "$(cat ${shellWord(`${guestFolder(name)}/pid`)})"`;
   return ["sh", "-c", [alive, ...listens].join(" && ")];
 }
 
 /** Asks the app to end, and waits for that. Succeeds where there is none. */
 export function stopCommand(name: string, seconds: number): string[] {
   const script =
-    `pid=$(cat ${guestFolder(name)}/pid 2>/dev/null) || exit 0; kill -TERM "$pid" 2>/dev/null || exit 0; ` +
+    `pid=$(cat ${shellWord(`${guestFolder(name)}/pid`)} 2>/dev/null) || exit 0; kill -TERM "$pid" 2>/dev/null || exit 0; ` +
     `i=0; while kill -0 "$pid" 2>/dev/null; do i=$((i + 1)); [ $i -gt ${seconds} ] && exit 1; sleep 1; done`;
   return ["sh", "-c", script];
 }
@@ -89,13 +89,13 @@ export const digestCommand = (name: string): string[] => ["cat", `${guestFolder(
 
 /** Prints the log from a byte on, at most `most` bytes. */
 export function logCommand(name: string, from: number, most: number): string[] {
-  const file = `${guestFolder(name)}/log`;
+  const file = shellWord(`${guestFolder(name)}/log`);
   return ["sh", "-c", `tail -c +${from + 1} ${file} | head -c ${most}`];
 }
 
 /** Prints how many bytes the log has, then its last lines. */
 export function tailCommand(name: string, lines: number): string[] {
-  const file = `${guestFolder(name)}/log`;
+  const file = shellWord(`${guestFolder(name)}/log`);
   return [
     "sh",
     "-c",

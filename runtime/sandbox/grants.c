@@ -115,14 +115,15 @@ static int add_machine(struct grants *grants, bool network, struct failure *fail
 					     "/etc/group", "/etc/nsswitch.conf" };
 	static const char *const directories[] = { "/etc/alternatives", "/etc/ssl", "/proc",
 						   "/sys/fs/cgroup", "/sys/devices/system" };
-	static const char *const names[] = { "/etc/hosts", "/etc/services", "/etc/gai.conf",
-					     "/etc/pki", "/etc/ca-certificates" };
+	static const char *const names[] = { "/etc/hosts", "/etc/services", "/etc/gai.conf" };
+	static const char *const keys[] = { "/etc/pki", "/etc/ca-certificates" };
 	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 					       "/dev/urandom" };
 
 	if (add_systems(grants, files, 5, GRANT_READ | GRANT_FILE, failure) < 0 ||
 	    add_systems(grants, directories, 5, GRANT_READ, failure) < 0 ||
-	    (network && add_systems(grants, names, 5, GRANT_READ, failure) < 0) ||
+	    (network && (add_systems(grants, names, 3, GRANT_READ | GRANT_FILE, failure) < 0 ||
+			 add_systems(grants, keys, 2, GRANT_READ, failure) < 0)) ||
 	    add_systems(grants, devices, 5, GRANT_READ | GRANT_WRITE | GRANT_FILE, failure) < 0 ||
 	    terminals_add(grants, failure) < 0)
 		return -1;
@@ -131,7 +132,7 @@ static int add_machine(struct grants *grants, bool network, struct failure *fail
 	if (!resolver)
 		return 0;
 	if (grant_is_in(resolver, "/etc"))
-		return take(grants, resolver, GRANT_READ, false, failure);
+		return take(grants, resolver, GRANT_READ | GRANT_FILE, false, failure);
 	/* But not that of a directory where all programs meet: /run, /tmp. */
 	char *slash = strrchr(resolver, '/');
 	if (strchr(resolver + 1, '/') < slash)

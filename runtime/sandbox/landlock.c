@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,11 +92,21 @@ static uint64_t rights_of(unsigned grant)
 	       (grant & GRANT_LIST ? READ_DIR : 0);
 }
 
+/* Most are directories: the kernel refuses what is more than a file can be allowed, which costs less than to ask it. */
+static int add_path_rule(const struct landlock *landlock, struct path_rule *rule)
+{
+	if (syscall(ADD_RULE, landlock->ruleset, PATH_BENEATH, rule, 0) == 0)
+		return 0;
+	if (errno != EINVAL || (rule->allowed & OF_FILE) == rule->allowed)
+		return -1;
+	rule->allowed &= OF_FILE;
+	return rule->allowed ? (int)syscall(ADD_RULE, landlock->ruleset, PATH_BENEATH, rule, 0) : 0;
+}
+
 int landlock_allow(const struct landlock *landlock, const char *path, unsigned grant,
 		   struct failure *failure)
 {
 	struct path_rule rule = { .allowed = rights_of(grant) & landlock->files };
-	struct stat st;
 
 	if (landlock->ruleset < 0)
 		return 0;
@@ -106,9 +115,9 @@ int landlock_allow(const struct landlock *landlock, const char *path, unsigned g
 	if (fd < 0)
 		return 0;
 	rule.parent = fd;
-	if (grant & GRANT_FILE || (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)))
+	if (grant & GRANT_FILE)
 		rule.allowed &= OF_FILE;
-	if (!rule.allowed || syscall(ADD_RULE, landlock->ruleset, PATH_BENEATH, &rule, 0) == 0)
+	if (!rule.allowed || add_path_rule(landlock, &rule) == 0)
 		return 0;
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "Landlock: %.600s", path);
 }

@@ -629,6 +629,15 @@ export function imageUnsupported(
   return new BundleError("E_IMAGE_UNSUPPORTED", what, { ...details, path });
 }
 
+/** @param path in the image, as it is shown */
+export function inputConflict(path: string, expected: string, actual: string): BundleError {
+  return new BundleError("E_INPUT_CONFLICT", "two of the inputs have something of this name", {
+    path,
+    expected,
+    actual,
+  });
+}
+
 export function inputEmpty(path: string): BundleError {
   return new BundleError("E_INPUT_EMPTY", "there is nothing to pack", { path });
 }

@@ -1,5 +1,5 @@
 /** Whole trees: what is taken out of one, and one put into another. */
-import { pathInvalid } from "../errors.ts";
+import { inputConflict } from "../errors.ts";
 import { type DirectoryNode, directoryNode, type Node } from "./node.ts";
 import { displayPath, joinPath, splitPath } from "./path.ts";
 import { addEntry, type Tree } from "./tree.ts";
@@ -25,7 +25,7 @@ export function prune(tree: Tree, isOut: (path: string, isDirectory: boolean) =>
  * Directories become one, with the attributes that the first had.
  *
  * @param place below the root, byte string; "" is the root
- * @throws E_PATH_INVALID where a name stands for something else already
+ * @throws E_INPUT_CONFLICT where a name stands for something else already, E_PATH_INVALID
  */
 export function merge(tree: Tree, place: string, from: Tree): void {
   let into: DirectoryNode = tree.root;
@@ -33,7 +33,7 @@ export function merge(tree: Tree, place: string, from: Tree): void {
   for (const [i, name] of names.entries()) {
     const found = into.entries.get(name);
     const path = names.slice(0, i + 1).join("/");
-    if (found !== undefined && found.kind !== "directory") throw taken(path);
+    if (found !== undefined && found.kind !== "directory") throw taken(path, found, from.root);
     const next = found ?? directoryNode(i === names.length - 1 ? attributesOf(from.root) : {});
     if (found === undefined) addEntry(into, name, next, path);
     into = next;
@@ -46,13 +46,17 @@ export function merge(tree: Tree, place: string, from: Tree): void {
       if (found === undefined) addEntry(next.into, name, node, path);
       else if (found.kind === "directory" && node.kind === "directory") {
         pending.push({ into: found, from: node, path });
-      } else throw taken(path);
+      } else throw taken(path, found, node);
     }
   }
 }
 
-const taken = (path: string) =>
-  pathInvalid(displayPath(path), "two of the inputs have something of this name");
+const taken = (path: string, found: Node, other: Node) =>
+  inputConflict(
+    displayPath(path),
+    "a directory in both, or in one of them",
+    `a ${found.kind} in one and a ${other.kind} in another`,
+  );
 
 function attributesOf({ mode, uid, gid, mtime, xattrs }: Node) {
   return { mode, uid, gid, mtime, xattrs };

@@ -22,7 +22,7 @@ export const sha256 = (bytes: Uint8Array): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 export class ImageRegistry {
-  /** "127.0.0.1:PORT" */
+  /** "127.0.0.1:PORT", or "[::1]:PORT" */
   host = "";
   readonly asked: Asked[] = [];
   readonly blobs = new Map<string, Buffer>();
@@ -33,11 +33,11 @@ export class ImageRegistry {
   readonly uploads = new Map<string, Buffer>();
   readonly #server = http.createServer((request, response) => this.#serve(request, response));
 
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+  async start(at = "127.0.0.1"): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, at, resolve));
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
-    this.host = `127.0.0.1:${address.port}`;
+    this.host = `${at.includes(":") ? `[${at}]` : at}:${address.port}`;
     return this;
   }
 

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type http from "node:http";
+import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRegistryName } from "../../../../builder/oci/reference.ts";
@@ -77,6 +78,20 @@ test("a tag leads to the manifest, and that to its blobs", async () => {
   expect(manifest.layers).toEqual(layers);
   expect((await read(source, layers[0] as Descriptor)).equals(layer)).toBe(true);
   expect(registry.asked[0]?.headers["accept-encoding"] ?? "").not.toContain("gzip");
+});
+
+const loopback = os.networkInterfaces()["lo"] ?? [];
+
+test.skipIf(loopback.every(({ family }) => family !== "IPv6"))("a host by IPv6", async () => {
+  const there = await new ImageRegistry().start("::1");
+  const { root, layers } = there.putImage("latest", layer);
+  const source = image("team/app", {}, there.host);
+  expect(source.shown).toBe(`docker://${there.host}/team/app:latest`);
+  expect(await source.root()).toMatchObject(root);
+  expect((await read(source, layers[0] as Descriptor)).equals(layer)).toBe(true);
+  const mirrored = image("app", { mirrors: [`${registry.host}=${there.host}/team`], cache: false });
+  expect(await mirrored.root()).toMatchObject(root);
+  await there.close();
 });
 
 test("what was fetched is not fetched again, and a tag is asked for again", async () => {

@@ -108,14 +108,16 @@ export interface Upload {
  */
 export async function upload(job: Upload): Promise<void> {
   const state = new State(job);
+  let most = 0;
   for (let tries = 1; ; tries++) {
-    const before = state.sent;
     try {
       await state.resume(tries);
       await state.sendAll();
       return;
     } catch (cause) {
-      if (state.sent > before) tries = 1;
+      // Further than ever: one that takes back what it had, and has it again, gets no more tries for that.
+      if (state.sent > most) tries = 1;
+      most = Math.max(most, state.sent);
       const isPast = cause instanceof Passing;
       const wait = isPast || isCut(cause) ? waitBefore(tries) : undefined;
       if (wait === undefined) {
@@ -189,6 +191,7 @@ class State {
       if (kept > end || kept < this.sent) {
         throw errors.upload(this.#job.shown, `it has ${kept} bytes of ${end} that were sent`);
       }
+      if (kept === this.sent) throw new Passing("it takes a chunk, and keeps nothing of it");
       onBytes(kept - this.sent);
       this.sent = kept;
       this.#moveTo(answer);

@@ -140,6 +140,45 @@ test.each([
   );
 });
 
+test("a registry that takes chunks for ever and keeps none is left", async () => {
+  registry.tricks.push((request, response) => {
+    if (request.method !== "PATCH") return false;
+    request.resume();
+    request.once("end", () => {
+      response.writeHead(202, { location: request.url, range: "0-0" }).end();
+    });
+    return true;
+  });
+  await expect(sink({ chunkSize: 100_000 }).blob(describe(blob), blob)).rejects.toThrow(
+    expect.objectContaining({
+      code: "E_REGISTRY_UPLOAD",
+      message: expect.stringMatching(/takes a chunk, and keeps nothing/),
+    }),
+  );
+  expect(registry.count("PATCH", "uploads")).toBe(5);
+});
+
+test("a registry that has bytes, and has them not, by turns is left", async () => {
+  let asked = 0;
+  registry.tricks.push((request, response) => {
+    const { method, url = "" } = request;
+    if (method === "GET" && url.includes("uploads")) {
+      const range = asked++ % 2 === 0 ? "0-99999" : "0-0";
+      response.writeHead(204, { location: url, range }).end();
+      return true;
+    }
+    if (method !== "PATCH") return false;
+    request.resume();
+    request.once("end", () => response.writeHead(503).end());
+    return true;
+  });
+  await expect(sink({ chunkSize: 100_000 }).blob(describe(blob), blob)).rejects.toThrow(
+    expect.objectContaining({ code: "E_REGISTRY_UPLOAD" }),
+  );
+  // Five tries, and as many behind the bytes that it once had.
+  expect(registry.count("PATCH", "uploads")).toBeLessThanOrEqual(10);
+});
+
 test("bytes that are not what their digest says are not sent", async () => {
   const bad = { ...describe(blob), digest: sha256(Buffer.from("other")) };
   const file = path.join(temporaryDirectory(), "blob");

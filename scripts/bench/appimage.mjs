@@ -21,7 +21,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { root, run } from "../build/toolchain.mjs";
-import { firstWindow, missingForWindow } from "./first-window.mjs";
+import { firstWindow, missingForWindow, windowPrograms } from "./first-window.mjs";
 import { compileStatic, machine, ms, ownUid, timePairs } from "./pairs.mjs";
 
 /** How many times each pair is run; BENCH_PAIRS for a try. */
@@ -116,13 +116,13 @@ export async function bench() {
       detail: `${ms(unpacked.second)} against ${ms(unpacked.first)}`,
     };
     const windows = [];
-    for (const program of ["galculator", "chromium"]) {
+    for (const program of windowPrograms) {
       const missing = missingForWindow(program);
       if (missing !== undefined) {
         console.error(`bench: the first window of ${program} is left out: ${missing}`);
         continue;
       }
-      const job = { program, dir, own, other, home, pairs: Math.ceil(pairs / 20) };
+      const job = { program, dir, own, runtime: other, home, pairs: Math.ceil(pairs / 20) };
       const { ratio, detail } = await firstWindow(job);
       windows.push(row(`AppImage, first window of ${program}, by fuselage`, ratio, 0.4, detail));
     }

@@ -6,7 +6,15 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +26,19 @@ const PAUSE = 500;
 /** A window that has not appeared after this never will, ms. */
 const PATIENCE = 60_000;
 
+/**
+ * Programs of Debian's packages of these names: one by itself, and one with a folder of its own, as those of
+ * Electron have.
+ * @type {Record<string, {file: string, args: string[]}>}
+ */
+const programs = {
+  galculator: { file: "/usr/bin/galculator", args: [] },
+  chromium: { file: "/usr/lib/chromium/chromium", args: ["--no-sandbox", "--no-first-run"] },
+};
+
+/** All that can be measured. */
+export const windowPrograms = Object.keys(programs);
+
 /** What every system with a screen has itself, and no AppImage holds. */
 const HOSTS =
   /^(ld-linux|lib(c|m|dl|pthread|rt|resolv|util|nsl|X11|xcb|GL|EGL|drm|gbm|stdc\+\+|gcc_s))[-.]/;
@@ -25,15 +46,17 @@ const HOSTS =
 const appRun = (/** @type {string} */ program) => `#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
 export LD_LIBRARY_PATH="$here/usr/lib" XDG_DATA_DIRS="$here/usr/share:/usr/share" GSETTINGS_BACKEND=memory
-exec "$here/usr/bin/${program}" "$@"
+exec "$here${program}" "$@"
 `;
 
 /** An AppDir of a program of the system with its libraries and what its packages put beside it. */
 async function makeAppDir(/** @type {string} */ program, /** @type {string} */ dir) {
   for (const name of ["usr/bin", "usr/lib", "usr/share"])
     mkdirSync(path.join(dir, name), { recursive: true });
-  const file = (await run("sh", ["-c", 'command -v "$0"', program])).trim();
-  copyFileSync(file, path.join(dir, "usr/bin", program));
+  const file = programs[program]?.file ?? "";
+  const folder = path.dirname(file);
+  if (folder === "/usr/bin") copyFileSync(file, path.join(dir, file));
+  else cpSync(folder, path.join(dir, folder), { recursive: true });
   for (const [, library] of (await run("ldd", [file])).matchAll(/=> (\/\S+)/g)) {
     const name = path.basename(library);
     if (!HOSTS.test(name)) copyFileSync(library, path.join(dir, "usr/lib", name));
@@ -43,7 +66,7 @@ async function makeAppDir(/** @type {string} */ program, /** @type {string} */ d
     mkdirSync(path.join(dir, path.dirname(listed)), { recursive: true });
     copyFileSync(listed, path.join(dir, listed));
   }
-  writeFileSync(path.join(dir, "AppRun"), appRun(program), { mode: 0o755 });
+  writeFileSync(path.join(dir, "AppRun"), appRun(file), { mode: 0o755 });
 }
 
 /** A screen of its own. @returns what DISPLAY is, and what ends it */
@@ -83,17 +106,17 @@ async function timeWindow([program = "", ...args], { env, appeared, who }) {
 }
 
 /**
- * @param {{program: string, dir: string, own: string, other: string, home: string, pairs: number}} job `own` and
- *   `other`: our runner and the other runtime
+ * @param {{program: string, dir: string, own: string, runtime: string, home: string, pairs: number}} job `own` and
+ *   `runtime`: our runner and the other runtime
  * @returns {Promise<{ratio: number, detail: string}>}
  */
-export async function firstWindow({ program, dir, own, other, home, pairs }) {
+export async function firstWindow({ program, dir, own, runtime, home, pairs }) {
   const app = path.join(dir, `${program}.AppDir`);
   await makeAppDir(program, app);
   const image = path.join(dir, `${program}.sfs`);
   await run("mksquashfs", [app, image, "-comp", "xz", "-quiet", "-no-progress", "-all-root"]);
   const file = path.join(dir, `${program}.AppImage`);
-  writeFileSync(file, Buffer.concat([readFileSync(other), readFileSync(image)]), { mode: 0o755 });
+  writeFileSync(file, Buffer.concat([readFileSync(runtime), readFileSync(image)]), { mode: 0o755 });
   const screen = await openScreen();
   const env = { ...process.env, HOME: home, TMPDIR: home, DISPLAY: screen.display };
   const xev = spawn("xev", ["-root", "-event", "substructure"], {
@@ -107,17 +130,19 @@ export async function firstWindow({ program, dir, own, other, home, pairs }) {
     });
     const who = ownUid === 0 ? { uid: 1000, gid: 1000 } : {};
     const at = { env, appeared, who };
-    const ours = [own, "--static", `app:${file}`, "--run", "app/AppRun"];
+    const args = programs[program]?.args ?? [];
+    const theirs = [file, ...args];
+    const ours = [own, "--static", `app:${file}`, "--run", "app/AppRun", ...args];
     /** @type {[theirs: number[], ours: number[]]} */
     const times = [[], []];
     // The first of each fills the page cache and the caches of fonts.
     for (let i = 0; i <= pairs; i++) {
-      const pair = [await timeWindow([file], at), await timeWindow(ours, at)];
+      const pair = [await timeWindow(theirs, at), await timeWindow(ours, at)];
       if (i > 0) for (const [n, time] of pair.entries()) times[n]?.push(time);
     }
-    const [theirs, mine] = times.map(median);
+    const [other, mine] = times.map(median);
     const inMB = `${(statSync(image).size / 1e6).toFixed(1)} MB`;
-    return { ratio: mine / theirs, detail: `${ms(mine)} against ${ms(theirs)}, ${inMB} with xz` };
+    return { ratio: mine / other, detail: `${ms(mine)} against ${ms(other)}, ${inMB} with xz` };
   } finally {
     xev.kill();
     screen.close();
@@ -126,11 +151,17 @@ export async function firstWindow({ program, dir, own, other, home, pairs }) {
 
 /** Why it cannot be measured for a program, or undefined. */
 export function missingForWindow(/** @type {string} */ program) {
-  for (const tool of [program, "Xvfb", "xev"]) {
+  if (!existsSync(programs[program]?.file ?? "")) {
+    return `it is not installed (Debian: ${program})`;
+  }
+  for (const [tool, from] of [
+    ["Xvfb", "xvfb"],
+    ["xev", "x11-utils"],
+  ]) {
     try {
       execFileSync("sh", ["-c", 'command -v "$0"', tool], { stdio: "ignore" });
     } catch {
-      return `${tool} is not installed (Debian: ${{ Xvfb: "xvfb", xev: "x11-utils" }[tool] ?? tool})`;
+      return `${tool} is not installed (Debian: ${from})`;
     }
   }
   return undefined;

@@ -265,6 +265,17 @@ static void add_files(struct grants *grants, const struct sandbox_start *start)
 	}
 }
 
+/*
+ * A user namespace is good for nothing before its maps are written. What root could write there beside them are
+ * settings of the kernel's.
+ */
+static int add_maps(struct grants *grants, const struct rules *rules, struct failure *failure)
+{
+	bool may = rules_have(rules, RULE_USERNS) && geteuid() != 0;
+
+	return may ? grants_add_real(grants, "/proc", GRANT_READ | GRANT_WRITE, failure) : 0;
+}
+
 int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 		   const struct sandbox_start *start, struct failure *failure)
 {
@@ -279,6 +290,7 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	add_files(grants, start);
 	return add_programs(grants, host, failure) < 0 ||
 			       add_machine(grants, network, failure) < 0 ||
+			       add_maps(grants, rules, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||
 			       grants_add_devices(grants, rules, failure) < 0 ||
 			       grants_add_display(grants, rules, failure) < 0 ?

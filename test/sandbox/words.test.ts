@@ -230,6 +230,10 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
       "unshare --user true && echo made; unshare --user --map-root-user --mount true; echo $?";
     expect(await said("userns", make)).toMatch(/^made\n/);
     expect(await said("net:none", make)).not.toContain("made");
+    if (way.root) return;
+    // Its maps can be written, and nothing of the kernel's or of other processes.
+    const map = "unshare -Ur id -u; echo x >/proc/sys/kernel/hostname; cat /proc/1/environ";
+    expect(await said("userns", map)).toMatch(/^0\n.*hostname: .*denied\n.*environ.*denied$/);
   });
 
   test("pid, netns, ipcns: namespaces of its own", async () => {

@@ -169,7 +169,11 @@ function initramfsOf({ disks, options, window }: StartRequest, boot: Boot): numb
   const folder = workFolder();
   try {
     const file = path.join(folder, "initramfs");
-    writeFileSync(file, bytes, { mode: 0o600 });
+    try {
+      writeFileSync(file, bytes, { mode: 0o600 });
+    } catch (cause) {
+      throw errors.outputFailed(file, "writing the initramfs", cause);
+    }
     return openSync(file, "r");
   } finally {
     removeTemporary(folder);

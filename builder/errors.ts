@@ -1081,6 +1081,13 @@ export function pathInvalid(path: string, what: string): BundleError {
   return new BundleError("E_PATH_INVALID", what, { path });
 }
 
+/** @param what stands at the path in an image, where a file was wanted */
+export function pathNoFile(path: string, what: string): BundleError {
+  const hint =
+    "`bundle inspect --list FILE` has all that is in it; `bundle extract FILE PATH` unpacks folders, too.";
+  return new BundleError("E_PATH_INVALID", what, { path, hint });
+}
+
 /** @param line of the text, from 1; undefined: all of it */
 export function profileInvalid(
   path: string,
@@ -1290,7 +1297,10 @@ export function vmCrashed(how: string, details: ErrorDetails): BundleError {
 /** @param code what the guest calls it, one of ours @param text its words */
 export function vmGuest(code: string, text: string): BundleError {
   const known = Object.hasOwn(errorCatalogue, code) ? (code as ErrorCode) : "E_VM_START";
-  return new BundleError(known, `in the machine: ${text}`);
+  const lacks = /^E_(ENTRY|COMMAND)_|^E_EXEC_FAILED$/.test(code);
+  const hint =
+    "The machine has what is in the bundle, and nothing else: pack what it needs, or put a system around it (--root IMAGE).";
+  return new BundleError(known, `in the machine: ${text}`, lacks ? { hint } : {});
 }
 
 /** @param what what is wrong with the kernel `path` */

@@ -24,7 +24,7 @@ export function catFiles(
       if (entry?.kind === "file") return entry;
       const what =
         entry === undefined ? "the image has nothing of this name" : `it is a ${entry.kind}`;
-      throw errors.pathInvalid(displayPath(byteString(path)), what);
+      throw errors.pathNoFile(displayPath(byteString(path)), what);
     });
     for (const entry of found) for await (const bytes of contentsOf(image, entry)) await use(bytes);
   });

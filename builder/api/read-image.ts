@@ -107,5 +107,5 @@ function fileOf(entries: ReadonlyMap<string, ImageEntry>, wanted: string): Image
   const entry = entries.get(path);
   if (entry?.kind === "file") return entry;
   const what = entry === undefined ? "the image has nothing of this name" : `it is a ${entry.kind}`;
-  throw errors.pathInvalid(displayPath(path), what);
+  throw errors.pathNoFile(displayPath(path), what);
 }

@@ -81,3 +81,10 @@ test("what the runtime says of a mount keeps its code, its words and its hint", 
   });
   expect(errors.mountRefused("f", "Killed").message).toBe("f: cannot be mounted: Killed");
 });
+
+test("what a machine lacks is advised to be in the bundle, and what else fails by its console", () => {
+  const lacking = errors.vmGuest("E_ENTRY_INTERPRETER", "run: #!/bin/sh");
+  expect(lacking).toMatchObject({ code: "E_VM_START" });
+  expect(lacking.hint).toContain("in the bundle");
+  expect(errors.vmGuest("E_LOOP", "no device").hint).toContain("console");
+});

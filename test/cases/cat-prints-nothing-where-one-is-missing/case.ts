@@ -9,5 +9,5 @@ export default {
   args: ["cat", "out", "etc/one", "etc"],
   code: "E_PATH_INVALID",
   stdout: /^$/,
-  stderr: "etc: it is a directory",
+  stderr: /etc: it is a directory\n.*bundle extract FILE PATH/,
 } satisfies Case;

@@ -154,10 +154,13 @@ int policy_text(int dir, const char *path, uid_t owner, enum fuselage_code code,
 	*text = 0;
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	bool link = fd < 0 && errno == ELOOP;
+	if (!link && (fd < 0 || fstat(fd, &st) < 0))
 		return fail_errno(failure, code, "%.400s", path);
-	if (!S_ISREG(st.st_mode) || (st.st_uid && st.st_uid != owner) ||
-	    st.st_mode & (S_IWGRP | S_IWOTH))
+	if (link || !S_ISREG(st.st_mode))
+		return fail(failure, code, "%.400s: expected a regular file, found %s", path,
+			    link ? "a link" : "another kind");
+	if ((st.st_uid && st.st_uid != owner) || st.st_mode & (S_IWGRP | S_IWOTH))
 		return fail(failure, code,
 			    "%.400s: expected a file of root%s that nobody else may write, found "
 			    "owner %u, mode %04o",

@@ -105,6 +105,21 @@ export class BundleError extends Error {
     return new BundleError(this.code, message, { path, expected, actual, hint, cause });
   }
 
+  /** The same failure with other names in its texts: of a file that stands in for the one at fault. */
+  renamed(rename: (text: string) => string): BundleError {
+    const { message, expected, hint } = this.#texts;
+    const { path, actual, cause } = this;
+    const within = (text: FailureText | undefined) =>
+      text === undefined ? undefined : (name: OptionNames) => rename(worded(text, name));
+    return new BundleError(this.code, (name) => rename(worded(message, name)), {
+      path: path && rename(path),
+      expected: within(expected),
+      actual: actual && rename(actual),
+      hint: within(hint),
+      cause,
+    });
+  }
+
   /** Exit status that `bundle` ends with: 1, or 2 for a wrong command line. */
   get exitStatus(): number {
     return errorCatalogue[this.code].exit;
@@ -227,8 +242,14 @@ export function appstreamInvalid(path: string, what: string): BundleError {
 
 /** @param actual what the file is instead */
 /** @param what is wrong with it, in words */
-export function archiveCorrupt(path: string, what: string, cause?: unknown): BundleError {
-  return new BundleError("E_ARCHIVE_CORRUPT", `is no whole tar archive: ${what}`, { path, cause });
+/** @param kind "tar archive" or "zip file" */
+export function archiveCorrupt(
+  path: string,
+  kind: string,
+  what: string,
+  cause?: unknown,
+): BundleError {
+  return new BundleError("E_ARCHIVE_CORRUPT", `is no whole ${kind}: ${what}`, { path, cause });
 }
 
 /** @param codec that we do not have */
@@ -250,6 +271,16 @@ export function archiveFormat(path: string, actual: string): BundleError {
     expected,
     actual,
     hint,
+  });
+}
+
+/** @param actual the entry of a zip file that nothing here can read, and why */
+export function archiveMethod(path: string, actual: string): BundleError {
+  return new BundleError("E_ARCHIVE_FORMAT", "holds an entry that cannot be read", {
+    path,
+    expected: "files that are stored or deflated, without a password",
+    actual,
+    hint: "Unpack it by the program that made it, and give the folder.",
   });
 }
 
@@ -693,11 +724,19 @@ export function invocation(
   return new BundleError(code, `in the invocation, ${what}`, { hint });
 }
 
+/** @param transport what its name begins with where the image is meant */
+export function containerArchive(path: string, transport: string): BundleError {
+  return new BundleError("E_KIND_UNKNOWN", "this is an archive of container images", {
+    path,
+    hint: `Write ${transport}:FILE: its layers become one root directory.`,
+  });
+}
+
 /** No kind of app takes a file like this one. */
 export function kindUnknown(path: string): BundleError {
   return new BundleError("E_KIND_UNKNOWN", "nothing here can start this file", {
     path,
-    expected: "a folder, or a file that is an ELF program or starts with #!",
+    expected: "a folder, a tar or zip archive, or a file that is an ELF program or starts with #!",
   });
 }
 

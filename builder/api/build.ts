@@ -41,6 +41,7 @@ import type { Tree } from "../tree/tree.ts";
 import { shownWarning, type Warning, warning } from "../warnings.ts";
 import { checkImage } from "./check.ts";
 import { holdsImage, type TakenImage, withConversion, withDump } from "./convert.ts";
+import { withGathered } from "./gather-input.ts";
 import { packedFiles } from "./pack-input.ts";
 import { type NumberOf, planStart, type StartPlan } from "./plan-start.ts";
 import { takeArtifact } from "./take-artifact.ts";
@@ -155,11 +156,13 @@ async function withPrepared<T>(
     );
   }
   const isAppImage = resolved.format === "appimage";
-  const complete = await withIgnored(resolved);
-  const options = isAppImage ? await withAppDirEntry(complete) : complete;
-  return withApp(options, async (app) => {
-    const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
-    return withStart({ app, appDir, options, kind: app.kind });
+  return withGathered(resolved, async (gathered) => {
+    const complete = await withIgnored(gathered);
+    const options = isAppImage ? await withAppDirEntry(complete) : complete;
+    return withApp(options, async (app) => {
+      const appDir = isAppImage ? await completeAppDir(app, options) : undefined;
+      return withStart({ app, appDir, options, kind: app.kind });
+    });
   });
 }
 

@@ -1,4 +1,4 @@
-/** What is packed → a tree: folders, tar files and images, one into another. */
+/** What is packed → a tree: folders, archives and images, one into another. */
 import { constants, createReadStream, mkdtempSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
@@ -11,6 +11,7 @@ import { imageTree } from "../input/image-tree.ts";
 import { addTar } from "../input/tar/add-tar.ts";
 import { codecOf } from "../input/tar/decompress.ts";
 import { BLOCK, parseHeader, TarProblem } from "../input/tar/tar-header.ts";
+import { addZip, isZip } from "../input/zip/add-zip.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { merge } from "../tree/whole-trees.ts";
@@ -19,8 +20,9 @@ import { withImage } from "./inspect.ts";
 import { dumpTree } from "./read-dump.ts";
 
 /** Standard input, as a name. */
-const STDIN = "-";
+export const STDIN = "-";
 
+/** An input, and where it goes. */
 interface Part {
   file: string;
   /** In the image, byte string. */
@@ -57,9 +59,17 @@ export async function packTree(
   return first;
 }
 
-async function treeOf(
+/** What of the options says how inputs are read. */
+export type InputChoices = Pick<PackOptions, "exclude" | "excludeFrom" | "signal">;
+
+/**
+ * The tree of one input: a folder, an archive or a file with an image; "-" is a tar archive.
+ *
+ * @throws as `packTree`
+ */
+export async function treeOf(
   file: string,
-  options: PackOptions,
+  options: InputChoices,
   devices: boolean,
   workspace: Workspace,
 ): Promise<Tree> {
@@ -74,14 +84,14 @@ async function treeOf(
         imageTree(image, await image.list(signal), folder, options),
       );
     }
-    if (!(await isTar(file))) {
-      throw errors.inputNotDirectory(
-        file,
-        "another file",
-        "a directory, a tar archive or a file that holds an image",
-      );
-    }
-    return tarTree(createReadStream(file), file, options, devices, folder);
+    const kind = await archiveKind(file);
+    if (kind === "tar") return tarTree(createReadStream(file), file, options, devices, folder);
+    if (kind === "zip") return zipTree(file, options, folder);
+    throw errors.inputNotDirectory(
+      file,
+      "another file",
+      "a directory, a tar archive, a zip file or a file that holds an image",
+    );
   }
   const exclude = [...(options.exclude ?? []), ...(await ignoredGlobs(file, options))];
   return treeFromDirectory(file, { exclude, devices, ...(signal && { signal }) });
@@ -90,19 +100,34 @@ async function treeOf(
 async function tarTree(
   source: AsyncIterable<Uint8Array>,
   shown: string,
-  options: PackOptions,
+  options: InputChoices,
   devices: boolean,
   workspace: string,
 ): Promise<Tree> {
   const tree = new Tree();
   await addTar(tree, source, shown, { workspace, devices, signal: options.signal });
+  return withoutLeftOut(tree, shown, options);
+}
+
+async function zipTree(file: string, options: InputChoices, workspace: string): Promise<Tree> {
+  const tree = new Tree();
+  await addZip(tree, file, { workspace, signal: options.signal });
+  return withoutLeftOut(tree, file, options);
+}
+
+async function withoutLeftOut(tree: Tree, shown: string, options: InputChoices): Promise<Tree> {
   await leaveOut(tree, options);
   if (tree.root.entries.size === 0) throw errors.inputEmpty(shown);
   return tree;
 }
 
-/** Whether a file begins as a tar archive, or as something compressed, whose reader says what is wrong. */
-async function isTar(file: string): Promise<boolean> {
+/**
+ * What archive a file is by how it begins. Anything compressed is taken for a tar archive, whose reader
+ * says what is wrong.
+ *
+ * @throws E_FILE_UNREADABLE
+ */
+export async function archiveKind(file: string): Promise<"tar" | "zip" | undefined> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
       throw errors.fileUnreadable(file, cause);
@@ -110,12 +135,13 @@ async function isTar(file: string): Promise<boolean> {
   );
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
-    if (codecOf(buffer.subarray(0, bytesRead)) !== undefined) return true;
-    if (bytesRead < BLOCK) return false;
+    if (codecOf(buffer.subarray(0, bytesRead)) !== undefined) return "tar";
+    if (isZip(buffer)) return "zip";
+    if (bytesRead < BLOCK) return undefined;
     parseHeader(buffer);
-    return true;
+    return "tar";
   } catch (thrown) {
-    if (thrown instanceof TarProblem) return false;
+    if (thrown instanceof TarProblem) return undefined;
     throw thrown;
   } finally {
     await handle.close();

@@ -1,5 +1,7 @@
 /** Input → App: the kind is chosen, and the folder it works in is made and removed. */
-import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import type { Gathered, ResolvedBuildOptions } from "../config/build-options.ts";
+import type { KindName } from "../config/kind-names.ts";
+import * as errors from "../errors.ts";
 import { Workspace } from "../host/temporary.ts";
 import type { App } from "./kind.ts";
 import { chooseKind } from "./kinds.ts";
@@ -17,6 +19,7 @@ export async function withApp<T>(
 ): Promise<T> {
   const source = await openSource(options);
   const { kind, why } = await chooseKind(options.kind, source);
+  refuseOwners(options, kind.name);
   const workspace = new Workspace();
   try {
     const app = await kind.prepare({
@@ -31,8 +34,29 @@ export async function withApp<T>(
         return workspace.path;
       },
     });
-    return await use({ ...app, warnings: [...unusedOptions(options, kind.name), ...app.warnings] });
+    const warnings = [...unusedOptions(options, kind.name), ...app.warnings];
+    return await use(named({ ...app, warnings }, options.gathered));
   } finally {
     workspace.remove();
   }
+}
+
+/** What is said of the app, in the user's names. */
+function named(app: App, gathered: Gathered | undefined): App {
+  if (gathered === undefined) return app;
+  const { rename, explain } = gathered;
+  return {
+    ...app,
+    summary: rename(app.summary),
+    explain: [...explain, ...app.explain.map(rename)],
+    warnings: app.warnings.map((one) => ({ ...one, message: rename(one.message) })),
+  };
+}
+
+/** A Node app is gathered from the folder on disk, where a user owns all of it. @throws E_OPTION_CONFLICT */
+function refuseOwners({ gathered, keepOwners, input }: ResolvedBuildOptions, kind: KindName): void {
+  if (kind !== "node" || !gathered || !keepOwners || process.geteuid?.() === 0) return;
+  throw errors.optionConflict(
+    (name) => `${name("keepOwners", true)} takes root for a Node app that is unpacked: ${input}`,
+  );
 }

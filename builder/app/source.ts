@@ -2,11 +2,13 @@
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
+import type { Gathered } from "../config/build-options.ts";
 import type { KindChoice } from "../config/kind-names.ts";
 import * as errors from "../errors.ts";
 import { isLink } from "../host/paths.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { addFile } from "../input/add-input.ts";
+import { leaveOut } from "../input/ignore-file.ts";
 import { type FolderMap, parsedMaps } from "../manifest/folder-map.ts";
 import { type ImageReference, namesImage, parseReference } from "../oci/reference.ts";
 import { kindOf } from "../output/atomic.ts";
@@ -29,6 +31,8 @@ export interface SourceOptions extends TreeEdits {
   maps?: readonly string[] | undefined;
   exclude?: readonly string[] | undefined;
   devices?: boolean | undefined;
+  /** There where the input is a folder of the builder's own. */
+  gathered?: Gathered | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -116,9 +120,14 @@ class Source implements DetectInput {
   }
 
   async #folder(): Promise<Tree> {
-    const { input, exclude, devices, signal } = this.#options;
+    const { input, exclude = [], devices, signal, gathered } = this.#options;
+    if (gathered !== undefined) {
+      await leaveOut(gathered.tree, { exclude });
+      if (gathered.tree.root.entries.size === 0) throw errors.inputEmpty(input);
+      return gathered.tree;
+    }
     const tree = await treeFromDirectory(input, {
-      exclude: exclude ?? [],
+      exclude,
       devices: devices ?? false,
       ...(signal && { signal }),
     });

@@ -8,6 +8,7 @@ import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/fo
 import type { Permissions } from "../manifest/permissions.ts";
 import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
 import type { FetchProgress } from "../oci/registry/progress.ts";
+import type { Tree } from "../tree/tree.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
@@ -26,7 +27,10 @@ export type LibcMode = "auto" | "host" | "pack";
 
 /** What a build takes. */
 export interface BuildOptions extends ImageChoices, AppImageChoices {
-  /** Folder to pack, or one file: a program or a script. */
+  /**
+   * Folder to pack, an archive of one (tar, as it is or compressed by gzip, zstd or xz; zip), or one file: a
+   * program or a script. "-" with a `kind`: a tar archive on standard input.
+   */
   input?: string | undefined;
   /** In place of `input`: file with what `dump` lists, line by line; "-": standard input. Its owners and times are kept. */
   fromDump?: string | undefined;
@@ -158,6 +162,17 @@ export interface ResolvedBuildOptions extends BuildOptions {
   format: OutputFormat;
   /** Whether what goes into the file is to be said, and not only packed. */
   explains?: boolean;
+  gathered?: Gathered;
+}
+
+/** What `input` was made of, where that is a folder of the builder's own. */
+export interface Gathered {
+  /** As the archive says it; contents are those of the folder. */
+  tree: Tree;
+  /** Puts the user's names for what is in the folder into a text. */
+  rename(text: string): string;
+  /** For people, one line each. */
+  explain: readonly string[];
 }
 
 /** The types and the table name the same keys, or this does not compile. */
@@ -302,6 +317,9 @@ function nameFor({ fromDump }: BuildOptions, input: string): string {
 /** Endings that say the language of a script, not what it is called. */
 const SCRIPT_ENDING = /(?<=.)\.([cm]?[jt]sx?|sh|bash|py|pl|rb)$/;
 
+/** What a file is called behind the name of what is archived in it. */
+const ARCHIVE_ENDING = /(?<=.)\.(tar(\.(gz|zst|xz))?|tgz|tzst|txz|zip)$/i;
+
 /** What names a folder as an AppDir is no part of the app's name. */
 const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
 
@@ -310,7 +328,12 @@ function defaultName(input: string): string {
   if (namesImage(input)) return usableName(nameOf(parseReference(input)));
   const name = path.basename(path.resolve(input));
   const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
-  return usableName(name.replace(isFile ? SCRIPT_ENDING : APPDIR_ENDING, ""), name);
+  const ending = isFile
+    ? ARCHIVE_ENDING.test(name)
+      ? ARCHIVE_ENDING
+      : SCRIPT_ENDING
+    : APPDIR_ENDING;
+  return usableName(name.replace(ending, ""), name);
 }
 
 /**

@@ -9,7 +9,7 @@ export type ArchiveFormat = (typeof optionRules.pack.format.choices)[number];
 
 /** What packing an archive takes. */
 export interface PackOptions extends ImageChoices {
-  /** Folder, tar archive (as it is, or compressed by gzip, zstd or xz) or file with an image; "-": a tar archive on standard input. */
+  /** Folder, tar archive (as it is, or compressed by gzip, zstd or xz), zip file or file with an image; "-": a tar archive on standard input. */
   input?: string | undefined;
   /** In place of `input`: file with what `dump` lists, line by line; "-": standard input. Its owners and times are kept. */
   fromDump?: string | undefined;

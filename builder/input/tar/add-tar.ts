@@ -52,7 +52,8 @@ export async function addTar(
       await adding.add(entry);
     }
   } catch (thrown) {
-    if (thrown instanceof TarProblem) throw errors.archiveCorrupt(shown, thrown.message, thrown);
+    if (thrown instanceof TarProblem)
+      throw errors.archiveCorrupt(shown, "tar archive", thrown.message, thrown);
     throw thrown;
   } finally {
     await raw.close();

@@ -11,7 +11,7 @@ import type { TarEntry } from "./tar-reader.ts";
  * @throws E_OUTPUT_*, and what reading the entry throws
  */
 export async function spooled(
-  { size, ranges, contents }: TarEntry,
+  { size, ranges, contents }: Pick<TarEntry, "size" | "ranges" | "contents">,
   file: string,
 ): Promise<Contents & { from: "disk" }> {
   const failed = (cause: unknown): never => {

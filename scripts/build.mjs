@@ -145,6 +145,7 @@ export const parts = [
     inputs: [
       "builder",
       "scripts/build.mjs",
+      "scripts/build/common-files.mjs",
       "scripts/generate.mjs",
       "scripts/generate",
       "scripts/spec",
@@ -231,7 +232,9 @@ async function writeDocuments() {
 /** JavaScript, man pages and completions of the builder; packages stay packages. */
 async function buildDist() {
   const esbuild = await import("esbuild");
-  const { metafile } = await esbuild.build({
+  const { commonFiles, importedByAll } = await import("./build/common-files.mjs");
+  /** @type {import("esbuild").BuildOptions & {metafile: true}} */
+  const options = {
     absWorkingDir: root,
     entryPoints: ["builder/index.ts", ...commands.map((name) => `builder/cli/${name}.ts`)],
     outbase: "builder",
@@ -245,7 +248,10 @@ async function buildDist() {
     target: "node20.19",
     metafile: true,
     logLevel: "warning",
-  });
+  };
+  const apart = await esbuild.build({ ...options, write: false });
+  const plugins = [importedByAll(root, commonFiles(apart.metafile))];
+  const { metafile } = await esbuild.build({ ...options, plugins });
   for (const name of commands) await chmod(path.join(root, `dist/cli/${name}.js`), 0o755);
   await writeDocuments();
   const made = new Set(Object.keys(metafile.outputs).map((file) => path.join(root, file)));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The command `bundle`. What it takes is loaded when it is known that there is room for it. */
-import { runProgram } from "./run-program.ts";
+import { startProgram } from "./start-program.ts";
 
-await runProgram("bundle", async (argv) => (await import("./bundle.ts")).bundle(argv));
+await startProgram("bundle", async (argv) => (await import("./bundle.ts")).bundle(argv));

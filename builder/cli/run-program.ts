@@ -1,12 +1,11 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
-import { BundleError, errnoCode, internal, outputFailed } from "../errors.ts";
-import { environment } from "../generated/spec.ts";
+import { errnoCode, outputFailed } from "../errors.ts";
 import { endCommands } from "../host/command.ts";
-import { requireDescriptors } from "../host/descriptors.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
+import { fail } from "./fail.ts";
 import { undoneBy } from "./interruption.ts";
-import { calledCommand, flagNames } from "./option-flags.ts";
+import { flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
 
 /** How long the threads of the addon may take to stop, ms: they look at it all the time. */
@@ -49,12 +48,6 @@ function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error
   process.exit(error.exitStatus);
 }
 
-/** Options that end at `--`: what is behind is not ours. */
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf("--");
-  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
-}
-
 /**
  * Runs the program `name` with the arguments of the process; prints what `main` throws and sets the
  * exit status.
@@ -70,14 +63,8 @@ export async function runProgram(
     stream.on("error", (cause) => onOutputError(name, stream, cause));
   const argv = process.argv.slice(2);
   try {
-    requireDescriptors();
     await main(argv);
   } catch (cause) {
-    const error = cause instanceof BundleError ? cause : internal(cause);
-    const debug = process.env[environment.FUSELAGE_DEBUG] === "1";
-    const names = flagNames(argv, name);
-    const command = calledCommand(argv, name);
-    printError(error, { json: wantsJson(argv), debug, program: name, names, command });
-    process.exitCode = error.exitStatus;
+    fail(name, argv, cause);
   }
 }

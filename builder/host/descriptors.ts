@@ -6,7 +6,7 @@ import * as errors from "../errors.ts";
  * Descriptors that must be free when a command starts: Node reads as many of our files at once while it
  * loads them, and a build never has more open. Those of Node itself are open by then.
  */
-const NEEDED = 32;
+const NEEDED = 40;
 
 /**
  * Refuses in words what would else fail in the middle, in those of Node's loader or of a package.

@@ -42,6 +42,7 @@ const commands: [string, string[], string[]][] = [
   ["inspect", [bundleCommand], ["inspect", "made"]],
   ["dump", [bundleCommand], ["dump", "made"]],
   ["extract", [bundleCommand], ["extract", "made", "-d", "out"]],
+  ["export", [bundleCommand], ["export", "made", "--compose", "out"]],
   ["fuselage-bundle", [aliasCommand], [...appended, ...ownImage]],
 ];
 
@@ -66,6 +67,13 @@ describe.each(commands)("%s", (_, program, args) => {
     expect(stderr).toContain(`found ${limit}, and `);
     expect(status).toBe(1);
     expect(existsSync(path.join(cwd, "out"))).toBe(false);
+  });
+
+  test("works with the limit that the refusal wants", async () => {
+    const { cwd, args: input } = here();
+    const { stderr } = await under(32, program, input, cwd);
+    const wanted = Number(/expected a limit of (\d+) or more/.exec(stderr)?.[1]);
+    expect(await under(wanted, program, input, cwd)).toMatchObject({ status: 0 });
   });
 
   test.each([64, 256])("works with a limit of %i", async (limit) => {

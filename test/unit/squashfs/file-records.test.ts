@@ -326,8 +326,8 @@ describe("a record", () => {
     const bytes = readFileSync(file);
     bytes.writeBigInt64LE(nanoseconds, 16);
     const key = Buffer.from(path.basename(file).slice(0, 32));
-    const header = xxh64(bytes.subarray(16, 56), xxh64(key, 0n));
-    bytes.writeBigUInt64LE(xxh64(bytes.subarray(56), header), 8);
+    const check = xxh64(key, xxh64(bytes.subarray(56), 0n));
+    bytes.writeBigUInt64LE(xxh64(bytes.subarray(16, 56), check), 8);
     writeFileSync(file, bytes);
   }
 

@@ -127,12 +127,12 @@ static char **arguments_of(const struct sandbox *sandbox, const char *program, c
 {
 	const struct rules *rules = &sandbox->rules;
 	const char *address = sandbox->session.bus;
-	char **all = calloc(rules->bus_count + 7, sizeof *all), *text = malloc(PATH_MAX);
+	char **all = calloc(rules->bus_count + 7, sizeof *all), *text = malloc(sizeof PATHS + strlen(path));
 	size_t count = 0;
 
 	if (!all || !text)
 		return NULL;
-	snprintf(text, PATH_MAX, PATHS "%s", path);
+	stpcpy(stpcpy(text, PATHS), path);
 	const char *const fixed[] = { program, "--fd=3", address ? address : text, SOCKET,
 				      "--filter" };
 	for (; count < sizeof fixed / sizeof *fixed; count++)

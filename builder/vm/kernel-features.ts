@@ -15,7 +15,7 @@ export interface MachineNeeds {
   network: boolean;
   /** Types of volumes. */
   volumes: readonly ("virtiofs" | "9p")[];
-  /** virtio-rng. */
+  /** Whether there is a virtio-rng. A kernel that has no driver of it starts without. */
   entropy: boolean;
   /** A root directory or a writable image. */
   overlay: boolean;
@@ -29,6 +29,8 @@ export interface KernelFeature {
   option: string;
   /** Without one it has to be built in. */
   module?: string;
+  /** A kernel that was built without it will do. */
+  optional?: true;
 }
 
 const always: readonly KernelFeature[] = [
@@ -60,6 +62,13 @@ const volumeFeatures: Record<"virtiofs" | "9p", readonly KernelFeature[]> = {
   ],
 };
 
+/** Records and lines of the host's seed the generator, with it and without. */
+const virtioRng: KernelFeature = {
+  option: "HW_RANDOM_VIRTIO",
+  module: "virtio_rng",
+  optional: true,
+};
+
 /** In the order in which modules are loaded: devices are there before what looks for them. */
 export function featuresFor(needs: MachineNeeds): KernelFeature[] {
   const images = [needs.compression, needs.rootCompression];
@@ -77,6 +86,6 @@ export function featuresFor(needs: MachineNeeds): KernelFeature[] {
     ...(needs.overlay ? [{ option: "OVERLAY_FS", module: "overlay" }] : []),
     ...(needs.network ? [{ option: "VIRTIO_NET", module: "virtio_net" }] : []),
     ...needs.volumes.flatMap((type) => volumeFeatures[type]),
-    ...(needs.entropy ? [{ option: "HW_RANDOM_VIRTIO", module: "virtio_rng" }] : []),
+    ...(needs.entropy ? [virtioRng] : []),
   ];
 }

@@ -98,9 +98,10 @@ function compare(
 ): { lacks: string[]; wanted: string[] } {
   const lacks: string[] = [];
   const wanted: string[] = [];
-  for (const { option, module } of features) {
+  for (const { option, module, optional } of features) {
     const value = config?.get(option);
     if (value === "y") continue;
+    if (optional && (config === undefined ? !modules.has(module ?? "") : value !== "m")) continue;
     if (module === undefined) {
       if (config !== undefined) lacks.push(`CONFIG_${option}=y`);
     } else if (config !== undefined && value !== "m") lacks.push(`CONFIG_${option}`);

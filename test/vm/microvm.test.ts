@@ -103,7 +103,8 @@ describe("bundle export --microvm", () => {
   test("makes machines that start, and end with their app", async () => {
     const file = await busyboxBundle();
     const dir = path.join(temporaryDirectory(), "machine");
-    const script = `B=$FUSELAGE_BUNDLE_DIR/bin/busybox; echo "hello from $1 $WHERE"; $B tty; exit 7`;
+    const script = `B=$FUSELAGE_BUNDLE_DIR/bin/busybox; echo "hello from $1 $WHERE"; $B tty
+      $B cat /sys/class/misc/hw_random/rng_current; exit 7`;
     await exportMicroVm({
       input: file,
       microvm: dir,
@@ -115,12 +116,18 @@ describe("bundle export --microvm", () => {
       firecracker: [
         ...["-M", "microvm,acpi=on,rtc=on,isa-serial=on,x-option-roms=off"],
         ...["-global", "virtio-mmio.force-legacy=false", "-device", "virtio-blk-device,drive=app"],
+        ...["-device", "virtio-rng-device"],
       ],
-      "cloud-hypervisor": ["-M", "q35", "-device", "virtio-blk-pci,drive=app"],
+      "cloud-hypervisor": [
+        ...["-M", "q35", "-device", "virtio-blk-pci,drive=app"],
+        ...["-device", "virtio-rng-pci"],
+      ],
     };
     for (const [vmm, board] of Object.entries(boards)) {
       const said = await emulate(dir, vmm, board);
-      expect(said, vmm).toContain("hello from the image in a machine\n/dev/console\n");
+      expect(said, vmm).toContain(
+        "hello from the image in a machine\n/dev/console\nvirtio_rng.0\n",
+      );
       expect(said, vmm).toMatch(/^fuselage: X 1792 [0-9]+$/m);
     }
   });

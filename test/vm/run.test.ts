@@ -59,6 +59,12 @@ testVm("a program that is not there: 127, as a shell says it", async () => {
   expect({ status, stderr }).toEqual({ status: 127, stderr: expect.stringContaining("not found") });
 });
 
+testVm("the kernel's random numbers have a source on the host", async () => {
+  const read = "cat /sys/class/misc/hw_random/rng_current; head -c 1000 /dev/hwrng | wc -c";
+  const { stdout, stderr } = await shell(app, read);
+  expect({ stdout, stderr }).toEqual({ stdout: "virtio_rng.0\n1000\n", stderr: "" });
+});
+
 testVm("an app that a signal ends: so ends the command", async () => {
   const [killed, terminated] = await Promise.all([shell(app, "kill -9 $$"), shell(app, "kill $$")]);
   expect([killed.status, killed.signal]).toEqual([null, "SIGKILL"]);

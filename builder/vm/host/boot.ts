@@ -63,7 +63,7 @@ async function chooseKernel(
       file,
       needs: {
         ...bundleNeeds,
-        ...{ bus: "pci", streams: true, entropy: false, pvh: false },
+        ...{ bus: "pci", streams: true, entropy: true, pvh: false },
         network: network.kind !== "none",
         volumes: types,
       },

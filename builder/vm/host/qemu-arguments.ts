@@ -56,6 +56,12 @@ function disk(name: keyof Disks, filename: string): string[] {
   ];
 }
 
+/** A source of random numbers for the guest's kernel: those of the host's. */
+const ENTROPY = [
+  ...["-object", "rng-random,id=entropy,filename=/dev/urandom"],
+  ...["-device", "virtio-rng-pci,rng=entropy"],
+];
+
 /** A socket pair's other end, by its descriptor. */
 const channel = (id: string, fd: number) => ["-chardev", `socket,id=${id},fd=${fd}`];
 
@@ -124,6 +130,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...disk("app", disks.app),
     ...(disks.root === undefined ? [] : disk("root", disks.root)),
     ...channels(),
+    ...ENTROPY,
     ...networkArguments(plan.network),
     ...plan.volumes.flatMap(volume),
     ...(restored ? ["-S", "-incoming", `fd:${FD.state}`] : []),

@@ -85,6 +85,26 @@ describe("a kernel of a virtual machine", () => {
     expect(kernel).toMatchObject({ release: RELEASE, format: "bzImage", compression: "zstd" });
   });
 
+  test("has the module of virtio-rng where there is one, and does without", async () => {
+    const wanted = { ...needs, entropy: true };
+    const more = {
+      ...modules,
+      "virtio-rng.ko": module("virtio,rng-core"),
+      "rng-core.ko": module(""),
+    };
+    const loaded = async (files: Record<string, Buffer>, option: string) => {
+      const kernel = await readKernel(kernelFolder(files, `${everything}${option}\n`), wanted);
+      return kernel.modules.map(({ name }) => name).slice(5);
+    };
+    expect(await loaded(more, "CONFIG_HW_RANDOM_VIRTIO=m")).toEqual(["rng_core", "virtio_rng"]);
+    expect(await loaded(more, "CONFIG_HW_RANDOM_VIRTIO=y")).toEqual([]);
+    expect(await loaded(modules, "# CONFIG_HW_RANDOM_VIRTIO is not set")).toEqual([]);
+    // One that was built and is not there is missing, as any other.
+    expect(await codeOf(loaded(modules, "CONFIG_HW_RANDOM_VIRTIO=m"))).toMatch(
+      /E_VM_KERNEL_UNFIT: .* has no module virtio_rng in /,
+    );
+  });
+
   test("gets its modules without their signatures, unless it insists on them", async () => {
     const plain = module("virtio_ring");
     const fields = Buffer.from([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 9]);

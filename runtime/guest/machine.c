@@ -14,7 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest/digits.h"
+
 #define SEED_MOST 64 /* bytes */
+#define NANOSECONDS 1000000000u
 
 struct system {
 	const char *target, *type;
@@ -101,15 +104,14 @@ int machine_leave_initramfs(struct failure *failure)
 
 int machine_set_clock(const char *text)
 {
-	char *end;
-	struct timespec time = { .tv_sec = (time_t)strtoull(text, &end, 10) };
+	uint64_t seconds, fraction = 0;
 
-	if (*end == '.')
-		time.tv_nsec = (long)strtoul(end + 1, &end, 10);
-	if (*end || end == text || time.tv_nsec > 999999999) {
+	if (!digits_read(&text, INT64_MAX, &seconds) ||
+	    (*text && (*text != '.' || !digits_are(text + 1, NANOSECONDS - 1, &fraction)))) {
 		errno = EINVAL;
 		return -1;
 	}
+	struct timespec time = { .tv_sec = (time_t)seconds, .tv_nsec = (long)fraction };
 	return (int)syscall(SYS_clock_settime, CLOCK_REALTIME, &time);
 }
 
@@ -126,7 +128,7 @@ int machine_seed(const char *digits)
 		int size; /* bytes */
 		unsigned char bytes[SEED_MOST];
 	} pool = { 0 };
-	size_t count = strlen(digits) / 2;
+	size_t length = strlen(digits), count = length % 2 ? 0 : length / 2;
 	int generator = open("/dev/urandom", O_RDWR | O_CLOEXEC), done = -1;
 
 	errno = EINVAL;
@@ -134,7 +136,8 @@ int machine_seed(const char *digits)
 		int high = digit(digits[2 * i]), low = digit(digits[2 * i + 1]);
 		if (high < 0 || low < 0)
 			count = 0;
-		pool.bytes[i] = (unsigned char)(high << 4 | low);
+		else
+			pool.bytes[i] = (unsigned char)(high << 4 | low);
 	}
 	if (count >= 32 && count <= SEED_MOST && generator >= 0) {
 		pool.entropy = (int)count * 8;

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
+#include "guest/digits.h"
 #include "guest/wait.h"
 
 #define INTERFACES "/sys/class/net"
@@ -36,12 +37,11 @@ static const char *parse_address(const char *text, struct sockaddr_in *address)
 	uint32_t value = 0;
 
 	for (int i = 0; i < 4; i++) {
-		char *end;
-		unsigned long part = strtoul(text, &end, 10);
-		if (end == text || part > 255 || (i < 3 && *end != '.'))
+		uint64_t part;
+		if (!digits_read(&text, 255, &part) || (i < 3 && *text != '.'))
 			return NULL;
 		value = value << 8 | (uint32_t)part;
-		text = i < 3 ? end + 1 : end;
+		text += i < 3;
 	}
 	*address =
 		(struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { network_order(value) } };
@@ -83,11 +83,10 @@ static int set_address(int socket, const char *name, const char *text, struct fa
 {
 	struct ifreq request = { 0 };
 	struct sockaddr_in address, mask = { .sin_family = AF_INET };
-	char *end = NULL;
 	const char *slash = parse_address(text, &address);
-	unsigned long bits = slash && *slash == '/' ? strtoul(slash + 1, &end, 10) : 0;
+	uint64_t bits;
 
-	if (!end || *end || bits < 1 || bits > 32)
+	if (!slash || *slash != '/' || !digits_are(slash + 1, 32, &bits) || bits < 1)
 		return refuse("address", text, failure);
 	mask.sin_addr.s_addr = network_order(UINT32_MAX << (32 - bits));
 	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "guest/digits.h"
 #include "guest/machine.h"
 #include "guest/volumes.h"
 #include "libc/find_words.h"
@@ -21,6 +22,7 @@
 #define CHUNK 16384 /* bytes on their way in one direction */
 #define GRACE 50 /* ms, for what the app's children still have to say */
 #define LINE_MAX_BYTES 1024
+#define SIGNAL_MAX 64
 
 /* Bytes on their way from one descriptor to another; either is -1 when it is done. */
 struct channel {
@@ -35,6 +37,7 @@ static struct {
 	uint64_t in_end; /* bytes after which stdin ends */
 	char line[LINE_MAX_BYTES];
 	size_t line_used;
+	bool line_dropped; /* its beginning: it is too long */
 	int signals;
 	int status;
 	bool ended; /* the app */
@@ -138,7 +141,7 @@ static void pass_signal(struct app *app, int number)
 	pid_t group = 0;
 	bool of_terminal = number == SIGINT || number == SIGQUIT || number == SIGTSTP;
 
-	if (state.ended || number < 1 || number > 64)
+	if (state.ended || number < 1)
 		return;
 	if (app->has_terminal && of_terminal && ioctl(app->out, TIOCGPGRP, &group) == 0 &&
 	    group > 0 && kill(-group, number) == 0)
@@ -149,27 +152,31 @@ static void pass_signal(struct app *app, int number)
 
 static void set_window(struct app *app, const char *text)
 {
-	char *end;
-	struct winsize size = { .ws_row = (unsigned short)strtoul(text, &end, 10) };
+	uint64_t rows, columns;
 
-	size.ws_col = (unsigned short)strtoul(end, NULL, 10);
-	if (app->has_terminal)
-		ioctl(app->out, TIOCSWINSZ, &size);
+	if (!app->has_terminal || !digits_read(&text, UINT16_MAX, &rows) || *text != ' ' ||
+	    !digits_are(text + 1, UINT16_MAX, &columns))
+		return;
+	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+	ioctl(app->out, TIOCSWINSZ, &size);
 }
 
 static void obey(struct app *app, const struct streams *streams, const char *line)
 {
 	const char *rest = *line ? line + 1 + (line[1] == ' ') : line;
+	uint64_t number;
 
 	switch (*line) {
 	case GUEST_FROM_HOST_INPUT_END:
-		state.in_end = strtoull(rest, NULL, 10);
+		if (digits_are(rest, UINT64_MAX, &number))
+			state.in_end = number;
 		break;
 	case GUEST_FROM_HOST_CLOSED:
 		stop_output(strcmp(rest, "err") == 0 ? &state.err : &state.out);
 		break;
 	case GUEST_FROM_HOST_SIGNAL:
-		pass_signal(app, (int)strtoul(rest, NULL, 10));
+		if (digits_are(rest, SIGNAL_MAX, &number))
+			pass_signal(app, (int)number);
 		break;
 	case GUEST_FROM_HOST_WINDOW:
 		set_window(app, rest);
@@ -193,7 +200,7 @@ static void obey(struct app *app, const struct streams *streams, const char *lin
 	}
 }
 
-/* One that is too long is no line of the host's, and is passed over. */
+/* One that is too long is no line of the host's, and is passed over up to its end. */
 static void read_lines(struct app *app, const struct streams *streams)
 {
 	char *line = state.line, *end;
@@ -207,11 +214,15 @@ static void read_lines(struct app *app, const struct streams *streams)
 	for (; (end = memchr(line, '\n', state.line_used)); line = end + 1) {
 		*end = 0;
 		state.line_used -= (size_t)(end + 1 - line);
-		obey(app, streams, line);
+		if (!state.line_dropped)
+			obey(app, streams, line);
+		state.line_dropped = false;
 	}
 	memmove(state.line, line, state.line_used);
-	if (state.line_used == sizeof state.line - 1)
+	if (state.line_used == sizeof state.line - 1) {
 		state.line_used = 0;
+		state.line_dropped = true;
+	}
 }
 
 static void collect(struct app *app)

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
+#include "guest/digits.h"
 
 #define RUN_FILE_MAX (4u << 20) /* bytes: as much as exec takes of arguments and variables */
 
@@ -35,6 +36,13 @@ static const char *const end_words[] = { GUEST_ENDS(WORD)
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
+#define BIT(kind) (1u << (kind))
+
+/* Records that may stand more than once. */
+#define SEVERAL                                                                         \
+	(BIT(RECORD_ARG) | BIT(RECORD_ENV) | BIT(RECORD_RUN) | BIT(RECORD_NAMESERVER) | \
+	 BIT(RECORD_VOLUME))
+
 /* The place of a text in a list, or -1. */
 static int find(const char *const *words, size_t count, const char *text, size_t length)
 {
@@ -51,11 +59,11 @@ static int refuse(const char *record, struct failure *failure)
 		    GUEST_VERSION);
 }
 
-/* Once, and with something in it. */
+/* With something in it. */
 static int take_text(const char **text, const char *value, const char *record,
 		     struct failure *failure)
 {
-	if (*text || !*value)
+	if (!*value)
 		return refuse(record, failure);
 	*text = value;
 	return 0;
@@ -64,11 +72,10 @@ static int take_text(const char **text, const char *value, const char *record,
 static int take_size(struct run_file *run, const char *value, const char *record,
 		     struct failure *failure)
 {
-	char *end;
-	unsigned long rows = strtoul(value, &end, 10);
-	unsigned long columns = strtoul(end, &end, 10);
+	uint64_t rows, columns;
 
-	if (run->has_terminal || *end || rows > UINT16_MAX || columns > UINT16_MAX)
+	if (!digits_read(&value, UINT16_MAX, &rows) || *value != ' ' ||
+	    !digits_are(value + 1, UINT16_MAX, &columns))
 		return refuse(record, failure);
 	run->has_terminal = true;
 	run->rows = (unsigned)rows;
@@ -90,11 +97,14 @@ static int take(struct run_file *run, enum record kind, const char *value, const
 		struct failure *failure)
 {
 	size_t length = strlen(value);
+	uint64_t version;
 	int word;
 
 	switch (kind) {
 	case RECORD_VERSION:
-		return strtoul(value, NULL, 10) == GUEST_VERSION ? 0 : refuse(record, failure);
+		return digits_are(value, GUEST_VERSION, &version) && version == GUEST_VERSION ?
+			       0 :
+			       refuse(record, failure);
 	case RECORD_TRANSPORT:
 		word = take_word(find(transport_words, COUNT(transport_words), value, length),
 				 record, failure);
@@ -120,8 +130,8 @@ static int take(struct run_file *run, enum record kind, const char *value, const
 	case RECORD_TTY:
 		return take_size(run, value, record, failure);
 	case RECORD_ROOT:
-		run->has_root = true;
-		return 0;
+		run->has_root = strcmp(value, "yes") == 0;
+		return run->has_root ? 0 : refuse(record, failure);
 	case RECORD_TIME:
 		return take_text(&run->time, value, record, failure);
 	case RECORD_SEED:
@@ -144,7 +154,7 @@ static int take(struct run_file *run, enum record kind, const char *value, const
 	return refuse(record, failure);
 }
 
-/* The whole of it, with a NUL behind. NULL: it cannot be had. */
+/* The whole of it. NULL: it cannot be had. */
 static char *read_whole(size_t *size)
 {
 	OWNED_FD file = open(GUEST_RUN_FILE, O_RDONLY | O_CLOEXEC);
@@ -152,12 +162,12 @@ static char *read_whole(size_t *size)
 
 	if (file < 0 || fstat(file, &st) < 0 || st.st_size > RUN_FILE_MAX)
 		return NULL;
-	char *bytes = malloc((size_t)st.st_size + 1);
+	char *bytes =
+		malloc((size_t)st.st_size + 1); /* one that is empty is no error of memory's */
 	if (!bytes)
 		return NULL;
 	ssize_t n = pread_full(file, bytes, (size_t)st.st_size, 0);
 	*size = n > 0 ? (size_t)n : 0;
-	bytes[*size] = 0;
 	unlink(GUEST_RUN_FILE); /* what is secret in it is in memory alone */
 	return bytes;
 }
@@ -178,22 +188,35 @@ static int make_room(struct run_file *run, const char *bytes, size_t size, struc
 	return 0;
 }
 
-int run_file_read(struct run_file *run, struct failure *failure)
+int run_file_parse(struct run_file *run, const char *bytes, size_t size, struct failure *failure)
 {
-	size_t size = 0;
-	char *bytes = read_whole(&size);
-
-	if (!bytes)
-		return fail_errno(failure, FUSELAGE_E_GUEST_START, "run file " GUEST_RUN_FILE);
+	if (size == 0 || bytes[size - 1])
+		return fail(
+			failure, FUSELAGE_E_GUEST_START,
+			"run file: it is cut off behind %zu bytes: expected records that each end "
+			"with a NUL byte",
+			size);
+	unsigned seen = 0;
 	if (make_room(run, bytes, size, failure) < 0)
 		return -1;
-	for (char *at = bytes; at < bytes + size; at += strlen(at) + 1) {
+	for (const char *at = bytes; at < bytes + size; at += strlen(at) + 1) {
 		size_t length = strcspn(at, "=");
 		int kind = find(record_names, COUNT(record_names), at, length);
-		if (kind < 0 || !at[length] || (at == bytes && kind != RECORD_VERSION))
+		if (kind < 0 || !at[length] || (at == bytes) != (kind == RECORD_VERSION) ||
+		    (seen & BIT(kind) & ~SEVERAL))
 			return refuse(at, failure);
+		seen |= BIT(kind);
 		if (take(run, (enum record)kind, at + length + 1, at, failure) < 0)
 			return -1;
 	}
-	return size == 0 ? refuse("", failure) : 0;
+	return 0;
+}
+
+int run_file_read(struct run_file *run, struct failure *failure)
+{
+	size_t size = 0;
+	const char *bytes = read_whole(&size);
+
+	return bytes ? run_file_parse(run, bytes, size, failure) :
+		       fail_errno(failure, FUSELAGE_E_GUEST_START, "run file " GUEST_RUN_FILE);
 }

@@ -42,4 +42,7 @@ struct run_file {
 /* Reads and removes it. What it points to lasts. */
 int run_file_read(struct run_file *run, struct failure *failure);
 
+/* The same of its bytes, which last. Lists that are made of them are the caller's, also where it fails. */
+int run_file_parse(struct run_file *run, const char *bytes, size_t size, struct failure *failure);
+
 #endif

@@ -34,6 +34,9 @@ const targets = {
   holder: { most: 1024 },
   start_list: { most: 65_552 },
   policy: { most: 4096 },
+  rules: { most: 4096 },
+  run_file: { most: 4096 },
+  relay: { most: 3072 },
   // What the options print is not for us.
   options: { most: 4096, more: ["-close_fd_mask=3"] },
 };

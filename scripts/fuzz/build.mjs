@@ -26,15 +26,26 @@ const sanitizers = [
 /** The runtime is made for musl; glibc's headers have enumerations where that has numbers. */
 const unlike = ["-Wno-sign-conversion"];
 
+/** Files of process 1 of a machine, which the runtime of bundles is without. */
+const guest = ["digits", "directories", "machine", "run_file", "streams", "volumes", "wait"].map(
+  (name) => `runtime/guest/${name}.c`,
+);
+
 /**
- * Functions that a target has in place of the real ones, and files of the runtime that it includes
- * itself.
- * @type {Record<string, {wrap?: string[], includes?: string[]}>}
+ * Functions that a target has in place of the real ones, files of the runtime that it includes
+ * itself, and those that it has besides.
+ * @type {Record<string, {wrap?: string[], includes?: string[], besides?: string[]}>}
  */
 const special = {
   fuse: { wrap: ["read", "writev"], includes: ["runtime/fuse/readahead.c"] },
   start_list: { includes: ["runtime/cache/starts.c"] },
   options: { wrap: ["extract_bundle"] },
+  relay: {
+    wrap: ["ioctl", "kill", "syscall"],
+    includes: ["runtime/guest/relay.c"],
+    besides: guest,
+  },
+  run_file: { besides: guest },
 };
 
 /** Why the targets cannot be built here, or undefined. */
@@ -57,15 +68,19 @@ export async function buildTargets(/** @type {string[]} */ names) {
   );
   const shared = ["targets/input", "walk", "fields"].map((name) => absolute(`test/fuzz/${name}.c`));
   const targets = names.map((name) => absolute(`test/fuzz/targets/${name}.c`));
-  const ours = [...targets, ...shared, ...runtime];
+  const besides = guest.map(absolute);
+  const ours = [...targets, ...shared, ...runtime, ...besides];
   const { objects } = await compile({
     units: await units(await decoders(), ours, flags, () => unlike),
     outDir: path.join(dir, "objects"),
     compiler: CLANG,
   });
   const link = async (/** @type {string} */ name, /** @type {number} */ index) => {
-    const { wrap = [], includes = [] } = special[name] ?? {};
-    const without = includes.map((file) => objects[ours.indexOf(absolute(file))]);
+    const { wrap = [], includes = [], besides: more = [] } = special[name] ?? {};
+    const without = [
+      ...includes.map(absolute),
+      ...besides.filter((file) => !more.map(absolute).includes(file)),
+    ].map((file) => objects[ours.indexOf(file)]);
     const rest = objects.slice(targets.length).filter((object) => !without.includes(object));
     const file = path.join(dir, name);
     await run(CLANG, [

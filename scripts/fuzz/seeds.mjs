@@ -217,6 +217,48 @@ function policies() {
   ].map((text) => Buffer.from(text));
 }
 
+/** How rules are given, then rules: as records of a manifest, by words, and what is taken away. */
+function permissions() {
+  const records = [
+    "fs cwd rw\0fs /srv/a b ro\0net connect 443\0net listen 0\0net udp\0devices gpu",
+    "ipc dbus org.a.B\0ipc dbus org.c.*\0exec own\0pid\0netns\0ipcns\0debug\0userns",
+    "net all\0devices none\0exec host\0fs home ro\0fs home rw\0ipc x11\0ipc wayland",
+  ];
+  const words = [
+    "on",
+    "off",
+    "strict,deny:net,fs:home,devices:audio",
+    "fs:/srv:a:ro,fs:downloads:rw,net:connect:65535,net:listen:80",
+    "on,deny:fs:/srv,net:listen:80,ipc:dbus:org.a.B,exec",
+  ];
+  return [
+    ...records.map((text) => bytes([0], text)),
+    ...words.map((text) => bytes([1], text)),
+    ...records.flatMap((text) => words.map((word) => bytes([2], text, "\0\0", word))),
+  ];
+}
+
+/** Records of a machine. */
+function runFiles() {
+  return [
+    "version=1\0transport=virtio\0end=reset\0arg=\0arg=a=b\0env=K=V\0run=--root=x\0cwd=/tmp\0",
+    "version=1\0tty=33 101\0root=yes\0time=1700000000.5\0hostname=machine\0nameserver=10.0.2.3\0",
+    `version=1\0seed=${"5a".repeat(32)}\0address=10.0.2.15/24\0gateway=10.0.2.2\0`,
+    "version=1\0transport=console\0end=poweroff\0volume=9p volume0 ro /srv/a b\0",
+  ].map((text) => Buffer.from(text));
+}
+
+/** The size of pieces, then lines of the host's. */
+function hostLines() {
+  return [
+    "E 10\nC out\nC err\nS 15\nS 64\nW 40 120\nB\n",
+    `T 1700000000.5\nR ${"5a".repeat(32)}\nT 1\nR ${"0f".repeat(64)}\n`,
+    `${"x".repeat(1023)}S 9\nS 2\n${"y".repeat(1022)}\nS 3\n${"z".repeat(1023)}\nS 4\n`,
+    "S 0\nS 65\nS 4294967305\nS -1\nS 9\0\nW 65536 1\nE 18446744073709551615\n",
+    `R ${"zz".repeat(32)}\nR ${"5".repeat(63)}\nT -1\nT 1.1000000000\nT 99999999999999999999\n`,
+  ].flatMap((text) => [0, 1, 4, 127].map((size) => bytes([size], text)));
+}
+
 /** Lists, and files of learned ones. */
 function startLists() {
   const list = bytes([1, 10, 0, 32, 0, 16, 1, 0, 75, 2, 5, 14, 128, 1]);
@@ -326,6 +368,9 @@ export async function makeSeeds(dir) {
     ],
     options: commandLines(),
     policy: policies(),
+    relay: hostLines(),
+    rules: permissions(),
+    run_file: runFiles(),
     start_list: startLists(),
   };
   for (const [name, list] of Object.entries(seeds)) {

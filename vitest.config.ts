@@ -8,8 +8,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // What takes minutes to make ready has a command of its own: npm run test:debian.
     exclude: process.env["FUSELAGE_LONG"] === undefined ? ["test/root/debian.test.ts"] : [],
-    // The slowest honest test packs and mounts real trees on two processors.
-    testTimeout: 60_000,
+    // The slowest honest test packs and mounts real trees on two processors in half a minute, beside others and the
+    // analyzers in more than one. The limit is for what hangs.
+    testTimeout: 180_000,
     // Some compile what they need, with sanitizers, while others do.
     hookTimeout: 600_000,
     env: {

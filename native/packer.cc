@@ -44,7 +44,7 @@ bool Packer::same(const ReadTask &task, const ReadTask::Piece &piece, uint32_t e
 	const uint8_t *bytes = task.data.data() + piece.at;
 	const FileResult &place = result_.files[earlier];
 	if (place.fragment == no_fragment && !known_.knows(earlier)) {
-		const std::vector<uint8_t> &open = open_[spec.compression].bytes;
+		const std::vector<uint8_t> &open = open_[spec.end_compression].bytes;
 		return memcmp(open.data() + place.fragment_offset, bytes, piece.size) == 0;
 	}
 	return has_contents(spec, bytes, piece.size);
@@ -52,12 +52,12 @@ bool Packer::same(const ReadTask &task, const ReadTask::Piece &piece, uint32_t e
 
 bool Packer::has_room(const ReadTask::Piece &piece) const
 {
-	return open_[piece.spec->compression].bytes.size() + piece.size <= job_.block_size;
+	return open_[piece.spec->end_compression].bytes.size() + piece.size <= job_.block_size;
 }
 
 void Packer::add(const ReadTask &task, const ReadTask::Piece &piece)
 {
-	Open &open = open_[piece.spec->compression];
+	Open &open = open_[piece.spec->end_compression];
 	auto at = static_cast<uint32_t>(open.bytes.size());
 	result_.files[piece.file].fragment_offset = at;
 	open.bytes.reserve(job_.block_size);
@@ -82,7 +82,7 @@ bool Packer::is_empty() const
 
 Packer::Fragment Packer::close(const ReadTask::Piece &piece)
 {
-	return close(piece.spec->compression);
+	return close(piece.spec->end_compression);
 }
 
 Packer::Fragment Packer::close_one()
@@ -106,11 +106,13 @@ Packer::Fragment Packer::close(uint8_t compression)
 	return { std::move(task), std::move(open.files) };
 }
 
-// What is stored as it is costs as much to find as to read.
+// What is stored as it is costs as much to find as to read, and is not what an earlier image has compressed.
 Making Packer::making(uint8_t compression, const BlockRow *row) const
 {
-	bool is_stored = job_.compressions[compression].codec == Codec::none;
-	return { compression, is_stored ? nullptr : store_, row };
+	if (job_.compressions[compression].codec != Codec::none)
+		return { compression, store_, row };
+	bool is_compressed = row && row->size_word != 0;
+	return { compression, nullptr, is_compressed ? nullptr : row };
 }
 
 } // namespace native

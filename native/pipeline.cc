@@ -48,7 +48,6 @@ private:
 		uint64_t index = 0; // in Result::block_sizes or Result::fragments
 	};
 
-	Making making(uint32_t file, const BlockRow *row) const;
 	bool window_open() const;
 	bool all_issued() const;
 	void issue();
@@ -142,11 +141,6 @@ Result Pipeline::run()
 	return std::move(result_);
 }
 
-Making Pipeline::making(uint32_t file, const BlockRow *row) const
-{
-	return packer_.making(job_.files[file].compression, row);
-}
-
 bool Pipeline::window_open() const
 {
 	return in_flight_ < window_ && issued_.size() < 4096;
@@ -202,9 +196,9 @@ void Pipeline::issue_block()
 	uint64_t k = next_block_++;
 	uint64_t size = job_.files[block_file_].size;
 	const BlockRow *row = known_.knows(block_file_) ? &known_.block(block_file_, k) : nullptr;
-	auto task = std::make_shared<FileBlockTask>(source_, k * job_.block_size,
-						    job_.size_of_block(size, k),
-						    making(block_file_, row));
+	auto task = std::make_shared<FileBlockTask>(
+		source_, k * job_.block_size, job_.size_of_block(size, k),
+		packer_.making(job_.compression_of(block_file_, k), row));
 	issued_.push_back(
 		{ task, nullptr, block_file_, result_.files[block_file_].first_block + k });
 	in_flight_ += job_.block_size;
@@ -328,7 +322,7 @@ void Pipeline::record(const Pending &written)
 {
 	Block &block = written.task->block;
 	bool is_kept = store_->keep(block);
-	has_news_ = has_news_ || written.task->is_news();
+	has_news_ = has_news_ || written.task->is_news(is_kept);
 	if (written.task->was_read) {
 		for (uint32_t file : written.parts)
 			was_read_[file] = true;

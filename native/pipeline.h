@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "block_store.h"
@@ -44,6 +45,10 @@ struct WriteJob {
 	std::vector<char> names; // of the files, each with its NUL
 	// The first is that of the image; all have its codec, or none.
 	std::vector<Compression> compressions;
+	// Blocks that are stored as they are, whatever their files say: pairs of an index in `files`, of which
+	// it is one of the first `ahead`, and the number of the block, in ascending order.
+	std::vector<std::pair<uint32_t, uint32_t>> stored;
+	uint8_t stored_compression = 0; // theirs
 	Ends ends = Ends::all;
 	uint32_t block_size = 0; // bytes
 	unsigned threads = 1;
@@ -59,6 +64,14 @@ struct WriteJob {
 		bool is_block = ends == Ends::none ||
 				(ends == Ends::of_small_files && size > block_size);
 		return is_block ? 0 : static_cast<uint32_t>(size % block_size);
+	}
+	// How a block of a file is compressed.
+	uint8_t compression_of(uint32_t file, uint64_t block) const
+	{
+		bool is_stored =
+			std::binary_search(stored.begin(), stored.end(),
+					   std::make_pair(file, static_cast<uint32_t>(block)));
+		return is_stored ? stored_compression : files[file].compression;
 	}
 	uint64_t block_count(uint64_t size) const
 	{

@@ -39,6 +39,7 @@ struct FileSpec {
 	};
 	std::unique_ptr<Given> given; // null: all of it is the file's
 	uint8_t compression = 0; // index in WriteJob::compressions
+	uint8_t end_compression = 0; // the same of what goes into a fragment
 
 	// Bytes, NUL-free; not of one in memory.
 	std::string path() const

@@ -55,9 +55,10 @@ bool BlockTask::take_recorded()
 	return !was_read;
 }
 
-bool BlockTask::is_news() const
+bool BlockTask::is_news(bool is_kept) const
 {
-	return was_read && (!making_.row || making_.row->contents > 0);
+	// One that is stored is read each time: what the record has of it is for other images.
+	return was_read && making_.store && (is_kept || !making_.row || making_.row->contents > 0);
 }
 
 void BlockTask::encode(const uint8_t *data, size_t size, Worker &worker)

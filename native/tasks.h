@@ -66,8 +66,8 @@ public:
 	}
 	Block block;
 	bool was_read = true; // the contents, and not a recorded block alone
-	// Whether the record that is used could say more of it.
-	bool is_news() const;
+	// Whether the record that is used could say more of it, where `is_kept`, that the store has it.
+	bool is_news(bool is_kept) const;
 
 protected:
 	bool take_recorded();

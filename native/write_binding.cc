@@ -1,6 +1,7 @@
 // writeContents(job) → { promise, progress(), abort() }, createCompressor(compression), and
 // compressBlock(compression, bytes, cancellation) → promise
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -66,6 +67,21 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 	}
 }
 
+// Of files, blocks and ends that are stored as they are.
+void take_stored(WriteJob &job, Napi::Object from)
+{
+	job.stored_compression = static_cast<uint8_t>(number_from(from, "compression"));
+	auto rows = from.Get("blocks").As<Napi::Uint32Array>();
+	for (size_t i = 0; i + 1 < rows.ElementLength(); i += 2) {
+		FileSpec &file = job.files[rows[i]];
+		if (rows[i + 1] < job.block_count(file.size))
+			job.stored.emplace_back(rows[i], rows[i + 1]);
+		else
+			file.end_compression = job.stored_compression;
+	}
+	std::sort(job.stored.begin(), job.stored.end());
+}
+
 RecordSpec record_from(Napi::Object from)
 {
 	RecordSpec record;
@@ -108,7 +124,9 @@ WriteJob job_from(Napi::Object from)
 		file.mtime_ns = row[identity_row::mtime_ns];
 		file.ctime_ns = row[identity_row::ctime_ns];
 		file.compression = chosen[i];
+		file.end_compression = chosen[i];
 	}
+	take_stored(job, from.Get("stored").As<Napi::Object>());
 	Napi::Array in_memory = memory.GetPropertyNames();
 	for (uint32_t k = 0; k < in_memory.Length(); k++) {
 		Napi::Value key = in_memory.Get(k);

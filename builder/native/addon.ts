@@ -82,6 +82,11 @@ export interface ContentsJob {
   compressions: NativeCompression[];
   /** By index of a file: index in `compressions`. */
   chosen: Uint8Array;
+  /**
+   * What is stored as it is, whatever `chosen` says: pairs of one of the first `ahead` files and the number of a
+   * block of it, or of its end; and the index in `compressions` for that.
+   */
+  stored: { compression: number; blocks: Uint32Array };
   /** Which ends of files share blocks; the others have one of their own. */
   fragments: Fragments;
   /** Whether the files stay in the order in which they are, or those that resemble each other share fragments. */

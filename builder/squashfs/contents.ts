@@ -18,7 +18,7 @@ import { xzDictionary } from "./compressor-options.ts";
 import { FileRecords } from "./file-records.ts";
 import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
-import { chosenCompressions } from "./per-path.ts";
+import { type ChosenCompressions, chosenCompressions, storing } from "./per-path.ts";
 import { type Plan, plannedFile } from "./plan.ts";
 import type { ResolvedOptions, WriteOptions } from "./squashfs-options.ts";
 
@@ -62,7 +62,9 @@ export async function writeContents(
   const sizeOf = (number: number) => contentSize(plannedFile(plan, number).contents);
   const contentBytes = files.reduce((sum, number) => sum + sizeOf(number), 0);
   const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
-  const { compressions, chosen } = chosenCompressions(plan, own, options);
+  const choice = chosenCompressions(plan, own, options);
+  const stored = storedBlocks(plan, files.slice(0, ahead), choice, options.stored);
+  const { compressions, chosen } = choice;
   const cache = new BlockCache(options.blockCache, resolved);
   const store = cache.open(options.earlyBlocks);
   const records = new FileRecords(options.fileRecords, options.paranoid === true);
@@ -72,6 +74,7 @@ export async function writeContents(
     store,
     record,
     compressions,
+    stored,
     chosen: Uint8Array.from(files, (number) => chosen.get(number) ?? 0),
     fragments: resolved.fragments,
     order: resolved.order,
@@ -92,6 +95,21 @@ export async function writeContents(
     cache.discard();
     records.discard();
   }
+}
+
+/** @param files the first ones */
+function storedBlocks(
+  { inodes }: Plan,
+  files: readonly number[],
+  choice: ChosenCompressions,
+  stored: WriteOptions["stored"],
+): ContentsJob["stored"] {
+  if (stored === undefined || stored.size === 0)
+    return { compression: 0, blocks: new Uint32Array() };
+  const blocks = files.flatMap((number, i) =>
+    (stored.get(inodes.node(number)) ?? []).flatMap((block) => [i, block]),
+  );
+  return { compression: storing(choice), blocks: Uint32Array.from(blocks) };
 }
 
 /** How the addon takes what was chosen. */

@@ -58,11 +58,22 @@ export function chosenCompressions(
     const tag = level === own.level ? own.tag : tagOf(level);
     choose("compress", glob, { ...own, level, tag });
   }
-  for (const glob of store) {
-    choose("store", glob, { ...own, codec: "none", level: 0, tag: STORED });
-  }
+  for (const glob of store) choose("store", glob, stored(own));
   return { ...found, chosen };
 }
+
+/** Index of what stores as it is, which is added to the ways to compress where it is not there. */
+export function storing({ compressions }: ChosenCompressions): number {
+  const [own] = compressions as [NativeCompression];
+  return indexOf(compressions, stored(own));
+}
+
+const stored = (own: NativeCompression): NativeCompression => ({
+  ...own,
+  codec: "none",
+  level: 0,
+  tag: STORED,
+});
 
 function indexOf(compressions: NativeCompression[], wanted: NativeCompression): number {
   const known = compressions.findIndex(({ tag }) => tag === wanted.tag);

@@ -66,6 +66,11 @@ export interface WriteOptions extends PerPath {
   exports?: boolean;
   /** Files whose contents come first, in this order. */
   first?: readonly Node[];
+  /**
+   * Blocks that are stored as they are, of files that are among the `first`: numbers of blocks of the file, the
+   * last of which may be its end. One codec, "none", has no others.
+   */
+  stored?: ReadonlyMap<Node, readonly number[]>;
   /** Threads that read and compress, 1..256. Default: the processors that may be used. */
   threads?: number;
   /**
@@ -166,7 +171,8 @@ export interface ResolvedOptions {
 /** Ranges and defaults of the compression levels. */
 export const LEVELS = compressionLevels;
 
-const DEFAULT_BLOCK_SIZE = 131072;
+/** Bytes. */
+export const DEFAULT_BLOCK_SIZE = 131072;
 
 /** What a codec has of variants, by name. */
 export function variantsOf(compression: Compression): Readonly<Record<string, number>> {

@@ -196,6 +196,7 @@ function packing({ app, start, options }: Prepared): WriteImage {
   const image = {
     ...imageOptions(withKept(app, options)),
     first: start.first,
+    ...(start.stored && { stored: start.stored }),
     ...(app.earlyBlocks !== undefined && { earlyBlocks: app.earlyBlocks }),
   };
   return (fd, offset) => {
@@ -238,7 +239,10 @@ const takesRunner = (app: App, options: ResolvedBuildOptions, maps: readonly Fol
 const isSandboxed = ({ sandbox, permissions }: Pick<BuildOptions, "sandbox" | "permissions">) =>
   sandbox || permissions !== undefined;
 
-const startOf = ({ runs }: StartPlan) => (runs === undefined ? {} : { start: runs });
+const startOf = ({ runs, storedBytes }: StartPlan) => ({
+  ...(runs && { start: runs }),
+  ...(storedBytes && { storedBytes }),
+});
 
 /** Looks at the whole file before it has its name. @throws E_NOT_CLOSED */
 async function requireClosed(

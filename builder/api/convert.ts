@@ -63,6 +63,7 @@ const repacking = [
   "level",
   "variants",
   "blockSize",
+  "hotBudget",
   "keepMtimes",
   "keepOwners",
   "owner",
@@ -298,7 +299,8 @@ function keptOf(manifest: Manifest | undefined): Pick<App, "hot" | "kept"> {
 function recordedStart({ manifest }: Inspection, entries: readonly ImageEntry[]) {
   if (manifest?.start === undefined) return undefined;
   const profile = profileOfRuns(manifest.start, indexFiles(entries));
-  return { profile, from: "the start list that it has" };
+  const { storedBytes } = manifest;
+  return { profile, from: "the start list that it has", storedBytes };
 }
 
 /** How the files of a tree are numbered in the image that it was made of. */

@@ -12,9 +12,11 @@ import {
   type StartList,
   startListOf,
 } from "../profile/apply-profile.ts";
+import { type HotBlocks, hotBlocks } from "../profile/hot-blocks.ts";
 import type { Profile } from "../profile/profile.ts";
 import { MAX_PROFILE_BYTES, parseProfile } from "../profile/text.ts";
 import { planTree } from "../squashfs/plan.ts";
+import { DEFAULT_BLOCK_SIZE } from "../squashfs/squashfs-options.ts";
 import type { FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import { type Warning, warning } from "../warnings.ts";
@@ -24,6 +26,10 @@ export interface StartPlan {
   first: readonly FileNode[];
   /** For the manifest. */
   runs?: readonly StartRun[];
+  /** Blocks that are stored uncompressed; none of an image that is taken over. */
+  stored?: ReadonlyMap<FileNode, readonly number[]>;
+  /** Bytes of such blocks, for the manifest. */
+  storedBytes?: number;
   /** For --explain. */
   explain: readonly string[];
   /** What is to be told of a build, too. */
@@ -68,7 +74,7 @@ async function firstBytes(file: string, most: number): Promise<Buffer> {
 
 /**
  * @param numbers those of an image that is taken over; else the tree's own
- * @throws E_PROFILE_INVALID
+ * @throws E_PROFILE_INVALID, and E_OPTION_MISSING for a budget where nothing is known of the start
  */
 export async function planStart(
   app: App,
@@ -81,15 +87,44 @@ export async function planStart(
   const { profile: file } = options;
   const start =
     file === undefined ? app.start : { profile: await readProfile(file), from: displayPath(file) };
-  if (start === undefined) return none;
+  if (start === undefined) {
+    if (options.hotBudget !== undefined) throw nothingHot();
+    return none;
+  }
   const matched = matchProfile(start.profile, app.tree);
   const list = startListOf(matched.files, numbers ?? numbersOf(app));
   const first = [...new Set([...hotOrder(matched.files), ...usual])];
   const warnings = file === undefined ? [] : profileWarnings(matched, file);
   if (list === undefined) return { ...none, first, warnings };
   const reports = shortened(list, start.from);
-  const explain = [startLine(list, start.from), ...reports];
-  return { first, runs: list.runs, explain, reports, warnings };
+  const hot = storedOf(matched, options);
+  const explain = [startLine(list, start.from), ...reports, ...storedLine(hot, options)];
+  const storedBytes = hot?.bytes ?? (numbers && app.start?.storedBytes);
+  return {
+    ...{ first, runs: list.runs, explain, reports, warnings },
+    ...(hot && { stored: hot.blocks }),
+    ...(storedBytes && { storedBytes }),
+  };
+}
+
+function nothingHot(): errors.BundleError {
+  const what = "a hot budget is for what a start reads, and of this app that is not known";
+  return errors.optionMissing("profile", `${what}; \`bundle profile\` writes it down`);
+}
+
+function storedOf(
+  { files }: Matched,
+  { hotBudget, blockSize = DEFAULT_BLOCK_SIZE }: ResolvedBuildOptions,
+): HotBlocks | undefined {
+  return hotBudget === undefined ? undefined : hotBlocks(files, hotBudget, blockSize);
+}
+
+function storedLine(hot: HotBlocks | undefined, { hotBudget = 0 }: ResolvedBuildOptions): string[] {
+  if (hot === undefined) return [];
+  const kib = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`;
+  return [
+    `of what it reads first ${kib(hot.bytes)} are stored uncompressed (at most ${kib(hotBudget)})`,
+  ];
 }
 
 function numbersOf({ tree }: App): NumberOf {

@@ -64,6 +64,8 @@ export interface KnownStart {
   profile: Profile;
   /** Where it comes from, for people. */
   from: string;
+  /** Of a bundle that is built again: bytes of it that stand uncompressed in its image. */
+  storedBytes?: number | undefined;
 }
 
 /** What goes into a bundle and how it starts. Texts, except paths of the tree, are Unicode. */

@@ -28,6 +28,7 @@ export function manifestJson(manifest: Manifest): Record<string, unknown> {
     ...(manifest.openssl !== undefined && { openssl: fromBytes(manifest.openssl) }),
     ...(manifest.libc && { libc: manifest.libc.map(libcJson) }),
     ...(manifest.start && { start: startSize(manifest.start) }),
+    ...(manifest.storedBytes !== undefined && { storedBytes: manifest.storedBytes }),
     ...(manifest.keep && { keep: manifest.keep.map(keptJson) }),
     ...rootJson(manifest),
     ...(manifest.sandbox && { sandbox: sandboxJson(manifest.sandbox) }),
@@ -76,6 +77,10 @@ function startText(runs: readonly StartRun[]): string {
   return `${formatBytes(bytes)} of ${files} ${files === 1 ? "file" : "files"}`;
 }
 
+function storedText({ storedBytes = 0 }: Manifest): string {
+  return storedBytes > 0 ? `${formatBytes(storedBytes)} of what starts read, uncompressed` : "";
+}
+
 function keptJson(bytes: string): Record<string, unknown> {
   const file = parseKept(bytes);
   return file ? { ...file, path: fromBytes(file.path) } : { text: fromBytes(bytes) };
@@ -119,6 +124,7 @@ export function manifestRows(manifest: Manifest): [string, string][] {
     ["OpenSSL of", displayPath(manifest.openssl ?? "")],
     ["libc", list(manifest.libc ?? [])],
     ["start list", manifest.start === undefined ? "" : startText(manifest.start)],
+    ["stored", storedText(manifest)],
     ["kept", list((manifest.keep ?? []).map((text) => parseKept(text)?.path ?? text))],
     ...rootRows(manifest, list),
     ["sandbox", list((manifest.sandbox ?? []).map(permissionWords))],

@@ -20,9 +20,9 @@ export function parseCompression(text: string): { compression: Compression; leve
 }
 
 /** `131072`, `128K`, `1M`: bytes. */
-export function parseBlockSize(text: string): number {
-  const [, digits = "", unit = ""] = /^([0-9]{1,9})([KkMm]?)(?:i?[Bb])?$/.exec(text) ?? [];
-  const scale = { "": 1, k: 1024, m: 1048576 }[unit.toLowerCase()] ?? 1;
+export function parseSize(text: string): number {
+  const [, digits = "", unit = ""] = /^([0-9]{1,12})([KkMmGg]?)(?:i?[Bb])?$/.exec(text) ?? [];
+  const scale = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[unit.toLowerCase()] ?? 1;
   return digits === "" ? unread(text) : Number(digits) * scale;
 }
 

@@ -85,6 +85,8 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
   profile?: string | undefined;
   /** Whether the bundle says what a start reads, by a profile or by what is known of an interpreter. Default true. */
   startList?: boolean | undefined;
+  /** Bytes, counted before compression: so much of what a start reads first is stored uncompressed. Default: nothing. */
+  hotBudget?: number | undefined;
   /** Default: this machine's. */
   arch?: Architecture | undefined;
   /** Give the app a private, writable copy of the image, gone at exit. Default false. */
@@ -206,6 +208,7 @@ export function resolveBuildOptions(options: BuildOptions): ResolvedBuildOptions
     throw errors.optionConflict(what);
   }
   checkSandbox(options);
+  checkHotBudget(options);
   const format = resolveFormat(options, options.output);
   if (options.root) checkRoot(options, format);
   return {
@@ -270,6 +273,15 @@ function checkSandbox({ sandbox, permissions, needs = [] }: BuildOptions): void 
     // Nothing in it gains rights by a program's set-id bits, and keyrings of the caller's are outside.
     throw errors.optionConflict((name) => `${name("needs", need)}, and ${name("sandbox", true)}`);
   }
+}
+
+/** @throws E_OPTION_CONFLICT where there is nothing that it could be for */
+function checkHotBudget({ hotBudget, startList, compression }: BuildOptions): void {
+  if (hotBudget === undefined) return;
+  const refuse = (key: string, value: string | boolean) =>
+    errors.optionConflict((name) => `${name("hotBudget")}, and ${name(key, value)}`);
+  if (startList === false) throw refuse("startList", false);
+  if (compression === "none") throw refuse("compression", compression);
 }
 
 /** A profile in the folder that is packed is no part of the app. */

@@ -89,6 +89,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
   }
   const needs = (one(manifestTags.NEEDS) ?? "").split(",").filter((word) => word !== "");
   const start = startList(one(manifestTags.START));
+  const storedBytes = byteCount(one(manifestTags.STORED));
   const words = optionList(one(manifestTags.OPTIONS), file);
   return {
     name: one(manifestTags.NAME) ?? "",
@@ -111,6 +112,7 @@ export function decodeManifest(bytes: Buffer, file: string): Manifest | undefine
     ...(libc && { libc }),
     ...(openssl !== undefined && { openssl }),
     ...(start !== undefined && { start }),
+    ...(storedBytes !== undefined && { storedBytes }),
     ...(keep && { keep }),
     ...(root !== undefined && { root }),
     ...imageConfig(values, file),
@@ -153,6 +155,11 @@ function imageConfig(values: ReadonlyMap<number, string[]>, file: string): Image
 function startList(text: string | undefined): StartRun[] | undefined {
   if (text === undefined || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
   return decodeStartList(Buffer.from(text, "base64"));
+}
+
+/** It is only shown: one that is no number says nothing. */
+function byteCount(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function checkMaps(texts: readonly string[], file: string): void {

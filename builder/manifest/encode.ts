@@ -87,6 +87,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
     ...optional(manifestTags.OPENSSL, manifest.openssl),
     ...repeated(manifestTags.LIBC, manifest.libc),
     ...optional(manifestTags.START, manifest.start && startText(manifest.start)),
+    ...optional(manifestTags.STORED, manifest.storedBytes?.toString()),
     ...repeated(manifestTags.KEEP, manifest.keep),
     ...rootRecords(manifest),
     ...repeated(manifestTags.SANDBOX, manifest.sandbox),

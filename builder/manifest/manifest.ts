@@ -55,6 +55,8 @@ export interface Manifest extends ImageConfig {
   libc?: readonly string[] | undefined;
   /** What a start reads, in the order of use. */
   start?: readonly StartRun[] | undefined;
+  /** Bytes of what a start reads that stand uncompressed in the image; undefined: nobody has asked for it. */
+  storedBytes?: number | undefined;
   /** Large files that starts keep decompressed: builder/manifest/kept-file.ts. */
   keep?: readonly string[] | undefined;
   /** What the app may do in the sandbox that it starts in, one rule each: permissions.ts. */

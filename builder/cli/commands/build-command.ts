@@ -18,11 +18,11 @@ import { notices, progressBar, progressLines } from "../progress.ts";
 import { manifestJson } from "../show.ts";
 import {
   parseArch,
-  parseBlockSize,
   parseCompression,
   parsed,
   parseList,
   parseNumber,
+  parseSize,
   parseTarget,
   unread,
 } from "../values.ts";
@@ -134,7 +134,7 @@ function givenOptions(args: Arguments): GivenOptions {
     gconv: list("gconv"),
     ...parsed(args.text("compression"), parseCompression),
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
-    blockSize: parsed(args.text("block-size"), parseBlockSize),
+    blockSize: parsed(args.text("block-size"), parseSize),
     store: list("store"),
     compress: list("compress"),
     fragments: off("no-fragments"),
@@ -155,6 +155,7 @@ function givenOptions(args: Arguments): GivenOptions {
     xattrs: off("no-xattrs"),
     profile: args.text("profile"),
     startList: off("no-start-list"),
+    hotBudget: parsed(args.text("hot-budget"), parseSize),
     cache: off("no-cache"),
     paranoid: on("paranoid"),
     threads: parsed(args.text("threads"), parseNumber),

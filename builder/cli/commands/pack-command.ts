@@ -6,7 +6,7 @@ import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar, progressLines } from "../progress.ts";
-import { parseBlockSize, parseCompression, parsed, parseNumber, unread } from "../values.ts";
+import { parseCompression, parsed, parseNumber, parseSize, unread } from "../values.ts";
 
 export async function packCommand(args: Arguments): Promise<void> {
   const started = performance.now();
@@ -23,7 +23,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     shebang: args.text("shebang"),
     ...parsed(args.text("compression"), parseCompression),
     variants: list("variant")?.flatMap((text) => text.split(",").map(unread<Variant>)),
-    blockSize: parsed(args.text("block-size"), parseBlockSize),
+    blockSize: parsed(args.text("block-size"), parseSize),
     store: list("store"),
     compress: list("compress"),
     fragments: args.flag("no-fragments") ? false : undefined,

@@ -32,16 +32,24 @@ describe("--block-size", () => {
     ["1M", 1048576],
     ["1MiB", 1048576],
   ])("takes %s", (text, bytes) => {
-    expect(values.parseBlockSize(text)).toBe(bytes);
+    expect(values.parseSize(text)).toBe(bytes);
   });
 
   test.each(["", "0", "2K", "2M", "100K", "-4K", "4.5K", "1G", "K"])(
     "of %j is no value",
     (text) => {
-      const blockSize = values.parseBlockSize(text);
+      const blockSize = values.parseSize(text);
       expect(() => checkOptions("build", { blockSize })).toThrow(refused);
     },
   );
+});
+
+test("--hot-budget takes sizes", () => {
+  expect(["1", "32M", "1g", "64KiB"].map(values.parseSize)).toEqual([1, 2 ** 25, 2 ** 30, 65536]);
+  for (const text of ["", "0", "M", "1T", "1.5M", "-1", "32 M", "2048G", "9999999999999"]) {
+    const hotBudget = values.parseSize(text);
+    expect(() => checkOptions("build", { hotBudget })).toThrow(refused);
+  }
 });
 
 test("--threads takes 1 to 256", () => {

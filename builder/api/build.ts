@@ -113,9 +113,10 @@ export async function build(given: BuildOptions): Promise<BuildResult> {
 }
 
 /** The folder or file that the name of an input leads to, where there is one; of a dump its contents too. */
-function packedPaths({ input, fromDump, objects }: ResolvedBuildOptions): string[] {
+function packedPaths({ input, more, fromDump, objects }: ResolvedBuildOptions): string[] {
   if (fromDump !== undefined) return packedFiles({ output: "", fromDump, objects });
-  return [(namesImage(input) ? pathOf(parseReference(input)) : undefined) ?? input];
+  const first = (namesImage(input) ? pathOf(parseReference(input)) : undefined) ?? input;
+  return [first, ...packedFiles({ output: "", more })];
 }
 
 interface Prepared {

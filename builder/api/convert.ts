@@ -229,8 +229,9 @@ function entryOf(tree: Tree, options: ResolvedBuildOptions, manifest: Manifest |
 }
 
 /** @throws E_OPTION_CONFLICT for options that say how an app is made */
-function checkOptions({ kind, withLibs, libs, libc, gconv }: ResolvedBuildOptions): void {
+function checkOptions({ more, kind, withLibs, libs, libc, gconv }: ResolvedBuildOptions): void {
   const given = {
+    more: (more ?? []).length > 0,
     kind: kind !== undefined && kind !== "auto",
     withLibs: withLibs === true,
     libs: (libs ?? []).length > 0,

@@ -1,59 +1,105 @@
 /**
- * An input that is no folder yet → one: an archive, which is unpacked into a private folder. What the
- * archive says of modes, owners, times, devices and attributes is kept in the tree, whoever builds.
+ * Inputs that are no folder yet, or several → one: a private folder that archives are unpacked into, and
+ * others copied. What they say of modes, owners, times, devices and attributes is kept in the tree, whoever builds.
  */
 import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import type { ResolvedBuildOptions } from "../config/build-options.ts";
-import { BundleError, containerArchive } from "../errors.ts";
+import { chooseKind } from "../app/kinds.ts";
+import { openSource } from "../app/source.ts";
+import type { Gathered, ResolvedBuildOptions } from "../config/build-options.ts";
+import { BundleError, containerArchive, optionConflict } from "../errors.ts";
 import { Workspace } from "../host/temporary.ts";
 import { writeTree } from "../input/write-tree.ts";
 import { namesImage } from "../oci/reference.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
+import { merge } from "../tree/whole-trees.ts";
 import { holdsImage } from "./convert.ts";
-import { archiveKind, STDIN, treeOf } from "./pack-input.ts";
+import { archiveKind, partOf, STDIN, treeOf } from "./pack-input.ts";
 
 /**
- * Hands the options to `use`, with a folder as their input where it was an archive. The folder is there
- * until that is done, and messages call what is in it by the archive.
+ * Hands the options to `use`, with one folder as their input where they had an archive or several inputs.
+ * The folder is there until that is done, and messages call what is in it by the inputs.
  *
- * @throws what `treeOf` and `use` throw, E_KIND_UNKNOWN for the archive of a container image
+ * @throws what `treeOf`, `merge` and `use` throw, E_KIND_UNKNOWN for the archive of a container image,
+ *   E_OPTION_CONFLICT for a container image beside others
  */
 export async function withGathered<T>(
   options: ResolvedBuildOptions,
   use: (options: ResolvedBuildOptions) => Promise<T>,
 ): Promise<T> {
-  if (!(await isArchive(options))) return use(options);
-  const { input, signal, devices = false, keepOwners = false, onReport, onStep } = options;
+  const { more = [] } = options;
+  const isPacked = await isArchive(options);
+  if (!isPacked && more.length === 0) return use(options);
+  if (!isPacked && (options.kind === "image" || namesImage(options.input))) {
+    throw optionConflict((name) => `${name("more")}, and ${options.input} is a container image`);
+  }
   const workspace = new Workspace();
-  const shown = input === STDIN ? "standard input" : input;
-  let rename = (text: string) => text;
+  const names = new Names();
   try {
-    onStep?.(`unpacking ${shown}`);
-    const whole = await treeOf(input, { signal }, devices, workspace);
-    refuseContainer(whole, shown);
-    const { tree, top } = withoutTop(whole, options.entry);
-    const folder = path.join(realpathSync(workspace.path), "app");
-    const name = top === undefined ? shown : `${shown}/${displayPath(top)}`;
-    rename = (text) => text.replaceAll(folder, name);
-    const owners = keepOwners && process.geteuid?.() === 0;
-    await writeTree(tree, folder, { spool: path.dirname(folder), owners, signal });
-    const place =
-      top === undefined ? "" : `; the app is all of its one folder, ${displayPath(top)}`;
-    return await use({
-      ...options,
-      input: folder,
-      gathered: { tree, rename, explain: [`unpacked from ${shown}${place}`] },
-      ...(onReport && { onReport: (line) => onReport(rename(line)) }),
-      ...(onStep && { onStep: (what) => onStep(rename(what)) }),
-    });
+    return await use(await gathered(options, isPacked, workspace, names));
   } catch (thrown) {
-    throw thrown instanceof BundleError ? thrown.renamed(rename) : thrown;
+    throw thrown instanceof BundleError ? thrown.renamed(names.rename) : thrown;
   } finally {
     workspace.remove();
   }
+}
+
+/** What folders of ours are called where people read of them. */
+class Names {
+  readonly #names: [folder: string, name: string][] = [];
+
+  add(folder: string, name: string): void {
+    this.#names.push([folder, name]);
+  }
+
+  readonly rename = (text: string): string =>
+    this.#names.reduce((all, [folder, name]) => all.replaceAll(folder, name), text);
+}
+
+async function gathered(
+  options: ResolvedBuildOptions,
+  isPacked: boolean,
+  workspace: Workspace,
+  names: Names,
+): Promise<ResolvedBuildOptions> {
+  const { input, more = [], signal, devices = false, keepOwners = false } = options;
+  const { onReport, onStep } = options;
+  const base = realpathSync(workspace.path);
+  const owners = keepOwners && process.geteuid?.() === 0;
+  const unpack = async (tree: Tree, folder: string, name: string) => {
+    names.add(folder, name);
+    await writeTree(tree, folder, { spool: base, owners, signal });
+    return folder;
+  };
+  const shown = input === STDIN ? "standard input" : input;
+  onStep?.(`${isPacked ? "unpacking" : "gathering"} ${[shown, ...more].join(", ")}`);
+  const whole = await treeOf(input, { signal }, devices, workspace);
+  if (isPacked) refuseContainer(whole, shown);
+  const { tree, top } = isPacked ? withoutTop(whole, options.entry) : { tree: whole };
+  const place = top === undefined ? "" : `; the app is all of its one folder, ${displayPath(top)}`;
+  const explain = isPacked ? [`unpacked from ${shown}${place}`] : [];
+  const first = top === undefined ? shown : `${shown}/${displayPath(top)}`;
+  const ready = { ...options, gathered: { tree, rename: names.rename, explain } };
+  let folder = isPacked ? await unpack(tree, path.join(base, "first"), first) : input;
+  let chosen: Gathered["chosen"];
+  if (more.length > 0) {
+    const own = isPacked ? { ...ready, input: folder } : options;
+    chosen = await chooseKind(options.kind, await openSource(own));
+    for (const part of more.map(partOf)) {
+      merge(tree, part.place, await treeOf(part.file, { signal }, devices, workspace));
+    }
+    folder = await unpack(tree, path.join(base, "all"), `{${[first, ...more].join(", ")}}`);
+    explain.push(`gathered from ${[shown, ...more].join(", ")}`);
+  }
+  return {
+    ...ready,
+    input: folder,
+    gathered: { ...ready.gathered, chosen },
+    ...(onReport && { onReport: (line) => onReport(names.rename(line)) }),
+    ...(onStep && { onStep: (what) => onStep(names.rename(what)) }),
+  };
 }
 
 /** Whether the input is an archive of files, and no container image: "-" is one where a kind is given. */

@@ -30,7 +30,7 @@ interface Part {
 }
 
 /** `PATH` or `PATH:/PLACE`. */
-function partOf(text: string): Part {
+export function partOf(text: string): Part {
   const [, file = text, place = ""] = /^(.+):(\/.*)$/s.exec(text) ?? [];
   return { file, place: byteString(place.replace(/^\/+|\/+$/g, "")) };
 }

@@ -18,7 +18,7 @@ export async function withApp<T>(
   use: (app: App) => Promise<T>,
 ): Promise<T> {
   const source = await openSource(options);
-  const { kind, why } = await chooseKind(options.kind, source);
+  const { kind, why } = options.gathered?.chosen ?? (await chooseKind(options.kind, source));
   refuseOwners(options, kind.name);
   const workspace = new Workspace();
   try {

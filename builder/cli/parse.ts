@@ -263,6 +263,11 @@ function checkCount(
   if (missing !== undefined && !missing.optional) {
     throw errors.argument(`${missing.name} is missing`, usage);
   }
+  // With more than one argument nothing tells whether the word is another one or the option's value.
+  if (command.arguments.at(-1)?.multiple && positionals.length > 1 && lonelyValue !== undefined) {
+    const hint = `${lonelyValue}. Arguments stand in front of such an option.`;
+    throw errors.argument("an argument or a value stands behind an option", usage, hint);
+  }
   const surplus = positionals[command.arguments.length];
   if (surplus !== undefined && !command.arguments.at(-1)?.multiple) {
     const hint = lonelyValue ?? (command.rest && `${command.rest.name} stands behind --.`);

@@ -1,6 +1,7 @@
 /** What a build takes, and the check of it at the edge. */
 import { statSync } from "node:fs";
 import path from "node:path";
+import type { Kind } from "../app/kind.ts";
 import * as errors from "../errors.ts";
 import { environment, optionRules, systemPaths } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
@@ -32,6 +33,11 @@ export interface BuildOptions extends ImageChoices, AppImageChoices {
    * program or a script. "-" with a `kind`: a tar archive on standard input.
    */
   input?: string | undefined;
+  /**
+   * More inputs, `PATH` or `PATH:/PLACE`: folders, archives or files with an image. What is in them appears beside
+   * the first one's, or in that folder; the first one decides the kind.
+   */
+  more?: readonly string[] | undefined;
   /** In place of `input`: file with what `dump` lists, line by line; "-": standard input. Its owners and times are kept. */
   fromDump?: string | undefined;
   /** With `fromDump`: folder with the contents, called by their SHA-256. */
@@ -175,6 +181,8 @@ export interface Gathered {
   rename(text: string): string;
   /** For people, one line each. */
   explain: readonly string[];
+  /** What the first of several inputs is. */
+  chosen?: { kind: Kind; why: string } | undefined;
 }
 
 /** The types and the table name the same keys, or this does not compile. */

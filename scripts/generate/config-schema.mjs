@@ -48,9 +48,9 @@ function entriesOf(/** @type {OptionRow} */ option) {
 export function configKeys(/** @type {Options} */ { commands }) {
   const build = commandNamed("build", commands);
   const rules = rulesOf(build);
-  /** @type {Entry} */
-  const input = ["input", build.arguments[0].summary, true];
-  const entries = [input, ...build.options.flatMap(entriesOf)];
+  /** @type {Entry[]} */
+  const inputs = build.arguments.map(({ key = "", summary }) => [key, summary, true]);
+  const entries = [...inputs, ...build.options.flatMap(entriesOf)];
   return {
     properties: Object.fromEntries(
       entries.map(([key, description, , schema]) => [

@@ -264,6 +264,79 @@ test("an archive of container images is named as such", async () => {
   await refused("E_KIND_UNKNOWN", /oci-archive:FILE/, "image.tar");
 });
 
+describe("several inputs", () => {
+  test("of a shell app, merged as pack does, with the same bytes as one folder", async () => {
+    const greet = '#!/bin/sh\ncat "${0%/*}/../share/text" "${0%/*}/../srv/data/table"\n';
+    writeFiles(dir, {
+      "app/bin/app": greet,
+      "app/share/own": "",
+      "more/share/text": "text\n",
+      "more/bin/tool": says("tool"),
+      "data/table": "table\n",
+    });
+    tar("-C", "data", "-czf", "data.tgz", ".");
+    expect((await built("app", "more", "data.tgz:/srv/data")).status).toBe(0);
+    expect(await starts()).toBe("text\ntable\n");
+    mkdirSync(file("whole/srv"), { recursive: true });
+    for (const part of ["app", "more"])
+      execFileSync("cp", ["-a", `${part}/.`, "whole"], { cwd: dir });
+    execFileSync("cp", ["-a", "data", "whole/srv"], { cwd: dir });
+    await bundle(["build", "whole", "--name", "app", "-o", "whole.run"], { cwd: dir });
+    expect(readFileSync(file("out.run")).equals(readFileSync(file("whole.run")))).toBe(true);
+  });
+
+  test("of a Node app, by an archive and a configuration file", async () => {
+    writeFiles(dir, {
+      "hi/package.json": '{"name": "hi", "bin": "main.js"}',
+      "hi/main.js": 'console.log(require("./plugins/own.js"));\n',
+      "plugin/own.js": 'module.exports = "own";\n',
+    });
+    tar("-czf", "hi.tgz", "hi");
+    const config = { input: "hi.tgz", more: ["plugin:/plugins"], node: "none" };
+    writeFileSync(file("bundle.config.json"), JSON.stringify(config));
+    const { stdout } = await built("--config", "bundle.config.json");
+    expect(stdout).toContain("kind: node (it has package.json)");
+    expect(await starts()).toBe("own\n");
+  });
+
+  test("the first one decides the kind", async () => {
+    writeFiles(dir, {
+      ...shell,
+      "node/package.json": '{"name": "x", "main": "x.js"}',
+      "node/x.js": "",
+    });
+    expect((await built("app", "node")).stdout).toContain("kind: plain");
+    expect(await starts("a")).toBe("shell a\n");
+    expect((await built("node", "app", "--node", "none")).stdout).toContain("kind: node");
+  });
+
+  test("that cannot be put together", async () => {
+    writeFiles(dir, { ...shell, "other/bin/app": "x", "flat/bin": "x", text: "x" });
+    await refused(
+      "E_INPUT_CONFLICT",
+      /bin\/app.*a file in one and a file in another/,
+      "app",
+      "other",
+    );
+    await refused("E_INPUT_CONFLICT", /bin: .*a directory in one/, "app", "flat");
+    await refused("E_INPUT_CONFLICT", /data: /, "app", "other:/data");
+    await refused("E_INPUT_MISSING", /absent/, "app", "absent:/sub");
+    await refused("E_INPUT_NOT_DIRECTORY", /text/, "app", "text");
+    await refused("E_INPUT_NOT_DIRECTORY", /app\/bin\/app/, "app/bin/app", "other");
+    await refused("E_PATH_INVALID", /\.\./, "app", "other:/a/../../b");
+    await refused("E_OPTION_CONFLICT", /oci:x is a container image/, "oci:x", "other");
+    await bundle(["pack", "app", "-o", "app.sfs"], { cwd: dir });
+    await refused("E_OPTION_CONFLICT", /MORE/, "app.sfs", "other");
+  });
+
+  test("one of which is to be the output", async () => {
+    writeFiles(dir, { ...shell, "other/x": "" });
+    const args = ["build", "app", "other:/x", "-o", "other/out.run"];
+    const { status, stderr } = await bundle(args, { cwd: dir, env });
+    expect([status === 0, stderr]).toEqual([false, expect.stringContaining("E_OUTPUT_INSIDE")]);
+  });
+});
+
 test("a build that is ended by a signal leaves nothing of what it unpacked", async () => {
   const large = { name: "large", data: Buffer.alloc(48 << 20, "some text ") };
   writeFileSync(file("app.tar"), tarOf(program, large));

@@ -1,4 +1,4 @@
-/** `bundle build APP -o OUT` */
+/** `bundle build APP [MORE]... -o OUT` */
 import { type BuildResult, build, type Explanation, explain } from "../../api/build.ts";
 import type { AppImageChoices, OutputFormat } from "../../config/appimage-options.ts";
 import type { BundleMode, LibcMode, Need } from "../../config/build-options.ts";
@@ -31,7 +31,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
   const started = performance.now();
   const named = args.positionals[0] !== undefined || args.flag("from-dump");
   if (!named && !args.flag("config")) {
-    const usage = "bundle build [APP] -o OUT [OPTION]...";
+    const usage = "bundle build [APP [MORE]...] -o OUT [OPTION]...";
     throw errors.argument(
       "APP is missing",
       usage,
@@ -112,6 +112,7 @@ function givenOptions(args: Arguments): GivenOptions {
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   return {
     input: args.positionals[0],
+    more: args.positionals.length > 1 ? args.positionals.slice(1) : undefined,
     fromDump: args.text("from-dump"),
     objects: args.text("objects"),
     output: args.text("output"),

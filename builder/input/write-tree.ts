@@ -1,20 +1,22 @@
 /** A tree → a folder of the workspace, for kinds of app that read folders. */
-import { createWriteStream } from "node:fs";
 import {
-  chmod,
-  lchown,
-  link,
-  lstat,
-  lutimes,
-  mkdir,
-  rename,
-  symlink,
-  utimes,
-} from "node:fs/promises";
+  chmodSync,
+  createWriteStream,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readContents } from "../archive/zip-contents.ts";
 import * as errors from "../errors.ts";
+import { Breath } from "../host/breath.ts";
 import { type DirectoryNode, type FileNode, type Node, pathOnDisk } from "../tree/node.ts";
 import { byteString, bytesOf } from "../tree/path.ts";
 import type { Entry, Tree } from "../tree/tree.ts";
@@ -44,27 +46,32 @@ export async function writeTree(
   folder: string,
   { spool, owners, signal }: WriteTreeOptions,
 ): Promise<void> {
+  // Calls of a few microseconds: the thread pool would take longer than they do.
+  const breath = new Breath(signal);
   const files = new Map<FileNode, string>();
   const others: (Entry & { at: string })[] = [];
   const base = byteString(folder);
   const place = (path: string) => (path === "" ? base : `${base}/${path}`);
   try {
     for (const { path, node } of tree.walk()) {
-      signal?.throwIfAborted();
+      if (breath.isDue) await breath.take();
       const at = place(path);
       const first = node.kind === "file" ? files.get(node) : undefined;
-      if (first !== undefined) await link(bytesOf(first), bytesOf(at));
+      if (first !== undefined) linkSync(bytesOf(first), bytesOf(at));
       else if (node.kind === "file") {
         await writeFile(node, at, `${byteString(spool)}/`);
         files.set(node, at);
-      } else if (node.kind === "directory") await mkdir(bytesOf(at), { mode: 0o700 });
-      else if (node.kind === "symlink") await symlink(bytesOf(node.target), bytesOf(at));
+      } else if (node.kind === "directory") mkdirSync(bytesOf(at), { mode: 0o700 });
+      else if (node.kind === "symlink") symlinkSync(bytesOf(node.target), bytesOf(at));
       else continue;
       if (node.kind !== "file") others.push({ path, node, at });
     }
-    for (const [node, at] of files) await finishFile(node, at, owners);
+    for (const [node, at] of files) {
+      if (breath.isDue) await breath.take();
+      finishFile(node, at, owners);
+    }
     // What is in a directory changes its time.
-    for (const { node, at } of others.reverse()) await finish(node, at, owners);
+    for (const { node, at } of others.reverse()) finish(node, at, owners);
   } catch (cause) {
     if (cause instanceof errors.BundleError || errors.errnoCode(cause) === undefined) throw cause;
     throw errors.outputFailed(folder, "writing", cause);
@@ -74,16 +81,18 @@ export async function writeTree(
 async function writeFile({ contents }: FileNode, at: string, spool: string): Promise<void> {
   const isOurs = contents.from === "disk" && contents.change === undefined;
   const source = isOurs ? pathOnDisk(contents) : "";
-  if (source.startsWith(spool)) await rename(bytesOf(source), bytesOf(at));
-  else {
+  if (source.startsWith(spool)) renameSync(bytesOf(source), bytesOf(at));
+  else if (contents.from === "memory") {
+    writeFileSync(bytesOf(at), contents.bytes, { flag: "wx", mode: 0o600 });
+  } else {
     const out = createWriteStream(bytesOf(at), { flags: "wx", mode: 0o600 });
     await pipeline(Readable.from(readContents(contents), { objectMode: false }), out);
   }
 }
 
-async function finishFile(node: FileNode, at: string, owners: boolean): Promise<void> {
-  await finish(node, at, owners);
-  const { size, dev, ino, mtimeNs, ctimeNs } = await lstat(bytesOf(at), { bigint: true });
+function finishFile(node: FileNode, at: string, owners: boolean): void {
+  finish(node, at, owners);
+  const { size, dev, ino, mtimeNs, ctimeNs } = lstatSync(bytesOf(at), { bigint: true });
   const cut = at.lastIndexOf("/") + 1;
   node.contents = {
     from: "disk",
@@ -97,14 +106,14 @@ async function finishFile(node: FileNode, at: string, owners: boolean): Promise<
 /** What its owner may do at least. */
 const least = (node: FileNode | DirectoryNode) => (node.kind === "file" ? 0o400 : 0o700);
 
-async function finish(node: Node, at: string, owners: boolean): Promise<void> {
+function finish(node: Node, at: string, owners: boolean): void {
   const file = bytesOf(at);
   const time = Math.min(Math.max(node.mtime, 0), TIME_MAX);
-  if (owners) await lchown(file, node.uid, node.gid); // takes set-id bits away, so it comes first
+  if (owners) lchownSync(file, node.uid, node.gid); // takes set-id bits away, so it comes first
   if (node.kind === "file" || node.kind === "directory") {
-    await chmod(file, node.mode | least(node));
-    await utimes(file, time, time);
+    chmodSync(file, node.mode | least(node));
+    utimesSync(file, time, time);
   } else {
-    await lutimes(file, time, time);
+    lutimesSync(file, time, time);
   }
 }

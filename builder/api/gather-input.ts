@@ -7,10 +7,10 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { chooseKind } from "../app/kinds.ts";
 import { openSource } from "../app/source.ts";
+import { writeTree } from "../archive/write-tree.ts";
 import type { Gathered, ResolvedBuildOptions } from "../config/build-options.ts";
 import { BundleError, containerArchive, optionConflict } from "../errors.ts";
 import { Workspace } from "../host/temporary.ts";
-import { writeTree } from "../input/write-tree.ts";
 import { namesImage } from "../oci/reference.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
@@ -86,7 +86,8 @@ async function gathered(
   let chosen: Gathered["chosen"];
   if (more.length > 0) {
     const own = isPacked ? { ...ready, input: folder } : options;
-    chosen = await chooseKind(options.kind, await openSource(own));
+    const { kind, why } = await chooseKind(options.kind, await openSource(own));
+    chosen = { kind: kind.name, why };
     for (const part of more.map(partOf)) {
       merge(tree, part.place, await treeOf(part.file, { signal }, devices, workspace));
     }

@@ -18,7 +18,9 @@ export async function withApp<T>(
   use: (app: App) => Promise<T>,
 ): Promise<T> {
   const source = await openSource(options);
-  const { kind, why } = options.gathered?.chosen ?? (await chooseKind(options.kind, source));
+  const chosen = options.gathered?.chosen;
+  const { kind, ...found } = await chooseKind(chosen?.kind ?? options.kind, source);
+  const why = chosen?.why ?? found.why;
   refuseOwners(options, kind.name);
   const workspace = new Workspace();
   try {

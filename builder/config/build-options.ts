@@ -1,7 +1,6 @@
 /** What a build takes, and the check of it at the edge. */
 import { statSync } from "node:fs";
 import path from "node:path";
-import type { Kind } from "../app/kind.ts";
 import * as errors from "../errors.ts";
 import { environment, optionRules, systemPaths } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
@@ -13,7 +12,7 @@ import type { Tree } from "../tree/tree.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
-import type { KindChoice } from "./kind-names.ts";
+import type { KindChoice, KindName } from "./kind-names.ts";
 import { checkDump } from "./pack-options.ts";
 import { type CommandName, checkImageChoices, checkOption, checkOptions } from "./validate.ts";
 
@@ -182,7 +181,7 @@ export interface Gathered {
   /** For people, one line each. */
   explain: readonly string[];
   /** What the first of several inputs is. */
-  chosen?: { kind: Kind; why: string } | undefined;
+  chosen?: { kind: KindName; why: string } | undefined;
 }
 
 /** The types and the table name the same keys, or this does not compile. */

@@ -113,10 +113,13 @@ static int watch_main(void *argument)
 	inherited_leave();
 	if (chdir("/") < 0)
 		return 1;
+	/* In place of one that there is none of: whoever reads what the command prints waits for its end. */
+	OWNED_FD nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	/* None of them has one of these numbers (inherited.h). */
-	dup2(watch->server, SERVER);
-	dup2(watch->waiter, WAITER);
+	dup2(watch->server < 0 ? nothing : watch->server, SERVER);
+	dup2(watch->waiter < 0 ? nothing : watch->waiter, WAITER);
 	close_from(DESCRIPTORS);
+	(void)steal_fd(&nothing);
 	bool dead = await_death(watch);
 	/* The device is closed a moment after the socket; until then a question waits for its end. */
 	take_away(watch, dead);

@@ -42,7 +42,7 @@ const commands: [string, string[], string[]][] = [
   ["inspect", [bundleCommand], ["inspect", "made"]],
   ["dump", [bundleCommand], ["dump", "made"]],
   ["extract", [bundleCommand], ["extract", "made", "-d", "out"]],
-  ["export", [bundleCommand], ["export", "made", "--compose", "out"]],
+  ["export", [bundleCommand], ["export", "made", "--artifact", "--to", "oci:out"]],
   ["fuselage-bundle", [aliasCommand], [...appended, ...ownImage]],
 ];
 

@@ -111,7 +111,7 @@ int fenced_add(struct sources *sources, const struct root_start *root, struct fa
 		sources->home |= grants->home && strcmp(grants->home, grant->path) == 0;
 		sources->cwd |= grants->cwd && grant_is_in(grants->cwd, grant->path);
 	}
-	if (sources->cwd && !(sources->texts[1] = strdup(grants->cwd)))
+	if (grants->cwd && sources->cwd && !(sources->texts[1] = strdup(grants->cwd)))
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "the current directory");
 	return 0;
 }

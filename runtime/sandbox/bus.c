@@ -127,7 +127,8 @@ static char **arguments_of(const struct sandbox *sandbox, const char *program, c
 {
 	const struct rules *rules = &sandbox->rules;
 	const char *address = sandbox->session.bus;
-	char **all = calloc(rules->bus_count + 7, sizeof *all), *text = malloc(sizeof PATHS + strlen(path));
+	char **all = calloc(rules->bus_count + 7, sizeof *all);
+	char *text = malloc(sizeof PATHS + strlen(path));
 	size_t count = 0;
 
 	if (!all || !text)

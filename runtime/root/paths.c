@@ -62,10 +62,11 @@ bool path_is_of_system(const char *path)
 {
 	static const char below[] = SYSTEM_PATHS_BELOW, exactly[] = SYSTEM_PATHS_EXACTLY;
 
-	for (const char *one = below; *one; one += strlen(one) + 1)
+	/* Each word ends in a null, and the string in one more. */
+	for (const char *one = below; one < below + sizeof below - 1; one += strlen(one) + 1)
 		if (path_is_in(path, one))
 			return true;
-	for (const char *one = exactly; *one; one += strlen(one) + 1)
+	for (const char *one = exactly; one < exactly + sizeof exactly - 1; one += strlen(one) + 1)
 		if (strcmp(path, one) == 0)
 			return true;
 	return false;

@@ -122,29 +122,29 @@ static int guard(void *argument)
 	return 0;
 }
 
-/* --fd=3 ADDRESS SOCKET --filter --talk=NAME... */
+/* --fd=3 ADDRESS SOCKET --filter --talk=NAME... One piece of memory: the pointers, and their texts behind them. */
 static char **arguments_of(const struct sandbox *sandbox, const char *program, const char *path)
 {
 	const struct rules *rules = &sandbox->rules;
 	const char *address = sandbox->session.bus;
-	char **all = calloc(rules->bus_count + 7, sizeof *all);
-	char *text = malloc(sizeof PATHS + strlen(path));
-	size_t count = 0;
+	size_t pointers = rules->bus_count + 7, size = sizeof PATHS + strlen(path), count = 0;
 
-	if (!all || !text)
+	for (size_t i = 0; i < rules->bus_count; i++)
+		size += sizeof TALK + rules->bus_lengths[i];
+	char **all = malloc(pointers * sizeof *all + size);
+	if (!all)
 		return NULL;
-	stpcpy(stpcpy(text, PATHS), path);
+	char *text = (char *)(all + pointers);
 	const char *const fixed[] = { program, "--fd=3", address ? address : text, SOCKET,
 				      "--filter" };
 	for (; count < sizeof fixed / sizeof *fixed; count++)
 		all[count] = (char *)(uintptr_t)fixed[count];
+	text = stpcpy(stpcpy(text, PATHS), path) + 1;
 	for (size_t i = 0; i < rules->bus_count; i++) {
-		size_t size = sizeof TALK + rules->bus_lengths[i];
-		if (!(all[count] = malloc(size)))
-			return NULL;
-		snprintf(all[count++], size, TALK "%.*s", (int)rules->bus_lengths[i],
-			 rules->bus[i]);
+		all[count++] = text;
+		text += sprintf(text, TALK "%.*s", (int)rules->bus_lengths[i], rules->bus[i]) + 1;
 	}
+	all[count] = NULL;
 	return all;
 }
 
@@ -178,7 +178,8 @@ int bus_begin(const struct sandbox *sandbox, struct facts *facts, struct grants 
 	if (sandbox->rules.bus_count == 0 || facts->no_bus || !facts->views ||
 	    !find_bus(&sandbox->session, real))
 		return 0;
-	proxy.arguments = arguments_of(sandbox, proxy.program, real);
+	OWNED char **arguments = arguments_of(sandbox, proxy.program, real);
+	proxy.arguments = arguments;
 	grants->bus_real = strdup(real);
 	grants->bus_socket = malloc(strlen(scratch) + sizeof "/" SOCKET);
 	if (!proxy.arguments || !grants->bus_real || !grants->bus_socket)

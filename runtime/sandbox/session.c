@@ -1,5 +1,6 @@
 #include "sandbox/session.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,27 +18,25 @@ static unsigned passed_descriptors(void)
 		       0;
 }
 
+/* A copy, which lasts as long as the start; NULL for a variable that is not set. Returns false without memory. */
+static bool copy_variable(const char *variable, const char **text)
+{
+	const char *value = getenv(variable);
+
+	*text = value ? strdup(value) : NULL;
+	return !value || *text;
+}
+
 int session_read(struct session *session)
 {
-	const struct {
-		const char **text;
-		const char *variable;
-	} wanted[] = {
-		{ &session->home, ENV_HOME },
-		{ &session->runtime, "XDG_RUNTIME_DIR" },
-		{ &session->data, "XDG_DATA_HOME" },
-		{ &session->config, "XDG_CONFIG_HOME" },
-		{ &session->wayland, "WAYLAND_DISPLAY" },
-		{ &session->cookie, "XAUTHORITY" },
-		{ &session->bus, "DBUS_SESSION_BUS_ADDRESS" },
-	};
-
-	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-		const char *value = getenv(wanted[i].variable);
-		*wanted[i].text = value ? strdup(value) : NULL;
-		if (value && !*wanted[i].text)
-			return -1;
-	}
+	if (!copy_variable(ENV_HOME, &session->home) ||
+	    !copy_variable("XDG_RUNTIME_DIR", &session->runtime) ||
+	    !copy_variable("XDG_DATA_HOME", &session->data) ||
+	    !copy_variable("XDG_CONFIG_HOME", &session->config) ||
+	    !copy_variable("WAYLAND_DISPLAY", &session->wayland) ||
+	    !copy_variable("XAUTHORITY", &session->cookie) ||
+	    !copy_variable("DBUS_SESSION_BUS_ADDRESS", &session->bus))
+		return -1;
 	session->passed = passed_descriptors();
 	return 0;
 }

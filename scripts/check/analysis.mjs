@@ -54,30 +54,6 @@ const places = [
     why: "padding needs two held characters of four before it, so there are at most two",
   },
   {
-    tool: CLANG,
-    file: "runtime/root/paths.c",
-    finding: /^Branch condition evaluates to a garbage value/,
-    why: "the list ends with an empty word, behind which nothing is read",
-  },
-  {
-    tool: CLANG,
-    file: "runtime/sandbox/bus.c",
-    finding: /^Potential leak of memory pointed to by '(all|text)'/,
-    why: "without memory for the arguments the start fails, and the process ends",
-  },
-  {
-    tool: "gcc",
-    file: "runtime/sandbox/bus.c",
-    finding: /leak of '<unknown>'/,
-    why: "the arguments are the proxy's, and last as long as the start",
-  },
-  {
-    tool: "gcc",
-    file: "runtime/sandbox/session.c",
-    finding: /leak of '<unknown>'/,
-    why: "the texts are the session's, and last as long as the start",
-  },
-  {
     tool: "gcc",
     file: "runtime/squashfs/block_cache.c",
     finding: /leak of '<unknown>'/,

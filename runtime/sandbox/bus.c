@@ -27,7 +27,10 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* By their own paths: a bundle sets PATH for its app, and this is outside of the sandbox. */
+/*
+ * This runs outside of the sandbox, so nothing of it is the bundle's to say: it is found by a path of its own, where no
+ * folders of the bundle lie over the machine's, and gets none of the variables that a bundle sets for its app.
+ */
 static const char *const programs[] = { "/usr/bin/xdg-dbus-proxy", "/usr/local/bin/xdg-dbus-proxy",
 					"/run/current-system/sw/bin/xdg-dbus-proxy" };
 
@@ -56,13 +59,17 @@ static bool find_bus(const struct session *session, char *path)
 	return *path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-const char *bus_obstacle(const struct sandbox *sandbox, int landlock)
+const char *bus_obstacle(const struct sandbox *sandbox, const struct sandbox_start *start,
+			 int landlock)
 {
 	const char *address = sandbox->session.bus;
 	char path[PATH_MAX];
 
 	if (sandbox->rules.bus_count == 0 || !find_bus(&sandbox->session, path))
 		return NULL;
+	if (start->covered)
+		return "folders of the bundle lie over the machine's (--map), which may hide the "
+		       "machine's own xdg-dbus-proxy";
 	if (!find_proxy())
 		return "no xdg-dbus-proxy in /usr/bin (Debian: xdg-dbus-proxy), so the session's "
 		       "bus is out of reach";
@@ -86,6 +93,7 @@ struct proxy {
 
 static void run_proxy(const struct proxy *proxy)
 {
+	static char *const no_variables[] = { NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	inherited_reset_signals();
@@ -93,7 +101,7 @@ static void run_proxy(const struct proxy *proxy)
 	    dup2(null, 2) < 0 || chdir(proxy->directory) < 0)
 		_exit(1);
 	close_from(4);
-	execv(proxy->program, proxy->arguments);
+	execve(proxy->program, proxy->arguments, no_variables);
 	_exit(1);
 }
 
@@ -167,18 +175,24 @@ static bool start_proxy(struct proxy *proxy)
 	return read(in, &ready, 1) == 1;
 }
 
-int bus_begin(const struct sandbox *sandbox, struct facts *facts, struct grants *grants,
-	      const char *scratch, struct failure *failure)
+int bus_begin(const struct sandbox *sandbox, const struct sandbox_start *start, struct facts *facts,
+	      struct grants *grants, struct failure *failure)
 {
-	char real[PATH_MAX];
+	const char *scratch = start->scratch[0];
+	char path[PATH_MAX], real[PATH_MAX] = "";
 	struct proxy proxy = { .program = find_proxy(), .directory = scratch };
 
 	grants->bus = grants->bus_cover = -1;
-	facts->no_bus = bus_obstacle(sandbox, facts->landlock);
+	facts->no_bus = bus_obstacle(sandbox, start, facts->landlock);
 	if (sandbox->rules.bus_count == 0 || facts->no_bus || !facts->views ||
-	    !find_bus(&sandbox->session, real))
+	    !find_bus(&sandbox->session, path))
 		return 0;
-	OWNED char **arguments = arguments_of(sandbox, proxy.program, real);
+	/* What is covered is the socket itself, and not a link to it. */
+	if (*path && !realpath(path, real)) {
+		facts->no_bus = "the bus cannot be looked up";
+		return 0;
+	}
+	OWNED char **arguments = arguments_of(sandbox, proxy.program, path);
 	proxy.arguments = arguments;
 	grants->bus_real = strdup(real);
 	grants->bus_socket = malloc(strlen(scratch) + sizeof "/" SOCKET);

@@ -91,7 +91,7 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 	bool pid = false;
 
 	leave_host(start, &facts, &refused);
-	if (bus_begin(sandbox, &facts, &grants, start->scratch[0], failure) < 0 ||
+	if (bus_begin(sandbox, start, &facts, &grants, failure) < 0 ||
 	    enter_namespaces(sandbox, &facts, failure) < 0)
 		return -1;
 	pid = facts.pid;

@@ -133,7 +133,7 @@ static struct facts look(const struct sandbox *sandbox, const struct sandbox_sta
 	if (sandbox)
 		facts.no_bus = start->inside && sandbox->rules.bus_count ?
 				       INSIDE_NO_BUS :
-				       bus_obstacle(sandbox, facts.landlock);
+				       bus_obstacle(sandbox, start, facts.landlock);
 	return facts;
 }
 

@@ -60,6 +60,7 @@ struct sandbox_start {
 	const char *program; /* what is executed, where it is known; or NULL */
 	const char *interpreter; /* what that names in its first line or PT_INTERP, or NULL */
 	bool own; /* the program is of an image: `exec own` without a rule of exec */
+	bool covered; /* folders of the bundle are mounted over the machine's own */
 	bool inside; /* its root directory is the image (inside.h) */
 	const char *refusal; /* why there are no namespaces here, or NULL */
 };

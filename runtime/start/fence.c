@@ -101,6 +101,15 @@ static const char *name_of(const struct start *start)
 	return start->invocation.count > 0 ? start->invocation.archives[0].name : NULL;
 }
 
+/* Whether folders of the archives are at paths of the machine's. */
+static bool covers_machine(const struct invocation *invocation)
+{
+	for (size_t i = 0; i < invocation->map_count; i++)
+		if (!invocation->maps[i].left_out)
+			return true;
+	return false;
+}
+
 int fence_enter(const struct start *start, const char *program, struct failure *failure)
 {
 	const struct invocation *invocation = &start->invocation;
@@ -139,6 +148,7 @@ int fence_enter(const struct start *start, const char *program, struct failure *
 		.program = program,
 		.interpreter = interpreter,
 		.own = program != NULL,
+		.covered = covers_machine(invocation),
 		.refusal = refusal_of(start),
 	};
 	return sandbox_enter(start->sandbox, &fenced, failure);
@@ -150,6 +160,7 @@ void fence_report(const struct start *start, FILE *out)
 		.identity = &start->identity,
 		.name = name_of(start),
 		.own = start->is_bundle || start->invocation.run,
+		.covered = covers_machine(&start->invocation),
 		.inside = start->root != NULL,
 		.refusal = refusal_of(start),
 	};

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { afterEach, describe, expect } from "vitest";
 import { bundleOf } from "../support/bundle-of.ts";
@@ -86,6 +86,34 @@ describe.each(fencedWays)("the session's bus, $title,", (way) => {
     expect(existsSync(path.join(home, "rt/bus"))).toBe(true);
   });
 
+  test("is covered itself where it is found by a link", async () => {
+    const { home, said, env, address } = await busAt(
+      (runtime) => `unix:path=${path.dirname(runtime)}/socket`,
+    );
+    symlinkSync("socket", path.join(home, "link"));
+    env.DBUS_SESSION_BUS_ADDRESS = `unix:path=${home}/link`;
+    const direct = `${both}; DBUS_SESSION_BUS_ADDRESS=${address}; ${both}`;
+    expect(await said("fs:home:rw,ipc:dbus:org.example.Yes", direct)).toBe(
+      "org.example.Yes\norg.example.Yes\n",
+    );
+  });
+
+  test("is out of reach where the bundle's folders may hide the machine's proxy", async () => {
+    const { home, env } = await busAt(atRuntime);
+    const image = await imageOf({
+      run: '#!/bin/sh\nexec "$@"\n',
+      "bin/xdg-dbus-proxy": `#!/bin/sh\ntouch ${home}/taken\n`,
+    });
+    const sandbox = ["ipc dbus org.example.Yes", "exec host"];
+    for (const place of ["/usr/local/bin", "/usr/local/lib"]) {
+      const file = await bundleOf(image, { sandbox, maps: [`bin=!${place}`] });
+      const { stdout, stderr } = await startAs(way, [file, "sh", "-c", both], home, { env });
+      expect(stdout).toBe("");
+      expect(stderr).toContain("folders of the bundle lie over the machine's");
+    }
+    expect(existsSync(path.join(home, "taken"))).toBe(false);
+  });
+
   test("nor behind one elsewhere, nor at an abstract socket", async () => {
     const other = await busAt((runtime) => `unix:path=${path.dirname(runtime)}/socket`);
     const direct = `${both}; DBUS_SESSION_BUS_ADDRESS=${other.address}; ${both}`;
@@ -111,11 +139,14 @@ describe.each(fencedWays)("the session's bus, $title,", (way) => {
     const variables = [
       "PATH=$" + "{FUSELAGE_BUNDLE_DIR}:/usr/bin:/bin",
       "DBUS_SESSION_BUS_ADDRESS=unixexec:path=/bin/touch,argv1=taken",
+      // The loader of a program that has these writes files beside the second.
+      "LD_DEBUG=libs",
+      `LD_DEBUG_OUTPUT=${home}/taken`,
     ];
     const file = await bundleOf(image, { sandbox, env: variables });
     const { stdout } = await startAs(way, [file, "sh", "-c", both], home, { env });
     expect(stdout).toBe("org.example.Yes\n");
-    expect(existsSync(path.join(home, "taken"))).toBe(false);
+    expect(readdirSync(home).filter((name) => name.startsWith("taken"))).toEqual([]);
     const left = `for i in $(seq 50); do ps -eo stat,args | grep -v '^Z' | grep -q "[x]dg-dbus-proxy.*${address}" || exit 0; sleep 0.1; done; exit 1`;
     expect(await startAs(way, ["sh", "-c", left], home)).toMatchObject({ status: 0 });
   });

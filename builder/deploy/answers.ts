@@ -1,4 +1,4 @@
-/** What an orchestrator answers, held against what its interface says of it, and without what is secret. */
+/** What an orchestrator answers, held against what its interface says of it; and what of it may be shown. */
 import type { components } from "../generated/fuse-api.ts";
 import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
@@ -37,6 +37,8 @@ interface Answers {
 }
 
 /**
+ * As it is: by these texts it is decided what is done.
+ *
  * @throws E_DEPLOY_ANSWER with the name of the field that is of another type
  */
 export function checked<K extends keyof Answers>(
@@ -45,7 +47,7 @@ export function checked<K extends keyof Answers>(
   engine: Engine,
 ): Answers[K] {
   const wrong = strangeField(value, shapes[what], what);
-  if (wrong === undefined) return shown(value, engine) as Answers[K];
+  if (wrong === undefined) return withoutNulls(value) as Answers[K];
   throw errors.answer(engine.shown, `its ${what} is none of its interface`, {
     actual: `another ${wrong}`,
   });
@@ -75,11 +77,24 @@ function strange(value: unknown, kind: Kind, name: string): string | undefined {
 
 const isList = (kind: Shape | readonly [Shape]): kind is readonly [Shape] => Array.isArray(kind);
 
-/** Its texts without what is secret, and no field that is null. */
-function shown(value: unknown, engine: Engine): unknown {
-  if (typeof value === "string") return engine.redactor.text(value);
-  if (Array.isArray(value)) return value.map((one) => shown(one, engine));
+/** Go has null for what is missing. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
   if (typeof value !== "object" || value === null) return value;
   const fields = Object.entries(value).filter(([, one]) => one !== null);
-  return Object.fromEntries(fields.map(([name, one]) => [name, shown(one, engine)]));
+  return Object.fromEntries(fields.map(([name, one]) => [name, withoutNulls(one)]));
+}
+
+/** What is printed of an answer: its texts without what is secret. */
+export function shown<T>(value: T, engine: Engine): T {
+  return hidden(value, engine) as T;
+}
+
+function hidden(value: unknown, engine: Engine): unknown {
+  if (typeof value === "string") return engine.redactor.text(value);
+  if (Array.isArray(value)) return value.map((one) => hidden(one, engine));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name, hidden(one, engine)]),
+  );
 }

@@ -120,7 +120,8 @@ async function sameOf(
   { name, sha256 }: Deployment,
   there: Environment,
 ): Promise<Environment> {
-  if (there.state !== "running") throw errors.exists(name, `which is ${there.state}`);
+  if (there.state !== "running")
+    throw errors.exists(name, `which is ${engine.redactor.line(there.state)}`);
   let digest: string;
   try {
     digest = (await exec(engine, there, digestCommand(name))).stdout.trim();
@@ -269,7 +270,11 @@ async function up(
     if (now === undefined) throw errors.failed(name, "the machine is gone");
     const { state, health, error } = now;
     if (state !== "running") {
-      throw errors.failed(name, `the machine is ${state}`, engine.redactor.line(error ?? ""));
+      throw errors.failed(
+        name,
+        `the machine is ${engine.redactor.line(state)}`,
+        engine.redactor.line(error ?? ""),
+      );
     }
     if (health?.state === "passing") return now;
     const verdict = health === undefined ? "it was not looked at yet" : `it is ${health.state}`;
@@ -278,7 +283,8 @@ async function up(
     }
     if (verdict !== seen) onStep(verdict);
     seen = verdict;
-    if (Date.now() + PACE > until) throw errors.timeout(name, timeout, verdict);
+    if (Date.now() + PACE > until)
+      throw errors.timeout(name, timeout, engine.redactor.line(verdict));
     await pause(PACE, signal);
   }
 }

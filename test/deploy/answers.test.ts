@@ -178,6 +178,22 @@ test("an answer that tells a secret or the token does not bring it to the output
   }
 });
 
+test.each([
+  ["a part of the name", "postgres"],
+  ["a state", "running"],
+])("a secret that is %s changes nothing of what is done", async (_, secret) => {
+  const engine = await startEngine();
+  const named = ["--name", "a-postgres", "--url", "https://example.org/a"];
+  const line = [bundle.file, "--to", engine.to, ...named, "--secret", "DB"];
+  const env = { DB: secret };
+  expect(await deploy(line, { env })).toMatchObject({ status: 0 });
+  // The one that is there is found, and no second one made.
+  const again = await deploy(line, { env });
+  expect(again.stderr).toContain("[E_DEPLOY_EXISTS]");
+  expect(again.stderr).toContain("which runs another bundle");
+  expect(engine.created).toHaveLength(1);
+});
+
 test("a name of somebody else's machine is no command there", async () => {
   const [, , script = ""] = tailCommand("a'; echo hurt; '", 3);
   const { stdout } = await run("sh", ["-c", script]);

@@ -7,6 +7,7 @@ import {
   isAction,
 } from "../../config/deploy-options.ts";
 import { engineAddress } from "../../deploy/address.ts";
+import { shown } from "../../deploy/answers.ts";
 import { Engine } from "../../deploy/client.ts";
 import { findToken } from "../../deploy/credentials.ts";
 import { type Deployment, deploy } from "../../deploy/deploy.ts";
@@ -91,16 +92,17 @@ async function deployBundle(
 ): Promise<void> {
   const deployment = await deploymentOf(file, { args, options, secrets, engine });
   const { name } = deployment;
-  const onStep = (line: string) => note(`${name}: ${line}`);
+  const onStep = (line: string) => note(shown(`${name}: ${line}`, engine));
   const onSignal = () =>
     onStep("interrupted; what was begun is undone, a second signal ends at once");
   const onSecond = () => onStep(`a machine may be left; \`bundle deploy destroy ${name}\` ends it`);
-  const { environment, existed } = await interruptible(
+  const { environment: made, existed } = await interruptible(
     onSignal,
     (signal) => deploy(engine, deployment, { signal, onStep }),
     onSecond,
   );
   if (existed) onStep("it is there already, with the same bundle");
+  const environment = shown(made, engine);
   if (args.flag("json")) printJson({ ...environment, existed });
   else print(environmentRows(environment));
 }

@@ -1,6 +1,7 @@
 /** What is asked of deployments that there are: an action each. */
 import { setTimeout } from "node:timers/promises";
 import type { DeployAction, DeployOptions } from "../../config/deploy-options.ts";
+import { shown } from "../../deploy/answers.ts";
 import type { Engine } from "../../deploy/client.ts";
 import * as deployErrors from "../../deploy/deploy-errors.ts";
 import * as environments from "../../deploy/environments.ts";
@@ -39,18 +40,18 @@ const STOP = 30;
 export const actions: Record<DeployAction, (action: Action) => Promise<void>> = {
   async list({ engine, options, json }) {
     if (options.snapshots) {
-      const all = await environments.snapshots(engine);
+      const all = shown(await environments.snapshots(engine), engine);
       if (json) printJson(all);
       else print(snapshotTable(all));
       return;
     }
-    const all = await environments.list(engine);
+    const all = shown(await environments.list(engine), engine);
     if (json) printJson(all);
     else print(environmentTable(all));
   },
 
   async status({ engine, name, json }) {
-    const one = await environments.get(engine, name);
+    const one = shown(await environments.get(engine, name), engine);
     if (json) printJson(one);
     else print(environmentRows(one));
   },
@@ -59,7 +60,8 @@ export const actions: Record<DeployAction, (action: Action) => Promise<void>> = 
     const { id } = await environments.get(engine, name);
     const onReconnect = (why: string) => note(`${why}; the stream is begun again`);
     for await (const event of environmentEvents(engine, id, name, { onReconnect })) {
-      print(json ? `${jsonText(event)}\n` : eventLine(event));
+      const one = shown(event, engine);
+      print(json ? `${jsonText(one)}\n` : eventLine(one));
     }
   },
 
@@ -85,14 +87,14 @@ export const actions: Record<DeployAction, (action: Action) => Promise<void>> = 
 
   async snapshot({ engine, name, options, json }) {
     const one = await environments.get(engine, name);
-    const made = await environments.takeSnapshot(engine, one, options.comment);
+    const made = shown(await environments.takeSnapshot(engine, one, options.comment), engine);
     if (json) printJson(made);
     else print(`${printable(made.id)}\n`);
   },
 
   async fork({ engine, name, options: { snapshot, comment }, json }) {
     const one = await environments.get(engine, name);
-    const made = await environments.fork(engine, one, { snapshot, comment });
+    const made = shown(await environments.fork(engine, one, { snapshot, comment }), engine);
     if (json) printJson(made ?? {});
     else if (made === undefined) note(`${name}: forked, and the engine does not say as what`);
     else print(environmentRows(made));
@@ -131,11 +133,13 @@ async function stopApp(engine: Engine, one: environments.Environment): Promise<v
   try {
     const command = stopCommand(one.task_id, STOP);
     const { exit_code: status } = await environments.exec(engine, one, command);
-    if (status !== 0) note(`${one.id}: the app does not end`);
+    if (status !== 0) note(`${shown(one.id, engine)}: the app does not end`);
   } catch (cause) {
     const codes = ["E_DEPLOY_FORBIDDEN", "E_DEPLOY_UNSUPPORTED"] as const;
     if (!codes.some((code) => environments.isFailure(cause, code))) throw cause;
-    note(`${one.id}: the app is not asked to end, which only the operator's token may`);
+    note(
+      `${shown(one.id, engine)}: the app is not asked to end, which only the operator's token may`,
+    );
   }
 }
 

@@ -42,15 +42,32 @@ static unsigned rights_at(const struct grants *grants, const char *path)
 	return rights;
 }
 
+/* What the user asks for is the user's to have, where no other word denies it. */
+static int check_denied(const char *option, const char *given, const char *real,
+			const struct root_start *root, struct failure *failure)
+{
+	const char *who = inside_denied_by(root->inside, root->sandbox, real);
+
+	return who ? fail(failure, FUSELAGE_E_SANDBOX_ROOT,
+			  "%s %.600s: denied by what %.300s says of the sandbox", option, given,
+			  who) :
+		     0;
+}
+
 /* What is kept is written to the machine: where the bundle says it is to be, a rule has to allow that. */
 static int check_persist(const struct root_start *root, struct failure *failure)
 {
 	char path[PATH_MAX];
 	unsigned both = GRANT_READ | GRANT_WRITE;
 
-	if (!root->options.recorded_persist ||
-	    (descriptor_path(root->persist.directory, path, sizeof path) == 0 &&
-	     (rights_at(&root->inside->grants, path) & both) == both))
+	if (!root->options.persist)
+		return 0;
+	if (descriptor_path(root->persist.directory, path, sizeof path) < 0)
+		return fail_errno(failure, FUSELAGE_E_ROOT_SOURCE, "--persist %.600s",
+				  root->options.persist);
+	if (!root->options.recorded_persist)
+		return check_denied("--persist", root->options.persist, path, root, failure);
+	if ((rights_at(&root->inside->grants, path) & both) == both)
 		return 0;
 	return fail(failure, FUSELAGE_E_SANDBOX_ROOT,
 		    "--persist %.600s is recorded in the bundle, and no rule allows to write there",
@@ -59,7 +76,8 @@ static int check_persist(const struct root_start *root, struct failure *failure)
 
 int fenced_collect(const struct root_start *root, const char *name, struct failure *failure)
 {
-	if (inside_collect(root->inside, root->sandbox, name, failure) < 0 ||
+	root->inside->name = name;
+	if (inside_collect(root->inside, root->sandbox, failure) < 0 ||
 	    check_persist(root, failure) < 0)
 		return -1;
 	if (root->options.contain)
@@ -111,25 +129,10 @@ int fenced_add(struct sources *sources, const struct root_start *root, struct fa
 		sources->home |= grants->home && strcmp(grants->home, grant->path) == 0;
 		sources->cwd |= grants->cwd && grant_is_in(grants->cwd, grant->path);
 	}
-	if (grants->cwd && sources->cwd && !(sources->texts[1] = strdup(grants->cwd)))
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "the current directory");
+	if ((grants->home && sources->home && !(sources->texts[0] = strdup(grants->home))) ||
+	    (grants->cwd && sources->cwd && !(sources->texts[1] = strdup(grants->cwd))))
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "directories of the user");
 	return 0;
-}
-
-/* Who says that nothing of it may be had, or NULL. */
-static const char *who_denies(const struct sandbox *sandbox, const char *path)
-{
-	struct failure ignored = { 0 };
-
-	for (size_t i = 0; i < sandbox->denial_count; i++) {
-		const struct denial *denial = &sandbox->denials[i];
-		struct rules rule = { .path_count = 1,
-				      .paths = { { .path = path, .length = strlen(path) } } };
-		if (rules_deny(&rule, denial->where, denial->text, denial->length, &ignored) == 0 &&
-		    rule.path_count == 0)
-			return denial->where;
-	}
-	return NULL;
 }
 
 int fenced_volume(struct place *place, const struct root_start *root, const char *host,
@@ -147,10 +150,8 @@ int fenced_volume(struct place *place, const struct root_start *root, const char
 		restrict_to(place, rights);
 		return 0;
 	}
-	const char *who = who_denies(root->sandbox, real);
-	if (who)
-		return fail(failure, FUSELAGE_E_SANDBOX_ROOT,
-			    "-v %.600s: denied by what %.300s says of the sandbox", host, who);
+	if (check_denied("-v", host, real, root, failure) < 0)
+		return -1;
 	place->no_exec |= !host_runs;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/owned.h"
 #include "sandbox/facts.h"
 #include "sandbox/filter.h"
 #include "sandbox/namespaces.h"
@@ -26,15 +27,54 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct grant *)a)->path, ((const struct grant *)b)->path);
 }
 
-int inside_collect(struct inside *inside, const struct sandbox *sandbox, const char *name,
-		   struct failure *failure)
+int inside_collect(struct inside *inside, const struct sandbox *sandbox, struct failure *failure)
 {
 	struct grants *grants = &inside->grants;
 
-	if (grants_collect_inside(grants, sandbox, name, failure) < 0)
+	if (grants_collect_inside(grants, sandbox, inside->name, failure) < 0)
 		return -1;
 	qsort(grants->list, grants->count, sizeof *grants->list, compare);
 	return 0;
+}
+
+/* "fs" denies all of the machine, and more words what a rule of them would allow: that is looked up as one is. */
+static bool denies(const struct inside *inside, const struct sandbox *sandbox,
+		   const struct denial *denial, const char *real)
+{
+	static struct sandbox asked;
+	static struct grants denied;
+	static const char fs[] = "fs:", read[] = ":ro";
+	struct failure ignored = { 0 };
+
+	if (denial->length == 2 && memcmp(denial->text, "fs", 2) == 0)
+		return true;
+	if (denial->length < sizeof fs || memcmp(denial->text, fs, sizeof fs - 1) != 0)
+		return false;
+	OWNED char *rule = malloc(denial->length + sizeof read);
+	if (!rule)
+		return true;
+	memcpy(rule, denial->text, denial->length);
+	memcpy(rule + denial->length, read, sizeof read);
+	memset(&denied, 0, sizeof denied);
+	asked = (struct sandbox){ .session = sandbox->session };
+	if (rules_add_short(&asked.rules, denial->where, rule, strlen(rule), &ignored) < 0 ||
+	    grants_collect_inside(&denied, &asked, inside->name, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < denied.count; i++)
+		if (!(denied.list[i].rights & GRANT_DEVICE) &&
+		    (grant_is_in(real, denied.list[i].path) ||
+		     grant_is_in(denied.list[i].path, real)))
+			return true;
+	return false;
+}
+
+const char *inside_denied_by(const struct inside *inside, const struct sandbox *sandbox,
+			     const char *real)
+{
+	for (size_t i = 0; i < sandbox->denial_count; i++)
+		if (denies(inside, sandbox, &sandbox->denials[i], real))
+			return sandbox->denials[i].where;
+	return NULL;
 }
 
 /*

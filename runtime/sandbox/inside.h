@@ -14,15 +14,19 @@
 struct inside {
 	struct facts facts;
 	struct grants grants; /* what rules allow of the machine */
+	const char *name; /* of the app, for app-data; or NULL: there is none */
 };
 
 /* netns and ipcns, by root of the namespace that the app will be in. `pid` is the start's own. */
 int inside_enter_namespaces(struct inside *inside, const struct sandbox *sandbox,
 			    struct failure *failure);
 
-/* While the machine's files are there. `name` is for app-data. Parents come before what is in them. */
-int inside_collect(struct inside *inside, const struct sandbox *sandbox, const char *name,
-		   struct failure *failure);
+/* While the machine's files are there. Parents come before what is in them. */
+int inside_collect(struct inside *inside, const struct sandbox *sandbox, struct failure *failure);
+
+/* Whose word denies something of `real`, a path of the machine's without links, or what is around it; or NULL. */
+const char *inside_denied_by(const struct inside *inside, const struct sandbox *sandbox,
+			     const char *real);
 
 /* When the image is the root directory, everything is in it, and variables are set: the last step before exec. */
 int inside_seal(struct inside *inside, const struct sandbox *sandbox, struct failure *failure);

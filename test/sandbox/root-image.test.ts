@@ -114,7 +114,10 @@ describe.each(starters)("a fenced image as root, $title,", (starter) => {
     const plain = await bundle(["net none"]);
     const volume = ["-v", `${dir}:/srv/data:ro`];
     expect(await says(plain, script, volume)).toMatch(/^file\n(x\n)*sh: .*Read-only file system$/);
-    for (const word of ["deny:fs", `deny:fs:${path.dirname(dir)}`]) {
+    // A volume that no rule allows is left out, beside a home that one does.
+    const beside = await bundle(["fs home ro"], recorded);
+    expect(await says(beside, script)).toContain(missing);
+    for (const word of ["deny:fs", `deny:fs:${path.dirname(dir)}`, `deny:fs:${dir}/file`]) {
       const refused = await startRoot(starter, plain, volume, ["true"], homeOf(way), {
         env: { FUSELAGE_SANDBOX: word },
       });
@@ -122,6 +125,32 @@ describe.each(starters)("a fenced image as root, $title,", (starter) => {
         /\[E_SANDBOX_ROOT\] -v .*: denied by what FUSELAGE_SANDBOX says/,
       );
       expect(refused.status).toBe(125);
+    }
+  });
+
+  test("what words deny is not to be had by a volume or what is kept, nor by what it is in", async () => {
+    const file = await bundle(["net none"]);
+    const home = homeOf(way);
+    const below = path.join(home, "below");
+    mkdirSync(below);
+    give(way, below);
+    const options = [
+      ["-v", `${home}:/mnt`],
+      ["-v", `${below}:/mnt`],
+      ["-v", `${path.dirname(home)}:/mnt`],
+      ["--persist", below],
+    ];
+    for (const option of options) {
+      const env = { FUSELAGE_SANDBOX: "deny:fs:home" };
+      const { stderr, status } = await startRoot(starter, file, option, ["true"], home, { env });
+      expect(stderr).toMatch(/\[E_SANDBOX_ROOT\] .*: denied by what FUSELAGE_SANDBOX says/);
+      expect(status).toBe(125);
+      const other = { env: { FUSELAGE_SANDBOX: "deny:fs:downloads,net" } };
+      if (option[0] === "--persist") {
+        expect(await startRoot(starter, file, option, ["true"], home, other)).toMatchObject({
+          status: 0,
+        });
+      }
     }
   });
 

@@ -231,7 +231,7 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(await said("userns", make)).toMatch(/^made\n/);
     expect(await said("net:none", make)).not.toContain("made");
     if (way.root) return;
-    // Its maps can be written, and nothing of the kernel's or of other processes.
+    // Its maps can be written, and nothing of the kernel's.
     const map = "unshare -Ur id -u; echo x >/proc/sys/kernel/hostname; cat /proc/1/environ";
     expect(await said("userns", map)).toMatch(/^0\n.*hostname: .*denied\n.*environ.*denied$/);
   });

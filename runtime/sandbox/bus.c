@@ -150,7 +150,8 @@ static char **arguments_of(const struct sandbox *sandbox, const char *program, c
 	text = stpcpy(stpcpy(text, PATHS), path) + 1;
 	for (size_t i = 0; i < rules->bus_count; i++) {
 		all[count++] = text;
-		text += sprintf(text, TALK "%.*s", (int)rules->bus_lengths[i], rules->bus[i]) + 1;
+		text = mempcpy(stpcpy(text, TALK), rules->bus[i], rules->bus_lengths[i]);
+		*text++ = '\0';
 	}
 	all[count] = NULL;
 	return all;

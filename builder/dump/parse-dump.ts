@@ -1,4 +1,5 @@
 /** Lines of a dump → records, and records → a tree. */
+import { createHash } from "node:crypto";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as errors from "../errors.ts";
@@ -80,17 +81,42 @@ function firstOf(tree: Tree, row: Row, place: Place): Node | undefined {
   if (node.kind === "directory" || types[node.kind] !== row.type) {
     throw invalid(place, `the first name of its inode is a "${types[node.kind]}"`);
   }
-  if (!isDeepStrictEqual(facts(node), facts({ ...node, ...row.attributes }))) {
+  const known = contentsSaid(node);
+  const said = Object.entries(known).map(([key, value]) => row[key as keyof typeof known] ?? value);
+  if (
+    !isDeepStrictEqual(said, Object.values(known)) ||
+    !isDeepStrictEqual(attributesSaid(row.attributes), attributesSaid(node))
+  ) {
     throw invalid(place, "it says other things than the first name of its inode");
   }
   return node;
 }
 
-/** What the names of one inode have in common. */
-const facts = ({ mode, uid, gid, mtime, xattrs }: Attributes) => ({
+/** What the names of one inode have in common, and each line says. */
+const attributesSaid = ({ mode, uid, gid, mtime, xattrs }: Attributes) => ({
   ...{ mode, uid, gid, mtime },
   xattrs: xattrs.map(({ name, value }) => [name, Buffer.from(value).toString("latin1")]),
 });
+
+/** The same of what the line of a second name may leave out. */
+function contentsSaid(node: Node): Partial<Pick<Row, "size" | "sha256" | "target" | "device">> {
+  switch (node.kind) {
+    case "file": {
+      const { contents } = node;
+      const sha256 = contents.from === "disk" ? contents.digest : SHA256_OF_NOTHING;
+      return { size: contentSize(contents), sha256 };
+    }
+    case "symlink":
+      return { target: node.target };
+    case "block-device":
+    case "character-device":
+      return { device: { major: node.major, minor: node.minor } };
+    default:
+      return {};
+  }
+}
+
+const SHA256_OF_NOTHING = createHash("sha256").digest("hex");
 
 async function nodeOf(row: Row, place: Place, objects: string | undefined): Promise<Node> {
   const { type, attributes, target, device } = row;
@@ -117,7 +143,12 @@ async function nodeOf(row: Row, place: Place, objects: string | undefined): Prom
 }
 
 async function contentsOf({ size, sha256 }: Row, place: Place, objects: string | undefined) {
-  if (size === 0) return { from: "memory", bytes: new Uint8Array(0) } as const;
+  if (size === 0) {
+    if (sha256 !== undefined && sha256 !== SHA256_OF_NOTHING) {
+      throw invalid(place, "its size is 0, and its sha256 is that of other contents");
+    }
+    return { from: "memory", bytes: new Uint8Array(0) } as const;
+  }
   if (size === undefined || sha256 === undefined) {
     throw invalid(place, "a file has no size or no sha256=");
   }
@@ -136,7 +167,7 @@ async function contentsOf({ size, sha256 }: Row, place: Place, objects: string |
       const found = contentSize(contents);
       throw invalid(place, `its size is ${size}, and these contents have ${found} bytes`);
     }
-    return contents;
+    return contents.from === "disk" ? { ...contents, digest: actual } : contents;
   }
   throw errors.dumpObject(
     path.join(objects, sha256),

@@ -109,6 +109,7 @@ describe("a bundle whose root is the image", () => {
 describe("refused", () => {
   const root = "/ dir 0755 0:0 - 1\n";
   const hex = sha256("abc");
+  const file = (size: number, digest = hex) => `file 0755 0:0 ${size} 1 sha256=${digest}`;
   const cases: Record<string, { lines: string; says: string | RegExp }> = {
     "contents that are others": {
       lines: `/a file 0755 0:0 3 1 sha256=${sha256("other")}\n`,
@@ -169,6 +170,25 @@ describe("refused", () => {
       lines: "/a fifo 0644 0:0 - 1\n/b fifo 4755 0:0 - 1 links=2 first=/a\n",
       says: "d:3: it says other things than the first name of its inode",
     },
+    ...Object.fromEntries(
+      [
+        ["size", file(3), file(4)],
+        ["contents", file(3), file(3, sha256("other"))],
+        ["contents than none", "file 0755 0:0 0 1", file(0, hex)],
+        ["target", "link 0777 0:0 - 1 target=x", "link 0777 0:0 - 1 target=y"],
+        ["device", "char 0644 0:0 - 1 device=1:3", "char 0644 0:0 - 1 device=1:5"],
+      ].map(([what, first, second]) => [
+        `a second name of another ${what}`,
+        {
+          lines: `/a ${first}\n/b ${second} links=2 first=/a\n`,
+          says: "d:3: it says other things than the first name of its inode",
+        },
+      ]),
+    ),
+    "an empty file of other contents": {
+      lines: `/a ${file(0)}\n`,
+      says: "d:2: its size is 0, and its sha256 is that of other contents",
+    },
     "a line that a terminal would obey": {
       lines: "/a \u001b[2Jdoor 0644 0:0 - 1\n",
       says: 'd:2: there is no type "\\x1b[2Jdoor"',
@@ -195,6 +215,20 @@ describe("refused", () => {
       expect(existsSync(`${cwd}/app.run`)).toBe(false);
     });
   }
+
+  test("not a second name that leaves out what the first one says", async () => {
+    const cwd = temporaryDirectory();
+    mkdirSync(`${cwd}/store`);
+    writeFileSync(`${cwd}/store/${hex}`, "abc");
+    const lines = [`/a ${file(3)}`, "/b file 0755 0:0 - 1 links=2 first=/a"];
+    const links = ["/c link 0777 0:0 - 1 target=x", "/d link 0777 0:0 - 1 first=/c"];
+    writeFileSync(`${cwd}/d`, `${root}${[...lines, ...links].join("\n")}\n`);
+    const args = ["build", "--from-dump", "d", "--objects", "store", "--entry", "a"];
+    printed(await bundle([...args, "-o", "app.run"], { cwd }));
+    expect(printed(await bundle(["dump", "app.run"], { cwd }))).toContain(
+      `/b file 0755 0:0 3 1 sha256=${hex} links=2 first=/a`,
+    );
+  });
 
   test("what goes together in no way", async () => {
     const cwd = temporaryDirectory();

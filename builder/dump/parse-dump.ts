@@ -161,7 +161,10 @@ async function contentsOf({ size, sha256 }: Row, place: Place, objects: string |
       throw cause;
     });
     if (contents === undefined) continue;
-    const actual = (await sha256OfFile(file)).toString("hex");
+    const digest = await sha256OfFile(file).catch((cause: unknown) => {
+      throw errors.fileUnreadable(file, cause);
+    });
+    const actual = digest.toString("hex");
     if (actual !== sha256) throw errors.dumpObject(file, `has other contents, sha256 ${actual}`);
     if (contentSize(contents) !== size) {
       const found = contentSize(contents);
@@ -210,6 +213,8 @@ function rowOfJson(line: string, place: Place, mtime: number): Row {
     throw invalid(place, "it is no JSON");
   }
   const text = (key: string) => (record[key] === undefined ? undefined : String(record[key]));
+  const xattrs = record["xattrs"] ?? {};
+  if (!isObjectOfTexts(xattrs)) throw invalid(place, "its xattrs are no object of texts");
   return made(place, {
     path: text("path") ?? "",
     type: text("type") ?? "",
@@ -222,9 +227,15 @@ function rowOfJson(line: string, place: Place, mtime: number): Row {
     device: text("device"),
     sha256: text("sha256"),
     first: text("first"),
-    xattrs: Object.entries((record["xattrs"] ?? {}) as Record<string, string>),
+    xattrs: Object.entries(xattrs),
   });
 }
+
+const isObjectOfTexts = (value: unknown): value is Record<string, string> =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((one) => typeof one === "string");
 
 /** Every column as it stands there. */
 interface Columns {

@@ -189,6 +189,15 @@ describe("refused", () => {
       lines: `/a ${file(0)}\n`,
       says: "d:2: its size is 0, and its sha256 is that of other contents",
     },
+    ...Object.fromEntries(
+      [`"no"`, `["no"]`, `{"user.x":5}`, `{"user.x":null}`].map((xattrs) => [
+        `extended attributes that are ${xattrs}`,
+        {
+          lines: `{"path":"/a","type":"fifo","mode":"0644","xattrs":${xattrs}}\n`,
+          says: "d:2: its xattrs are no object of texts",
+        },
+      ]),
+    ),
     "a line that a terminal would obey": {
       lines: "/a \u001b[2Jdoor 0644 0:0 - 1\n",
       says: 'd:2: there is no type "\\x1b[2Jdoor"',
@@ -215,6 +224,20 @@ describe("refused", () => {
       expect(existsSync(`${cwd}/app.run`)).toBe(false);
     });
   }
+
+  test("contents that its user cannot read", async () => {
+    const cwd = userDirectory();
+    chmodSync(cwd, 0o777);
+    mkdirSync(`${cwd}/store`);
+    writeFileSync(`${cwd}/store/${hex}`, "abc", { mode: 0o000 });
+    writeFileSync(`${cwd}/d`, `${root}/a ${file(3)}\n`);
+    const args = ["build", "--from-dump", "d", "--objects", "store", "--entry", "a"];
+    const options = { ...(isRoot ? ordinaryUser() : {}), cwd };
+    const command = [bundleCommand, ...args, "-o", "app.run"];
+    const { status, stderr } = await run(process.execPath, command, options);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`[E_FILE_UNREADABLE] store/${hex}: cannot be read: permission denied`);
+  });
 
   test("not a second name that leaves out what the first one says", async () => {
     const cwd = temporaryDirectory();

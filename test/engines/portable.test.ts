@@ -52,6 +52,13 @@ int main(int count, char **words) {
 }
 `;
 
+/** What entry scripts of nginx, redis and postgres do: they give what is kept to a user and become that user. */
+const ENTRY_SCRIPT = `
+echo "$(id -u):$(id -g)"
+touch /data/kept && chown web:web /data /data/kept || exit 1
+exec su -s /bin/sh web -c 'echo "$(id -u):$(id -g) $(echo mine >/data/kept; cat /data/kept)"; sleep 1000'
+`;
+
 /** A bundle of a static program, which finds nothing but itself in the root of its service. */
 async function staticBundle(name: string): Promise<string> {
   const dir = temporaryDirectory();
@@ -96,7 +103,13 @@ describe("a portable service", () => {
     );
     const script = 'echo "$(id -u):$(id -g) $A"; pwd; echo x > /data/x; cat /data/x; sleep 1000';
     await exportPortable({ input: web, portable: file("web.raw"), args: [script] });
-    const names = ["app_1.0.raw", "plain.raw", "web.raw"];
+    const entry = await rootBundle({ "entry.sh": ENTRY_SCRIPT }, {
+      name: "entry",
+      args: ["/bin/sh", "/entry.sh"],
+      volumes: ["/data"],
+    } as Partial<Manifest>);
+    await exportPortable({ input: entry, portable: file("entry.raw") });
+    const names = ["app_1.0.raw", "plain.raw", "web.raw", "entry.raw"];
     const files: MachineFiles = {
       copies: Object.fromEntries(names.map((name) => [`/opt/images/${name}`, file(name)])),
       loops: true,
@@ -110,7 +123,7 @@ print(s.makefile().read())' "$1"; }
       said() { sleep 1; journalctl --no-pager --output cat --unit "$1"; }
       cd /opt/images
       for image in ./app_1.0.raw ./plain.raw; do portablectl attach $image; done >/dev/null 2>&1
-      portablectl attach --profile=trusted ./web.raw >/dev/null 2>&1
+      for image in ./web.raw ./entry.raw; do portablectl attach --profile=trusted $image; done >/dev/null 2>&1
       echo "== attached"; portablectl --no-legend list | awk '{ print $1, $NF }'
       ls /etc/systemd/system.attached | grep -v '[.]d$'
       echo "== app"; systemctl start app.socket; ask /run/app.sock; ls -A /var/lib/private/app
@@ -119,10 +132,12 @@ print(s.makefile().read())' "$1"; }
       portablectl attach --profile=strict ./plain.raw >/dev/null 2>&1
       systemctl start plain.service; systemctl is-active plain.service
       echo "== web"; systemctl start web.service; said web.service; systemctl is-active web.service; ls /var/lib/web/*
+      echo "== entry"; systemctl start entry.service; said entry.service; systemctl is-active entry.service
+      stat -c %u:%g /var/lib/entry/data-0/kept
       echo "== newer"; cp app_1.0.raw app_1.1.raw
       portablectl reattach --now ./app_1.1.raw >/dev/null 2>&1; portablectl --no-legend list | awk '{ print $1, $NF }' | grep app
       echo "== detached"
-      for image in ./app_1.1.raw ./plain.raw ./web.raw; do portablectl detach --now $image; done >/dev/null 2>&1
+      for image in ./app_1.1.raw ./plain.raw ./web.raw ./entry.raw; do portablectl detach --now $image; done >/dev/null 2>&1
       portablectl --no-legend list; ls /etc/systemd/system.attached 2>/dev/null; ls /var/lib/web; grep /opt/images /proc/mounts
       echo "== end"
       `,
@@ -133,8 +148,8 @@ print(s.makefile().read())' "$1"; }
 
   tested("is attached under the name of its image, with the units of its own alone", () => {
     expect(part("attached").trim().split("\n")).toEqual([
-      ...["app_1.0 attached", "plain attached", "web attached"],
-      ...["app.service", "app.socket", "plain.service", "web.service"],
+      ...["app_1.0 attached", "entry attached", "plain attached", "web attached"],
+      ...["app.service", "app.socket", "entry.service", "plain.service", "web.service"],
     ]);
   });
 
@@ -152,6 +167,15 @@ print(s.makefile().read())' "$1"; }
 
   tested("of an image that is a root has the image's user and volumes", () => {
     expect(part("web").trim()).toBe("101:102 from the image\n/\nx\nactive\nx");
+  });
+
+  tested("of an image that starts as root changes owners and becomes another user", () => {
+    // su has words of its own for the journal.
+    const said = part("entry")
+      .trim()
+      .split("\n")
+      .filter((line) => !line.endsWith(" root:web"));
+    expect(said).toEqual(["0:0", "101:102 mine", "active", "101:102"]);
   });
 
   tested(

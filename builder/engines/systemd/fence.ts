@@ -37,6 +37,7 @@ export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
     // Its own folder of devices has none but those that every program expects, and these.
     writing: [...fuse, ...declared.map(({ folder }) => `-${folder}`), ...writing],
     setId: isRoot ? undefined : "yes",
+    privateUsers: "yes",
     tunables: "yes",
     capabilities: "",
     namespaces: namespacesOf(needsNamespace, permissions),

@@ -56,8 +56,10 @@ export function portableFiles(
     ...foldersOf(facts, name, start),
   });
   const isPrivileged = facts.isRoot && start.user.uid === 0;
-  const capabilities = isPrivileged ? CAPABILITIES.join(" ") : "";
-  const service = head + fenceText({ ...fence, capabilities });
+  // Entry scripts give files to users of the image and become one of them: none but root and their own are in a
+  // namespace of users that systemd makes.
+  const asRoot = { capabilities: CAPABILITIES.join(" "), privateUsers: undefined };
+  const service = head + fenceText({ ...fence, ...(isPrivileged && asRoot) });
   const release = renderTemplate("engines/systemd/os-release", {
     name: name.toLowerCase(),
     description: oneLine(facts.description).replaceAll("'", "’"),

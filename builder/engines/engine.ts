@@ -41,6 +41,8 @@ export interface BundleFacts {
    * writable. Without, files that were extracted into a cache do as well.
    */
   needsNamespace: boolean;
+  /** Absolute paths of folders that the app's own files are in, in an image of it; of a root none. */
+  folders: readonly string[];
   ports: readonly PortRange[];
   /** Absolute paths in the image that hold data. */
   volumes: readonly string[];

@@ -39,6 +39,7 @@ export function factsOf({ file, size, sha256, arch }: FileFacts, manifest: Manif
       manifest.mountAt !== undefined ||
       (manifest.maps ?? []).length > 0 ||
       manifest.writable === true,
+    folders: foldersOf(manifest),
     ports: (manifest.ports ?? []).map(fromBytes).map(portRange),
     volumes: (manifest.volumes ?? []).map(fromBytes),
     stopSignal: manifest.stopSignal === undefined ? undefined : fromBytes(manifest.stopSignal),
@@ -46,6 +47,12 @@ export function factsOf({ file, size, sha256, arch }: FileFacts, manifest: Manif
     labels,
     start,
   };
+}
+
+function foldersOf(manifest: Manifest): string[] {
+  const { prefix, maps } = placementOf(manifest, manifest.name, undefined);
+  const own = prefix === "" ? [] : [`/${prefix}`];
+  return [...own, ...maps.map((map) => map.path)].map(fromBytes);
 }
 
 /** A recorded command line of the runner is nothing that a container engine starts. */

@@ -1,6 +1,6 @@
 /** What an app declares that it does, as a pod and a NetworkPolicy have words for it. */
 import * as errors from "../../errors.ts";
-import type { Permissions } from "../../manifest/permissions.ts";
+import { declaredPlaces } from "../declared-places.ts";
 import type { BundleFacts, EngineSettings } from "../engine.ts";
 import { type Port, portsOf } from "../settings.ts";
 
@@ -69,13 +69,19 @@ export function networkRules(facts: BundleFacts, ports: readonly Port[]): Networ
 /** A rule without ports would allow all of them. */
 const rulesOf = (ports: PortRule["ports"]): PortRule[] => (ports.length === 0 ? [] : [{ ports }]);
 
-/** Folders that it writes to: paths, and HOME where it writes to one of a user's. */
-export function writtenFolders({ fs = {} }: Permissions): { paths: string[]; home: boolean } {
-  const written = Object.keys(fs).filter((place) => fs[place] === "rw");
-  return {
-    paths: written.filter((place) => place.startsWith("/")),
-    home: written.some((place) => HOMES.includes(place)),
-  };
+/**
+ * Folders that it writes to: paths, and HOME where it writes to one of a user's. An image that is a root can be
+ * written anyway.
+ *
+ * @param own folders of the container that have to stay as they are. Default: those of the app's files.
+ * @throws E_ENGINE_INPUT for one that would cover what the image has
+ */
+export function writtenFolders(facts: BundleFacts, own?: readonly string[]): string[] {
+  if (facts.isRoot) return [];
+  const { fs = {} } = facts.permissions ?? {};
+  const places = declaredPlaces(facts, { root: "image", wanted: ["rw"], ...(own && { own }) });
+  const hasHome = HOMES.some((place) => fs[place] === "rw");
+  return [...places.map(({ path }) => path), ...(hasHome ? [HOME] : [])];
 }
 
 /** What entry scripts do as root before they become somebody else. */

@@ -100,12 +100,8 @@ function podOf(
       "Use the image that `bundle export --to` makes of it, whose files need no mount.",
     );
   }
-  const writes = writtenFolders((!isRoot && facts.permissions) || {});
-  const { mounts, volumes } = volumesOf(facts, settings, [
-    ...facts.volumes,
-    ...writes.paths,
-    ...(writes.home ? [HOME] : []),
-  ]);
+  const written = writtenFolders(facts, isArtifact ? [ARTIFACT] : undefined);
+  const { mounts, volumes } = volumesOf(facts, settings, [...facts.volumes, ...written]);
   // Kubernetes replaces $(NAME), and takes two dollar signs for one.
   const literal = (text: string) => text.replaceAll("$", "$$$$");
   const variables = [
@@ -115,7 +111,7 @@ function podOf(
           ["FUSELAGE_HOME", "/tmp/fuselage"],
         ]
       : []),
-    ...(writes.home ? [["HOME", HOME]] : []),
+    ...(written.includes(HOME) ? [["HOME", HOME]] : []),
     ...pairsOf(env),
   ];
   // Entry scripts of images that are roots change owners and files before they change users.

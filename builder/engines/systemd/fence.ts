@@ -1,5 +1,6 @@
 /** What a service is kept from: systemd.exec(5), by what the bundle needs and by what its app declares. */
-import type { Permissions, SandboxDevice } from "../../manifest/permissions.ts";
+import type { FileAccess, Permissions, SandboxDevice } from "../../manifest/permissions.ts";
+import { type DeclaredPlace, declaredPlaces } from "../declared-places.ts";
 import type { BundleFacts } from "../engine.ts";
 import { unitPath } from "./quoting.ts";
 
@@ -24,43 +25,50 @@ const FUSE = "/dev/fuse";
 /**
  * Without a namespace of its own the runtime extracts the files, for which it needs no right at all. What the app
  * declares is the runtime's to enforce too: what systemd has no word for is left to it.
+ *
+ * @param root whose files the service sees
+ * @throws E_ENGINE_INPUT for a path that it cannot have
  */
-export function fenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
+export function fenceOf(facts: BundleFacts, root: "machine" | "image") {
+  const { needsNamespace, permissions } = facts;
   const declared = (permissions?.devices ?? []).map((one) => DEVICES[one]);
   const fuse = needsNamespace ? [FUSE] : [];
-  const { reading, writing, homes } = placesOf(permissions?.fs ?? {});
+  const { reading, writing, homes } = boundPlaces(
+    declaredPlaces(facts, { root, wanted: ["ro", "rw"] }),
+  );
   return {
-    mount: needsNamespace ? "fuse" : "extract",
+    ...userFenceOf(facts),
     devices: [...fuse, ...declared.map(({ driver }) => driver)].map((one) => `${one} rw`),
     homes,
     reading,
     // Its own folder of devices has none but those that every program expects, and these.
     writing: [...fuse, ...declared.map(({ folder }) => `-${folder}`), ...writing],
-    setId: isRoot ? undefined : "yes",
     privateUsers: "yes",
     tunables: "yes",
     capabilities: "",
-    namespaces: namespacesOf(needsNamespace, permissions),
-    calls: callsOf(needsNamespace, isRoot, permissions),
     ...networkOf(permissions),
   };
 }
 
 /** Of the service of a user: what filters system calls. */
-export function userFenceOf(facts: BundleFacts) {
-  const { mount, families, namespaces, setId, calls } = fenceOf(facts);
-  return { mount, families, namespaces, setId, calls };
+export function userFenceOf({ needsNamespace, isRoot, permissions }: BundleFacts) {
+  return {
+    mount: needsNamespace ? "fuse" : "extract",
+    families: networkOf(permissions).families,
+    namespaces: namespacesOf(needsNamespace, permissions),
+    setId: isRoot ? undefined : "yes",
+    calls: callsOf(needsNamespace, isRoot, permissions),
+  };
 }
 
 /** Of paths alone: the words for folders of a user mean nothing to a service, whose home is its state. */
-function placesOf(fs: NonNullable<Permissions["fs"]>) {
-  const places = Object.entries(fs).filter(([place]) => place.startsWith("/"));
-  const hidden = places.some(([place]) => hiddenBy(`${place}/`) !== undefined);
-  const bound = (access: string) =>
+function boundPlaces(places: readonly DeclaredPlace[]) {
+  const hidden = places.some(({ path }) => hiddenBy(`${path}/`) !== undefined);
+  const bound = (wanted: FileAccess) =>
     places
-      .filter(([, wanted]) => wanted === access)
+      .filter(({ access }) => access === wanted)
       // What is not there is left out; a colon would end the path.
-      .map(([place]) => unitPath(`-${place}`, "files", ":"));
+      .map(({ path }) => unitPath(`-${path}`, "files", ":"));
   return { reading: bound("ro"), writing: bound("rw"), homes: hidden ? "tmpfs" : "yes" };
 }
 

@@ -44,7 +44,7 @@ export function portableFiles(
   const listening = settings.sockets && listeningOn(settings.sockets, facts);
   const description = unitText(facts.description);
   // Its files are there already: no namespace is made and nothing is mounted by a start.
-  const { mount: _, ...fence } = fenceOf({ ...facts, needsNamespace: false });
+  const { mount: _, ...fence } = fenceOf({ ...facts, needsNamespace: false }, "image");
   const head = renderTemplate("engines/systemd/portable.service", {
     name,
     description,

@@ -53,7 +53,7 @@ function machineService(
   name: string,
   values: Readonly<Record<string, TemplateValue>>,
 ): string {
-  const { mount, ...fence } = fenceOf(facts);
+  const { mount, ...fence } = fenceOf(facts, "machine");
   const head = { ...values, ...userOf(facts, name), mount };
   return renderTemplate("engines/systemd/app.service", head) + fenceText(fence);
 }

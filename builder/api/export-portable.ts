@@ -8,7 +8,7 @@ import { factsOf } from "../engines/facts.ts";
 import { type PortableStart, portableFiles } from "../engines/systemd/portable.ts";
 import { freeName } from "../engines/write-files.ts";
 import * as errors from "../errors.ts";
-import { portableEntries } from "../export/portable-root.ts";
+import { mountPoints, portableEntries } from "../export/portable-root.ts";
 import { placementOf, rootEntries } from "../export/root-files.ts";
 import type { StartConfig } from "../export/start-config.ts";
 import { programPath, requireStartable } from "../export/startable.ts";
@@ -88,13 +88,11 @@ export async function exportPortable(options: PortableOptions): Promise<Portable
     const mtime = defaultMtime();
     const entries = await ownEntries(image, manifest, mtime);
     const start = await startOf(input, entries, facts.start);
-    const { units, release } = portableFiles(facts, { ...settings, name }, start);
-    const folders = [
-      `/var/lib/${name}`,
-      ...facts.volumes,
-      ...Object.keys(facts.permissions?.fs ?? {}).filter((place) => place.startsWith("/")),
-    ];
-    const all = portableEntries(entries, { name, units, release, folders, mtime });
+    const folders = [`/var/lib/${name}`, ...facts.volumes];
+    const declared = Object.keys(facts.permissions?.fs ?? {}).filter((one) => one.startsWith("/"));
+    const points = mountPoints(entries, folders, declared);
+    const { units, release } = portableFiles(facts, { ...settings, name }, { ...start, points });
+    const all = portableEntries(entries, { name, units, release, folders, points, mtime });
     const written = await write(image, all, output);
     return { output, size: written, units: units.map((unit) => unit.name) };
   });
@@ -119,7 +117,7 @@ async function startOf(
   input: string,
   entries: readonly DumpEntry[],
   config: StartConfig,
-): Promise<PortableStart> {
+): Promise<Omit<PortableStart, "points">> {
   const wanted = config.Entrypoint?.[0] ?? config.Cmd?.[0];
   if (wanted === undefined) throw errors.engineInput(input, "says nothing that could be started");
   const searched = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";

@@ -4,7 +4,7 @@ import type { DumpEntry } from "../dump/dump-entry.ts";
 import { followPath } from "../dump/follow-path.ts";
 import * as errors from "../errors.ts";
 import { byteString, displayPath } from "../tree/path.ts";
-import { folder, plainFile } from "./root-files.ts";
+import { folder, plainFile, symbolicLink } from "./root-files.ts";
 
 /** What goes into the image beside its own files. */
 export interface PortableFiles {
@@ -16,6 +16,8 @@ export interface PortableFiles {
   release: string;
   /** Absolute paths of folders that something is mounted on. */
   folders: readonly string[];
+  /** Of paths of the machine's, as `mountPoints` gives them. */
+  points: ReadonlyMap<string, string>;
   /** Of what is added, seconds since 1970. */
   mtime: number;
 }
@@ -25,10 +27,52 @@ const FOLDERS = ["dev", "etc", "home", "proc", "root", "run", "sys", "usr/lib", 
 const SHARED = ["tmp", "var/tmp"];
 /** Files of the machine that are mounted there; a link would lead to a place that the image has not. */
 const FILES = ["etc/machine-id", "etc/resolv.conf"];
+/** Where a service has something of its own, in which systemd makes what it mounts on. */
+const PRIVATE = ["home", "root", "run", "tmp", "var/tmp"];
 const RELEASES = ["etc/os-release", "usr/lib/os-release"];
 /** Where systemd looks for units first, and where else. */
 const UNITS = "etc/systemd/system";
 const UNIT_FOLDERS = [UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
+
+/** In the image an empty folder, and in the service a file system in which systemd makes files and folders to mount on. */
+export const MACHINE = "/.machine";
+
+const isAt = (file: string, dir: string) => file === dir || file.startsWith(`${dir}/`);
+const withoutSlashes = (text: string) => byteString(text.replace(/^\/+|\/+$/g, ""));
+
+/**
+ * Where each path of the machine's is mounted. Nobody knows yet whether there is a file, a folder or nothing, so where
+ * the image has nothing a link is put into it that leads to what systemd makes of the machine's kind.
+ *
+ * @param entries of the image
+ * @param folders absolute paths that something else is mounted on
+ * @param paths absolute, and normal
+ */
+export function mountPoints(
+  entries: readonly DumpEntry[],
+  folders: readonly string[],
+  paths: readonly string[],
+): Map<string, string> {
+  const made = new Map(entries.map((entry) => [entry.path, entry]));
+  const real = (file: string): string =>
+    followPath(made, file)?.path ??
+    [real(path.posix.dirname(file)), path.posix.basename(file)].filter((one) => one).join("/");
+  const others = folders.map(withoutSlashes);
+  const own: string[] = [];
+  const points = new Map<string, string>();
+  for (const wanted of [...paths].sort()) {
+    const file = withoutSlashes(wanted);
+    const isThere =
+      followPath(made, file) !== undefined ||
+      [...FOLDERS, ...SHARED].some((one) => isAt(one, file)) ||
+      others.some((one) => isAt(one, file) || isAt(file, one)) ||
+      PRIVATE.some((one) => isAt(real(file), one)) ||
+      own.some((one) => isAt(file, one));
+    if (isThere) own.push(file);
+    points.set(wanted, isThere ? wanted : `${MACHINE}${wanted}`);
+  }
+  return points;
+}
 
 /**
  * The entries with what is missing. Units of the image's own that would be attached with the service are left out.
@@ -38,7 +82,7 @@ const UNIT_FOLDERS = [UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/sy
  */
 export function portableEntries(
   entries: readonly DumpEntry[],
-  { name, units, release, folders, mtime }: PortableFiles,
+  { name, units, release, folders, points, mtime }: PortableFiles,
 ): DumpEntry[] {
   const made = new Map(entries.map((entry) => [entry.path, entry]));
   const addFolder = (wanted: string, mode: number): string => {
@@ -60,7 +104,15 @@ export function portableEntries(
   };
   for (const wanted of FOLDERS) addFolder(wanted, 0o755);
   for (const wanted of SHARED) addFolder(wanted, 0o1777);
-  for (const wanted of folders) addFolder(byteString(wanted.replace(/^\/+|\/+$/g, "")), 0o755);
+  for (const wanted of folders) addFolder(withoutSlashes(wanted), 0o755);
+  const linked = [...points].filter(([wanted, point]) => point !== wanted);
+  if (linked.length > 0) addFolder(withoutSlashes(MACHINE), 0o755);
+  for (const [wanted, point] of linked) {
+    if (linked.some(([other]) => wanted !== other && isAt(wanted, other))) continue;
+    const [, dir = "", name = ""] = /^(?:(.*)\/)?([^/]+)$/s.exec(withoutSlashes(wanted)) ?? [];
+    const at = [addFolder(dir, 0o755), name].filter((part) => part !== "").join("/");
+    made.set(at, symbolicLink(at, byteString(point), mtime));
+  }
   for (const wanted of FILES) {
     if (made.get(wanted)?.kind !== "file") addFile(wanted, "");
   }

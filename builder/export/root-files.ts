@@ -105,6 +105,11 @@ export function plainFile(path: string, text: string, mode: number, mtime: numbe
   return { path, kind: "file", mode, uid: 0, gid: 0, mtime, xattrs: [], inode: Symbol(path), file };
 }
 
+export function symbolicLink(path: string, target: string, mtime: number): DumpEntry {
+  const attributes = { mode: 0o777, uid: 0, gid: 0, mtime, xattrs: [] };
+  return { path, kind: "symlink", target, ...attributes, inode: Symbol(path) };
+}
+
 /** The mount points of a container runtime, a writable /tmp, and names for the two users that all expect. */
 function skeleton(mtime: number): DumpEntry[] {
   const nologin = "/sbin/nologin";

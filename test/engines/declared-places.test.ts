@@ -8,7 +8,7 @@ import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { engineFacts } from "../support/engine-facts.ts";
 
 const image = "registry.example.org/app:1";
-const start = { config: {}, program: "/opt/app/run", user: { uid: 0, gid: 0 } };
+const start = { config: {}, program: "/opt/app/run", user: { uid: 0, gid: 0 }, points: new Map() };
 
 const engines: Record<string, (facts: BundleFacts) => unknown> = {
   kubernetes: (facts) => kubernetes.files(facts, { image }),

@@ -59,6 +59,20 @@ touch /data/kept && chown web:web /data /data/kept || exit 1
 exec su -s /bin/sh web -c 'echo "$(id -u):$(id -g) $(echo mine >/data/kept; cat /data/kept)"; sleep 1000'
 `;
 
+/** What an app declares, on a machine that has files and folders there, and at one place nothing. */
+const DECLARED = [
+  ...["fs /etc/app.conf ro", "fs /mnt/all ro", "fs /mnt/all/in rw", "fs /run/app.txt ro"],
+  ...["fs /srv/a b.txt rw", "fs /srv/data rw", "fs /srv/gone ro", "fs /var/tmp/app.txt ro"],
+];
+const USE_DECLARED = `
+cat /etc/app.conf /run/app.txt /var/tmp/app.txt "/srv/a b.txt" /srv/data/x /mnt/all/x
+for file in /etc/app.conf "/srv/a b.txt" /srv/data/new /mnt/all/new /mnt/all/in/new /srv/new; do
+  (echo written >>"$file") 2>/dev/null && echo "$file: yes" || echo "$file: no"
+done
+ls /srv/gone 2>&1
+sleep 1000
+`;
+
 /** A bundle of a static program, which finds nothing but itself in the root of its service. */
 async function staticBundle(name: string): Promise<string> {
   const dir = temporaryDirectory();
@@ -109,8 +123,16 @@ describe("a portable service", () => {
       volumes: ["/data"],
     } as Partial<Manifest>);
     await exportPortable({ input: entry, portable: file("entry.raw") });
-    const names = ["app_1.0.raw", "plain.raw", "web.raw", "entry.raw"];
+    const declared = await rootBundle({ "use.sh": USE_DECLARED }, {
+      ...{ name: "declared", args: ["/bin/sh", "/use.sh"], sandbox: DECLARED },
+    } as Partial<Manifest>);
+    await exportPortable({ input: declared, portable: file("declared.raw") });
+    const names = ["app_1.0.raw", "plain.raw", "web.raw", "entry.raw", "declared.raw"];
     const files: MachineFiles = {
+      texts: {
+        ...{ "etc/app.conf": "conf\n", "srv/a b.txt": "file\n", "srv/data/x": "data\n" },
+        ...{ "mnt/all/x": "all\n", "mnt/all/in/x": "in\n" },
+      },
       copies: Object.fromEntries(names.map((name) => [`/opt/images/${name}`, file(name)])),
       loops: true,
     };
@@ -134,10 +156,13 @@ print(s.makefile().read())' "$1"; }
       echo "== web"; systemctl start web.service; said web.service; systemctl is-active web.service; ls /var/lib/web/*
       echo "== entry"; systemctl start entry.service; said entry.service; systemctl is-active entry.service
       stat -c %u:%g /var/lib/entry/data-0/kept
+      echo run >/run/app.txt; echo tmp >/var/tmp/app.txt
+      portablectl attach --profile=trusted ./declared.raw >/dev/null 2>&1
+      echo "== declared"; systemctl start declared.service; said declared.service; cat "/srv/a b.txt" /srv/data/new /mnt/all/in/new
       echo "== newer"; cp app_1.0.raw app_1.1.raw
       portablectl reattach --now ./app_1.1.raw >/dev/null 2>&1; portablectl --no-legend list | awk '{ print $1, $NF }' | grep app
       echo "== detached"
-      for image in ./app_1.1.raw ./plain.raw ./web.raw ./entry.raw; do portablectl detach --now $image; done >/dev/null 2>&1
+      for image in ./app_1.1.raw ./plain.raw ./web.raw ./entry.raw ./declared.raw; do portablectl detach --now $image; done >/dev/null 2>&1
       portablectl --no-legend list; ls /etc/systemd/system.attached 2>/dev/null; ls /var/lib/web; grep /opt/images /proc/mounts
       echo "== end"
       `,
@@ -176,6 +201,16 @@ print(s.makefile().read())' "$1"; }
       .split("\n")
       .filter((line) => !line.endsWith(" root:web"));
     expect(said).toEqual(["0:0", "101:102 mine", "active", "101:102"]);
+  });
+
+  tested("has what the machine has at paths that the app declares, files and folders", () => {
+    expect(part("declared").trim().split("\n")).toEqual([
+      ...["conf", "run", "tmp", "file", "data", "all"],
+      ...["/etc/app.conf: no", "/srv/a b.txt: yes", "/srv/data/new: yes", "/mnt/all/new: no"],
+      ...["/mnt/all/in/new: yes", "/srv/new: no"],
+      "ls: /srv/gone: No such file or directory",
+      ...["file", "written", "written", "written"],
+    ]);
   });
 
   tested(
@@ -249,7 +284,9 @@ describe("the image of a portable service", () => {
     await build({ input, output, name: "app", permissions });
     await exportPortable({ input: output, portable: path.join(dir, "app.raw") });
     const unit = await readImage(path.join(dir, "app.raw"), async ({ entries, read }) => {
-      expect(entries.some((one) => one.path === "srv/data")).toBe(true);
+      const named = (wanted: string) => entries.find((one) => one.path === wanted);
+      expect(named("srv/data")).toMatchObject({ target: "/.machine/srv/data" });
+      expect(named(".machine")).toMatchObject({ kind: "directory" });
       return `${await read("etc/systemd/system/app.service")}`;
     });
     writeFileSync(path.join(dir, "app.service"), unit);
@@ -289,7 +326,7 @@ describe("the image of a portable service", () => {
 test("a folder of the image in whose place something else stands is said", async () => {
   const none = { mode: 0o644, uid: 0, gid: 0, mtime: 0, xattrs: [], inode: 1 };
   const file = { path: "var", kind: "file", ...none } as const;
-  const files = { name: "a", units: [], release: "", folders: [], mtime: 0 };
+  const files = { name: "a", units: [], release: "", folders: [], points: new Map(), mtime: 0 };
   expect(() => portableEntries([file], files)).toThrow(
     expect.objectContaining({ code: "E_ENGINE_INPUT", path: "/var" }),
   );

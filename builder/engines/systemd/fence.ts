@@ -27,14 +27,20 @@ const FUSE = "/dev/fuse";
  * declares is the runtime's to enforce too: what systemd has no word for is left to it.
  *
  * @param root whose files the service sees
+ * @param points where paths of the machine's are mounted, unless at their own
  * @throws E_ENGINE_INPUT for a path that it cannot have
  */
-export function fenceOf(facts: BundleFacts, root: "machine" | "image") {
+export function fenceOf(
+  facts: BundleFacts,
+  root: "machine" | "image",
+  points: ReadonlyMap<string, string> = new Map(),
+) {
   const { needsNamespace, permissions } = facts;
   const declared = (permissions?.devices ?? []).map((one) => DEVICES[one]);
   const fuse = needsNamespace ? [FUSE] : [];
   const { reading, writing, homes } = boundPlaces(
     declaredPlaces(facts, { root, wanted: ["ro", "rw"] }),
+    points,
   );
   return {
     ...userFenceOf(facts),
@@ -62,13 +68,17 @@ export function userFenceOf({ needsNamespace, isRoot, permissions }: BundleFacts
 }
 
 /** Of paths alone: the words for folders of a user mean nothing to a service, whose home is its state. */
-function boundPlaces(places: readonly DeclaredPlace[]) {
+function boundPlaces(places: readonly DeclaredPlace[], points: ReadonlyMap<string, string>) {
   const hidden = places.some(({ path }) => hiddenBy(`${path}/`) !== undefined);
   const bound = (wanted: FileAccess) =>
     places
       .filter(({ access }) => access === wanted)
       // What is not there is left out; a colon would end the path.
-      .map(({ path }) => unitPath(`-${path}`, "files", ":"));
+      .map(({ path }) => {
+        const source = unitPath(`-${path}`, "files", ":");
+        const point = points.get(path) ?? path;
+        return point === path ? source : `${source}:${unitPath(point, "files", ":")}`;
+      });
   return { reading: bound("ro"), writing: bound("rw"), homes: hidden ? "tmpfs" : "yes" };
 }
 

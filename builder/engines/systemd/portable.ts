@@ -2,6 +2,7 @@
  * A bundle as a portable service: the root file system of its service, with the unit in it, which systemd mounts
  * for the service alone (https://systemd.io/PORTABLE_SERVICES). Nothing of the runner is in it.
  */
+import { MACHINE } from "../../export/portable-root.ts";
 import { CAPABILITIES } from "../../export/runtime-config.ts";
 import type { StartConfig } from "../../export/start-config.ts";
 import type { ProcessUser } from "../../export/users.ts";
@@ -23,6 +24,8 @@ export interface PortableStart {
   config: StartConfig;
   /** Absolute path of the program that is started. */
   program: string;
+  /** Where paths of the machine's are mounted, as `mountPoints` has it. */
+  points: ReadonlyMap<string, string>;
   /** Whom the image names, by its own passwd and group files. */
   user: ProcessUser;
 }
@@ -44,7 +47,11 @@ export function portableFiles(
   const listening = settings.sockets && listeningOn(settings.sockets, facts);
   const description = unitText(facts.description);
   // Its files are there already: no namespace is made and nothing is mounted by a start.
-  const { mount: _, ...fence } = fenceOf({ ...facts, needsNamespace: false }, "image");
+  const { mount: _, ...fence } = fenceOf(
+    { ...facts, needsNamespace: false },
+    "image",
+    start.points,
+  );
   const head = renderTemplate("engines/systemd/portable.service", {
     name,
     description,
@@ -54,6 +61,7 @@ export function portableFiles(
     stopSignal: facts.stopSignal,
     ...ownerOf(facts, start),
     ...foldersOf(facts, name, start),
+    machine: [...start.points].some(([path, point]) => path !== point) ? MACHINE : undefined,
   });
   const isPrivileged = facts.isRoot && start.user.uid === 0;
   // Entry scripts give files to users of the image and become one of them: none but root and their own are in a

@@ -573,10 +573,12 @@ export function fileKind(path: string, kind: string, hint?: FailureText): Bundle
   return new BundleError("E_FILE_KIND", `a ${kind} is not packed`, { path, hint });
 }
 
-export function fileUnreadable(path: string, cause: unknown): BundleError {
+/** @param hint for a file that is no part of what is packed */
+export function fileUnreadable(path: string, cause: unknown, hint?: string): BundleError {
   return new BundleError("E_FILE_UNREADABLE", `cannot be read: ${systemReason(cause)}`, {
     path,
     cause,
+    ...(hint && { hint }),
   });
 }
 

@@ -4,5 +4,5 @@ export default {
   files: { app: { folder: true } },
   args: ["inspect", "app"],
   code: "E_FILE_UNREADABLE",
-  stderr: "it is a directory",
+  stderr: /it is a directory\n.*`bundle build FOLDER -o OUT`/,
 } satisfies Case;

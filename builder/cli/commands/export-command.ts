@@ -10,6 +10,10 @@ import { engineOf, exportEngineCommand, ofEngines } from "./export-engine-comman
 import { exportMicroVmCommand, ofMicroVms } from "./export-microvm-command.ts";
 import { exportPortableCommand } from "./export-portable-command.ts";
 
+/** What is made in place of an image. */
+const OTHERS =
+  "what else is to be made: --systemd, --portable, --compose, --quadlet, --kubernetes, --nomad, --cloud-init, --fuse, --microvm or --runtime-bundle";
+
 export async function exportCommand(args: Arguments): Promise<void> {
   if (engineOf(args) !== undefined) {
     refuseImages(args, "an engine starts the bundle as it is");
@@ -44,11 +48,13 @@ export async function exportCommand(args: Arguments): Promise<void> {
       `--${without} says how a runtime starts: it goes with --runtime-bundle`,
     );
   }
+  const to = args.text("to");
+  if (!to) throw errors.optionMissing("to", `where the image is written to; or say ${OTHERS}`);
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   const result = await exportImage({
     input: args.positionals[0] ?? "",
     more: args.positionals.slice(1),
-    to: args.text("to") ?? "",
+    to,
     base: args.text("base"),
     tags: list("tag"),
     artifact: args.flag("artifact") || undefined,
@@ -62,8 +68,10 @@ export async function exportCommand(args: Arguments): Promise<void> {
     printJson(result);
     return;
   }
-  const { to, tags, digest, size } = result;
-  print(`${printable(to)}: ${tags.map(printable).join(", ")}, ${formatBytes(size)}\n${digest}\n`);
+  const { tags, digest, size } = result;
+  print(
+    `${printable(result.to)}: ${tags.map(printable).join(", ")}, ${formatBytes(size)}\n${digest}\n`,
+  );
 }
 
 /** Options that say something of an image alone. */

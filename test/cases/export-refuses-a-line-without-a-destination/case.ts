@@ -5,5 +5,5 @@ export default {
   args: ["export", "app"],
   code: "E_OPTION_MISSING",
   status: 2,
-  stderr: "--to",
+  stderr: /--to is missing: .*--systemd.*--kubernetes/,
 } satisfies Case;

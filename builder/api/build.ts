@@ -8,6 +8,7 @@ import { explainMap, mapsOf } from "../app/folder-maps.ts";
 import { explainKept, hotFiles } from "../app/hot-files.ts";
 import type { App } from "../app/kind.ts";
 import { withApp } from "../app/prepare.ts";
+import { sandboxWarnings } from "../app/sandbox-commands.ts";
 import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
 import { type Finished, finisher, withRoom } from "../appimage/finish.ts";
@@ -142,7 +143,12 @@ async function withPrepared<T>(
       throw errors.optionConflict((name) => `${name("run")} without ${name("root", true)}`);
     const scripts = await ownScripts(options.input);
     // With the image as root a set-id program has the rights that the image's users can have.
-    const more = isRoot(app, options) ? [] : await namespaceWarnings(app, options, scripts);
+    const more = isRoot(app, options)
+      ? []
+      : [
+          ...(await namespaceWarnings(app, options, scripts)),
+          ...(await sandboxWarnings(app, options)),
+        ];
     const start = await planStart(app, options, numbers);
     const hot = await hotFiles(app, options.keepHot);
     const warnings = [...app.warnings, ...more, ...start.warnings, ...hot.warnings];

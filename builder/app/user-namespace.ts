@@ -2,17 +2,15 @@
  * What an app needs that the kernel keeps for each user namespace. Where an ordinary user starts a
  * bundle it may be in a new one; docs/limits.md says when, and what is other there.
  */
-import { readContents } from "../archive/zip-contents.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { hasElfMagic } from "../elf/read.ts";
 import { namespaceSensitive } from "../generated/spec.ts";
-import type { FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Warning, warning } from "../warnings.ts";
 import type { App } from "./kind.ts";
-import { parseShebang, shebangProgram } from "./plain/shebang.ts";
 import { shellCommands } from "./shell-commands.ts";
+import { isShell, readScript } from "./shell-script.ts";
 
 type NeedsOptions = Pick<ResolvedBuildOptions, "needs" | "writable" | "mountAt" | "maps">;
 
@@ -30,12 +28,6 @@ const consequences: Readonly<Record<string, string>> = {
 
 /** Programs that a message names. */
 const SHOWN = 3;
-
-/** Bytes of a script that are looked at. */
-const SCRIPT_BYTES = 1 << 20;
-
-/** Shells whose scripts are alike enough to be read for commands. */
-const SHELL = /(?:^|\/)(?:ba|da|a|k|mk|z)?sh$/;
 
 /** What the bundle records: words of the app itself, and of the options. */
 export function recordedNeeds(app: App, { needs = [] }: NeedsOptions): string[] {
@@ -98,30 +90,13 @@ async function foundPrograms(tree: Tree, scripts: readonly string[]) {
       if (sensitive.has(name)) found.set(name, displayPath(path));
       continue;
     }
-    const text = await readStart(node, (head) => isShell(head) || !isProgram);
+    const text = await readScript(node, (head) => isShell(head) || !isProgram);
     if (hasElfMagic(text) && sensitive.has(name)) found.set(name, displayPath(path));
     else if (isProgram) own.add(name);
     if (isShell(text) || !isProgram) take(text.toString("utf8"), displayPath(path));
   }
   for (const name of own) found.delete(name);
   return found;
-}
-
-function isShell(head: Buffer): boolean {
-  const shebang = parseShebang(head);
-  return shebang !== undefined && SHELL.test(shebangProgram(shebang));
-}
-
-/** The first bytes of a file, and more of one that is `wanted` whole. */
-async function readStart(node: FileNode, wanted: (head: Buffer) => boolean): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of readContents(node.contents)) {
-    parts.push(part);
-    length += part.length;
-    if (length >= SCRIPT_BYTES || (parts.length === 1 && !wanted(Buffer.from(part)))) break;
-  }
-  return Buffer.concat(parts);
 }
 
 /** Commands of scripts.start, of those around it, and of those that they call by npm, pnpm or yarn. */

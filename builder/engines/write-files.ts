@@ -1,5 +1,5 @@
 /** Files of an engine under their names: all of them, or none. */
-import { lstat, mkdir, realpath } from "node:fs/promises";
+import { lstat, mkdir, realpath, rmdir } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
@@ -17,17 +17,31 @@ export async function writeFiles(
   files: readonly EngineFile[],
   force: boolean,
 ): Promise<string[]> {
-  await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
+  const made = await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
     if (errors.errnoCode(cause) === "EEXIST") throw errors.outputNotDirectory(dir);
     throw errors.outputFailed(dir, "making the folder", cause);
   });
-  const outputs: { target: string; text: string }[] = [];
-  // Every name is looked at before the first is written.
-  for (const { name, text } of files) {
-    outputs.push({ target: await freeName(path.join(await realpath(dir), name), force), text });
+  try {
+    const outputs: { target: string; text: string }[] = [];
+    // Every name is looked at before the first is written.
+    for (const { name, text } of files) {
+      outputs.push({ target: await freeName(path.join(await realpath(dir), name), force), text });
+    }
+    await writeAll(outputs);
+    return outputs.map(({ target }) => target);
+  } catch (thrown) {
+    if (made !== undefined) await removeEmpty(path.resolve(dir), path.resolve(made));
+    throw thrown;
   }
-  await writeAll(outputs);
-  return outputs.map(({ target }) => target);
+}
+
+/** Folders that were made, the deepest first; not one that somebody has put something into. */
+async function removeEmpty(deepest: string, first: string): Promise<void> {
+  try {
+    for (let dir = deepest; dir.length >= first.length; dir = path.dirname(dir)) await rmdir(dir);
+  } catch {
+    // It stays, and so do those above it.
+  }
 }
 
 /** As `writeFiles`, for an engine that reads one file, by a name that the user gave. */

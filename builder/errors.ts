@@ -1118,8 +1118,9 @@ export function outOfMemory(what: string): BundleError {
   return new BundleError("E_OUT_OF_MEMORY", `not enough memory ${what}`);
 }
 
-export function pathInvalid(path: string, what: string): BundleError {
-  return new BundleError("E_PATH_INVALID", what, { path });
+/** @param hint where more than the name is wrong */
+export function pathInvalid(path: string, what: string, hint?: string): BundleError {
+  return new BundleError("E_PATH_INVALID", what, { path, ...(hint && { hint }) });
 }
 
 /** @param what stands at the path in an image, where a file was wanted */

@@ -14,8 +14,9 @@ import {
   symlinkNode,
   type Xattr,
 } from "../tree/node.ts";
-import { byteString, displayPath, splitPath } from "../tree/path.ts";
+import { byteString, splitPath } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
+import { checkImageSource, kindOf, wrongEntry } from "./check-image-source.ts";
 import type { EntryKind } from "./read-image.ts";
 
 /** One name of an image that is to be written. Texts are stored as UTF-8. */
@@ -85,6 +86,9 @@ export async function writeImage(
   checkOptions("pack", { ...choices, output: wanted }, ["onProgress", "signal"]);
   checkImageChoices(choices);
   const tree = new Tree({ mtime: defaultMtime() });
+  if (!isIterable(entries)) {
+    throw errors.optionValue("entries", "something to iterate over", typeof entries);
+  }
   for await (const entry of entries) {
     options.signal?.throwIfAborted();
     await add(tree, entry);
@@ -95,14 +99,20 @@ export async function writeImage(
   return writeAtomically(output, 0o666, ({ fd }) => writeSquashfs(tree, { fd }, image));
 }
 
+const isIterable = (entries: unknown) =>
+  typeof entries === "object" &&
+  entries !== null &&
+  (Symbol.iterator in entries || Symbol.asyncIterator in entries);
+
 async function add(tree: Tree, entry: ImageSource): Promise<void> {
+  checkImageSource(entry);
   const path = byteString(entry.path.replace(/^\/+|\/+$/g, ""));
   if (splitPath(path).length === 0) {
     Object.assign(tree.root, attributesOf(entry, tree.root.mode));
     return;
   }
   makeParents(tree, path);
-  tree.add(path, await nodeOf(tree, entry, path));
+  tree.add(path, await nodeOf(tree, entry));
 }
 
 /** With the time that all files get which say none. */
@@ -114,9 +124,9 @@ function makeParents(tree: Tree, path: string): void {
   }
 }
 
-async function nodeOf(tree: Tree, entry: ImageSource, path: string): Promise<Node> {
-  const kind = entry.kind ?? (entry.path.endsWith("/") ? "directory" : "file");
-  const wrong = (what: string) => errors.pathInvalid(displayPath(path), what);
+async function nodeOf(tree: Tree, entry: ImageSource): Promise<Node> {
+  const kind = kindOf(entry);
+  const wrong = (what: string) => wrongEntry(entry, what);
   switch (kind) {
     case "directory":
       return directoryNode(attributesOf(entry, 0o755));
@@ -159,8 +169,7 @@ function attributesOf(entry: ImageSource, usual: number): Attributes {
   for (const [name, max] of Object.entries(limits)) {
     const value = given[name as keyof typeof given];
     if (isWithin(value, max)) continue;
-    const shown = displayPath(byteString(entry.path));
-    throw errors.pathInvalid(shown, `its ${name} is no whole number from 0 to ${max}: ${value}`);
+    throw wrongEntry(entry, `its ${name} is no whole number from 0 to ${max}: ${value}`);
   }
   return {
     ...given,
@@ -170,8 +179,7 @@ function attributesOf(entry: ImageSource, usual: number): Attributes {
 
 function xattrOf(entry: ImageSource, name: string, value: string | Uint8Array): Xattr {
   if (!/^(user|trusted|security)\../s.test(name)) {
-    const shown = displayPath(byteString(entry.path));
-    throw errors.pathInvalid(shown, `an image has no extended attribute ${JSON.stringify(name)}`);
+    throw wrongEntry(entry, `an image has no extended attribute ${JSON.stringify(name)}`);
   }
   return { name: byteString(name), value: typeof value === "string" ? Buffer.from(value) : value };
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readImage } from "../../../builder/api/read-image.ts";
 import { type ImageSource, writeImage } from "../../../builder/api/write-image.ts";
@@ -71,11 +71,36 @@ describe("refused", () => {
     [{ path: "a", kind: "block-device" }, "E_PATH_INVALID"],
     [{ path: "a", xattrs: { "system.posix_acl_access": "" } }, "E_PATH_INVALID"],
     [{ path: "a", file: "no such file" }, "E_FILE_UNREADABLE"],
-    // biome-ignore lint/suspicious/noExplicitAny: what a program without types may hand over
-    [{ path: "a", kind: "folder" as any }, "E_PATH_INVALID"],
+    [{ path: "a", contents: "b", file: "c" }, "E_PATH_INVALID"],
+    [{ path: "a/", contents: "b" }, "E_PATH_INVALID"],
+    [{ path: "a", kind: "symlink", target: "b", file: "c" }, "E_PATH_INVALID"],
+    [{ path: "a", target: "b" }, "E_PATH_INVALID"],
+    [{ path: "a", kind: "fifo", device: { major: 1, minor: 3 } }, "E_PATH_INVALID"],
   ])("%j is %s", async (entry, code) => {
     const output = `${temporaryDirectory()}/out`;
     await expect(writeImage([entry], { output })).rejects.toMatchObject({ code });
+  });
+
+  // What a program without types may hand over.
+  test.each<[unknown, RegExp]>([
+    [[{ path: "a", kind: "folder" }], /E_PATH_INVALID.*: there is no such kind/],
+    [
+      [{ path: "a", content: "b" }],
+      /E_PATH_INVALID.*a: an entry has no content; contents is meant/,
+    ],
+    [[{ path: "a", contents: 5 }], /E_PATH_INVALID.*a: its contents are neither/],
+    [[{ path: "a", file: 5 }], /E_PATH_INVALID.*a: its file is no text/],
+    [[{ path: "a", xattrs: { "user.a": 5 } }], /E_PATH_INVALID.*a: the value of "user.a"/],
+    [[{ contents: "b" }], /E_OPTION_VALUE.*entries .*objects with a path/],
+    [["a"], /E_OPTION_VALUE.*entries .*found "a"/],
+    [[undefined], /E_OPTION_VALUE.*entries /],
+    [null, /E_OPTION_VALUE.*entries /],
+    [{ path: "a" }, /E_OPTION_VALUE.*entries .*iterate/],
+  ])("%j by what is wrong with it", async (entries, expected) => {
+    const output = `${temporaryDirectory()}/out`;
+    const thrown = await writeImage(entries as ImageSource[], { output }).catch((error) => error);
+    expect(`${thrown.code}: ${thrown.message}`).toMatch(expected);
+    expect(existsSync(output)).toBe(false);
   });
 
   test("a second entry of one name", async () => {

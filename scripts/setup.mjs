@@ -14,6 +14,7 @@ import {
   chmodSync,
   constants,
   existsSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   statSync,
@@ -26,7 +27,8 @@ import { during, say } from "./progress.mjs";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
 /**
- * Debian packages by the command of theirs that the tests, or the checks, call, or the path of a file.
+ * Debian packages by the command of theirs that the tests, or the checks, call, or the path of a file, whose name may
+ * have one `*`. Each package has a key of its own: one that came along with another's would not be missed.
  * @type {Record<string, string>}
  */
 const testTools = {
@@ -42,7 +44,8 @@ const testTools = {
   "pkg-config": "pkgconf",
   strip: "binutils",
   strace: "strace",
-  "clang-19": "clang-19 libclang-rt-19-dev",
+  "clang-19": "clang-19",
+  "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a": "libclang-rt-19-dev",
   zip: "zip",
   unzip: "unzip",
   bsdtar: "libarchive-tools",
@@ -70,7 +73,8 @@ const testTools = {
   xwd: "x11-apps",
   file: "file",
   "qemu-aarch64-static": "qemu-user-static",
-  "qemu-system-x86_64": "qemu-system-x86 linux-image-cloud-amd64",
+  "qemu-system-x86_64": "qemu-system-x86",
+  "/boot/vmlinuz-*-cloud-amd64": "linux-image-cloud-amd64",
   setpriv: "util-linux",
   gdb: "gdb",
   perf: "linux-perf",
@@ -83,8 +87,10 @@ const testTools = {
   "xdg-dbus-proxy": "xdg-dbus-proxy",
   "systemd-analyze": "systemd",
   "docker-compose": "docker-compose",
-  "cloud-init": "cloud-init python3-yaml",
-  "systemd-nspawn": "systemd-container dbus",
+  "cloud-init": "cloud-init",
+  "/usr/lib/python3/dist-packages/yaml/__init__.py": "python3-yaml",
+  "systemd-nspawn": "systemd-container",
+  "/usr/lib/dbus-1.0/dbus-daemon-launch-helper": "dbus",
   debootstrap: "debootstrap",
   newuidmap: "uidmap",
   "x86_64-linux-musl-gcc": "musl-dev",
@@ -217,9 +223,26 @@ async function build(/** @type {string[]} */ only) {
   return (await buildStale({ only })).length;
 }
 
+/**
+ * Packages of `testTools` that this machine has not.
+ *
+ * @returns {[tool: string, name: string][]}
+ */
+export const missingTools = (has = isThere) =>
+  Object.entries(testTools).filter(([tool]) => !has(tool));
+
+/** Whether there is a command in the path, or a file of this absolute path. */
+export function isThere(/** @type {string} */ tool) {
+  if (!path.isAbsolute(tool)) return inPath(tool);
+  const { dir, base } = path.parse(tool);
+  const [start = "", end] = base.split("*");
+  if (end === undefined) return existsSync(tool);
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  return names.some((name) => name.startsWith(start) && name.endsWith(end));
+}
+
 function inPath(/** @type {string} */ command) {
-  const dirs = path.isAbsolute(command) ? ["/"] : (process.env.PATH ?? "").split(path.delimiter);
-  for (const dir of dirs) {
+  for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {
     try {
       accessSync(path.join(dir, command), constants.X_OK);
       return true;
@@ -253,10 +276,12 @@ async function installTools(/** @type {string[]} */ packages) {
 
 async function prepareTests() {
   const isRoot = process.getuid?.() === 0;
-  const missing = Object.keys(testTools).filter((tool) => !inPath(tool));
+  const missing = missingTools();
   if (missing.length > 0 && isRoot && inPath("apt-get")) {
-    await installTools([...new Set(missing.flatMap((tool) => testTools[tool].split(" ")))]);
-  } else if (missing.length > 0) say(`tests that need ${missing.join(", ")} will be skipped`);
+    await installTools([...new Set(missing.map(([, name]) => name))]);
+  } else if (missing.length > 0) {
+    say(`tests that need ${missing.map(([tool]) => tool).join(", ")} will be skipped`);
+  }
   // Ordinary users may open it on every distribution; bare containers are stricter.
   if (isRoot && existsSync("/dev/fuse") && (statSync("/dev/fuse").mode & 0o666) !== 0o666) {
     say("opening /dev/fuse to all users");

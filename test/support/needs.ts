@@ -114,7 +114,10 @@ const probes = {
   skopeo: () => tool("skopeo"),
   umoci: () => tool("umoci"),
   dockerRegistry: () => tool("docker-registry"),
-  systemdNspawn: () => tool("systemd-nspawn") ?? tool("/usr/lib/systemd/systemd"),
+  systemdNspawn: () =>
+    tool("systemd-nspawn") ??
+    tool("/usr/lib/systemd/systemd") ??
+    (existsSync("/lib/systemd/system/dbus.service") ? undefined : "dbus is not installed"),
   overlay: () => {
     const mount = `mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w &&
       mount -t overlay none -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt`;

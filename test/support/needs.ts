@@ -35,6 +35,13 @@ function tool(name: string): string | undefined {
   return `${name} is not installed`;
 }
 
+/** Path of the kernel for machines of clouds; undefined: none is installed. */
+export function cloudKernel(): string | undefined {
+  const names = existsSync("/boot") ? readdirSync("/boot") : [];
+  const name = names.find((one) => /^vmlinuz-.*cloud-amd64$/.test(one));
+  return name && path.join("/boot", name);
+}
+
 /** Each probe returns why the thing is not there, or undefined. */
 const probes = {
   root: () => (isRoot ? undefined : "these tests do not run as root"),
@@ -182,6 +189,9 @@ const probes = {
       tool("qemu-system-x86_64") ?? (hasKernel ? undefined : "no kernel is installed in /boot")
     );
   },
+  // Debian's for machines of clouds, which has virtiofs and no 9p.
+  cloudKernel: () =>
+    cloudKernel() === undefined ? "no kernel of linux-image-cloud-amd64 is in /boot" : undefined,
   virtiofsd: () => {
     const places = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
     return places.some((place) => tool(place) === undefined)

@@ -18,11 +18,14 @@ export function parseConfig(text: string): KernelConfig {
   return options;
 }
 
-/** Where distributions have it: Debian; Fedora; beside a kernel that stands elsewhere. */
+/**
+ * Where it may be: beside the kernel, as Debian has it in /boot, so that one that was unpacked elsewhere has its own;
+ * with its modules, as Fedora has it; that of an installed kernel of this release.
+ */
 const places = (release: string, modules: string, file: string) => [
-  `/boot/config-${release}`,
-  path.join(modules, "config"),
   path.join(path.dirname(file), `config-${release}`),
+  path.join(modules, "config"),
+  `/boot/config-${release}`,
 ];
 
 /**

@@ -2,12 +2,12 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, vi } from "vitest";
-import { missing, skipUnless } from "../support/needs.ts";
+import { cloudKernel, missing, skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, freePort, PATIENCE, shell, shellCommand } from "../support/vm.ts";
@@ -92,4 +92,30 @@ skipUnless(
   expect(readdirSync(open).sort()).toEqual(["d", "f", "g"]);
   expect(readFileSync(path.join(open, "g"), "utf8")).toBe("new\n");
   expect(readdirSync(closed)).toEqual(["f"]);
+});
+
+skipUnless(
+  "vm",
+  "busybox",
+  "virtiofsd",
+  "cloudKernel",
+  "root",
+)("volumes: why neither way is open, and what is no matter of volumes", async () => {
+  const dir = temporaryDirectory();
+  const from = cloudKernel() ?? "";
+  const release = path.basename(from).replace("vmlinuz-", "");
+  mkdirSync(path.join(dir, "boot"), { recursive: true });
+  const kernel = path.join(dir, "boot", path.basename(from));
+  copyFileSync(from, kernel);
+  const config = readFileSync(`/boot/config-${release}`, "utf8");
+  const withOut = config.replace(/^(CONFIG_VIRTIO_FS)=.*$/m, "# $1 is not set");
+  expect(withOut).not.toBe(config);
+  writeFileSync(path.join(dir, "boot", `config-${release}`), withOut);
+  const volume = ["--volume", `${dir}:/v`];
+  const neither = await shell(app, "true", ["--kernel", kernel, ...volume]);
+  expect([neither.status, neither.stderr]).toEqual([125, expect.stringContaining("[E_VM_VOLUME]")]);
+  expect(neither.stderr).toMatch(/: by virtiofs: .*CONFIG_VIRTIO_FS.*; by 9p: .*NET_9P_VIRTIO/);
+  const none = await shell(app, "true", ["--kernel", app, ...volume]);
+  expect([none.status, none.stderr]).toEqual([125, expect.stringContaining("[E_VM_KERNEL")]);
+  expect(none.stderr).not.toMatch(/virtiofs|9p/);
 });

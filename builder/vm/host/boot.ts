@@ -70,17 +70,17 @@ async function chooseKernel(
     });
   const [volume] = volumes;
   if (volume === undefined) return { kernel: await find([]), carrier: undefined };
-  let reason = "";
-  for (const carrier of await carriersOf(volumes)) {
+  const { carriers, refused } = await carriersOf(volumes);
+  const reasons = refused === undefined ? [] : [refused];
+  for (const carrier of carriers) {
     try {
       return { kernel: await find([carrier.type]), carrier };
     } catch (cause) {
       if (!(cause instanceof errors.BundleError)) throw cause;
-      const why = carrier.type === "9p" && reason === "" ? `${carrier.reason}; ` : "";
-      reason += `${reason && "; "}${why}by ${carrier.type}: ${cause.message}`;
+      reasons.push(`by ${carrier.type}: ${cause.message}`);
     }
   }
   // What every machine needs is told as it is, without a word of volumes.
   await find([]);
-  throw errors.vmVolume(volume.source, reason);
+  throw errors.vmVolume(volume.source, reasons.join("; "));
 }

@@ -36,21 +36,21 @@ export async function findVirtiofsd(): Promise<Virtiofsd | undefined> {
 }
 
 /**
- * Why it cannot share these for a user, in words.
+ * The server, or why it cannot share these for a user, in words.
  *
  * @internal
  */
-export function whyNotVirtiofsd(
+export function usableVirtiofsd(
   virtiofsd: Virtiofsd | undefined,
   volumes: readonly Volume[],
   isRoot: boolean,
-): string | undefined {
+): Virtiofsd | string {
   if (virtiofsd === undefined) return "virtiofsd is not installed";
   const { program, isRust, hasReadOnly } = virtiofsd;
-  if (isRoot) return undefined;
+  if (isRoot) return virtiofsd;
   if (!isRust) return `${program} shares folders for root alone`;
   const needsView = volumes.some(({ readOnly }) => readOnly) && !hasReadOnly;
-  return needsView ? `${program} shares nothing read-only but for root` : undefined;
+  return needsView ? `${program} shares nothing read-only but for root` : virtiofsd;
 }
 
 /**

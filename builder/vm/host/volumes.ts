@@ -2,7 +2,7 @@
 import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../../errors.ts";
-import { findVirtiofsd, type Virtiofsd, whyNotVirtiofsd } from "./virtiofsd.ts";
+import { findVirtiofsd, usableVirtiofsd, type Virtiofsd } from "./virtiofsd.ts";
 
 /** A folder that the guest gets. */
 export interface Volume {
@@ -38,21 +38,18 @@ export function parseVolume(text: string): Volume {
 }
 
 /** How volumes get into a machine: by processes of virtiofsd's, or by QEMU itself. */
-export type Carrier =
-  | { type: "virtiofs"; virtiofsd: Virtiofsd }
-  /** Why it is not virtiofs. */
-  | { type: "9p"; reason: string };
+export type Carrier = { type: "virtiofs"; virtiofsd: Virtiofsd } | { type: "9p" };
 
-/** The ways that are open to this process, the better first: virtiofs is faster, and 9p needs nothing. */
-export async function carriersOf(volumes: readonly Volume[]): Promise<Carrier[]> {
-  const virtiofsd = await findVirtiofsd();
-  const reason = whyNotVirtiofsd(virtiofsd, volumes, process.getuid?.() === 0);
-  if (virtiofsd === undefined || reason !== undefined) {
-    return [{ type: "9p", reason: reason ?? "there is none" }];
-  }
-  const fallback = "the kernel has none";
-  return [
-    { type: "virtiofs", virtiofsd },
-    { type: "9p", reason: fallback },
-  ];
+/**
+ * The ways that are open to this process, the better first: virtiofs is faster, and 9p needs nothing.
+ *
+ * @returns them, and why the first is not among them
+ */
+export async function carriersOf(
+  volumes: readonly Volume[],
+): Promise<{ carriers: Carrier[]; refused?: string }> {
+  const found = await findVirtiofsd();
+  const virtiofsd = usableVirtiofsd(found, volumes, process.getuid?.() === 0);
+  if (typeof virtiofsd === "string") return { carriers: [{ type: "9p" }], refused: virtiofsd };
+  return { carriers: [{ type: "virtiofs", virtiofsd }, { type: "9p" }] };
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { serverCommand, whyNotVirtiofsd } from "../../../../builder/vm/host/virtiofsd.ts";
+import { serverCommand, usableVirtiofsd } from "../../../../builder/vm/host/virtiofsd.ts";
 import { parseVolume } from "../../../../builder/vm/host/volumes.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
@@ -47,10 +47,10 @@ test("the newer server refuses changes itself", () => {
 test("whom a server serves", () => {
   const changed = { ...volume, readOnly: false };
   const between = { ...newer, hasReadOnly: false };
-  expect(whyNotVirtiofsd(undefined, [volume], true)).toBe("virtiofsd is not installed");
-  expect(whyNotVirtiofsd(older, [volume], true)).toBeUndefined();
-  expect(whyNotVirtiofsd(older, [changed], false)).toBe("virtiofsd shares folders for root alone");
-  expect(whyNotVirtiofsd(between, [changed], false)).toBeUndefined();
-  expect(whyNotVirtiofsd(between, [changed, volume], false)).toContain("nothing read-only");
-  expect(whyNotVirtiofsd(newer, [volume], false)).toBeUndefined();
+  expect(usableVirtiofsd(undefined, [volume], true)).toBe("virtiofsd is not installed");
+  expect(usableVirtiofsd(older, [volume], true)).toBe(older);
+  expect(usableVirtiofsd(older, [changed], false)).toBe("virtiofsd shares folders for root alone");
+  expect(usableVirtiofsd(between, [changed], false)).toBe(between);
+  expect(usableVirtiofsd(between, [changed, volume], false)).toContain("nothing read-only");
+  expect(usableVirtiofsd(newer, [volume], false)).toBe(newer);
 });

@@ -1,4 +1,5 @@
 /** An image in one file: a layout in a tar archive, or what `docker load` reads. */
+import path from "node:path";
 import { tarArchive } from "../archive/tar-writer.ts";
 import type { DumpEntry } from "../dump/dump-entry.ts";
 import * as errors from "../errors.ts";
@@ -67,7 +68,7 @@ export class LayoutArchiveSink extends CollectingSink {
       jsonMember("oci-layout", LAYOUT),
       jsonMember("index.json", { schemaVersion: 2, mediaType: mediaTypes.index, manifests }),
       folder("blobs"),
-      folder("blobs/sha256"),
+      ...[...new Set(blobs.map((blob) => path.dirname(blobName(blob.descriptor))))].map(folder),
       ...blobs.map(({ descriptor, region }) => blobMember(blobName(descriptor), region)),
     ]);
   }

@@ -1,6 +1,6 @@
 /** An image layout in a folder: a new one, or one more image in a layout that is there. */
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
-import { copyFile, open, readFile, rename, stat } from "node:fs/promises";
+import { copyFile, lstat, open, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
@@ -15,40 +15,56 @@ import {
   LAYOUT,
   REF_NAME,
 } from "./collecting-sink.ts";
-import { bytesOfRegion } from "./files.ts";
-import { parseObject } from "./json.ts";
+import { bytesOfRegion, FolderFiles } from "./files.ts";
+import { Document } from "./json.ts";
+import { readObject, requireVersion } from "./layout.ts";
 import { mediaTypes } from "./media-types.ts";
 import type { StagedBlob } from "./staging.ts";
-import type { Descriptor } from "./store.ts";
+import { type Descriptor, hashOf, type Region } from "./store.ts";
+
+const INDEX = "index.json";
 
 export class LayoutSink extends CollectingSink {
-  /** @throws E_EXTRACT_EXISTS where another folder has the name, E_OUTPUT_*, E_OCI_* */
+  /** @throws E_EXTRACT_EXISTS where another folder has the name, E_OUTPUT_*, E_OCI_*, E_FILE_* */
   protected async write(image: FinishedImage): Promise<void> {
     if (existsSync(path.join(this.shown, "oci-layout"))) {
-      await addTo(this.shown, image);
+      const files = new FolderFiles(this.shown);
+      await requireVersion(files);
+      await addTo(this.shown, image, await imagesIn(files));
       return;
     }
     await publishDirectory(this.shown, async (folder) => {
       chmodSync(folder, 0o777 & ~process.umask());
-      await addTo(folder, image);
+      await addTo(folder, image, []);
     });
   }
 }
 
-async function addTo(folder: string, image: FinishedImage): Promise<void> {
-  for (const blob of allBlobs(image)) await addBlob(folder, blob);
-  const index = await readIndex(folder);
-  const added = indexEntries(image);
+/** Images that are there already; nothing of them is changed. */
+async function imagesIn(files: FolderFiles): Promise<readonly Descriptor[]> {
+  if ((await files.region(INDEX)) === undefined) return [];
+  const object = await readObject(files, INDEX);
+  const index = new Document(object, `${files.shown}: ${INDEX}`);
+  for (const one of index.objects("manifests")) one.map("annotations");
+  return (object.manifests ?? []) as Descriptor[];
+}
+
+/** @param there what its index says already */
+async function addTo(
+  folder: string,
+  image: FinishedImage,
+  there: readonly Descriptor[],
+): Promise<void> {
+  await addBlobs(folder, allBlobs(image));
   const names = new Set(image.tags);
-  const kept = index.filter((one) => !names.has(one.annotations?.[REF_NAME] ?? ""));
+  const kept = there.filter((one) => !names.has(one.annotations?.[REF_NAME] ?? ""));
   // What leads to the image comes last: until then nobody finds it.
   await writeJson(folder, "oci-layout", LAYOUT);
-  const document = {
+  await writeJson(folder, INDEX, {
     schemaVersion: 2,
     mediaType: mediaTypes.index,
-    manifests: [...kept, ...added],
-  };
-  await writeJson(folder, "index.json", document);
+    manifests: [...kept, ...indexEntries(image)],
+  });
 }
 
 async function writeJson(folder: string, name: string, document: object): Promise<void> {
@@ -57,25 +73,59 @@ async function writeJson(folder: string, name: string, document: object): Promis
   );
 }
 
-/** Images that are there already; nothing of them is changed. */
-async function readIndex(folder: string): Promise<Descriptor[]> {
-  const file = path.join(folder, "index.json");
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    if (errors.errnoCode(cause) === "ENOENT") return undefined;
-    throw errors.fileUnreadable(file, cause);
-  });
-  if (bytes === undefined) return [];
-  const { manifests } = parseObject(bytes, file);
-  if (!Array.isArray(manifests)) throw errors.ociInvalid(file, "has no list of manifests");
-  return manifests as Descriptor[];
+/** All of them, or on a full disk none. */
+async function addBlobs(folder: string, blobs: readonly StagedBlob[]): Promise<void> {
+  const written = new Map<string, string>();
+  try {
+    for (const { descriptor, region } of blobs) {
+      const file = path.join(folder, blobName(descriptor));
+      await ownFolder(path.join(folder, "blobs"));
+      await ownFolder(path.dirname(file));
+      if (!(await holds(file, descriptor))) await copyTo(file, region, written);
+    }
+    for (const [temporary, file] of written) {
+      await rename(temporary, file).catch((cause: unknown) => {
+        throw errors.outputFailed(file, "renaming the temporary file", cause);
+      });
+      keepTemporary(temporary);
+      written.delete(temporary);
+    }
+  } finally {
+    for (const temporary of written.keys()) removeTemporary(temporary);
+  }
 }
 
-async function addBlob(folder: string, { descriptor, region }: StagedBlob): Promise<void> {
-  const file = path.join(folder, blobName(descriptor));
-  mkdirSync(path.dirname(file), { recursive: true });
+/**
+ * Makes a folder be there. Layouts may share their blobs by a link; one of another user's is not followed, or whoever
+ * owns a layout could have root write anywhere.
+ *
+ * @throws E_OUTPUT_*
+ */
+async function ownFolder(dir: string): Promise<void> {
+  const there = await lstat(dir).catch(() => undefined);
+  const isForeign = there?.isSymbolicLink() && ![0, process.getuid?.()].includes(there.uid);
+  const isFolder = (await stat(dir).catch(() => undefined))?.isDirectory();
+  if (there !== undefined && (isForeign || !isFolder)) throw errors.outputNotDirectory(dir);
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (cause) {
+    throw errors.outputFailed(dir, "creating the folder", cause);
+  }
+}
+
+/** Whether a blob is there: another one of its size, of a layout that was damaged, is not. */
+async function holds(file: string, { digest, size }: Descriptor): Promise<boolean> {
   const there = await stat(file).catch(() => undefined);
-  if (there?.isFile() && there.size === descriptor.size) return;
+  if (!there?.isFile() || there.size !== size) return false;
+  const hash = hashOf(digest);
+  for await (const piece of bytesOfRegion({ path: file, offset: 0, size })) hash.update(piece);
+  return digest.endsWith(`:${hash.digest("hex")}`);
+}
+
+/** @param written takes the temporary file, and what it becomes */
+async function copyTo(file: string, region: Region, written: Map<string, string>): Promise<void> {
   const temporary = temporaryFile(path.dirname(file));
+  written.set(temporary, file);
   try {
     const whole = region.offset === 0 && (await stat(region.path)).size === region.size;
     if (whole) await copyFile(region.path, temporary);
@@ -88,10 +138,7 @@ async function addBlob(folder: string, { descriptor, region }: StagedBlob): Prom
       }
     }
     chmodSync(temporary, 0o666 & ~process.umask());
-    await rename(temporary, file);
-    keepTemporary(temporary);
   } catch (cause) {
-    removeTemporary(temporary);
     throw cause instanceof errors.BundleError ? cause : errors.outputFailed(file, "writing", cause);
   }
 }

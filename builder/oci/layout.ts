@@ -2,7 +2,7 @@
 import * as errors from "../errors.ts";
 import { parseDescriptor } from "./descriptor.ts";
 import { type Files, readRegion } from "./files.ts";
-import { Document, parseObject } from "./json.ts";
+import { Document, type JsonObject, parseObject } from "./json.ts";
 import { parseRegistryName, shownName } from "./reference.ts";
 import {
   type BlobSource,
@@ -16,6 +16,32 @@ import {
 const REF_NAME = "org.opencontainers.image.ref.name";
 /** The whole name, as docker and containerd write it beside the tag alone. */
 const CONTAINERD_NAME = "io.containerd.image.name";
+
+const INDEX = "index.json";
+
+/** @throws E_OCI_UNSUPPORTED for a layout of another version, else as `readObject` */
+export async function requireVersion(files: Files): Promise<void> {
+  const name = "oci-layout";
+  const layout = new Document(await readObject(files, name), `${files.shown}: ${name}`);
+  const version = layout.needText("imageLayoutVersion");
+  if (/^1(\.|$)/.test(version)) return;
+  throw errors.ociUnsupported(files.shown, "is an image layout of another version", version);
+}
+
+/**
+ * A document of a layout.
+ *
+ * @throws E_OCI_INVALID, E_OCI_LIMIT, E_FILE_UNREADABLE, E_FILE_KIND
+ */
+export async function readObject(files: Files, name: string): Promise<JsonObject> {
+  const shown = `${files.shown}: ${name}`;
+  const region = await files.region(name);
+  if (region === undefined) {
+    throw errors.ociInvalid(files.shown, `is no image layout: there is no ${name}`);
+  }
+  requireLimit({ mediaType: "", digest: "", size: region.size }, DOCUMENT_LIMIT, shown);
+  return parseObject(await readRegion(region), shown);
+}
 
 export class LayoutSource implements BlobSource {
   readonly shown: string;
@@ -35,13 +61,9 @@ export class LayoutSource implements BlobSource {
   }
 
   async root(): Promise<Descriptor> {
-    const version = (await this.#document("oci-layout")).needText("imageLayoutVersion");
-    if (!/^1(\.|$)/.test(version)) {
-      throw errors.ociUnsupported(this.shown, "is an image layout of another version", version);
-    }
-    const manifests = (await this.#document("index.json"))
-      .objects("manifests")
-      .map(parseDescriptor);
+    await requireVersion(this.#files);
+    const index = new Document(await readObject(this.#files, INDEX), `${this.shown}: ${INDEX}`);
+    const manifests = index.objects("manifests").map(parseDescriptor);
     const wanted = this.#tag;
     const found = manifests.filter((one) => wanted === undefined || namesOf(one).includes(wanted));
     // Two names of one image are one image.
@@ -49,17 +71,6 @@ export class LayoutSource implements BlobSource {
     if (first !== undefined && found.every(({ digest }) => digest === first.digest)) return first;
     if (manifests.length === 0) throw errors.ociInvalid(this.shown, "is a layout without an image");
     throw errors.ociTag(this.shown, wanted, [...new Set(manifests.flatMap(firstName))]);
-  }
-
-  /** @throws E_OCI_* */
-  async #document(name: string): Promise<Document> {
-    const shown = `${this.shown}: ${name}`;
-    const region = await this.#files.region(name);
-    if (region === undefined) {
-      throw errors.ociInvalid(this.shown, `is no image layout: there is no ${name}`);
-    }
-    requireLimit({ mediaType: "", digest: "", size: region.size }, DOCUMENT_LIMIT, shown);
-    return new Document(parseObject(await readRegion(region), shown), shown);
   }
 
   async small(descriptor: Descriptor, limit: number): Promise<Buffer> {

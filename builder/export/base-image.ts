@@ -1,21 +1,21 @@
 /** The image that the layer of a bundle lies on. */
 import type { Architecture } from "../host/paths.ts";
+import { checkLayer } from "../oci/check-layer.ts";
 import { parseDescriptor } from "../oci/descriptor.ts";
-import { bytesOfRegion } from "../oci/files.ts";
 import { openImage } from "../oci/image.ts";
-import { Document, parseObject } from "../oci/json.ts";
-import { mediaTypes } from "../oci/media-types.ts";
+import { Document, type JsonObject, parseObject } from "../oci/json.ts";
 import type { StagedBlob } from "../oci/staging.ts";
-import { type BlobSource, DOCUMENT_LIMIT, hashOf, requireDigest } from "../oci/store.ts";
+import { type BlobSource, DOCUMENT_LIMIT } from "../oci/store.ts";
 import type { BaseImage } from "./make-image.ts";
+import type { StartConfig } from "./start-config.ts";
 
 /**
  * Its layers as they are and its config as it stands there; every digest is checked.
  *
- * @throws E_OCI_*, and what the source throws
+ * @throws E_OCI_*, E_LAYER_*, and what the source throws
  */
 export async function readBase(source: BlobSource, arch: Architecture): Promise<BaseImage> {
-  const { manifest, layers } = await openImage(source, arch);
+  const { manifest, config, layers } = await openImage(source, arch);
   const shown = `${source.shown}: manifest ${manifest.digest}`;
   const document = new Document(
     parseObject(await source.small(manifest, DOCUMENT_LIMIT), shown),
@@ -23,20 +23,48 @@ export async function readBase(source: BlobSource, arch: Architecture): Promise<
   );
   const descriptor = parseDescriptor(document.needObject("config"));
   const bytes = await source.small(descriptor, DOCUMENT_LIMIT);
-  const config = parseObject(bytes, `${source.shown}: config ${descriptor.digest}`);
+  const raw = parseObject(bytes, config.shown);
+  for (const key of ["author", "created", "os.version", "variant"]) config.text(key);
+  config.texts("os.features");
+  config.objects("history");
   const staged: StagedBlob[] = [];
-  for (const { mediaType, digest, size } of layers) {
-    const region = await source.file({ mediaType, digest, size });
-    const hash = hashOf(digest);
-    for await (const piece of bytesOfRegion(region)) hash.update(piece);
-    requireDigest(hash, digest, `${source.shown}: layer ${digest}`);
-    staged.push({ descriptor: { mediaType: ociType(mediaType), digest, size }, region });
+  for (const layer of layers) {
+    const { digest, size } = layer;
+    const region = await source.file({ mediaType: layer.mediaType, digest, size });
+    // Docker's names of layers are those of Docker's manifests; the bytes are the same.
+    const mediaType = await checkLayer(layer, region, `${source.shown}: layer ${digest}`);
+    staged.push({ descriptor: { mediaType, digest, size }, region });
   }
-  return { config, layers: staged };
+  return {
+    config: raw,
+    start: startOf(config, raw),
+    diffIds: layers.map(({ diffId }) => diffId),
+    history: (raw.history ?? []) as object[],
+    layers: staged,
+  };
 }
 
-/** Docker's names of layers are those of Docker's manifests; the bytes are the same. */
-function ociType(mediaType: string): string {
-  if (/zstd$/.test(mediaType)) return mediaTypes.layer.zstd;
-  return /gzip$/.test(mediaType) ? mediaTypes.layer.gzip : mediaTypes.layer.none;
+/**
+ * Members that a start is made of have their types, or no container engine would read the image that is made of it.
+ * Others (a health check, what Docker noted for itself) stay as they are.
+ *
+ * @throws E_OCI_INVALID
+ */
+function startOf(config: Document, raw: JsonObject): StartConfig {
+  const start = config.object("config");
+  if (start === undefined) return {};
+  const set = (key: string) => Object.fromEntries(start.keys(key).map((name) => [name, {}]));
+  const all = {
+    User: start.text("User"),
+    ExposedPorts: set("ExposedPorts"),
+    Env: start.texts("Env").filter((pair) => /^[^=]+=/.test(pair)),
+    Entrypoint: start.texts("Entrypoint"),
+    Cmd: start.texts("Cmd"),
+    Volumes: set("Volumes"),
+    WorkingDir: start.text("WorkingDir"),
+    Labels: start.map("Labels"),
+    StopSignal: start.text("StopSignal"),
+  };
+  const there = Object.entries(all).filter(([key]) => start.has(key));
+  return { ...(raw.config as StartConfig), ...Object.fromEntries(there) };
 }

@@ -2,12 +2,15 @@
 import { compressedStream, type StreamCodec } from "../archive/compressed-stream.ts";
 import { tarArchive } from "../archive/tar-writer.ts";
 import type { DumpEntry } from "../dump/dump-entry.ts";
+import * as errors from "../errors.ts";
 import { version } from "../generated/spec.ts";
 import type { Architecture } from "../host/paths.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { goArchitectures, mediaTypes } from "../oci/media-types.ts";
+import { WHITEOUT } from "../oci/merge.ts";
 import type { StagedBlob, Staging } from "../oci/staging.ts";
-import { type Descriptor, hashOf } from "../oci/store.ts";
+import { type Descriptor, DOCUMENT_LIMIT, hashOf, requireLimit } from "../oci/store.ts";
+import { displayPath } from "../tree/path.ts";
 import { type Placement, rootEntries } from "./root-files.ts";
 import { type StartConfig, startConfig } from "./start-config.ts";
 import { requireStartable } from "./startable.ts";
@@ -16,6 +19,11 @@ import { requireStartable } from "./startable.ts";
 export interface BaseImage {
   /** Its config, as it stands there. */
   config: Readonly<Record<string, unknown>>;
+  /** How it starts: of that, what is of the types that it has to be. */
+  start: StartConfig;
+  /** Digests of the layers when they are not compressed. */
+  diffIds: readonly string[];
+  history: readonly object[];
   /** The lowest first. */
   layers: readonly StagedBlob[];
 }
@@ -43,12 +51,12 @@ export interface MadeImage {
   blobs: readonly StagedBlob[];
 }
 
-/** @throws E_EXPORT_*, E_PATH_INVALID, E_IMAGE_* */
+/** @throws E_EXPORT_*, E_PATH_INVALID, E_IMAGE_*, E_OCI_LIMIT */
 export async function makeImage(request: ImageRequest, staging: Staging): Promise<MadeImage> {
   const { manifest, placement, base, labels, created, signal } = request;
-  const below = (base?.config.config ?? {}) as StartConfig;
-  const config = startConfig(manifest, placement, below, labels);
+  const config = startConfig(manifest, placement, base?.start ?? {}, labels);
   const hasBase = base !== undefined;
+  refuseWhiteouts(request.entries);
   const entries = rootEntries(request.entries, placement, { hasBase, mtime: created });
   const program = config.Entrypoint?.[0] ?? config.Cmd?.[0];
   if (program !== undefined && !hasBase) {
@@ -59,6 +67,7 @@ export async function makeImage(request: ImageRequest, staging: Staging): Promis
   const layers = [...(base?.layers ?? []), layer.blob];
   const described = document(imageConfig(request, config, layer.diffId));
   const configBlob = await staging.bytes(mediaTypes.config, described);
+  requireLimit(configBlob.descriptor, DOCUMENT_LIMIT, "the config of the image");
   signal?.throwIfAborted();
   const made = document({
     schemaVersion: 2,
@@ -67,7 +76,16 @@ export async function makeImage(request: ImageRequest, staging: Staging): Promis
     layers: layers.map(({ descriptor }) => descriptor),
   });
   const descriptor = descriptorOf(made, request.arch);
+  requireLimit(descriptor, DOCUMENT_LIMIT, "the manifest of the image");
   return { manifest: made, descriptor, blobs: [...layers, configBlob] };
+}
+
+/** In a layer such a name is none: it takes away what layers below have there. @throws E_EXPORT_INPUT */
+function refuseWhiteouts(entries: readonly DumpEntry[]): void {
+  const found = entries.find(({ path }) => path.split("/").some((one) => one.startsWith(WHITEOUT)));
+  if (found === undefined) return;
+  const what = `has a name that begins with ${WHITEOUT}: a layer takes something away by it, and cannot hold it`;
+  throw errors.exportInput(`/${displayPath(found.path)}`, what);
 }
 
 /** Its members stand in the order in which they were given. */
@@ -103,21 +121,16 @@ async function makeLayer(
 
 function imageConfig({ arch, base, created }: ImageRequest, config: StartConfig, diffId: string) {
   const time = new Date(created * 1000).toISOString().replace(".000", "");
-  const {
-    rootfs,
-    history = [],
-    ...below
-  } = (base?.config ?? {}) as {
-    rootfs?: { diff_ids: string[] };
-    history?: object[];
-  };
   return {
-    ...below,
+    ...base?.config,
     created: time,
     architecture: goArchitectures[arch],
     os: "linux",
     config,
-    rootfs: { type: "layers", diff_ids: [...(rootfs?.diff_ids ?? []), diffId] },
-    history: [...history, { created: time, created_by: `fuselage-bundle ${version}` }],
+    rootfs: { type: "layers", diff_ids: [...(base?.diffIds ?? []), diffId] },
+    history: [
+      ...(base?.history ?? []),
+      { created: time, created_by: `fuselage-bundle ${version}` },
+    ],
   };
 }

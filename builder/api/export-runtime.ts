@@ -82,7 +82,7 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
     const searched = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";
     if (program !== undefined) await requireStartable(entries, program, searched);
     const user = await userIn(entries, config.User);
-    const called = fromBytes(name).replace(/[^\w.-]+/g, "-");
+    const called = hostName(fromBytes(name));
     const mountPoint = placement.prefix.startsWith(`${FIXED.slice(1)}/`)
       ? `/${fromBytes(placement.prefix)}`
       : `${FIXED}/${called}`;
@@ -114,6 +114,12 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
     });
     return { directory: dir, mountPoint: hook ? undefined : mountPoint };
   });
+}
+
+/** Of the container, and one component of the path that the image is mounted at: Linux takes 64 bytes. */
+function hostName(name: string): string {
+  const plain = name.replace(/[^\w.-]+/g, "-").replace(/^[.-]+/, "");
+  return plain.slice(0, 64) || "app";
 }
 
 /**

@@ -1,8 +1,9 @@
 /** The files of a bundle as the root file system of a container image. */
 import type { DumpEntry } from "../dump/dump-entry.ts";
+import * as errors from "../errors.ts";
 import { type FolderMap, parsedMaps } from "../manifest/folder-map.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
-import { byteString } from "../tree/path.ts";
+import { byteString, displayPath, nameProblem } from "../tree/path.ts";
 
 /** Where a container image has the files of a bundle. Byte strings, without a slash before them. */
 export interface Placement {
@@ -16,7 +17,9 @@ export interface Placement {
  * A bundle that is at a fixed path goes there, an image that is a root stays one, and everything else has a
  * folder below /opt, as the Filesystem Hierarchy Standard has it for what belongs to no package.
  *
- * @param wanted absolute path that the user wishes
+ * @param name of the bundle, which anyone may have written
+ * @param wanted absolute path that the user wishes, without `.` and `..`
+ * @throws E_EXPORT_INPUT where no folder can have that name
  */
 export function placementOf(
   manifest: Manifest | undefined,
@@ -24,10 +27,20 @@ export function placementOf(
   wanted: string | undefined,
 ): Placement {
   const isRoot = manifest === undefined || manifest.root === "image";
-  const usual = isRoot ? "" : (manifest.mountAt ?? `/opt/${name}`);
-  const path = wanted === undefined ? usual : byteString(wanted);
-  const prefix = path.replace(/^\/+|\/+$/g, "");
+  const usual = () => (isRoot ? "" : (manifest.mountAt ?? `/opt/${folderName(name)}`));
+  const path = wanted === undefined ? usual() : byteString(wanted);
+  const prefix = path
+    .split("/")
+    .filter((part) => part !== "")
+    .join("/");
   return { prefix, maps: parsedMaps(manifest?.maps?.map(fromBytes) ?? []).map(inBytes) };
+}
+
+/** A name with `..` in it would put the files, and what is made for them on this machine, elsewhere. */
+function folderName(name: string): string {
+  const problem = nameProblem(name);
+  if (problem === undefined) return name;
+  throw errors.exportInput(displayPath(name), `is the bundle's name, and no folder's: ${problem}`);
 }
 
 const inBytes = (map: FolderMap): FolderMap => ({

@@ -34,7 +34,6 @@ export function startConfig(
   base: StartConfig,
   labels: readonly string[],
 ): StartConfig {
-  const dir = `/${prefix}`;
   const all = {
     ...base.Labels,
     ...pairsOf(manifest?.labels?.map(fromBytes) ?? []),
@@ -47,11 +46,12 @@ export function startConfig(
     throw errors.exportInput(fromBytes(manifest.name), what);
   }
   const { User, WorkingDir, StopSignal, ExposedPorts, Volumes } = base;
+  const dir = `/${text(prefix, "path")}`;
   const merged: StartConfig = {
     ...optional("User", one(manifest.user) ?? User),
     ...optional("ExposedPorts", keyed(manifest.ports, ExposedPorts)),
     Env: environmentOf(manifest, dir, base.Env ?? []),
-    ...argumentsOf(manifest, prefix, dir),
+    ...argumentsOf(manifest, dir),
     ...optional("Volumes", keyed(manifest.volumes, Volumes)),
     ...optional("WorkingDir", one(manifest.workdir) ?? WorkingDir),
     ...Labels,
@@ -71,9 +71,13 @@ function keyed(names: readonly string[] | undefined, below: Record<string, objec
   return { ...below, ...Object.fromEntries(names.map((name) => [fromBytes(name), {}])) };
 }
 
+/** What has no name or no value is none. */
 function pairsOf(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    texts.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
+    texts.flatMap((text) => {
+      const end = text.indexOf("=");
+      return end > 0 ? [[text.slice(0, end), text.slice(end + 1)]] : [];
+    }),
   );
 }
 
@@ -92,13 +96,13 @@ function text(bytes: string, what: string): string {
 
 const expanded = (value: string, dir: string) => value.replaceAll(BUNDLE_DIR, dir);
 
-function argumentsOf(manifest: Manifest, prefix: string, dir: string): StartConfig {
+function argumentsOf(manifest: Manifest, dir: string): StartConfig {
   const recorded = manifest.args.map((arg) => text(arg, "arguments"));
   const args = manifest.expandArgs ? recorded.map((arg) => expanded(arg, dir)) : recorded;
   const entry =
     manifest.entry === undefined
       ? []
-      : [`/${[prefix, text(manifest.entry, "entry")].filter((part) => part !== "").join("/")}`];
+      : [`${dir === "/" ? "" : dir}/${text(manifest.entry, "entry")}`];
   const Entrypoint = [...entry, ...args];
   return {
     ...(Entrypoint.length > 0 && { Entrypoint }),

@@ -1,5 +1,5 @@
 /** Whether the program of a bundle can start where nothing else is than its own files. */
-import { parseShebang } from "../app/plain/shebang.ts";
+import { LINE_MAX, parseShebang } from "../app/plain/shebang.ts";
 import type { DumpEntry } from "../dump/dump-entry.ts";
 import { followPath } from "../dump/follow-path.ts";
 import { readDynamicBytes } from "../elf/dynamic.ts";
@@ -10,10 +10,14 @@ import { byteString, displayPath } from "../tree/path.ts";
 /** As deep as the kernel follows interpreters of interpreters. */
 const DEPTH = 5;
 
+/** Bytes of a program that is looked into, all of which are in memory then. A browser has a quarter of it. */
+const PROGRAM_MAX = 1 << 30;
+
 /**
  * @param entries of the whole root file system
  * @param program absolute path of what is started; a name without a slash is looked for in `path`
- * @throws E_EXPORT_LIBC where something is missing that the kernel needs to start it
+ * @throws E_EXPORT_LIBC where something is missing that the kernel needs to start it, E_EXPORT_INPUT for a program
+ *   that is too large to look into
  */
 export async function requireStartable(
   entries: readonly DumpEntry[],
@@ -64,7 +68,13 @@ async function neededBy(
   const parts: Uint8Array[] = [];
   for await (const part of file.read()) {
     const head = parts.length === 0 ? Buffer.from(part) : undefined;
-    if (head !== undefined && !hasElfMagic(head)) return parseShebang(head)?.interpreter;
+    if (head !== undefined && !hasElfMagic(head)) {
+      return parseShebang(head.subarray(0, LINE_MAX))?.interpreter;
+    }
+    if (file.size > PROGRAM_MAX) {
+      const what = `is a program of ${file.size} bytes, and at most ${PROGRAM_MAX} are looked into`;
+      throw errors.exportInput(displayPath(path), what);
+    }
     parts.push(Buffer.from(part));
   }
   const bytes = Buffer.concat(parts);

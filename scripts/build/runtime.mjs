@@ -115,6 +115,12 @@ const HOT = {
   "runtime/libc": "sha256",
 };
 
+/**
+ * What compilers make calls of: it must not become calls of itself, and calls of it appear only where everything
+ * has been linked as one.
+ */
+const MEMORY = path.join(root, "runtime/libc/memory.c");
+
 const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
   names.split(" ").map((name) => path.join(root, dir, `${name}.c`)),
 );
@@ -125,6 +131,7 @@ const hotFiles = Object.entries(HOT).flatMap(([dir, names]) =>
  * caller go into it, in the hot part too.
  */
 function smallest(/** @type {string} */ source) {
+  if (source === MEMORY) return ["-fno-builtin", "-fno-stack-protector"];
   return ["-flto", ...(hotFiles.includes(source) ? [] : ["-Xclang", "-Oz"])];
 }
 

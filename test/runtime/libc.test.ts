@@ -14,6 +14,22 @@ skipUnless("gcc")("numbers and memory are what the libc's functions make", async
   expect(await run(program, [])).toEqual({ status: 0, signal: null, stdout: "", stderr: "" });
 });
 
+skipUnless("gcc")("memory is copied, filled and compared as byte by byte", async () => {
+  const program = path.join(temporaryDirectory(), "memory");
+  const flags = ["-std=gnu17", "-g", "-O1", "-fsanitize=address,undefined", "-fno-builtin"];
+  const sources = [`-I${path.join(root, "runtime")}`, path.join(root, "test/c/memory.c")];
+  expect(await run("gcc", [...flags, ...sources, "-o", program])).toMatchObject({ status: 0 });
+  expect(await run(program, [])).toEqual({ status: 0, signal: null, stdout: "", stderr: "" });
+});
+
+/** What zig's memcpy is where a program is made small: a byte is taken, a byte is put, the next one. */
+const BYTE_BY_BYTE = /\x40\x8a\x3c\x0e\x40\x88\x3c\x08\x48\xff\xc1/;
+
+test.each(["front", "fuselage", "guest"])("%s copies no memory byte by byte", (name) => {
+  const file = path.join(root, "dist/runtime/x86_64", name);
+  expect(readFileSync(file, "latin1").search(BYTE_BY_BYTE)).toBe(-1);
+});
+
 /**
  * mul, then seto to memory. An emulator that brings the flag back wrong when the store faults makes an
  * overflow of each product: with QEMU 7.2 it does so every time, in one of 256 starts at each such place.

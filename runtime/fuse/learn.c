@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/pages.h"
 #include "cache/starts.h"
 #include "fuse/session.h"
 
@@ -106,8 +107,8 @@ static void write_lesson(const struct lesson *lesson, int file, bool worth)
 static void learn(struct fuse_server *server)
 {
 	struct lesson lesson = {
-		.runs = calloc(START_LIST_RUNS, sizeof *lesson.runs),
-		.known = calloc(SLOTS, sizeof *lesson.known),
+		.runs = pages_new(START_LIST_RUNS, sizeof *lesson.runs),
+		.known = pages_new(SLOTS, sizeof *lesson.known),
 	};
 
 	if (lesson.runs && lesson.known) {
@@ -117,8 +118,8 @@ static void learn(struct fuse_server *server)
 			write_lesson(&lesson, server->reads.file,
 				     lesson.listed + lesson.missed >= LEAST_PAGES);
 	}
-	free(lesson.runs);
-	free(lesson.known);
+	pages_free(lesson.runs, START_LIST_RUNS, sizeof *lesson.runs);
+	pages_free(lesson.known, SLOTS, sizeof *lesson.known);
 }
 
 void learn_finish(struct fuse_server *server)

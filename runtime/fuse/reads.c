@@ -7,13 +7,14 @@
 #include <sys/uio.h>
 
 #include "base/clock.h"
+#include "base/pages.h"
 
 #define LINE_MOST 64
 #define BUFFER_BYTES (64u << 10)
 
 void reads_init(struct fuse_reads *reads, int file, size_t room)
 {
-	reads->list = file < 0 ? NULL : calloc(room, sizeof *reads->list);
+	reads->list = file < 0 ? NULL : pages_new(room, sizeof *reads->list);
 	reads->file = file;
 	reads->room = room;
 	reads->began = file < 0 ? 0 : clock_milliseconds();

@@ -31,10 +31,10 @@ const unpublished = [
 
 /**
  * @param {string} output file to write, in the checkout too
- * @param {{onProgress?: (progress: import("../builder/index.ts").Progress) => void}} options as `build` takes them
+ * @param {Pick<import("../builder/index.ts").BuildOptions, "level" | "onProgress">} options as `build` takes them
  * @returns what `build` of the package returns
  */
-export async function packSelf(output, { onProgress } = {}) {
+export async function packSelf(output, options = {}) {
   const { build } = await builtPackage();
   // A bundle is never written into the folder that is packed.
   const work = mkdtempSync(path.join(os.tmpdir(), "fuselage-self-"));
@@ -51,7 +51,7 @@ export async function packSelf(output, { onProgress } = {}) {
       // The Node that runs it is the one that it packs without a network, so that stays as it came.
       libc: "host",
       exclude: unpublished,
-      onProgress,
+      ...options,
       onReport: (line) => console.error(line),
     });
     mkdirSync(path.dirname(output), { recursive: true });

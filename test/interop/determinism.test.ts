@@ -30,7 +30,7 @@ function addManyFiles(target: string): void {
   for (let d = 0; d < 20; d++) {
     mkdirSync(`${target}/many-${d}`);
     for (let f = 0; f < 40; f++) {
-      const size = (d * 7919 + f * 104729) % 60_000;
+      const size = (d * 7919 + f * 104729) % 20_000;
       const bytes = f % 3 === 0 ? noise(size, `${f}`) : prose(size, `${d} ${f}`);
       writeFileSync(`${target}/many-${d}/${f}.txt`, bytes);
       chmodSync(`${target}/many-${d}/${f}.txt`, 0o644);

@@ -33,7 +33,7 @@ skipUnless(
   const dir = temporaryDirectory();
   const self = path.join(dir, "bundle.run");
   const { packSelf } = await import(path.join(root, "scripts/self.mjs"));
-  await packSelf(self);
+  await packSelf(self, { level: 1 }); // A hundred megabytes, which are read once.
   writeFiles(dir, app);
   expect(await bundle(["build", "app", "-o", "here.run", ...args], { cwd: dir })).toMatchObject({
     status: 0,

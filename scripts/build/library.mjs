@@ -16,7 +16,7 @@ import { job } from "./jobs.mjs";
 import { localizeHidden } from "./localize.mjs";
 import { architectures, machineOf, machinesNamed } from "./machines.mjs";
 import { cFiles, LIBRARY, runtimeFlags, runtimeTarget } from "./runtime.mjs";
-import { compile, root, zig } from "./toolchain.mjs";
+import { compile, refresh, root, zig } from "./toolchain.mjs";
 
 /** What it shares with the runtime; of these the functions that it calls are taken. */
 const SHARED = [
@@ -63,17 +63,14 @@ async function pkgConfig(/** @type {string} */ arch) {
 
 const buildDir = (/** @type {string} */ arch) => path.join(root, "build/library", arch);
 
-/** The runner in dist/ as an object, made anew each time. @returns {Promise<string>} its path */
+/** The runner in dist/ as an object. @returns {Promise<string>} its path */
 export async function carriedProgram(/** @type {string} */ arch) {
   const file = path.join(buildDir(arch), "program_bytes.o");
   const folder = path.join(root, "dist/runtime", arch);
   const source = path.join(LIBRARY, "program_bytes.S");
-  const staging = `${file}.${process.pid}`;
   await mkdir(path.dirname(file), { recursive: true });
-  const args = ["cc", ...runtimeTarget(arch), "-c", `-Wa,-I${folder}`, source, "-o", staging];
-  await job(() => zig(args));
-  await rename(staging, file);
-  return file;
+  const args = ["cc", ...runtimeTarget(arch), "-c", `-Wa,-I${folder}`, source];
+  return refresh(file, args, [source, path.join(folder, "fuselage")], (all) => job(() => zig(all)));
 }
 
 async function compileLibrary(/** @type {string} */ arch) {

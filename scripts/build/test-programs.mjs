@@ -22,7 +22,17 @@ import {
   units,
 } from "./runtime.mjs";
 import { decoders } from "./third-party.mjs";
-import { compile, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+import { compile, refresh, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+
+/**
+ * Links what is stale: each of a dozen test files asks for all of them.
+ *
+ * @param {string} file
+ * @param {string[]} flags
+ * @param {string[]} objects
+ */
+const link = (file, flags, objects) =>
+  refresh(file, [...flags, ...objects], objects, (args) => run("cc", args));
 
 /**
  * Builds the runtime, the fuzz target of its reader, the program that makes requests to its FUSE server,
@@ -65,12 +75,11 @@ export async function buildSanitized() {
   const shared = objects.filter((object) => !driving.includes(object));
   const main = objects[sources.indexOf(path.join(root, "runtime/main.c"))];
   const parts = shared.filter((object) => object !== main);
-  const link = async (/** @type {string} */ name, /** @type {string[]} */ files) => {
-    const file = path.join(dir, name);
-    await run("cc", [...flags, ...files, "-o", `${file}.${process.pid}`]);
-    await rename(`${file}.${process.pid}`, file);
-    return file;
-  };
+  const program = (
+    /** @type {string} */ name,
+    /** @type {string[]} */ files,
+    /** @type {string[]} */ more = [],
+  ) => link(path.join(dir, name), [...flags, ...more], files);
   const { objects: library } = await compile({
     units: await units(
       [],
@@ -82,16 +91,20 @@ export async function buildSanitized() {
   });
   const carried = await carriedProgram(machineName());
   return {
-    runtime: await link("fuselage", shared),
-    fuzzReader: await link("fuzz-reader", [...driving.slice(0, 3), ...parts]),
-    requests: await link("fuse-requests", ["-Wl,--wrap=read,--wrap=writev", driving[3], ...parts]),
-    units: await link("units", [driving[5], ...parts]),
-    mountLibrary: await link("mount-library", [...library, carried, ...parts]),
-    outOfMemory: await link("out-of-memory", [
-      "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc",
-      driving[4],
-      ...parts,
-    ]),
+    runtime: await program("fuselage", shared),
+    fuzzReader: await program("fuzz-reader", [...driving.slice(0, 3), ...parts]),
+    requests: await program(
+      "fuse-requests",
+      [driving[3], ...parts],
+      ["-Wl,--wrap=read,--wrap=writev"],
+    ),
+    units: await program("units", [driving[5], ...parts]),
+    mountLibrary: await program("mount-library", [...library, carried, ...parts]),
+    outOfMemory: await program(
+      "out-of-memory",
+      [driving[4], ...parts],
+      ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+    ),
   };
 }
 
@@ -117,15 +130,11 @@ async function buildThreads() {
     compiler: "cc",
   });
   const shared = objects.slice(programs.length);
-  const link = async (/** @type {string} */ name, /** @type {string} */ object) => {
-    const file = path.join(dir, `${name}-threads`);
-    await run("cc", [...flags, object, ...shared, "-o", `${file}.${process.pid}`]);
-    await rename(`${file}.${process.pid}`, file);
-    return file;
-  };
+  const program = (/** @type {string} */ name, /** @type {string} */ object) =>
+    link(path.join(dir, `${name}-threads`), flags, [object, ...shared]);
   return {
-    cache: await link("block_cache", objects[0]),
-    extract: await link("extract", objects[1]),
+    cache: await program("block_cache", objects[0]),
+    extract: await program("extract", objects[1]),
   };
 }
 

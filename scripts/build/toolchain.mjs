@@ -17,6 +17,19 @@ export {
   zigPath,
 } from "./zig.mjs";
 
+const timeOf = (/** @type {string} */ file) => stat(file).then(({ mtimeMs }) => mtimeMs);
+
+/** The same, asked for once of each file: objects have most of their headers in common. */
+function timesOnce() {
+  /** @type {Map<string, Promise<number>>} */
+  const known = new Map();
+  return (/** @type {string} */ file) => {
+    const time = known.get(file) ?? timeOf(file);
+    known.set(file, time);
+    return time;
+  };
+}
+
 /**
  * True when an object was made with these flags, and no file that its depfile names is newer.
  *
@@ -25,11 +38,19 @@ export {
  * @param {string} fingerprintFile holds what the object was made with
  * @param {string} fingerprint
  * @param {string} [headers] one more file that must not be newer
+ * @param {(file: string) => Promise<number>} time when a file was changed
  */
-export async function isFresh(object, depfile, fingerprintFile, fingerprint, headers) {
+export async function isFresh(
+  object,
+  depfile,
+  fingerprintFile,
+  fingerprint,
+  headers,
+  time = timeOf,
+) {
   try {
     const [built, deps, recorded] = await Promise.all([
-      stat(object),
+      timeOf(object),
       readFile(depfile, "utf8"),
       readFile(fingerprintFile, "utf8"),
     ]);
@@ -42,12 +63,36 @@ export async function isFresh(object, depfile, fingerprintFile, fingerprint, hea
       .map((file) => file.replaceAll("\\ ", " "));
     if (headers) files.push(headers);
     for (const file of files) {
-      if ((await stat(path.resolve(root, file))).mtimeMs > built.mtimeMs) return false;
+      if ((await time(path.resolve(root, file))) > built) return false;
     }
     return true;
   } catch {
     return false; // Anything missing or unreadable means: build it.
   }
+}
+
+/**
+ * Makes a file by a tool when it is older than what it is made of, or was made with other arguments.
+ *
+ * @param {string} file
+ * @param {string[]} args of the tool, all but `-o FILE`
+ * @param {string[]} inputs files that it is made of
+ * @param {(args: string[]) => Promise<unknown>} make runs the tool
+ * @returns {Promise<string>} the file
+ */
+export async function refresh(file, args, inputs, make) {
+  const [made, recorded, ...times] = await Promise.all([
+    timeOf(file).catch(() => 0),
+    readFile(`${file}.flags`, "utf8").catch(() => ""),
+    ...inputs.map(timeOf),
+  ]);
+  const fingerprint = args.join("\n");
+  if (recorded === fingerprint && times.every((time) => time < made)) return file;
+  const staging = `${file}.${process.pid}`;
+  await make([...args, "-o", staging]);
+  await rename(staging, file);
+  await writeFile(`${file}.flags`, fingerprint);
+  return file;
 }
 
 /**
@@ -71,12 +116,14 @@ export async function compile({ units, outDir, compiler }) {
   await mkdir(outDir, { recursive: true });
   const command = compiler ?? zigPath();
   let compiled = 0;
+  const time = timesOnce();
   const compileUnit = async (/** @type {Unit} */ { source, flags, headers }) => {
     const driver = /\.[cS]$/.test(source) ? "cc" : "c++";
     const fingerprint = [command, ...(compiler ? [] : [driver]), source, ...flags].join("\n");
     const object = path.join(outDir, objectName(source));
     const depfile = `${object}.d`;
-    if (await isFresh(object, depfile, `${object}.flags`, fingerprint, headers)) return object;
+    if (await isFresh(object, depfile, `${object}.flags`, fingerprint, headers, time))
+      return object;
     const staging = `${object}.${process.pid}`;
     await job(async () => {
       if (!compiler) {

@@ -12,7 +12,7 @@ export interface Call {
   to: string | URL;
   headers?: Readonly<Record<string, string>>;
   /** What is sent, anew for each try. */
-  body?: () => Exclude<Request["body"], undefined>;
+  body?: () => Uint8Array;
   /** Other repositories that are read from. */
   from?: readonly string[];
   /** false: one try, which throws what the network says. Default true. */

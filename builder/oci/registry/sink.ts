@@ -10,7 +10,7 @@ import { type FetchProgress, ProgressSum } from "./progress.ts";
 import { ownEndpoint } from "./registries-conf.ts";
 import * as errors from "./registry-errors.ts";
 import { type Answer, discard, Transport } from "./transport.ts";
-import { contentsOf, upload } from "./upload.ts";
+import { contentsOf, requireKept, upload } from "./upload.ts";
 
 export interface PushOptions {
   /** Whether plain HTTP will do where there is no HTTPS. Default: on this machine only. */
@@ -80,19 +80,24 @@ class RegistrySink implements BlobSink {
     given: Uint8Array | Region,
     from: readonly string[],
   ): Promise<Written> {
-    const { digest, size } = descriptor;
+    const { size } = descriptor;
     this.#progress.add({ totalBytes: size, totalBlobs: 1 });
-    const how = (await this.#isThere(digest))
+    const how = (await this.#isThere(descriptor))
       ? "present"
       : await this.#send(descriptor, given, from);
     this.#progress.add({ blobs: 1, ...(how !== "written" && { bytes: size }) });
     return how;
   }
 
-  async #isThere(digest: string): Promise<boolean> {
+  /** What it has under the digest, and calls otherwise or has in another size, is sent. */
+  async #isThere({ digest, size }: Descriptor): Promise<boolean> {
     const answer = await this.#client.call({ method: "HEAD", to: `blobs/${digest}` });
     discard(answer);
-    if (answer.status === 200) return true;
+    if (answer.status === 200) {
+      const said = answer.header("docker-content-digest") ?? digest;
+      const length = answer.header("content-length") ?? `${size}`;
+      return said === digest && Number(length) === size;
+    }
     if (answer.status === 404) return false;
     throw await this.#client.refusal(answer, `blob ${digest}`);
   }
@@ -110,6 +115,7 @@ class RegistrySink implements BlobSink {
       if (begun === undefined) continue;
       if (begun.status === 201) {
         discard(begun);
+        requireKept(begun, digest, this.shown);
         return "mounted";
       }
       break; // It has begun an upload instead, which serves as well.

@@ -2,6 +2,7 @@
  * Single requests over HTTP: certificates, proxies, how long the other side may say nothing. What an
  * answer means, redirects included, is for others to say.
  */
+import { Readable } from "node:stream";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { version } from "../../generated/spec.ts";
 import { certificatesFor } from "./certificates.ts";
@@ -13,7 +14,7 @@ export interface Request {
   url: URL;
   /** Names in lower case. */
   headers?: Readonly<Record<string, string>>;
-  body?: Uint8Array | NodeJS.ReadableStream;
+  body?: Uint8Array;
 }
 
 export interface Answer {
@@ -28,6 +29,8 @@ export interface Answer {
 
 /** How long there may be no connection, no answer, or hardly a byte of one, ms. */
 const PATIENCE = 30_000;
+/** Bytes that are sent at once: PATIENCE is for each. */
+const PIECE = 64 << 10;
 /** Less than that in PATIENCE is as good as nothing, bytes. */
 const TRICKLE = 4096;
 /** Bytes that are read of what nobody wants. */
@@ -59,8 +62,9 @@ export class Transport {
         "user-agent": `fuselage-bundle/${version}`,
         "accept-encoding": "identity",
         ...headers,
+        ...(body !== undefined && { "content-length": `${body.length}` }),
       },
-      ...(body !== undefined && { body: body as Dispatcher.DispatchOptions["body"] as Buffer }),
+      ...(body !== undefined && { body: inPieces(body) }),
       signal: this.#signal,
     });
     // Whoever takes no interest in a body must not be ended by what happens to it.
@@ -144,6 +148,18 @@ export class Transport {
     this.#dispatchers.clear();
     await Promise.all(all.map((one) => one.destroy()));
   }
+}
+
+/**
+ * The clock for an answer begins anew with every piece that the other side takes. With one buffer it would begin
+ * when that is handed to the kernel, so that a slow way had to be through in that time.
+ */
+function inPieces(bytes: Uint8Array): Uint8Array | Readable {
+  if (bytes.length <= PIECE) return bytes;
+  function* pieces() {
+    for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
+  }
+  return Readable.from(pieces(), { objectMode: false, highWaterMark: PIECE });
 }
 
 /** Takes no interest in a body; of a short one the connection is kept. */

@@ -7,12 +7,14 @@ import * as ociErrors from "../../errors.ts";
 import { type Descriptor, hashOf, type Region, requireBlob, requireDigest } from "../store.ts";
 import type { Call, RegistryClient } from "./client.ts";
 import * as errors from "./registry-errors.ts";
-import { isCut, isPassing, pause, waitBefore } from "./retry.ts";
+import { askedWait, isCut, isPassing, pause, waitBefore } from "./retry.ts";
 import { type Answer, discard } from "./transport.ts";
 
 /** Bytes of a chunk: what is sent again at most where a registry keeps nothing of one that was cut. */
 const CHUNK = 16 << 20;
 const MAX_CHUNK = 256 << 20;
+/** Bytes that a registry has to keep more of a chunk, or it is as good as nothing. */
+const LEAST = 4096;
 
 /** The bytes of a blob, wherever they are. */
 export interface Contents {
@@ -116,10 +118,13 @@ export async function upload(job: Upload): Promise<void> {
       return;
     } catch (cause) {
       // Further than ever: one that takes back what it had, and has it again, gets no more tries for that.
-      if (state.sent > most) tries = 1;
-      most = Math.max(most, state.sent);
+      if (state.sent >= most + LEAST) {
+        tries = 1;
+        most = state.sent;
+      }
       const isPast = cause instanceof Passing;
-      const wait = isPast || isCut(cause) ? waitBefore(tries) : undefined;
+      const asked = isPast ? cause.asked : undefined;
+      const wait = isPast || isCut(cause) ? waitBefore(tries, asked) : undefined;
       if (wait === undefined) {
         throw isPast
           ? errors.upload(job.shown, cause.message)
@@ -131,7 +136,15 @@ export async function upload(job: Upload): Promise<void> {
 }
 
 /** An answer that may be another one soon. */
-class Passing extends Error {}
+class Passing extends Error {
+  /** How long the registry asks to be left alone, ms. */
+  readonly asked: number | undefined;
+
+  constructor(message: string, asked?: number) {
+    super(message);
+    this.asked = asked;
+  }
+}
 
 class State {
   /** Bytes that the registry has. */
@@ -191,7 +204,12 @@ class State {
       if (kept > end || kept < this.sent) {
         throw errors.upload(this.#job.shown, `it has ${kept} bytes of ${end} that were sent`);
       }
-      if (kept === this.sent) throw new Passing("it takes a chunk, and keeps nothing of it");
+      if (kept - this.sent < Math.min(LEAST, bytes.length)) {
+        const little = kept - this.sent;
+        throw new Passing(
+          `it takes a chunk, and keeps ${little || "nothing"} of ${bytes.length} bytes`,
+        );
+      }
       onBytes(kept - this.sent);
       this.sent = kept;
       this.#moveTo(answer);
@@ -200,13 +218,7 @@ class State {
     const url = new URL(this.at);
     url.searchParams.set("digest", descriptor.digest);
     const answer = await this.#send("PUT", url, last, {}, [201, 204]);
-    const said = answer.header("docker-content-digest");
-    if (said !== undefined && said !== descriptor.digest) {
-      throw errors.upload(
-        this.#job.shown,
-        `it keeps ${descriptor.digest} as ${said.slice(0, 200)}`,
-      );
-    }
+    requireKept(answer, descriptor.digest, this.#job.shown);
     onBytes(last.length);
     this.sent = contents.size;
   }
@@ -228,11 +240,27 @@ class State {
     }
     if (isPassing(answer.status) || answer.status === 416) {
       discard(answer);
-      throw new Passing(`it answers ${answer.status} to ${descriptor.digest}`);
+      const asked = askedWait(answer);
+      const wait = asked === undefined ? "" : `, and wants ${Math.ceil(asked / 1000)} s of peace`;
+      throw new Passing(`it answers ${answer.status} to ${descriptor.digest}${wait}`, asked);
     }
     const said = await client.said(answer);
     const words = said === undefined ? "" : ` (${said})`;
     throw errors.upload(shown, `it answers ${answer.status} to ${descriptor.digest}${words}`);
+  }
+}
+
+/**
+ * What a registry says that it keeps a blob as, by the digest and the place that it names.
+ *
+ * @throws E_REGISTRY_UPLOAD
+ */
+export function requireKept(answer: Answer, digest: string, shown: string): void {
+  const place = answer.header("location") ?? "";
+  const [, named] = /\/blobs\/([a-z0-9]+(?::|%3[Aa])[0-9a-f]+)$/.exec(place) ?? [];
+  for (const said of [answer.header("docker-content-digest"), named?.replace(/%3a/i, ":")]) {
+    if (said === undefined || said === digest) continue;
+    throw errors.upload(shown, `it keeps ${digest} as ${said.slice(0, 200)}`);
   }
 }
 

@@ -237,3 +237,99 @@ test("a registry that keeps a manifest as another one, or refuses it, is named",
     );
   }
 });
+
+test("a registry that takes a blob slowly is waited for", async () => {
+  // More than the kernel takes for it, in three parts: each in less than the patience, and all in more.
+  const large = Buffer.alloc(14 << 20, 1);
+  registry.tricks.push((request, response) => {
+    if (request.method !== "PUT") return false;
+    request.pause();
+    let [taken, parts] = [0, 0];
+    const next = () => {
+      parts++;
+      request.resume();
+    };
+    const timer = setInterval(next, 1100);
+    request.on("data", (chunk: Buffer) => {
+      taken += chunk.length;
+      if (parts < 3 && taken > parts * (3 << 20)) request.pause();
+    });
+    request.on("end", () => response.writeHead(201).end());
+    request.on("close", () => clearInterval(timer));
+    return true;
+  });
+  expect(await sink({ patience: 2000 }).blob(describe(large), large)).toBe("written");
+  expect(registry.count("PUT", "")).toBe(1);
+});
+
+test("a registry that keeps a byte of each chunk is left", async () => {
+  let kept = 0;
+  registry.tricks.push((request, response) => {
+    const { method, url = "" } = request;
+    const range = () => ({ location: url, range: `0-${++kept}` });
+    if (method === "GET" && url.includes("uploads")) {
+      response.writeHead(204, range()).end();
+      return true;
+    }
+    if (method !== "PATCH") return false;
+    request.resume();
+    request.once("end", () => response.writeHead(202, range()).end());
+    return true;
+  });
+  const sent = sink({ chunkSize: 100_000 }).blob(describe(blob), blob);
+  await expect(sent).rejects.toMatchObject({ code: "E_REGISTRY_UPLOAD" });
+  expect(registry.count("PATCH", "uploads")).toBe(5);
+});
+
+test("a registry that wants to be left alone in the middle is, or is left", async () => {
+  const busy = (seconds: string) => {
+    let left = 1;
+    registry.tricks.splice(0);
+    registry.tricks.push((request, response) => {
+      if (request.method !== "PUT" || left-- <= 0) return false;
+      request.resume();
+      request.once("end", () => response.writeHead(429, { "retry-after": seconds }).end());
+      return true;
+    });
+  };
+  busy("1");
+  const began = Date.now();
+  expect(await sink().blob(describe(blob), blob)).toBe("written");
+  expect(Date.now() - began).toBeGreaterThanOrEqual(1000);
+  busy("3600");
+  registry.blobs.clear();
+  await expect(sink().blob(describe(blob), blob)).rejects.toMatchObject({
+    code: "E_REGISTRY_UPLOAD",
+    message: expect.stringMatching(/wants 3600 s of peace/),
+  });
+});
+
+const other = sha256(Buffer.from("other"));
+test.each([
+  ["PUT", { "docker-content-digest": other }],
+  ["PUT", { location: `/v2/team/app/blobs/${other}` }],
+  ["POST", { location: `/v2/team/app/blobs/${encodeURIComponent(other)}` }],
+])("a registry that keeps a blob as another one at its %s is named: %j", async (at, headers) => {
+  registry.tricks.push((request, response) => {
+    if (request.method !== at) return false;
+    request.resume();
+    request.once("end", () => response.writeHead(201, headers).end());
+    return true;
+  });
+  await expect(sink().blob(describe(blob), blob, ["open/b"])).rejects.toMatchObject({
+    code: "E_REGISTRY_UPLOAD",
+    message: expect.stringContaining(`as ${other}`),
+  });
+});
+
+test.each([
+  { "docker-content-digest": other, "content-length": blob.length },
+  { "docker-content-digest": sha256(blob), "content-length": 5 },
+])("what a registry has of another kind under the digest is sent: %j", async (headers) => {
+  registry.tricks.push(({ method }, response) => {
+    if (method !== "HEAD") return false;
+    response.writeHead(200, headers).end();
+    return true;
+  });
+  expect(await sink().blob(describe(blob), blob)).toBe("written");
+});

@@ -15,7 +15,7 @@ import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
 import { LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
 import { openBlobs } from "../oci/open.ts";
-import { type ImageReference, parseReference } from "../oci/reference.ts";
+import { type ImageReference, isTag, parseReference } from "../oci/reference.ts";
 import type { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
@@ -90,7 +90,7 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
 /** @throws E_EXPORT_TARGET */
 async function sinkFor(
   reference: ImageReference,
-  { insecure, signal }: ExportOptions,
+  { insecure, signal, tags = [] }: ExportOptions,
   staging: Staging,
 ): Promise<BlobSink> {
   switch (reference.transport) {
@@ -107,10 +107,20 @@ async function sinkFor(
           reference.digest,
         );
       }
+      requireTags(tags);
       return registrySink(reference, { insecure, signal });
     default:
       throw errors.exportTarget("an image is not written there", reference.transport);
   }
+}
+
+/** @throws E_OPTION_VALUE for what would be another address */
+function requireTags(tags: readonly string[]): void {
+  const bad = tags.find((tag) => !isTag(tag));
+  if (bad === undefined) return;
+  const expected =
+    "a tag of a registry: 1 to 128 letters, digits, _, . and -, at first neither . nor -";
+  throw errors.optionValue("tags", expected, JSON.stringify(bad));
 }
 
 /** What speaks to registries is loaded where there is one. */
@@ -183,6 +193,14 @@ async function baseOf(
   return openBlobs(reference, newFile, { insecure, signal });
 }
 
+/** Where a registry has the layers of a base already: they are not sent to it again. */
+function mountedFrom({ base = "", to }: ExportOptions): readonly string[] {
+  const [below, target] = [parseReference(base), parseReference(to)];
+  const isSame =
+    below.transport === "docker" && target.transport === "docker" && below.host === target.host;
+  return isSame ? [below.repository] : [];
+}
+
 const archOf = ({ arch }: Inspection, options: ExportOptions) =>
   architectures.find((one) => one === arch) ?? options.arch ?? hostArchitecture() ?? "x86_64";
 
@@ -202,7 +220,7 @@ async function makeFiles(
         arch,
         entries: await imageEntries(image),
         placement: placementOf(manifest, called, at),
-        base: source && (await readBase(source, arch)),
+        base: source && (await readBase(source, arch, mountedFrom(options))),
         compression: isDockerArchive ? "none" : (options.compression ?? "gzip"),
         labels: [...own, ...labels],
         created: defaultMtime(),
@@ -272,7 +290,7 @@ async function send(
     throw errors.optionConflict((name) => `${name("more")}: two of them are for ${twice}`);
   }
   for (const { blobs } of images) {
-    for (const { descriptor, region } of blobs) await sink.blob(descriptor, region);
+    for (const { descriptor, region, from } of blobs) await sink.blob(descriptor, region, from);
   }
   const [first] = images;
   if (first !== undefined && images.length === 1) {

@@ -12,9 +12,14 @@ import type { StartConfig } from "./start-config.ts";
 /**
  * Its layers as they are and its config as it stands there; every digest is checked.
  *
+ * @param from repositories that have its layers, of the registry that the image goes to
  * @throws E_OCI_*, E_LAYER_*, and what the source throws
  */
-export async function readBase(source: BlobSource, arch: Architecture): Promise<BaseImage> {
+export async function readBase(
+  source: BlobSource,
+  arch: Architecture,
+  from: readonly string[],
+): Promise<BaseImage> {
   const { manifest, config, layers } = await openImage(source, arch);
   const shown = `${source.shown}: manifest ${manifest.digest}`;
   const document = new Document(
@@ -33,7 +38,7 @@ export async function readBase(source: BlobSource, arch: Architecture): Promise<
     const region = await source.file({ mediaType: layer.mediaType, digest, size });
     // Docker's names of layers are those of Docker's manifests; the bytes are the same.
     const mediaType = await checkLayer(layer, region, `${source.shown}: layer ${digest}`);
-    staged.push({ descriptor: { mediaType, digest, size }, region });
+    staged.push({ descriptor: { mediaType, digest, size }, region, from });
   }
   return {
     config: raw,

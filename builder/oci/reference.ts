@@ -110,6 +110,9 @@ const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 /** Bytes of host and repository together. */
 const NAME_MAX = 255;
 
+/** Whether a registry can have that as a tag: it is a part of addresses there. */
+export const isTag = (text: string): boolean => TAG.test(text);
+
 /** Docker's rule for a host: without one of these it is a user of Docker's own registry. */
 const isHost = (first: string) => /[.:]/.test(first) || first === "localhost";
 

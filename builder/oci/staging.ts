@@ -10,6 +10,8 @@ import type { Descriptor, Region } from "./store.ts";
 export interface StagedBlob {
   descriptor: Descriptor;
   region: Region;
+  /** Repositories that have it, of the registry that it goes to. */
+  from?: readonly string[];
 }
 
 export class Staging {

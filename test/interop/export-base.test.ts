@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportImage } from "../../builder/api/export.ts";
 import { writeFiles } from "../support/case.ts";
+import { ImageRegistry } from "../support/image-registry.ts";
 import { type Blob, Layout, named, types } from "../support/oci.ts";
 import { tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -39,6 +40,42 @@ async function onBase(make: (layout: Layout) => Blob, kind = "oci") {
   const manifest = blob(first.digest);
   return { manifest, config: blob(manifest.config.digest) };
 }
+
+test("a base in the registry that the image goes to is not sent there again", async () => {
+  const registry = await new ImageRegistry().start();
+  try {
+    const { layers } = registry.putImage("1", tar);
+    const mounted: string[] = [];
+    registry.tricks.push(({ method, url = "" }, response) => {
+      const { searchParams } = new URL(url, "http://x");
+      if (method === "HEAD" && url.includes("/team/app/blobs/")) response.writeHead(404).end();
+      else if (searchParams.get("mount") !== layers[0]?.digest) return false;
+      else {
+        mounted.push(searchParams.get("from") ?? "");
+        response.writeHead(201).end();
+      }
+      return true;
+    });
+    const host = `docker://${registry.host}`;
+    await exportImage({ input, base: `${host}/team/base:1`, to: `${host}/team/app:2` });
+    expect(mounted).toEqual(["team/base"]);
+    // The layer of the bundle, and the config.
+    expect(registry.count("PUT", "uploads")).toBe(2);
+  } finally {
+    await registry.close();
+  }
+});
+
+test.each(["../../other/manifests/x", "x/y", "a?b", "a#b", "%2e%2e", "-x", "x".repeat(129)])(
+  "%j is no tag of a registry",
+  async (tag) => {
+    const registry = await new ImageRegistry().start();
+    const made = exportImage({ input, to: `docker://${registry.host}/a/b`, tags: [tag] });
+    await expect(made).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
+    expect(registry.asked).toEqual([]);
+    await registry.close();
+  },
+);
 
 describe("a base", () => {
   test.each<[string, object]>([

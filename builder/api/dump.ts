@@ -75,7 +75,7 @@ export function escapeBytes(bytes: string): string {
 /**
  * Yields a record for each name. Contents are read in stretches; the names are all held at once.
  *
- * @throws E_OPTION_*, E_INPUT_*, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
+ * @throws E_OPTION_*, E_INPUT_*, E_FILE_UNREADABLE, E_FILE_CHANGED, E_ELF_*, E_MANIFEST_*, E_IMAGE_*
  *
  * @example
  * ```js

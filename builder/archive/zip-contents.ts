@@ -119,7 +119,10 @@ function readSmall(contents: OnDisk): Buffer {
 
 function unreadable(path: string, cause: unknown): errors.BundleError {
   const shown = displayPath(path);
-  if (errors.errnoCode(cause) === "ENOENT") return errors.fileChanged(shown, "it disappeared");
+  const code = errors.errnoCode(cause) ?? "";
+  if (["ENOENT", "ENOTDIR"].includes(code)) return errors.fileChanged(shown, "it disappeared");
+  // A link, and a socket.
+  if (["ELOOP", "ENXIO"].includes(code)) return errors.fileChanged(shown, "it was replaced");
   return errors.fileUnreadable(shown, cause);
 }
 

@@ -1,19 +1,15 @@
 /** A directory, mounted, extracted or any other, as a dump sees it. */
-import { closeSync, openSync, readSync } from "node:fs";
-import * as errors from "../errors.ts";
+import { readContents } from "../archive/zip-contents.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
-import { type Node, pathOnDisk } from "../tree/node.ts";
-import { bytesOf, displayPath, joinPath } from "../tree/path.ts";
+import type { Node } from "../tree/node.ts";
+import { joinPath } from "../tree/path.ts";
 import type { DumpEntry } from "./dump-entry.ts";
-
-/** Bytes that are read at once. */
-const STRETCH = 1 << 20;
 
 /**
  * Every entry below `directory`, in no order; of extended attributes those of user. alone, when
  * `userXattrs` says so.
  *
- * @throws E_INPUT_*, E_FILE_UNREADABLE
+ * @throws E_INPUT_*, E_FILE_UNREADABLE; reading a file throws E_FILE_CHANGED, too
  */
 export async function directoryEntries(
   directory: string,
@@ -21,18 +17,17 @@ export async function directoryEntries(
 ): Promise<DumpEntry[]> {
   const tree = await treeFromDirectory(directory, { anything: true, userXattrs });
   const entries: DumpEntry[] = [];
-  const buffer = Buffer.allocUnsafe(STRETCH);
   const pending: [string, Node][] = [["", tree.root]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const [path, node] = next;
-    entries.push(entryOf(path, node, buffer));
+    entries.push(entryOf(path, node));
     if (node.kind !== "directory") continue;
     for (const [name, child] of node.entries) pending.push([joinPath(path, name), child]);
   }
   return entries;
 }
 
-function entryOf(path: string, node: Node, buffer: Uint8Array): DumpEntry {
+function entryOf(path: string, node: Node): DumpEntry {
   const { kind, mode, uid, gid, mtime, xattrs } = node;
   const entry: DumpEntry = { path, kind, mode, uid, gid, mtime, xattrs, inode: node };
   if (node.kind === "symlink") entry.target = node.target;
@@ -40,25 +35,8 @@ function entryOf(path: string, node: Node, buffer: Uint8Array): DumpEntry {
     entry.device = { major: node.major, minor: node.minor };
   }
   if (node.kind === "file" && node.contents.from === "disk") {
-    const { size } = node.contents;
-    const file = pathOnDisk(node.contents);
-    entry.file = { size, read: () => contents(file, buffer) };
+    const { contents } = node;
+    entry.file = { size: contents.size, read: () => readContents(contents) };
   }
   return entry;
-}
-
-// Without promises: most files are small, and three of them for each would take longer than it does.
-async function* contents(file: string, buffer: Uint8Array): AsyncIterable<Uint8Array> {
-  try {
-    const fd = openSync(bytesOf(file), "r");
-    try {
-      for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
-        yield buffer.subarray(0, length);
-      }
-    } finally {
-      closeSync(fd);
-    }
-  } catch (cause) {
-    throw errors.fileUnreadable(displayPath(file), cause);
-  }
 }

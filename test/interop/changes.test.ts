@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { directoryEntries } from "../../builder/dump/dump-directory.ts";
 import { treeFromDirectory } from "../../builder/input/add-directory.ts";
 import { writeSquashfs } from "../../builder/squashfs/writer.ts";
 import { noise, slowNoise } from "../support/image.ts";
@@ -74,6 +75,23 @@ describe.each(Object.entries(sizes))("%s", (_, size) => {
       code: "E_FILE_CHANGED",
       path: `${dir}/in/changing\\nfile`,
       message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe.each(Object.entries(sizes))("of %s", (_, size) => {
+  test.each(Object.entries(changes))("a dump notices that it %s", async (_name, { change }) => {
+    const dir = temporaryDirectory();
+    const file = `${dir}/changing\nfile`;
+    writeFileSync(file, noise(size));
+    const [entry] = (await directoryEntries(dir, false)).filter(({ kind }) => kind === "file");
+    change(file);
+    const whole = async () => {
+      for await (const _part of entry?.file?.read() ?? []);
+    };
+    await expect(whole()).rejects.toMatchObject({
+      code: "E_FILE_CHANGED",
+      path: `${dir}/changing\\nfile`,
     });
   });
 });

@@ -10,7 +10,7 @@ import { interrupt } from "../support/interrupt.ts";
 import { asUser, bundle, bundleCommand, run } from "../support/process.ts";
 import { type Member, tarOf } from "../support/tar.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
-import { extraField, makeZip, S_IFREG, type ZipEntry, zipLink } from "../support/zip.ts";
+import { extraField, makeZip, S_IFDIR, S_IFREG, type ZipEntry, zipLink } from "../support/zip.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -248,6 +248,30 @@ describe("zip files", () => {
     expect(stdout).toMatch(/\/k\\xc3\\xa4se file 0644 0:0 1 1500000000/);
     expect(stdout).toMatch(/\/bin\/as link .*target=app/);
     expect(stdout).toMatch(/\/empty dir /);
+  });
+
+  test("set-id and sticky bits stay away, and no rights at all are the usual ones", async () => {
+    const entries: ZipEntry[] = [
+      script,
+      { name: "su", mode: S_IFREG | 0o6755 },
+      { name: "none", mode: S_IFREG },
+      { name: "bits", mode: S_IFREG | 0o4000 },
+      { name: "group/", mode: S_IFDIR | 0o3775 },
+    ];
+    writeFileSync(file("app.zip"), makeZip(entries));
+    await built("app.zip");
+    const zipped = ["pack", "app.zip", "-o", "app.sfs", "--chmod", "su=u+s"];
+    expect((await bundle(zipped, { cwd: dir })).status).toBe(0);
+    for (const [image, su] of [
+      ["out.run", "0755"],
+      ["app.sfs", "4755"],
+    ] as const) {
+      const { stdout } = await bundle(["dump", image, "--no-digests"], { cwd: dir });
+      expect(stdout).toContain(`/su file ${su} `);
+      expect(stdout).toContain("/none file 0644 ");
+      expect(stdout).toContain("/bits file 0644 ");
+      expect(stdout).toContain("/group dir 0775 ");
+    }
   });
 
   test("one that is cut off", async () => {

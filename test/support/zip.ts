@@ -29,6 +29,7 @@ export interface ZipEntry {
   };
 }
 
+export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
 export const S_IFREG = 0o100000;
 

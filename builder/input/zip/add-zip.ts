@@ -28,8 +28,8 @@ export const isZip = (head: Uint8Array): boolean =>
   ["PK\x03\x04", "PK\x05\x06"].includes(Buffer.from(head.subarray(0, 4)).toString("latin1"));
 
 /**
- * Adds the entries of a zip file. Modes and symbolic links are kept where Unix made it; owners are
- * nobody's, and times are taken for UTC where an entry has only those of MS-DOS.
+ * Adds the entries of a zip file. Permissions and symbolic links are kept where Unix made it, set-id and
+ * sticky bits are not; owners are nobody's, and times are taken for UTC where an entry has only those of MS-DOS.
  *
  * @throws E_INPUT_MISSING, E_FILE_*, E_ARCHIVE_CORRUPT, E_ARCHIVE_FORMAT, E_ARCHIVE_UNSAFE, E_PATH_INVALID,
  *   E_OUTPUT_* for the workspace
@@ -119,7 +119,8 @@ function typeOf(
   const said = isUnix ? externalFileAttributes >>> 16 : 0;
   const kind = name.endsWith("/") ? "directory" : TYPES[said & TYPE];
   if (kind === undefined) throw errors.fileKind(shown, "special file in a zip file");
-  return { kind, mode: said === 0 ? (kind === "directory" ? 0o755 : 0o644) : said & 0o7777 };
+  // An entry has no owner, so a set-id bit would be that of whoever is taken for one: unzip and our runner drop it, too.
+  return { kind, mode: said & 0o777 || (kind === "directory" ? 0o755 : 0o644) };
 }
 
 /** A byte of deflate stands for 1032 of them at most: 258 bytes take two bits. */

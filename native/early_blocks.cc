@@ -20,7 +20,7 @@ class EarlyBlocks::Making : public BlockTask
 {
 public:
 	Making(EarlyBlocks &all, const uint8_t *data, size_t size)
-		: BlockTask({ 0, &all.store_, nullptr }), all_(all), data_(data, data + size)
+		: BlockTask({ 0, &*all.store_, nullptr }), all_(all), data_(data, data + size)
 	{
 	}
 	~Making() override
@@ -36,8 +36,8 @@ public:
 		    !all_.is_first(content_hash(data_.data(), data_.size())))
 			return;
 		encode(data_.data(), data_.size(), worker);
-		std::lock_guard lock(all_.mutex_);
-		all_.store_.keep(block);
+		std::lock_guard lock(all_.keeping_);
+		all_.store_->keep(block);
 	}
 
 private:
@@ -84,7 +84,11 @@ uint64_t EarlyBlocks::finish()
 	none_waits_.wait(lock, [this] { return waiting_ == 0; });
 	lock.unlock();
 	pool_.reset();
-	return store_.finish();
+	if (!store_)
+		return 0;
+	uint64_t blocks = store_->finish();
+	store_.reset(); // nobody holds the file open any longer
+	return blocks;
 }
 
 } // namespace native

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -38,7 +39,8 @@ public:
 	void add(const uint8_t *data, size_t size);
 
 	// Waits for the blocks that were taken, which it need not do for long, and completes the file.
-	// Nothing may be added any more. Returns the number of its blocks; 0: there is no file.
+	// Nothing may be added any more. Returns the number of its blocks; 0: there is no file. Called
+	// again it does nothing.
 	uint64_t finish();
 
 private:
@@ -48,8 +50,10 @@ private:
 	const EarlySpec spec_;
 	const std::shared_ptr<Cancellation> cancellation_;
 	const std::vector<Compression> compressions_;
+	// Writing takes its time, and whoever adds a block waits for the other mutex alone.
+	std::mutex keeping_; // of the store's file
+	std::optional<BlockStore> store_; // until it is complete
 	std::mutex mutex_; // of what follows, but the pool
-	BlockStore store_;
 	std::unordered_set<uint64_t> seen_; // hashes of blocks that were begun
 	size_t waiting_ = 0; // blocks that were taken and are not made
 	std::condition_variable none_waits_;

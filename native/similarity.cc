@@ -19,10 +19,14 @@ namespace
 
 constexpr size_t files_of_task = 64;
 constexpr uint32_t bytes_of_task = 1 << 20;
-// One substring of as many is taken.
+// One substring of as many is taken, and of fewer where that would be too many of all files together.
 constexpr uint32_t sampling = 64;
+// Each takes about 30 bytes of memory until the order is found.
+constexpr uint64_t most_of_all = 1 << 23;
 // As many of a file, those of the lowest hashes: enough of the largest end of the usual block.
 constexpr size_t most_samples = 2048;
+// A file has this many times its share at most, and a few: contents may be made to be sampled everywhere.
+constexpr size_t most_shares = 2, always = 8;
 // A substring that many files have is asked for the next of them alone.
 constexpr size_t most_sharing = 64;
 
@@ -41,8 +45,8 @@ constexpr std::array<uint32_t, 256> gear = [] {
 	return made;
 }();
 
-// Sorted, each once.
-void sample(const uint8_t *data, size_t size, std::vector<uint32_t> &samples)
+// Of one substring of `rate`; sorted, each once.
+void sample(const uint8_t *data, size_t size, uint32_t rate, std::vector<uint32_t> &samples)
 {
 	// Two bits a step: what 16 bytes ago came in has left at the upper end.
 	constexpr size_t window = 16;
@@ -51,13 +55,14 @@ void sample(const uint8_t *data, size_t size, std::vector<uint32_t> &samples)
 	for (size_t i = 0; i < size; i++) {
 		hash = (hash << 2) + gear[data[i]];
 		uint32_t mixed = (hash ^ (hash >> 15)) * 0x9e37'79b1;
-		if (i + 1 >= window && (mixed >> 8) % sampling == 0)
+		if (i + 1 >= window && (mixed >> 8) % rate == 0)
 			samples.push_back(mixed);
 	}
 	std::sort(samples.begin(), samples.end(), ascending);
 	samples.erase(std::unique(samples.begin(), samples.end()), samples.end());
-	if (samples.size() > most_samples)
-		samples.resize(most_samples);
+	size_t most = std::min(most_samples, most_shares * size / rate + always);
+	if (samples.size() > most)
+		samples.resize(most);
 }
 
 class SampleTask : public Task
@@ -70,7 +75,7 @@ public:
 			0; // how many of `samples` are its own, behind those of the earlier ones
 	};
 
-	explicit SampleTask(const WriteJob &job) : job_(job)
+	SampleTask(const WriteJob &job, uint32_t rate) : job_(job), rate_(rate)
 	{
 	}
 	void run(Worker &worker) override
@@ -85,7 +90,7 @@ public:
 			source.read(spec.size - size, bytes, size);
 			source.check_unchanged();
 			one.hash = content_hash(bytes, size);
-			sample(bytes, size, own);
+			sample(bytes, size, rate_, own);
 			one.samples = own.size();
 			samples.insert(samples.end(), own.begin(), own.end());
 		}
@@ -96,6 +101,7 @@ public:
 
 private:
 	const WriteJob &job_;
+	const uint32_t rate_;
 };
 
 class Ordering
@@ -119,6 +125,7 @@ private:
 		}
 	};
 
+	uint32_t rate() const;
 	void read();
 	void find_twins(const std::vector<uint64_t> &hashes);
 	void index(const std::vector<Sharing> &sharing);
@@ -168,14 +175,23 @@ std::vector<uint32_t> Ordering::run()
 	read();
 	counted_in_.resize(count_);
 	shared_.resize(count_);
-	// Each way to compress has fragments of its own.
+	// Each way to compress has fragments of its own, and an end may have another than the rest of its file.
 	for (size_t i = 0; i < job_.compressions.size(); i++)
 		order(static_cast<uint8_t>(i));
 	return std::move(order_);
 }
 
+uint32_t Ordering::rate() const
+{
+	uint64_t bytes = 0;
+	for (uint32_t file = 0; file < count_; file++)
+		bytes += size(file);
+	return std::max(sampling, static_cast<uint32_t>(bytes / most_of_all));
+}
+
 void Ordering::read()
 {
+	const uint32_t one_of = rate();
 	std::vector<std::shared_ptr<Task>> tasks;
 	std::vector<std::shared_ptr<SampleTask>> samplings;
 	uint32_t bytes = bytes_of_task;
@@ -183,7 +199,7 @@ void Ordering::read()
 		if (size(file) == 0)
 			continue;
 		if (bytes >= bytes_of_task || samplings.back()->files.size() == files_of_task) {
-			samplings.push_back(std::make_shared<SampleTask>(job_));
+			samplings.push_back(std::make_shared<SampleTask>(job_, one_of));
 			tasks.push_back(samplings.back());
 			bytes = 0;
 		}
@@ -195,6 +211,10 @@ void Ordering::read()
 
 	std::vector<uint64_t> hashes(count_);
 	std::vector<Sharing> sharing;
+	size_t samples = 0;
+	for (const auto &task : samplings)
+		samples += task->samples.size();
+	sharing.reserve(samples);
 	for (std::shared_ptr<SampleTask> &task : samplings) {
 		auto next = task->samples.begin();
 		for (const SampleTask::One &one : task->files) {
@@ -278,7 +298,8 @@ void Ordering::order(uint8_t compression)
 	compression_ = compression;
 	begin_fragment();
 	auto may_be_next = [&](uint32_t file) {
-		return !placed_[file] && !is_twin_[file] && spec(file).compression == compression;
+		return !placed_[file] && !is_twin_[file] &&
+		       spec(file).end_compression == compression;
 	};
 	// What stays ahead leaves a fragment that has room.
 	for (uint32_t file = 0; file < job_.ahead; file++) {
@@ -335,7 +356,7 @@ void Ordering::count(uint32_t sample)
 	size_t counted = 0;
 	for (uint32_t i = first; i < end && counted < most_sharing; i++) {
 		uint32_t file = sharing_[i];
-		if (placed_[file] || spec(file).compression != compression_)
+		if (placed_[file] || spec(file).end_compression != compression_)
 			continue;
 		if (std::exchange(counted_in_[file], fragment_) != fragment_)
 			shared_[file] = 0;

@@ -89,6 +89,23 @@ test("what resembles each other shares a fragment, behind what a start reads", a
   ]);
 });
 
+test("an end that is stored is in no fragment of those that are not, whatever it resembles", async () => {
+  const kinds = ["a", "b", "c"].map((seed) => noise(1200, seed));
+  // a, which is stored, a0 b0 c0 a1 b1 c1 ...: three fit into a fragment.
+  const texts = Array.from({ length: 10 }, (_, i) => [kinds[Math.max(0, i - 1) % 3], `${i}`]);
+  const nodes = texts.map(([kind, own]) =>
+    fileNode(Buffer.concat([kind as Buffer, Buffer.from(own as string)])),
+  );
+  const first = [nodes[0] as FileNode];
+  const stored = new Map([[nodes[0] as FileNode, [0]]]);
+  const { layouts } = await write(nodes, { level: 15, order: "similarity", first, stored });
+  const fragments = new Map<number, number[]>();
+  for (const [i, { fragment }] of layouts.entries()) {
+    fragments.set(fragment, [...(fragments.get(fragment) ?? []), i]);
+  }
+  expect([...fragments.values()]).toEqual([[0], [1, 4, 7], [2, 5, 8], [3, 6, 9]]);
+});
+
 test("a fragment holds a block's worth", async () => {
   const nodes = [3000, 2000, 1000].map((size) => fileNode(noise(size, `${size}`)));
   const { layouts, fragmentCount } = await write(nodes);

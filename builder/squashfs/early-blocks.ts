@@ -8,14 +8,32 @@
  */
 import { rmSync } from "node:fs";
 import os from "node:os";
+import path from "node:path";
+import { limitOf } from "../host/bounded-folder.ts";
 import { addon, type Cancellation, type NativeEarlyBlocks } from "../native/addon.ts";
 import { byteString } from "../tree/path.ts";
 import { BlockCache, isSlow } from "./block-cache.ts";
 import { nativeCompression } from "./contents.ts";
 import { type ResolvedOptions, resolveOptions, type WriteOptions } from "./squashfs-options.ts";
 
-/** Bytes of all blocks that are made early, compressed. */
+/** Bytes of all blocks that are made early, compressed, where the disk has far more. */
 const MAX_BYTES = 4 * 1024 ** 3;
+
+interface Place {
+  file: string;
+  /** Bytes that it may have. */
+  limit: number;
+}
+
+/** undefined: there can be none, of which whoever cannot do without the folder says why. */
+function placeOf(name: () => string): Place | undefined {
+  try {
+    const file = name();
+    return { file, limit: limitOf(path.dirname(file), MAX_BYTES) ?? 0 };
+  } catch {
+    return undefined;
+  }
+}
 
 /** Takes the contents of one file, in pieces from its start. */
 export type EarlyFile = (piece: Uint8Array) => void;
@@ -31,23 +49,26 @@ export class EarlyBlocks {
    *
    * @param options those of the image that will be written
    * @param file where the blocks are kept for it; must not exist
-   * @returns undefined where it would be of no use: blocks are compressed quickly, or not all in one way
+   * @returns undefined where it would be of no use: blocks are compressed quickly, or not all in one way, or the
+   *   disk has no room for them beside what has to be there
    */
   static start(options: WriteOptions, file: () => string): EarlyBlocks | undefined {
     const resolved = resolveOptions(options, os.availableParallelism());
     const { store = [], compress = [] } = options;
     if (!isSlow(resolved) || store.length + compress.length > 0) return undefined;
-    return new EarlyBlocks(options, resolved, file());
+    const place = placeOf(file);
+    if (place === undefined || place.limit < resolved.blockSize) return undefined;
+    return new EarlyBlocks(options, resolved, place);
   }
 
-  private constructor(options: WriteOptions, resolved: ResolvedOptions, file: string) {
+  private constructor(options: WriteOptions, resolved: ResolvedOptions, { file, limit }: Place) {
     const { key, kept } = new BlockCache(options.blockCache, resolved).known();
     this.#file = file;
     this.#resolved = resolved;
     this.#cancellation = addon().cancellation();
     this.#blocks = addon().earlyBlocks(
       {
-        store: { key, kept, make: byteString(file), limit: MAX_BYTES },
+        store: { key, kept, make: byteString(file), limit },
         compression: { ...nativeCompression(resolved), probes: true },
         blockSize: resolved.blockSize,
         threads: resolved.threads,

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
@@ -6,6 +14,7 @@ import { EarlyBlocks } from "../../../builder/squashfs/early-blocks.ts";
 import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { noise } from "../../support/image.ts";
+import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const BLOCK = 16384;
@@ -96,4 +105,33 @@ test("what is discarded leaves nothing", async () => {
   hand(blocks, files["large"] as Buffer);
   await blocks?.discard();
   expect(existsSync(file)).toBe(false);
+});
+
+test("none where there is no folder for them", () => {
+  const fails = () => {
+    throw new Error("no folder");
+  };
+  expect(EarlyBlocks.start(options, fails)).toBeUndefined();
+  expect(EarlyBlocks.start(options, () => path.join(dir, "missing", "early"))).toBeUndefined();
+});
+
+// What is read has to go there, too.
+skipUnless("root")("they take no more than a tenth of a small disk", async () => {
+  const small = path.join(dir, "small");
+  mkdirSync(small);
+  file = path.join(small, "early");
+  const text = Buffer.from(noise(BLOCK * 6).toString("hex"));
+  for (const [size, isMade] of [
+    ["300k", true],
+    ["100k", false],
+  ] as const) {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0700`, "none", small]);
+    try {
+      expect(await early([text])).toBe(isMade ? file : undefined);
+      expect(existsSync(file)).toBe(isMade);
+      if (isMade) expect(statSync(file).size).toBeLessThanOrEqual(31_000);
+    } finally {
+      execFileSync("umount", [small]);
+    }
+  }
 });

@@ -16,11 +16,12 @@ import {
   rmdirSync,
   statSync,
 } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
 import { debianMirror } from "../../scripts/debian.mjs";
-import { isRoot, ordinaryUser } from "./process.ts";
+import { isRoot, ordinaryUser, root } from "./process.ts";
 
 function tool(name: string): string | undefined {
   const dirs = path.isAbsolute(name) ? ["/"] : (process.env["PATH"] ?? "").split(path.delimiter);
@@ -44,6 +45,12 @@ export function cloudKernel(): string | undefined {
 
 /** Each probe returns why the thing is not there, or undefined. */
 const probes = {
+  git: () => (existsSync(path.join(root, ".git")) ? undefined : "this is no checkout of git"),
+  ipv6: () => {
+    const addresses = os.networkInterfaces()["lo"] ?? [];
+    const isThere = addresses.some(({ family }) => family === "IPv6");
+    return isThere ? undefined : "the loopback device has no address of IPv6";
+  },
   root: () => (isRoot ? undefined : "these tests do not run as root"),
   fuse: () => {
     try {
@@ -240,7 +247,11 @@ export function missing(need: Need): string | undefined {
 export function skipUnless(...needs: Need[]): (name: string, body: TestFunction) => void {
   const reasons = needs.map(missing).filter((reason) => reason !== undefined);
   if (reasons.length === 0) return (name, body) => test(name, body);
-  const why = reasons.join("; ");
+  return skippedFor(reasons.join("; "));
+}
+
+/** A test that cannot be done here, in place of `test`. */
+export function skippedFor(why: string): (name: string, body: TestFunction) => void {
   return (name) => {
     if (process.env["CI"] !== "true") {
       test.skip(`${name} (skipped: ${why})`, () => {});

@@ -3,6 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { belongs, changedFiles, importers, testsOf } from "../../../scripts/test/changed.mjs";
 import { expected, kinds } from "../../../scripts/test/kinds.mjs";
+import { skipUnless } from "../../support/needs.ts";
 import { root } from "../../support/process.ts";
 
 test("what the map names is there", () => {
@@ -86,7 +87,7 @@ test("what no test belongs to has none", () => {
   expect(testsOf(["LICENSE", "docs/format.md"]).files).toEqual([]);
 });
 
-test.skipIf(!existsSync(path.join(root, ".git")))("files that are new to git are found", () => {
+skipUnless("git")("files that are new to git are found", () => {
   const made = mkdtempSync(path.join(root, "test/unit/scripts/new-"));
   try {
     writeFileSync(path.join(made, "file"), "");

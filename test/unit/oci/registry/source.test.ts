@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type http from "node:http";
-import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseRegistryName } from "../../../../builder/oci/reference.ts";
@@ -17,6 +16,7 @@ import {
   sha256,
   type Trick,
 } from "../../../support/image-registry.ts";
+import { skipUnless } from "../../../support/needs.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
 let registry: ImageRegistry;
@@ -80,9 +80,7 @@ test("a tag leads to the manifest, and that to its blobs", async () => {
   expect(registry.asked[0]?.headers["accept-encoding"] ?? "").not.toContain("gzip");
 });
 
-const loopback = os.networkInterfaces()["lo"] ?? [];
-
-test.skipIf(loopback.every(({ family }) => family !== "IPv6"))("a host by IPv6", async () => {
+skipUnless("ipv6")("a host by IPv6", async () => {
   const there = await new ImageRegistry().start("::1");
   const { root, layers } = there.putImage("latest", layer);
   const source = image("team/app", {}, there.host);

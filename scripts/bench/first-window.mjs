@@ -25,6 +25,8 @@ import { median, ms, ownUid } from "./pairs.mjs";
 const PAUSE = 500;
 /** A window that has not appeared after this never will, ms. */
 const PATIENCE = 60_000;
+/** What a program has to end when it is asked to, ms. */
+const GRACE = 10_000;
 
 /**
  * Programs of Debian's packages of these names: one by itself, and one with a folder of its own, as those of
@@ -62,7 +64,9 @@ async function makeAppDir(/** @type {string} */ program, /** @type {string} */ d
     if (!HOSTS.test(name)) copyFileSync(library, path.join(dir, "usr/lib", name));
   }
   for (const listed of (await run("dpkg", ["-L", program])).split("\n")) {
-    if (!listed.startsWith("/usr/share/") || !statSync(listed).isFile()) continue;
+    if (!listed.startsWith("/usr/share/")) continue;
+    // What a package lists may have been left out when it was installed, or removed since.
+    if (!statSync(listed, { throwIfNoEntry: false })?.isFile()) continue;
     mkdirSync(path.join(dir, path.dirname(listed)), { recursive: true });
     copyFileSync(listed, path.join(dir, listed));
   }
@@ -75,7 +79,13 @@ async function openScreen() {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const answer = /** @type {import("node:stream").Readable} */ (server.stdio[3]);
-  const [number] = await once(answer, "data");
+  const ended = once(server, "close");
+  const number = await Promise.race([
+    once(answer, "data").then(([data]) => data),
+    ended.then(([status]) => {
+      throw new Error(`Xvfb ended with status ${status}`);
+    }),
+  ]);
   return { display: `:${`${number}`.trim()}`, close: () => server.kill() };
 }
 
@@ -92,17 +102,35 @@ async function timeWindow([program = "", ...args], { env, appeared, who }) {
   const started = performance.now();
   const child = spawn(program, args, { env, stdio: "ignore", detached: true, ...who });
   const ended = once(child, "close");
-  await Promise.race([
-    seen,
-    ended.then(([status]) => {
-      throw new Error(`${program} ended with status ${status} before it had a window`);
-    }),
-  ]);
-  const time = performance.now() - started;
-  process.kill(-(child.pid ?? 0), "SIGTERM");
-  await ended.catch(() => {});
+  let time = 0;
+  try {
+    await Promise.race([
+      seen,
+      ended.then(([status]) => {
+        throw new Error(`${program} ended with status ${status} before it had a window`);
+      }),
+    ]);
+    time = performance.now() - started;
+  } finally {
+    endGroup(child.pid, "SIGTERM");
+    const hasEnded = await Promise.race([
+      ended.then(() => true),
+      sleep(GRACE, false, { ref: false }),
+    ]).catch(() => true);
+    if (!hasEnded) endGroup(child.pid, "SIGKILL");
+  }
   await sleep(PAUSE);
   return time;
+}
+
+/** Ends a process with all that it started. */
+function endGroup(/** @type {number | undefined} */ pid, /** @type {NodeJS.Signals} */ signal) {
+  if (pid === undefined) return; // it was never started
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // All of them have ended.
+  }
 }
 
 /**
@@ -119,11 +147,14 @@ export async function firstWindow({ program, dir, own, runtime, home, pairs }) {
   writeFileSync(file, Buffer.concat([readFileSync(runtime), readFileSync(image)]), { mode: 0o755 });
   const screen = await openScreen();
   const env = { ...process.env, HOME: home, TMPDIR: home, DISPLAY: screen.display };
-  const xev = spawn("xev", ["-root", "-event", "substructure"], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  let xev;
   try {
+    xev = spawn("xev", ["-root", "-event", "substructure"], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(xev, "spawn");
     const appeared = createInterface({ input: /** @type {any} */ (xev.stdout) });
     appeared.on("line", (line) => {
       if (line.startsWith("MapNotify event")) appeared.emit("window");
@@ -144,7 +175,7 @@ export async function firstWindow({ program, dir, own, runtime, home, pairs }) {
     const inMB = `${(statSync(image).size / 1e6).toFixed(1)} MB`;
     return { ratio: mine / other, detail: `${ms(mine)} against ${ms(other)}, ${inMB} with xz` };
   } finally {
-    xev.kill();
+    xev?.kill();
     screen.close();
   }
 }

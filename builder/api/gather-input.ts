@@ -10,13 +10,14 @@ import { openSource } from "../app/source.ts";
 import { writeTree } from "../archive/write-tree.ts";
 import type { Gathered, ResolvedBuildOptions } from "../config/build-options.ts";
 import { BundleError, containerArchive, optionConflict } from "../errors.ts";
+import { STDIN, shownInput } from "../host/standard-input.ts";
 import { Workspace } from "../host/temporary.ts";
 import { namesImage } from "../oci/reference.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { merge } from "../tree/whole-trees.ts";
 import { holdsImage } from "./convert.ts";
-import { archiveKind, partOf, STDIN, treeOf } from "./pack-input.ts";
+import { archiveKind, partOf, treeOf } from "./pack-input.ts";
 
 /**
  * Hands the options to `use`, with one folder as their input where they had an archive or several inputs.
@@ -73,7 +74,7 @@ async function gathered(
     await writeTree(tree, folder, { spool: base, owners, signal });
     return folder;
   };
-  const shown = input === STDIN ? "standard input" : input;
+  const shown = shownInput(input);
   onStep?.(`${isPacked ? "unpacking" : "gathering"} ${[shown, ...more].join(", ")}`);
   const whole = await treeOf(input, { signal }, devices, workspace);
   if (isPacked) refuseContainer(whole, shown);

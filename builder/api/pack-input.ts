@@ -4,6 +4,7 @@ import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import type { PackOptions } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
+import { STDIN, shownInput } from "../host/standard-input.ts";
 import type { Workspace } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { ignoredGlobs, leaveOut } from "../input/ignore-file.ts";
@@ -18,9 +19,6 @@ import { merge } from "../tree/whole-trees.ts";
 import { holdsImage } from "./convert.ts";
 import { withImage } from "./inspect.ts";
 import { dumpTree } from "./read-dump.ts";
-
-/** Standard input, as a name. */
-export const STDIN = "-";
 
 /** An input, and where it goes. */
 interface Part {
@@ -75,7 +73,7 @@ export async function treeOf(
 ): Promise<Tree> {
   const { signal } = options;
   if (file === STDIN)
-    return tarTree(process.stdin, "standard input", options, devices, workspace.path);
+    return tarTree(process.stdin, shownInput(file), options, devices, workspace.path);
   const stats = await stat(file).catch(() => undefined); // whoever reads it says why
   if (stats?.isFile()) {
     const folder = mkdtempSync(path.join(workspace.path, "input-"));

@@ -4,6 +4,7 @@ import { realpath } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
+import { STDIN, shownInput } from "../host/standard-input.ts";
 import type { EarlyBlocks } from "../squashfs/early-blocks.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
@@ -133,8 +134,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   const limits = new LayerLimits();
   const leftOut: string[] = [];
   const tree = new Tree();
-  const shown = file === "-" ? "standard input" : file;
-  const input = file === "-" ? { chunks: process.stdin } : await ofFile(file);
+  const shown = shownInput(file);
+  const input = file === STDIN ? { chunks: process.stdin } : await ofFile(file);
   const early = earlyOf(options, new Hidden());
   const entries = await readLayer({ shown, ...input }, { limits, early, newFile, signal });
   applyLayer(tree, entries, { shown, devices, leftOut, isWhole: true });

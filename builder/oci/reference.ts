@@ -5,6 +5,7 @@
  * dot or a port, or `localhost`, is a host (distribution/reference, "normalize").
  */
 import * as errors from "../errors.ts";
+import { STDIN } from "../host/standard-input.ts";
 
 /** An image in a registry. */
 export interface RegistryReference {
@@ -30,7 +31,7 @@ interface FileReference {
 /** A tar archive that is a root file system, and nothing says more of it. */
 interface RootReference {
   readonly transport: "tar";
-  /** "-" is standard input. */
+  /** STDIN is standard input. */
   readonly path: string;
 }
 
@@ -49,7 +50,7 @@ export const transports: readonly string[] = Object.keys(forms);
 
 /** Whether a text names an image; anything else is the path of a folder or file. */
 export function namesImage(text: string): boolean {
-  return text === "-" || transportOf(text) !== undefined;
+  return text === STDIN || transportOf(text) !== undefined;
 }
 
 function transportOf(text: string): keyof typeof forms | undefined {
@@ -63,7 +64,7 @@ function transportOf(text: string): keyof typeof forms | undefined {
  * @throws E_OCI_REFERENCE
  */
 export function parseReference(text: string): ImageReference {
-  if (text === "-") return { transport: "tar", path: "-" };
+  if (text === STDIN) return { transport: "tar", path: STDIN };
   const transport = transportOf(text);
   if (transport === undefined) {
     throw errors.ociReference(text, Object.values(forms).join("; "));
@@ -153,7 +154,7 @@ export function shownName({ host, repository, tag, digest }: RegistryReference):
 export function shownReference(reference: ImageReference): string {
   if (reference.transport === "docker") return `docker://${shownName(reference)}`;
   if (reference.transport === "tar") {
-    return reference.path === "-" ? "-" : `tar:${reference.path}`;
+    return reference.path === STDIN ? STDIN : `tar:${reference.path}`;
   }
   const { transport, path, tag } = reference;
   return tag === undefined ? `${transport}:${path}` : `${transport}:${path}:${tag}`;
@@ -161,7 +162,8 @@ export function shownReference(reference: ImageReference): string {
 
 /** The folder or file that is read; undefined where it is a registry or standard input. */
 export function pathOf(reference: ImageReference): string | undefined {
-  return reference.transport === "docker" || reference.path === "-" ? undefined : reference.path;
+  if (reference.transport === "docker") return undefined;
+  return reference.transport === "tar" && reference.path === STDIN ? undefined : reference.path;
 }
 
 /** What a bundle is called when nobody says it: the last word of a repository or path. */

@@ -4,6 +4,7 @@ import {
   nameOf,
   namesImage,
   parseReference,
+  pathOf,
   shownReference,
 } from "../../../builder/oci/reference.ts";
 
@@ -82,4 +83,10 @@ describe("names in folders and files", () => {
   test.each(["folder", "./oci:x", "C:/x", "ocix:dir", ""])("%s is a path", (text) => {
     expect(namesImage(text)).toBe(false);
   });
+});
+
+test("a folder that is called as standard input is one", () => {
+  expect(pathOf(parseReference("-"))).toBeUndefined();
+  expect(pathOf(parseReference("oci:-"))).toBe("-");
+  expect(pathOf(parseReference("oci-archive:-:tag"))).toBe("-");
 });

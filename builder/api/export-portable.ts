@@ -11,7 +11,7 @@ import * as errors from "../errors.ts";
 import { mountPoints, portableEntries } from "../export/portable-root.ts";
 import { placementOf, rootEntries } from "../export/root-files.ts";
 import type { StartConfig } from "../export/start-config.ts";
-import { programPath, requireStartable } from "../export/startable.ts";
+import { programPath, requireStartable, startedBy } from "../export/startable.ts";
 import { userIn } from "../export/users.ts";
 import { sha256OfFile } from "../host/digest.ts";
 import { Workspace } from "../host/temporary.ts";
@@ -118,12 +118,11 @@ async function startOf(
   entries: readonly DumpEntry[],
   config: StartConfig,
 ): Promise<Omit<PortableStart, "points">> {
-  const wanted = config.Entrypoint?.[0] ?? config.Cmd?.[0];
+  const wanted = startedBy(config);
   if (wanted === undefined) throw errors.engineInput(input, "says nothing that could be started");
-  const searched = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";
-  await requireStartable(entries, wanted, searched);
+  await requireStartable(entries, wanted);
   const user = await userIn(entries, config.User);
-  return { config, program: programPath(entries, wanted, searched) ?? wanted, user };
+  return { config, program: programPath(entries, wanted) ?? wanted.program, user };
 }
 
 async function write(

@@ -9,7 +9,7 @@ import * as errors from "../errors.ts";
 import { placementOf, rootEntries } from "../export/root-files.ts";
 import { type RuntimeHook, runtimeConfig } from "../export/runtime-config.ts";
 import { startConfig } from "../export/start-config.ts";
-import { requireStartable } from "../export/startable.ts";
+import { requireStartable, startedBy } from "../export/startable.ts";
 import { userIn } from "../export/users.ts";
 import { machines } from "../generated/spec.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
@@ -78,9 +78,8 @@ export async function exportRuntimeBundle(options: RuntimeBundleOptions): Promis
       throw errors.exportInput(input, what);
     }
     if (isRoot) requireMountPoints(input, own);
-    const program = config.Entrypoint?.[0] ?? config.Cmd?.[0];
-    const searched = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";
-    if (program !== undefined) await requireStartable(entries, program, searched);
+    const started = startedBy(config);
+    if (started !== undefined) await requireStartable(entries, started);
     const user = await userIn(entries, config.User);
     const called = hostName(fromBytes(name));
     const mountPoint = placement.prefix.startsWith(`${FIXED.slice(1)}/`)

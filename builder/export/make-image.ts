@@ -13,7 +13,7 @@ import { type Descriptor, DOCUMENT_LIMIT, hashOf, requireLimit } from "../oci/st
 import { displayPath } from "../tree/path.ts";
 import { type Placement, rootEntries } from "./root-files.ts";
 import { type StartConfig, startConfig } from "./start-config.ts";
-import { requireStartable } from "./startable.ts";
+import { requireStartable, startedBy } from "./startable.ts";
 
 /** What lies below the layer of the bundle. */
 export interface BaseImage {
@@ -58,11 +58,8 @@ export async function makeImage(request: ImageRequest, staging: Staging): Promis
   const hasBase = base !== undefined;
   refuseWhiteouts(request.entries);
   const entries = rootEntries(request.entries, placement, { hasBase, mtime: created });
-  const program = config.Entrypoint?.[0] ?? config.Cmd?.[0];
-  if (program !== undefined && !hasBase) {
-    const path = config.Env?.find((one) => one.startsWith("PATH="))?.slice(5) ?? "";
-    await requireStartable(entries, program, path);
-  }
+  const started = startedBy(config);
+  if (started !== undefined && !hasBase) await requireStartable(entries, started);
   const layer = await makeLayer(entries, request, staging);
   const layers = [...(base?.layers ?? []), layer.blob];
   const described = document(imageConfig(request, config, layer.diffId));

@@ -6,6 +6,7 @@ import { readDynamicBytes } from "../elf/dynamic.ts";
 import { hasElfMagic } from "../elf/read.ts";
 import * as errors from "../errors.ts";
 import { byteString, displayPath } from "../tree/path.ts";
+import type { StartConfig } from "./start-config.ts";
 
 /** As deep as the kernel follows interpreters of interpreters. */
 const DEPTH = 5;
@@ -13,16 +14,29 @@ const DEPTH = 5;
 /** Bytes of a program that is looked into, all of which are in memory then. A browser has a quarter of it. */
 const PROGRAM_MAX = 1 << 30;
 
+/** What is started. */
+export interface Started {
+  /** Absolute path; or a name without a slash, which is looked for in `path`. */
+  program: string;
+  /** Value of the variable PATH; empty where there is none. */
+  path: string;
+}
+
+/** What a config starts, before a caller says something else; undefined: nothing. */
+export function startedBy({ Entrypoint, Cmd, Env }: StartConfig): Started | undefined {
+  const program = Entrypoint?.[0] ?? Cmd?.[0];
+  const path = Env?.find((one) => one.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+  return program === undefined ? undefined : { program, path };
+}
+
 /**
  * @param entries of the whole root file system
- * @param program absolute path of what is started; a name without a slash is looked for in `path`
  * @throws E_EXPORT_LIBC where something is missing that the kernel needs to start it, E_EXPORT_INPUT for a program
  *   that is too large to look into
  */
 export async function requireStartable(
   entries: readonly DumpEntry[],
-  program: string,
-  path: string,
+  { program, path }: Started,
 ): Promise<void> {
   const byPath = new Map(entries.map((entry) => [entry.path, entry]));
   let name = byteString(program);
@@ -41,13 +55,11 @@ export async function requireStartable(
 /**
  * Where a program is.
  *
- * @param program as `requireStartable` takes it; likewise `path`
  * @returns absolute; undefined: a name is nowhere there
  */
 export function programPath(
   entries: readonly DumpEntry[],
-  program: string,
-  path: string,
+  { program, path }: Started,
 ): string | undefined {
   if (program.includes("/")) return program;
   const byPath = new Map(entries.map((entry) => [entry.path, entry]));

@@ -26,24 +26,22 @@ export class Staging {
   /**
    * Writes a stream to the disk.
    *
-   * @throws E_OUTPUT_FAILED, and what the stream throws
+   * @throws E_OUTPUT_*, and what the stream throws
    */
   async stream(mediaType: string, bytes: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
     const file = path.join(this.#folder, `${this.#count++}`);
     const hash = createHash("sha256");
     let size = 0;
-    const handle = await open(
-      file,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
-      0o600,
-    );
+    const failed = (step: string) => (cause: unknown) => {
+      throw errors.outputFailed(file, step, cause);
+    };
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const handle = await open(file, flags, 0o600).catch(failed("creating a temporary file"));
     try {
       for await (const piece of bytes) {
         hash.update(piece);
         size += piece.length;
-        await handle.writeFile(piece).catch((cause: unknown) => {
-          throw errors.outputFailed(file, "writing", cause);
-        });
+        await handle.writeFile(piece).catch(failed("writing"));
       }
     } finally {
       await handle.close();

@@ -41,11 +41,16 @@ export async function withGathered<T>(
   try {
     return await use(await gathered(options, isPacked, workspace, names));
   } catch (thrown) {
-    throw thrown instanceof BundleError ? thrown.renamed(names.rename) : thrown;
+    throw thrown instanceof BundleError && !isOfOutput(thrown)
+      ? thrown.renamed(names.rename)
+      : thrown;
   } finally {
     workspace.remove();
   }
 }
+
+/** Nothing is wrong with the inputs where a folder of ours cannot be written to: the disk of TMPDIR is full, say. */
+const isOfOutput = ({ code }: BundleError) => code.startsWith("E_OUTPUT_");
 
 /** What folders of ours are called where people read of them. */
 class Names {

@@ -64,6 +64,14 @@ export function kindOf(stats: Stats): string {
   return stats.isFIFO() ? "fifo" : "socket";
 }
 
+/** Whether it is of what becomes `file`, and of no other that was written on the way, in TMPDIR say. */
+const isOfOutput = (thrown: unknown, file: string): thrown is errors.BundleError =>
+  thrown instanceof errors.BundleError &&
+  thrown.code.startsWith("E_OUTPUT_") &&
+  (thrown.path === undefined ||
+    !path.isAbsolute(thrown.path) ||
+    path.dirname(thrown.path) === path.dirname(file));
+
 /**
  * Writes `file` through `write`, which fills the handle it is given. When it fails nothing is left
  * and an earlier `file` is unchanged.
@@ -100,8 +108,7 @@ export async function writeAtomically<T>(
   } catch (cause) {
     removeTemporary(temporary);
     // A writer that has only a descriptor cannot name the file; here it has a name.
-    const failedOutput = cause instanceof errors.BundleError && cause.code.startsWith("E_OUTPUT_");
-    const reason = failedOutput ? cause.cause : cause;
+    const reason = isOfOutput(cause, file) ? cause.cause : cause;
     throw errors.errnoCode(reason) === undefined ? cause : errors.outputFailed(file, step, reason);
   }
 }

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { diff } from "../../builder/api/diff.ts";
 import { type Files, writeFiles } from "../support/case.ts";
 import { interrupt } from "../support/interrupt.ts";
+import { skipUnless } from "../support/needs.ts";
 import { asUser, bundle, bundleCommand, run } from "../support/process.ts";
 import { type Member, tarOf } from "../support/tar.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
@@ -278,6 +279,26 @@ describe("zip files", () => {
     writeFileSync(file("app.zip"), makeZip([script]).subarray(0, -30));
     await refused("E_ARCHIVE_CORRUPT", /no whole zip file/, "app.zip");
   });
+});
+
+skipUnless("root")("a full disk below TMPDIR is no fault of the archive's", async () => {
+  // Contents that are small stay in memory until they are unpacked.
+  for (let i = 0; i < 30; i++)
+    writeFiles(dir, { [`app/${i}`]: `${i}`.repeat(50_000).slice(0, 50_000) });
+  tar("-C", "app", "-czf", "app.tgz", ".");
+  for (const more of [[], ["more:/sub"]]) {
+    writeFiles(dir, { "more/file": "x" });
+    const script = 'mount -t tmpfs -o size=1m,mode=700 none tmp; "$@"; s=$?; ls -A tmp; exit $s';
+    const build = [bundleCommand, "build", "app.tgz", ...more, "--kind", "plain", "-o", "out.run"];
+    const outcome = await run(
+      "unshare",
+      ["--mount", "sh", "-c", script, "sh", process.execPath, ...build],
+      { cwd: dir, env },
+    );
+    expect(outcome).toMatchObject({ status: 1, stdout: "" });
+    expect(outcome.stderr).toContain(`[E_OUTPUT_NO_SPACE] ${file("tmp")}/.bundle-`);
+    expect(outcome.stderr).not.toContain("app.tgz");
+  }
 });
 
 test("an archive of container images is named as such", async () => {

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { BundleError } from "../../../builder/errors.ts";
+import { BundleError, outputFailed } from "../../../builder/errors.ts";
 import { resolveOutput, writeAtomically } from "../../../builder/output/atomic.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
@@ -64,6 +64,29 @@ describe("a file", () => {
       throw Object.assign(new Error("words"), { code: errno });
     });
     await expect(failing).rejects.toMatchObject({ code, path: file });
+    expect(readdirSync(path.dirname(file))).toEqual([]);
+  });
+});
+
+describe("a failure to write", () => {
+  const full = Object.assign(new Error("words"), { code: "ENOSPC" });
+  const failing = (file: string, path: string) =>
+    writeAtomically(file, 0o644, async () => {
+      throw outputFailed(path, "writing", full);
+    });
+
+  test("of a writer that has no name names the file", async () => {
+    const file = path.join(temporaryDirectory(), "out");
+    for (const named of ["the image", path.join(path.dirname(file), ".bundle-1.tmp")]) {
+      await expect(failing(file, named)).rejects.toMatchObject({ path: file });
+    }
+  });
+
+  test("of another file, on another disk say, names that", async () => {
+    const file = path.join(temporaryDirectory(), "out");
+    const other = path.join(temporaryDirectory(), "scratch");
+    const code = "E_OUTPUT_NO_SPACE";
+    await expect(failing(file, other)).rejects.toMatchObject({ code, path: other });
     expect(readdirSync(path.dirname(file))).toEqual([]);
   });
 });

@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 /** For whoever keeps files, in a shell: of all homes, which takes a little longer. */
 const WAIT =
-  "for i in $(seq 300); do grep -qsx fuselage-keeper /proc/[0-9]*/comm || break; sleep 0.1; done";
+  "for i in $(seq 600); do grep -qs '(fuselage-keeper) [^Z]' /proc/[0-9]*/stat || break; sleep 0.05; done";
 const AT_ONCE = { FUSELAGE_KEEP: "1" };
 const homeFor = (way: Pick<Way, "root">) => (way.root ? temporaryDirectory() : userDirectory());
 

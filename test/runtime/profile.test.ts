@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -23,6 +22,7 @@ import {
   bundle,
   bundleCommand,
   fuselage,
+  hasEnded,
   type RunOptions,
   run,
 } from "../support/process.ts";
@@ -251,8 +251,8 @@ recording("ended by a signal it leaves nothing, neither files nor the app", asyn
     expect(await ended).toBe(signal);
     expect(readdirSync(dir).sort()).toEqual(["app", "app.run", "tmp"]);
     // The app's own process may have another number outside; its bundle is in its command line.
-    for (let i = 0; i < 200 && existsSync(`/proc/${pid}`); i++) await sleep(10);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    for (let i = 0; i < 200 && !hasEnded(pid); i++) await sleep(10);
+    expect(hasEnded(pid)).toBe(true);
     expect(readdirSync(tmp)).toEqual([]);
   }
 });

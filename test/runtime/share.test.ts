@@ -16,7 +16,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect } from "vitest";
 import { mksquashfs, runArguments } from "../support/bundle-of.ts";
 import {
-  comm,
   end,
   gone,
   holderOf,
@@ -33,6 +32,7 @@ import { pack, start, type Way, ways } from "../support/packed.ts";
 import {
   asUser,
   fuselage,
+  hasEnded,
   isRoot,
   ordinaryUser,
   type RunOptions,
@@ -320,20 +320,12 @@ skipUnless("fuse", "userns")("a server that is killed is not shared", async () =
   await ask();
   for (const pid of processesOf(file, "fuse")) {
     signalListed(pid, "SIGKILL");
-    while (comm(pid) !== "" && !isDead(pid)) await sleep(1);
+    while (!hasEnded(pid)) await sleep(1);
   }
   const next = await ask();
   expect(next.stdout).toBe("packed\n");
   expect(isShared(next)).toBe(false);
 });
-
-function isDead(pid: number): boolean {
-  try {
-    return / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return true; // It has been waited for since.
-  }
-}
 
 skipUnless("fuse", "userns")("the doctor tells what is kept and who lost his server", async () => {
   const home = userDirectory();
@@ -352,7 +344,7 @@ skipUnless("fuse", "userns")("the doctor tells what is kept and who lost his ser
   expect(before).not.toMatch(/^lost/m);
   for (const server of processesOf(file, "fuse")) {
     signalListed(server, "SIGKILL");
-    while (comm(server) !== "" && !isDead(server)) await sleep(1);
+    while (!hasEnded(server)) await sleep(1);
   }
   const lost = /^lost +the server of running apps was killed/m;
   const after = await examine();

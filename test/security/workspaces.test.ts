@@ -21,7 +21,7 @@ import { appImage, smallAppDir } from "../support/appimage.ts";
 import { mksquashfs } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
-import { bundle, bundleCommand, ordinaryUser, run } from "../support/process.ts";
+import { bundle, bundleCommand, hasEnded, ordinaryUser, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const check = skipUnless("root");
@@ -191,7 +191,7 @@ describe("a signal leaves nothing: no file, no program that works in one,", () =
 /** Command lines of the process `tool` and of all that name a folder. */
 function workers(dir: string, tool: number | undefined): string[] {
   return readdirSync("/proc").flatMap((pid) => {
-    if (!/^\d+$/.test(pid)) return [];
+    if (!/^\d+$/.test(pid) || hasEnded(pid)) return [];
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
       return Number(pid) === tool || line.includes(dir) ? [line] : [];

@@ -1,5 +1,6 @@
 /** Runs commands, as whoever tests or as an ordinary user. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { hostArchitecture } from "../../builder/host/paths.ts";
 
@@ -29,6 +30,18 @@ export interface RunOptions {
 export function ordinaryUser(): { uid: number; gid: number } {
   if (isRoot) return { uid: 1000, gid: 1000 };
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
+
+/**
+ * Whether a process has ended. One that nobody has waited for has, too: process 1, which gets what others leave, may
+ * take its time.
+ */
+export function hasEnded(pid: number | string): boolean {
+  try {
+    return /\) Z \d/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return true;
+  }
 }
 
 /** Runs a command to its end. Never rejects for what the command does. */

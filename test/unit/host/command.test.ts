@@ -2,19 +2,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { runCommand } from "../../../builder/host/command.ts";
+import { hasEnded } from "../../support/process.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const sh = (script: string, patience: { milliseconds: number; bytes: number }) =>
   runCommand("sh", ["-c", script], { patience });
 const second = { milliseconds: 1000, bytes: 1000 };
-const gone = (pid: number) => {
-  try {
-    // A killed process that nobody has waited for yet is one too.
-    return / Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    return true;
-  }
-};
 
 describe("patience with a program of somebody else's", () => {
   test("is not needed by one that ends", async () => {
@@ -25,7 +18,7 @@ describe("patience with a program of somebody else's", () => {
   test("ends with one that was stopped", async () => {
     const stopped = await sh("echo $$; kill -STOP $$", second);
     expect(stopped).toMatchObject({ status: null, signal: "SIGKILL", overdue: true });
-    await expect.poll(() => gone(Number(stopped.stdout)), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => hasEnded(Number(stopped.stdout)), { timeout: 10_000 }).toBe(true);
   });
 
   test("ends with one whose pipes stay open when it has ended", async () => {

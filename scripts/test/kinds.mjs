@@ -24,10 +24,11 @@ export const kinds = [
   { dir: "test/sandbox/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
-  { dir: "test/engines/", seconds: 5 },
   { dir: "test/bundling/", seconds: 25 },
   { dir: "test/libc/", seconds: 10 },
   { dir: "test/vm/", seconds: 15 },
+  // Short ones last, that none of the long ones runs alone at the end.
+  { dir: "test/engines/", seconds: 5 },
 ];
 
 /** Seconds by test file. @returns {Record<string, number>} */

@@ -66,6 +66,7 @@ export async function vmSnapshot(
         throw errors.vmStart("the app ended before its start was over");
       });
       await Promise.race([ended, startIsOver(until, { session, pid: machine.pid }, abort.signal)]);
+      await Promise.race([ended, session.pause()]);
       await stopMachine(machine.qmp);
       const bootMilliseconds = Math.round(session.elapsed);
       const bytes = await saveState(machine.qmp, handle);

@@ -15,6 +15,7 @@
 
 #include "base/owned.h"
 #include "guest/digits.h"
+#include "guest/freezer.h"
 #include "guest/machine.h"
 #include "guest/volumes.h"
 #include "libc/find_words.h"
@@ -161,6 +162,13 @@ static void set_window(struct app *app, const char *text)
 	ioctl(app->out, TIOCSWINSZ, &size);
 }
 
+static void pause_app(const struct streams *streams)
+{
+	struct failure failure = { 0 };
+
+	report(streams, GUEST_TO_HOST_PAUSED, "%s", freezer_stop(&failure) < 0 ? failure.text : "");
+}
+
 static void obey(struct app *app, const struct streams *streams, const char *line)
 {
 	const char *rest = *line ? line + 1 + (line[1] == ' ') : line;
@@ -190,6 +198,12 @@ static void obey(struct app *app, const struct streams *streams, const char *lin
 		if (machine_seed(rest) < 0)
 			report(streams, GUEST_TO_HOST_NOTICE,
 			       "the random generator cannot be seeded: %s", strerror(errno));
+		break;
+	case GUEST_FROM_HOST_PAUSE:
+		pause_app(streams);
+		break;
+	case GUEST_FROM_HOST_GO_ON:
+		freezer_go_on();
 		break;
 	case GUEST_FROM_HOST_RESTORED:
 		state.in.count = state.out.count = state.err.count = 0;

@@ -81,12 +81,17 @@ int tree_move(int tree, const char *path)
 	return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-int tree_proc(void)
+int tree_system(const char *type)
 {
-	OWNED_FD fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+	OWNED_FD fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
 
 	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
 	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
 			    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+int tree_proc(void)
+{
+	return tree_system("proc");
 }

@@ -39,6 +39,9 @@ int tree_pin(const char *path, bool read_only);
 /* Puts a tree at a path that nobody of the image can have changed: in /proc or /sys. */
 int tree_move(int tree, const char *path);
 
+/* A file system of the kernel's own: "cgroup2". It is mounted nowhere. */
+int tree_system(const char *type);
+
 /* A proc of the process namespace that this process is in. */
 int tree_proc(void);
 

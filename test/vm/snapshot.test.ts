@@ -1,8 +1,18 @@
 /** `bundle vm snapshot` and `bundle vm run --from`. */
-import { appendFileSync, copyFileSync, statSync, truncateSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, vi } from "vitest";
+import { build } from "../../builder/api/build.ts";
 import { missing, skipUnless } from "../support/needs.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, EMULATED, PATIENCE, vm } from "../support/vm.ts";
 
 vi.setConfig({ testTimeout: PATIENCE, hookTimeout: PATIENCE });
@@ -86,3 +96,56 @@ testVm("what the snapshot has decided cannot be asked for", async () => {
   const { status, stderr } = await restore(["--memory", "1G"]);
   expect([status, stderr]).toEqual([2, expect.stringContaining("[E_OPTION_CONFLICT]")]);
 });
+
+/** Two processes, one of them in a group of the app's own, that never wait for anybody and print what they draw. */
+const DRAWING = `
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+  mkdir("/tmp/groups", 0755);
+  if (mount("none", "/tmp/groups", "cgroup2", 0, 0) || mkdir("/tmp/groups/own", 0755)) return 2;
+  FILE *group = fopen("/tmp/groups/own/cgroup.procs", "w");
+  if (fprintf(group, "%d", getpid()) < 0 || fclose(group)) return 3;
+  pid_t child = fork();
+  if (child == 0) {
+    group = fopen("/tmp/groups/cgroup.procs", "w");
+    if (fprintf(group, "%d", getpid()) < 0 || fclose(group)) return 4;
+  }
+  if (child > 0) puts("ready");
+  for (int i = 0; i < 400; i++) {
+    unsigned long drawn[2];
+    getrandom(drawn, sizeof drawn, 0);
+    printf("%d %016lx%016lx\\n", getpid(), drawn[0], drawn[1]);
+    fflush(stdout);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  while (wait(NULL) > 0) {
+  }
+  return 0;
+}
+`;
+
+skipUnless("vm", "gcc")(
+  "what an app draws before it is greeted no two restores share",
+  async () => {
+    const dir = temporaryDirectory();
+    mkdirSync(path.join(dir, "app"));
+    writeFileSync(path.join(dir, "app.c"), DRAWING);
+    execFileSync("gcc", ["-static", "-o", path.join(dir, "app/app"), path.join(dir, "app.c")]);
+    const [input, file] = [path.join(dir, "app.run"), path.join(dir, "snapshot")];
+    await build({ input: path.join(dir, "app"), output: input });
+    const until = ["--until", "ready", "-o", file];
+    const { status, stderr } = await vm(["snapshot", input, ...EMULATED, ...until]);
+    expect([status, stderr]).toEqual([0, expect.stringContaining("started in")]);
+    const both = await Promise.all([1, 2].map(() => vm(["run", "--from", file])));
+    const lines = both.flatMap(({ stdout }) => stdout.trimEnd().split("\n"));
+    expect(new Set(lines.map((line) => line.split(" ")[0])).size).toBe(2);
+    expect(lines.length).toBeGreaterThan(1000);
+    expect(new Set(lines).size).toBe(lines.length);
+  },
+);

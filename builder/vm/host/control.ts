@@ -11,6 +11,8 @@ export type GuestLine =
   | { kind: "up"; times: Readonly<Record<string, number>> }
   | { kind: "notice"; text: string }
   | { kind: "failure"; code: string; text: string }
+  /** Why the app's processes do not stand still; "": they do. */
+  | { kind: "paused"; problem: string }
   /** Bytes that went to `out` and `err`. */
   | { kind: "done"; out: number; err: number }
   /** As of wait(2). */
@@ -42,6 +44,8 @@ export function parseLine(line: string): GuestLine | undefined {
       const [, code = "", text = ""] = /^(\S+) ?(.*)$/.exec(rest) ?? [];
       return { kind: "failure", code, text };
     }
+    case toHost.paused:
+      return { kind: "paused", problem: rest };
     case toHost.done:
       return { kind: "done", out: first, err: second };
     case toHost.exit:

@@ -52,6 +52,7 @@ export class Session {
   readonly #hello = new Deferred<void>();
   readonly #up = new Deferred<void>();
   readonly #exit = new Deferred<Ending>();
+  readonly #paused = new Deferred<void>();
   #stopInput: () => void = () => {};
 
   constructor(machine: Machine, stdio: Stdio, onNotice: (text: string) => void) {
@@ -89,11 +90,23 @@ export class Session {
     this.#onOutput.push(listener);
   }
 
+  /**
+   * Lets the app's processes stand still: what they would do between a restore and new random numbers, all that
+   * are restored would do with the same ones.
+   *
+   * @throws E_VM_START, E_VM_CRASHED
+   */
+  async pause(): Promise<void> {
+    this.#control.send("pause");
+    await this.#paused.promise;
+  }
+
   /** A restored machine goes on: its clock is behind, and its generator is that of all others of the snapshot. */
   greetRestored(): void {
     this.#control.send("restored");
     this.#control.send("time", clockText(Date.now()));
     this.#control.send("seed", randomBytes(SEED_BYTES).toString("hex"));
+    this.#control.send("goOn");
     this.#hello.resolve();
     this.#isUp();
   }
@@ -169,6 +182,11 @@ export class Session {
       case "failure":
         this.#fail(errors.vmGuest(line.code, line.text));
         break;
+      case "paused":
+        if (line.problem === "") this.#paused.resolve();
+        else
+          this.#paused.reject(errors.vmStart("the app cannot be paused", { actual: line.problem }));
+        break;
       case "done":
         this.#relays.out.expect(line.out);
         this.#relays.err.expect(line.err);
@@ -194,7 +212,8 @@ export class Session {
   }
 
   #fail(error: errors.BundleError): void {
-    for (const deferred of [this.#hello, this.#up, this.#exit]) deferred.reject(error);
+    for (const deferred of [this.#hello, this.#up, this.#paused, this.#exit])
+      deferred.reject(error);
   }
 }
 

@@ -1,0 +1,13 @@
+/* The app's processes stand still while a snapshot is made, and until a restored machine has its own random numbers. */
+#ifndef GUEST_FREEZER_H
+#define GUEST_FREEZER_H
+
+#include "base/fail.h"
+
+/* Returns when no process but this one runs in user space. What failed is let go on. */
+int freezer_stop(struct failure *failure);
+
+/* Lets all of them go on, whether they stand still or not. */
+void freezer_go_on(void);
+
+#endif

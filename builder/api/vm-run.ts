@@ -2,8 +2,10 @@
 import * as errors from "../errors.ts";
 import { sha256OfFile } from "../host/digest.ts";
 import { withFile } from "../input/add-file.ts";
+import { processorOf } from "../vm/host/accelerator.ts";
 import { prepareBoot } from "../vm/host/boot.ts";
 import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
+import { hardwareOf } from "../vm/host/qemu-arguments.ts";
 import type { Ending, Stdio, Times } from "../vm/host/session.ts";
 import { HEADER_BYTES, readHeader, requireSame } from "../vm/host/snapshot-file.ts";
 import { type StartRequest, startMachine } from "../vm/host/start.ts";
@@ -112,14 +114,19 @@ async function vmRestore(
     const qemu = findQemu(options.vmm);
     const { bundle } = await requireBundle(options.bundle);
     const digest = (await sha256OfFile(bundle)).toString("hex");
-    requireSame(from, header, { digest, qemu: await versionOf(qemu) });
+    requireSame(from, header, {
+      digest,
+      qemu: await versionOf(qemu),
+      processor: processorOf(accelerator),
+      hardware: hardwareOf({ ...options, accelerator, disks: { app: bundle } }),
+    });
     // QEMU reads from where the descriptor stands.
     await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
     const result = await run(caller, undefined, async (signal) => ({
       ...{ qemu, disks: { app: bundle }, options, signal, window: undefined, boot: undefined },
       ...{ stdio: caller.stdio, onNotice: caller.onNotice },
       state: handle.fd,
-      restored: { accelerator },
+      restored: { accelerator, file: from },
     }));
     return { ...result, bootMilliseconds };
   });

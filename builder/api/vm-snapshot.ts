@@ -2,9 +2,11 @@
 import * as errors from "../errors.ts";
 import { sha256OfFile } from "../host/digest.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
+import { processorOf } from "../vm/host/accelerator.ts";
 import { prepareBoot } from "../vm/host/boot.ts";
 import { saveState, stopMachine } from "../vm/host/migrate.ts";
 import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
+import { hardwareOf } from "../vm/host/qemu-arguments.ts";
 import { parseUntil, startIsOver } from "../vm/host/rest.ts";
 import { encodeHeader, HEADER_BYTES } from "../vm/host/snapshot-file.ts";
 import { startMachine } from "../vm/host/start.ts";
@@ -72,6 +74,8 @@ export async function vmSnapshot(
       const bytes = await saveState(machine.qmp, handle);
       const header = encodeHeader({
         ...{ qemu: version, accelerator, digest, bundle, bytes, bootMilliseconds },
+        processor: processorOf(accelerator),
+        hardware: hardwareOf({ ...options, accelerator, disks: { app: bundle } }),
         cpus: options.cpus,
         memory: options.memory,
         network: options.network.kind,

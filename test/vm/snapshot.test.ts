@@ -4,6 +4,7 @@ import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
+  readFileSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -11,8 +12,10 @@ import {
 import path from "node:path";
 import { beforeAll, expect, vi } from "vitest";
 import { build } from "../../builder/api/build.ts";
+import { HEADER_BYTES } from "../../builder/vm/host/snapshot-file.ts";
 import { missing, skipUnless } from "../support/needs.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
+import { asUser, bundleCommand } from "../support/process.ts";
+import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { busyboxBundle, EMULATED, PATIENCE, vm } from "../support/vm.ts";
 
 vi.setConfig({ testTimeout: PATIENCE, hookTimeout: PATIENCE });
@@ -90,6 +93,104 @@ testVm("another bundle, a file that is cut, one that is no snapshot, another net
     expect([status, stderr]).toEqual([125, expect.stringContaining("[E_VM_SNAPSHOT]")]);
     expect(stderr).toContain(words[index]);
   }
+});
+
+/** The snapshot with another header; the state is shared. */
+function withHeader(name: string, change: (header: Record<string, unknown>) => unknown): string {
+  const file = path.join(path.dirname(app), `${name}.snapshot`);
+  const bytes = readFileSync(snapshot);
+  const [magic = "", text = ""] = bytes.subarray(0, HEADER_BYTES).toString("utf8").split("\n");
+  bytes.fill(0, 0, HEADER_BYTES);
+  bytes.write(`${magic}\n${JSON.stringify(change(JSON.parse(text)))}\n`);
+  writeFileSync(file, bytes);
+  return file;
+}
+
+testVm("a machine of another build, another processor, what is no header", async () => {
+  const entropy = "-device virtio-rng-pci,rng=entropy";
+  const files = {
+    older: withHeader("older", (header) => ({
+      ...header,
+      hardware: (header["hardware"] as string[]).filter((one) => one !== entropy),
+    })),
+    newer: withHeader("newer", (header) => ({
+      ...header,
+      hardware: [...(header["hardware"] as string[]), "-device virtio-balloon-pci"],
+    })),
+    unsaid: withHeader("unsaid", ({ hardware: _, ...header }) => header),
+    none: withHeader("none", () => null),
+    hostile: withHeader("hostile", (header) => ({ ...header, accelerator: "tcg,tb-size=9" })),
+    count: withHeader("count", (header) => ({ ...header, cpus: "1,sockets=9" })),
+    kvm: withHeader("kvm", (header) => ({ ...header, processor: "other, flags 0" })),
+  };
+  const words: Record<keyof typeof files, RegExp> = {
+    older: /another machine than this command makes: expected the rest.*, found .*virtio-rng-pci/,
+    newer: /another machine than this command makes: expected .*virtio-balloon-pci, found the rest/,
+    unsaid: /another version of this command/,
+    none: /another version of this command/,
+    hostile: /accelerator that is none/,
+    count: /cpus that is none/,
+    kvm: /another processor: expected other, flags 0, found emulated/,
+  };
+  for (const [name, file] of Object.entries(files)) {
+    const { status, stderr } = await restore([], file);
+    expect([status, stderr], name).toEqual([125, expect.stringContaining("[E_VM_SNAPSHOT]")]);
+    expect(stderr, name).toMatch(words[name as keyof typeof files]);
+  }
+});
+
+testVm("a state that QEMU does not take: its words", async () => {
+  const file = path.join(path.dirname(app), "damaged.snapshot");
+  const bytes = readFileSync(snapshot);
+  writeFileSync(file, bytes.fill(0xff, HEADER_BYTES + 200, HEADER_BYTES + 4000));
+  const { status, stderr } = await restore([], file);
+  expect([status, stderr]).toEqual([125, expect.stringContaining("[E_VM_SNAPSHOT]")]);
+  expect(stderr).toContain("load of migration failed");
+});
+
+skipUnless(
+  "vm",
+  "busybox",
+  "userns",
+)("a full disk: that it is, and that nothing is left", async () => {
+  const home = userDirectory();
+  const small = 'mount -t tmpfs -o size=8m none "$0" && "$@"; status=$?; ls -A "$0"; exit $status';
+  const namespaces = ["--user", "--map-root-user", "--mount", "sh", "-c", small];
+  const full = userDirectory();
+  const made = [app, ...EMULATED, "--until", "ready", "-o", path.join(full, "app.snapshot")];
+  const words = [bundleCommand, "vm", "snapshot", ...made, "--", "sh", "-c", SERVER];
+  const { status, stdout, stderr } = await asUser(
+    "unshare",
+    [...namespaces, full, process.execPath, ...words],
+    home,
+    { env: { TMPDIR: home, XDG_RUNTIME_DIR: undefined }, timeout: PATIENCE },
+  );
+  expect([status === 0, stdout]).toEqual([false, "ready\n"]);
+  expect(stderr).toContain("[E_OUTPUT_NO_SPACE]");
+});
+
+skipUnless("vm", "busybox")("a path as long as they get, whatever is in it", async () => {
+  let dir = temporaryDirectory();
+  const name = "\u0001".repeat(250);
+  const from = process.cwd();
+  process.chdir(dir);
+  for (; dir.length + 2 * 251 < 4095; dir = path.join(dir, name)) {
+    mkdirSync(name);
+    process.chdir(name);
+  }
+  copyFileSync(app, "app.run");
+  process.chdir(from);
+  const file = path.join(path.dirname(app), "long.snapshot");
+  const long = await vm(
+    ["snapshot", path.join(dir, "app.run"), ...EMULATED, "--until", "ready", "-o", file].concat([
+      "--",
+      "sh",
+      "-c",
+      SERVER,
+    ]),
+  );
+  expect([long.status, long.stdout]).toEqual([0, "ready\n"]);
+  expect((await restore([], file)).status).toBe(9);
 });
 
 testVm("what the snapshot has decided cannot be asked for", async () => {

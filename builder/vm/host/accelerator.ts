@@ -1,4 +1,5 @@
 /** Whether the processor of a virtual machine is this machine's (KVM) or is emulated. */
+import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import * as errors from "../../errors.ts";
 
@@ -27,6 +28,26 @@ export function whyNoKvm(device = DEVICE, cpuinfo = "/proc/cpuinfo"): string | u
   // Other machines than x86 have no such line.
   if (flags === undefined || flags.includes("vmx") || flags.includes("svm")) return undefined;
   return "the processor shows no virtualization (vmx or svm in /proc/cpuinfo)";
+}
+
+/**
+ * What the processor of a machine is: the same words mean the same instructions.
+ *
+ * @param device @param cpuinfo for tests
+ */
+export function processorOf(
+  accelerator: Accelerator,
+  device = DEVICE,
+  cpuinfo = "/proc/cpuinfo",
+): string {
+  // QEMU's version says it.
+  if (accelerator === "tcg") return "emulated";
+  const reason = whyNoKvm(device, cpuinfo);
+  if (reason !== undefined) return `none by KVM: ${reason}`;
+  const text = readFileSync(cpuinfo, "latin1");
+  const field = (name: string) => new RegExp(`^${name}\\s*: *(.*)$`, "m").exec(text)?.[1] ?? "";
+  const flags = createHash("sha256").update(field("flags")).digest("hex").slice(0, 16);
+  return `${field("model name")}, flags ${flags}`;
 }
 
 /** Ways to run the processor, in the order in which they are tried. */

@@ -117,6 +117,19 @@ const bootArguments = ({ kernel, commandLine }: { kernel: string; commandLine: s
   ...["-append", commandLine],
 ];
 
+/** Options that say what the machine is, and not what of the host's it is given. */
+const OF_HARDWARE = ["-M", "-cpu", "-smp", "-m", "-device"];
+
+/** What a snapshot's machine has to have in common with one that it is restored into, in QEMU's words. */
+export function hardwareOf(
+  machine: Pick<QemuPlan, "accelerator" | "cpus" | "memory" | "network" | "disks">,
+): string[] {
+  const words = qemuArguments({ ...machine, boot: undefined, volumes: [], restored: false });
+  return words.flatMap((word, index) =>
+    OF_HARDWARE.includes(word) ? [`${word} ${words[index + 1]}`] : [],
+  );
+}
+
 /** Everything behind the program's name. */
 export function qemuArguments(plan: QemuPlan): string[] {
   const { accelerator, cpus, disks, boot, restored } = plan;

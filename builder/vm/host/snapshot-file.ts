@@ -12,6 +12,10 @@ export interface SnapshotHeader {
   /** Of QEMU. */
   qemu: string;
   accelerator: Accelerator;
+  /** As `processorOf` says it. */
+  processor: string;
+  /** As `hardwareOf` says it. */
+  hardware: string[];
   cpus: number;
   /** MiB */
   memory: number;
@@ -27,8 +31,8 @@ export interface SnapshotHeader {
 }
 
 const MAGIC = "fuselage-vm-snapshot 1\n";
-/** The state begins here. */
-export const HEADER_BYTES = 4096;
+/** The state begins here. There is room for a path of any length, with each of its characters escaped. */
+export const HEADER_BYTES = 32_768;
 
 export function encodeHeader(header: SnapshotHeader): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);
@@ -39,7 +43,27 @@ export function encodeHeader(header: SnapshotHeader): Buffer {
   return bytes;
 }
 
-const KEYS = "accelerator bootMilliseconds bundle bytes cpus digest memory network qemu";
+const isText = (value: unknown) => typeof value === "string" && value !== "";
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isOneOf = (words: readonly string[]) => (value: unknown) =>
+  words.some((one) => one === value);
+
+/** What stands in the file decides how QEMU is started. */
+const SHAPE: Record<keyof SnapshotHeader, (value: unknown) => boolean> = {
+  qemu: isText,
+  accelerator: isOneOf(["kvm", "tcg"] satisfies Accelerator[]),
+  processor: isText,
+  hardware: (value) => Array.isArray(value) && value.every(isText),
+  cpus: isCount,
+  memory: isCount,
+  network: isOneOf(["none", "user", "tap"] satisfies Network["kind"][]),
+  digest: isText,
+  bundle: isText,
+  bytes: isCount,
+  bootMilliseconds: isCount,
+};
+
+const keysOf = (value: object) => Object.keys(value).sort().join(" ");
 
 /**
  * Reads the page at the front.
@@ -52,14 +76,21 @@ export async function readHeader(handle: FileHandle, file: string): Promise<Snap
   const text = page.subarray(0, bytesRead).toString("utf8");
   const expected = "a file of `bundle vm snapshot`";
   if (!text.startsWith(MAGIC)) throw errors.vmSnapshot(file, "this is no snapshot", { expected });
-  let header: SnapshotHeader;
+  let found: unknown;
   try {
-    header = JSON.parse(text.slice(MAGIC.length, text.indexOf("\n", MAGIC.length)));
+    found = JSON.parse(text.slice(MAGIC.length, text.indexOf("\n", MAGIC.length)));
   } catch (cause) {
     throw errors.vmSnapshot(file, "its header cannot be read", { expected, cause });
   }
-  if (Object.keys(header).sort().join(" ") !== KEYS) {
-    throw errors.vmSnapshot(file, "its header is of another version", { expected });
+  if (typeof found !== "object" || found === null || keysOf(found) !== keysOf(SHAPE)) {
+    throw errors.vmSnapshot(file, "another version of this command made it", { expected });
+  }
+  const header = found as SnapshotHeader;
+  const wrong = Object.entries(SHAPE).find(([key, isRight]) => {
+    return !isRight(header[key as keyof SnapshotHeader]);
+  });
+  if (wrong !== undefined) {
+    throw errors.vmSnapshot(file, `its header has a ${wrong[0]} that is none`, { expected });
   }
   const { size } = await handle.stat();
   if (size !== HEADER_BYTES + header.bytes) {
@@ -79,14 +110,21 @@ export async function readHeader(handle: FileHandle, file: string): Promise<Snap
 export function requireSame(
   file: string,
   header: SnapshotHeader,
-  here: Pick<SnapshotHeader, "qemu" | "digest">,
+  here: Pick<SnapshotHeader, "qemu" | "digest" | "processor" | "hardware">,
 ): void {
-  const words = { qemu: "QEMU", digest: "the bundle's SHA-256" } as const;
-  for (const key of ["digest", "qemu"] as const) {
+  const words = { digest: "bundle's SHA-256", qemu: "QEMU", processor: "processor" } as const;
+  for (const key of ["digest", "qemu", "processor"] as const) {
     if (header[key] === here[key]) continue;
-    throw errors.vmSnapshot(file, `it was made with another ${words[key].replace(/^the /, "")}`, {
+    throw errors.vmSnapshot(file, `it was made with another ${words[key]}`, {
       expected: header[key],
       actual: here[key],
     });
   }
+  if (header.hardware.join("\n") === here.hardware.join("\n")) return;
+  const without = (all: readonly string[], some: readonly string[]) =>
+    all.filter((one) => !some.includes(one)).join(", ") || "the rest in another order";
+  throw errors.vmSnapshot(file, "it was made of another machine than this command makes", {
+    expected: without(header.hardware, here.hardware),
+    actual: without(here.hardware, header.hardware),
+  });
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as errors from "../../errors.ts";
 import { removeTemporary, workFolder } from "../../host/temporary.ts";
 import type { RunRecord } from "../initramfs.ts";
@@ -30,7 +31,7 @@ export interface StartRequest {
   /** Descriptor of a snapshot, where its state begins. */
   state?: number | undefined;
   /** The state is there, and was made so: it is restored in place of a boot. */
-  restored?: { accelerator: Accelerator } | undefined;
+  restored?: { accelerator: Accelerator; file: string } | undefined;
   onNotice(text: string): void;
   /** Ends the machine before the app runs. */
   signal: AbortSignal;
@@ -49,6 +50,9 @@ export interface Started {
 
 /** How long a machine with KVM may take to its guest's first line before it is emulated, ms. */
 const KVM_PATIENCE = 10_000;
+
+/** How long QEMU may take to end after its monitor has, ms. */
+const ENDING = 1000;
 
 /** Bytes of entropy that a machine starts with. */
 const SEED_BYTES = 64;
@@ -115,17 +119,31 @@ async function begin(request: StartRequest, accelerator: Accelerator): Promise<S
     const version = await within(options.timeout, greeted, machine, signal);
     servers.connected();
     if (restored !== undefined) {
-      await stateRead(machine.qmp);
-      session.greetRestored();
-      await goOn(machine.qmp);
+      await within(options.timeout, goOnFrom(machine, session), machine, signal);
     }
     return { machine, session, accelerator, version, end };
   } catch (cause) {
+    const failure = machine && restored ? await stateFailure(machine, restored.file, cause) : cause;
     await end();
-    throw cause;
+    throw failure;
   } finally {
     closeSync(initramfs);
   }
+}
+
+async function goOnFrom(machine: Machine, session: Session): Promise<void> {
+  await stateRead(machine.qmp);
+  session.greetRestored();
+  await goOn(machine.qmp);
+}
+
+/** Where QEMU has ended over the state of a snapshot its words say why. */
+async function stateFailure(machine: Machine, file: string, cause: unknown): Promise<unknown> {
+  if (!(cause instanceof errors.BundleError) || cause.code !== "E_VM_START") return cause;
+  const how = await Promise.race([machine.ended, sleep(ENDING)]);
+  if (how === undefined) return cause;
+  const actual = machine.words || "no word of QEMU's";
+  return errors.vmSnapshot(file, `QEMU ended over its state (${how})`, { actual, cause });
 }
 
 /** @throws E_VM_VOLUME, E_TMPDIR */

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { whyNoKvm } from "../../../../builder/vm/host/accelerator.ts";
+import { processorOf, whyNoKvm } from "../../../../builder/vm/host/accelerator.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
 const dir = temporaryDirectory();
@@ -26,4 +26,16 @@ test.each([
   const said = whyNoKvm(device, file("cpuinfo", `processor : 0\n${text}bugs : none\n`));
   if (reason === undefined) expect(said).toBeUndefined();
   else expect(said).toContain(reason);
+});
+
+test("a processor by KVM is one by its name and what it can do", () => {
+  const said = (name: string, flags: string) =>
+    processorOf("kvm", device, file("cpuinfo", `model name\t: ${name}\nflags\t\t: ${flags}\n`));
+  const one = said("A 1", "fpu vmx sse");
+  expect(one).toMatch(/^A 1, flags [0-9a-f]{16}$/);
+  expect(said("A 1", "fpu vmx sse")).toBe(one);
+  expect(said("A 2", "fpu vmx sse")).not.toBe(one);
+  expect(said("A 1", "fpu vmx sse avx")).not.toBe(one);
+  expect(processorOf("kvm", path.join(dir, "none"))).toContain("none by KVM: there is no");
+  expect(processorOf("tcg", path.join(dir, "none"))).toBe("emulated");
 });

@@ -12,7 +12,7 @@ import { sha256OfFile } from "../host/digest.ts";
 import { architectures, hostArchitecture } from "../host/paths.ts";
 import { Workspace } from "../host/temporary.ts";
 import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
-import { LayoutSink } from "../oci/layout-sink.ts";
+import { checkLayout, LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
 import { openBlobs } from "../oci/open.ts";
 import { type ImageReference, isTag, parseReference } from "../oci/reference.ts";
@@ -20,6 +20,7 @@ import type { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
 import type { BlobSource, Descriptor } from "../oci/store.ts";
+import { resolveOutput } from "../output/atomic.ts";
 import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import { byteString } from "../tree/path.ts";
 import { build } from "./build.ts";
@@ -87,7 +88,11 @@ export async function exportImage(options: ExportOptions): Promise<ExportResult>
   }
 }
 
-/** @throws E_EXPORT_TARGET */
+/**
+ * What stands there already is looked at first: an image may take minutes to make.
+ *
+ * @throws E_EXPORT_TARGET, E_OPTION_VALUE, E_OUTPUT_*, and what `checkLayout` throws
+ */
 async function sinkFor(
   reference: ImageReference,
   { insecure, signal, tags = [] }: ExportOptions,
@@ -95,10 +100,13 @@ async function sinkFor(
 ): Promise<BlobSink> {
   switch (reference.transport) {
     case "oci":
+      await checkLayout(reference.path);
       return new LayoutSink(reference.path, staging);
     case "oci-archive":
+      await resolveOutput(reference.path);
       return new LayoutArchiveSink(reference.path, staging);
     case "docker-archive":
+      await resolveOutput(reference.path);
       return new DockerArchiveSink(reference.path, staging);
     case "docker":
       if (reference.digest !== undefined) {

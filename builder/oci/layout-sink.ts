@@ -5,7 +5,7 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
 import { writeAtomically } from "../output/atomic.ts";
-import { publishDirectory } from "../output/output-directory.ts";
+import { freeDirectory, publishDirectory } from "../output/output-directory.ts";
 import {
   allBlobs,
   blobName,
@@ -24,10 +24,26 @@ import { type Descriptor, hashOf, type Region } from "./store.ts";
 
 const INDEX = "index.json";
 
+const isLayout = (folder: string) => existsSync(path.join(folder, "oci-layout"));
+
+/**
+ * Whether an image can go there is to be known before it is made.
+ *
+ * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, E_OCI_*, E_FILE_*
+ */
+export async function checkLayout(folder: string): Promise<void> {
+  if (!isLayout(folder)) await freeDirectory(folder);
+  else {
+    const files = new FolderFiles(folder);
+    await requireVersion(files);
+    await imagesIn(files);
+  }
+}
+
 export class LayoutSink extends CollectingSink {
   /** @throws E_EXTRACT_EXISTS where another folder has the name, E_OUTPUT_*, E_OCI_*, E_FILE_* */
   protected async write(image: FinishedImage): Promise<void> {
-    if (existsSync(path.join(this.shown, "oci-layout"))) {
+    if (isLayout(this.shown)) {
       const files = new FolderFiles(this.shown);
       await requireVersion(files);
       await addTo(this.shown, image, await imagesIn(files));

@@ -76,8 +76,12 @@ function standsThere(file: string): string {
   return isLink(file) ? `a symbolic link to a ${kind}` : `a ${kind}`;
 }
 
-/** The real path of `dir`, which is missing or an empty folder. */
-async function freeDirectory(dir: string): Promise<string> {
+/**
+ * The real path of `dir`, which is missing or an empty folder.
+ *
+ * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED
+ */
+export async function freeDirectory(dir: string): Promise<string> {
   const there = await realpath(dir).catch((cause: unknown) => {
     if (errors.errnoCode(cause) === "ENOENT") return undefined;
     throw errors.extractFailed(dir, `cannot be used: ${errors.systemReason(cause)}`, cause);

@@ -158,3 +158,23 @@ describe("a layout", () => {
     }
   });
 });
+
+test.each([
+  ["oci:", "fifo", "E_EXTRACT_EXISTS"],
+  ["oci:", "folder", "E_EXTRACT_EXISTS"],
+  ["oci:", "file/x", "E_EXTRACT_FAILED"],
+  ["oci-archive:", "fifo", "E_OUTPUT_FAILED"],
+  ["oci-archive:", "folder", "E_OUTPUT_DIRECTORY"],
+  ["docker-archive:", "nowhere/x", "E_OUTPUT_FAILED"],
+  ["docker-archive:", "folder", "E_OUTPUT_DIRECTORY"],
+])(
+  "what cannot be written to is refused before the input is looked at: %s%s",
+  async (kind, name, code) => {
+    const place = `${dir}/places-${count++}`;
+    writeFiles(place, { "folder/x": "", file: "" });
+    execFileSync("mkfifo", [`${place}/fifo`]);
+    const made = exportImage({ input: `${dir}/missing.run`, to: `${kind}${place}/${name}` });
+    await expect(made).rejects.toMatchObject({ code });
+    expect(readdirSync(place).sort()).toEqual(["fifo", "file", "folder"]);
+  },
+);

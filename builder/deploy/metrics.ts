@@ -15,7 +15,8 @@ interface Sample {
   value: number;
 }
 
-const SAMPLE = /^([A-Za-z_:][\w:]*)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$/;
+/** No two parts of it take the same blanks: lines are of any length. */
+const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\s*\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$/;
 const LABEL = /([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*/gy;
 
 /** Lines that are none of the format are passed over, as scrapers of newer formats want it. */

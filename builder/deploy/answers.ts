@@ -39,17 +39,20 @@ interface Answers {
 /**
  * As it is: by these texts it is decided what is done.
  *
+ * @param hint what to do where it is none, if that is another thing than usual
  * @throws E_DEPLOY_ANSWER with the name of the field that is of another type
  */
 export function checked<K extends keyof Answers>(
   what: K,
   value: unknown,
   engine: Engine,
+  hint?: string,
 ): Answers[K] {
   const wrong = strangeField(value, shapes[what], what);
   if (wrong === undefined) return withoutNulls(value) as Answers[K];
   throw errors.answer(engine.shown, `its ${what} is none of its interface`, {
     actual: `another ${wrong}`,
+    hint,
   });
 }
 

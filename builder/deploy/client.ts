@@ -12,6 +12,7 @@ import {
   Request,
   Response,
 } from "undici";
+import { systemReason } from "../errors.ts";
 import type { paths } from "../generated/fuse-api.ts";
 import { version } from "../generated/spec.ts";
 import { isLoopback } from "../oci/registry/hosts.ts";
@@ -28,8 +29,16 @@ import type { Redactor } from "./secrets.ts";
 const PATIENCE = 30_000;
 /** Of answers that are not streams, bytes. */
 const MAX_ANSWER = 16 << 20;
-/** What may be another answer soon; 503 is about room, and none comes of asking again at once. */
-const PASSING = [429, 502, 504];
+/** What may be another answer soon. */
+const PASSING = [429, 502, 503, 504];
+const REDIRECTS = [300, 301, 302, 303, 307, 308];
+/** The type of a stream of events. */
+export const EVENTS = "text/event-stream";
+/** Waits that are shorter are not worth a word, ms. */
+const SHORT = 5000;
+
+/** Codes of what is no HTTP, has more headers than any, or is not packed as it says. */
+const NO_HTTP = /^(HPE_\w+|UND_ERR_HEADERS_OVERFLOW|Z_\w+|ERR_BROTLI\w*|ERR__ERROR\w*|ZSTD_\w+)$/;
 
 /** What fetch says of ports that the Fetch standard blocks (1, 25, 6000 and some eighty more). */
 const BAD_PORT = "bad port";
@@ -52,10 +61,15 @@ export interface CallOptions {
 
 export type Api = Client<paths>;
 
+/** An answer that is longer than any of the interface. */
+class LongAnswer extends Error {}
+
 export class Engine {
   readonly url: URL;
   readonly shown: string;
   readonly redactor: Redactor;
+  /** Is told where an orchestrator asks to be left alone for a while. */
+  onWait: (line: string) => void = () => {};
   readonly #token: Token | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #api: Api;
@@ -104,11 +118,40 @@ export class Engine {
     send: (api: Api, signal: AbortSignal) => Promise<Answered<Data>>,
     options: CallOptions = {},
   ): Promise<Data & object> {
-    const { data, response } = await this.#answer(asked, send, options);
+    return this.#object(await this.#answer(asked, send, options), asked);
+  }
+
+  /** As `get`, for what may be done without a word: status 204, and undefined. */
+  async getOrNothing<Data>(
+    asked: Asked,
+    send: (api: Api, signal: AbortSignal) => Promise<Answered<Data>>,
+    options: CallOptions = {},
+  ): Promise<(Data & object) | undefined> {
+    const answered = await this.#answer(asked, send, options);
+    return answered.response.status === 204 ? undefined : this.#object(answered, asked);
+  }
+
+  /** As `call`, for what is done without a word: whoever has one is no orchestrator. */
+  async done<Data>(
+    asked: Asked,
+    send: (api: Api, signal: AbortSignal) => Promise<Answered<Data>>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const { response } = await this.#answer(asked, send, options);
+    if (response.status === 204) return;
+    throw errors.answer(this.shown, "its answer is none of its interface", {
+      expected: "status 204",
+      actual: `status ${response.status}`,
+      hint: asked.doubt,
+    });
+  }
+
+  #object<Data>({ data, response }: Answered<Data>, asked: Asked): Data & object {
     if (typeof data === "object" && data !== null && !Array.isArray(data)) return data;
     throw errors.answer(this.shown, "its answer is none of its interface", {
       expected: "JSON, an object",
       actual: `status ${response.status} and ${typeof data === "string" ? "a text" : "nothing"}`,
+      hint: asked.doubt,
     });
   }
 
@@ -132,11 +175,14 @@ export class Engine {
       } catch (cause) {
         if (isOurs(cause) || signal?.aborted) throw cause;
         const isLate = bounds.isLate();
-        wait = again && !isLate && isCut(networkCause(cause)) ? waitBefore(tries) : undefined;
-        if (wait === undefined) throw this.failure(cause, isLate ? patience : undefined);
+        const mayPass = again && !isLate && isCut(networkCause(cause)) && !isNoHttp(cause);
+        wait = mayPass ? waitBefore(tries) : undefined;
+        const { doubt } = asked;
+        if (wait === undefined) throw this.failure(cause, { late: isLate ? patience : 0, doubt });
       } finally {
         bounds.release();
       }
+      if (wait >= SHORT) this.onWait(`the orchestrator asks to wait ${Math.ceil(wait / 1000)} s`);
       await pause(wait, signal ?? new AbortController().signal);
     }
   }
@@ -145,15 +191,28 @@ export class Engine {
    * What went wrong with the network or with the answer, as people can read it.
    *
    * @param late how long was waited, ms, where that was too long
+   * @param doubt what to do where the request may have been heard
    */
-  failure(thrown: unknown, late?: number): unknown {
+  failure(
+    thrown: unknown,
+    { late = 0, doubt }: { late?: number; doubt?: string | undefined } = {},
+  ) {
     if (isOurs(thrown)) return thrown;
-    if (late !== undefined) {
-      return errors.unreachable(this.shown, `there is no answer in ${late / 1000} s`, thrown);
+    const hint = { hint: doubt };
+    if (late > 0) {
+      const what = `there is no answer in ${late / 1000} s`;
+      return errors.unreachable(this.shown, what, thrown, doubt);
     }
     const cause = networkCause(thrown);
     if (thrown instanceof SyntaxError) {
-      return errors.answer(this.shown, "its answer is no JSON");
+      return errors.answer(this.shown, "its answer is no JSON", hint);
+    }
+    if (thrown instanceof LongAnswer) {
+      const sizes = { expected: `at most ${MAX_ANSWER} bytes`, actual: "more" };
+      return errors.answer(this.shown, "its answer is too long", { ...sizes, ...hint });
+    }
+    if (isNoHttp(thrown)) {
+      return errors.answer(this.shown, `its answer is no HTTP: ${systemReason(cause)}`, hint);
     }
     if (cause instanceof Error && cause.message === BAD_PORT) {
       return errors.unreachable(
@@ -163,7 +222,9 @@ export class Engine {
       );
     }
     if (codeOf(cause) === "") return thrown;
-    return errors.unreachable(this.shown, networkReason(cause), cause);
+    // Of what was never sent there is no doubt.
+    const maybe = isCut(cause) ? doubt : undefined;
+    return errors.unreachable(this.shown, networkReason(cause), cause, maybe);
   }
 
   #failure({ error, response }: Answered<unknown>, asked: Asked): Error {
@@ -180,38 +241,31 @@ export class Engine {
   /** Nothing is followed: a token is for one place. What is not a stream is read whole, and has a limit. */
   async #fetch(request: Request): Promise<globalThis.Response> {
     const response = await fetch(request, { dispatcher: this.#dispatcher, redirect: "manual" });
-    const { status } = response;
-    if (status >= 300 && status < 400) {
+    const { status, ok } = response;
+    if (REDIRECTS.includes(status)) {
       await response.body?.cancel();
       throw errors.answer(this.shown, "it leads to another place, where no token is sent", {
         actual: `status ${status}`,
         hint: "Name the place that the orchestrator itself is at in --to.",
       });
     }
-    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-    if (isStream || response.body === null) return response as unknown as globalThis.Response;
-    const body = await this.#whole(response);
+    if (ok && request.headers.get("accept") === EVENTS) {
+      if (isOf(response, EVENTS)) return response as unknown as globalThis.Response;
+      await response.body?.cancel();
+      throw errors.answer(this.shown, "it gives no stream of events");
+    }
+    const body = await whole(response);
+    if (status < 200 || status > 599) {
+      throw errors.answer(this.shown, "its answer has a status that HTTP does not have", {
+        actual: `status ${status}`,
+      });
+    }
     const headers = new Headers(response.headers);
     // What a connection that was cut leaves is not taken for the whole.
     headers.set("content-length", `${body.length}`);
-    const whole = new Response(body.length === 0 ? null : body, { status, headers });
-    return whole as unknown as globalThis.Response;
-  }
-
-  async #whole(response: Response): Promise<Buffer> {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of response.body ?? []) {
-      length += (part as Uint8Array).length;
-      if (length > MAX_ANSWER) {
-        throw errors.answer(this.shown, "its answer is too long", {
-          expected: `at most ${MAX_ANSWER} bytes`,
-          actual: "more",
-        });
-      }
-      parts.push(part as Uint8Array);
-    }
-    return Buffer.concat(parts);
+    const isNone = body.length === 0 || [204, 205, 304].includes(status);
+    const answered = new Response(isNone ? null : body, { status, headers });
+    return answered as unknown as globalThis.Response;
   }
 
   /** Ends what is still going on. */
@@ -220,8 +274,34 @@ export class Engine {
   }
 }
 
+/** Whether an answer says of itself that it is of a type, with or without parameters. */
+export const isOf = (
+  { headers }: { headers: { get(name: string): string | null } },
+  type: string,
+) => headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === type;
+
+/** @throws LongAnswer */
+async function whole(response: Response): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += (part as Uint8Array).length;
+    if (length > MAX_ANSWER) throw new LongAnswer();
+    parts.push(part as Uint8Array);
+  }
+  return Buffer.concat(parts);
+}
+
 /** A failure that has been put into words already. */
 const isOurs = (cause: unknown): boolean => codeOf(cause).startsWith("E_");
+
+/** Whether what answered speaks no HTTP, or none that can be read. */
+function isNoHttp(thrown: unknown): boolean {
+  const cause = networkCause(thrown);
+  return (
+    NO_HTTP.test(codeOf(cause)) || (cause instanceof Error && cause.name === "HTTPParserError")
+  );
+}
 
 /** What `fetch` wraps into a TypeError. */
 function networkCause(thrown: unknown): unknown {

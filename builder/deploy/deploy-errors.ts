@@ -57,8 +57,9 @@ export function refusal(
   >,
   shown: string,
   what: string,
+  hint?: string,
 ): BundleError {
-  return new BundleError(code, what, { path: shown });
+  return new BundleError(code, what, { path: shown, hint });
 }
 
 /** @param what is wrong with a secret; never its value */
@@ -92,6 +93,12 @@ export function token(shown: string, from: string | undefined, file: string): Bu
   });
 }
 
-export function unreachable(shown: string, what: string, cause?: unknown): BundleError {
-  return new BundleError("E_DEPLOY_UNREACHABLE", what, { path: shown, cause });
+/** @param hint where something else is to be done than what the code advises */
+export function unreachable(
+  shown: string,
+  what: string,
+  cause?: unknown,
+  hint?: string,
+): BundleError {
+  return new BundleError("E_DEPLOY_UNREACHABLE", what, { path: shown, cause, hint });
 }

@@ -2,7 +2,7 @@
 import { BundleError } from "../errors.ts";
 import type { components } from "../generated/fuse-api.ts";
 import { checked } from "./answers.ts";
-import type { CallOptions, Engine } from "./client.ts";
+import { type CallOptions, type Engine, isOf } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 
 type Schemas = components["schemas"];
@@ -13,10 +13,24 @@ export type ExecResult = Schemas["ExecEnvironmentResponse"];
 
 /** A checkpoint copies a machine's memory and disk, and a drain waits for what runs there, ms. */
 const LONG = 600_000;
+/** Types of Prometheus' text format. */
+const METRICS = ["text/plain", "application/openmetrics-text"];
 /** Between the limit of a command in a machine and that of the request, ms. */
 const SLACK = 30_000;
 
 const environment = (shown: string) => ({ shown, what: "environment" });
+
+/** What to do where the answer to what changes something was lost. */
+const doubts = {
+  exec: "The command may have run, or still run, in the machine: look there before it is given again.",
+  drain:
+    "It may be draining all the same, as `bundle deploy status NAME` shows: then go on with `bundle deploy destroy NAME`.",
+  fork: "It may have been made all the same: `bundle deploy list` shows it, and `bundle deploy destroy` ends it.",
+  snapshot:
+    "It may have been made all the same: look with `bundle deploy list --snapshots` before another is made.",
+  restore:
+    "It may have been done all the same, or in part: `bundle deploy list --snapshots` shows how it stands with the snapshot. It may be restored again.",
+} as const;
 
 /** Whether a failure is of this code. */
 export const isFailure = (cause: unknown, code: BundleError["code"]): boolean =>
@@ -24,7 +38,7 @@ export const isFailure = (cause: unknown, code: BundleError["code"]): boolean =>
 
 export async function list(engine: Engine, options: CallOptions = {}): Promise<Environment[]> {
   const answer = await engine.get(
-    environment(engine.shown),
+    { shown: engine.shown },
     (api, signal) => api.GET("/v1/environments", { signal }),
     options,
   );
@@ -36,7 +50,8 @@ function checkedList<K extends "environment" | "snapshot">(
   found: unknown,
   engine: Engine,
 ) {
-  if (found !== undefined && found !== null && !Array.isArray(found)) {
+  // Go has null for a list of none.
+  if (found !== null && !Array.isArray(found)) {
     throw errors.answer(engine.shown, "its list is none of its interface");
   }
   return ((found ?? []) as unknown[]).map((one) => checked(what, one, engine));
@@ -49,7 +64,7 @@ export async function find(
   options: CallOptions = {},
 ): Promise<Environment | undefined> {
   const answer = await engine.get(
-    environment(name),
+    { shown: name },
     (api, signal) => api.GET("/v1/environments", { params: { query: { task_id: name } }, signal }),
     options,
   );
@@ -86,7 +101,7 @@ export async function create(
   options: CallOptions,
 ): Promise<Environment> {
   const answer = await engine.get(
-    { shown: body.task_id, what: "host", isNew: true },
+    { shown: body.task_id, what: "host", isNew: true, takesRoom: true },
     (api, signal) => api.POST("/v1/environments", { body, signal }),
     { ...options, again: false },
   );
@@ -100,7 +115,7 @@ export async function destroy(
   options: CallOptions = {},
 ): Promise<boolean> {
   try {
-    await engine.call(
+    await engine.done(
       environment(task || vmId),
       (api, signal) =>
         api.DELETE("/v1/environments/{vmId}", { params: { path: { vmId } }, signal }),
@@ -121,8 +136,9 @@ export async function exec(
   cmd: string[],
   { timeout = 60_000, ...options }: CallOptions & { timeout?: number } = {},
 ): Promise<ExecResult> {
+  const doubt = options.again ? undefined : doubts.exec;
   const answer = await engine.get(
-    environment(task || vmId),
+    { ...environment(task || vmId), doubt },
     (api, signal) =>
       api.POST("/v1/environments/{vmId}", {
         params: { path: { vmId }, query: { action: "exec" } },
@@ -135,12 +151,14 @@ export async function exec(
     const { stdout, stderr } = answer;
     if (typeof stdout === "string" && typeof stderr === "string") return answer;
   }
-  throw errors.answer(engine.shown, "what it says of a command is none of its interface");
+  throw errors.answer(engine.shown, "what it says of a command is none of its interface", {
+    hint: doubt,
+  });
 }
 
 export async function drain(engine: Engine, { id: vmId, task_id: task }: Environment) {
-  await engine.call(
-    environment(task || vmId),
+  const answer = await engine.getOrNothing(
+    { ...environment(task || vmId), doubt: doubts.drain },
     (api, signal) =>
       api.POST("/v1/environments/{vmId}", {
         params: { path: { vmId }, query: { action: "drain" } },
@@ -148,6 +166,7 @@ export async function drain(engine: Engine, { id: vmId, task_id: task }: Environ
       }),
     { patience: LONG, again: false },
   );
+  if (answer !== undefined) checked("environment", answer, engine, doubts.drain);
 }
 
 /** @returns undefined where it is made, and the orchestrator says nothing of it */
@@ -156,8 +175,8 @@ export async function fork(
   { id: vmId, task_id: task }: Environment,
   { snapshot, comment }: { snapshot: string | undefined; comment: string | undefined },
 ): Promise<Environment | undefined> {
-  const made = await engine.call(
-    environment(task || vmId),
+  const made = await engine.getOrNothing(
+    { ...environment(task || vmId), takesRoom: true, doubt: doubts.fork },
     (api, signal) =>
       api.POST("/v1/environments/{vmId}", {
         params: { path: { vmId }, query: { action: "fork" } },
@@ -169,8 +188,7 @@ export async function fork(
       }),
     { patience: LONG, again: false },
   );
-  const isSaid = typeof made === "object" && made !== null && "id" in made;
-  return isSaid ? checked("environment", made, engine) : undefined;
+  return made && checked("environment", made, engine, doubts.fork);
 }
 
 export async function takeSnapshot(
@@ -179,7 +197,7 @@ export async function takeSnapshot(
   comment: string | undefined,
 ): Promise<Snapshot> {
   const answer = await engine.get(
-    environment(task || vmId),
+    { ...environment(task || vmId), doubt: doubts.snapshot },
     (api, signal) =>
       api.POST("/v1/environments/{vmId}/snapshots", {
         params: { path: { vmId } },
@@ -188,11 +206,21 @@ export async function takeSnapshot(
       }),
     { patience: LONG, again: false },
   );
-  return checked("snapshot", answer, engine);
+  return checked("snapshot", answer, engine, doubts.snapshot);
+}
+
+/** Of one that nothing else was made of. */
+export async function deleteSnapshot(engine: Engine, snapshotId: string): Promise<void> {
+  await engine.done(
+    { shown: snapshotId, what: "snapshot" },
+    (api, signal) =>
+      api.DELETE("/v1/snapshots/{snapshotId}", { params: { path: { snapshotId } }, signal }),
+    { patience: LONG },
+  );
 }
 
 export async function snapshots(engine: Engine): Promise<Snapshot[]> {
-  const answer = await engine.get(environment(engine.shown), (api, signal) =>
+  const answer = await engine.get({ shown: engine.shown }, (api, signal) =>
     api.GET("/v1/snapshots", { signal }),
   );
   return checkedList("snapshot", answer.snapshots, engine);
@@ -200,8 +228,8 @@ export async function snapshots(engine: Engine): Promise<Snapshot[]> {
 
 /** Brings the machine that a snapshot is of back to it. */
 export async function restore(engine: Engine, snapshotId: string): Promise<void> {
-  await engine.call(
-    { shown: snapshotId, what: "snapshot" },
+  await engine.done(
+    { shown: snapshotId, what: "snapshot", doubt: doubts.restore },
     (api, signal) =>
       api.POST("/v1/snapshots/{snapshotId}", {
         params: { path: { snapshotId }, query: { action: "restore" } },
@@ -213,9 +241,13 @@ export async function restore(engine: Engine, snapshotId: string): Promise<void>
 
 /** Prometheus' text format. */
 export async function metricsText(engine: Engine): Promise<string> {
-  const text = await engine.call({ shown: engine.shown, what: "page" }, (api, signal) =>
-    api.GET("/metrics", { parseAs: "text", signal }),
-  );
-  if (typeof text === "string") return text;
-  throw errors.answer(engine.shown, "it gives no metrics");
+  const text = await engine.call({ shown: engine.shown }, async (api, signal) => {
+    const answered = await api.GET("/metrics", { parseAs: "text", signal });
+    const { response } = answered;
+    // A page for people is a text too.
+    const isText = METRICS.some((type) => isOf(response, type));
+    if (response.ok && !isText) throw errors.answer(engine.shown, "it gives no metrics");
+    return answered;
+  });
+  return text ?? "";
 }

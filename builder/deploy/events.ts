@@ -6,13 +6,15 @@ import { createParser } from "eventsource-parser";
 import type { components } from "../generated/fuse-api.ts";
 import { isCut, pause, waitBefore } from "../oci/registry/retry.ts";
 import { checked } from "./answers.ts";
-import type { Engine } from "./client.ts";
+import { type Engine, EVENTS } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 
 export type EnvironmentEvent = components["schemas"]["EnvironmentEvent"];
 
 /** A line comes every 15 s, if only a comment: three that are missing are a connection that is dead, ms. */
 const SILENCE = 45_000;
+/** What held for so long was no failure from the beginning, ms. */
+const STEADY = 10_000;
 /** Characters of one event. */
 const MAX_EVENT = 1 << 20;
 /** After these nothing happens any more. */
@@ -41,17 +43,18 @@ export async function* environmentEvents(
 ): AsyncGenerator<EnvironmentEvent> {
   let last: EnvironmentEvent | undefined;
   for (let tries = 1; ; tries++) {
+    const begun = Date.now();
     try {
       for await (const event of once(engine, id, name, {
         last: last?.id || undefined,
         signal,
         silence,
       })) {
+        // What begins again begins with the state that is known already, or with all that was before it.
+        if (last !== undefined && isKnown(event, last)) continue;
         tries = 1;
-        // What begins again begins with the state that is known already.
-        const isKnown = last?.state === event.state && last.updated_at === event.updated_at;
         last = { ...event, id: IDENTIFIER.test(event.id) ? event.id : (last?.id ?? "") };
-        if (!isKnown) yield event;
+        yield event;
         if (TERMINAL.includes(event.state)) return;
       }
     } catch (cause) {
@@ -59,6 +62,7 @@ export async function* environmentEvents(
       const { code } = cause as { code?: string };
       // It went while nobody looked.
       if (last !== undefined && code === "E_DEPLOY_NOT_FOUND") return;
+      if (Date.now() - begun > STEADY) tries = 1;
       const mayPass = code === "E_DEPLOY_UNREACHABLE" || code === "E_DEPLOY_SERVER" || isCut(cause);
       if (!mayPass) throw cause;
       const wait = waitBefore(tries);
@@ -68,6 +72,7 @@ export async function* environmentEvents(
       continue;
     }
     // It ended between two events, as a proxy ends what lasts.
+    if (Date.now() - begun > STEADY) tries = 1;
     const wait = waitBefore(tries);
     if (wait === undefined) {
       throw errors.unreachable(engine.shown, "the stream of events ends again and again");
@@ -75,6 +80,13 @@ export async function* environmentEvents(
     onReconnect?.("the stream ended");
     await pause(wait, signal ?? new AbortController().signal);
   }
+}
+
+/** Whether an event says what is known already. A terminal one is never old: with it the stream ends. */
+function isKnown(event: EnvironmentEvent, last: EnvironmentEvent): boolean {
+  const isSame = last.state === event.state && last.updated_at === event.updated_at;
+  const isOld = Date.parse(event.updated_at) < Date.parse(last.updated_at);
+  return isSame || (isOld && !TERMINAL.includes(event.state));
 }
 
 interface Once {
@@ -97,28 +109,27 @@ async function* once(
     api.GET("/v1/environments/{vmId}/events", {
       params: { path: { vmId }, query: last === undefined ? {} : { last_event_id: last } },
       headers: {
-        accept: "text/event-stream",
+        accept: EVENTS,
         ...(last !== undefined && { "last-event-id": last }),
       },
       parseAs: "stream",
       // Not that of the call: that one is over when the stream has begun.
       signal: quiet.signal,
     });
-  // A stream that does not begin is as silent as one that stops.
-  let timer = setTimeout(end, silence);
+  let timer: NodeJS.Timeout | undefined;
   try {
     const body = await engine.call({ shown: name, what: "environment" }, open, {
       again: false,
+      // A stream that does not begin is as silent as one that stops.
       patience: silence,
       signal: quiet.signal,
     });
     if (!(body instanceof ReadableStream)) {
       throw errors.answer(engine.shown, "it gives no stream of events");
     }
-    const found: EnvironmentEvent[] = [];
-    const parser = createParser({
-      onEvent: ({ data }) => found.push(eventOf(data, engine)),
-    });
+    timer = setTimeout(end, silence);
+    const found: string[] = [];
+    const parser = createParser({ onEvent: ({ data }) => found.push(data) });
     const decoder = new TextDecoder();
     let unread = 0;
     const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -133,7 +144,7 @@ async function* once(
       parser.feed(decoder.decode(value, { stream: true }));
       unread = found.length > 0 ? 0 : unread + value.length;
       if (unread > MAX_EVENT) throw errors.answer(engine.shown, "an event has no end");
-      yield* found.splice(0);
+      for (const data of found.splice(0)) yield eventOf(data, engine);
     }
   } catch (cause) {
     if (quiet.signal.aborted && !signal?.aborted) {

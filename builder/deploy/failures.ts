@@ -6,10 +6,14 @@ import * as errors from "./deploy-errors.ts";
 export interface Asked {
   /** For messages: an address, or the name of an environment. */
   shown: string;
-  /** "environment", "snapshot". */
-  what: string;
-  /** A new environment: a conflict is its name, and no room is not a passing matter. */
+  /** "environment", "snapshot"; undefined: nothing that may be missing. */
+  what?: string;
+  /** A new environment: a conflict is its name. */
   isNew?: boolean;
+  /** Whether it takes room on a host. */
+  takesRoom?: boolean;
+  /** What to do where nobody knows whether it was done. */
+  doubt?: string | undefined;
 }
 
 /** What is in an answer of a failure; what the orchestrator says is fit to be shown. */
@@ -21,7 +25,7 @@ export interface Said {
 
 /** Codes of the interface, where a status alone would say too little. */
 export function failureOf({ status, code, message }: Said, asked: Asked): BundleError {
-  const { shown, what, isNew = false } = asked;
+  const { shown, what, isNew = false, takesRoom = false, doubt } = asked;
   const said = message === "" ? "" : `: ${message}`;
   switch (status) {
     case 400:
@@ -41,14 +45,14 @@ export function failureOf({ status, code, message }: Said, asked: Asked): Bundle
       );
     case 404:
       // No route, or no answer of the orchestrator's kind: somebody else is there.
-      if (code !== "not_found") {
+      if (code !== "not_found" || (what === undefined && !isNew)) {
         return errors.answer(shown, `no orchestrator answers there${said}`, {
           actual: "status 404",
         });
       }
       return isNew
         ? errors.refusal("E_DEPLOY_REFUSED", shown, `the orchestrator refuses the request${said}`)
-        : errors.notFound(shown, what);
+        : errors.notFound(shown, what ?? "");
     case 409:
       return isNew
         ? errors.exists(shown, "which was made meanwhile")
@@ -64,13 +68,14 @@ export function failureOf({ status, code, message }: Said, asked: Asked): Bundle
     case 501:
       return errors.refusal("E_DEPLOY_UNSUPPORTED", shown, `its hosts cannot do that${said}`);
     case 503:
-      if (code === "unavailable") {
+      if (code === "unavailable" && takesRoom) {
         return errors.refusal("E_DEPLOY_NO_ROOM", shown, `no host has room for it${said}`);
       }
       break;
   }
   if (status >= 500) {
-    return errors.refusal("E_DEPLOY_SERVER", shown, `the orchestrator answers ${status}${said}`);
+    const answers = `the orchestrator answers ${status}${said}`;
+    return errors.refusal("E_DEPLOY_SERVER", shown, answers, doubt);
   }
   return errors.answer(shown, `the orchestrator answers ${status}${said}`);
 }

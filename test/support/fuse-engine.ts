@@ -90,6 +90,8 @@ export async function startEngine(): Promise<FuseEngine> {
     for (const fault of engine.faults) if (await fault(asked, response)) return;
     respond(engine, asked, response);
   });
+  // No connection is lost to a machine that is busy.
+  server.keepAliveTimeout = 60_000;
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));

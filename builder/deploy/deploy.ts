@@ -292,7 +292,7 @@ async function up(
 /** Last lines of what the app printed; "" where that cannot be known. */
 async function lastWords(engine: Engine, made: Environment, name: string): Promise<string> {
   try {
-    const { stdout } = await exec(engine, made, tailCommand(name, 5), { timeout: 10_000 });
+    const { stdout } = await exec(engine, made, tailCommand(name, 5, 4096), { timeout: 10_000 });
     return engine.redactor.line(stdout.replace(/^\d+\n/, ""));
   } catch {
     return "";

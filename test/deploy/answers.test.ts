@@ -195,7 +195,7 @@ test.each([
 });
 
 test("a name of somebody else's machine is no command there", async () => {
-  const [, , script = ""] = tailCommand("a'; echo hurt; '", 3);
+  const [, , script = ""] = tailCommand("a'; echo hurt; '", 3, 100);
   const { stdout } = await run("sh", ["-c", script]);
   expect(stdout).not.toContain("hurt");
 });

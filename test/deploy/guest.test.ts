@@ -137,7 +137,7 @@ skipUnless("bwrap", "curl")(
     expect(readFileSync(path.join(folder, "digest"), "utf8").trim()).toBe(bundle.sha256);
     expect((await sh(healthCommand("web", []))).status).toBe(0);
     expect((await sh(healthCommand("web", [1]))).status).not.toBe(0);
-    expect((await sh(tailCommand("web", 1))).stdout).toMatch(/^\d+\na 'b'/);
+    expect((await sh(tailCommand("web", 1, 1000))).stdout).toMatch(/^\d+\na 'b'/);
     expect((await sh(stopCommand("web", 10))).status).toBe(0);
     expect(readFileSync(path.join(folder, "log"), "utf8")).toMatch(/\nended\n$/);
     expect((await sh(healthCommand("web", []))).status).not.toBe(0);

@@ -9,6 +9,7 @@ import { environmentEvents } from "../../deploy/events.ts";
 import { figures } from "../../deploy/metrics.ts";
 import { logCommand, stopCommand, tailCommand } from "../../engines/fuse/guest.ts";
 import * as errors from "../../errors.ts";
+import { waitBefore } from "../../oci/registry/retry.ts";
 import { jsonText, note, print, printable, printJson } from "../print.ts";
 import {
   environmentRows,
@@ -30,6 +31,8 @@ export interface Action {
 
 /** Figures of the engine itself, beside those of the language that it is written in. */
 const OWN_FIGURES = "orchestrator_";
+/** Of the last lines of a log, bytes. */
+const LINES = 1 << 20;
 /** Bytes of a log that are asked for at once. */
 const PIECE = 256 << 10;
 /** Between two looks at a log, ms. */
@@ -145,28 +148,42 @@ async function stopApp(engine: Engine, one: environments.Environment): Promise<v
 
 async function logs({ engine, name, options, json }: Action): Promise<void> {
   const one = await environments.get(engine, name);
-  const tail = tailCommand(one.task_id, options.lines ?? 100);
-  const first = await environments.exec(engine, one, tail);
-  const [, size = "", text = ""] = /^\s*(\d+)\n([\s\S]*)$/.exec(first.stdout) ?? [];
-  if (first.exit_code !== 0 || size === "") {
+  const tail = tailCommand(one.task_id, options.lines ?? 100, LINES);
+  const first = pieceOf(await environments.exec(engine, one, tail, { again: true }));
+  if (first === undefined) {
     throw deployErrors.notFound(name, "log: it was not started by `bundle deploy`");
   }
-  const say = (piece: string) => print(json ? `${jsonText({ text: piece })}\n` : piece);
-  if (text !== "" || !options.follow) say(text);
+  const say = (text: string) => print(json ? `${jsonText({ text })}\n` : text);
+  if (first.text !== "" || !options.follow) say(first.text);
   if (!options.follow) return;
-  for (let at = Number(size); ; ) {
-    const command = logCommand(one.task_id, at, PIECE);
-    let piece: environments.ExecResult;
+  for (let at = first.end; ; ) {
+    const piece = await nextPiece(engine, one, at);
+    if (piece === undefined) return;
+    if (piece.text === "") await setTimeout(PACE);
+    else say(piece.text);
+    at = piece.end;
+  }
+}
+
+/** What `logCommand` and `tailCommand` print; undefined: there is no log. */
+function pieceOf({ exit_code: status, stdout }: environments.ExecResult) {
+  const [, end, text = ""] = /^\s*(\d+)\n([\s\S]*)$/.exec(stdout) ?? [];
+  return status !== 0 || end === undefined ? undefined : { end: Number(end), text };
+}
+
+/** What follows in a log; undefined: it has ended with its machine. An engine may be starting again. */
+async function nextPiece(engine: Engine, one: environments.Environment, at: number) {
+  for (let tries = 1; ; tries++) {
     try {
-      piece = await environments.exec(engine, one, command, { again: true });
+      const command = logCommand(one.task_id, at, PIECE);
+      return pieceOf(await environments.exec(engine, one, command, { again: true }));
     } catch (cause) {
-      // It ends with its machine.
-      if (environments.isFailure(cause, "E_DEPLOY_NOT_FOUND")) return;
-      if (environments.isFailure(cause, "E_DEPLOY_CONFLICT")) return;
-      throw cause;
+      const ends = ["E_DEPLOY_NOT_FOUND", "E_DEPLOY_CONFLICT"] as const;
+      if (ends.some((code) => environments.isFailure(cause, code))) return undefined;
+      const wait = waitBefore(tries);
+      if (!environments.isFailure(cause, "E_DEPLOY_UNREACHABLE") || wait === undefined) throw cause;
+      note(`${(cause as Error).message}; it is asked again`);
+      await setTimeout(wait);
     }
-    if (piece.stdout !== "") say(piece.stdout);
-    at += Buffer.byteLength(piece.stdout);
-    if (piece.stdout === "") await setTimeout(PACE);
   }
 }

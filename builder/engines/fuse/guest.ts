@@ -87,20 +87,24 @@ export function stopCommand(name: string, seconds: number): string[] {
 /** Prints which bundle was started. */
 export const digestCommand = (name: string): string[] => ["cat", `${guestFolder(name)}/digest`];
 
-/** Prints the log from a byte on, at most `most` bytes. */
+/**
+ * Prints where a piece of the log ends, in bytes, then that piece: what is no text arrives as other bytes, and
+ * their number says nothing. A log that was begun anew is printed from its beginning.
+ */
 export function logCommand(name: string, from: number, most: number): string[] {
   const file = shellWord(`${guestFolder(name)}/log`);
-  return ["sh", "-c", `tail -c +${from + 1} ${file} | head -c ${most}`];
+  const script =
+    `size=$(wc -c <${file}) || exit; from=${from}; [ $size -ge $from ] || from=0; ` +
+    `end=$((from + ${most})); [ $end -le $size ] || end=$size; ` +
+    `echo $end; tail -c +$((from + 1)) ${file} | head -c $((end - from))`;
+  return ["sh", "-c", script];
 }
 
-/** Prints how many bytes the log has, then its last lines. */
-export function tailCommand(name: string, lines: number): string[] {
+/** Prints how many bytes the log has, then its last lines, at most `most` bytes of them. */
+export function tailCommand(name: string, lines: number, most: number): string[] {
   const file = shellWord(`${guestFolder(name)}/log`);
-  return [
-    "sh",
-    "-c",
-    `size=$(wc -c <${file}) && echo $size && head -c $size ${file} | tail -n ${lines}`,
-  ];
+  const script = `size=$(wc -c <${file}) && echo $size && head -c $size ${file} | tail -n ${lines} | tail -c ${most}`;
+  return ["sh", "-c", script];
 }
 
 /** What the orchestrator takes as a manifest: variables, of which it writes a file in the machine. */

@@ -14,7 +14,6 @@ import {
   startScript,
   tailCommand,
 } from "../engines/fuse/guest.ts";
-import type { BundleError } from "../errors.ts";
 import { pause } from "../oci/registry/retry.ts";
 import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
@@ -28,6 +27,7 @@ import {
   isFailure,
 } from "./environments.ts";
 import { environmentEvents } from "./events.ts";
+import { limit } from "./limit.ts";
 
 /** What is deployed, and how. */
 export interface Deployment {
@@ -77,6 +77,16 @@ const PACE = 2000;
 /** How long an orchestrator may take to start again, ms. */
 const RESTART = 30_000;
 
+/** How far it has come. */
+interface Progress {
+  /** Whether the orchestrator may have begun a machine. */
+  isBegun: boolean;
+  /** What is waited for, in words. */
+  at: string;
+  /** When it is too late, by the clock of this machine, ms. */
+  until: number;
+}
+
 /**
  * @throws E_DEPLOY_*; the reason of the signal. Whatever is thrown, what was half made is destroyed, or
  *   `onStep` was told that it could not be.
@@ -84,32 +94,37 @@ const RESTART = 30_000;
 export async function deploy(
   engine: Engine,
   deployment: Deployment,
-  watching: Watching,
+  { signal, onStep }: Watching,
 ): Promise<Deployed> {
   const { name, timeout } = deployment;
-  const { signal, onStep } = watching;
   engine.redactor.hide(deployment.secrets.values());
+  const progress: Progress = {
+    isBegun: false,
+    at: "the orchestrator does not answer",
+    until: Number.POSITIVE_INFINITY,
+  };
+  engine.onWait = (line) => {
+    progress.at = line;
+    onStep(line);
+  };
   const there = await find(engine, name, { signal });
   if (there !== undefined)
     return { environment: await sameOf(engine, deployment, there), existed: true };
   const bundle = await deployment.offer();
-  const until = Date.now() + timeout * 1000;
+  progress.until = Date.now() + timeout * 1000;
+  const bounds = limit(timeout * 1000, signal);
+  const watching = { signal: bounds.signal, onStep };
   try {
-    const environment = await make(engine, deployment, bundle.url, until, watching);
-    if (!deployment.wait) return { environment, existed: false };
-    return {
-      environment: await up(engine, deployment, environment, until, watching),
-      existed: false,
-    };
+    const made = await make(engine, deployment, bundle.url, progress, watching);
+    const environment = deployment.wait ? await up(engine, name, made, progress, watching) : made;
+    return { environment, existed: false };
   } catch (cause) {
-    // Somebody else's has the name, or nothing was begun.
-    const isUntouched = ["E_DEPLOY_EXISTS", "E_DEPLOY_TOKEN", "E_DEPLOY_BUSY"].some((code) =>
-      isFailure(cause, code as BundleError["code"]),
-    );
-    const isAnswered = isFailure(cause, "E_DEPLOY_REFUSED") || isFailure(cause, "E_DEPLOY_NO_ROOM");
-    if (!isUntouched) await undo(engine, name, isAnswered ? 1 : 3, onStep);
-    throw cause;
+    // What refuses the request knows of no machine.
+    const isRefused = isFailure(cause, "E_DEPLOY_REFUSED") || isFailure(cause, "E_DEPLOY_NO_ROOM");
+    if (progress.isBegun) await undo(engine, name, isRefused ? 1 : 3, onStep);
+    throw bounds.isLate() ? errors.timeout(name, timeout, progress.at) : cause;
   } finally {
+    bounds.release();
     await bundle.close();
   }
 }
@@ -164,12 +179,20 @@ function requestFor(deployment: Deployment, url: string): CreateRequest {
   };
 }
 
+/** Nothing was done of what is answered so: somebody else's has the name, or nobody was asked. */
+const UNTOUCHED = [
+  "E_DEPLOY_EXISTS",
+  "E_DEPLOY_TOKEN",
+  "E_DEPLOY_FORBIDDEN",
+  "E_DEPLOY_BUSY",
+] as const;
+
 /** Makes it. An answer that is lost is no failure yet. */
 async function make(
   engine: Engine,
   deployment: Deployment,
   url: string,
-  until: number,
+  progress: Progress,
   { signal, onStep }: Watching,
 ): Promise<Environment> {
   const { name, timeout } = deployment;
@@ -177,16 +200,17 @@ async function make(
   const end = () => over.abort();
   signal.addEventListener("abort", end, { once: true });
   const watch = watchStates(engine, name, over.signal, onStep);
+  progress.isBegun = true;
   try {
-    const patience = Math.max(1, until - Date.now());
+    // The signal is earlier.
+    const patience = timeout * 1000 + PACE;
     return await create(engine, requestFor(deployment, url), { patience, signal });
   } catch (cause) {
+    progress.isBegun = !UNTOUCHED.some((code) => isFailure(cause, code));
     if (isFailure(cause, "E_DEPLOY_SERVER")) throw scriptWords(name, cause);
     if (!isFailure(cause, "E_DEPLOY_UNREACHABLE") || signal.aborted) throw cause;
-    if (Date.now() >= until)
-      throw errors.timeout(name, timeout, "the orchestrator does not answer");
     onStep("the answer was lost; the orchestrator is asked what became of it");
-    return await found(engine, name, cause, until, { signal, onStep });
+    return await found(engine, name, cause, progress.until, { signal, onStep });
   } finally {
     signal.removeEventListener("abort", end);
     end();
@@ -231,16 +255,13 @@ async function found(
   until: number,
   { signal, onStep }: Watching,
 ): Promise<Environment> {
-  const end = Math.min(until, Date.now() + RESTART);
+  const end = Math.min(until - PACE / 2, Date.now() + RESTART);
   let there: Environment | undefined;
   while (there === undefined) {
-    if (Date.now() >= end) throw cause;
+    // What cut it says more than that it took long.
+    if (Date.now() + PACE / 2 >= end) throw cause;
     await pause(PACE / 2, signal);
-    there = await find(engine, name, { signal }).catch((thrown: unknown) => {
-      // It may be starting again.
-      if (isFailure(thrown, "E_DEPLOY_UNREACHABLE")) return undefined;
-      throw thrown;
-    });
+    there = await findAgain(engine, name, end, { signal, onStep });
   }
   for await (const event of environmentEvents(engine, there.id, name, { signal })) {
     onStep(event.state);
@@ -256,17 +277,38 @@ async function found(
   throw errors.failed(name, "the machine is gone, and the orchestrator does not say why");
 }
 
+/** As `find`, of an orchestrator that may be starting again. @param end until when */
+async function findAgain(
+  engine: Engine,
+  name: string,
+  end: number,
+  { signal, onStep }: Watching,
+): Promise<Environment | undefined> {
+  for (let isSaid = false; ; ) {
+    try {
+      return await find(engine, name, { signal });
+    } catch (cause) {
+      const mayPass =
+        isFailure(cause, "E_DEPLOY_UNREACHABLE") || isFailure(cause, "E_DEPLOY_SERVER");
+      if (!mayPass || signal.aborted || Date.now() >= end) throw cause;
+      if (!isSaid) onStep(`${(cause as Error).message}; it is asked again`);
+      isSaid = true;
+    }
+    await pause(PACE / 2, signal);
+  }
+}
+
 /** Waits until the app runs and listens. */
 async function up(
   engine: Engine,
-  { name, timeout }: Deployment,
+  name: string,
   made: Environment,
-  until: number,
+  progress: Progress,
   { signal, onStep }: Watching,
 ): Promise<Environment> {
   onStep("waiting until the app is up");
   for (let seen = ""; ; ) {
-    const now = await find(engine, name, { signal });
+    const now = await findAgain(engine, name, Date.now() + RESTART, { signal, onStep });
     if (now === undefined) throw errors.failed(name, "the machine is gone");
     const { state, health, error } = now;
     if (state !== "running") {
@@ -283,8 +325,7 @@ async function up(
     }
     if (verdict !== seen) onStep(verdict);
     seen = verdict;
-    if (Date.now() + PACE > until)
-      throw errors.timeout(name, timeout, engine.redactor.line(verdict));
+    progress.at = engine.redactor.line(verdict);
     await pause(PACE, signal);
   }
 }

@@ -42,6 +42,7 @@ export async function deployCommand(args: Arguments): Promise<void> {
   const url = engineAddress(options.to, options.insecure ?? false);
   const secrets = await readSecrets(options.secrets ?? []);
   const engine = new Engine(url, await findToken(url), new Redactor());
+  engine.onWait = note;
   try {
     const rest = args.rest ?? [];
     const json = args.flag("json");

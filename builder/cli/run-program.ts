@@ -36,11 +36,20 @@ function endBySignal(signal: NodeJS.Signals): void {
   else undone.then(end);
 }
 
-/** What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. */
-function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error): void {
+let isOutputLost = false;
+
+/**
+ * What fails to be printed is a failure like any other; on stderr there is nowhere to tell it. What has to be
+ * undone elsewhere is undone first, as for a signal, and what that has to say is lost.
+ */
+async function onOutputError(program: string, stream: NodeJS.WriteStream, cause: Error) {
+  if (isOutputLost) return;
+  isOutputLost = true;
+  const undone = undoneBy("SIGPIPE");
+  await undone;
   abandon();
   // The reader has gone, as `| head` does: there is nobody left to tell anything.
-  if (errnoCode(cause) === "EPIPE") process.exit(0);
+  if (errnoCode(cause) === "EPIPE") process.exit(undone === undefined ? 0 : 1);
   if (stream === process.stderr) process.exit(1);
   const error = outputFailed("standard output", "write", cause);
   const names = flagNames([], program);

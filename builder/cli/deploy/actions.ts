@@ -10,7 +10,9 @@ import { figures } from "../../deploy/metrics.ts";
 import { logCommand, stopCommand, tailCommand } from "../../engines/fuse/guest.ts";
 import * as errors from "../../errors.ts";
 import { waitBefore } from "../../oci/registry/retry.ts";
+import { interruptible } from "../interruption.ts";
 import { jsonText, note, print, printable, printJson } from "../print.ts";
+import { begun } from "./begun.ts";
 import {
   environmentRows,
   environmentTable,
@@ -79,7 +81,10 @@ export const actions: Record<DeployAction, (action: Action) => Promise<void>> = 
     }
     const one = await environments.get(engine, name);
     const timeout = (options.timeout ?? 60) * 1000;
-    const result = await environments.exec(engine, one, [...rest], { timeout });
+    const result = await interruptible(
+      () => note(`${name}: interrupted; the command may go on in the machine`),
+      (signal) => environments.exec(engine, one, [...rest], { timeout, signal }),
+    );
     if (json) printJson(result);
     else {
       print(result.stdout);
@@ -90,36 +95,59 @@ export const actions: Record<DeployAction, (action: Action) => Promise<void>> = 
 
   async snapshot({ engine, name, options, json }) {
     const one = await environments.get(engine, name);
-    const made = shown(await environments.takeSnapshot(engine, one, options.comment), engine);
-    if (json) printJson(made);
-    else print(`${printable(made.id)}\n`);
+    const made = await begun(name, {
+      left: "a snapshot may be left, which `bundle deploy list --snapshots` shows",
+      work: () => environments.takeSnapshot(engine, one, options.comment),
+      undo: (taken) => environments.deleteSnapshot(engine, taken.id),
+    });
+    if (json) printJson(shown(made, engine));
+    else print(`${printable(shown(made.id, engine))}\n`);
   },
 
   async fork({ engine, name, options: { snapshot, comment }, json }) {
     const one = await environments.get(engine, name);
-    const made = shown(await environments.fork(engine, one, { snapshot, comment }), engine);
-    if (json) printJson(made ?? {});
+    const left = "a fork may be left, which `bundle deploy list` shows";
+    const made = await begun(name, {
+      left,
+      work: () => environments.fork(engine, one, { snapshot, comment }),
+      async undo(forked) {
+        if (forked === undefined) note(`${name}: ${left}`);
+        else await environments.destroy(engine, forked);
+      },
+    });
+    if (json) printJson(shown(made ?? {}, engine));
     else if (made === undefined) note(`${name}: forked, and the engine does not say as what`);
-    else print(environmentRows(made));
+    else print(environmentRows(shown(made, engine)));
   },
 
   async restore({ engine, name, json }) {
-    await environments.restore(engine, name);
+    await begun(name, {
+      left: "it may be restored, or in the middle of it: `bundle deploy list --snapshots` shows",
+      work: () => environments.restore(engine, name),
+    });
     if (json) printJson({ snapshot: name, restored: true });
     else print(`${printable(name)}: restored\n`);
   },
 
   async drain({ engine, name, json }) {
     const one = await environments.get(engine, name);
-    await stopApp(engine, one);
-    await environments.drain(engine, one);
+    await begun(name, {
+      left: "it may be draining, as `bundle deploy status` shows",
+      async work() {
+        await stopApp(engine, one);
+        await environments.drain(engine, one);
+      },
+    });
     if (json) printJson({ name, state: "draining" });
     else print(`${printable(name)}: drained; \`bundle deploy destroy\` ends the machine\n`);
   },
 
   async destroy({ engine, name, json }) {
     const one = await environments.get(engine, name);
-    await environments.destroy(engine, one);
+    await begun(name, {
+      left: "it may be there yet, as `bundle deploy status` shows",
+      work: () => environments.destroy(engine, one),
+    });
     if (json) printJson({ name, destroyed: true });
     else print(`${printable(name)}: destroyed\n`);
   },

@@ -1,8 +1,13 @@
 // A bundle becomes a machine, with Prism between us and the engine.
 import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { deploy, startEngine, validating } from "../support/fuse-engine.ts";
+import { build } from "../../builder/index.ts";
+import { answer, deploy, startEngine, TOKEN, validating } from "../support/fuse-engine.ts";
 import { helloBundle } from "../support/hello-bundle.ts";
+import { bundleCommand, root, run } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 let bundle: { file: string; sha256: string };
 beforeAll(async () => {
@@ -209,4 +214,54 @@ test("metrics are a table, safe for a terminal", async () => {
   expect(stdout).not.toContain("go_goroutines");
   expect(stdout).not.toContain("\x1b");
   expect((await deploy(["metrics", "go_", "--to", engine.to])).stdout).toContain("go_goroutines");
+});
+
+test("the commands of docs/deploy.md do what the page says", async () => {
+  const engine = await startEngine();
+  const to = await validating(engine);
+  const dir = temporaryDirectory();
+  mkdirSync(path.join(dir, "app"));
+  writeFileSync(path.join(dir, "app/app"), "#!/bin/sh\n", { mode: 0o755 });
+  await build({ input: path.join(dir, "app"), output: path.join(dir, "app.run") });
+  writeFileSync(path.join(dir, "database-url"), "postgres://db\n", { mode: 0o600 });
+  const program = `#!/bin/sh\nexec '${process.execPath}' '${bundleCommand}' "$@"\n`;
+  writeFileSync(path.join(dir, "bundle"), program, { mode: 0o755 });
+  const page = readFileSync(path.join(root, "docs/deploy.md"), "utf8");
+  const [, block = ""] = /^```sh\n(.*?)^```/ms.exec(page) ?? [];
+  const script = block.replace("FUSE_TOKEN=...", `FUSE_TOKEN=${TOKEN}`);
+  let pieces = 0;
+  engine.exec = () => ({ exit_code: 0, stdout: "5\nhello", stderr: "" });
+  engine.faults = [
+    ({ url }, response) => {
+      for (const one of engine.environments.values()) {
+        one.health = { state: "passing", failures: 0 };
+      }
+      // The log ends, as it does when the machine is drained.
+      if (!url.includes("action=exec") || ++pieces === 1) return false;
+      const error = { code: "conflict", message: "it is draining" };
+      answer(response, 409, JSON.stringify({ error }));
+      return true;
+    },
+  ];
+  const { status, stdout, stderr } = await run(
+    "sh",
+    ["-ec", script.replaceAll("fuse://fuse.example.org", to)],
+    {
+      cwd: dir,
+      env: {
+        ...{ PATH: `${dir}:${process.env["PATH"]}`, XDG_CONFIG_HOME: "/nonexistent" },
+        NODE_EXTRA_CA_CERTS: undefined,
+      },
+    },
+  );
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: "bundle: app: waiting until the app is up\n",
+  });
+  expect(stdout).toMatch(/^name +app\n.*http http:\/\/203.*\nhelloapp: destroyed\n$/s);
+  expect(engine.created[0]).toMatchObject({
+    spec: { cpus: 2, ram_mb: 1024, max_runtime_seconds: 12 * 3600 },
+    secrets: { DATABASE_URL: "postgres://db" },
+  });
+  expect(engine.environments.size).toBe(0);
 });

@@ -98,23 +98,25 @@ export async function deploy(
 ): Promise<Deployed> {
   const { name, timeout } = deployment;
   engine.redactor.hide(deployment.secrets.values());
+  const bounds = limit(timeout * 1000, signal);
   const progress: Progress = {
     isBegun: false,
     at: "the orchestrator does not answer",
-    until: Number.POSITIVE_INFINITY,
+    until: Date.now() + timeout * 1000,
   };
   engine.onWait = (line) => {
     progress.at = line;
     onStep(line);
   };
-  const there = await find(engine, name, { signal });
-  if (there !== undefined)
-    return { environment: await sameOf(engine, deployment, there), existed: true };
-  const bundle = await deployment.offer();
-  progress.until = Date.now() + timeout * 1000;
-  const bounds = limit(timeout * 1000, signal);
   const watching = { signal: bounds.signal, onStep };
+  let bundle: Awaited<ReturnType<Deployment["offer"]>> | undefined;
   try {
+    const there = await find(engine, name, { signal: bounds.signal });
+    if (there !== undefined) {
+      await requireSame(engine, deployment, there, bounds.signal);
+      return { environment: there, existed: true };
+    }
+    bundle = await deployment.offer();
     const made = await make(engine, deployment, bundle.url, progress, watching);
     const environment = deployment.wait ? await up(engine, name, made, progress, watching) : made;
     return { environment, existed: false };
@@ -125,29 +127,30 @@ export async function deploy(
     throw bounds.isLate() ? errors.timeout(name, timeout, progress.at) : cause;
   } finally {
     bounds.release();
-    await bundle.close();
+    await bundle?.close();
   }
 }
 
-/** What is there already, if it is what was asked for. @throws E_DEPLOY_EXISTS */
-async function sameOf(
+/** @throws E_DEPLOY_EXISTS where what is there already is not what was asked for */
+async function requireSame(
   engine: Engine,
   { name, sha256 }: Deployment,
   there: Environment,
-): Promise<Environment> {
+  signal: AbortSignal,
+): Promise<void> {
   if (there.state !== "running")
     throw errors.exists(name, `which is ${engine.redactor.line(there.state)}`);
   let digest: string;
   try {
-    digest = (await exec(engine, there, digestCommand(name))).stdout.trim();
+    const { stdout } = await exec(engine, there, digestCommand(name), { again: true, signal });
+    digest = stdout.trim();
   } catch (cause) {
     if (isFailure(cause, "E_DEPLOY_FORBIDDEN") || isFailure(cause, "E_DEPLOY_UNSUPPORTED")) {
       throw errors.exists(name, "and this token may not ask which bundle it runs");
     }
     throw cause;
   }
-  if (digest === sha256) return there;
-  throw errors.exists(name, "which runs another bundle");
+  if (digest !== sha256) throw errors.exists(name, "which runs another bundle");
 }
 
 function requestFor(deployment: Deployment, url: string): CreateRequest {

@@ -34,6 +34,8 @@ const PASSING = [429, 502, 503, 504];
 const REDIRECTS = [300, 301, 302, 303, 307, 308];
 /** The type of a stream of events. */
 export const EVENTS = "text/event-stream";
+/** Of lists and objects in each other; the interface has five, and what prints them calls itself for each. */
+const MAX_DEPTH = 64;
 /** Waits that are shorter are not worth a word, ms. */
 const SHORT = 5000;
 
@@ -147,10 +149,11 @@ export class Engine {
   }
 
   #object<Data>({ data, response }: Answered<Data>, asked: Asked): Data & object {
-    if (typeof data === "object" && data !== null && !Array.isArray(data)) return data;
+    const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
+    if (isObject && !isDeep(data)) return data;
     throw errors.answer(this.shown, "its answer is none of its interface", {
       expected: "JSON, an object",
-      actual: `status ${response.status} and ${typeof data === "string" ? "a text" : "nothing"}`,
+      actual: `status ${response.status} and ${kindOf(data)}`,
       hint: asked.doubt,
     });
   }
@@ -279,6 +282,18 @@ export const isOf = (
   { headers }: { headers: { get(name: string): string | null } },
   type: string,
 ) => headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === type;
+
+/** Whether a value of JSON is nested deeper than any of the interface. */
+export function isDeep(value: unknown, left = MAX_DEPTH): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return left === 0 || Object.values(value).some((one) => isDeep(one, left - 1));
+}
+
+function kindOf(data: unknown): string {
+  if (typeof data === "string") return "a text";
+  if (Array.isArray(data)) return "a list";
+  return typeof data === "object" ? "one that is nested too deeply" : "nothing";
+}
 
 /** @throws LongAnswer */
 async function whole(response: Response): Promise<Buffer> {

@@ -6,7 +6,7 @@ import { createParser } from "eventsource-parser";
 import type { components } from "../generated/fuse-api.ts";
 import { isCut, pause, waitBefore } from "../oci/registry/retry.ts";
 import { checked } from "./answers.ts";
-import { type Engine, EVENTS } from "./client.ts";
+import { type Engine, EVENTS, isDeep } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 
 export type EnvironmentEvent = components["schemas"]["EnvironmentEvent"];
@@ -172,5 +172,6 @@ function eventOf(data: string, engine: Engine): EnvironmentEvent {
       actual: engine.redactor.line(data, 100),
     });
   }
+  if (isDeep(value)) throw errors.answer(engine.shown, "an event is nested too deeply");
   return checked("event", value, engine);
 }

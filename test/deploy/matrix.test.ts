@@ -6,6 +6,7 @@ import http, { type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type Action, actions } from "../../builder/cli/deploy/actions.ts";
+import { metricTable } from "../../builder/cli/deploy/show.ts";
 import { formatError } from "../../builder/cli/print.ts";
 import { engineAddress } from "../../builder/deploy/address.ts";
 import { Engine } from "../../builder/deploy/client.ts";
@@ -229,6 +230,10 @@ const faults: Record<string, Fault> = {
     respond: (response) => answer(response, 204),
     ...foreign,
     but: { restore: "done", drain: "done", destroy: "done", fork: "done" },
+  },
+  "JSON that is nested deeply": {
+    respond: (response) => answer(response, 200, `{"a":${"[".repeat(1e5)}${"]".repeat(1e5)}}`),
+    ...foreign,
   },
   "205": { respond: (response) => answer(response, 205, "{}"), ...foreign },
   "304": { respond: (response) => answer(response, 304), code: "E_DEPLOY_ANSWER" },
@@ -521,20 +526,23 @@ test.each(streams)("of a stream that %s each event is told once", async (_, piec
   expect({ code, states, asked }).toEqual(wanted);
 });
 
-test("a deployment is over in its time, however long an engine asks to wait", async () => {
-  const engine = await engineFor("deploy");
-  const headers = { "retry-after": "100" };
-  const { respond } = said(429, "unavailable", headers);
-  engine.faults = [
-    ({ method }, response) => {
-      if (method === "POST") respond(response);
-      return method === "POST";
-    },
-  ];
-  const { code, text } = await attempt("deploy", engine.to, { timeout: 1 });
-  expect(code).toBe("E_DEPLOY_TIMEOUT");
-  expect(text).toContain("it is not up after 1 s: the orchestrator asks to wait 100 s");
-});
+test.each(["POST", "GET"])(
+  "a deployment is over in its time, however long an engine asks to wait at %s",
+  async (asking) => {
+    const engine = await engineFor("deploy");
+    const headers = { "retry-after": "100" };
+    const { respond } = said(429, "unavailable", headers);
+    engine.faults = [
+      ({ method }, response) => {
+        if (method === asking) respond(response);
+        return method === asking;
+      },
+    ];
+    const { code, text } = await attempt("deploy", engine.to, { timeout: 1 });
+    expect(code).toBe("E_DEPLOY_TIMEOUT");
+    expect(text).toContain("it is not up after 1 s: the orchestrator asks to wait 100 s");
+  },
+);
 
 test("an engine that starts again while an app comes up, or a log is followed, is asked again", async () => {
   const engine = await engineFor("deploy");
@@ -589,4 +597,10 @@ test("a page of figures is read in time, whatever its lines are", () => {
   for (const line of [`a${" ".repeat(1 << 20)}b c d`, `a{${"}".repeat(1 << 20)}`, 'a{b="']) {
     expect(figures(`${line}\nx 1\n`, "")).toEqual([{ name: "x", labels: {}, value: 1 }]);
   }
+});
+
+test("a table has as many rows as there are", () => {
+  const figure = { name: "x", labels: {}, value: 1 };
+  const rows = metricTable(Array.from({ length: 200_000 }, () => figure)).split("\n");
+  expect(rows).toHaveLength(200_002);
 });

@@ -604,3 +604,11 @@ test("a table has as many rows as there are", () => {
   const rows = metricTable(Array.from({ length: 200_000 }, () => figure)).split("\n");
   expect(rows).toHaveLength(200_002);
 });
+
+test("an engine without TLS is said to be one where TLS was asked for", async () => {
+  const engine = await engineFor("list");
+  const { code, text } = await attempt("list", engine.to.replace("fuse:", "https:"));
+  expect(code).toBe("E_DEPLOY_UNREACHABLE");
+  expect(text).toContain("what answers there speaks no TLS");
+  expect(text).not.toContain("openssl");
+});

@@ -101,6 +101,8 @@ export function networkReason(cause: unknown): string {
     ENOTFOUND: "the name of the host is not known (ENOTFOUND)",
     EAI_AGAIN: "the name of the host cannot be looked up now (EAI_AGAIN)",
     EPIPE: "the connection was cut (EPIPE)",
+    EPROTO: "what answers there speaks no TLS (EPROTO)",
+    ERR_SSL_WRONG_VERSION_NUMBER: "what answers there speaks no TLS",
     ETIMEDOUT: "there is no answer (ETIMEDOUT)",
     UND_ERR_CONNECT_TIMEOUT: "no connection was made in time",
     UND_ERR_HEADERS_TIMEOUT: "there is no answer in time",

@@ -3,7 +3,17 @@
  * app never starts. Run with the sanitized runtime where there is a compiler for it, so that an
  * out-of-bounds access is a failure and not luck.
  */
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { open } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -25,6 +35,7 @@ const user = { strategy: "fuse", root: false } as const;
 
 /** The bundle as bytes, where its image starts, and a place to write changed copies. */
 interface Subject {
+  file: string;
   bytes: Buffer;
   offset: number;
   copy: string;
@@ -32,7 +43,22 @@ interface Subject {
 
 async function subjectOf(file: string): Promise<Subject> {
   const offset = Number(printed(await run(file, ["--bundle-offset"])));
-  return { bytes: readFileSync(file), offset, copy: path.join(temporaryDirectory(), "copy.run") };
+  return {
+    file,
+    bytes: readFileSync(file),
+    offset,
+    copy: path.join(temporaryDirectory(), "copy.run"),
+  };
+}
+
+/** Replaces the copy by the bundle with other bytes at one place; the copy, of ten megabytes, stays in the kernel. */
+function writeChanged({ file, copy }: Subject, at: number, bytes: Uint8Array): string {
+  rmSync(copy, { force: true });
+  copyFileSync(file, copy);
+  const fd = openSync(copy, "r+");
+  writeSync(fd, bytes, 0, bytes.length, at);
+  closeSync(fd);
+  return copy;
 }
 
 function write({ copy }: Subject, bytes: Buffer): string {
@@ -144,9 +170,7 @@ describe("superblock", () => {
     ["fragment table", 80, Buffer.alloc(8), /E_IMAGE_CORRUPT/],
   ];
   test.each(fields)("%s", async (_, at, value, code) => {
-    const bytes = Buffer.from(checked.bytes);
-    value.copy(bytes, checked.offset + at);
-    const file = write(checked, bytes);
+    const file = writeChanged(checked, checked.offset + at, value);
     expect(await start(user, file, [], home)).toEqual(refused(file, code));
   });
 });
@@ -186,10 +210,9 @@ describe.each(ways)("a changed byte anywhere in the image, $title", (way) => {
     const dir = way.root ? temporaryDirectory() : home;
     const used = Number(bytes.readBigUInt64LE(offset + 40));
     for (let i = first; i < 150; i += every) {
-      const changed = Buffer.from(bytes);
       const at = offset + Math.floor((used * i) / 150);
-      changed[at] = (changed[at] as number) ^ (1 << (i % 8));
-      const file = write(checked, changed);
+      const byte = (bytes[at] as number) ^ (1 << (i % 8));
+      const file = writeChanged(checked, at, Uint8Array.of(byte));
       const env = { LC_ALL: "C" };
       const verdict = judge(await start(way, file, [], dir, { env, timeout: 20_000 }), file);
       seen.set(verdict, (seen.get(verdict) ?? 0) + 1);

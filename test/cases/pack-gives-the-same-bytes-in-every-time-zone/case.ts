@@ -18,14 +18,14 @@ export default {
     for (const format of ["sfs", "zip", "b64"]) {
       // A time of the first day that zip knows, which is another day elsewhere, and one in summer.
       for (const epoch of ["315543600", "1720000001", undefined]) {
-        const made: Buffer[] = [];
-        for (const TZ of ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"]) {
-          const dir = made.length === 1 ? "elsewhere/app" : "app";
-          const args = ["pack", dir, "-o", `${made.length}.${format}`];
+        const zones = ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"];
+        const pack = async (TZ: string, i: number) => {
+          const args = ["pack", i === 1 ? "elsewhere/app" : "app", "-o", `${i}.${format}`];
           const env = { TZ, SOURCE_DATE_EPOCH: epoch, LC_ALL: "tr_TR.UTF-8" };
           expect(await bundle(args, { cwd, env })).toMatchObject({ status: 0, stderr: "" });
-          made.push(readFileSync(`${cwd}/${made.length}.${format}`));
-        }
+          return readFileSync(`${cwd}/${i}.${format}`);
+        };
+        const made = await Promise.all(zones.map(pack));
         expect(made.every((bytes) => bytes.equals(made[0] ?? Buffer.alloc(0)))).toBe(true);
       }
     }

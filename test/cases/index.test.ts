@@ -12,6 +12,7 @@ import {
   isRoot,
   ordinaryUser,
   run,
+  withoutNotices,
 } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -58,9 +59,11 @@ async function runCase(given: Case): Promise<void> {
   const options = { cwd: dir, ...(given.env && { env: given.env }) };
   const outcome = given.run
     ? await given.run(dir, process.execPath, args)
-    : given.asUser
-      ? await asUser(process.execPath, args, dir, options)
-      : await run(process.execPath, args, options);
+    : withoutNotices(
+        given.asUser
+          ? await asUser(process.execPath, args, dir, options)
+          : await run(process.execPath, args, options),
+      );
 
   const failed = given.code !== undefined;
   if (failed) expect(outcome.stderr).toContain(`[${given.code}]`);

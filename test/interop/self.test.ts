@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { writeFiles } from "../support/case.ts";
 import { minimalRoot } from "../support/minimal-root.ts";
 import { skipUnless } from "../support/needs.ts";
-import { bundle, ordinaryUser, root } from "../support/process.ts";
+import { bundle, ordinaryUser, root, withoutNotices } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 /** What Node takes of the machine beside its libc. */
@@ -49,7 +49,7 @@ skipUnless(
   for (const uid of [0, ordinaryUser().uid]) {
     const output = `/tmp/of-${uid}.run`;
     const built = await there.start("/bundle.run", uid, ["build", "/app", "-o", output, ...args]);
-    expect(built).toMatchObject({ status: 0, stderr: "" });
+    expect(withoutNotices(built)).toMatchObject({ status: 0, stderr: "" });
     const same = readFileSync(path.join(dir, "root", output)).equals(
       readFileSync(path.join(dir, "here.run")),
     );

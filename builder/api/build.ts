@@ -1,7 +1,7 @@
 /** App → bundle. The phases in order. */
 
 import { existsSync } from "node:fs";
-import { type FileHandle, readFile } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
 import { explainMap, mapsOf } from "../app/folder-maps.ts";
@@ -25,6 +25,7 @@ import { parseRunOptions } from "../config/run-options.ts";
 import * as errors from "../errors.ts";
 import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { frontPath, runtimePath } from "../host/paths.ts";
+import { readRegularFile } from "../host/status.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
@@ -141,7 +142,7 @@ async function withPrepared<T>(
     if (isRoot(app, options)) checkRoot(options, options.format);
     else if (options.run)
       throw errors.optionConflict((name) => `${name("run")} without ${name("root", true)}`);
-    const scripts = await ownScripts(options.input);
+    const scripts = ownScripts(options.input);
     // With the image as root a set-id program has the rights that the image's users can have.
     const more = isRoot(app, options)
       ? []
@@ -182,9 +183,12 @@ async function withIgnored(options: ResolvedBuildOptions): Promise<ResolvedBuild
 }
 
 /** What a start of the app runs by its package.json, where it has one. */
-async function ownScripts(input: string): Promise<string[]> {
-  const text = await readFile(path.join(input, "package.json"), "utf8").catch(() => "");
-  return startScripts(text);
+function ownScripts(input: string): string[] {
+  try {
+    return startScripts(readRegularFile(path.join(input, "package.json")).toString("utf8"));
+  } catch {
+    return []; // Who packs it says what is wrong with it.
+  }
 }
 
 /** What files keep where nobody has said it. */

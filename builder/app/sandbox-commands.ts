@@ -1,7 +1,7 @@
 /** What the script that an app starts by calls of the machine, which a sandbox does not let it start. */
-import { statSync } from "node:fs";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { statusOf } from "../host/status.ts";
 import { imagePlaces, pathInImage } from "../manifest/folder-map.ts";
 import { displayPath } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
@@ -54,4 +54,4 @@ function namesIn(tree: Tree): Set<string> {
 }
 
 const isOfMachine = (name: string) =>
-  FOLDERS.some((folder) => statSync(path.join(folder, name), { throwIfNoEntry: false })?.isFile());
+  FOLDERS.some((folder) => statusOf(path.join(folder, name))?.isFile());

@@ -2,12 +2,13 @@
  * App → AppDir: what an AppImage must have is found in the tree, made from templates/appdir/ where
  * it is missing, and checked. Only the tree is changed, never the user's folder.
  */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import { checkCategories } from "../config/categories.ts";
 import * as errors from "../errors.ts";
+import { readRegularFile } from "../host/status.ts";
 import { renderTemplate } from "../host/template.ts";
 import { addFile } from "../input/add-input.ts";
 import { asksForLibraries } from "../libraries/add-libraries.ts";
@@ -61,9 +62,7 @@ export async function appDirEntry(
   }
   const [desktop, ...others] = names.filter((name) => DESKTOP.test(name));
   if (entry !== undefined || desktop === undefined || others.length > 0) return entry;
-  const bytes = await readFile(path.join(input, desktop)).catch((cause: unknown) => {
-    throw errors.fileUnreadable(path.join(input, desktop), cause);
-  });
+  const bytes = readDesktop(path.join(input, desktop));
   const program = programOf(readDesktopEntry(bytes, desktop).exec) ?? "";
   for (const candidate of ["usr/bin", "bin", "."].map((dir) => path.join(dir, program))) {
     const stats = await stat(path.join(input, candidate)).catch(() => undefined);
@@ -72,6 +71,14 @@ export async function appDirEntry(
     return candidate;
   }
   throw errors.appRunMissing(input, `${desktop} starts "${program}", which is not there either`);
+}
+
+function readDesktop(file: string): Buffer {
+  try {
+    return readRegularFile(file);
+  } catch (cause) {
+    throw errors.fileUnreadable(file, cause);
+  }
 }
 
 /**

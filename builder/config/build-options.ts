@@ -1,9 +1,9 @@
 /** What a build takes, and the check of it at the edge. */
-import { statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { environment, optionRules, systemPaths } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
+import { statusOf } from "../host/status.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import type { Permissions } from "../manifest/permissions.ts";
 import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
@@ -346,7 +346,7 @@ const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
 function defaultName(input: string): string {
   if (namesImage(input)) return usableName(nameOf(parseReference(input)));
   const name = path.basename(path.resolve(input));
-  const isFile = statSync(input, { throwIfNoEntry: false })?.isFile() ?? false;
+  const isFile = statusOf(input)?.isFile() ?? false;
   const ending = isFile
     ? ARCHIVE_ENDING.test(name)
       ? ARCHIVE_ENDING

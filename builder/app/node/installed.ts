@@ -1,6 +1,7 @@
 /** Packages as they are installed, with npm's nested folders and pnpm's links. */
-import { realpathSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import path from "node:path";
+import { statusOf } from "../../host/status.ts";
 import * as errors from "./node-errors.ts";
 import { installedPackage, type PackageJson, type PackageReader } from "./package.ts";
 import { packageFits, type Target } from "./target.ts";
@@ -31,7 +32,7 @@ export function findPackage(from: string, name: string): Found | undefined {
   for (let at = from; ; at = path.dirname(at)) {
     if (path.basename(at) !== "node_modules") {
       const place = path.join(at, "node_modules", name);
-      if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
+      if (statusOf(place)?.isDirectory()) {
         return { place, dir: realpathSync.native(place) };
       }
     }

@@ -3,6 +3,7 @@ import { lstatSync, realpathSync } from "node:fs";
 import path from "node:path";
 import picomatch from "picomatch";
 import { templatesPath } from "../../host/paths.ts";
+import { linkStatusOf } from "../../host/status.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { addFile } from "../../input/add-input.ts";
 import { HostTree, type LinkReport } from "../../input/host-tree.ts";
@@ -127,7 +128,7 @@ export class NodeAppTree {
     for (let count = names.length - (names.join("/") === pattern ? 1 : 0); count > 0; count--) {
       const part = names.slice(0, count).join("/");
       const folder = path.join(this.#dir, part);
-      if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) continue;
+      if (linkStatusOf(folder) === undefined) continue;
       const real = realpathSync(folder);
       return real === folder ? "" : part;
     }

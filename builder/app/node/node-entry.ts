@@ -1,8 +1,9 @@
 /** Which file of a Node project is started. */
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { hasElfMagic } from "../../elf/read.ts";
 import type { FailureText } from "../../errors.ts";
+import { statusOf } from "../../host/status.ts";
 import type { DetectInput } from "../kind.ts";
 import { type NearEntries, nearEntries } from "../near-entries.ts";
 import * as errors from "./node-errors.ts";
@@ -116,7 +117,7 @@ function exportedFile(exports: unknown): string | undefined {
 }
 
 export function existing(file: string): string | undefined {
-  const isFile = (name: string) => statSync(name, { throwIfNoEntry: false })?.isFile() === true;
+  const isFile = (name: string) => statusOf(name)?.isFile() === true;
   const beside = ENDINGS.map((ending) => `${file}${ending}`).find(isFile);
   return beside ?? INDEXES.map((name) => path.join(file, name)).find(isFile);
 }

@@ -1,7 +1,8 @@
 /** package.json, as far as packing needs it. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { errnoCode, fileUnreadable } from "../../errors.ts";
+import { readRegularFile } from "../../host/status.ts";
 import * as errors from "./node-errors.ts";
 
 type Names = Record<string, string>;
@@ -57,7 +58,7 @@ export class PackageReader {
 async function parsePackage(file: string): Promise<PackageJson | undefined> {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularFile(file).toString("utf8");
   } catch (cause) {
     const code = errnoCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
@@ -68,10 +69,53 @@ async function parsePackage(file: string): Promise<PackageJson | undefined> {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Error("it holds no object");
     }
-    return value as PackageJson;
+    return sound(value as Record<string, unknown>);
   } catch (cause) {
     throw errors.packageMalformed(file, cause);
   }
+}
+
+const isText = (value: unknown) => typeof value === "string";
+
+const textOf = (value: unknown) => (isText(value) ? value : undefined);
+
+const texts = (value: unknown) =>
+  Array.isArray(value) ? value.filter(isText) : isText(value) ? [value] : undefined;
+
+/** An object with those of its values that `isOne` takes. */
+function only(value: unknown, isOne: (one: unknown) => boolean): object | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => isOne(one)));
+}
+
+const names = (value: unknown) => only(value, isText);
+
+/** What is taken of each field. */
+const FIELDS: Readonly<Record<keyof PackageJson, (value: unknown) => unknown>> = {
+  name: textOf,
+  version: textOf,
+  type: textOf,
+  main: textOf,
+  bin: (value) => textOf(value) ?? names(value),
+  exports: (value) => value,
+  scripts: names,
+  dependencies: names,
+  devDependencies: names,
+  optionalDependencies: names,
+  peerDependencies: names,
+  peerDependenciesMeta: (value) => only(value, (one) => typeof one === "object" && one !== null),
+  os: texts,
+  cpu: texts,
+  libc: texts,
+};
+
+/** Without what is none of its field: Node passes over a main that is no text, and npm over most others. */
+function sound(value: Record<string, unknown>): PackageJson {
+  const taken = Object.entries(value).map(([key, one]) => {
+    const take = Object.hasOwn(FIELDS, key) ? FIELDS[key as keyof PackageJson] : undefined;
+    return [key, take === undefined ? one : take(one)] as const;
+  });
+  return Object.fromEntries(taken.filter(([, one]) => one !== undefined));
 }
 
 /**

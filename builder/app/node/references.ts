@@ -6,11 +6,12 @@
  * READMEs and names that are not UTF-8, does not look behind links, and knows no patterns in strings. So
  * it is told that nothing is there, and the folders are looked at here.
  */
-import { lstatSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { NodeFileTraceOptions } from "@vercel/nft";
 import picomatch from "picomatch";
+import { linkStatusOf, statusOf } from "../../host/status.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { byteString } from "../../tree/path.ts";
 import { SCRIPT } from "./node-entry.ts";
@@ -36,7 +37,7 @@ export class ReferenceList {
   readonly stat: NonNullable<NodeFileTraceOptions["stat"]> = async (file) => {
     const stats = await stat(file).catch(() => null);
     if (stats !== null) return stats;
-    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) return fileStatus;
+    if (linkStatusOf(file) !== undefined) return fileStatus;
     if (!PATTERN.test(file)) return null;
     this.#literal.add(file);
     return fileStatus;
@@ -47,9 +48,9 @@ export class ReferenceList {
     const file = `/${name}`;
     // Its mark for an expression, in a name that is not complete yet; and what `require` may append.
     if (file.includes("\x1a") || file.includes("?(") || !PATTERN.test(file)) return false;
-    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) return false;
+    if (linkStatusOf(file) !== undefined) return false;
     let dir = path.dirname(file);
-    while (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) dir = path.dirname(dir);
+    while (!statusOf(dir)?.isDirectory()) dir = path.dirname(dir);
     const rest = file.slice(dir.length).replace(/^\/+/, "");
     const isLiteral = this.#literal.has(file);
     const glob = rest === "**/*" && !isLiteral ? undefined : globOf(rest, isLiteral);

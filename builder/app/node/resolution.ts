@@ -6,11 +6,12 @@
  * bundler's own rules, which know more: endings of TypeScript, tsconfig.json, fields of package.json
  * for browsers. test/unit/app/node/resolution.test.ts compares every answer with Node's own.
  */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { builtinModules } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import satisfies from "semver/functions/satisfies.js";
+import { statusOf } from "../../host/status.ts";
 import { packageName } from "./package.ts";
 import { exportsTable, isUsable, leaves, lookUp } from "./package-targets.ts";
 
@@ -274,20 +275,17 @@ export class NodeResolver {
 
   #kind(file: string): "file" | "folder" | undefined {
     if (!this.#kinds.has(file)) {
-      const found = stat(file);
-      this.#kinds.set(file, found?.isDirectory() ? "folder" : found && "file");
+      this.#kinds.set(file, kindOf(file));
     }
     return this.#kinds.get(file);
   }
 }
 
-function stat(file: string) {
-  try {
-    return statSync(file, { throwIfNoEntry: false });
-  } catch {
-    // ENOTDIR, EACCES, ELOOP: Node does not find it either.
-    return undefined;
-  }
+/** Where there is no status Node finds nothing either; a fifo would never be read to its end. */
+function kindOf(file: string): "file" | "folder" | undefined {
+  const found = statusOf(file);
+  if (found?.isDirectory()) return "folder";
+  return found?.isFile() ? "file" : undefined;
 }
 
 function parse(text: string): Json {

@@ -1,8 +1,9 @@
 /** Files that a program opens or starts by their place: assets, workers, children. */
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Loader } from "esbuild";
+import { statusOf } from "../../host/status.ts";
 import { byteString } from "../../tree/path.ts";
 import { findPackage } from "./installed.ts";
 import { programOwner } from "./installed-programs.ts";
@@ -186,7 +187,7 @@ function addCompiledNames(file: string, text: string, { programs }: Traced): voi
   for (const [, name = ""] of text.matchAll(/["'`](\.{0,2}\/?[\w./-]+\.[cm]?js)["'`]/g)) {
     const asked = path.resolve(path.dirname(file), name);
     const source = asked.replace(/js$/, "ts");
-    if (!existsSync(asked) && statSync(source, { throwIfNoEntry: false })?.isFile()) {
+    if (!existsSync(asked) && statusOf(source)?.isFile()) {
       const before = text.slice(0, text.indexOf(name));
       if (/(?:new URL\(|join\(|resolve\(|Worker\(|fork\()[^)]*$/.test(before)) {
         programs.set(asked, source);

@@ -1,8 +1,8 @@
 /** A project as it is: its own files, and the packages that it needs in production. */
 
-import { statSync } from "node:fs";
 import path from "node:path";
 import lt from "semver/functions/lt.js";
+import { statusOf } from "../../host/status.ts";
 import { byteString, displayPath } from "../../tree/path.ts";
 import { type Warning, warning } from "../../warnings.ts";
 import type { Analysis } from "./analyse.ts";
@@ -154,7 +154,7 @@ function manifests(files: readonly string[]): Compiled[] {
     for (let dir = path.dirname(file); dir !== path.dirname(dir); dir = path.dirname(dir)) {
       const name = path.join(dir, "package.json");
       if (found.has(name)) break;
-      if (statSync(name, { throwIfNoEntry: false })?.isFile()) found.add(name);
+      if (statusOf(name)?.isFile()) found.add(name);
     }
   }
   return [...found].map((place) => ({ place, contents: place, role: "imported" as const }));

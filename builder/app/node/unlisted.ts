@@ -3,9 +3,10 @@
  * what was hoisted for somebody else, what a generator put into a folder `.NAME`, and in a folder
  * without a package.json everything.
  */
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import path from "node:path";
+import { statusOf } from "../../host/status.ts";
 import { treeFromDirectory } from "../../input/add-directory.ts";
 import { contentSize } from "../../tree/node.ts";
 import { addClosure, type Closure, findPackage } from "./installed.ts";
@@ -75,8 +76,7 @@ function foldersIn(dir: string): string[] {
   return readdirSync(dir).filter((name) => isFolder(path.join(dir, name)));
 }
 
-const isFolder = (file: string) =>
-  statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+const isFolder = (file: string) => statusOf(file)?.isDirectory() === true;
 
 async function namedBySources({ dir, exclude }: Project): Promise<Place[]> {
   const never = ["node_modules", "**/node_modules", ".git"];

@@ -203,6 +203,16 @@ describe("refused", () => {
       says: 'd:2: there is no type "\\x1b[2Jdoor"',
     },
   };
+  test("what has no lines", async () => {
+    const cwd = temporaryDirectory();
+    const args = ["build", "--from-dump", "/dev/zero", "--entry", "a", "-o", "app.run"];
+    const { status, stderr } = await bundle(args, { cwd });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^bundle: \[E_DUMP_INVALID\] \/dev\/zero: has a line of more than 64 MiB/m,
+    );
+    expect(existsSync(`${cwd}/app.run`)).toBe(false);
+  });
   for (const [name, { lines, says }] of Object.entries(cases)) {
     test(name, async () => {
       const cwd = temporaryDirectory();

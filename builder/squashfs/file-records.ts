@@ -37,8 +37,9 @@ export class FileRecords {
     if (dir === undefined || blocks === undefined || !isUsable(dir)) return undefined;
     const key = createHash("sha256").update(`${blocks} ${fragments}`).digest("hex").slice(0, 32);
     const isOwn = (file: { path: string }) => path.basename(file.path).startsWith(`${key}-`);
+    // What has more bytes than all together may have is none, and memory for it need not be there.
     const own = filesIn(dir)
-      .filter(isOwn)
+      .filter((file) => isOwn(file) && file.bytes <= MAX_BYTES)
       .sort((a, b) => b.used - a.used);
     const read = this.#isParanoid ? [] : own.slice(0, MAX_READ);
     const kept = read.map((file) => byteString(file.path));

@@ -265,6 +265,7 @@ describe("a record", () => {
   const damages: Record<string, (file: string) => void> = {
     emptied: (file) => truncateSync(file),
     "cut by a byte": (file) => truncateSync(file, statSync(file).size - 1),
+    "larger than memory": (file) => truncateSync(file, 2 ** 40),
     longer: (file) => writeFileSync(file, "x", { flag: "a" }),
     "text of somebody's": (file) => writeFileSync(file, "text\n".repeat(1000)),
     "all zeros": (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),

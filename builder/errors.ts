@@ -582,6 +582,13 @@ export function fileUnreadable(path: string, cause: unknown, hint?: string): Bun
   });
 }
 
+/** For what goes wrong while a file is read: what the system says becomes `fileUnreadable`. */
+export function readingFailed(path: string): (thrown: unknown) => never {
+  return (thrown) => {
+    throw errnoCode(thrown) === undefined ? thrown : fileUnreadable(path, thrown);
+  };
+}
+
 /** @param names that no module is for @param folder of the modules */
 export function gconv(names: readonly string[], folder: string): BundleError {
   const what = `no module converts ${names.map(quote).join(", ")}`;

@@ -77,7 +77,8 @@ export async function holdsImage(file: string): Promise<boolean> {
   if (handle === undefined) return false;
   try {
     if (!(await handle.stat()).isFile()) return false;
-    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    const read = handle.read(Buffer.alloc(4), 0, 4, 0);
+    const { buffer } = await read.catch(errors.readingFailed(file));
     const magic = buffer.toString("latin1");
     if (magic === squashfsFormat.magic || magic === squashfsFormat.bigEndianMagic) return true;
     return hasElfMagic(buffer) && (await hasImageBehind(handle, file));
@@ -97,7 +98,7 @@ async function hasImageBehind(handle: FileHandle, file: string): Promise<boolean
     return true;
   } catch (cause) {
     if (cause instanceof errors.BundleError) return false;
-    throw cause;
+    return errors.readingFailed(file)(cause);
   }
 }
 

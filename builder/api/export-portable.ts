@@ -77,9 +77,9 @@ export async function exportPortable(options: PortableOptions): Promise<Portable
   const name = nameOf(portable);
   const output = await freeName(await resolveOutput(portable), force);
   await refuseInside(output, portable, input);
-  const sha256 = (await sha256OfFile(input)).toString("hex");
   return withImage(input, async ({ manifest, size, arch }, image) => {
     if (manifest === undefined) throw errors.engineInput(input, "is no bundle");
+    const sha256 = (await sha256OfFile(input)).toString("hex");
     const facts = factsOf({ file: input, size, sha256, arch }, manifest);
     if (facts.start === undefined) {
       const what = "records a command line of the runner, of which no root of a service is made";

@@ -46,7 +46,7 @@ export function withImage<T>(
   use: (inspection: Inspection, image: ImageReader, handle: FileHandle) => T | Promise<T>,
 ): Promise<T> {
   return withFile(file, async (handle, size) => {
-    const found = await readFacts(handle, file, size);
+    const found = await readFacts(handle, file, size).catch(errors.readingFailed(file));
     const image = openImage(handle.fd, found.located.offset, file);
     try {
       return await use(await inspectionOf(handle, found, image), image, handle);

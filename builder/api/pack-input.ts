@@ -1,10 +1,10 @@
 /** What is packed → a tree: folders, archives and images, one into another. */
-import { constants, createReadStream, mkdtempSync } from "node:fs";
+import { constants, mkdtempSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import path from "node:path";
 import type { PackOptions } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
-import { STDIN, shownInput } from "../host/standard-input.ts";
+import { bytesOfInput, STDIN, shownInput } from "../host/standard-input.ts";
 import type { Workspace } from "../host/temporary.ts";
 import { treeFromDirectory } from "../input/add-directory.ts";
 import { ignoredGlobs, leaveOut } from "../input/ignore-file.ts";
@@ -72,8 +72,7 @@ export async function treeOf(
   workspace: Workspace,
 ): Promise<Tree> {
   const { signal } = options;
-  if (file === STDIN)
-    return tarTree(process.stdin, shownInput(file), options, devices, workspace.path);
+  if (file === STDIN) return tarTree(file, options, devices, workspace.path);
   const stats = await stat(file).catch(() => undefined); // whoever reads it says why
   if (stats?.isFile()) {
     const folder = mkdtempSync(path.join(workspace.path, "input-"));
@@ -83,7 +82,7 @@ export async function treeOf(
       );
     }
     const kind = await archiveKind(file);
-    if (kind === "tar") return tarTree(createReadStream(file), file, options, devices, folder);
+    if (kind === "tar") return tarTree(file, options, devices, folder);
     if (kind === "zip") return zipTree(file, options, folder);
     throw errors.inputNotDirectory(
       file,
@@ -96,14 +95,14 @@ export async function treeOf(
 }
 
 async function tarTree(
-  source: AsyncIterable<Uint8Array>,
-  shown: string,
+  file: string,
   options: InputChoices,
   devices: boolean,
   workspace: string,
 ): Promise<Tree> {
   const tree = new Tree();
-  await addTar(tree, source, shown, { workspace, devices, signal: options.signal });
+  const shown = shownInput(file);
+  await addTar(tree, bytesOfInput(file), shown, { workspace, devices, signal: options.signal });
   return withoutLeftOut(tree, shown, options);
 }
 
@@ -132,7 +131,8 @@ export async function archiveKind(file: string): Promise<"tar" | "zip" | undefin
     },
   );
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
+    const read = handle.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
+    const { buffer, bytesRead } = await read.catch(errors.readingFailed(file));
     if (codecOf(buffer.subarray(0, bytesRead)) !== undefined) return "tar";
     if (isZip(buffer)) return "zip";
     if (bytesRead < BLOCK) return undefined;

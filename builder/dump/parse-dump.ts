@@ -161,10 +161,7 @@ async function contentsOf({ size, sha256 }: Row, place: Place, objects: string |
       throw cause;
     });
     if (contents === undefined) continue;
-    const digest = await sha256OfFile(file).catch((cause: unknown) => {
-      throw errors.fileUnreadable(file, cause);
-    });
-    const actual = digest.toString("hex");
+    const actual = (await sha256OfFile(file)).toString("hex");
     if (actual !== sha256) throw errors.dumpObject(file, `has other contents, sha256 ${actual}`);
     if (contentSize(contents) !== size) {
       const found = contentSize(contents);

@@ -1,6 +1,7 @@
 /** Digests of large files. */
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
+import { readingFailed } from "../errors.ts";
 import type { Learned } from "./learned.ts";
 
 /** Read at once, bytes: a file in one piece costs more for its memory than for its digest. */
@@ -11,18 +12,19 @@ const CHUNK = 1 << 20;
  *
  * @param before what is hashed in front of the file
  * @param end where it ends, bytes; default: the file's end
- * @throws what the system says when it cannot be read
+ * @throws E_FILE_UNREADABLE
  */
 export async function sha256OfFile(
   file: string,
   { before = "", end = Number.POSITIVE_INFINITY }: { before?: string; end?: number } = {},
 ): Promise<Buffer> {
-  const handle = await open(file);
+  const handle = await open(file).catch(readingFailed(file));
   try {
     const hash = createHash("sha256").update(before);
     const chunk = Buffer.allocUnsafe(CHUNK);
     for (let at = 0; at < end; ) {
-      const { bytesRead } = await handle.read(chunk, 0, Math.min(CHUNK, end - at), at);
+      const read = handle.read(chunk, 0, Math.min(CHUNK, end - at), at);
+      const { bytesRead } = await read.catch(readingFailed(file));
       if (bytesRead === 0) break;
       hash.update(chunk.subarray(0, bytesRead));
       at += bytesRead;

@@ -4,10 +4,10 @@
  * Blobs are read where they lie in the archive. One that is compressed as a whole is decompressed into
  * the workspace first.
  */
-import { createReadStream } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { bytesOfInput } from "../host/standard-input.ts";
 import { ByteStream, type Chunks } from "../input/tar/byte-stream.ts";
 import { codecOf, decompressed } from "../input/tar/decompress.ts";
 import { writeAll } from "../input/tar/spool.ts";
@@ -35,10 +35,10 @@ export async function openArchive(archive: string, newFile: () => string): Promi
   if (size === undefined) throw errors.inputMissing(archive, undefined, false);
   const real = await realpath(archive);
   try {
-    const head = await headOf(real);
+    const head = await headOf(real, archive);
     const file =
       codecOf(head) === undefined ? real : await decompressedCopy(real, archive, newFile());
-    return await members(file, archive);
+    return await members(file, archive).catch(errors.readingFailed(archive));
   } catch (thrown) {
     if (!(thrown instanceof TarProblem)) throw thrown;
     throw errors.ociInvalid(archive, `is no whole tar archive: ${thrown.message}`, {
@@ -47,12 +47,13 @@ export async function openArchive(archive: string, newFile: () => string): Promi
   }
 }
 
-async function headOf(file: string): Promise<Buffer> {
+async function headOf(file: string, shown: string): Promise<Buffer> {
   const handle = await open(file).catch((cause: unknown) => {
-    throw errors.fileUnreadable(file, cause);
+    throw errors.fileUnreadable(shown, cause);
   });
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(6), 0, 6, 0);
+    const read = handle.read(Buffer.alloc(6), 0, 6, 0);
+    const { buffer, bytesRead } = await read.catch(errors.readingFailed(shown));
     return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
@@ -65,9 +66,9 @@ async function decompressedCopy(file: string, shown: string, copy: string): Prom
   });
   let taken = 0;
   async function* counted() {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
-      taken += (chunk as Buffer).length;
-      yield chunk as Buffer;
+    for await (const chunk of bytesOfInput(file, shown)) {
+      taken += chunk.length;
+      yield chunk;
     }
   }
   const stream = new ByteStream(counted());

@@ -1,10 +1,9 @@
 /** An image, or a tar archive that is a whole root, → a tree. */
-import { createReadStream } from "node:fs";
 import { realpath } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
-import { STDIN, shownInput } from "../host/standard-input.ts";
+import { bytesOfInput, STDIN, shownInput } from "../host/standard-input.ts";
 import type { EarlyBlocks } from "../squashfs/early-blocks.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
@@ -135,7 +134,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   const leftOut: string[] = [];
   const tree = new Tree();
   const shown = shownInput(file);
-  const input = file === STDIN ? { chunks: process.stdin } : await ofFile(file);
+  const region = file === STDIN ? undefined : await regionOf(file);
+  const input = { chunks: bytesOfInput(file), region };
   const early = earlyOf(options, new Hidden());
   const entries = await readLayer({ shown, ...input }, { limits, early, newFile, signal });
   applyLayer(tree, entries, { shown, devices, leftOut, isWhole: true });
@@ -143,9 +143,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   return { tree, config: plainConfig(), explain: [], leftOut };
 }
 
-async function ofFile(file: string) {
+async function regionOf(file: string): Promise<Region> {
   const size = await sizeOf(file);
   if (size === undefined) throw errors.inputMissing(file, undefined, false);
-  const region = { path: await realpath(file), offset: 0, size };
-  return { chunks: createReadStream(region.path, { highWaterMark: 1 << 20 }), region };
+  return { path: await realpath(file), offset: 0, size };
 }

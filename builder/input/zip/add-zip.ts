@@ -46,7 +46,7 @@ async function addAll(
 ): Promise<void> {
   const yauzl = await import("yauzl");
   const problem = (cause: unknown): never => {
-    if (!isProblem(cause)) throw cause;
+    if (!isProblem(cause)) return errors.readingFailed(file)(cause);
     throw errors.archiveCorrupt(file, "zip file", cause.message, cause);
   };
   const options = { autoClose: false, decodeStrings: false, lazyEntries: true } as const;

@@ -75,9 +75,15 @@ async function writeTrees(dir: string, count: number, first: number) {
     const blockSize = [4096, 4096, 4096, 8192, 131_072][random.below(5)] ?? 4096;
     const chosen = { ...settings[random.below(settings.length)], blockSize };
     const made = randomTree(random, blockSize);
-    const options: WriteOptions = { ...chosen, mtime: "keep", owners: "keep" };
+    // What shares fragments, and what has one, is not for readers to know.
+    const arranged: WriteOptions = {
+      ...chosen,
+      order: random.below(3) === 0 ? "similarity" : "directory",
+      fragments: (["all", "all", "small", "none"] as const)[random.below(4)] ?? "all",
+    };
+    const options: WriteOptions = { ...arranged, mtime: "keep", owners: "keep" };
     await writeSquashfs(made.tree, { path: path.join(dir, `${index}.sfs`) }, options);
-    written[index] = chosen;
+    written[index] = arranged;
     const named = (at: string) => (at === "" ? `${index}` : `${index}/${at}`);
     for (const [at, entry] of Object.entries(made.expected))
       expected[named(at)] = { ...entry, links: named(entry.links) };

@@ -275,6 +275,22 @@ describe("zip files", () => {
     }
   });
 
+  test("many entries of the same bytes, which could become any size", async () => {
+    const whole = makeZip([{ name: "00", content: Buffer.alloc(1 << 20), deflate: true }]);
+    const start = whole.indexOf("PK\x01\x02");
+    const end = whole.subarray(whole.lastIndexOf("PK\x05\x06"));
+    const row = whole.subarray(start, -end.length);
+    const rows = Array.from({ length: 100 }, (_, i) => {
+      const copy = Buffer.from(row);
+      copy.write(`${i}`.padStart(2, "0"), 46);
+      return copy;
+    });
+    for (const at of [8, 10]) end.writeUInt16LE(rows.length, at);
+    end.writeUInt32LE(rows.length * row.length, 12);
+    writeFileSync(file("app.zip"), Buffer.concat([whole.subarray(0, start), ...rows, end]));
+    await refused("E_ARCHIVE_CORRUPT", /lie over each other/, "app.zip");
+  });
+
   test("one that is cut off", async () => {
     writeFileSync(file("app.zip"), makeZip([script]).subarray(0, -30));
     await refused("E_ARCHIVE_CORRUPT", /no whole zip file/, "app.zip");

@@ -35,12 +35,12 @@ export const isZip = (head: Uint8Array): boolean =>
  *   E_OUTPUT_* for the workspace
  */
 export async function addZip(tree: Tree, file: string, options: ZipOptions): Promise<void> {
-  await withFile(file, (handle) => addAll(tree, handle, file, options));
+  await withFile(file, (handle, size) => addAll(tree, { handle, size }, file, options));
 }
 
 async function addAll(
   tree: Tree,
-  handle: FileHandle,
+  { handle, size }: { handle: FileHandle; size: number },
   file: string,
   { workspace, signal }: ZipOptions,
 ): Promise<void> {
@@ -52,6 +52,7 @@ async function addAll(
   const options = { autoClose: false, decodeStrings: false, lazyEntries: true } as const;
   const zip = await yauzl.fromFdPromise(handle.fd, options).catch(problem);
   let files = 0;
+  let stored = 0;
   try {
     for await (const entry of zip.eachEntry()) {
       signal?.throwIfAborted();
@@ -60,6 +61,9 @@ async function addAll(
       const shown = displayPath(name);
       const { kind, mode } = typeOf(entry, name, `${file}: ${shown}`);
       requireReadable(entry, file, shown);
+      stored += entry.compressedSize;
+      // Each may have its bytes alone: with the same for many a small file could become any size.
+      if (stored > size) throw new ZipProblem("its entries lie over each other");
       const read = () => contentsOf(zip, entry, shown);
       const linkName = kind === "symlink" ? await target(read(), shown) : "";
       const contents =

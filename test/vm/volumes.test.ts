@@ -1,4 +1,5 @@
 /** Folders by 9p, which an ordinary user has without a server, and what a guest can do with them. */
+import { execFileSync } from "node:child_process";
 import {
   chownSync,
   existsSync,
@@ -105,3 +106,20 @@ skipUnless(...needs, "cloudKernel")(
     expect(stderr).toContain("NET_9P_VIRTIO");
   },
 );
+
+testUser("a folder that is gone when the machine is made: that it is the volume's", async () => {
+  const bin = path.join(home, ".bin");
+  const gone = folder("gone");
+  mkdirSync(bin);
+  const real = execFileSync("sh", ["-c", "command -v qemu-system-x86_64"], { encoding: "utf8" });
+  const wrapper = `#!/bin/sh\n[ "$1" = --version ] || rmdir '${gone}' 2>&1\nexec ${real.trim()} "$@"\n`;
+  writeFileSync(path.join(bin, "qemu-system-x86_64"), wrapper, { mode: 0o755 });
+  const args = shellCommand(app, "true", ["--kernel", kernel, "--volume", `${gone}:/v`]);
+  const { status, stderr } = await asUser(process.execPath, args, home, {
+    env: { TMPDIR: home, XDG_RUNTIME_DIR: undefined, PATH: `${bin}:${process.env["PATH"]}` },
+    timeout: PATIENCE,
+  });
+  expect([status, stderr]).toEqual([125, expect.stringContaining("[E_VM_VOLUME]")]);
+  expect(stderr).toContain(`${gone}: `);
+  expect(stderr).toContain("No such file");
+});

@@ -208,6 +208,10 @@ export class Session {
     if (/could not configure|\/dev\/net\/tun|network script/.test(words)) {
       return this.#fail(errors.vmNetwork(words));
     }
+    // A folder of 9p that went, or was closed to this user, after it was looked at.
+    const [, folder, why] =
+      /initialize fsdev '\w+': failed to open '(.*)': ([^;]*)/.exec(words) ?? [];
+    if (folder !== undefined) return this.#fail(errors.vmVolume(folder, why ?? words));
     this.#fail(errors.vmStart(`the machine ended (${how}) before the app ran`, { actual }));
   }
 

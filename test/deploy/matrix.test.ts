@@ -612,3 +612,22 @@ test("an engine without TLS is said to be one where TLS was asked for", async ()
   expect(text).toContain("what answers there speaks no TLS");
   expect(text).not.toContain("openssl");
 });
+
+test("a signal while the app comes up leaves no machine", async () => {
+  const { to, environments } = await engineFor("deploy");
+  const engine = new Engine(engineAddress(to, false), { text: TOKEN, from: "it" }, new Redactor());
+  const steps: string[] = [];
+  const abort = new AbortController();
+  const onStep = (line: string) => {
+    steps.push(line);
+    if (line === "it was not looked at yet") abort.abort(new Error("enough"));
+  };
+  const waiting = { ...deployment, wait: true };
+  await expect(deploy(engine, waiting, { signal: abort.signal, onStep })).rejects.toThrow(/abort/);
+  expect(steps.slice(-2)).toEqual([
+    "it was not looked at yet",
+    "what was half made is destroyed: fuse-web",
+  ]);
+  expect(environments.size).toBe(0);
+  await engine.close();
+});

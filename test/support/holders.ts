@@ -21,7 +21,7 @@ export function isShared({ status, stderr }: Outcome): boolean {
   return stderr.includes("(shared)");
 }
 
-export function comm(pid: number): string {
+function comm(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
   } catch {

@@ -1,13 +1,13 @@
 /** Large files that every start needs, which starts keep decompressed: docs/format.md, KEEP. */
 import { createHash } from "node:crypto";
 import picomatch from "picomatch";
-import { readContents } from "../archive/zip-contents.ts";
 import { manifestFormat } from "../generated/spec.ts";
 import { learnedBy } from "../host/learned.ts";
 import type { KeptFile } from "../manifest/kept-file.ts";
 import { belowRoot } from "../tree/exclusion.ts";
 import { type Contents, contentSize, type FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import { type Warning, warning } from "../warnings.ts";
 import type { App } from "./kind.ts";
 

@@ -1,10 +1,11 @@
 /** For which machines the programs and libraries of a tree are. */
-import { readContents } from "../archive/zip-contents.ts";
+
 import { hasElfMagic, MACHINE_HEAD, machineName, machineOf } from "../elf/read.ts";
 import type { Architecture } from "../host/paths.ts";
 import { LIBRARY_NAME } from "../libraries/elf-objects.ts";
 import { contentSize, type FileNode } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type Warning, warning } from "../warnings.ts";
 

@@ -1,6 +1,7 @@
 /** Scripts for a shell, in a tree that is to be packed. */
-import { readContents } from "../archive/zip-contents.ts";
+
 import type { FileNode } from "../tree/node.ts";
+import { readContents } from "../tree/read-contents.ts";
 import { parseShebang, shebangProgram } from "./plain/shebang.ts";
 
 /** Bytes of a script that are looked at. */

@@ -1,8 +1,9 @@
 /** Files of a tree, read whole or by their start. */
-import { readContents } from "../archive/zip-contents.ts";
+
 import * as errors from "../errors.ts";
 import { contentSize, type FileNode } from "../tree/node.ts";
 import { displayPath, joinPath } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import { sortedEntries, type Tree } from "../tree/tree.ts";
 

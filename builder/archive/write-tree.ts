@@ -18,8 +18,8 @@ import * as errors from "../errors.ts";
 import { Breath } from "../host/breath.ts";
 import { type DirectoryNode, type FileNode, type Node, pathOnDisk } from "../tree/node.ts";
 import { byteString, bytesOf } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import type { Entry, Tree } from "../tree/tree.ts";
-import { readContents } from "./zip-contents.ts";
 
 export interface WriteTreeOptions {
   /** Files below it are the caller's own, and are moved in place of being copied. */

@@ -9,8 +9,8 @@ import { writeAt } from "../output/write-at.ts";
 import type { Progress } from "../squashfs/squashfs-options.ts";
 import { contentSize, type FileNode, type Node } from "../tree/node.ts";
 import { bytesOf, displayPath } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import type { Tree } from "../tree/tree.ts";
-import { readContents } from "./zip-contents.ts";
 
 export interface ZipOptions {
   /** Of deflate, 1..9; 0 stores. */

@@ -1,8 +1,9 @@
 /** A directory, mounted, extracted or any other, as a dump sees it. */
-import { readContents } from "../archive/zip-contents.ts";
+
 import { treeFromDirectory } from "../input/add-directory.ts";
 import type { Node } from "../tree/node.ts";
 import { joinPath } from "../tree/path.ts";
+import { readContents } from "../tree/read-contents.ts";
 import type { DumpEntry } from "./dump-entry.ts";
 
 /**

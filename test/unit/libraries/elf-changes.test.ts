@@ -11,13 +11,13 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readContents } from "../../../builder/archive/zip-contents.ts";
 import { resolveBuildOptions } from "../../../builder/config/build-options.ts";
 import { Learned } from "../../../builder/host/learned.ts";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import { linkLibraries } from "../../../builder/libraries/add-libraries.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { pathOnDisk } from "../../../builder/tree/node.ts";
+import { readContents } from "../../../builder/tree/read-contents.ts";
 import type { Tree } from "../../../builder/tree/tree.ts";
 import { writeFiles } from "../../support/case.ts";
 import { makeDynamicElf } from "../../support/dynamic-elf.ts";

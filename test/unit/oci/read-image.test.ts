@@ -10,10 +10,10 @@ import {
 } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, test } from "vitest";
-import { readContents } from "../../../builder/archive/zip-contents.ts";
 import { readImage } from "../../../builder/oci/read-image.ts";
 import { parseReference } from "../../../builder/oci/reference.ts";
 import { contentSize } from "../../../builder/tree/node.ts";
+import { readContents } from "../../../builder/tree/read-contents.ts";
 import type { Tree } from "../../../builder/tree/tree.ts";
 import { Layout, named, sha256, types } from "../../support/oci.ts";
 import { type Member, member, pax, record, tarOf, withSum } from "../../support/tar.ts";

@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { readContents } from "../../../../builder/archive/zip-contents.ts";
 import { addTar } from "../../../../builder/input/tar/add-tar.ts";
 import { addon } from "../../../../builder/native/addon.ts";
+import { readContents } from "../../../../builder/tree/read-contents.ts";
 import { Tree } from "../../../../builder/tree/tree.ts";
 import { noise, prose } from "../../../support/image.ts";
 import { member, pax, record, tarOf, withSum } from "../../../support/tar.ts";

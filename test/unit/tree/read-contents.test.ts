@@ -11,9 +11,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { readContents } from "../../../builder/archive/zip-contents.ts";
 import type { Contents } from "../../../builder/tree/node.ts";
 import { byteString } from "../../../builder/tree/path.ts";
+import { readContents } from "../../../builder/tree/read-contents.ts";
 import { noise } from "../../support/image.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 

@@ -2,14 +2,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import * as errors from "../errors.ts";
-import {
-  type Change,
-  type Contents,
-  type FileIdentity,
-  type Piece,
-  pathOnDisk,
-} from "../tree/node.ts";
-import { bytesOf, displayPath } from "../tree/path.ts";
+import { type Change, type Contents, type FileIdentity, type Piece, pathOnDisk } from "./node.ts";
+import { bytesOf, displayPath } from "./path.ts";
 
 /** Bytes that are read at once. */
 const CHUNK = 1 << 18;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <utility>
@@ -31,33 +32,58 @@ size_t padded(uint64_t numbers)
 
 // Of a file that is no record `size` is 0.
 struct ReadFile {
-	std::unique_ptr<uint64_t[]> bytes; // whole words
+	Words bytes;
 	size_t size;
 };
 
-std::optional<ReadFile> read_file(const std::string &path)
+// Whether a record of this size may begin so.
+bool fits_size(const RecordHeader &header, size_t size)
 {
-	int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return {};
-	size_t size = 0;
-	struct stat status;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size % 8 == 0)
-		size = static_cast<size_t>(status.st_size);
-	ReadFile file{ std::unique_ptr<uint64_t[]>(new uint64_t[size / 8]), size };
-	auto *to = reinterpret_cast<uint8_t *>(file.bytes.get());
+	return header.magic == record_magic && header.files < row_limit &&
+	       header.blocks < row_limit && header.fragments < row_limit &&
+	       header.parts < row_limit &&
+	       size == sizeof header + header.files * sizeof(FileRow) + padded(header.files) +
+			       header.blocks * sizeof(BlockRow) +
+			       header.fragments * sizeof(FragmentRow) + padded(header.parts);
+}
+
+bool read_fully(int fd, void *buffer, size_t size)
+{
+	auto *to = static_cast<uint8_t *>(buffer);
 	size_t at = 0;
 	while (at < size) {
 		ssize_t got = ::read(fd, to + at, size - at);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			break;
+			return false;
 		at += static_cast<size_t>(got);
 	}
+	return true;
+}
+
+// Takes memory for what its header and its size agree about alone: a file may say that it is of any size.
+std::optional<ReadFile> read_file(const std::string &path)
+{
+	int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return {};
+	ReadFile file{ nullptr, 0 };
+	RecordHeader header;
+	struct stat status;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	    read_fully(fd, &header, sizeof header) &&
+	    fits_size(header, static_cast<size_t>(status.st_size))) {
+		size_t size = static_cast<size_t>(status.st_size);
+		file.bytes.reset(static_cast<uint64_t *>(malloc(size)));
+		if (file.bytes) {
+			memcpy(file.bytes.get(), &header, sizeof header);
+			if (read_fully(fd, file.bytes.get() + sizeof header / 8,
+				       size - sizeof header))
+				file.size = size;
+		}
+	}
 	close(fd);
-	if (at < size)
-		file.size = 0;
 	return file;
 }
 
@@ -155,16 +181,10 @@ std::optional<KnownFiles::Record> KnownFiles::read(const std::string &path, cons
 	if (!file)
 		return {};
 	RecordHeader header = {};
-	if (file->size >= sizeof header)
+	bool fits = file->size > 0;
+	if (fits)
 		memcpy(&header, file->bytes.get(), sizeof header);
-	bool fits = header.magic == record_magic && header.files < row_limit &&
-		    header.blocks < row_limit && header.fragments < row_limit &&
-		    header.parts < row_limit &&
-		    file->size == sizeof header + header.files * sizeof(FileRow) +
-					  padded(header.files) + header.blocks * sizeof(BlockRow) +
-					  header.fragments * sizeof(FragmentRow) +
-					  padded(header.parts);
-	const uint64_t *at = file->bytes.get() + sizeof header / 8;
+	const uint64_t *at = fits ? file->bytes.get() + sizeof header / 8 : nullptr;
 	if (fits) {
 		RecordCheck check;
 		check.add(at, file->size - sizeof header);

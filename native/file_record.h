@@ -22,6 +22,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,16 @@ struct RecordHeader {
 static_assert(sizeof(RecordHeader) == 56);
 
 constexpr uint64_t record_magic = 0x3144'5243'454c'4946; // "FILECRD1"
+
+struct FreeWords {
+	void operator()(uint64_t *words) const
+	{
+		free(words);
+	}
+};
+
+// From malloc, which says that there is no memory where `new` would end the process.
+using Words = std::unique_ptr<uint64_t[], FreeWords>;
 
 // The check of a record, of what follows its header piece by piece.
 class RecordCheck
@@ -173,7 +184,7 @@ private:
 	};
 	// The file as it was read, and its parts.
 	struct Record {
-		std::unique_ptr<uint64_t[]> bytes;
+		Words bytes;
 		Rows<FileRow> files;
 		Rows<uint32_t> by_inode;
 		Rows<BlockRow> blocks;

@@ -137,6 +137,12 @@ static int open_file(const char *path)
 	return file;
 }
 
+/* By another name it may be anything of the user's, and it is written to. */
+static bool is_list(const struct stat *st, uid_t uid)
+{
+	return cache_is_ours(st, uid) && st->st_nlink == 1;
+}
+
 void starts_open(struct learned_start *learned, const char *home, const struct sqfs *image,
 		 uid_t uid)
 {
@@ -149,7 +155,7 @@ void starts_open(struct learned_start *learned, const char *home, const struct s
 	    st.st_nlink == 0 || !starts_path(path, sizeof path, home, image))
 		return;
 	OWNED_FD file = open_file(path);
-	if (file < 0 || fstat(file, &st) < 0 || !cache_is_ours(&st, uid))
+	if (file < 0 || fstat(file, &st) < 0 || !is_list(&st, uid))
 		return;
 	learned->list = read_list(file, &learned->size);
 	/* That it is used: once a day. */
@@ -169,7 +175,7 @@ void starts_look(struct learned_start *learned, const char *home, const struct s
 	if (!*home || !starts_path(path, sizeof path, home, image))
 		return;
 	OWNED_FD file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (file < 0 || fstat(file, &st) < 0 || !cache_is_ours(&st, uid))
+	if (file < 0 || fstat(file, &st) < 0 || !is_list(&st, uid))
 		return;
 	learned->list = read_list(file, &learned->size);
 	*used = st.st_mtime;

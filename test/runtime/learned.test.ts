@@ -9,6 +9,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -393,6 +394,13 @@ describe("where nothing can be noted", () => {
     chownSync(name, ordinaryUser().uid, ordinaryUser().gid);
     expect(await whole(way, home, app)).toBe(size);
     expect(statSync(name).size).toBe(0);
+    rmSync(name);
+    chownSync(target, ordinaryUser().uid, ordinaryUser().gid);
+    chmodSync(target, 0o600);
+    linkSync(target, name);
+    expect(await whole(way, home, app)).toBe(size);
+    expect(readFileSync(target, "utf8")).toBe("mine");
+    rmSync(target);
     for (const [place, mode] of [
       [name, 0],
       [path.dirname(name), 0],

@@ -81,11 +81,11 @@ const blocksOf = (runs: readonly Run[] | undefined) => [
 const chosen = [40, 3, 17, 18, 60, 5, 33, 50, 9, 22];
 
 /** Which blocks the page cache has whole, without one of them being read. */
-const looking = (tries: number) => [
+const looking = (tries: number, blocks = 0) => [
   "python3",
   "-c",
   `import os, runpy, sys
-sys.argv = ["", os.environ["FUSELAGE_BUNDLE_DIR"] + "/data/large", "${tries}"]
+sys.argv = ["", os.environ["FUSELAGE_BUNDLE_DIR"] + "/data/large", "${tries}", "${blocks * BLOCK}"]
 runpy.run_path("${path.join(root, "test/support/resident.py")}")`,
 ];
 const resident = (stdout: string) =>
@@ -114,7 +114,7 @@ describe.each(served)("$title", (way) => {
     await whole(way, home, reading(...chosen));
     const runs = learned(home);
     expect(blocksOf(runs)).toEqual(chosen);
-    const stored = resident(await whole(way, home, looking(200)));
+    const stored = resident(await whole(way, home, looking(200, chosen.length)));
     expect(stored).toEqual(chosen.toSorted((a, b) => a - b));
     // Nothing was missed, so nothing more was learned.
     expect(learned(home)).toEqual(runs);
@@ -207,7 +207,7 @@ describe("by the kernel's own squashfs", () => {
     const home = temporaryDirectory();
     await whole(byRoot("fuse"), home, reading(...chosen));
     const before = readFileSync(learnedFile(home) ?? "");
-    expect(resident(await whole(loop, home, looking(200)))).toEqual(
+    expect(resident(await whole(loop, home, looking(200, chosen.length)))).toEqual(
       chosen.toSorted((a, b) => a - b),
     );
     expect(readFileSync(learnedFile(home) ?? "").equals(before)).toBe(true);

@@ -1,4 +1,7 @@
-"""Waits until the page cache has as many pages of a file as it gets, and prints which: a digit for each."""
+"""
+Waits until the page cache has as many pages of a file as are wanted, and no more come, and prints which: a digit
+for each. FILE TRIES PAGES; a try is a tenth of a second.
+"""
 import ctypes, os, sys, time
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -23,8 +26,8 @@ same = 0
 for _ in range(int(sys.argv[2])):
     time.sleep(0.1)
     now = resident()
-    # Whoever stores them has the lowest claim to a processor, and may wait for his turn.
-    same = same + 1 if now == pages and "1" in now else 0
+    # Whoever stores them has the lowest claim to a processor, and may wait long for his turn.
+    same = same + 1 if now == pages and now.count("1") >= int(sys.argv[3]) else 0
     if same == 15:
         break
     pages = now

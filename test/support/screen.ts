@@ -20,7 +20,9 @@ export interface Screen {
 
 /** Starts Xvfb with one screen of 640x480 on a number that it chooses. */
 export async function openScreen(): Promise<Screen> {
-  const args = ["-screen", "0", "640x480x24", "-nolisten", "tcp", "-ac", "-displayfd", "3"];
+  // Without -noreset it begins anew when its last client leaves, and has no room for the next one meanwhile.
+  const args = ["-screen", "0", "640x480x24", "-nolisten", "tcp", "-ac", "-noreset"];
+  args.push("-displayfd", "3");
   const server = spawn("Xvfb", args, { stdio: ["ignore", "ignore", "pipe", "pipe"] });
   const ended = once(server, "exit");
   const number = await Promise.race([

@@ -1,6 +1,7 @@
 /*
  * What the host says to process 1 of a virtual machine: lines, which come in pieces of any size. The first byte is
- * the size of these, in steps of 8. Signals, the clock and the random generator are replaced, and see what reaches them.
+ * the size of these, in steps of 8. Signals, the clock and the random generator are replaced, and see what reaches them; so is what
+ * lets the app stand still.
  */
 #include <errno.h>
 #include <linux/random.h>
@@ -61,6 +62,17 @@ long __wrap_syscall(long number, ...)
 	va_end(arguments);
 	require(time->tv_sec >= 0 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000);
 	return 0;
+}
+
+/* The real ones would let this machine stand still. */
+int freezer_stop(struct failure *failure)
+{
+	(void)failure;
+	return 0;
+}
+
+void freezer_go_on(void)
+{
 }
 
 /* The signal that a line asks for, or 0. */

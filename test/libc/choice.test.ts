@@ -3,9 +3,10 @@ import { execFileSync } from "node:child_process";
 import { linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { zigEnv, zigPath } from "../../scripts/build/zig.mjs";
 import { debianFiles } from "../../scripts/debian.mjs";
 import { missing, skipUnless } from "../support/needs.ts";
-import { bundle, root as checkout, ordinaryUser, run } from "../support/process.ts";
+import { bundle, ordinaryUser, run } from "../support/process.ts";
 import { type OtherRoot, otherRoot, type RootName } from "../support/roots.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -211,17 +212,12 @@ skipUnless(...needs)(
   },
 );
 
-const zig = async (...args: string[]) => {
-  const { zigEnv, zigPath } = await import(path.join(checkout, "scripts/build/toolchain.mjs"));
-  execFileSync(zigPath(), ["cc", ...args], { cwd: dir, env: zigEnv(), stdio: "pipe" });
-};
-
-skipUnless(...needs)("a program of musl has musl with it", async () => {
+skipUnless(...needs, "musl")("a program of musl has musl with it", async () => {
   writeFileSync(
     path.join(dir, "small.c"),
     '#include <stdio.h>\nint main(void) { return puts("small") < 0; }\n',
   );
-  await zig("--target=x86_64-linux-musl", "-dynamic", "-o", "small", "small.c");
+  execFileSync("x86_64-linux-musl-gcc", ["-o", "small", "small.c"], { cwd: dir });
   await built("small", "-o", "small.run", "--sysroot", debianFiles("bookworm", ["musl"]));
   const there = roots.get("nothing") as OtherRoot;
   there.add(path.join(dir, "small.run"), "/small.run");
@@ -232,8 +228,26 @@ skipUnless(...needs)("a program of musl has musl with it", async () => {
   expect(stdout).toMatch(/^libc {8}the packed musl 1\.2\.\d+, on every machine$/m);
 });
 
-skipUnless(...needs, "qemu")("a program of another machine has the libc of a sysroot", async () => {
-  await zig("--target=aarch64-linux-gnu.2.31", "-o", "other", "where.c");
+/** By the linker that is here in any case, which makes programs for every machine. */
+function linkForArm64(object: string, output: string) {
+  const lib = "/usr/aarch64-linux-gnu/lib";
+  const loader = "ld-linux-aarch64.so.1";
+  const start = ["Scrt1.o", "crti.o"].map((file) => `${lib}/${file}`);
+  const libc = [`${lib}/libc.so.6`, `${lib}/${loader}`, `${lib}/crtn.o`];
+  const how = ["ld.lld", "-m", "aarch64linux", "-pie", `-dynamic-linker=/lib/${loader}`];
+  const options = { cwd: dir, env: zigEnv() };
+  execFileSync(zigPath(), [...how, ...start, object, ...libc, "-o", output], options);
+}
+
+skipUnless(
+  ...needs,
+  "qemu",
+  "arm64",
+)("a program of another machine has the libc of a sysroot", async () => {
+  const include = ["-nostdlibinc", "-isystem", "/usr/aarch64-linux-gnu/include"];
+  const compile = ["--target=aarch64-linux-gnu", ...include, "-fPIE", "-c", "where.c"];
+  execFileSync("clang-19", [...compile, "-o", "other.o"], { cwd: dir });
+  linkForArm64("other.o", "other");
   const machine = ["--arch", "aarch64"];
   const sysroot = debianFiles("bookworm", ["libc6", "libgcc-s1"], "arm64");
   const { stderr } = await bundle(["build", "other", "-o", "o.run", ...machine, "--libc", "pack"], {

@@ -117,7 +117,6 @@ describe.each(served)("$title", (way) => {
 
   checkResident(
     "the second start has what the first one read, and nothing else",
-    unhurried,
     async () => {
       const home = makeHome(way);
       await whole(way, home, reading(...chosen));
@@ -129,6 +128,7 @@ describe.each(served)("$title", (way) => {
       expect(learned(home)).toEqual(runs);
       expect(resident(await whole(way, home, looking(5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
     },
+    unhurried,
   );
 
   check("a start that reads much else adds it", async () => {
@@ -213,16 +213,20 @@ describe("by the kernel's own squashfs", () => {
   const loop = byRoot("loop");
   const check = skipUnless(...loop.needs, "fuse", "python3");
 
-  check("what a start by FUSE has learned is there before it is read", unhurried, async () => {
-    const home = temporaryDirectory();
-    await whole(byRoot("fuse"), home, reading(...chosen));
-    const before = readFileSync(learnedFile(home) ?? "");
-    expect(resident(await whole(loop, home, looking(200, chosen.length)))).toEqual(
-      chosen.toSorted((a, b) => a - b),
-    );
-    expect(readFileSync(learnedFile(home) ?? "").equals(before)).toBe(true);
-    expect(resident(await whole(loop, home, looking(5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
-  });
+  check(
+    "what a start by FUSE has learned is there before it is read",
+    async () => {
+      const home = temporaryDirectory();
+      await whole(byRoot("fuse"), home, reading(...chosen));
+      const before = readFileSync(learnedFile(home) ?? "");
+      expect(resident(await whole(loop, home, looking(200, chosen.length)))).toEqual(
+        chosen.toSorted((a, b) => a - b),
+      );
+      expect(readFileSync(learnedFile(home) ?? "").equals(before)).toBe(true);
+      expect(resident(await whole(loop, home, looking(5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
+    },
+    unhurried,
+  );
 
   check("a list that is wrong changes no byte", async () => {
     const home = temporaryDirectory();
@@ -358,27 +362,31 @@ describe("a list that is wrong", () => {
     expect(await whole(way, home, reads)).toBe(right);
   });
 
-  check("or torn is learned anew", unhurried, async () => {
-    const home = userDirectory();
-    await whole(way, home, reading(...chosen));
-    const bytes = readFileSync(learnedFile(home) ?? "");
-    const flipped = Buffer.from(bytes);
-    flipped[20] = (flipped[20] ?? 0) ^ 1;
-    const torn = {
-      "no bytes": Buffer.alloc(0),
-      "half the header": bytes.subarray(0, 9),
-      "half the list": bytes.subarray(0, bytes.length - 3),
-      "another byte": flipped,
-      "another magic": Buffer.concat([Buffer.from("fuselrn2"), bytes.subarray(8)]),
-      "a size of its own": Buffer.concat([bytes.subarray(0, 8), Buffer.alloc(8, 255)]),
-      zeros: Buffer.alloc(300),
-    };
-    for (const [what, left] of Object.entries(torn)) {
-      teach(home, left);
+  check(
+    "or torn is learned anew",
+    async () => {
+      const home = userDirectory();
       await whole(way, home, reading(...chosen));
-      expect([what, blocksOf(learned(home))]).toEqual([what, chosen]);
-    }
-  });
+      const bytes = readFileSync(learnedFile(home) ?? "");
+      const flipped = Buffer.from(bytes);
+      flipped[20] = (flipped[20] ?? 0) ^ 1;
+      const torn = {
+        "no bytes": Buffer.alloc(0),
+        "half the header": bytes.subarray(0, 9),
+        "half the list": bytes.subarray(0, bytes.length - 3),
+        "another byte": flipped,
+        "another magic": Buffer.concat([Buffer.from("fuselrn2"), bytes.subarray(8)]),
+        "a size of its own": Buffer.concat([bytes.subarray(0, 8), Buffer.alloc(8, 255)]),
+        zeros: Buffer.alloc(300),
+      };
+      for (const [what, left] of Object.entries(torn)) {
+        teach(home, left);
+        await whole(way, home, reading(...chosen));
+        expect([what, blocksOf(learned(home))]).toEqual([what, chosen]);
+      }
+    },
+    unhurried,
+  );
 });
 
 describe("where nothing can be noted", () => {

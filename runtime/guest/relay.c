@@ -14,24 +14,16 @@
 #include <unistd.h>
 
 #include "base/owned.h"
+#include "guest/channel.h"
 #include "guest/digits.h"
 #include "guest/freezer.h"
 #include "guest/machine.h"
 #include "guest/volumes.h"
 #include "libc/find_words.h"
 
-#define CHUNK 16384 /* bytes on their way in one direction */
 #define GRACE 50 /* ms, for what the app's children still have to say */
 #define LINE_MAX_BYTES 1024
 #define SIGNAL_MAX 64
-
-/* Bytes on their way from one descriptor to another; either is -1 when it is done. */
-struct channel {
-	int from, to;
-	size_t used, sent;
-	uint64_t count; /* bytes that went through */
-	char bytes[CHUNK];
-};
 
 static struct {
 	struct channel in, out, err;
@@ -46,63 +38,6 @@ static struct {
 	unsigned long ended_at;
 } state;
 
-static void close_end(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* Returns false at the end of what it reads. */
-static bool fill(struct channel *channel, size_t most)
-{
-	ssize_t n = read(channel->from, channel->bytes, most < CHUNK ? most : CHUNK);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (n <= 0) /* EIO of a terminal that nobody has open */
-		return false;
-	channel->used = (size_t)n;
-	channel->sent = 0;
-	return true;
-}
-
-/* Returns false when nobody takes it any more. */
-static bool drain(struct channel *channel)
-{
-	while (channel->sent < channel->used) {
-		ssize_t n = write(channel->to, channel->bytes + channel->sent,
-				  channel->used - channel->sent);
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
-		channel->sent += (size_t)n;
-		channel->count += (size_t)n;
-	}
-	channel->used = channel->sent = 0;
-	return true;
-}
-
-static bool is_pending(const struct channel *channel)
-{
-	return channel->sent < channel->used;
-}
-
-/* Whoever writes there gets SIGPIPE. */
-static void stop_output(struct channel *channel)
-{
-	close_end(&channel->from);
-	channel->used = channel->sent = 0;
-}
-
-static void pump_output(struct channel *channel, short from, short to)
-{
-	if (channel->from >= 0 && from && !is_pending(channel) && !fill(channel, CHUNK))
-		close_end(&channel->from);
-	if (is_pending(channel) && ((from && !to) || to))
-		if ((to & (POLLHUP | POLLERR)) || !drain(channel))
-			stop_output(channel);
-}
-
 static uint64_t input_left(void)
 {
 	return state.in_end - state.in.count - (state.in.used - state.in.sent);
@@ -115,7 +50,7 @@ static void end_input(struct app *app)
 
 	if (app->has_terminal)
 		(void)!write(state.in.to, &end_of_file, 1);
-	close_end(&state.in.to);
+	channel_close(&state.in.to);
 }
 
 static void pump_input(struct app *app, short from, short to)
@@ -125,15 +60,15 @@ static void pump_input(struct app *app, short from, short to)
 	/* A port that is not connected any more has no more to say, and would be ready for ever. */
 	if ((from & (POLLIN | POLLHUP)) == POLLHUP)
 		state.in_end = in->count + (in->used - in->sent);
-	if ((from & POLLIN) && !is_pending(in) && input_left() > 0)
-		fill(in, input_left() < CHUNK ? (size_t)input_left() : CHUNK);
-	if (is_pending(in) && in->to >= 0 && (from || to) && !drain(in))
-		close_end(&in->to);
-	if (in->to < 0 && is_pending(in)) { /* it reads no more: the rest is taken and dropped */
+	if ((from & POLLIN) && !channel_has(in) && input_left() > 0)
+		channel_fill(in, input_left());
+	if (channel_has(in) && in->to >= 0 && (from || to) && !channel_drain(in))
+		channel_close(&in->to);
+	if (in->to < 0 && channel_has(in)) { /* it reads no more: the rest is taken and dropped */
 		in->count += in->used - in->sent;
 		in->used = in->sent = 0;
 	}
-	if (in->to >= 0 && !is_pending(in) && in->count >= state.in_end)
+	if (in->to >= 0 && !channel_has(in) && in->count >= state.in_end)
 		end_input(app);
 }
 
@@ -180,7 +115,7 @@ static void obey(struct app *app, const struct streams *streams, const char *lin
 			state.in_end = number;
 		break;
 	case GUEST_FROM_HOST_CLOSED:
-		stop_output(strcmp(rest, "err") == 0 ? &state.err : &state.out);
+		channel_stop(strcmp(rest, "err") == 0 ? &state.err : &state.out);
 		break;
 	case GUEST_FROM_HOST_SIGNAL:
 		if (digits_are(rest, SIGNAL_MAX, &number))
@@ -253,7 +188,7 @@ static void collect(struct app *app)
 		state.status = status;
 		state.ended = true;
 		state.ended_at = machine_uptime();
-		close_end(&state.in.to);
+		channel_close(&state.in.to);
 	}
 }
 
@@ -261,7 +196,7 @@ static void collect(struct app *app)
 static bool is_running(void)
 {
 	return !state.ended || state.out.from >= 0 || state.err.from >= 0 ||
-	       is_pending(&state.out) || is_pending(&state.err);
+	       channel_has(&state.out) || channel_has(&state.err);
 }
 
 /* The app has ended: its children may end in their own time, which is short. */
@@ -293,16 +228,16 @@ static void begin(const struct app *app, const struct streams *streams)
 /* Returns false when there is no host. */
 static bool step(struct app *app, const struct streams *streams)
 {
-	bool wants_input = !is_pending(&state.in) && input_left() > 0;
+	bool wants_input = !channel_has(&state.in) && input_left() > 0;
 	struct pollfd ready[] = {
 		{ .fd = streams->fds[STREAM_CTL], .events = POLLIN },
 		{ .fd = state.signals, .events = POLLIN },
 		{ .fd = wants_input ? state.in.from : -1, .events = POLLIN },
-		{ .fd = is_pending(&state.in) ? state.in.to : -1, .events = POLLOUT },
-		{ .fd = is_pending(&state.out) ? -1 : state.out.from, .events = POLLIN },
-		{ .fd = is_pending(&state.out) ? state.out.to : -1, .events = POLLOUT },
-		{ .fd = is_pending(&state.err) ? -1 : state.err.from, .events = POLLIN },
-		{ .fd = is_pending(&state.err) ? state.err.to : -1, .events = POLLOUT },
+		{ .fd = channel_has(&state.in) ? state.in.to : -1, .events = POLLOUT },
+		{ .fd = channel_has(&state.out) ? -1 : state.out.from, .events = POLLIN },
+		{ .fd = channel_has(&state.out) ? state.out.to : -1, .events = POLLOUT },
+		{ .fd = channel_has(&state.err) ? -1 : state.err.from, .events = POLLIN },
+		{ .fd = channel_has(&state.err) ? state.err.to : -1, .events = POLLOUT },
 	};
 
 	if (poll(ready, sizeof ready / sizeof *ready, time_left()) < 0)
@@ -314,8 +249,8 @@ static bool step(struct app *app, const struct streams *streams)
 	if (ready[1].revents)
 		collect(app);
 	pump_input(app, ready[2].revents, ready[3].revents);
-	pump_output(&state.out, ready[4].revents, ready[5].revents);
-	pump_output(&state.err, ready[6].revents, ready[7].revents);
+	channel_pump(&state.out, ready[4].revents, ready[5].revents);
+	channel_pump(&state.err, ready[6].revents, ready[7].revents);
 	return true;
 }
 

@@ -27,7 +27,7 @@ const sanitizers = [
 const unlike = ["-Wno-sign-conversion"];
 
 /** Files of process 1 of a machine, which the runtime of bundles is without. */
-const guest = ["digits", "directories", "machine", "run_file", "streams", "volumes", "wait"].map(
+const guest = ["channel", "digits", "directories", "machine", "run_file", "streams", "volumes", "wait"].map(
   (name) => `runtime/guest/${name}.c`,
 );
 

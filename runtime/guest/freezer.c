@@ -22,7 +22,7 @@
 #define GROUP "fuselage"
 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000u
-/* Passes over the processes: each finds only those that were forked during the one before. */
+/* Passes over the processes: each finds only those that ran during the one before. */
 #define PASSES_MOST 1000
 
 static int hierarchy = -1; /* its root */
@@ -63,7 +63,7 @@ static int move(long process)
 }
 
 /* Moves who is in no group. Returns how many, or -1 and errno. */
-static int gather_once(void)
+static int gather(void)
 {
 	OWNED_FD list = openat(hierarchy, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	long process = 0;
@@ -86,17 +86,6 @@ static int gather_once(void)
 		}
 	}
 	return n < 0 ? -1 : moved;
-}
-
-static int gather(void)
-{
-	for (int pass = 0; pass < PASSES_MOST; pass++) {
-		int moved = gather_once();
-		if (moved <= 0)
-			return moved;
-	}
-	errno = EAGAIN;
-	return -1;
 }
 
 /* Returns a descriptor of the next group at the top, or -1 behind the last. */
@@ -168,6 +157,11 @@ static bool all_are_still(void *context)
 	return still;
 }
 
+static bool all_stop(void *context)
+{
+	return set_all("1") == 0 && all_are_still(context);
+}
+
 static int open_hierarchy(void)
 {
 	if (hierarchy < 0)
@@ -175,12 +169,31 @@ static int open_hierarchy(void)
 	return hierarchy < 0 || (mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST) ? -1 : 0;
 }
 
+/*
+ * Until they stop, processes fork, make groups and go from one to another or out of all. So it is over when all groups
+ * stood still before and after a pass that found nobody in none.
+ */
+static int stop_all(void)
+{
+	for (int pass = 0; pass < PASSES_MOST; pass++) {
+		bool were_still = all_are_still(NULL);
+		int moved = set_all("1") < 0 ? -1 : gather();
+		if (moved < 0)
+			return -1;
+		if (were_still && moved == 0 && all_are_still(NULL))
+			return 0;
+		if (!wait_until(all_stop, NULL))
+			break;
+	}
+	errno = ETIMEDOUT;
+	return -1;
+}
+
 int freezer_stop(struct failure *failure)
 {
 	if (open_hierarchy() < 0)
 		return fail_errno(failure, FUSELAGE_E_GUEST_START, "control groups (cgroup2)");
-	/* Whoever is forked belongs to the group of its parent, so who is moved last is stopped with all of it. */
-	if (gather() == 0 && set_all("1") == 0 && wait_until(all_are_still, NULL))
+	if (stop_all() == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_GUEST_START, "processes that do not stand still");
 	freezer_go_on();

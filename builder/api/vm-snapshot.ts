@@ -54,6 +54,10 @@ export async function vmSnapshot(
   const digest = (await sha256OfFile(bundle)).toString("hex");
   const boot = await prepareBoot(options, needs);
   const abort = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    abort.signal.addEventListener("abort", () => reject(abort.signal.reason), { once: true });
+  });
+  aborted.catch(() => {});
   onSignals((name) => abort.abort(name));
   return writeAtomically(target, 0o600, async (handle) => {
     await handle.write(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
@@ -67,8 +71,12 @@ export async function vmSnapshot(
       const ended = session.run().then(() => {
         throw errors.vmStart("the app ended before its start was over");
       });
-      await Promise.race([ended, startIsOver(until, { session, pid: machine.pid }, abort.signal)]);
-      await Promise.race([ended, session.pause()]);
+      const unless = [ended, aborted];
+      await Promise.race([
+        ...unless,
+        startIsOver(until, { session, pid: machine.pid }, abort.signal),
+      ]);
+      await Promise.race([...unless, session.pause()]);
       await stopMachine(machine.qmp);
       const bootMilliseconds = Math.round(session.elapsed);
       const bytes = await saveState(machine.qmp, handle);

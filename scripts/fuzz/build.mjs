@@ -27,9 +27,16 @@ const sanitizers = [
 const unlike = ["-Wno-sign-conversion"];
 
 /** Files of process 1 of a machine, which the runtime of bundles is without. */
-const guest = ["channel", "digits", "directories", "machine", "run_file", "streams", "volumes", "wait"].map(
-  (name) => `runtime/guest/${name}.c`,
-);
+const guest = [
+  "channel",
+  "digits",
+  "directories",
+  "machine",
+  "run_file",
+  "streams",
+  "volumes",
+  "wait",
+].map((name) => `runtime/guest/${name}.c`);
 
 /**
  * Functions that a target has in place of the real ones, files of the runtime that it includes

@@ -4,9 +4,10 @@ import { type VmCaller, type VmResult, vmRun } from "../../api/vm-run.ts";
 import { vmSnapshot } from "../../api/vm-snapshot.ts";
 import * as errors from "../../errors.ts";
 import type { VmOptions } from "../../vm/host/options.ts";
-import type { Ending } from "../../vm/host/session.ts";
+import type { Ending, Stdio } from "../../vm/host/session.ts";
 import { Terminal } from "../../vm/host/terminal.ts";
 import type { Arguments } from "../parse.ts";
+import { patientOutput } from "../patient-output.ts";
 import { formatBytes, jsonText, note } from "../print.ts";
 import { parsed, parseNumber, unread } from "../values.ts";
 
@@ -60,7 +61,7 @@ async function runAction(args: Arguments): Promise<void> {
   const options = optionsOf(args);
   const term = from === undefined && terminal && process.env["TERM"];
   const env = [...(term ? [`TERM=${term}`] : []), ...(options.env ?? [])];
-  const caller: VmCaller = { stdio: process, terminal, onNotice: note, onSignals };
+  const caller: VmCaller = { stdio: ownStdio(), terminal, onNotice: note, onSignals };
   const result = await vmRun({ ...options, env, bundle, from }, caller).catch(endedEarly);
   process.stdin.destroy();
   if (args.flag("verbose")) note(inWords(result));
@@ -73,7 +74,7 @@ async function snapshotAction(args: Arguments): Promise<void> {
   if (bundle === undefined) throw missing("snapshot");
   const output = args.text("output");
   if (output === undefined) throw errors.optionMissing("-o FILE", "the snapshot to write");
-  const caller = { stdio: process, onNotice: note, onSignals };
+  const caller = { stdio: ownStdio(), onNotice: note, onSignals };
   const options = { ...optionsOf(args), bundle, output, until: args.text("until") };
   const made = await vmSnapshot(options, caller).catch(endedEarly);
   process.stdin.destroy();
@@ -96,6 +97,11 @@ function endedEarly(cause: unknown): VmResult {
   if (typeof cause !== "string") throw cause;
   const signal = os.constants.signals[cause as NodeJS.Signals];
   return { status: null, signal, times: {}, accelerator: "" };
+}
+
+function ownStdio(): Stdio {
+  const { stdin, stdout, stderr } = process;
+  return { stdin, stdout: patientOutput(stdout), stderr: patientOutput(stderr) };
 }
 
 /** The app gets a terminal where this process has one for both ways. */

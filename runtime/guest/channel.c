@@ -59,3 +59,17 @@ void channel_pump(struct channel *channel, short from, short to)
 		if ((to & (POLLHUP | POLLERR)) || !channel_drain(channel))
 			channel_stop(channel);
 }
+
+void channel_empty(struct channel *channel)
+{
+	for (;;) {
+		bool has = channel_has(channel);
+		struct pollfd ready = { .fd = has ? channel->to : channel->from,
+					.events = has ? POLLOUT : POLLIN };
+		int n = poll(&ready, 1, has ? -1 : 0);
+		if (n == 0 || (n < 0 && errno != EINTR) || ready.fd < 0)
+			return;
+		if (n > 0)
+			channel_pump(channel, has ? 0 : ready.revents, has ? ready.revents : 0);
+	}
+}

@@ -33,4 +33,7 @@ void channel_stop(struct channel *channel);
 /* Reads and writes as poll(2) told of its descriptors. */
 void channel_pump(struct channel *channel, short from, short to);
 
+/* Waits until all that has been written into it so far was taken, or nobody takes it any more. */
+void channel_empty(struct channel *channel);
+
 #endif

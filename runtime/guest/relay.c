@@ -97,11 +97,17 @@ static void set_window(struct app *app, const char *text)
 	ioctl(app->out, TIOCSWINSZ, &size);
 }
 
+/* What the app had printed by then is the host's too: else each restored machine would say it again. */
 static void pause_app(const struct streams *streams)
 {
 	struct failure failure = { 0 };
 
-	report(streams, GUEST_TO_HOST_PAUSED, "%s", freezer_stop(&failure) < 0 ? failure.text : "");
+	if (freezer_stop(&failure) == 0) {
+		channel_empty(&state.out);
+		channel_empty(&state.err);
+	}
+	report(streams, GUEST_TO_HOST_PAUSED, "%" PRIu64 " %" PRIu64 " %s", state.out.count,
+	       state.err.count, failure.text);
 }
 
 static void obey(struct app *app, const struct streams *streams, const char *line)

@@ -17,7 +17,7 @@ import { beforeAll, expect, vi } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { HEADER_BYTES } from "../../builder/vm/host/snapshot-file.ts";
 import { missing, skipUnless } from "../support/needs.ts";
-import { asUser, bundleCommand } from "../support/process.ts";
+import { asUser, bundleCommand, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { busyboxBundle, EMULATED, PATIENCE, vm } from "../support/vm.ts";
 
@@ -199,6 +199,22 @@ skipUnless("vm", "busybox")("a path as long as they get, whatever is in it", asy
 testVm("what the snapshot has decided cannot be asked for", async () => {
   const { status, stderr } = await restore(["--memory", "1G"]);
   expect([status, stderr]).toEqual([2, expect.stringContaining("[E_OPTION_CONFLICT]")]);
+});
+
+testVm("what was printed before it is said once, however late it is read", async () => {
+  const file = path.join(temporaryDirectory(), "snapshot");
+  const late = `{ "$@" || echo failed; } | { sleep 4; cat; }`;
+  // Much of it is on its way when the app is stopped: in its pipe, in the guest, in QEMU, and in what is read late.
+  const app200k = "echo ready; seq 1 200000";
+  const words = ["vm", "snapshot", app, ...EMULATED, "--until", "ready", "-o", file, "--"];
+  const before = await run("sh", [
+    ...["-c", late, "", process.execPath, bundleCommand],
+    ...[...words, "sh", "-c", app200k],
+  ]);
+  const after = await vm(["run", "--from", file]);
+  expect([before.stderr, after.status]).toEqual([expect.stringContaining("started in"), 0]);
+  const lines = `${before.stdout}${after.stdout}`.trimEnd().split("\n");
+  expect(lines).toEqual(["ready", ...Array.from({ length: 200_000 }, (_, i) => `${i + 1}`)]);
 });
 
 testVm("one that is not over, or not read, can be interrupted", async () => {

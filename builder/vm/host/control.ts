@@ -11,8 +11,8 @@ export type GuestLine =
   | { kind: "up"; times: Readonly<Record<string, number>> }
   | { kind: "notice"; text: string }
   | { kind: "failure"; code: string; text: string }
-  /** Why the app's processes do not stand still; "": they do. */
-  | { kind: "paused"; problem: string }
+  /** Bytes that went to `out` and `err` by then; why the app's processes do not stand still, "": they do. */
+  | { kind: "paused"; out: number; err: number; problem: string }
   /** Bytes that went to `out` and `err`. */
   | { kind: "done"; out: number; err: number }
   /** As of wait(2). */
@@ -45,7 +45,7 @@ export function parseLine(line: string): GuestLine | undefined {
       return { kind: "failure", code, text };
     }
     case toHost.paused:
-      return { kind: "paused", problem: rest };
+      return { kind: "paused", out: first, err: second, problem: rest.replace(/^\d+ \d+ ?/, "") };
     case toHost.done:
       return { kind: "done", out: first, err: second };
     case toHost.exit:

@@ -8,8 +8,8 @@ import type { Duplex, Readable, Writable } from "node:stream";
 export class OutputRelay {
   #count = 0;
   #total = Infinity;
+  readonly #awaited: { total: number; reached: () => void }[] = [];
   #closed = false;
-  readonly #from: Duplex;
   #finish: () => void = () => {};
   /** Resolves when all is written, or nobody reads it, or nothing more comes. */
   readonly finished: Promise<void>;
@@ -20,7 +20,6 @@ export class OutputRelay {
     to: Writable,
     { onPart, onClosed }: { onPart(part: Buffer): void; onClosed(): void },
   ) {
-    this.#from = from;
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -44,25 +43,24 @@ export class OutputRelay {
     from.on("close", () => this.#finish());
   }
 
-  /** Bytes so far. */
-  get count(): number {
-    return this.#count;
-  }
-
   /** Tells how many bytes there are in all. */
   expect(total: number): void {
     this.#total = total;
     this.#took(0);
   }
 
-  /** Takes no more: what is in the channel stays there. */
-  stop(): void {
-    this.#from.removeAllListeners("data");
-    this.#from.pause();
+  /** Resolves when so many bytes have been written, or nothing more comes. */
+  async reach(total: number): Promise<void> {
+    const reached = new Promise<void>((resolve) => {
+      this.#awaited.push({ total, reached: resolve });
+    });
+    this.#took(0);
+    await Promise.race([reached, this.finished]);
   }
 
   #took(bytes: number): void {
     this.#count += bytes;
+    for (const { total, reached } of this.#awaited) if (this.#count >= total) reached();
     if (this.#count >= this.#total) this.#finish();
   }
 }

@@ -92,7 +92,7 @@ export class Session {
 
   /**
    * Lets the app's processes stand still: what they would do between a restore and new random numbers, all that
-   * are restored would do with the same ones.
+   * are restored would do with the same ones. Resolves when what they had printed is here, which is said once.
    *
    * @throws E_VM_START, E_VM_CRASHED
    */
@@ -183,9 +183,7 @@ export class Session {
         this.#fail(errors.vmGuest(line.code, line.text));
         break;
       case "paused":
-        if (line.problem === "") this.#paused.resolve();
-        else
-          this.#paused.reject(errors.vmStart("the app cannot be paused", { actual: line.problem }));
+        void this.#takePaused(line);
         break;
       case "done":
         this.#relays.out.expect(line.out);
@@ -195,6 +193,14 @@ export class Session {
         this.resident = line.resident;
         this.#exit.resolve(endingOf(line.status));
     }
+  }
+
+  async #takePaused({ out, err, problem }: GuestLine & { kind: "paused" }): Promise<void> {
+    if (problem !== "") {
+      return this.#paused.reject(errors.vmStart("the app cannot be paused", { actual: problem }));
+    }
+    await Promise.all([this.#relays.out.reach(out), this.#relays.err.reach(err)]);
+    this.#paused.resolve();
   }
 
   /** Nobody sends lines any more: QEMU has ended. What came before counts. */

@@ -12,9 +12,12 @@
 /* Nice values that these threads stand behind the others. */
 #define LESS_CLAIM 10
 
-/* The kernel makes an inode when it has read the answer to its LOOKUP. */
-#define RETRY_US 200
-#define RETRIES 10
+/*
+ * The kernel makes an inode when whoever looked it up goes on with the answer, which is at once, or on a busy machine much
+ * later. Each wait is twice the one before: 1.6 seconds in all.
+ */
+#define RETRY_US 200u
+#define RETRIES 13
 /* For some file to be looked up; each time that none is, longer. */
 #define PATIENCE_LEAST_US 20000
 #define PATIENCE_MOST_US 5000000
@@ -138,45 +141,47 @@ static void put_aside(struct fuse_prefetch *prefetch, struct prefetch_block *blo
 	pthread_mutex_unlock(&prefetch->lock);
 }
 
-/* Puts a block into the page cache, unless the kernel does not know the file after all. */
-static void put(struct fuse_prefetch *prefetch, uint64_t node, uint64_t offset, const uint8_t *data,
-		uint32_t size)
+/* Puts a block into the page cache. One of a file that the kernel does not know after all waits as those of others do. */
+static void put(struct fuse_prefetch *prefetch, struct prefetch_block *block, uint64_t node,
+		uint64_t offset, const uint8_t *data, uint32_t size)
 {
 	for (unsigned tries = 0; tries < RETRIES; tries++) {
 		if (readahead_store(prefetch->server, node, offset, data, size))
 			return;
 		pthread_mutex_lock(&prefetch->lock);
-		wait_a_while(prefetch, RETRY_US);
+		wait_a_while(prefetch, RETRY_US << tries);
 		pthread_mutex_unlock(&prefetch->lock);
 	}
+	atomic_store(&block->file->known, false);
+	put_aside(prefetch, block);
 }
 
 static void store(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
-		  const struct sqfs_inode *inode, uint64_t begin)
+		  const struct sqfs_inode *inode, struct prefetch_block *block, uint64_t begin)
 {
 	const uint8_t *data;
 	ssize_t n = sqfs_read_block(reader, inode, begin, &data);
 
 	if (n <= 0 || !data)
 		return;
-	put(prefetch, fuse_node_of(prefetch->server, inode->ref), begin, data, (uint32_t)n);
+	put(prefetch, block, fuse_node_of(prefetch->server, inode->ref), begin, data, (uint32_t)n);
 	if (begin + (uint64_t)n < inode->size || inode->fragment == SQFS_NO_ENTRY)
 		sqfs_block_spent(reader);
 }
 
 /* Whether there is a copy of the file, which is stored then; `buffer` has room for a block. */
 static bool store_copy(struct fuse_prefetch *prefetch, const struct sqfs_inode *inode,
-		       uint64_t begin, uint8_t *buffer)
+		       struct prefetch_block *block, uint64_t begin, uint8_t *buffer)
 {
 	const struct fuse_server *server = prefetch->server;
 	uint64_t left = inode->size - begin;
-	size_t block = server->fs->super.block_size;
+	size_t size = server->fs->super.block_size;
 	ssize_t n = buffer ? kept_read(server->kept, inode->number, buffer,
-				       left < block ? (size_t)left : block, begin) :
+				       left < size ? (size_t)left : size, begin) :
 			     -1;
 
 	if (n > 0)
-		put(prefetch, fuse_node_of(server, inode->ref), begin, buffer, (uint32_t)n);
+		put(prefetch, block, fuse_node_of(server, inode->ref), begin, buffer, (uint32_t)n);
 	return n > 0;
 }
 
@@ -204,8 +209,8 @@ static void have(struct fuse_prefetch *prefetch, struct sqfs_reader *reader,
 		/* Of a copy there is nothing to be done before. */
 		if (copy || sqfs_prefetch(reader, inode, begin) > 0)
 			put_aside(prefetch, block);
-	} else if (!copy || !store_copy(prefetch, inode, begin, buffer)) {
-		store(prefetch, reader, inode, begin);
+	} else if (!copy || !store_copy(prefetch, inode, block, begin, buffer)) {
+		store(prefetch, reader, inode, block, begin);
 	}
 }
 

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { type TestFunction, type TestOptions, test } from "vitest";
+import { type TestFunction, test } from "vitest";
 import { hostArchitecture } from "../../builder/host/paths.ts";
 import { debianMirror } from "../../scripts/debian.mjs";
 import { isRoot, ordinaryUser, root } from "./process.ts";
@@ -244,11 +244,9 @@ export function missing(need: Need): string | undefined {
 }
 
 /** `skipUnless("root", "loop")("mounts an image", async () => { ... })` */
-export function skipUnless(
-  ...needs: Need[]
-): (name: string, body: TestFunction, options?: TestOptions) => void {
+export function skipUnless(...needs: Need[]): (name: string, body: TestFunction) => void {
   const reasons = needs.map(missing).filter((reason) => reason !== undefined);
-  if (reasons.length === 0) return (name, body, options = {}) => test(name, options, body);
+  if (reasons.length === 0) return (name, body) => test(name, body);
   return skippedFor(reasons.join("; "));
 }
 

@@ -1,9 +1,13 @@
 """
-Waits until the page cache has as many pages of a file as are wanted, and no more come, and prints which: a digit
-for each. FILE TRIES PAGES; a try is a tenth of a second.
+Looks which pages of a file the page cache gets, until it had those that are wanted and no more come, and prints them: a
+digit for each that was ever there. FILE SECONDS PAGES.
+
+Whoever stores them has the lowest claim to a processor, and may wait long for his turn; and a machine that pages
+out what nobody has mapped and touched (DAMON) takes the first ones away meanwhile: what is there is touched.
 """
 import ctypes, os, sys, time
 
+MADV_RANDOM = 1
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
@@ -13,6 +17,9 @@ size = os.fstat(fd).st_size
 count = (size + 4095) // 4096
 at = libc.mmap(None, size, 1, 1, fd, 0)
 state = ctypes.create_string_buffer(count)
+contents = (ctypes.c_char * size).from_address(at)
+# Should a page be gone when it is touched, it comes alone.
+libc.madvise(ctypes.c_void_p(at), ctypes.c_size_t(size), MADV_RANDOM)
 
 
 def resident():
@@ -21,14 +28,22 @@ def resident():
     return "".join(str(byte & 1) for byte in state.raw)
 
 
-pages = resident()
-same = 0
-for _ in range(int(sys.argv[2])):
-    time.sleep(0.1)
-    now = resident()
-    # Whoever stores them has the lowest claim to a processor, and may wait long for his turn.
-    same = same + 1 if now == pages and now.count("1") >= int(sys.argv[3]) else 0
-    if same == 15:
+def touch(pages):
+    for number, page in enumerate(pages):
+        if page == "1":
+            contents[number * 4096]
+
+
+seen = resident()
+end = time.monotonic() + float(sys.argv[2])
+changed = time.monotonic()
+while time.monotonic() < end:
+    time.sleep(0.02)
+    there = resident()
+    touch(there)
+    now = "".join(map(max, seen, there))
+    if now != seen:
+        seen, changed = now, time.monotonic()
+    if seen.count("1") >= int(sys.argv[3]) > 0 and time.monotonic() > changed + 1.5:
         break
-    pages = now
-print(resident())
+print(seen)

@@ -2,8 +2,9 @@
 import { BundleError } from "../errors.ts";
 import type { components } from "../generated/fuse-api.ts";
 import { checked } from "./answers.ts";
-import { type CallOptions, type Engine, isOf } from "./client.ts";
+import type { CallOptions, Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
+import { isOf } from "./read-answer.ts";
 
 type Schemas = components["schemas"];
 export type Environment = Schemas["Environment"];

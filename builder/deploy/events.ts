@@ -6,8 +6,10 @@ import { createParser } from "eventsource-parser";
 import type { components } from "../generated/fuse-api.ts";
 import { isCut, pause, waitBefore } from "../oci/registry/retry.ts";
 import { checked } from "./answers.ts";
-import { type Engine, EVENTS, isDeep } from "./client.ts";
+import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
+import { networkFailure } from "./network-failures.ts";
+import { EVENTS, isDeep } from "./read-answer.ts";
 
 export type EnvironmentEvent = components["schemas"]["EnvironmentEvent"];
 
@@ -151,7 +153,7 @@ async function* once(
       throw errors.unreachable(engine.shown, `nothing comes for ${silence / 1000} s`, cause);
     }
     if (signal?.aborted) throw signal.reason;
-    throw engine.failure(cause);
+    throw networkFailure(engine.shown, cause);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);

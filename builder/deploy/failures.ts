@@ -23,6 +23,14 @@ export interface Said {
   message: string;
 }
 
+/** What the body of a failure says; "" where that is none of the interface. */
+export function saidIn(body: unknown): Pick<Said, "code" | "message"> {
+  const isObject = typeof body === "object" && body !== null;
+  const said = isObject && "error" in body ? (body.error as Record<string, unknown>) : undefined;
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  return { code: text(said?.["code"]), message: text(said?.["message"]) };
+}
+
 /** Codes of the interface, where a status alone would say too little. */
 export function failureOf({ status, code, message }: Said, asked: Asked): BundleError {
   const { shown, what, isNew = false, takesRoom = false, doubt } = asked;

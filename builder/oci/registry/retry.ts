@@ -26,12 +26,16 @@ export function codeOf(cause: unknown): string {
 /** Whether something of the network failed that may work a moment later. */
 export const isCut = (cause: unknown): boolean => CUT.test(codeOf(cause));
 
-/** How long a registry asks to be left alone, by Retry-After: seconds or a date; ms. */
-export function askedWait(answer: Answer, now: number = Date.now()): number | undefined {
-  const text = answer.header("retry-after")?.trim() ?? "";
+/** How long a registry asks to be left alone, ms. */
+export const askedWait = (answer: Answer): number | undefined =>
+  retryAfter(answer.header("retry-after"));
+
+/** Retry-After (RFC 9110, 10.2.3): seconds or a date; ms. What is neither says nothing. */
+export function retryAfter(value: string | null | undefined): number | undefined {
+  const text = value?.trim() ?? "";
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
 /**

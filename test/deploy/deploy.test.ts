@@ -138,8 +138,10 @@ test("it waits until the app is up, and says what it printed when it is not", as
   expect(failed.stderr).toContain("what was half made is destroyed: fuse-hello");
   expect(engine.environments.size).toBe(0);
   engine.faults = [healthy("starting")];
-  const late = await deploy([...line, "--timeout", "1"]);
-  expect(late.stderr).toContain("[E_DEPLOY_TIMEOUT] hello: it is not up after 1 s: it is starting");
+  const late = await deploy([...line, "--timeout", "10"]);
+  expect(late.stderr).toContain(
+    "[E_DEPLOY_TIMEOUT] hello: it is not up after 10 s: it is starting",
+  );
   expect(engine.environments.size).toBe(0);
 });
 

@@ -13,6 +13,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports)
 	native::export_cancellation(env, exports);
 	native::export_early(env, exports);
 	native::export_image(env, exports);
+	native::export_lock(env, exports);
 	native::export_mount(env, exports);
 	native::export_scan(env, exports);
 	native::export_stream(env, exports);

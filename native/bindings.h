@@ -24,6 +24,7 @@ Napi::Error error_from(Napi::Env env, const ImageFailure &failure);
 void export_cancellation(Napi::Env env, Napi::Object exports);
 void export_early(Napi::Env env, Napi::Object exports);
 void export_image(Napi::Env env, Napi::Object exports);
+void export_lock(Napi::Env env, Napi::Object exports);
 void export_mount(Napi::Env env, Napi::Object exports);
 void export_scan(Napi::Env env, Napi::Object exports);
 void export_stream(Napi::Env env, Napi::Object exports);

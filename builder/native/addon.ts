@@ -287,6 +287,8 @@ export interface Addon {
     cancellation: Cancellation,
   ): NativeEarlyBlocks;
   writeContents(job: ContentsJob): ContentsWriter;
+  /** flock(2), LOCK_EX | LOCK_NB: until the descriptor is closed. @returns 0 or an errno */
+  tryLock(fd: number): number;
   /** umount2(2), MNT_DETACH when `lazy`. @returns 0 or an errno */
   unmount(path: string, lazy: boolean): number;
   /** What whoever attached a loop device called it; "" when that cannot be read. */

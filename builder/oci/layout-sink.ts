@@ -16,13 +16,10 @@ import {
   REF_NAME,
 } from "./collecting-sink.ts";
 import { bytesOfRegion, FolderFiles } from "./files.ts";
-import { Document } from "./json.ts";
-import { readObject, requireVersion } from "./layout.ts";
-import { mediaTypes } from "./media-types.ts";
+import { requireVersion } from "./layout.ts";
+import { changeIndex, readIndex } from "./layout-index.ts";
 import type { StagedBlob } from "./staging.ts";
 import { type Descriptor, hashOf, type Region } from "./store.ts";
-
-const INDEX = "index.json";
 
 const isLayout = (folder: string) => existsSync(path.join(folder, "oci-layout"));
 
@@ -36,57 +33,48 @@ export async function checkLayout(folder: string): Promise<void> {
   else {
     const files = new FolderFiles(folder);
     await requireVersion(files);
-    await imagesIn(files);
+    await readIndex(files);
   }
 }
 
 export class LayoutSink extends CollectingSink {
   /** @throws E_EXTRACT_EXISTS where another folder has the name, E_OUTPUT_*, E_OCI_*, E_FILE_* */
   protected async write(image: FinishedImage): Promise<void> {
-    if (isLayout(this.shown)) {
-      const files = new FolderFiles(this.shown);
-      await requireVersion(files);
-      await addTo(this.shown, image, await imagesIn(files));
-      return;
-    }
-    await publishDirectory(this.shown, async (folder) => {
-      chmodSync(folder, 0o777 & ~process.umask());
-      await addTo(folder, image, []);
-    });
+    if (!isLayout(this.shown) && (await madeNew(this.shown, image))) return;
+    await requireVersion(new FolderFiles(this.shown));
+    await addTo(this.shown, image);
   }
 }
 
-/** Images that are there already; nothing of them is changed. */
-async function imagesIn(files: FolderFiles): Promise<readonly Descriptor[]> {
-  if ((await files.region(INDEX)) === undefined) return [];
-  const object = await readObject(files, INDEX);
-  const index = new Document(object, `${files.shown}: ${INDEX}`);
-  for (const one of index.objects("manifests")) one.map("annotations");
-  return (object.manifests ?? []) as Descriptor[];
+/**
+ * Makes a layout with one image in it.
+ *
+ * @returns false: another export made one of this name meanwhile
+ */
+async function madeNew(folder: string, image: FinishedImage): Promise<boolean> {
+  try {
+    await publishDirectory(folder, async (temporary) => {
+      chmodSync(temporary, 0o777 & ~process.umask());
+      await writeAtomically(path.join(temporary, "oci-layout"), 0o666, (handle) =>
+        handle.writeFile(JSON.stringify(LAYOUT)),
+      );
+      await addTo(temporary, image);
+    });
+    return true;
+  } catch (cause) {
+    if (isLayout(folder)) return false;
+    throw cause;
+  }
 }
 
-/** @param there what its index says already */
-async function addTo(
-  folder: string,
-  image: FinishedImage,
-  there: readonly Descriptor[],
-): Promise<void> {
+async function addTo(folder: string, image: FinishedImage): Promise<void> {
   await addBlobs(folder, allBlobs(image));
   const names = new Set(image.tags);
-  const kept = there.filter((one) => !names.has(one.annotations?.[REF_NAME] ?? ""));
   // What leads to the image comes last: until then nobody finds it.
-  await writeJson(folder, "oci-layout", LAYOUT);
-  await writeJson(folder, INDEX, {
-    schemaVersion: 2,
-    mediaType: mediaTypes.index,
-    manifests: [...kept, ...indexEntries(image)],
-  });
-}
-
-async function writeJson(folder: string, name: string, document: object): Promise<void> {
-  await writeAtomically(path.join(folder, name), 0o666, (handle) =>
-    handle.writeFile(JSON.stringify(document)),
-  );
+  await changeIndex(folder, (there) => [
+    ...there.filter((one) => !names.has(one.annotations?.[REF_NAME] ?? "")),
+    ...indexEntries(image),
+  ]);
 }
 
 /** All of them, or on a full disk none. */

@@ -1,0 +1,116 @@
+/**
+ * `index.json` of an image layout: all its images by their names, changed by several exports at the same time.
+ *
+ * Each of them locks the layout's folder for the moment in which it reads the index and puts another one in its place.
+ * The lock (flock(2)) ends with whoever holds it, also by SIGKILL, and leaves no file behind. Tools that know no lock
+ * are seen by the index that they left: it is read once more directly before it is replaced.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import * as errors from "../errors.ts";
+import { addon, errnoError } from "../native/addon.ts";
+import { writeAtomically } from "../output/atomic.ts";
+import { FolderFiles } from "./files.ts";
+import { Document, type JsonObject } from "./json.ts";
+import { readObject } from "./layout.ts";
+import { mediaTypes } from "./media-types.ts";
+import { type Descriptor, DOCUMENT_LIMIT, requireLimit } from "./store.ts";
+
+const INDEX = "index.json";
+/** For others that change the index, which takes them milliseconds, ms. */
+const PATIENCE = 60_000;
+/** Between two tries, ms. */
+const PAUSE = 20;
+/** So often the index may change while another one is being written. */
+const MAX_TRIES = 100;
+
+/** What is there already, of which each entry is an object with texts as annotations. @throws E_OCI_*, E_FILE_* */
+export async function readIndex(files: FolderFiles): Promise<JsonObject> {
+  if ((await files.region(INDEX)) === undefined) return {};
+  const object = await readObject(files, INDEX);
+  const index = new Document(object, `${files.shown}: ${INDEX}`);
+  for (const one of index.objects("manifests")) one.map("annotations");
+  return object;
+}
+
+/**
+ * Puts an index in the place of the one that is there, or of none.
+ *
+ * @param change from what it lists to what it is to list: called anew where the index has changed meanwhile
+ * @throws E_OCI_*, E_FILE_*, E_OUTPUT_*
+ */
+export async function changeIndex(
+  folder: string,
+  change: (there: readonly Descriptor[]) => readonly Descriptor[],
+): Promise<void> {
+  const files = new FolderFiles(folder);
+  const file = path.join(folder, INDEX);
+  const lock = await locked(folder);
+  try {
+    await writeAtomically(file, 0o666, async (handle) => {
+      for (let tries = 1; ; tries++) {
+        const there = await readIndex(files);
+        await rewrite(handle, indexWith(there, change, file));
+        // With what follows to be written to disk no more, only the rename lies between this and the new index.
+        await handle.sync();
+        if (isSame(there, await readIndex(files))) return;
+        if (tries === MAX_TRIES) throw errors.outputFailed(file, "replacing it", new Restless());
+      }
+    });
+  } finally {
+    await lock.close();
+  }
+}
+
+class Restless extends Error {
+  override message = "another program changes it all the time";
+}
+
+const isSame = (a: JsonObject, b: JsonObject) => JSON.stringify(a) === JSON.stringify(b);
+
+/** What else it says of itself stays. @throws E_OCI_LIMIT */
+function indexWith(
+  there: JsonObject,
+  change: (there: readonly Descriptor[]) => readonly Descriptor[],
+  shown: string,
+): Buffer {
+  const manifests = change((there["manifests"] ?? []) as Descriptor[]);
+  const index = { ...there, schemaVersion: 2, mediaType: mediaTypes.index, manifests };
+  const bytes = Buffer.from(JSON.stringify(index));
+  requireLimit({ mediaType: "", digest: "", size: bytes.length }, DOCUMENT_LIMIT, shown);
+  return bytes;
+}
+
+async function rewrite(handle: FileHandle, bytes: Buffer): Promise<void> {
+  await handle.truncate(0);
+  for (let at = 0; at < bytes.length; ) {
+    at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
+  }
+}
+
+/** Others that hold it. */
+const HELD = new Set(["EAGAIN", "EWOULDBLOCK", "EINTR"]);
+
+/**
+ * The folder, open and locked. Where its file system knows no locks it is only open.
+ *
+ * @throws E_OUTPUT_*
+ */
+async function locked(folder: string): Promise<FileHandle> {
+  const failed = (step: string, cause: unknown) => errors.outputFailed(folder, step, cause);
+  const handle = await open(folder, "r").catch((cause: unknown) => {
+    throw failed("opening the folder", cause);
+  });
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const errno = addon().tryLock(handle.fd);
+    if (errno === 0 || !HELD.has(errors.errnoCode(errnoError(errno)) ?? "")) return handle;
+    if (Date.now() > end) {
+      await handle.close();
+      const what = `waiting for the lock of the folder, which another program has for ${PATIENCE / 1000} s,`;
+      throw failed(what, errnoError(errno));
+    }
+    await setTimeout(PAUSE);
+  }
+}

@@ -1,0 +1,150 @@
+/** Several exports into one image layout at the same time, some of them killed, and beside tools that know no lock. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { pack } from "../../builder/api/pack.ts";
+import { changeIndex } from "../../builder/oci/layout-index.ts";
+import { writeFiles } from "../support/case.ts";
+import { sha256 } from "../support/oci.ts";
+import { bundle, bundleCommand, type Outcome } from "../support/process.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const REF_NAME = "org.opencontainers.image.ref.name";
+let dir: string;
+let count = 0;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  dir = temporaryDirectory();
+  writeFiles(`${dir}/app`, { file: "contents" });
+  await pack({ input: `${dir}/app`, output: `${dir}/app.sfs` });
+});
+
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+const newName = () => `${dir}/layout-${count++}`;
+const words = (folder: string, tag: string) => [
+  "export",
+  `${dir}/app.sfs`,
+  "--to",
+  `oci:${folder}:${tag}`,
+];
+const one = (folder: string, tag: string) => bundle(words(folder, tag), { timeout: 120_000 });
+const many = (folder: string, tags: readonly string[]) =>
+  Promise.all(tags.map((tag) => one(folder, tag)));
+const named = (letter: string, number: number) =>
+  Array.from({ length: number }, (_, i) => `${letter}${i}`);
+
+interface Entry {
+  digest: string;
+  annotations: Record<string, string>;
+}
+const indexOf = (folder: string) =>
+  JSON.parse(readFileSync(`${folder}/index.json`, "utf8")) as { manifests: Entry[] };
+const tagsIn = (folder: string) =>
+  indexOf(folder)
+    .manifests.map(({ annotations }) => annotations[REF_NAME])
+    .sort();
+const allWell = (outcomes: readonly Outcome[]) =>
+  expect(outcomes.map(({ status, stderr }) => (status === 0 ? "" : stderr))).toEqual(
+    outcomes.map(() => ""),
+  );
+const temporariesIn = (folder: string) =>
+  (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.includes(".tmp"));
+
+test("exports of a layout that none of them finds there all have their tag in it", async () => {
+  const folder = newName();
+  const tags = named("t", 5);
+  allWell(await many(folder, tags));
+  expect(tagsIn(folder)).toEqual(tags);
+  expect(temporariesIn(dir)).toEqual([]);
+});
+
+test("exports into a layout that is there all have their tag in it, and its index is whole at any time", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const tags = named("t", 5);
+  let isDone = false;
+  const made = many(folder, tags).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    expect(tagsIn(folder)).toContain("first");
+    await setTimeout(1);
+  }
+  allWell(await made);
+  expect(tagsIn(folder)).toEqual(["first", ...tags]);
+  expect(temporariesIn(folder)).toEqual([]);
+});
+
+test("exports that are killed take nothing from others, and what they left in the index is whole", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const killed = named("k", 6).map((tag, i) => {
+    const child = spawn(process.execPath, [bundleCommand, ...words(folder, tag)], {
+      stdio: "ignore",
+    });
+    children.push(child);
+    return setTimeout(300 + 150 * i).then(() => child.kill("SIGKILL"));
+  });
+  const tags = named("t", 4);
+  allWell(await many(folder, tags));
+  await Promise.all(killed);
+  allWell([await one(folder, "last")]);
+  expect(tagsIn(folder)).toEqual(expect.arrayContaining(["first", "last", ...tags]));
+  for (const { digest } of indexOf(folder).manifests) {
+    expect(sha256(readFileSync(`${folder}/blobs/${digest.replace(":", "/")}`))).toBe(digest);
+  }
+});
+
+test("an export waits for whoever has the lock, and not for who was killed with it", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  // Its child is the program: a shell between them would keep the lock.
+  const holder = spawn("flock", ["--no-fork", folder, "sh", "-c", "echo; exec sleep 600"]);
+  children.push(holder);
+  await once(holder.stdout, "data");
+  let isDone = false;
+  const made = changeIndex(folder, (there) => {
+    isDone = true;
+    return there;
+  });
+  await setTimeout(300);
+  expect(isDone).toBe(false);
+  holder.kill("SIGKILL");
+  await made;
+  expect(isDone).toBe(true);
+});
+
+test("what a tool without a lock adds while the index is written stays", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const [first] = indexOf(folder).manifests;
+  const entry = (tag: string) => ({ ...first, annotations: { [REF_NAME]: tag } }) as never;
+  const seen: number[] = [];
+  await changeIndex(folder, (there) => {
+    if (seen.push(there.length) === 1) {
+      const index = indexOf(folder);
+      index.manifests.push(entry("other"));
+      writeFileSync(`${folder}/other`, JSON.stringify(index));
+      renameSync(`${folder}/other`, `${folder}/index.json`);
+    }
+    return [...there, entry("own")];
+  });
+  expect(seen).toEqual([1, 2]);
+  expect(tagsIn(folder)).toEqual(["first", "other", "own"]);
+});
+
+test("what an index says beside its images stays", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const annotations = { "org.example.of": "the layout" };
+  writeFileSync(`${folder}/index.json`, JSON.stringify({ ...indexOf(folder), annotations }));
+  allWell([await one(folder, "second")]);
+  expect(indexOf(folder)).toMatchObject({ schemaVersion: 2, annotations });
+  expect(tagsIn(folder)).toEqual(["first", "second"]);
+});

@@ -3,11 +3,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { beforeAll, expect, test, vi } from "vitest";
 import { type Action, actions } from "../../builder/cli/deploy/actions.ts";
-import { engineAddress } from "../../builder/deploy/address.ts";
-import { Engine } from "../../builder/deploy/client.ts";
 import { Redactor } from "../../builder/deploy/secrets.ts";
 import { tailCommand } from "../../builder/engines/fuse/guest.ts";
 import { BundleError } from "../../builder/errors.ts";
+import { clientOf } from "../support/deployment.ts";
 import {
   answer,
   deploy,
@@ -44,11 +43,7 @@ const OTHERS = [null, 5, "text", "\x1b[2J\n", [], {}, [null], true];
 test("no value of another type in an answer is a failure of ours, whatever asks for it", async () => {
   const engine = await startEngine();
   const redactor = new Redactor();
-  const client = new Engine(
-    engineAddress(engine.to, false),
-    { text: TOKEN, from: "here" },
-    redactor,
-  );
+  const client = clientOf(engine.to, redactor);
   const one = {
     ...makeEnvironment(engine, { task_id: "web", spec: { cpus: 1 }, expose: [{ port: 80 }] }),
   };

@@ -2,13 +2,10 @@
 import v8 from "node:v8";
 import vm from "node:vm";
 import { afterEach, expect, test } from "vitest";
-import { engineAddress } from "../../builder/deploy/address.ts";
-import { Engine } from "../../builder/deploy/client.ts";
 import { deploy } from "../../builder/deploy/deploy.ts";
-import type { Deployment } from "../../builder/deploy/deployment.ts";
 import { environmentEvents } from "../../builder/deploy/events.ts";
-import { Redactor } from "../../builder/deploy/secrets.ts";
-import { answer, makeEnvironment, startEngine, TOKEN } from "../support/fuse-engine.ts";
+import { clientOf, deployment } from "../support/deployment.ts";
+import { answer, makeEnvironment, startEngine } from "../support/fuse-engine.ts";
 
 v8.setFlagsFromString("--expose-gc");
 const collect: () => void = vm.runInNewContext("gc");
@@ -24,32 +21,10 @@ function collecting(): void {
   closers.push(() => clearInterval(timer));
 }
 
-const clientOf = (to: string) => {
-  const engine = new Engine(
-    engineAddress(to, false),
-    { text: TOKEN, from: "the test" },
-    new Redactor(),
-  );
+const client = (to: string) => {
+  const engine = clientOf(to);
   closers.push(() => engine.close());
   return engine;
-};
-
-const deployment: Deployment = {
-  name: "web",
-  sha256: "0".repeat(64),
-  size: 1,
-  arch: "x86_64",
-  offer: async () => ({ url: "http://localhost/", close: async () => {} }),
-  args: [],
-  cpus: 1,
-  memory: 512,
-  labels: new Map(),
-  env: new Map(),
-  secrets: new Map(),
-  expose: [],
-  wait: false,
-  timeout: 60,
-  startTimeout: 55,
 };
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -73,7 +48,7 @@ test("a deployment is over when the engine has answered, though its events go on
     signal: new AbortController().signal,
     onStep: (line: string) => steps.push(line),
   };
-  const { environment } = await deploy(clientOf(engine.to), deployment, watching);
+  const { environment } = await deploy(client(engine.to), deployment, watching);
   expect(environment.id).toBe("fuse-web");
   expect(steps).toEqual(["running on host-1"]);
 }, 60_000);
@@ -86,12 +61,12 @@ test("a request that is never answered is ended by time and by a signal", async 
   const onStep = (line: string) => steps.push(line);
   const never = new AbortController().signal;
   await expect(
-    deploy(clientOf(engine.to), { ...deployment, timeout: 2 }, { signal: never, onStep }),
+    deploy(client(engine.to), { ...deployment, timeout: 2 }, { signal: never, onStep }),
   ).rejects.toThrow("it is not up after 2 s");
   const abort = new AbortController();
   setTimeout(() => abort.abort(new Error("enough")), 1500);
   await expect(
-    deploy(clientOf(engine.to), deployment, { signal: abort.signal, onStep }),
+    deploy(client(engine.to), deployment, { signal: abort.signal, onStep }),
   ).rejects.toThrow("enough");
 }, 60_000);
 
@@ -103,7 +78,7 @@ test("a stream that says nothing is ended by its silence and by a signal", async
   const reasons: string[] = [];
   const seen: string[] = [];
   setTimeout(() => abort.abort(new Error("enough")), 4000);
-  const events = environmentEvents(clientOf(engine.to), one.id, "web", {
+  const events = environmentEvents(client(engine.to), one.id, "web", {
     signal: abort.signal,
     silence: 1000,
     onReconnect: (why) => reasons.push(why),

@@ -7,9 +7,7 @@ import http from "node:http";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { actions } from "../../builder/cli/deploy/actions.ts";
 import { undoneBy } from "../../builder/cli/interruption.ts";
-import { engineAddress } from "../../builder/deploy/address.ts";
-import { Engine } from "../../builder/deploy/client.ts";
-import { Redactor } from "../../builder/deploy/secrets.ts";
+import { clientOf } from "../support/deployment.ts";
 import { type FuseEngine, makeEnvironment, startEngine, TOKEN } from "../support/fuse-engine.ts";
 import { helloBundle } from "../support/hello-bundle.ts";
 import { bundleCommand } from "../support/process.ts";
@@ -81,8 +79,7 @@ test.each(begun)(
       told = "";
       const engine = await startEngine();
       makeEnvironment(engine, { task_id: "web", spec: {} });
-      const url = engineAddress(engine.to, false);
-      const client = new Engine(url, { text: TOKEN, from: "the test" }, new Redactor());
+      const client = clientOf(engine.to);
       const held = hold(engine, (asked) => request.test(`${asked.method} ${asked.url}`));
       const doing = actions[action]({
         ...{ engine: client, name, options: { to: "" }, rest: [], json: false },

@@ -8,13 +8,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { type Action, actions } from "../../builder/cli/deploy/actions.ts";
 import { metricTable } from "../../builder/cli/deploy/show.ts";
 import { formatError } from "../../builder/cli/print.ts";
-import { engineAddress } from "../../builder/deploy/address.ts";
-import { Engine } from "../../builder/deploy/client.ts";
 import { deploy } from "../../builder/deploy/deploy.ts";
 import type { Deployment } from "../../builder/deploy/deployment.ts";
 import { figures } from "../../builder/deploy/metrics.ts";
-import { Redactor } from "../../builder/deploy/secrets.ts";
 import { BundleError } from "../../builder/errors.ts";
+import { clientOf, deployment } from "../support/deployment.ts";
 import {
   answer,
   event,
@@ -23,24 +21,6 @@ import {
   startEngine,
   TOKEN,
 } from "../support/fuse-engine.ts";
-
-const deployment: Deployment = {
-  name: "web",
-  sha256: "0".repeat(64),
-  size: 1,
-  arch: "x86_64",
-  offer: async () => ({ url: "http://localhost/", close: async () => {} }),
-  args: [],
-  cpus: 1,
-  memory: 512,
-  labels: new Map(),
-  env: new Map(),
-  secrets: new Map(),
-  expose: [],
-  wait: false,
-  timeout: 60,
-  startTimeout: 55,
-};
 
 type Name = keyof typeof actions | "deploy";
 
@@ -325,8 +305,7 @@ async function attempt(
   to: string,
   more: Partial<Deployment> & { follow?: boolean } = {},
 ): Promise<Outcome> {
-  const url = engineAddress(to, false);
-  const engine = new Engine(url, { text: TOKEN, from: "the test" }, new Redactor());
+  const engine = clientOf(to);
   const printed = { out: "", err: "" };
   const onStep = (line: string) => {
     printed.err += line;
@@ -616,7 +595,7 @@ test("an engine without TLS is said to be one where TLS was asked for", async ()
 
 test("a signal while the app comes up leaves no machine", async () => {
   const { to, environments } = await engineFor("deploy");
-  const engine = new Engine(engineAddress(to, false), { text: TOKEN, from: "it" }, new Redactor());
+  const engine = clientOf(to);
   const steps: string[] = [];
   const abort = new AbortController();
   const onStep = (line: string) => {

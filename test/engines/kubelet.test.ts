@@ -5,6 +5,7 @@ import { expect, vi } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { build, exportEngine, exportImage } from "../../builder/index.ts";
 import { skipUnless } from "../support/needs.ts";
+import { imageOf } from "../support/oci.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -149,10 +150,7 @@ skipUnless(
     execFileSync("umoci", ["unpack", "--image", `${dir}/image:latest`, `${dir}/bundle`], {
       stdio: "pipe",
     });
-    const blob = (digest: string) =>
-      JSON.parse(readFileSync(`${dir}/image/blobs/${digest.replace(":", "/")}`, "utf8"));
-    const index = JSON.parse(readFileSync(`${dir}/image/index.json`, "utf8"));
-    const { config } = blob(blob(index.manifests[0].digest).config.digest);
+    const { config } = imageOf(`${dir}/image`).config;
     writeFileSync(`${dir}/bundle/config.json`, JSON.stringify(runtimeConfig(pod, config)));
     // crun knows no hierarchy of cgroups but version 2 alone.
     const start =

@@ -1,11 +1,11 @@
 /** Container images on a base that says something else than what it is. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportImage } from "../../builder/api/export.ts";
 import { writeFiles } from "../support/case.ts";
 import { ImageRegistry } from "../support/image-registry.ts";
-import { type Blob, Layout, named, types } from "../support/oci.ts";
+import { type Blob, imageOf, Layout, named, types } from "../support/oci.ts";
 import { tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -34,11 +34,7 @@ async function onBase(make: (layout: Layout) => Blob, kind = "oci") {
     expect(existsSync(to)).toBe(false);
     throw error;
   }
-  const blob = (digest: string) =>
-    JSON.parse(readFileSync(`${to}/blobs/${digest.replace(":", "/")}`, "utf8"));
-  const [first] = JSON.parse(readFileSync(`${to}/index.json`, "utf8")).manifests;
-  const manifest = blob(first.digest);
-  return { manifest, config: blob(manifest.config.digest) };
+  return imageOf(to);
 }
 
 test("a base in the registry that the image goes to is not sent there again", async () => {

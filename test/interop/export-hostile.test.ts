@@ -9,7 +9,7 @@ import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { bundleOf, mksquashfs } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
-import { Layout, named } from "../support/oci.ts";
+import { imageOf, Layout, named } from "../support/oci.ts";
 import { tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -101,7 +101,7 @@ describe("a bundle", () => {
     const env = ["NONE", "=x", "A=1"];
     const input = await bundle(program, { env });
     await exportImage({ input, base, to: `oci:${dir}/variables` });
-    const config = configOf(`${dir}/variables`);
+    const { config } = imageOf(`${dir}/variables`).config;
     expect(config.Env.filter((pair: string) => !/^(PATH|FUSELAGE_BUNDLE_DIR)=/.test(pair))).toEqual(
       ["A=1"],
     );
@@ -182,20 +182,13 @@ describe("users of an image", () => {
   });
 });
 
-const configOf = (layout: string) => {
-  const read = (digest: string) =>
-    JSON.parse(readFileSync(`${layout}/blobs/${digest.replace(":", "/")}`, "utf8"));
-  const [first] = JSON.parse(readFileSync(`${layout}/index.json`, "utf8")).manifests;
-  return read(read(first.digest).config.digest).config;
-};
-
 test("a bundle whose name is not ASCII keeps it in paths and variables", async () => {
   writeFiles(`${dir}/größe`, { "bin/größe": "#!/bin/größe-shell\n", data: "" });
   chmodSync(`${dir}/größe/bin/größe`, 0o755);
   const input = `${dir}/g.run`;
   await build({ input: `${dir}/größe`, output: input, args: ["${FUSELAGE_BUNDLE_DIR}/data"] });
   await exportImage({ input, base, to: `oci:${dir}/named` });
-  const { Entrypoint, Env } = configOf(`${dir}/named`);
+  const { Entrypoint, Env } = imageOf(`${dir}/named`).config.config;
   expect(Entrypoint).toEqual(["/opt/größe/bin/größe", "/opt/größe/data"]);
   expect(Env).toContain("FUSELAGE_BUNDLE_DIR=/opt/größe");
   // What it needs is looked for under the same name.

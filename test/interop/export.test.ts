@@ -13,6 +13,7 @@ import { makeSampleTree } from "../support/image.ts";
 import { ImageRegistry } from "../support/image-registry.ts";
 import { skipUnless } from "../support/needs.ts";
 import { nodeApp } from "../support/node-app.ts";
+import { blobFile, imageOf, readBlob } from "../support/oci.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
@@ -51,21 +52,6 @@ const output = (command: string, ...args: string[]) =>
   execFileSync(command, args, { cwd: dir, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 const json = (file: string) => JSON.parse(readFileSync(file, "utf8"));
-
-function readBlob(layout: string, digest: string) {
-  return json(`${layout}/blobs/${digest.replace(":", "/")}`);
-}
-
-/** Manifest and config of the image that a layout has under a tag. */
-function imageOf(layout: string, tag: string) {
-  const { manifests } = json(`${layout}/index.json`);
-  const found = manifests.find(
-    ({ annotations }: { annotations: Record<string, string> }) =>
-      annotations["org.opencontainers.image.ref.name"] === tag,
-  );
-  const manifest = readBlob(layout, found.digest);
-  return { manifest, config: readBlob(layout, manifest.config.digest) };
-}
 
 describe("files", () => {
   skipUnless(
@@ -130,7 +116,7 @@ describe("files", () => {
     });
     await expect(exportImage({ input: `${app}.run`, to: `oci:${dir}/maps` })).resolves.toBeTruthy();
     const { manifest } = imageOf(`${dir}/maps`, "latest");
-    const layer = `${dir}/maps/blobs/${manifest.layers[0].digest.replace(":", "/")}`;
+    const layer = blobFile(`${dir}/maps`, manifest.layers[0].digest);
     const listed = output("tar", "-tvzf", layer);
     expect(listed).toMatch(/ opt\/mapped\/lib\/x$/m);
     expect(listed).toMatch(/^h.* usr\/lib\/x\/x link to opt\/mapped\/lib\/x$/m);
@@ -426,7 +412,7 @@ test("an artifact is the file itself", async () => {
     config: { mediaType: "application/vnd.oci.empty.v1+json", size: 2 },
     layers: [{ annotations: { "org.opencontainers.image.title": "config.run" } }],
   });
-  const blob = `${dir}/artifact/blobs/${manifest.layers[0].digest.replace(":", "/")}`;
+  const blob = blobFile(`${dir}/artifact`, manifest.layers[0].digest);
   expect(readFileSync(blob).equals(readFileSync(input))).toBe(true);
   for (const [i, options] of [{}, { name: "another", strict: true }].entries()) {
     const again = `${dir}/again-${i}.run`;

@@ -27,6 +27,7 @@ import {
 } from "../support/docker-registry.ts";
 import { ImageRegistry, sha256 } from "../support/image-registry.ts";
 import { skipUnless } from "../support/needs.ts";
+import { blobFile, imageOf } from "../support/oci.ts";
 import { asUser, type Outcome, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
@@ -378,20 +379,14 @@ describe("an image to a registry", () => {
     const reference = parseRegistryName(`${registry.host}/${name}`);
     if (reference === undefined) throw new Error("this is no name");
     const sink = openRegistrySink(reference, { chunkSize: 1 << 20 });
-    const layout = (digest: string) => path.join(dir, "layout/blobs", digest.replace(":", "/"));
-    const manifests = JSON.parse(
-      readFileSync(path.join(dir, "layout/index.json"), "utf8"),
-    ).manifests;
-    const root = manifests.find(
-      ({ annotations }: { annotations?: Record<string, string> }) =>
-        annotations?.["org.opencontainers.image.ref.name"] === "1.0",
-    ) as Descriptor;
-    const bytes = readFileSync(layout(root.digest));
+    const layout = path.join(dir, "layout");
+    const root = imageOf(layout, "1.0").descriptor as Descriptor;
+    const bytes = readFileSync(blobFile(layout, root.digest));
     const { config, layers } = JSON.parse(bytes.toString());
     try {
       const written: string[] = [];
       for (const one of [config, ...layers] as Descriptor[]) {
-        const region = { path: layout(one.digest), offset: 0, size: one.size };
+        const region = { path: blobFile(layout, one.digest), offset: 0, size: one.size };
         written.push(await sink.blob(one, region, from));
       }
       await sink.manifest(root.mediaType, bytes, ["1.0", "latest"]);

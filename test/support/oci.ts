@@ -1,6 +1,6 @@
-/** Image layouts made by hand: what no well-meaning program writes, too. */
+/** Image layouts made by hand, with what no well-meaning program writes, and read again. */
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 export interface Blob {
@@ -53,7 +53,7 @@ export class Layout {
   blob(mediaType: string, content: Buffer | object): Blob {
     const bytes = Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content));
     const digest = sha256(bytes);
-    writeFileSync(`${this.dir}/blobs/${digest.replace(":", "/")}`, bytes);
+    writeFileSync(blobFile(this.dir, digest), bytes);
     return { mediaType, digest, size: bytes.length };
   }
 
@@ -96,3 +96,22 @@ export const named = (blob: Blob, name: string) => ({
   ...blob,
   annotations: { "org.opencontainers.image.ref.name": name },
 });
+
+/** @param layout its folder */
+export const blobFile = (layout: string, digest: string) =>
+  `${layout}/blobs/${digest.replace(":", "/")}`;
+
+/** A blob that is JSON. */
+export const readBlob = (layout: string, digest: string) =>
+  JSON.parse(readFileSync(blobFile(layout, digest), "utf8"));
+
+/** Descriptor, manifest and config of the image that a layout has under a tag. */
+export function imageOf(layout: string, tag = "latest") {
+  const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, "utf8"));
+  const descriptor = manifests.find(
+    ({ annotations }: { annotations?: Record<string, string> }) =>
+      annotations?.["org.opencontainers.image.ref.name"] === tag,
+  );
+  const manifest = readBlob(layout, descriptor.digest);
+  return { descriptor, manifest, config: readBlob(layout, manifest.config.digest) };
+}

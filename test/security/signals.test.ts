@@ -18,7 +18,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { appImage } from "../support/appimage.ts";
 import { mksquashfs, runArguments, runtimeFile } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
@@ -457,8 +457,7 @@ describe("process 1 of a container", () => {
   });
 });
 
-test("a launcher of these tests sets what it says", async () => {
-  if (!isRoot) return;
+skipUnless("root")("a launcher of these tests sets what it says", async () => {
   const home = userDirectory();
   const command = [state, "with", "ignore=1", "block=15", "umask=027", "--", state, "show"];
   const { lines } = await listen(command, { root: false, home });

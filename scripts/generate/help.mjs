@@ -37,7 +37,8 @@ function columns(rows, width) {
 /** @param {OptionRow} row @returns {[left: string, right: string]} */
 function optionRow({ name, short, value, optionalValue, multiple, summary }) {
   const shown = optionalValue ? `[=${value}]` : value ? ` ${value}` : "";
-  const long = `--${name}${shown}${multiple ? "..." : ""}`;
+  const again = multiple && !shown.endsWith("...") ? "..." : "";
+  const long = `--${name}${shown}${again}`;
   return [`  ${short ? `-${short},` : "   "} ${long}`, summary];
 }
 

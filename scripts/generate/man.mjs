@@ -44,7 +44,8 @@ const italic = (/** @type {string} */ text) => `\\fI${escaped(text)}\\fR`;
 function option(/** @type {OptionRow} */ { name, short, value, optionalValue, multiple, summary }) {
   const shown = value ? (optionalValue ? `\\fR[=${italic(value)}]` : `\\fR=${italic(value)}`) : "";
   const long = bold(`--${name}`) + shown;
-  const left = `${short ? `${bold(`-${short}`)}, ` : ""}${long}${multiple ? " ..." : ""}`;
+  const again = multiple && !value?.endsWith("...") ? " ..." : "";
+  const left = `${short ? `${bold(`-${short}`)}, ` : ""}${long}${again}`;
   return tagged(left, summary);
 }
 

@@ -28,6 +28,12 @@ describe.each(Object.entries(pages))("%s(1)", (name, options) => {
     expect(read(name)).toContain(`.SH NAME\n${escaped} \\- `);
   });
 
+  test("says once of an option that it may be given again", () => {
+    const again = /\.\.\. ?\.\.\./;
+    expect(read(name)).not.toMatch(again);
+    expect(readFileSync(path.join(root, "docs/cli.md"), "utf8")).not.toMatch(again);
+  });
+
   skipUnless("groff")("is clean to groff", async () => {
     const args = ["-ww", "-z", "-man", "-Tutf8", file(name)];
     expect(await run("groff", args)).toMatchObject({ status: 0, stderr: "" });

@@ -43,15 +43,15 @@ export type NumberOf = (node: FileNode) => number;
 /**
  * Reads a profile.
  *
- * @throws E_PROFILE_INVALID
+ * @throws E_INPUT_MISSING, E_FILE_UNREADABLE, E_PROFILE_INVALID
  */
 export async function readProfile(file: string): Promise<Profile> {
   try {
     return parseProfile(await firstBytes(file, MAX_PROFILE_BYTES + 1), file);
   } catch (cause) {
     if (cause instanceof errors.BundleError) throw cause;
-    const what = `it cannot be read: ${errors.systemReason(cause)}`;
-    throw errors.profileInvalid(file, undefined, what, { cause });
+    if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
+    throw errors.fileUnreadable(file, cause);
   }
 }
 

@@ -113,7 +113,9 @@ async function recordStart(
     const env: NodeJS.ProcessEnv = { ...process.env, [environment.FUSELAGE_RECORD]: file };
     for (const name of MOUNTING) delete env[name];
     const program = path.resolve(bundle);
-    const run = await runApp({ program, args, env, until, signal }).catch((cause: unknown) => {
+    const onRest = () => onReport?.(waits(until));
+    const command = { program, args, env, until, signal, onRest };
+    const run = await runApp(command).catch((cause: unknown) => {
       signal?.throwIfAborted();
       const what = `it cannot be started: ${errors.systemReason(cause)}`;
       throw errors.profileRun(bundle, what, { cause });
@@ -156,6 +158,17 @@ function told(run: AppRun): string {
   }
 }
 
+/** For who would else wait for a text that never comes, and not know for what. */
+function waits(until: ResolvedProfileOptions["until"]): string {
+  return `the app has come to rest, and ${wanted(until)} was not in its output yet; still waiting for it`;
+}
+
+/** The text that ends a start, as it is shown. */
+function wanted(until: ResolvedProfileOptions["until"]): string {
+  const text = typeof until === "object" && "text" in until ? until.text : "";
+  return `"${displayPath(Buffer.from(text).toString("latin1"))}"`;
+}
+
 /** @throws E_PROFILE_RUN when what was recorded is no start */
 function checkEnd(run: AppRun, bundle: string, until: ResolvedProfileOptions["until"]): void {
   if (run.by !== "itself") return;
@@ -164,7 +177,7 @@ function checkEnd(run: AppRun, bundle: string, until: ResolvedProfileOptions["un
   }
   if (typeof until === "object" && "text" in until) {
     throw errors.profileRun(bundle, "the app has ended before its start was over", {
-      expected: `"${displayPath(Buffer.from(until.text).toString("latin1"))}" in its output`,
+      expected: `${wanted(until)} in its output`,
       actual: endOf(run),
     });
   }

@@ -13,6 +13,8 @@ export interface AppCommand {
   env: NodeJS.ProcessEnv;
   until: Until;
   signal?: AbortSignal | undefined;
+  /** Told once, when the app has come to rest before it printed the text of `until`. */
+  onRest?: (() => void) | undefined;
 }
 
 export interface AppRun {
@@ -46,7 +48,7 @@ const TICK = 10;
  * @throws what the system says when it cannot be started; the reason of an aborted signal
  */
 export async function runApp(command: AppCommand): Promise<AppRun> {
-  const { program, args, env, until, signal } = command;
+  const { program, args, env, until, signal, onRest } = command;
   signal?.throwIfAborted();
   const started = performance.now();
   const watches = typeof until === "object" && "text" in until;
@@ -68,6 +70,7 @@ export async function runApp(command: AppCommand): Promise<AppRun> {
   });
   aborted.catch(() => {});
   try {
+    if (watches) rest(child, stop.signal).then(onRest, () => {});
     const by = await Promise.race([ended, aborted, over(child, until, stop.signal)]);
     const milliseconds = performance.now() - started;
     const { exitCode, signalCode } = child;

@@ -101,6 +101,21 @@ recording("arguments, input and output are the app's own", async () => {
   expect(readdirSync(dir).sort()).toEqual(["app", "app.run", "p"]);
 });
 
+recording("says that it waits when the app rests and has not printed the text", async () => {
+  const { file, dir } = await shellApp("echo other; read line; echo ready; read line");
+  const args = [bundleCommand, "profile", file, "--until", "ready", "-o", "p"];
+  const child = spawn(process.execPath, args, { cwd: dir, stdio: ["pipe", "ignore", "pipe"] });
+  let said = "";
+  for await (const part of child.stderr) {
+    said += part;
+    if (said.includes("still waiting")) child.stdin.write("go on\n");
+  }
+  expect(said).toMatch(
+    /^bundle: the app has come to rest, and "ready" was not in its output yet; still waiting for it\n/,
+  );
+  expect(said).toMatch(/\nbundle: p: .* files?\n$/);
+});
+
 recording("what the app starts of other bundles is their own", async () => {
   const inner = await shellApp("cat late >/dev/null; echo inner");
   const { dir } = await shellApp(`${inner.file}; cat small >/dev/null`);

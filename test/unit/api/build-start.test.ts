@@ -161,15 +161,16 @@ test("paths that are gone are counted, a profile of another app is told", async 
 });
 
 test("a profile that cannot be read ends the build with its line, and writes nothing", async () => {
-  for (const [file, found] of [
-    [profile("a 0-"), /p:2: a range cannot be read/],
-    [path.join(temporaryDirectory(), "gone"), /gone: it cannot be read: it does not exist/],
-    [app, /it cannot be read: .*directory/],
-    ["/dev/zero", /zero: it is too large: expected at most 16777216 bytes, found more/],
-    ["/dev/null", /null: it is no start profile/],
+  const invalid = "E_PROFILE_INVALID";
+  for (const [file, code, found] of [
+    [profile("a 0-"), invalid, /p:2: a range cannot be read/],
+    [path.join(temporaryDirectory(), "gone"), "E_INPUT_MISSING", /gone: does not exist/],
+    [app, "E_FILE_UNREADABLE", /cannot be read: .*directory/],
+    ["/dev/zero", invalid, /zero: it is too large: expected at most 16777216 bytes, found more/],
+    ["/dev/null", invalid, /null: it is no start profile/],
   ] as const) {
     await expect(built({ profile: file })).rejects.toMatchObject({
-      code: "E_PROFILE_INVALID",
+      code,
       message: expect.stringMatching(found),
     });
   }

@@ -1048,6 +1048,18 @@ export function optionValue(
   return new BundleError("E_OPTION_VALUE", message, { path: file, expected, actual, hint });
 }
 
+/** @param found what the glob was to match: "file", or "file or folder" */
+export function globMatchesNothing(key: string, glob: string, found: string): BundleError {
+  const shown = JSON.stringify(glob);
+  return new BundleError("E_OPTION_VALUE", (name) => `${name(key)} does not take this value`, {
+    expected: `a glob that matches a ${found} of the image`,
+    actual: `${shown}, which matches none`,
+    hint: /^(\*\*\/|\/)/.test(glob)
+      ? "Globs are of paths in the image, which `bundle inspect --list` shows."
+      : `Globs are of whole paths in the image: ${JSON.stringify(`**/${glob}`)} finds it in every folder.`,
+  });
+}
+
 /** @param own as it stands in the value: "$PATH" */
 export function ownVariable(name: string, value: string, own: string): BundleError {
   const fallback = /^..\w+:?-(.*)\}$/s.exec(own)?.[1];
@@ -1090,6 +1102,11 @@ export function outputFailed(path: string, step: string, cause: unknown): Bundle
     case "EPERM":
     case "EROFS":
       return new BundleError("E_OUTPUT_PERMISSION", `${step} failed: ${reason}`, details);
+    case "ENOENT":
+      return new BundleError("E_OUTPUT_FAILED", `${step} failed: ${reason}`, {
+        ...details,
+        hint: "Make the folder that is missing, or name another place. Nothing was left behind.",
+      });
     default:
       return new BundleError("E_OUTPUT_FAILED", `${step} failed: ${reason}`, details);
   }

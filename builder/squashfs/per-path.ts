@@ -49,7 +49,7 @@ export function chosenCompressions(
   const choose = (key: "store" | "compress", glob: string, compression: NativeCompression) => {
     const files = filesOf(plan, glob);
     if (files.length === 0) {
-      throw errors.optionValue(key, "globs of files in the image", `"${glob}", which none matches`);
+      throw errors.globMatchesNothing(key, glob, "file");
     }
     const index = indexOf(found.compressions, compression);
     for (const number of files) chosen.set(number, index);

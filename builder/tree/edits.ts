@@ -6,7 +6,7 @@ import picomatch from "picomatch";
 import * as errors from "../errors.ts";
 import { belowRoot } from "./exclusion.ts";
 import { directoryNode, fileNode, type Node, symlinkNode } from "./node.ts";
-import { byteString, displayPath, splitPath } from "./path.ts";
+import { byteString, splitPath } from "./path.ts";
 import type { Tree } from "./tree.ts";
 
 /** Each is a list of texts. Paths are those of the image. */
@@ -115,8 +115,7 @@ function changeModes(tree: Tree, text: string): void {
     seen.add(node);
   }
   if (seen.size === 0) {
-    const what = "a glob that matches a file or folder of the image";
-    throw errors.optionValue("chmod", what, displayPath(byteString(glob)));
+    throw errors.globMatchesNothing("chmod", glob, "file or folder");
   }
 }
 

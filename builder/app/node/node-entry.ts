@@ -55,7 +55,8 @@ async function chooseEntry(
   if (input.entry !== undefined) {
     return { dir, file: resolveFile(dir, input.entry, input.shown), why: "as asked for" };
   }
-  const found = candidates((await reader.read(dir)) ?? {});
+  const json = await reader.read(dir);
+  const found = candidates(json ?? {});
   for (const { names, why, strict } of found) {
     if (names.length > 1) throw errors.entryAmbiguous(input.shown, names);
     const [name] = names;
@@ -67,7 +68,7 @@ async function chooseEntry(
       throw errors.entryMissing(input.shown, name, unbuilt(name, why, source));
     }
   }
-  throw errors.entryNone(input.shown, await guesses(input));
+  throw errors.entryNone(input.shown, await guesses(input), json !== undefined);
 }
 
 interface Candidate {

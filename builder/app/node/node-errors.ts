@@ -81,11 +81,18 @@ export function dependencyMissing(dir: string, name: string, importer: string): 
   });
 }
 
-export function entryNone(dir: string, guesses: EntryGuesses | undefined): BundleError {
-  return new BundleError("E_ENTRY_NONE", "package.json names no program to start", {
+/** @param hasPackage whether the folder has a package.json at all */
+export function entryNone(
+  dir: string,
+  guesses: EntryGuesses | undefined,
+  hasPackage: boolean,
+): BundleError {
+  const [what, places] = hasPackage
+    ? ["package.json names no program to start", "bin, main, exports, index.js or server.js"]
+    : ["there is no package.json that names a program to start", "one, index.js or server.js"];
+  return new BundleError("E_ENTRY_NONE", what, {
     path: dir,
-    expected: (name) =>
-      `bin, main, exports, index.js or server.js that exists; or ${name("entry")}`,
+    expected: (name) => `${places} that exists; or ${name("entry")}`,
     hint:
       (guesses && entryHint(guesses)) ??
       ((name) => `Say which file to start, for example: ${name("entry", "src/server.js")}`),

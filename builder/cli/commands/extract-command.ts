@@ -40,7 +40,8 @@ async function pathsIn(image: ImageReader, wanted: readonly string[]): Promise<s
   return wanted.map((text) => {
     const path = splitPath(byteString(text.replace(/\/+/g, "/").replace(/^\/|\/$/g, ""))).join("/");
     if (there.has(path)) return path;
-    throw errors.pathInvalid(displayPath(path), "the image has nothing of this name");
+    const hint = "`bundle inspect --list FILE` has all that is in it.";
+    throw errors.pathInvalid(displayPath(path), "the image has nothing of this name", hint);
   });
 }
 

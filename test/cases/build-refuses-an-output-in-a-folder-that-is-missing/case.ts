@@ -5,5 +5,5 @@ export default {
 
   args: ["build", "app", "-o", "gone/out"],
   code: "E_OUTPUT_FAILED",
-  stderr: "gone",
+  stderr: /gone.*\n.*Make the folder that is missing/,
 } satisfies Case;

@@ -8,5 +8,5 @@ export default {
   },
   args: ["extract", "out", "bin", "etc"],
   code: "E_PATH_INVALID",
-  stderr: "etc: the image has nothing of this name",
+  stderr: /etc: the image has nothing of this name\n.*inspect --list/,
 } satisfies Case;

@@ -5,5 +5,5 @@ export default {
   args: ["pack", "app", "-o", "out.sfs", "--store", "y*"],
   status: 2,
   code: "E_OPTION_VALUE",
-  stderr: /--store .* found "y\*", which none matches/,
+  stderr: /--store .* found "y\*", which matches none\n.* "\*\*\/y\*" finds it in every folder/,
 } satisfies Case;

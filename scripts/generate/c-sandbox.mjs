@@ -28,6 +28,8 @@ const ARCHITECTURE = 4;
 const argument = (/** @type {number} */ index) => 16 + 8 * index;
 
 const X32 = 0x40000000;
+/** About how many the kernel has. */
+const NUMBERS = 480;
 
 // Families, types and protocols that socket(2) tells apart; linux/socket.h, linux/net.h, linux/in.h.
 const UNIX = 1;
@@ -181,16 +183,66 @@ function segmentsOf(/** @type {Map<number, string>} */ targets) {
   return segments.filter(({ to }, index) => index === 0 || segments[index - 1].to !== to);
 }
 
-/** @param {Assembler} program @param {ReturnType<typeof segmentsOf>} segments @param {string} label */
-function tree(program, segments, label) {
-  const half = segments.length >> 1;
-  const [low, high] = [segments.slice(0, half), segments.slice(half)];
-  const target = (/** @type {typeof segments} */ part) =>
-    part.length === 1 ? part[0].to : program.newLabel();
-  const [no, yes] = [target(low), target(high)];
-  program.emit({ code: AT_LEAST, k: high[0].from, yes, no, label });
-  if (low.length > 1) tree(program, low, no);
-  if (high.length > 1) tree(program, high, yes);
+/** What decides among some of the segments. @typedef {{length: number, ways: number, split?: number}} Decision */
+
+/** One number among others: it is compared with that one alone. @param {ReturnType<typeof segmentsOf>} segments */
+const isOneAmong = ([before, one, after]) => before.to === after.to && after.from === one.from + 1;
+
+/**
+ * For segments `from` to `to` (exclusive): the fewest instructions, and of those the shortest way for all numbers
+ * together. The kernel compiles the filter at each start, which takes as long as it has instructions, and asks it for
+ * every number.
+ *
+ * @param {ReturnType<typeof segmentsOf>} segments
+ */
+function decisionsOf(segments) {
+  /** @type {Decision[][]} */
+  const best = segments.map(() => []);
+  const numbers = (/** @type {number} */ from, /** @type {number} */ to) =>
+    Math.min(segments[to]?.from ?? NUMBERS, NUMBERS) - Math.min(segments[from].from, NUMBERS);
+  for (let count = 1; count <= segments.length; count++) {
+    for (let from = 0; from + count <= segments.length; from++) {
+      const to = from + count;
+      const ways = numbers(from, to);
+      /** @type {Decision} */
+      let found = { length: count === 1 ? 0 : Number.POSITIVE_INFINITY, ways: 0 };
+      if (count === 3 && isOneAmong(segments.slice(from, to))) found = { length: 1, ways };
+      for (let split = from + 1; split < to; split++) {
+        const [low, high] = [best[from][split], best[split][to]];
+        const one = {
+          length: 1 + low.length + high.length,
+          ways: ways + low.ways + high.ways,
+          split,
+        };
+        const shorter =
+          one.length === found.length ? one.ways < found.ways : one.length < found.length;
+        if (shorter) found = one;
+      }
+      best[from][to] = found;
+    }
+  }
+  return best;
+}
+
+/** @param {Assembler} program @param {ReturnType<typeof segmentsOf>} segments */
+function tree(program, segments) {
+  const decisions = decisionsOf(segments);
+  /** @param {number} from @param {number} to @param {string} [label] */
+  const decide = (from, to, label) => {
+    const { split } = decisions[from][to];
+    if (split === undefined) {
+      const [before, one] = segments.slice(from, to);
+      program.emit({ code: EQUAL, k: one.from, yes: one.to, no: before.to, label });
+      return;
+    }
+    const target = (/** @type {number} */ first, /** @type {number} */ end) =>
+      end - first === 1 ? segments[first].to : program.newLabel();
+    const [no, yes] = [target(from, split), target(split, to)];
+    program.emit({ code: AT_LEAST, k: segments[split].from, yes, no, label });
+    if (split - from > 1) decide(from, split, no);
+    if (to - split > 1) decide(split, to, yes);
+  };
+  decide(0, segments.length);
 }
 
 /**
@@ -220,10 +272,9 @@ export function sandboxProgram(sandbox, machine, architecture) {
   program.emit({ code: LOAD, k: ARCHITECTURE });
   program.emit({ code: EQUAL, k: architecture, no: "kill" });
   program.emit({ code: LOAD, k: NUMBER });
-  if (machine === "x86_64") {
-    program.emit({ code: AT_LEAST, k: X32, yes: program.verdict("ENOSYS") });
-  }
-  tree(program, segmentsOf(targets), "tree");
+  const segments = segmentsOf(targets);
+  if (machine === "x86_64") segments.push({ from: X32, to: program.verdict("ENOSYS") });
+  tree(program, segments);
   for (const [calls, label] of leaves) {
     if (calls.socket) socketLeaf(program, label);
     else argumentLeaf(program, calls, label);

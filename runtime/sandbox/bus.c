@@ -181,7 +181,7 @@ int bus_begin(const struct sandbox *sandbox, const struct sandbox_start *start, 
 {
 	const char *scratch = start->scratch[0];
 	char path[PATH_MAX], real[PATH_MAX] = "";
-	struct proxy proxy = { .program = find_proxy(), .directory = scratch };
+	struct proxy proxy = { .directory = scratch };
 
 	grants->bus = grants->bus_cover = -1;
 	facts->no_bus = bus_obstacle(sandbox, start, facts->landlock);
@@ -193,6 +193,7 @@ int bus_begin(const struct sandbox *sandbox, const struct sandbox_start *start, 
 		facts->no_bus = "the bus cannot be looked up";
 		return 0;
 	}
+	proxy.program = find_proxy();
 	OWNED char **arguments = arguments_of(sandbox, proxy.program, path);
 	proxy.arguments = arguments;
 	grants->bus_real = strdup(real);

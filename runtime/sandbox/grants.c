@@ -254,15 +254,25 @@ static void begin(struct grants *grants, const struct sandbox *sandbox)
 	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
 }
 
-/* What cannot be told by a path is out of reach of one, too. */
+/* What cannot be told by a path is out of reach of one, too. A bundle is its own archive: it counts once. */
+static void add_file(struct grants *grants, const char *path)
+{
+	char *found = grants->file_count < GRANT_FILES_MAX ? real(path) : NULL;
+
+	for (size_t i = 0; found && i < grants->file_count; i++)
+		if (strcmp(grants->files[i], found) == 0) {
+			free(found);
+			return;
+		}
+	if (found)
+		grants->files[grants->file_count++] = found;
+}
+
 static void add_files(struct grants *grants, const struct sandbox_start *start)
 {
-	grants->files[grants->file_count] = real("/proc/self/exe");
-	grants->file_count += grants->files[grants->file_count] != NULL;
-	for (size_t i = 0; start->files[i] && grants->file_count < GRANT_FILES_MAX; i++) {
-		grants->files[grants->file_count] = real(start->files[i]);
-		grants->file_count += grants->files[grants->file_count] != NULL;
-	}
+	add_file(grants, "/proc/self/exe");
+	for (size_t i = 0; start->files[i]; i++)
+		add_file(grants, start->files[i]);
 }
 
 /*

@@ -88,6 +88,23 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(statSync(`${dir}/runner`).mode & 0o777).toBe(0o755);
   });
 
+  test("each way to what is started from is held once, whatever lies on it", async () => {
+    const home = homeOf(way);
+    const dir = path.join(home, "sub/deep");
+    await startAs(way, ["mkdir", "-p", `${dir}/more`], home);
+    for (const file of ["a", "more/b"]) await startAs(way, ["cp", image, `${dir}/${file}`], home);
+    await startAs(way, ["cp", runnerOf(way), `${dir}/runner`], home);
+    const archives = [`--static=a:${dir}/a`, `--static=b:${dir}/more/b`];
+    const script = "cut -d' ' -f5 /proc/self/mountinfo; mv deep away; mv deep/more deep/less";
+    const command = [`${dir}/runner`, "--sandbox=fs:cwd:rw", ...archives, "sh", "-c", script];
+    const { stdout, stderr } = await startAs(way, command, home, { cwd: path.dirname(dir) });
+    const places = stdout.split("\n").filter((place) => place.startsWith(dir));
+    expect(places.sort()).toEqual(
+      ["", "/a", "/more", "/more/b", "/runner"].map((name) => dir + name),
+    );
+    expect(stderr).toMatch(/deep'? to '?away'?: .*busy[\s\S]*more'? to '?.*less'?: .*busy/);
+  });
+
   test("terminals: the own one, and those that the app makes", async () => {
     const script = "tty; stty size; tty < /dev/pts/ptmx; script -qec tty /dev/null; ls /dev/pts";
     const inner = [runnerOf(way), "--sandbox", "sh", "-c", script]

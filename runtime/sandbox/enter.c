@@ -105,7 +105,7 @@ int sandbox_enter(const struct sandbox *sandbox, const struct sandbox_start *sta
 	if (facts.no_bus && sandbox->mode != SANDBOX_STRICT)
 		fprintf(stderr, "fuselage: sandbox: ipc dbus: %s\n", facts.no_bus);
 	if (facts_refuse(sandbox, &facts, failure) < 0 ||
-	    (facts.views && views_make(&grants, rights, failure) < 0) ||
+	    (facts.views && views_make(&grants, start->memory, rights, failure) < 0) ||
 	    adjust_variables(sandbox, start, &facts, &grants, failure) < 0 ||
 	    seal(sandbox, &facts, &grants, failure) < 0)
 		return -1;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/owned.h"
@@ -24,6 +25,7 @@ struct mask {
 	const char *path;
 	mode_t mode;
 	bool nested; /* in another one: a directory there, and no mount */
+	int tree; /* the private directory before it is in place, or -1 */
 };
 
 #define MASKS_MAX 10
@@ -63,7 +65,7 @@ static bool is_open(const struct grants *grants, const char *path)
 static void add_mask(struct masks *masks, const struct grants *grants, const char *path,
 		     mode_t mode)
 {
-	struct mask mask = { path, mode, false };
+	struct mask mask = { path, mode, false, -1 };
 	struct stat st;
 
 	/* One that is a link leads into another, or is not where programs meet. */
@@ -196,45 +198,114 @@ static int put_back(const struct kept *kept, struct failure *failure)
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept", kept->path);
 }
 
-/* The mode of mkdir(2) is less the umask, which is 022. */
-static int make_directory(const char *path, mode_t mode)
+/* In `base`, a directory in memory: one for each, open as a mount that can be moved. */
+static int open_private(struct masks *masks, const char *base, struct failure *failure)
 {
-	return mkdir(path, mode) < 0 || (mode & 022 && fchmodat(AT_FDCWD, path, mode, 0) < 0) ? -1 :
-												0;
-}
+	char name[sizeof "private" + 3 * sizeof(size_t)];
+	OWNED_FD place = (int)syscall(SYS_openat, AT_FDCWD, base,
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-/*
- * One file system in memory for all of them, since making one costs as much as five mounts: it is mounted on the
- * first, its directories on all, on the first at last.
- */
-static int cover(const struct masks *masks, struct failure *failure)
-{
-	const char *base = masks->list[0].path;
-	char path[PATH_MAX];
-
-	if (mount("fuselage", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
-		return refuse(base, failure);
-	for (size_t i = masks->count; i-- > 0;) {
-		const struct mask *mask = &masks->list[i];
+	for (size_t i = 0; i < masks->count; i++) {
+		struct mask *mask = &masks->list[i];
 		if (mask->nested)
 			continue;
-		snprintf(path, sizeof path, "%s/%zu", base, i);
-		if (make_directory(path, mask->mode) < 0)
-			return refuse(mask->path, failure);
-		OWNED_FD tree = tree_open_alone(AT_FDCWD, path);
-		if (tree < 0 || tree_move(tree, mask->path) < 0)
-			return refuse(mask->path, failure);
-	}
-	for (size_t i = 0; i < masks->count; i++) {
-		const struct mask *mask = &masks->list[i];
-		if (!mask->nested)
-			continue;
-		make_parents(mask->path);
-		if (mkdir(mask->path, 0700) < 0 ||
-		    fchmodat(AT_FDCWD, mask->path, mask->mode, 0) < 0)
+		snprintf(name, sizeof name, "private%zu", i);
+		if (place >= 0 && mkdirat(place, name, mask->mode) == 0)
+			mask->tree = tree_open_alone(place, name);
+		if (mask->tree < 0)
 			return refuse(mask->path, failure);
 	}
 	return 0;
+}
+
+/*
+ * One file system in memory for all of them, since making and ending one costs as much as five mounts: that of the
+ * start, or where the start stands on the host one that is mounted on the first of them, until its directory is.
+ */
+static int mount_memory(struct masks *masks, struct failure *failure)
+{
+	const char *base = masks->list[0].path;
+
+	return mount("fuselage", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ?
+		       refuse(base, failure) :
+		       open_private(masks, base, failure);
+}
+
+static int cover_one(const struct mask *mask)
+{
+	if (!mask->nested)
+		return tree_move(mask->tree, mask->path);
+	make_parents(mask->path);
+	return mkdir(mask->path, mask->mode);
+}
+
+/* What is in others comes behind them. */
+static int cover(const struct masks *masks, struct failure *failure)
+{
+	for (size_t i = 0; i < masks->count; i++)
+		if (cover_one(&masks->list[i]) < 0)
+			return refuse(masks->list[i].path, failure);
+	return 0;
+}
+
+static int keep_all(struct kept *kept, size_t *count, const struct masks *masks,
+		    const struct grants *grants, bool all_writable, struct failure *failure)
+{
+	*count = 0;
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct grant *grant = &grants->list[i];
+		if (!is_put_back(masks, grant, all_writable) ||
+		    is_in_other(masks, grants, i, all_writable))
+			continue;
+		if (keep(&kept[(*count)++], grants, grant, is_hidden(masks, grant->path), failure) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static void drop_all(const struct kept *kept, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		close_owned_fd(&kept[i].tree);
+		close_owned_fd(&kept[i].place);
+	}
+}
+
+/*
+ * Makes read-only what no rule lets the app change: Landlock has no right for modes, owners, times and attributes. Where
+ * a process of the start still writes to a file, mounts of another namespace have nobody who does. A kernel that cannot
+ * (before 5.12) has no Landlock either, so strict does not get here.
+ */
+static int protect(struct kept *kept, size_t *count, const struct masks *masks,
+		   const struct grants *grants, struct failure *failure)
+{
+	if (tree_read_only_all() == 0 || errno == ENOSYS)
+		return 0;
+	if (errno == EBUSY) {
+		drop_all(kept, *count);
+		if (unshare(CLONE_NEWNS) == 0 &&
+		    keep_all(kept, count, masks, grants, false, failure) == 0 &&
+		    tree_read_only_all() == 0)
+			return 0;
+	}
+	return fail_errno(failure, FUSELAGE_E_SANDBOX, "the machine's files cannot be read-only");
+}
+
+/*
+ * All that hides the machine's directories. Those in memory of the start are opened before the machine is read-only,
+ * of which that memory is a part.
+ */
+static int hide(struct masks *masks, struct kept *kept, size_t *count, const struct grants *grants,
+		const char *memory, bool all_writable, struct failure *failure)
+{
+	return (memory && open_private(masks, memory, failure) < 0) ||
+			       (!all_writable &&
+				protect(kept, count, masks, grants, failure) < 0) ||
+			       (!memory && masks->count && mount_memory(masks, failure) < 0) ||
+			       cover(masks, failure) < 0 ?
+		       -1 :
+		       0;
 }
 
 /* Where the process stands is the directory below the private one: only a new way to it leads out of there. */
@@ -299,51 +370,7 @@ static int add_private(struct grants *grants, const struct masks *masks, unsigne
 	return 0;
 }
 
-static int keep_all(struct kept *kept, size_t *count, const struct masks *masks,
-		    const struct grants *grants, bool all_writable, struct failure *failure)
-{
-	*count = 0;
-	for (size_t i = 0; i < grants->count; i++) {
-		const struct grant *grant = &grants->list[i];
-		if (!is_put_back(masks, grant, all_writable) ||
-		    is_in_other(masks, grants, i, all_writable))
-			continue;
-		if (keep(&kept[(*count)++], grants, grant, is_hidden(masks, grant->path), failure) <
-		    0)
-			return -1;
-	}
-	return 0;
-}
-
-static void drop_all(const struct kept *kept, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		close_owned_fd(&kept[i].tree);
-		close_owned_fd(&kept[i].place);
-	}
-}
-
-/*
- * Makes read-only what no rule lets the app change: Landlock has no right for modes, owners, times and attributes. Where
- * a process of the start still writes to a file, mounts of another namespace have nobody who does. A kernel that cannot
- * (before 5.12) has no Landlock either, so strict does not get here.
- */
-static int protect(struct kept *kept, size_t *count, const struct masks *masks,
-		   const struct grants *grants, struct failure *failure)
-{
-	if (tree_read_only_all() == 0 || errno == ENOSYS)
-		return 0;
-	if (errno == EBUSY) {
-		drop_all(kept, *count);
-		if (unshare(CLONE_NEWNS) == 0 &&
-		    keep_all(kept, count, masks, grants, false, failure) == 0 &&
-		    tree_read_only_all() == 0)
-			return 0;
-	}
-	return fail_errno(failure, FUSELAGE_E_SANDBOX, "the machine's files cannot be read-only");
-}
-
-int views_make(struct grants *grants, unsigned rights, struct failure *failure)
+int views_make(struct grants *grants, const char *memory, unsigned rights, struct failure *failure)
 {
 	bool all_writable = is_all_writable(grants);
 	struct masks masks = { .count = 0 };
@@ -354,13 +381,16 @@ int views_make(struct grants *grants, unsigned rights, struct failure *failure)
 	if (!kept)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "what is kept");
 	int result = keep_all(kept, &count, &masks, grants, all_writable, failure);
-	if (result == 0 && !all_writable)
-		result = protect(kept, &count, &masks, grants, failure);
-	if (result == 0 && masks.count)
-		result = cover(&masks, failure);
+	/* Modes are to be what they are, in fewer calls. */
+	mode_t mask = umask(0);
+	if (result == 0)
+		result = hide(&masks, kept, &count, grants, memory, all_writable, failure);
 	for (size_t i = 0; result == 0 && i < count; i++)
 		result = put_back(&kept[i], failure);
+	umask(mask);
 	drop_all(kept, count);
+	for (size_t i = 0; i < masks.count; i++)
+		close_owned_fd(&masks.list[i].tree);
 	if (result < 0 || place_bus(grants, &masks, failure) < 0 || shield(grants, failure) < 0 ||
 	    terminals_make(grants, failure) < 0 || enter_cwd(grants, failure) < 0)
 		return -1;

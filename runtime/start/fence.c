@@ -113,6 +113,7 @@ static bool covers_machine(const struct invocation *invocation)
 int fence_enter(const struct start *start, const char *program, struct failure *failure)
 {
 	const struct invocation *invocation = &start->invocation;
+	bool on_host = start->identity.kind == NAMESPACE_NONE;
 	size_t count = invocation->count, images = 0, scratch = 0, known = 0;
 	char temporary[PATH_MAX + 8];
 	OWNED const char **read = calloc(count + invocation->map_count + 1, sizeof *read);
@@ -143,8 +144,8 @@ int fence_enter(const struct start *start, const char *program, struct failure *
 		.scratch = write,
 		.files = files,
 		/* On the host the directories of other starts stand beside it. */
-		.directory = start->identity.kind == NAMESPACE_NONE ? start->procdir.path :
-								      start->procdir.base,
+		.directory = on_host ? start->procdir.path : start->procdir.base,
+		.memory = on_host ? NULL : start->procdir.path,
 		.program = program,
 		.interpreter = interpreter,
 		.own = program != NULL,

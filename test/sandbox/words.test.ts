@@ -105,6 +105,18 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(stderr).toMatch(/deep'? to '?away'?: .*busy[\s\S]*more'? to '?.*less'?: .*busy/);
   });
 
+  test("private directories have the modes that programs expect, and one memory", async () => {
+    const script =
+      "stat -c %a /tmp /var/tmp /dev/shm $HOME; stat -c %d /tmp /dev/shm $HOME $FUSELAGE_TMPDIR; umask";
+    const command = [runnerOf(way), "--sandbox", `--static=app:${image}`, "sh", "-c", script];
+    const inMask = ["sh", "-c", 'umask 077; exec "$@"', "sh", ...command];
+    const { stdout } = await startAs(way, inMask, homeOf(way));
+    const lines = stdout.trim().split("\n");
+    expect(lines.slice(0, 4)).toEqual(["1777", "1777", "1777", "700"]);
+    expect(new Set(lines.slice(4, 8)).size).toBe(1);
+    expect(lines.slice(8)).toEqual(["0077"]);
+  });
+
   test("terminals: the own one, and those that the app makes", async () => {
     const script = "tty; stty size; tty < /dev/pts/ptmx; script -qec tty /dev/null; ls /dev/pts";
     const inner = [runnerOf(way), "--sandbox", "sh", "-c", script]

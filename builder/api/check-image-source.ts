@@ -1,5 +1,6 @@
 /** Whether an entry of `writeImage` says what it means: a program without types may hand over anything. */
 import { nearest } from "../config/nearest-name.ts";
+import { shownValue } from "../config/shown-value.ts";
 import * as errors from "../errors.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { ImageSource } from "./write-image.ts";
@@ -34,8 +35,7 @@ export const wrongEntry = ({ path }: ImageSource, what: string) =>
 /** @throws E_OPTION_VALUE for what has no path, E_PATH_INVALID for the rest */
 export function checkImageSource(entry: ImageSource): void {
   if (typeof entry !== "object" || entry === null || typeof entry.path !== "string") {
-    const shown = JSON.stringify(entry) ?? typeof entry;
-    throw errors.optionValue("entries", "objects with a path", shown);
+    throw errors.optionValue("entries", "objects with a path", shownValue(entry));
   }
   const refuse = (what: string) => wrongEntry(entry, what);
   const kind = kindOf(entry);

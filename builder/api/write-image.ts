@@ -1,5 +1,6 @@
 /** A squashfs image of entries that a program names, without a folder that holds them. */
 import { type ImageChoices, imageOptions } from "../config/image-options.ts";
+import { shownValue } from "../config/shown-value.ts";
 import { checkImageChoices, checkOptions } from "../config/validate.ts";
 import * as errors from "../errors.ts";
 import { diskContents } from "../input/add-input.ts";
@@ -169,7 +170,10 @@ function attributesOf(entry: ImageSource, usual: number): Attributes {
   for (const [name, max] of Object.entries(limits)) {
     const value = given[name as keyof typeof given];
     if (isWithin(value, max)) continue;
-    throw wrongEntry(entry, `its ${name} is no whole number from 0 to ${max}: ${value}`);
+    throw wrongEntry(
+      entry,
+      `its ${name} is no whole number from 0 to ${max}: ${shownValue(value)}`,
+    );
   }
   return {
     ...given,

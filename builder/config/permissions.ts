@@ -6,6 +6,7 @@ import { isPermissionProblem, parsePermissions } from "../manifest/permission-ru
 import { formatPermissions, type Permissions } from "../manifest/permissions.ts";
 import { byteString } from "../tree/path.ts";
 import { nearest } from "./nearest-name.ts";
+import { shownValue } from "./shown-value.ts";
 
 type Shape = Readonly<Record<string, unknown>>;
 
@@ -21,7 +22,7 @@ const keys = Object.keys(shapes);
  */
 export function checkedPermissions(value: unknown, file?: string): Permissions {
   const refuse = (at: string, expected: string, actual: unknown) =>
-    errors.sandboxValue(at, expected, JSON.stringify(actual) ?? typeof actual, file);
+    errors.sandboxValue(at, expected, shownValue(actual), file);
   if (!isShape(value)) throw refuse("permissions", "an object of permissions", value);
   for (const key of Object.keys(value)) {
     if (!keys.includes(key)) throw errors.sandboxKey(key, nearest(key, keys), keys, file);
@@ -62,7 +63,7 @@ function rulesOf(value: Shape, refuse: Refuse): string[] {
     return Object.entries(given);
   };
   const rules = shape("permissions.fs", "an object of paths with ro or rw", fs).map(
-    ([place, access]) => `fs ${place} ${isText(access) ? access : JSON.stringify(access)}`,
+    ([place, access]) => `fs ${place} ${isText(access) ? access : shownValue(access)}`,
   );
   if (isText(net)) rules.push(`net ${net}`);
   else {

@@ -11,6 +11,7 @@ import { LEVELS, variantsOf } from "../squashfs/squashfs-options.ts";
 import { type ImageChoices, levelFor } from "./image-options.ts";
 import { nearest } from "./nearest-name.ts";
 import { checkedPermissions } from "./permissions.ts";
+import { shownValue } from "./shown-value.ts";
 
 export type CommandName = keyof typeof optionRules;
 
@@ -179,13 +180,4 @@ function expectation(rule: Rule, value: unknown): string {
     default:
       return "a text that is not empty";
   }
-}
-
-/** A value in a message. */
-function shownValue(value: unknown): string {
-  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
-  if (typeof value === "number") return `${value}`;
-  return (
-    JSON.stringify(value, (_, one) => (typeof one === "bigint" ? `${one}n` : one)) ?? "nothing"
-  );
 }

@@ -9,6 +9,7 @@ import { mount } from "../../../builder/api/mount.ts";
 import { pack } from "../../../builder/api/pack.ts";
 import { umount } from "../../../builder/api/umount.ts";
 import { verify } from "../../../builder/api/verify.ts";
+import { writeImage } from "../../../builder/api/write-image.ts";
 import { flagNames } from "../../../builder/cli/option-flags.ts";
 import { checkOptions } from "../../../builder/config/validate.ts";
 import { BundleError } from "../../../builder/errors.ts";
@@ -140,6 +141,36 @@ describe("every function of the library checks what it is given:", () => {
   test("and its keys", async () => {
     const failure = await failureOf(() => build({ ...wrong, input, output, thread: 1 }));
     expect(failure).toMatchObject({ code: "E_OPTION_UNKNOWN", hint: "Did you mean threads?" });
+  });
+});
+
+describe("a value that is no JSON is a value of the wrong type as any other", () => {
+  const loop: Record<string, unknown> = {};
+  loop["itself"] = loop;
+  const odd: [string, unknown, string][] = [
+    ["a bigint", 5n, "5n"],
+    ["an object that is in itself", loop, "object that is no JSON"],
+    ["a symbol", Symbol("x"), "a symbol"],
+    ["a function", () => 1, "a function"],
+  ];
+  test.each(odd)("%s", async (_, value, shown) => {
+    const output = path.join(temporaryDirectory(), "out");
+    const input = folder({ "app/bin/app": "#!/bin/sh\n" });
+    const given = value as never;
+    const entry = () => writeImage([{ path: given }], { output });
+    for (const [work, code] of [
+      [() => build({ input, output, threads: given }), "E_OPTION_VALUE"],
+      [() => pack({ input, output, chmod: given }), "E_OPTION_VALUE"],
+      [() => build({ input, output, permissions: { devices: given } }), "E_SANDBOX_RULE"],
+      [() => build({ input, output, permissions: { fs: { "/a": given } } }), "E_SANDBOX_RULE"],
+      [entry, "E_OPTION_VALUE"],
+      [() => writeImage([{ path: "a", mode: given }], { output }), "E_PATH_INVALID"],
+    ] as const) {
+      const failure = await failureOf(work);
+      expect(failure).toMatchObject({ code });
+      // An entry without a path is shown whole.
+      expect(failure.message).toMatch(work === entry ? /found / : shown);
+    }
   });
 });
 

@@ -69,9 +69,11 @@ export function isDeep(value: unknown, left = MAX_DEPTH): boolean {
 
 /** What there is in place of an object, in words. */
 export function kindOf(data: unknown): string {
+  if (data === undefined) return "nothing";
+  if (data === null || typeof data === "boolean") return `${data}`;
   if (typeof data === "string") return "a text";
-  if (Array.isArray(data)) return "a list";
-  return typeof data === "object" ? "one that is nested too deeply" : "nothing";
+  if (typeof data === "number") return "a number";
+  return Array.isArray(data) ? "a list" : "one that is nested too deeply";
 }
 
 /** @throws LongAnswer */

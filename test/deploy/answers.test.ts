@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { beforeAll, expect, test, vi } from "vitest";
 import { type Action, actions } from "../../builder/cli/deploy/actions.ts";
+import { list } from "../../builder/deploy/environments.ts";
 import { Redactor } from "../../builder/deploy/secrets.ts";
 import { tailCommand } from "../../builder/engines/fuse/guest.ts";
 import { BundleError } from "../../builder/errors.ts";
@@ -187,6 +188,29 @@ test.each([
   expect(again.stderr).toContain("[E_DEPLOY_EXISTS]");
   expect(again.stderr).toContain("which runs another bundle");
   expect(engine.created).toHaveLength(1);
+});
+
+test.each([
+  ["null", "null"],
+  ["false", "false"],
+  ["5", "a number"],
+  ['"text"', "a text"],
+  ["[]", "a list"],
+  [`{"a":${"[".repeat(100)}${"]".repeat(100)}}`, "one that is nested too deeply"],
+])("an answer that is no object is called what it is: %s", async (text, called) => {
+  const engine = await startEngine();
+  engine.faults = [
+    (_, response) => {
+      answer(response, 200, text);
+      return true;
+    },
+  ];
+  const client = clientOf(engine.to);
+  await expect(list(client)).rejects.toMatchObject({
+    code: "E_DEPLOY_ANSWER",
+    message: expect.stringContaining(`expected JSON, an object, found status 200 and ${called}`),
+  });
+  await client.close();
 });
 
 test("a name of somebody else's machine is no command there", async () => {

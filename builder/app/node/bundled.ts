@@ -22,10 +22,11 @@ import {
   explainExternal,
 } from "./external.ts";
 import type { NodeAppTree } from "./node-app-tree.ts";
-import { installedPackage, type PackageReader } from "./package.ts";
+import { installedPackage, type PackageReader, packageName } from "./package.ts";
 import type { Prepared, Sources } from "./prepared.ts";
 import { NodeResolver } from "./resolution.ts";
 import { TYPED } from "./resolve-plugin.ts";
+import { namesOtherMachine, type Target } from "./target.ts";
 import type { Traced } from "./trace.ts";
 import { importedFiles, prepareUnbundled } from "./unbundled.ts";
 import { findUnits, type Unit } from "./units.ts";
@@ -106,7 +107,7 @@ async function bundle(sources: Sources, found: Found): Promise<Prepared> {
     start,
     how: "bundled",
     explain: explain(dir, units, traced, external, merged),
-    warnings: [...missingNames(merged), ...droppedTypes(dir, decorators)],
+    warnings: [...missingNames(merged, target), ...droppedTypes(dir, decorators)],
     own: ownFiles(merged.files),
     async fill(image: NodeAppTree): Promise<string[]> {
       for (const one of bundles) addProgram(image, one);
@@ -159,10 +160,11 @@ function whyNotBundled(dir: string, analysis: Analysis, strict: boolean): string
   return strict && hook !== undefined && !isTyped ? shown(hook) : undefined;
 }
 
-/** Names that nobody found, by who asks for them. */
-function missingNames({ missing }: Analysis): Warning[] {
+/** Names that nobody found and that the target could have a use for, by who asks for them. */
+function missingNames({ missing }: Analysis, target: Target): Warning[] {
   const byImporter = new Map<string, string[]>();
   for (const [name, importer] of missing) {
+    if (namesOtherMachine(packageName(name), target)) continue;
     byImporter.set(importer, [...(byImporter.get(importer) ?? []), name]);
   }
   return [...byImporter].map(([importer, names]) => {

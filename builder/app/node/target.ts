@@ -45,3 +45,24 @@ export function packageFits({ os, cpu, libc }: PackageJson, target: Target): boo
   const family = target.libc === "glibc" ? "glibc" : "musl";
   return allows(os, "linux") && allows(cpu, target.arch) && allows(libc, family);
 }
+
+/** How packages of one machine each are called: "@esbuild/win32-x64", "@img/sharp-linuxmusl-arm64", "lib-linux-arm-gnueabihf". */
+const FOR_MACHINE =
+  /[-/](aix|android|cygwin|darwin|freebsd|haiku|linux|linuxmusl|netbsd|openbsd|openharmony|sunos|win32|windows)-(arm64|arm|ia32|loong64|mips64el|mipsel|ppc64|ppc64le|riscv64|s390x|universal|x64)(?:-([a-z]+))?$/;
+
+/** What is taken where there is no machine code for the machine. */
+const FOR_ANY = /[-/]wasm32(?:-wasi)?$/;
+
+/**
+ * Whether a package's name says that it is for another machine, or for one that has no code of its own: package
+ * managers do not install these, and loaders name them all.
+ */
+export function namesOtherMachine(name: string, target: Target): boolean {
+  if (FOR_ANY.test(name)) return true;
+  const [, system, cpu, abi = ""] = FOR_MACHINE.exec(name) ?? [];
+  if (system === undefined) return false;
+  const isMusl = system === "linuxmusl" || abi.startsWith("musl");
+  const isGlibc = system === "linux" && abi.startsWith("gnu");
+  const otherLibc = target.libc === "glibc" ? isMusl : isGlibc;
+  return !system.startsWith("linux") || cpu !== target.arch || otherLibc;
+}

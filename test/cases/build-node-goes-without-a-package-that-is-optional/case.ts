@@ -11,7 +11,7 @@ export default {
     "app/node_modules/@scope/library/package.json":
       '{ "peerDependencies": { "peer": "1" }, "peerDependenciesMeta": { "peer": { "optional": true } } }',
     "app/node_modules/@scope/library/index.js":
-      'exports.value = 42; exports.later = () => [require("peer"), require("other/sub")];',
+      'exports.value = 42; exports.later = () => [require("peer"), require("other/sub"), require("l-win32-x64"), require("@l/x-darwin-arm64/x.node")];',
   },
   args: ["build", "app", "-o", "out", "--node", "none"],
   stderr: /^bundle: warning: @scope\/library may ask for peer, other\/sub: not installed/m,

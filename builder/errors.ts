@@ -516,6 +516,8 @@ export function entryNotExecutable(dir: string, entry: string, mode: number): Bu
     path: dir,
     expected: "a file with an executable bit",
     actual: `mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`,
+    hint: (name) =>
+      `chmod +x the file and build again, or change it in the image alone: ${name("chmod", `${entry}=+x`)}`,
   });
 }
 
@@ -1135,7 +1137,11 @@ export function outputInsideInput(path: string, dir: string): BundleError {
 }
 
 export function outputIsInput(path: string): BundleError {
-  return new BundleError("E_OUTPUT_INSIDE_INPUT", "the output would replace the input", { path });
+  const hint = "Name another file: an input is never changed.";
+  return new BundleError("E_OUTPUT_INSIDE_INPUT", "the output would replace the input", {
+    path,
+    hint,
+  });
 }
 
 export function outOfMemory(what: string): BundleError {

@@ -3,7 +3,7 @@ import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /** What programs are called, without an ending, the likeliest first. */
-const NAMES = ["server", "main", "index", "app", "cli", "start", "run"];
+const NAMES = ["server", "main", "__main__", "index", "app", "cli", "start", "run"];
 
 /** Where they are, the likeliest first; elsewhere is behind these. */
 const FOLDERS = ["", "bin", "src", "dist", "build", "out", "server", "lib", "usr/bin"];
@@ -28,6 +28,8 @@ const DEPTH_MAX = 4;
 const SHOWN_MAX = 3;
 
 const SCRIPT = /\.[cm]?[jt]sx?$/;
+/** Scripts of interpreters that hold libraries more often than programs. */
+const LANGUAGES = /\.(?:pl|py|rb)$/;
 const NOT_STARTED = /\.d\.[cm]?ts$|[.-](?:test|spec|config|min)\.[^.]+$|\.so(?:\.[0-9.]+)?$/;
 
 /** Files that could be meant, the likeliest first, as messages show them. */
@@ -64,10 +66,15 @@ export function nearEntries(tree: Tree, name: string): NearEntries {
     const isScript = SCRIPT.test(file);
     if (isScript ? known >= 0 || names.at(-1) === "bin" : (node.mode & 0o111) !== 0)
       startable.push(candidate);
-    else if (!isScript && (names.at(-1) === "bin" || /\.sh$/.test(file) || file === name))
+    else if (!isScript && isNamedSo(file, known >= 0, names.at(-1) === "bin", name))
       mute.push(candidate);
   }
   return { startable: best(startable), mute: best(mute) };
+}
+
+/** Whether a file without an executable bit is called as a program is. @param known its name is one of a program */
+function isNamedSo(file: string, known: boolean, inBin: boolean, name: string): boolean {
+  return inBin || file === name || /\.sh$/.test(file) || (known && LANGUAGES.test(file));
 }
 
 function folderRank(names: readonly string[]): number {

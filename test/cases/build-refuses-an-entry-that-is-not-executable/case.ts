@@ -4,5 +4,5 @@ export default {
   files: { ...smallApp, "app/bin/notes": "text" },
   args: ["build", "app", "-o", "out", "--entry", "bin/notes"],
   code: "E_ENTRY_NOT_EXECUTABLE",
-  stderr: "bin/notes",
+  stderr: /bin\/notes.*\n.*--chmod bin\/notes=\+x/,
 } satisfies Case;

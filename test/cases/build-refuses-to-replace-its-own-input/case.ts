@@ -4,5 +4,5 @@ export default {
   files: { app: program, link: { link: "app" } },
   args: ["build", "app", "-o", "link"],
   code: "E_OUTPUT_INSIDE_INPUT",
-  stderr: /link: the output would replace the input/,
+  stderr: /link: the output would replace the input\n {2}Name another file/,
 } satisfies Case;

@@ -3,8 +3,8 @@
  *
  * A blob has its digest as name and is checked when it is taken out: one that was cut or changed is removed
  * and fetched again. Files are never changed and come by rename, so builds at the same time do not disturb
- * each other; one that is in use stays open, whoever removes its name meanwhile. Where nothing can be kept,
- * blobs are fetched into a folder that goes with the build.
+ * each other; one that is in use stays open, whoever removes its name meanwhile. Where nothing can be kept, or nothing
+ * any more, blobs are fetched into a folder that goes with the build, and one that has been begun goes on there.
  */
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -26,8 +26,9 @@ export const blobLimit = (dir: string): number | undefined => limitOf(dir, MAX_B
 
 /** A blob that is being fetched. */
 export interface NewBlob {
-  file: FileHandle;
-  /** @throws E_OUTPUT_FAILED */
+  /** For reading, once all is written: where it lies may change until then. */
+  readonly file: FileHandle;
+  /** @throws E_OUTPUT_*, E_TMPDIR */
   write(bytes: Uint8Array, position: number): Promise<void>;
   /** Gives it its name: it is whole, and what its digest says. */
   publish(): Promise<void>;
@@ -39,10 +40,19 @@ export class BlobCache {
   /** Undefined: nothing is kept. */
   readonly #dir: string | undefined;
   readonly #workspace = new Workspace();
+  readonly #onUnusable: (what: string) => void;
+  /** Whether nothing more is put there. */
+  #isUnusable = false;
 
-  /** @param dir need not exist; undefined: nothing is kept */
-  constructor(dir: string | undefined) {
+  /**
+   * @param dir need not exist; undefined: nothing is kept
+   * @param onUnusable is told once, in words, why nothing can be kept, or nothing more
+   */
+  constructor(dir: string | undefined, onUnusable: (what: string) => void = () => {}) {
+    this.#onUnusable = onUnusable;
     this.#dir = dir !== undefined && isUsable(dir) ? dir : undefined;
+    if (this.#dir === dir) return;
+    onUnusable(`${dir} cannot be made, or others than the user can change what is there`);
   }
 
   /** A blob, open for reading, or undefined: it is not there as it was. To be closed by the caller. */
@@ -56,37 +66,78 @@ export class BlobCache {
       return file;
     }
     await file.close();
-    rmSync(name, { force: true });
+    try {
+      rmSync(name, { force: true });
+    } catch {
+      // Where it cannot be removed it is passed over each time.
+    }
     return undefined;
   }
 
-  /** @throws E_TMPDIR, E_OUTPUT_FAILED */
+  /** @throws E_TMPDIR, E_OUTPUT_* */
   async create(digest: string): Promise<NewBlob> {
-    const temporary = temporaryFile(this.#dir ?? this.#workspace.path);
-    const failed = (cause: unknown) => {
-      throw errors.outputFailed(temporary, "writing", cause);
+    let part = await this.#begin();
+    const leave = async (cause: unknown, length: number) => {
+      this.#giveUp(cause);
+      const next = await this.#begin();
+      try {
+        await copyStart(part.file, next, length);
+      } finally {
+        await part.file.close();
+        part.remove();
+        part = next;
+      }
     };
-    const file = await open(temporary, "wx+", 0o600).catch(failed);
+    const write = async (bytes: Uint8Array, position: number): Promise<void> => {
+      try {
+        await writeAt(part.file.fd, bytes, position);
+      } catch (cause) {
+        if (!part.isKept) throw errors.outputFailed(part.name, "writing", cause);
+        await leave(cause, position);
+        await write(bytes, position);
+      }
+    };
     let isPublished = false;
     return {
-      file,
-      write: (bytes, position) => writeAt(file.fd, bytes, position).catch(failed),
+      get file() {
+        return part.file;
+      },
+      write,
       publish: async () => {
         const name = this.#name(digest);
-        if (name === undefined) return;
+        if (name === undefined || !part.isKept) return;
         try {
-          renameSync(temporary, name);
+          renameSync(part.name, name);
+          keepTemporary(part.name);
+          isPublished = true;
         } catch (cause) {
-          failed(cause);
+          this.#giveUp(cause);
         }
-        keepTemporary(temporary);
-        isPublished = true;
       },
       // What is open stays readable without a name.
       end: async () => {
-        if (!isPublished) removeTemporary(temporary);
+        if (!isPublished) part.remove();
       },
     };
+  }
+
+  /** A file in the cache, or where there can be none there in the folder that goes with the build. */
+  async #begin(): Promise<Part> {
+    if (this.#dir !== undefined && !this.#isUnusable) {
+      try {
+        return await newPart(this.#dir, true);
+      } catch (cause) {
+        this.#giveUp(cause);
+      }
+    }
+    return newPart(this.#workspace.path, false).catch((cause: unknown) => {
+      throw errors.outputFailed(this.#workspace.path, "creating a temporary file", cause);
+    });
+  }
+
+  #giveUp(cause: unknown): void {
+    if (!this.#isUnusable) this.#onUnusable(`${this.#dir}: ${errors.systemReason(cause)}`);
+    this.#isUnusable = true;
   }
 
   /** What a tag meant when it was asked for last. */
@@ -114,7 +165,7 @@ export class BlobCache {
       renameSync(temporary, name);
       keepTemporary(temporary);
     } catch {
-      removeTemporary(temporary);
+      removeQuietly(temporary);
     }
   }
 
@@ -136,6 +187,49 @@ export class BlobCache {
   #tagName(reference: string): string | undefined {
     if (this.#dir === undefined) return undefined;
     return path.join(this.#dir, `tag-${createHash("sha256").update(reference).digest("hex")}`);
+  }
+}
+
+/** The file of a blob that is being fetched. */
+interface Part {
+  name: string;
+  file: FileHandle;
+  /** Whether it is in the cache. */
+  isKept: boolean;
+  remove(): void;
+}
+
+/** @throws what the system says */
+async function newPart(dir: string, isKept: boolean): Promise<Part> {
+  const name = temporaryFile(dir);
+  try {
+    const file = await open(name, "wx+", 0o600);
+    return { name, file, isKept, remove: () => removeQuietly(name) };
+  } catch (cause) {
+    keepTemporary(name);
+    throw cause;
+  }
+}
+
+/** What cannot be removed has no name that anybody takes for a blob. */
+function removeQuietly(name: string): void {
+  try {
+    removeTemporary(name);
+  } catch {
+    keepTemporary(name);
+  }
+}
+
+/** @throws E_FILE_UNREADABLE, E_OUTPUT_* */
+async function copyStart(from: FileHandle, to: Part, length: number): Promise<void> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK, length));
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await from.read(chunk, 0, Math.min(CHUNK, length - at), at);
+    if (bytesRead === 0) throw errors.fileChanged(to.name, "it became shorter");
+    await writeAt(to.file.fd, chunk.subarray(0, bytesRead), at).catch((cause: unknown) => {
+      throw errors.outputFailed(to.name, "writing", cause);
+    });
+    at += bytesRead;
   }
 }
 

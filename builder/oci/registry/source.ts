@@ -84,7 +84,9 @@ class RegistrySource implements BlobSource {
       (endpoint) => new RegistryClient(endpoint, this.#transport, this.shown, "pull"),
     );
     const dir = options.cacheDir ?? cacheFolder("images");
-    this.#cache = new BlobCache(cache ? dir : undefined);
+    this.#cache = new BlobCache(cache ? dir : undefined, (what) =>
+      options.onWarning?.(warning("W_CACHE_UNUSABLE", `what is fetched is not kept: ${what}`)),
+    );
   }
 
   /**

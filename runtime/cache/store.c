@@ -10,6 +10,7 @@
 
 #include "base/descriptors.h"
 #include "base/inherited.h"
+#include "base/lock.h"
 #include "base/owned.h"
 #include "generated/names.h"
 #include "kernel/trusted_path.h"
@@ -52,10 +53,8 @@ int cache_lock(int cache, const char *key, bool wait)
 			cache, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 		if (lock < 0)
 			return -1;
-		while (flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0)
-			if (errno != EINTR)
-				return -1;
-		if (fstat(lock, &st) < 0)
+		if ((wait ? lock_wait(lock, LOCK_EX) : flock(lock, LOCK_EX | LOCK_NB)) < 0 ||
+		    fstat(lock, &st) < 0)
 			return -1;
 		/* The reaper removed it while we waited: others lock the next file of that name. */
 		if (st.st_nlink > 0)

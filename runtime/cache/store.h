@@ -23,8 +23,8 @@ int cache_open_directory(const char *home, const struct caller *caller, bool mak
 void cache_name(char name[CACHE_NAME_MAX], const char *key, const char *ending);
 
 /*
- * Takes the lock of an entry. Returns its descriptor, or -1 and errno (EWOULDBLOCK when somebody
- * has it and `wait` is false). A killed holder's lock ends with it.
+ * Takes the lock of an entry. Returns its descriptor, or -1 and errno: EWOULDBLOCK when somebody
+ * has it and `wait` is false, ETIMEDOUT when lock_wait has given up. A killed holder's lock ends with it.
  */
 int cache_lock(int cache, const char *key, bool wait);
 

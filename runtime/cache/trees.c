@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/descriptors.h"
+#include "base/lock.h"
 #include "base/owned.h"
 #include "base/protect.h"
 #include "base/remove.h"
@@ -149,9 +150,9 @@ static int open_tree(const struct disk_tree *tree)
 	OWNED_FD fd = openat(tree->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	while (flock(fd, LOCK_SH) < 0)
-		if (errno != EINTR)
-			return -1;
+	if (lock_wait(fd, LOCK_SH) < 0)
+		return -1;
+	errno = ESTALE;
 	if (fstat(fd, &st) < 0 || fstatat(tree->cache, name, &same, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_ino != same.st_ino || st.st_uid != tree->caller->uid || st.st_mode & 022)
 		return -1;
@@ -229,9 +230,41 @@ static int open_cache(struct disk_tree *tree, struct failure *failure)
 	return fail_cause(failure, FUSELAGE_CAUSE_NOEXEC);
 }
 
-/* Root's are where everyone may go through: a server that gives root up still finds its files. */
-static int find_cache(struct disk_tree *tree, struct failure *failure)
+/* The tree in the cache that is open: a descriptor of it, or -1. */
+static int use_cache(struct disk_tree *tree, struct failure *failure)
 {
+	char name[CACHE_NAME_MAX];
+
+	if (find_digest(tree, failure) < 0)
+		return -1;
+	int fd = open_tree(tree);
+	if (fd < 0) {
+		/* Who has the tree to itself is about to remove it, and has that lock as well. */
+		OWNED_FD lock = errno == ETIMEDOUT ? -1 :
+						     cache_lock(tree->cache, tree->digest, true);
+		cache_name(name, tree->digest, ".lock");
+		if (lock < 0)
+			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s",
+					  tree->base, name);
+		fd = open_tree(tree);
+		if (fd < 0 && make(tree, failure) < 0)
+			return -1;
+		if (fd < 0)
+			fd = open_tree(tree);
+	}
+	cache_reap(tree->base, tree->caller);
+	return fd >= 0 ? fd :
+			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
+}
+
+/*
+ * For privileges_isolated: returns the tree's descriptor. A place where the system refuses something is passed
+ * over, so one that is full too, or where somebody who is stopped has the lock; what is wrong with the archive is
+ * so everywhere.
+ */
+static int open_or_make(void *context, struct failure *failure)
+{
+	struct disk_tree *tree = context;
 	const char *forced = getenv(ENV_FUSELAGE_HOME);
 	bool root = tree->caller->uid == 0, alone = forced && *forced;
 	char own[32];
@@ -246,6 +279,8 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 	};
 	const size_t home = 1, count = alone ? home + 1 : sizeof places / sizeof *places;
 
+	if (!file_state_read(tree->archive->fd, &tree->state))
+		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s", tree->archive->file);
 	snprintf(own, sizeof own, "/fuselage-%u", (unsigned)tree->caller->uid);
 	for (size_t i = 0; i < count; i++) {
 		if (!places[i][0] || places[i][0][0] != '/' ||
@@ -253,45 +288,20 @@ static int find_cache(struct disk_tree *tree, struct failure *failure)
 			    (int)sizeof tree->base)
 			continue;
 		tree->temporary = i > home || strncmp(tree->base, "/tmp/", 5) == 0;
-		int cache = open_cache(tree, failure); /* whose first words stay when none does */
+		OWNED_FD cache = open_cache(tree, failure);
 		if (cache < 0)
 			continue;
-		failure_clear(failure);
+		/* Where everyone may go through: a server that gives root up still finds its files. */
 		if (root && i != home)
 			fchmodat(AT_FDCWD, tree->base, 0711, 0);
-		return cache;
+		/* What happens in a cache that is there says more than why another one is not. */
+		failure_clear(failure);
+		tree->cache = cache;
+		int fd = use_cache(tree, failure);
+		if (fd >= 0 || !failure->error)
+			return fd;
 	}
 	return -1;
-}
-
-/* For privileges_isolated: returns the tree's descriptor. */
-static int open_or_make(void *context, struct failure *failure)
-{
-	struct disk_tree *tree = context;
-	OWNED_FD cache = find_cache(tree, failure);
-
-	if (cache < 0)
-		return -1;
-	tree->cache = cache;
-	if (!file_state_read(tree->archive->fd, &tree->state))
-		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s", tree->archive->file);
-	if (find_digest(tree, failure) < 0)
-		return -1;
-	int fd = open_tree(tree);
-	if (fd < 0) {
-		OWNED_FD lock = cache_lock(cache, tree->digest, true);
-		if (lock < 0)
-			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache: lock",
-					  tree->base);
-		fd = open_tree(tree);
-		if (fd < 0 && make(tree, failure) < 0)
-			return -1;
-		if (fd < 0)
-			fd = open_tree(tree);
-	}
-	cache_reap(tree->base, tree->caller);
-	return fd >= 0 ? fd :
-			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 }
 
 int cache_tree_place(struct archive *archive, const struct caller *caller, const char *home,

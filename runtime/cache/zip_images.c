@@ -218,9 +218,12 @@ int cache_open(const char *home, int zip_fd, uint64_t size, const char *file,
 	if (image >= 0)
 		return image;
 
-	/* Without locks (some network file systems) each builds its own, and the last one stays. */
+	/*
+	 * Without locks (some network file systems), or where whoever has it does not go on, each builds its
+	 * own, and the last one stays.
+	 */
 	OWNED_FD lock = cache_lock(dir, cache.digest, true);
-	if (lock < 0 && errno != ENOLCK && errno != EOPNOTSUPP)
+	if (lock < 0 && errno != ENOLCK && errno != EOPNOTSUPP && errno != ETIMEDOUT)
 		return refuse(&cache, "lock");
 	image = use(&cache);
 	if (image >= 0)

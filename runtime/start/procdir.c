@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/owned.h"
 #include "base/remove.h"
 #include "start/home.h"
@@ -193,7 +194,7 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 	}
 	procdir->lock = base < 0 ? -1 : make_procdir(procdir, base, caller->uid ? 0700 : mode);
 	/* Somebody who sweeps may have it for a moment. */
-	if (procdir->lock < 0 || flock(procdir->lock, LOCK_EX) < 0)
+	if (procdir->lock < 0 || lock_wait(procdir->lock, LOCK_EX) < 0)
 		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
 	procdir->fd = procdir->lock;
 	if (make_directories(procdir, identity, failure) == 0)

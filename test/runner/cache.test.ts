@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
+import { holdStopped, releaseLocks } from "../support/held-lock.ts";
 import { nothing } from "../support/leftovers.ts";
 import { missing } from "../support/needs.ts";
 import { ordinaryUser, run } from "../support/process.ts";
@@ -82,6 +83,24 @@ describe.each(ways)("$title", (way) => {
         expect(mode & 0o077).toBe(0);
         expect(uid).toBe(way.root ? 0 : ordinaryUser().uid);
       }
+    },
+  );
+
+  check(
+    "a stopped process has the lock: a start says so, and makes the image without it",
+    async () => {
+      const home = homeOf(way);
+      await ask(way, cached(), home);
+      const { base, image, sentinel } = entryOf(home, zip);
+      for (const file of [image, sentinel]) rmSync(file);
+      const holder = await holdStopped(`${base}.lock`);
+      const { stdout, stderr } = await start(way, cached(), home);
+      releaseLocks();
+      expect(stdout).toBe(shown);
+      expect(stderr).toContain(
+        `fuselage: not waiting for ${base}.lock: stopped process ${holder.pid} has locked it\n`,
+      );
+      expect([image, sentinel].map((file) => existsSync(file))).toEqual([true, true]);
     },
   );
 

@@ -116,7 +116,9 @@ static int step(struct walk *walk, int dir, const char *name, enum trusted_end e
 	if (fd >= 0)
 		return steal_fd(&fd);
 	errno = end == TRUSTED_MAKE ? EEXIST : walk->links++ < LINKS_MAX ? 0 : ELOOP;
-	n = errno ? -1 : readlinkat(dir, name, target, sizeof target - 1); /* EINVAL: no link */
+	n = errno ? -1 : readlinkat(dir, name, target, sizeof target - 1);
+	if (n < 0 && errno == EINVAL) /* no link either */
+		errno = ENOTDIR;
 	if (n < 0)
 		return refuse(walk, dir, name, NULL, end);
 	target[n] = 0;
@@ -143,6 +145,13 @@ int trusted_open(int at, const char *path, const struct caller *caller, enum tru
 		 enum fuselage_code code, struct failure *failure)
 {
 	struct walk walk = { caller, code, failure, 0 };
+
+	/* What is relative leads elsewhere from every folder, and nobody has looked at the way to that. */
+	if (at == AT_FDCWD && *path != '/') {
+		fail(failure, code, "%.300s: expected an absolute path", path);
+		errno = EINVAL;
+		return -1;
+	}
 	int fd = walk_on(&walk, at, path, end);
 
 	return fd < 0 ? fail_errno(failure, code, "%.300s", path) : fd;

@@ -30,7 +30,8 @@ enum trusted_end {
 /*
  * Walks `path`, which is absolute, or relative to `at`, a directory that was walked to. Returns a
  * descriptor (O_PATH) of the directory it ends at, or -1, a failure with the code, and errno: EACCES
- * when others can change the path, EPERM or EEXIST when only its end is not as it has to be.
+ * when others can change the path, EPERM or EEXIST when only its end is not as it has to be, EINVAL when
+ * it is relative to the current directory.
  */
 int trusted_open(int at, const char *path, const struct caller *caller, enum trusted_end end,
 		 enum fuselage_code code, struct failure *failure);

@@ -134,6 +134,39 @@ describe.each(ways)("$title", (way) => {
     }
   });
 
+  check(
+    "FUSELAGE_HOME that is no place for it is refused in words, empty is as if it were not set",
+    async () => {
+      const home = homeOf(way);
+      const file = path.join(home, "file");
+      writeFileSync(file, "");
+      symlinkSync("loop", path.join(home, "loop"));
+      const long = "n".repeat(256);
+      const unusable: [string, string][] = [
+        ["relative", "relative: expected an absolute path"],
+        ["./a/../b", "./a/../b: expected an absolute path"],
+        [file, `${file}: File exists`],
+        [`${file}/below`, `${file}: Not a directory`],
+        [`${home}/loop`, `${home}/loop: File exists`],
+        [`${home}/loop/below`, `${home}/loop: `],
+        [`${home}/${long}`, ": File"],
+        [`/${"a/".repeat(2100)}b`, ": File"],
+        ["/proc/new", "/proc/new: "],
+      ];
+      for (const [dir, words] of unusable) {
+        const { status, code, stderr } = await refused(way, ["true"], home, {
+          env: { FUSELAGE_HOME: dir },
+        });
+        expect({ dir, status, code }).toEqual({ dir, status: 125, code: "E_HOME_UNUSABLE" });
+        expect(stderr).toContain(words);
+        expect(stderr).not.toContain("descriptor");
+      }
+      expect(await ask(way, ["echo", "started"], home, { env: { FUSELAGE_HOME: "" } })).toBe(
+        "started\n",
+      );
+    },
+  );
+
   const uid = way.root ? 0 : ordinaryUser().uid;
   const last = way.root ? "/var/cache/fuselage" : `/tmp/fuselage-${uid}`;
   check(`without HOME: $XDG_RUNTIME_DIR/fuselage, then ${last}`, async () => {

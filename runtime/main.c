@@ -314,14 +314,17 @@ static int refuse_sandbox(const struct start *start, const struct bundle *bundle
 	if (!who)
 		return 0;
 	const struct manifest *manifest = &bundle->manifest;
+
 	/* Another command would be another start, a Node without its script: only a new bundle is the same one. */
-	if (manifest->arg_count || manifest->variable_count || manifest->mount_at ||
-	    manifest->map_count || manifest->writable)
-		return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
-			    "%.300s: bundle build %.300s -o NEW --sandbox", who, bundle->path);
+	bool again = manifest->arg_count || manifest->variable_count || manifest->mount_at ||
+		     manifest->map_count || manifest->writable;
 	return fail(failure, FUSELAGE_E_SANDBOX_FRONT,
-		    "%.300s: fuselage --sandbox --static=app:%.300s --run app/%.300s", who,
-		    bundle->path, manifest->entry);
+		    "%.200s: expected a bundle with a sandbox, as %.200s asks for one, found none "
+		    "in it. "
+		    "Instead: %s%.200s%s%.200s",
+		    bundle->path, who,
+		    again ? "bundle build " : "fuselage --sandbox --static=app:", bundle->path,
+		    again ? " -o NEW --sandbox" : " --run app/", again ? "" : manifest->entry);
 }
 
 /* A bundle that the builder made: one archive, the file itself, and a program in it. */

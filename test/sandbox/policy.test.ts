@@ -159,19 +159,20 @@ describe.each(kinds)("a start by %s", (_, who) => {
 
   test("of a bundle without a sandbox is refused where one is wanted", async () => {
     const wanted = async (more: Start) => said(await start({ file: front, ...more }));
-    const refusal = /\[E_SANDBOX_FRONT\] \/etc\/fuselage\/sandbox\.d: fuselage --sandbox /;
+    const refusal =
+      /\[E_SANDBOX_FRONT\] \/.*: expected a bundle with a sandbox, as \/etc\/fuselage\/sandbox\.d asks for one, found none in it\. Instead: fuselage --sandbox /;
     expect(await wanted({ system: { "a.conf": "* = on" } })).toMatch(refusal);
     expect(
       await wanted({ system: { "a.conf": "* = deny:net" }, env: { FUSELAGE_SANDBOX: "off" } }),
     ).toMatch(refusal);
     expect(await wanted({ user: { "a.conf": "* = fs:cwd:rw" } })).toMatch(
-      /\[E_SANDBOX_FRONT\] .*\.config\/fuselage\/sandbox\.d: /,
+      /\[E_SANDBOX_FRONT\] .*, as .*\.config\/fuselage\/sandbox\.d asks for one, /,
     );
     expect(
       await wanted({ user: { "a.conf": "* = strict" }, env: { FUSELAGE_SANDBOX: "off" } }),
     ).toBe(free);
     expect(await wanted({ env: { FUSELAGE_SANDBOX: "strict" } })).toMatch(
-      /\[E_SANDBOX_FRONT\] FUSELAGE_SANDBOX: /,
+      /\[E_SANDBOX_FRONT\] .*, as FUSELAGE_SANDBOX asks for one, /,
     );
     expect(await wanted({ system: { "a.conf": "* = on\nname policy-app = off\n" } })).toBe(free);
   });

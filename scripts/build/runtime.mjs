@@ -231,7 +231,7 @@ export async function compileRuntime(/** @type {string} */ arch) {
 const linkerScript = path.join(root, "scripts/build/runtime.ld");
 
 /** What is linked beside our own objects, from the list of zig's libc. */
-async function libcByList(/** @type {string} */ arch) {
+export async function libcByList(/** @type {string} */ arch) {
   const list = readList(`musl-${arch}`);
   const dir = path.join(root, "build/libraries", arch);
   const [archives, [start], linked] = await Promise.all([
@@ -254,7 +254,7 @@ async function libcByList(/** @type {string} */ arch) {
  * @param {string[]} more
  * @returns what the linker prints
  */
-function link(arch, objects, { start, linked, archives }, file, more = []) {
+export function link(arch, objects, { start, linked, archives }, file, more = []) {
   const { emulation, pageBytes } = machineOf(arch);
   const args = [
     ...[

@@ -7,22 +7,24 @@
 // threads: build/runtime/threads/{block_cache,extract}-threads, the same way with ThreadSanitizer.
 // sandbox: build/runtime/sandbox/sandbox, which tries what the FUSE server's sandbox forbids.
 
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { compileList } from "./libraries.mjs";
 import { carriedProgram } from "./library.mjs";
 import { machineName } from "./machines.mjs";
 import {
   cFiles,
   FLAVOURS,
   LIBRARY,
-  runtimeFlags,
+  libcByList,
+  link as linkRuntime,
   runtimeTarget,
   sourcesOf,
   units,
 } from "./runtime.mjs";
 import { decoders } from "./third-party.mjs";
-import { compile, refresh, root, run, zigEnv, zigPath } from "./toolchain.mjs";
+import { compile, refresh, root, run } from "./toolchain.mjs";
 
 /**
  * Links what is stale: each of a dozen test files asks for all of them.
@@ -138,6 +140,16 @@ async function buildThreads() {
   };
 }
 
+/** Files of musl, by folders, that sandbox.c takes beside those of the runtime: zig would compile all of it. */
+const MORE_OF_MUSL = {
+  linux: "prlimit ptrace",
+  math: "__signbitl",
+  multibyte: "wcrtomb wctomb",
+  process: "execl",
+  stdio:
+    "__fdopen __fmodeflags ofl_add __stdio_read __toread __uflow fgets fopen printf snprintf vfprintf vsnprintf",
+};
+
 /**
  * Builds the program that tries what the server's sandbox forbids, with the libc of the runtime: the
  * sandbox is made for what that one needs.
@@ -145,15 +157,23 @@ async function buildThreads() {
  * @returns {Promise<string>} its path
  */
 async function buildSandbox() {
-  const file = path.join(root, "build/runtime/sandbox/sandbox");
-  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"].map(
-    (name) => path.join(root, name),
+  const arch = machineName();
+  const dir = path.join(root, "build/runtime/sandbox");
+  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"];
+  const files = sources.map((name) => path.join(root, name));
+  const flags = [...runtimeTarget(arch), "-Os"];
+  const [libc, { objects }] = await Promise.all([
+    libcByList(arch),
+    compile({ units: await units([], files, flags), outDir: path.join(dir, "objects") }),
+  ]);
+  const names = Object.entries(MORE_OF_MUSL).flatMap(([folder, names]) =>
+    names.split(" ").map((name) => `libc/musl/src/${folder}/${name}.c`),
   );
-  const flags = [...runtimeTarget(machineName()), "-static", "-Os", "-s"];
-  await mkdir(path.dirname(file), { recursive: true });
-  const args = ["cc", ...flags, ...(await runtimeFlags([])), ...sources];
-  await run(zigPath(), [...args, "-o", `${file}.${process.pid}`], { env: zigEnv() });
-  await rename(`${file}.${process.pid}`, file);
+  const more = await compileList(libc.list, names, path.join(dir, "musl"));
+  const file = path.join(dir, "sandbox");
+  const staging = `${file}.${process.pid}`;
+  await linkRuntime(arch, objects, { ...libc, linked: [...libc.linked, ...more] }, staging);
+  await rename(staging, file);
   return file;
 }
 

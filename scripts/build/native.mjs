@@ -105,10 +105,14 @@ export async function compileNative(/** @type {string} */ arch) {
  */
 export function linkArguments(driver, arch, inputs) {
   const shared = ["-shared", "-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"];
+  // zig compiles both for each machine: without -O a library for UBSan, and its own of what processors lack. Nothing of
+  // them is called; what comes to need the second is named by checkSymbols.
+  const unneeded = ["-O2", "-rtlib=none"];
   return [
     driver,
     ...target(arch),
     ...shared,
+    ...unneeded,
     "-fno-sanitize=all",
     ...inputs,
     "-lunwind",

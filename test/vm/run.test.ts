@@ -7,6 +7,7 @@ import { copyFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, vi } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
+import { run } from "../support/process.ts";
 import {
   busyboxBundle,
   EMULATED,
@@ -91,6 +92,24 @@ testVm("a reader that has gone: the app is told, and ends", async () => {
   const [status] = await once(child, "exit");
   // `yes` is ended by SIGPIPE, which its shell tells as 128 + 13.
   expect(status).toBe(5);
+});
+
+testVm("readers of pipes that are slow get every byte", async () => {
+  const flood = "yes 1234567 | head -c 2000000";
+  const script = `(${flood})& (${flood} >&2)& wait; exit 3`;
+  const words = (more: string) => [
+    ...["-c", `set -o pipefail; "$0" "$@" ${more}`, process.execPath],
+    ...shellCommand(app, script),
+  ];
+  const [one, two] = await Promise.all([
+    run("bash", words("2>&1 | (read -r x; sleep 3; wc -c)"), { timeout: PATIENCE }),
+    run("bash", words("2> >(read -r x; sleep 3; wc -c >&2) | (read -r x; sleep 5; wc -c)"), {
+      timeout: PATIENCE,
+    }),
+  ]);
+  // What is left of each stream behind a first line.
+  expect([one.status, one.stdout.trim()]).toEqual([3, "3999992"]);
+  expect([two.status, two.stdout.trim(), two.stderr.trim()]).toEqual([3, "1999992", "1999992"]);
 });
 
 testVm("two at once on one file, whose name has a comma and blanks", async () => {

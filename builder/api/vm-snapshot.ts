@@ -28,6 +28,8 @@ export interface VmSnapshot {
   bytes: number;
   /** Milliseconds from the machine's start until it was stopped. */
   bootMilliseconds: number;
+  /** Milliseconds that the app stood still for it: from when it was asked to until the machine's state was here. */
+  pauseMilliseconds: number;
 }
 
 /**
@@ -76,10 +78,12 @@ export async function vmSnapshot(
         ...unless,
         startIsOver(until, { session, pid: machine.pid }, abort.signal),
       ]);
+      const pausedAt = session.elapsed;
       await Promise.race([...unless, session.pause()]);
       await stopMachine(machine.qmp);
       const bootMilliseconds = Math.round(session.elapsed);
       const bytes = await saveState(machine.qmp, handle);
+      const pauseMilliseconds = Math.round(session.elapsed - pausedAt);
       const header = encodeHeader({
         ...{ qemu: version, accelerator, digest, bundle, bytes, bootMilliseconds },
         processor: processorOf(accelerator),
@@ -89,7 +93,7 @@ export async function vmSnapshot(
         network: options.network.kind,
       });
       await handle.write(header, 0, HEADER_BYTES, 0);
-      return { output: target, bytes: HEADER_BYTES + bytes, bootMilliseconds };
+      return { output: target, bytes: HEADER_BYTES + bytes, bootMilliseconds, pauseMilliseconds };
     } catch (cause) {
       abort.signal.throwIfAborted();
       throw cause;

@@ -44,12 +44,13 @@ beforeAll(async () => {
 const restore = (args: readonly string[] = [], file = snapshot) =>
   vm(["run", ...args, "--from", file, "--json"], { input: "one\ntwo\n" });
 
-testVm("a snapshot is its owner's alone, and says how long its start took", () => {
+testVm("a snapshot is its owner's alone, and says how long its start and its pause took", () => {
   expect([made.status, made.stdout]).toEqual([0, "ready\n"]);
   expect(statSync(snapshot).mode & 0o777).toBe(0o600);
-  const { output, bytes, bootMilliseconds } = JSON.parse(made.stderr);
+  const { output, bytes, bootMilliseconds, pauseMilliseconds } = JSON.parse(made.stderr);
   expect([output, bytes]).toEqual([snapshot, statSync(snapshot).size]);
   expect(bootMilliseconds).toBeGreaterThan(0);
+  expect(pauseMilliseconds).toBeGreaterThan(0);
 });
 
 testVm("two restores go on with the right clock, and share no random bytes", async () => {

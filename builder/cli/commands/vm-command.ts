@@ -80,8 +80,10 @@ async function snapshotAction(args: Arguments): Promise<void> {
   process.stdin.destroy();
   if ("signal" in made) return end(made);
   if (args.flag("json")) return tellJson(made);
-  const seconds = (made.bootMilliseconds / 1000).toFixed(2);
-  note(`${made.output}: ${formatBytes(made.bytes)}, started in ${seconds} s`);
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+  const { output: file, bytes, bootMilliseconds, pauseMilliseconds } = made;
+  const [started, paused] = [seconds(bootMilliseconds), seconds(pauseMilliseconds)];
+  note(`${file}: ${formatBytes(bytes)}, started in ${started}, stood still for ${paused}`);
 }
 
 /** The app has the standard output, so what is said goes to standard error, JSON in one line. */

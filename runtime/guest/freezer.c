@@ -26,6 +26,8 @@
 #define PASSES_MOST 1000
 
 static int hierarchy = -1; /* its root */
+static int processes =
+	-1; /* a proc of our own: over what is at /proc the app may have mounted anything */
 
 static int write_text(int directory, const char *name, const char *text)
 {
@@ -39,8 +41,8 @@ static bool is_of_kernel(long process)
 {
 	char path[48], text[512];
 
-	snprintf(path, sizeof path, "/proc/%ld/stat", process);
-	OWNED_FD file = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof path, "%ld/stat", process);
+	OWNED_FD file = openat(processes, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
 	text[n > 0 ? n : 0] = 0;
 	const char *at = strrchr(text, ')'); /* the end of its name */
@@ -88,13 +90,13 @@ static int gather(void)
 	return n < 0 ? -1 : moved;
 }
 
-/* Returns a descriptor of the next group at the top, or -1 behind the last. */
+/* Returns a descriptor of the next group at the top, or -1 behind the last. Its name may be any but two. */
 static int next_group(DIR *top)
 {
 	struct dirent *entry;
 
 	while ((entry = readdir(top))) {
-		if (*entry->d_name == '.')
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		int group = openat(dirfd(top), entry->d_name,
 				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -166,7 +168,12 @@ static int open_hierarchy(void)
 {
 	if (hierarchy < 0)
 		hierarchy = tree_system("cgroup2");
-	return hierarchy < 0 || (mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST) ? -1 : 0;
+	if (processes < 0)
+		processes = tree_proc();
+	return hierarchy < 0 || processes < 0 ||
+			       (mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST) ?
+		       -1 :
+		       0;
 }
 
 /*
@@ -192,7 +199,8 @@ static int stop_all(void)
 int freezer_stop(struct failure *failure)
 {
 	if (open_hierarchy() < 0)
-		return fail_errno(failure, FUSELAGE_E_GUEST_START, "control groups (cgroup2)");
+		return fail_errno(failure, FUSELAGE_E_GUEST_START,
+				  "control groups (cgroup2) and processes (proc)");
 	if (stop_all() == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_GUEST_START, "processes that do not stand still");

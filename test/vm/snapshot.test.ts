@@ -297,3 +297,15 @@ skipUnless("vm", "gcc")(
     expect(new Set(later).size).toBe(later.length);
   },
 );
+
+testVm("an app that has mounted over /proc stands still, and ends", async () => {
+  const file = path.join(temporaryDirectory(), "snapshot");
+  // Whoever opens one of these for reading waits for ever.
+  const covered =
+    "mount -t tmpfs none /proc; for i in self $(seq 200); do mkdir /proc/$i; mkfifo /proc/$i/stat /proc/$i/status; done; echo ready; read x; echo $x; exit 9";
+  const args = ["snapshot", app, ...EMULATED, "--until", "ready", "-o", file];
+  const { status, stderr } = await vm([...args, "--", "sh", "-c", covered]);
+  expect([status, stderr]).toEqual([0, expect.stringContaining("started in")]);
+  const later = await vm(["run", "--from", file], { input: "one\n" });
+  expect([later.status, later.stdout, later.stderr]).toEqual([9, "one\n", ""]);
+});

@@ -26,12 +26,18 @@ static int refuse_ends(struct failure *failure)
 	return fail_errno(failure, FUSELAGE_E_GUEST_START, "stdin, stdout and stderr of the app");
 }
 
+/* What was ready may be read by the time that it is asked for, and process 1 waits for nobody. */
+static int wait_not(int fd)
+{
+	return fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
 static int open_pipes(struct app *app, struct ends *ends, struct failure *failure)
 {
 	int in[2], out[2], err[2];
 
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 ||
-	    fcntl(in[1], F_SETFL, O_NONBLOCK) < 0)
+	    wait_not(in[1]) < 0 || wait_not(out[0]) < 0 || wait_not(err[0]) < 0)
 		return refuse_ends(failure);
 	*ends = (struct ends){ in[0], out[1], err[1] };
 	app->in = in[1];

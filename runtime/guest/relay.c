@@ -1,27 +1,27 @@
 #include "guest/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/owned.h"
 #include "guest/channel.h"
 #include "guest/digits.h"
 #include "guest/freezer.h"
 #include "guest/machine.h"
 #include "guest/volumes.h"
-#include "libc/find_words.h"
 
 #define GRACE 50 /* ms, for what the app's children still have to say */
+#define LAST 5000 /* ms, for what they had said before they were killed */
 #define LINE_MAX_BYTES 1024
 #define SIGNAL_MAX 64
 
@@ -35,6 +35,7 @@ static struct {
 	int status;
 	bool ended; /* the app */
 	bool killed; /* all the others too */
+	bool over; /* the time of these */
 	unsigned long ended_at;
 } state;
 
@@ -205,17 +206,39 @@ static bool is_running(void)
 	       channel_has(&state.out) || channel_has(&state.err);
 }
 
-/* The app has ended: its children may end in their own time, which is short. */
+static bool awaits(const struct channel *channel)
+{
+	return channel->from >= 0 && !channel_has(channel);
+}
+
+/*
+ * The app has ended: its children may end in their own time, which is short. What is killed need not end: a control
+ * group of version 1 freezes more than that, and so may a folder of the host's.
+ */
 static int time_left(void)
 {
-	if (!state.ended || state.killed)
+	if (!state.ended)
 		return -1;
 	unsigned long passed = machine_uptime() - state.ended_at;
-	if (passed < GRACE)
+	if (!state.killed && passed < GRACE)
 		return (int)(GRACE - passed);
-	state.killed = true;
-	kill(-1, SIGKILL);
-	return -1;
+	if (!state.killed) {
+		state.killed = true;
+		state.ended_at += passed;
+		kill(-1, SIGKILL);
+		return LAST;
+	}
+	if (passed < LAST)
+		return (int)(LAST - passed);
+	state.over = true;
+	return awaits(&state.out) || awaits(&state.err) ? 0 : -1;
+}
+
+/* Whoever still holds the other end says no more. */
+static void give_up(struct channel *channel, short from)
+{
+	if (state.over && awaits(channel) && !from)
+		channel_close(&channel->from);
 }
 
 static void begin(const struct app *app, const struct streams *streams)
@@ -255,24 +278,20 @@ static bool step(struct app *app, const struct streams *streams)
 	if (ready[1].revents)
 		collect(app);
 	pump_input(app, ready[2].revents, ready[3].revents);
+	give_up(&state.out, ready[4].revents);
+	give_up(&state.err, ready[6].revents);
 	channel_pump(&state.out, ready[4].revents, ready[5].revents);
 	channel_pump(&state.err, ready[6].revents, ready[7].revents);
 	return true;
 }
 
 /* The largest that it has been, in KiB. */
-static unsigned long resident(void)
+static long resident(void)
 {
-	static const char wanted[] = "\nVmHWM:";
-	char text[2048];
-	OWNED_FD file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
+	struct rusage usage = { 0 };
 
-	if (n < 0)
-		return 0;
-	text[n] = 0;
-	const char *found = find_words(text, wanted);
-	return found ? strtoul(found + sizeof wanted - 1, NULL, 10) : 0;
+	syscall(SYS_getrusage, RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
 }
 
 int relay(struct app *app, const struct streams *streams)
@@ -296,7 +315,7 @@ int relay(struct app *app, const struct streams *streams)
 		report(streams, GUEST_TO_HOST_DONE, "%" PRIu64 " %" PRIu64, state.out.count,
 		       state.err.count);
 	}
-	report(streams, GUEST_TO_HOST_EXIT, "%d %lu", state.status, resident());
+	report(streams, GUEST_TO_HOST_EXIT, "%d %ld", state.status, resident());
 	return state.status;
 }
 

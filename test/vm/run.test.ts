@@ -72,6 +72,19 @@ testVm("an app that a signal ends: so ends the command", async () => {
   expect([terminated.status, terminated.signal]).toEqual([null, "SIGTERM"]);
 });
 
+testVm("an app that has ended ends its machine, whatever it left behind", async () => {
+  const left = [
+    // Frozen by version 1 a process does not even die by SIGKILL.
+    "mkdir /f; mount -t cgroup -o freezer none /f; mkdir /f/g; sleep 1000 & echo $! >/f/g/cgroup.procs; echo FROZEN >/f/g/freezer.state",
+    "mount -t tmpfs none /proc; mkdir /proc/self; mkfifo /proc/self/status",
+    "sleep 1000 & kill -STOP $!",
+  ];
+  for (const script of left) {
+    const { status, stdout, stderr } = await shell(app, `{ ${script}; } 2>&1; echo last; exit 7`);
+    expect({ status, stdout, stderr }).toEqual({ status: 7, stdout: "last\n", stderr: "" });
+  }
+});
+
 testVm("a signal to the command is the app's", async () => {
   const script = 'trap "echo asked; exit 7" TERM; echo ready; while :; do sleep 1; done';
   const child = spawn(process.execPath, shellCommand(app, script), {

@@ -159,12 +159,13 @@ function argumentLeaf(
   /** @type {SandboxCalls} */ calls,
   /** @type {string} */ label,
 ) {
-  const { answer = "", switch: by, argument: index = 0, anyBits, noBits, oneOf = [] } = calls;
+  const { answer = "", switch: by, argument: index = 0, anyBits, noBits, oneOf = [], only } = calls;
   const refused = program.verdict(answer);
   const labels = by === undefined ? label : `${label}|${program.switchHere(by, ALLOW)}`;
   program.emit({ code: LOAD, k: argument(index), label: labels });
   if (anyBits !== undefined) program.emit({ code: ANY_BIT, k: anyBits, yes: refused, no: "allow" });
   if (noBits !== undefined) program.emit({ code: ANY_BIT, k: noBits, yes: "allow", no: refused });
+  if (only !== undefined) program.emit({ code: EQUAL, k: only, yes: "allow", no: refused });
   for (const [place, value] of oneOf.entries()) {
     const last = place === oneOf.length - 1;
     program.emit({ code: EQUAL, k: value, yes: refused, ...(last && { no: "allow" }) });

@@ -468,11 +468,12 @@ export interface SandboxCalls {
   answer?: string;
   /** What opens them. */
   switch?: string;
-  /** Which argument decides, from 0: refused with one of these bits, without any of them, or with a value. */
+  /** Which argument decides, from 0: refused with one of these bits, without any of them, with a value, or with another. */
   argument?: number;
   anyBits?: number;
   noBits?: number;
   oneOf?: number[];
+  only?: number;
   socket?: boolean;
   /** By name: the number of x86_64, then that of the machines with the generic table, unless these have none. */
   numbers: Record<string, number[]>;

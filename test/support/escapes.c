@@ -301,6 +301,34 @@ static long vsock(void)
 	return socket(AF_VSOCK, SOCK_STREAM, 0);
 }
 
+/* The kernel makes both sockets, and loads a module for that, before it says that they are no pair. */
+static long pair(int family)
+{
+	int pair[2];
+
+	return socketpair(family, SOCK_STREAM, 0, pair);
+}
+
+static long unix_pair(void)
+{
+	return pair(AF_UNIX);
+}
+
+static long internet_pair(void)
+{
+	return pair(AF_INET);
+}
+
+static long packet_pair(void)
+{
+	return pair(AF_PACKET);
+}
+
+static long tipc_pair(void)
+{
+	return pair(AF_TIPC);
+}
+
 static long packet(void)
 {
 	return socket(AF_PACKET, SOCK_RAW, 0);
@@ -630,6 +658,10 @@ static const struct {
 	{ "listen at a path", listen_path },
 	{ "vsock", vsock },
 	{ "packet socket", packet },
+	{ "pair of Unix sockets", unix_pair },
+	{ "pair of TCP sockets", internet_pair },
+	{ "pair of packet sockets", packet_pair },
+	{ "pair of TIPC sockets", tipc_pair },
 	{ "netlink: routes", route },
 	{ "netlink: audit", audit },
 	{ "keyctl", keys },

@@ -145,6 +145,17 @@ describe.each(machines.built as { name: string; elfMachine: number }[])("on $nam
     }
   });
 
+  test("a pair of sockets is of Unix, whatever is open", () => {
+    for (const switches of [[], ["no_internet"], ["all_internet"], ["udp", "listen"]]) {
+      const pair = (family: number) =>
+        ask(programWith(...switches), numberOf("socketpair"), family, 1, 0);
+      expect(pair(1)).toBe(ALLOW);
+      for (const family of [0, 2, 10, 16, 17, 30, 38, 40]) {
+        expect([family, pair(family)]).toEqual([family, errno("EOPNOTSUPP")]);
+      }
+    }
+  });
+
   test("sockets are told apart by family, type and protocol", () => {
     const [UNIX, INET, INET6, NETLINK, PACKET, VSOCK] = [1, 2, 10, 16, 17, 40];
     const [STREAM, DGRAM, RAW, CLOEXEC] = [1, 2, 3, 0x80000];

@@ -174,26 +174,6 @@ static int add_image(struct grants *grants, const struct sandbox_start *start, b
 	return 0;
 }
 
-/* Where programs meet: sockets of others are there. */
-static bool is_shared(const struct grants *grants, const char *path)
-{
-	static const char *const shared[] = { "/tmp", "/run", "/var/tmp", "/dev/shm" };
-
-	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
-		if (grant_is_in(shared[i], path))
-			return true;
-	return grants->runtime && grant_is_in(grants->runtime, path);
-}
-
-/* The home as a whole is given by its own word alone, and what users and programs share by its path. */
-static int add_cwd(struct grants *grants, unsigned rights, struct failure *failure)
-{
-	if (!grants->cwd || is_shared(grants, grants->cwd) ||
-	    (grants->home && grant_is_in(grants->home, grants->cwd)))
-		return 0;
-	return grants_add(grants, grants->cwd, rights, failure);
-}
-
 static int add_rule(struct grants *grants, const struct rule_path *rule, const char *name,
 		    unsigned rights, struct failure *failure)
 {
@@ -203,7 +183,7 @@ static int add_rule(struct grants *grants, const struct rule_path *rule, const c
 	case PLACE_HOME:
 		return grants->home ? grants_add(grants, grants->home, rights, failure) : 0;
 	case PLACE_CWD:
-		return add_cwd(grants, rights, failure);
+		return grants_add_cwd(grants, rights, failure);
 	case PLACE_DOWNLOADS:
 		return grants_add_downloads(grants, rights, failure);
 	case PLACE_APP_DATA:
@@ -214,7 +194,7 @@ static int add_rule(struct grants *grants, const struct rule_path *rule, const c
 	}
 	if (grants->inside && rule->length == 1)
 		return (grants->home && grants_add(grants, grants->home, rights, failure) < 0) ||
-				       add_cwd(grants, rights, failure) < 0 ?
+				       grants_add_cwd(grants, rights, failure) < 0 ?
 			       -1 :
 			       0;
 	snprintf(path, sizeof path, "%.*s", (int)rule->length, rule->path);

@@ -58,7 +58,8 @@ bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start
 /* Whether `path` is `base`, or below it. */
 bool grant_is_in(const char *path, const char *base);
 
-/* The paths of a word: downloads, app-data (places.c). `rights` as for grants_add. */
+/* The paths of a word: cwd, downloads, app-data (places.c). `rights` as for grants_add. */
+int grants_add_cwd(struct grants *grants, unsigned rights, struct failure *failure);
 int grants_add_downloads(struct grants *grants, unsigned rights, struct failure *failure);
 int grants_add_app_data(struct grants *grants, const char *name, unsigned rights,
 			struct failure *failure);

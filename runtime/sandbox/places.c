@@ -1,4 +1,4 @@
-/* What the words downloads and app-data stand for: the user's own directories, by freedesktop.org's rules. */
+/* What the words cwd, downloads and app-data stand for; the user's own directories by freedesktop.org's rules. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,62 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "libc/find_words.h"
+#include "root/users.h"
 #include "sandbox/grants.h"
 
+#define PASSWD "/etc/passwd"
+#define PASSWD_MOST (1u << 20) /* bytes */
 #define APPS "fuselage/apps"
+
+/* Whether `base`, with links resolved, is `path` or below it. */
+static bool holds(const char *path, const char *base)
+{
+	OWNED char *real = realpath(base, NULL);
+
+	return real && grant_is_in(real, path);
+}
+
+/* The home that the machine knows: the variable may be another one, and services and cron have none. */
+static bool holds_account(const char *path, uid_t uid)
+{
+	OWNED_FD file = open(PASSWD, O_RDONLY | O_CLOEXEC);
+	OWNED char *text = malloc(PASSWD_MOST + 1);
+	struct failure ignored = { 0 };
+	struct root_user user;
+	char number[16];
+
+	if (file < 0 || !text)
+		return false;
+	ssize_t n = pread_full(file, text, PASSWD_MOST, 0);
+	text[n > 0 ? n : 0] = 0;
+	snprintf(number, sizeof number, "%u", (unsigned)uid);
+	return root_user_find(&user, number, text, "", &ignored) == 0 && holds(path, user.home);
+}
+
+/* Where programs meet: sockets of others are there. */
+static bool is_shared(const struct grants *grants, const char *path)
+{
+	static const char *const shared[] = { "/tmp", "/run", "/var/tmp", "/dev/shm" };
+	char runtime[32];
+
+	for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+		if (grant_is_in(shared[i], path))
+			return true;
+	snprintf(runtime, sizeof runtime, "/run/user/%u", (unsigned)grants->session->uid);
+	return grant_is_in(runtime, path) ||
+	       (grants->runtime && grant_is_in(grants->runtime, path));
+}
+
+/* The home as a whole is given by its own word alone, and what users and programs share by its path. */
+int grants_add_cwd(struct grants *grants, unsigned rights, struct failure *failure)
+{
+	const char *cwd = grants->cwd;
+
+	if (!cwd || is_shared(grants, cwd) || (grants->home && grant_is_in(grants->home, cwd)) ||
+	    holds_account(cwd, grants->session->uid))
+		return 0;
+	return grants_add(grants, cwd, rights, failure);
+}
 
 /* A directory that a variable names, or of the home. Returns false where there is neither. */
 static bool user_directory(const struct grants *grants, const char *value, const char *fallback,

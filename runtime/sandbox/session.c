@@ -37,6 +37,7 @@ int session_read(struct session *session)
 	    !copy_variable("XAUTHORITY", &session->cookie) ||
 	    !copy_variable("DBUS_SESSION_BUS_ADDRESS", &session->bus))
 		return -1;
+	session->uid = getuid();
 	session->passed = passed_descriptors();
 	return 0;
 }

@@ -5,9 +5,12 @@
 #ifndef SANDBOX_SESSION_H
 #define SANDBOX_SESSION_H
 
+#include <sys/types.h>
+
 struct session {
 	/* Texts of variables, or NULL; they last until exec. */
 	const char *home, *runtime, *data, *config, *wayland, *cookie, *bus;
+	uid_t uid;
 	unsigned passed; /* descriptors from 3 on that a service manager has for this process */
 };
 

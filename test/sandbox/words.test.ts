@@ -59,6 +59,44 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(await said("net:none", 'pwd; echo "$PWD"', sub)).not.toContain("/sub");
   });
 
+  skipUnless(...way.needs, "root")(
+    "fs cwd: nor the home and the runtime directory that the machine knows",
+    async () => {
+      const { uid, gid } = way.root ? { uid: 0, gid: 0 } : ordinaryUser();
+      const home = homeOf(way);
+      const passwd = path.join(temporaryDirectory(), "passwd");
+      mkdirSync(path.join(home, "sub"));
+      const script =
+        'mount --bind "$0" /etc/passwd && mount -t tmpfs none /run && mkdir -p /run/user/$1/sub && cd "$2" && shift 2 && exec "$@"';
+      const drop = ["setpriv", "--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups"];
+      /** What is in the directory by that word, where a user's home is `known`. */
+      const listed = async (cwd: string, known: string, HOME?: string) => {
+        writeFileSync(passwd, `other:x:7:7::/:/bin/sh\nuser:x:${uid}:${gid}::${known}:/bin/sh\n`);
+        const words = ["--mount", "sh", "-c", script, passwd, `${uid}`, cwd, ...drop];
+        const { stdout } = await run(
+          "unshare",
+          [...words, runnerOf(way), "--sandbox=fs:cwd:ro", "ls", "-A", cwd],
+          {
+            env: {
+              HOME,
+              FUSELAGE_HOME: undefined,
+              FUSELAGE_MOUNT: undefined,
+              XDG_RUNTIME_DIR: undefined,
+              FUSELAGE_SANDBOX: undefined,
+            },
+          },
+        );
+        return stdout;
+      };
+      for (const HOME of [undefined, "", "/nonexistent", homeOf(way)]) {
+        expect([HOME, await listed(home, home, HOME)]).toEqual([HOME, ""]);
+        expect([HOME, await listed(home, `${home}/sub`, HOME)]).toEqual([HOME, ""]);
+        expect([HOME, await listed(home, "/elsewhere", HOME)]).toEqual([HOME, "sub\n"]);
+        expect([HOME, await listed(`/run/user/${uid}`, "/elsewhere", HOME)]).toEqual([HOME, ""]);
+      }
+    },
+  );
+
   test("fs cwd: neither what users and programs share, nor the bundle that is in it", async () => {
     const secret = `fuselage-shared-${way.title.replaceAll(/\W/g, "-")}`;
     for (const shared of ["/tmp", "/var/tmp", "/dev/shm"]) {

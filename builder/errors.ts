@@ -580,8 +580,13 @@ export function fileUnreadable(path: string, cause: unknown, hint?: string): Bun
   return new BundleError("E_FILE_UNREADABLE", `cannot be read: ${systemReason(cause)}`, {
     path,
     cause,
-    ...(hint && { hint }),
+    hint: hint ?? checkPath(cause),
   });
+}
+
+/** What to do about a file that is not there, whose content cannot be wrong. */
+function checkPath(cause: unknown): string | undefined {
+  return errnoCode(cause) === "ENOENT" ? "Check the path." : undefined;
 }
 
 /** For what goes wrong while a file is read: what the system says becomes `fileUnreadable`. */
@@ -911,8 +916,9 @@ const runtimeCodes = [
  * its hint.
  *
  * @param stderr `fuselage: [CODE] WORDS` and the hint on a line of its own
+ * @param known what to do, where it is known better than the runtime knows it
  */
-export function mountRefused(path: string, stderr: string): BundleError {
+export function mountRefused(path: string, stderr: string, known?: string): BundleError {
   const [, code = "", words = "", hint] =
     /^fuselage: \[(E_[A-Z_]+)\] (.*)\n {2}(.*)\n$/s.exec(stderr) ?? [];
   const same = runtimeCodes.find((known) => known === code);
@@ -921,7 +927,9 @@ export function mountRefused(path: string, stderr: string): BundleError {
     const what = `cannot be mounted: ${stderr || "the runtime said nothing"}`;
     return new BundleError("E_MOUNT_REFUSED", what, { path });
   }
-  return new BundleError("E_MOUNT_REFUSED", words.replaceAll("\n  ", "; "), { hint });
+  return new BundleError("E_MOUNT_REFUSED", words.replaceAll("\n  ", "; "), {
+    hint: known ?? hint,
+  });
 }
 
 /** @param shown what is missing, each with its code */

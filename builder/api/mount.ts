@@ -1,8 +1,10 @@
 /** Mounts an image for the whole machine: asked of the runtime, which leaves a server or the kernel. */
+import { realpathSync } from "node:fs";
 import { checkOptions } from "../config/validate.ts";
 import * as errors from "../errors.ts";
-import { type hostMountTypes, machines } from "../generated/spec.ts";
+import { type hostMountTypes, machines, paths } from "../generated/spec.ts";
 import { runCommand } from "../host/command.ts";
+import { mountedAt } from "../host/mount-table.ts";
 import { hostArchitecture, runtimePath } from "../host/paths.ts";
 
 /** What is mounted where. */
@@ -54,5 +56,16 @@ export async function mount(options: MountOptions): Promise<void> {
   }).catch((cause: unknown) => {
     throw errors.fileUnreadable(runtime, cause);
   });
-  if (status !== 0) throw errors.mountRefused(file, stderr);
+  if (status !== 0) throw errors.mountRefused(file, stderr, alreadyMounted(directory));
+}
+
+/** What to do where an earlier mount is in the way: a user's hides the directory from fusermount3, which is root's. */
+function alreadyMounted(directory: string): string | undefined {
+  try {
+    const target = realpathSync.native(directory, "buffer").toString("latin1");
+    if (mountedAt(target)?.type !== paths.fuseType) return undefined;
+  } catch {
+    return undefined;
+  }
+  return "An image is mounted there already: `bundle umount DIR` takes it away.";
 }

@@ -129,7 +129,10 @@ async function readJson(file: string): Promise<unknown> {
 
 function unreadable(file: string, cause: unknown): Error {
   const reason = errors.systemReason(cause);
-  return errors.configInvalid(file, `the configuration file cannot be read: ${reason}`, { cause });
+  return errors.configInvalid(file, `the configuration file cannot be read: ${reason}`, {
+    cause,
+    ...(errors.errnoCode(cause) === "ENOENT" && { hint: "Check the path." }),
+  });
 }
 
 /** The default export of a module in TypeScript or JavaScript. */

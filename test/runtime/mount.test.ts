@@ -399,6 +399,15 @@ describe("what cannot be", () => {
     expect(stderr).toContain("uid= and gid= are for fuse");
   });
 
+  skipUnless("fuse", "fusermount")("a user's mount in the way is named", async () => {
+    const dir = mountPoint(fusermount);
+    expect(await bundle(fusermount, "mount", app, dir)).toMatchObject({ status: 0 });
+    const { status, stderr } = await bundle(fusermount, "mount", app, dir);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("E_MOUNT_REFUSED")]);
+    expect(stderr).toMatch(/\n {2}An image is mounted there already: `bundle umount DIR`/);
+    expect(await bundle(fusermount, "umount", dir)).toMatchObject({ status: 0 });
+  });
+
   skipUnless("fuse", "fusermount")("another's directory is refused to a user", async () => {
     const { status, stderr } = await bundle(fusermount, "mount", app, "/usr");
     expect(status).toBe(1);

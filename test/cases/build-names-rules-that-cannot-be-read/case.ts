@@ -4,5 +4,5 @@ export default {
   files: smallApp,
   args: ["build", "app", "-o", "out", "--exclude-from", "no-such-rules"],
   code: "E_FILE_UNREADABLE",
-  stderr: /no-such-rules/,
+  stderr: /no-such-rules.*\n {2}Check the path\./,
 } satisfies Case;

@@ -213,7 +213,7 @@ function packing({ app, start, options }: Prepared): WriteImage {
   return (fd, offset) => {
     const { files, contentBytes } = sizes(app.tree);
     const size = `${(contentBytes / (1 << 20)).toFixed(1)} MiB`;
-    options.onStep?.(`compressing ${size} in ${files} files`);
+    options.onStep?.(`compressing ${size} in ${files} ${files === 1 ? "file" : "files"}`);
     return writeSquashfs(app.tree, { fd, offset }, image);
   };
 }

@@ -86,6 +86,11 @@ function causeText({ cause }: BundleError): string {
   return cause instanceof Error ? `caused by ${cause.stack}\n` : "";
 }
 
+/** "1 file", "2 files" */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** 1536 → "1.5 KiB". */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];

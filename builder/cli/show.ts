@@ -6,7 +6,7 @@ import { permissionsOfRecords } from "../manifest/permission-rules.ts";
 import { permissionWords } from "../manifest/permission-words.ts";
 import { type StartRun, startSize } from "../manifest/start-list.ts";
 import { displayPath } from "../tree/path.ts";
-import { formatBytes } from "./print.ts";
+import { counted, formatBytes } from "./print.ts";
 
 /** As `--json` shows it; what a bundle does not have is left out. */
 export function manifestJson(manifest: Manifest): Record<string, unknown> {
@@ -74,7 +74,7 @@ function libcJson(bytes: string): Record<string, unknown> {
 
 function startText(runs: readonly StartRun[]): string {
   const { files, bytes } = startSize(runs);
-  return `${formatBytes(bytes)} of ${files} ${files === 1 ? "file" : "files"}`;
+  return `${formatBytes(bytes)} of ${counted(files, "file")}`;
 }
 
 function storedText({ storedBytes = 0 }: Manifest): string {

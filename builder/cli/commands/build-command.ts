@@ -13,7 +13,7 @@ import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
 import { displayPath } from "../../tree/path.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, note, print, printable, printJson } from "../print.ts";
+import { counted, formatBytes, note, print, printable, printJson } from "../print.ts";
 import { notices, progressBar, progressLines } from "../progress.ts";
 import { manifestJson } from "../show.ts";
 import {
@@ -77,7 +77,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
   print(
     `kind: ${printable(result.summary)}\n` +
       `${printable(options.output)}: ${formatBytes(size)} from ${formatBytes(image.contentBytes)} ` +
-      `in ${image.files} files, starts ${displayPath(programOf(manifest))} (${seconds} s)\n`,
+      `in ${counted(image.files, "file")}, starts ${displayPath(programOf(manifest))} (${seconds} s)\n`,
   );
   if (appImage)
     print(`AppImage: ${printable(appImage.name)}, ${printable(appImage.desktopFile)}\n`);
@@ -225,7 +225,7 @@ function printExplanation(
     // An image may name none: then what it starts is a line of its own.
     ...(entry === "" ? [] : [`entry: ${entry}`]),
     ...lines,
-    `contents: ${formatBytes(contentBytes)} in ${files} files before compression`,
+    `contents: ${formatBytes(contentBytes)} in ${counted(files, "file")} before compression`,
     ...warnings.map((one) => `warning: ${shownWarning(one)}`),
   ];
   print(shown.map((line) => `${printable(line)}\n`).join(""));

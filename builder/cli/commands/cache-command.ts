@@ -2,7 +2,7 @@
 import { cacheInfo, clearCache } from "../../api/cache.ts";
 import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, print, printable, printJson } from "../print.ts";
+import { counted, formatBytes, print, printable, printJson } from "../print.ts";
 
 const actions = { info: cacheInfo, clear: clearCache };
 
@@ -20,6 +20,8 @@ export async function cacheCommand(args: Arguments): Promise<void> {
   print(`${printable(info.path)}: ${formatBytes(info.bytes)}\n`);
   for (const { name, summary, files, bytes, limit } of info.parts) {
     const most = limit === undefined ? "" : `, at most ${formatBytes(limit)}`;
-    print(`  ${name.padEnd(8)} ${formatBytes(bytes)} in ${files} files${most}: ${summary}\n`);
+    print(
+      `  ${name.padEnd(8)} ${formatBytes(bytes)} in ${counted(files, "file")}${most}: ${summary}\n`,
+    );
   }
 }

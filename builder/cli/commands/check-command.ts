@@ -3,7 +3,7 @@ import { check } from "../../api/check.ts";
 import * as errors from "../../errors.ts";
 import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
-import { print, printable, printJson } from "../print.ts";
+import { counted, print, printable, printJson } from "../print.ts";
 
 export async function checkCommand(args: Arguments): Promise<void> {
   const file = args.positionals[0] ?? "";
@@ -14,6 +14,10 @@ export async function checkCommand(args: Arguments): Promise<void> {
     printJson({ file, findings, programs, scripts, packages });
     return;
   }
-  const looked = `${programs} ELF files, ${scripts} scripts, ${packages} packages`;
+  const looked = [
+    counted(programs, "ELF file"),
+    counted(scripts, "script"),
+    counted(packages, "package"),
+  ].join(", ");
   print(`${printable(file)}: all that it names is there (${looked})\n`);
 }

@@ -6,7 +6,7 @@ import { publishDirectory } from "../../output/output-directory.ts";
 import type { ExtractReport, ImageReader } from "../../squashfs/image-reader.ts";
 import { byteString, displayPath, splitPath } from "../../tree/path.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, print, printable, printJson } from "../print.ts";
+import { counted, formatBytes, print, printable, printJson } from "../print.ts";
 
 export async function extractCommand(args: Arguments): Promise<void> {
   const [file = "", ...wanted] = args.positionals;
@@ -31,7 +31,9 @@ export async function extractCommand(args: Arguments): Promise<void> {
     return;
   }
   const { entries, bytes } = result;
-  print(`${printable(directory)}: ${entries} entries, ${formatBytes(bytes)}${leftOut(result)}\n`);
+  print(
+    `${printable(directory)}: ${counted(entries, "entry", "entries")}, ${formatBytes(bytes)}${leftOut(result)}\n`,
+  );
 }
 
 /** Byte strings. @throws E_PATH_INVALID for what the image has not */

@@ -4,7 +4,7 @@ import { pack } from "../../api/pack.ts";
 import type { ArchiveFormat } from "../../config/pack-options.ts";
 import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, print, printable, printJson } from "../print.ts";
+import { counted, formatBytes, print, printable, printJson } from "../print.ts";
 import { progressBar, progressLines } from "../progress.ts";
 import { parseCompression, parsed, parseNumber, parseSize, unread } from "../values.ts";
 
@@ -56,6 +56,6 @@ export async function packCommand(args: Arguments): Promise<void> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(
     `${printable(output)}: ${formatBytes(size)} from ${formatBytes(contentBytes)} ` +
-      `in ${files} files (${seconds} s)\n`,
+      `in ${counted(files, "file")} (${seconds} s)\n`,
   );
 }

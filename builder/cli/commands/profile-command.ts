@@ -2,7 +2,7 @@
 import { profile, shownStart } from "../../api/profile.ts";
 import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
-import { formatBytes, note } from "../print.ts";
+import { counted, formatBytes, note } from "../print.ts";
 import { parsed, parseNumber } from "../values.ts";
 
 /** The app has the standard output, so what is to be said goes to standard error. */
@@ -27,5 +27,5 @@ export async function profileCommand(args: Arguments): Promise<void> {
     merge: args.list("merge"),
     onReport: note,
   });
-  note(`${output}: ${formatBytes(bytes)} of ${files} ${files === 1 ? "file" : "files"}`);
+  note(`${output}: ${formatBytes(bytes)} of ${counted(files, "file")}`);
 }

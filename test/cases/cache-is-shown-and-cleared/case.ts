@@ -35,7 +35,7 @@ export default {
     expect(blocks.limit).toBeGreaterThan(blocks.bytes);
     const shown = await bundle(["cache", "info"], { cwd, env });
     expect(shown.stdout).toMatch(
-      /^.*fuselage-bundle: .* KiB\n {2}blocks +[0-9.]+ KiB in 1 files, at most /,
+      /^.*fuselage-bundle: .* KiB\n {2}blocks +[0-9.]+ KiB in 1 file, at most /,
     );
     // What a link leads to is not ours to remove.
     mkdirSync(`${cwd}/mine`);

@@ -7,7 +7,7 @@ export default {
   args: ["build", "app", "-o", "out", "--check"],
   async check(cwd) {
     const { stdout, status } = await bundle(["check", "out"], { cwd });
-    const words = "out: all that it names is there (0 ELF files, 1 scripts, 0 packages)\n";
+    const words = "out: all that it names is there (0 ELF files, 1 script, 0 packages)\n";
     expect({ stdout, status }).toEqual({ stdout: words, status: 0 });
     const { stdout: json } = await bundle(["check", "out", "--json"], { cwd });
     expect(JSON.parse(json)).toEqual({

@@ -165,7 +165,7 @@ export class Engine {
         bounds.release();
       }
       if (wait >= SHORT) this.onWait(`the orchestrator asks to wait ${Math.ceil(wait / 1000)} s`);
-      await pause(wait, signal ?? new AbortController().signal);
+      await pause(wait, signal);
     }
   }
 

@@ -70,7 +70,7 @@ export async function* environmentEvents(
       const wait = waitBefore(tries);
       if (wait === undefined) throw cause;
       onReconnect?.((cause as Error).message);
-      await pause(wait, signal ?? new AbortController().signal);
+      await pause(wait, signal);
       continue;
     }
     // It ended between two events, as a proxy ends what lasts.
@@ -80,7 +80,7 @@ export async function* environmentEvents(
       throw errors.unreachable(engine.shown, "the stream of events ends again and again");
     }
     onReconnect?.("the stream ended");
-    await pause(wait, signal ?? new AbortController().signal);
+    await pause(wait, signal);
   }
 }
 

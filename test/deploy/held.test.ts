@@ -87,7 +87,7 @@ test("a stream that says nothing is ended by its silence and by a signal", async
     (async () => {
       for await (const { state } of events) seen.push(state);
     })(),
-  ).rejects.toThrow();
+  ).rejects.toThrow("enough");
   expect(abort.signal.aborted).toBe(true);
   expect(seen).toEqual(["running"]);
   expect(reasons[0]).toContain("nothing comes for 1 s");

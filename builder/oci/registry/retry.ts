@@ -52,6 +52,11 @@ export function waitBefore(tries: number, asked?: number): number | undefined {
 }
 
 /** @throws the reason of the signal */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal });
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, signal && { signal });
+  } catch {
+    // It has words of its own for what was aborted.
+    throw signal?.reason;
+  }
 }

@@ -3,7 +3,8 @@ import path from "node:path";
 import * as errors from "../errors.ts";
 import { optionRules, outputEndings } from "../generated/spec.ts";
 import type { Architecture } from "../host/paths.ts";
-import { checkedArch, checkedName, usableName } from "./build-options.ts";
+import { checkedArch } from "./build-options.ts";
+import { checkedName, usableName } from "./bundle-name.ts";
 import { parseInvocation } from "./invocation.ts";
 import { checkOptions } from "./validate.ts";
 

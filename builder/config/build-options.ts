@@ -1,15 +1,13 @@
 /** What a build takes, and the check of it at the edge. */
-import path from "node:path";
 import * as errors from "../errors.ts";
 import { environment, optionRules, systemPaths } from "../generated/spec.ts";
 import { type Architecture, hostArchitecture } from "../host/paths.ts";
-import { statusOf } from "../host/status.ts";
 import { formatMap, isProblem, mapsProblem, parseTypedMap } from "../manifest/folder-map.ts";
 import type { Permissions } from "../manifest/permissions.ts";
-import { nameOf, namesImage, parseReference } from "../oci/reference.ts";
 import type { FetchProgress } from "../oci/registry/progress.ts";
 import type { Tree } from "../tree/tree.ts";
 import { type AppImageChoices, type OutputFormat, resolveFormat } from "./appimage-options.ts";
+import { checkedName, nameFor } from "./bundle-name.ts";
 import { globBelow } from "./glob-below.ts";
 import type { ImageChoices } from "./image-options.ts";
 import type { KindChoice, KindName } from "./kind-names.ts";
@@ -325,48 +323,6 @@ function checkedMaps(texts: readonly string[]): string[] {
   const problem = mapsProblem(maps);
   if (problem) throw errors.map(problem.code, formatMap(problem.map), problem.what);
   return maps.map(formatMap);
-}
-
-/** Of a dump as of a file whose ending says that it is one. */
-function nameFor({ fromDump }: BuildOptions, input: string): string {
-  if (fromDump === undefined) return defaultName(input);
-  return usableName(path.basename(path.resolve(fromDump)).replace(/(?<=.)\.[^.]*$/, ""));
-}
-
-/** Endings that say the language of a script, not what it is called. */
-const SCRIPT_ENDING = /(?<=.)\.([cm]?[jt]sx?|sh|bash|py|pl|rb)$/;
-
-/** What a file is called behind the name of what is archived in it. */
-const ARCHIVE_ENDING = /(?<=.)\.(tar(\.(gz|zst|xz))?|tgz|tzst|txz|zip)$/i;
-
-/** What names a folder as an AppDir is no part of the app's name. */
-const APPDIR_ENDING = /(?<=.)\.AppDir$/i;
-
-/** The folder's own name, also for "." and ".."; a script's without its ending. */
-function defaultName(input: string): string {
-  if (namesImage(input)) return usableName(nameOf(parseReference(input)));
-  const name = path.basename(path.resolve(input));
-  const isFile = statusOf(input)?.isFile() ?? false;
-  const ending = isFile
-    ? ARCHIVE_ENDING.test(name)
-      ? ARCHIVE_ENDING
-      : SCRIPT_ENDING
-    : APPDIR_ENDING;
-  return usableName(name.replace(ending, ""), name);
-}
-
-/**
- * The first of some names that a folder and a process can have for people: one that is nothing but dots,
- * blanks and dashes is none, and control characters are not taken.
- */
-export function usableName(...names: readonly string[]): string {
-  return names.find((name) => /[^.\s\p{Pd}_]/u.test(name) && !/[/\p{Cc}]/u.test(name)) ?? "app";
-}
-
-/** @throws E_OPTION_VALUE when it cannot name a bundle: not every name of a file can */
-export function checkedName(command: CommandName, name: string): string {
-  checkOption(command, "name", name);
-  return name;
 }
 
 /**

@@ -1,0 +1,97 @@
+// Whose machine a deployment takes, destroys or leaves alone, and what it tells of it.
+import { afterEach, expect, test, vi } from "vitest";
+import { deploy } from "../../builder/deploy/deploy.ts";
+import type { Deployment } from "../../builder/deploy/deployment.ts";
+import { clientOf, deployment } from "../support/deployment.ts";
+import { type FuseEngine, makeEnvironment, refuses, startEngine } from "../support/fuse-engine.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** The failure of a deployment, and what it said. */
+async function failure(engine: FuseEngine, more: Partial<Deployment> = {}) {
+  // Waits are as short as they come.
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const client = clientOf(engine.to);
+  const steps: string[] = [];
+  const watching = {
+    signal: new AbortController().signal,
+    onStep: (line: string) => void steps.push(line),
+  };
+  const thrown = await deploy(client, { ...deployment, ...more }, watching).catch((error) => error);
+  await client.close();
+  return { code: thrown.code, message: `${thrown.message}`, steps };
+}
+
+const ask = (engine: FuseEngine, method: string) =>
+  engine.asked.filter((asked) => asked.method === method);
+
+test.each([
+  [409, "conflict", "E_DEPLOY_EXISTS"],
+  [401, "unauthorized", "E_DEPLOY_TOKEN"],
+  [403, "forbidden", "E_DEPLOY_FORBIDDEN"],
+  [429, "unavailable", "E_DEPLOY_BUSY"],
+])(
+  "a machine that somebody else made meanwhile stays where a creation is answered %i",
+  async (status, code, ours) => {
+    const engine = await startEngine();
+    engine.faults = [
+      (asked) => {
+        if (asked.method === "POST") makeEnvironment(engine, { task_id: "web", spec: {} });
+        return false;
+      },
+      refuses("POST", /environments$/, status, { code }),
+    ];
+    expect(await failure(engine)).toMatchObject({ code: ours });
+    expect([...engine.environments.keys()]).toEqual(["fuse-web"]);
+    expect(ask(engine, "DELETE")).toEqual([]);
+  },
+);
+
+test("a machine that comes into being after its creation has failed is destroyed", async () => {
+  const engine = await startEngine();
+  let looks = 0;
+  engine.faults = [
+    refuses("POST", /environments$/, 500),
+    ({ method, url }) => {
+      const isLook = method === "GET" && url.includes("task_id") && ask(engine, "POST").length > 0;
+      if (isLook && ++looks === 2) makeEnvironment(engine, { task_id: "web", spec: {} });
+      return false;
+    },
+  ];
+  const { code, steps } = await failure(engine);
+  expect(code).toBe("E_DEPLOY_SERVER");
+  expect(steps).toContain("what was half made is destroyed: fuse-web");
+  expect(engine.environments.size).toBe(0);
+});
+
+test("a machine of that name that does not run is told, and not asked what it runs", async () => {
+  const engine = await startEngine();
+  makeEnvironment(engine, { task_id: "web", spec: {} }).state = "draining";
+  engine.exec = () => ({ exit_code: 0, stdout: deployment.sha256, stderr: "" });
+  const { code, message } = await failure(engine);
+  expect(code).toBe("E_DEPLOY_EXISTS");
+  expect(message).toContain("which is draining");
+  expect(ask(engine, "POST")).toEqual([]);
+  expect(engine.environments.size).toBe(1);
+});
+
+test("last words of an app that does not come up are told without its secrets", async () => {
+  const engine = await startEngine();
+  engine.faults = [
+    () => {
+      for (const one of engine.environments.values())
+        one.health = { state: "failing", failures: 3 };
+      return false;
+    },
+  ];
+  const secret = "postgres://user:hunter2@db";
+  engine.exec = () => ({ exit_code: 0, stdout: `40\nno answer of ${secret}\n`, stderr: "" });
+  const secrets = new Map([["DATABASE_URL", secret]]);
+  const { code, message } = await failure(engine, { wait: true, secrets });
+  expect(code).toBe("E_DEPLOY_FAILED");
+  expect(message).toContain("it said: no answer of");
+  expect(message).not.toContain("hunter2");
+  expect(engine.environments.size).toBe(0);
+});

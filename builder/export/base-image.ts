@@ -4,8 +4,11 @@ import { checkLayer } from "../oci/check-layer.ts";
 import { parseDescriptor } from "../oci/descriptor.ts";
 import { openImage } from "../oci/image.ts";
 import { Document, type JsonObject, parseObject } from "../oci/json.ts";
+import { LayerLimits } from "../oci/layer-limits.ts";
+import { applyLayer } from "../oci/merge.ts";
 import type { StagedBlob } from "../oci/staging.ts";
 import { type BlobSource, DOCUMENT_LIMIT } from "../oci/store.ts";
+import { Tree } from "../tree/tree.ts";
 import type { BaseImage } from "./make-image.ts";
 import type { StartConfig } from "./start-config.ts";
 
@@ -33,11 +36,15 @@ export async function readBase(
   config.texts("os.features");
   config.objects("history");
   const staged: StagedBlob[] = [];
+  const limits = new LayerLimits();
+  const tree = new Tree();
   for (const layer of layers) {
     const { digest, size } = layer;
     const region = await source.file({ mediaType: layer.mediaType, digest, size });
     // Docker's names of layers are those of Docker's manifests; the bytes are the same.
-    const mediaType = await checkLayer(layer, region, `${source.shown}: layer ${digest}`);
+    const named = `${source.shown}: layer ${digest}`;
+    const { mediaType, entries } = await checkLayer(layer, region, named, limits);
+    applyLayer(tree, entries, { shown: named, devices: true, leftOut: [] });
     staged.push({ descriptor: { mediaType, digest, size }, region, from });
   }
   return {
@@ -46,6 +53,7 @@ export async function readBase(
     diffIds: layers.map(({ diffId }) => diffId),
     history: (raw.history ?? []) as object[],
     layers: staged,
+    tree,
   };
 }
 

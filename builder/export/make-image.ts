@@ -11,6 +11,8 @@ import { WHITEOUT } from "../oci/merge.ts";
 import type { StagedBlob, Staging } from "../oci/staging.ts";
 import { type Descriptor, DOCUMENT_LIMIT, hashOf, requireLimit } from "../oci/store.ts";
 import { displayPath } from "../tree/path.ts";
+import type { Tree } from "../tree/tree.ts";
+import { entriesOnBase, requireUserOnBase } from "./on-base.ts";
 import { type Placement, rootEntries } from "./root-files.ts";
 import { type StartConfig, startConfig } from "./start-config.ts";
 import { requireStartable, startedBy } from "./startable.ts";
@@ -26,6 +28,8 @@ export interface BaseImage {
   history: readonly object[];
   /** The lowest first. */
   layers: readonly StagedBlob[];
+  /** What they hold together; of files without contents, but for /etc/passwd and /etc/group. */
+  tree: Tree;
 }
 
 export interface ImageRequest {
@@ -57,7 +61,9 @@ export async function makeImage(request: ImageRequest, staging: Staging): Promis
   const config = startConfig(manifest, placement, base?.start ?? {}, labels);
   const hasBase = base !== undefined;
   refuseWhiteouts(request.entries);
-  const entries = rootEntries(request.entries, placement, { hasBase, mtime: created });
+  const own = rootEntries(request.entries, placement, { hasBase, mtime: created });
+  const entries = base === undefined ? own : entriesOnBase(own, base.tree, created);
+  if (base !== undefined) await requireUserOnBase(entries, base.tree, config.User);
   const started = startedBy(config);
   if (started !== undefined && !hasBase) await requireStartable(entries, started);
   const layer = await makeLayer(entries, request, staging);

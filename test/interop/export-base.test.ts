@@ -1,12 +1,14 @@
 /** Container images on a base that says something else than what it is. */
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportImage } from "../../builder/api/export.ts";
 import { writeFiles } from "../support/case.ts";
 import { ImageRegistry } from "../support/image-registry.ts";
+import { skipUnless } from "../support/needs.ts";
 import { type Blob, imageOf, Layout, named, types } from "../support/oci.ts";
-import { tarOf } from "../support/tar.ts";
+import { type Member, tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 let dir: string;
@@ -34,7 +36,9 @@ async function onBase(make: (layout: Layout) => Blob, kind = "oci") {
     expect(existsSync(to)).toBe(false);
     throw error;
   }
-  return imageOf(to);
+  const image = imageOf(to);
+  const [digest] = image.manifest.layers.slice(-1).map((one: Blob) => one.digest);
+  return { ...image, to, layer: `${to}/blobs/${digest.replace(":", "/")}` };
 }
 
 test("a base in the registry that the image goes to is not sent there again", async () => {
@@ -134,6 +138,92 @@ describe("a base", () => {
       return layout.image([tar], { layers: [wrong] });
     });
     expect(manifest.layers[0].mediaType).toBe(`${types.layer}+gzip`);
+  });
+
+  test.each<[string, Member[], string]>([
+    [
+      "a link in the place of a folder above it",
+      [{ name: "opt", type: "2", linkName: "usr" }],
+      "/opt",
+    ],
+    [
+      "a link in the place of its folder",
+      [{ name: "opt/app", type: "2", linkName: "/x" }],
+      "/opt/app",
+    ],
+    [
+      "a link in the place of a folder in it",
+      [{ name: "opt/app/bin", type: "2", linkName: "." }],
+      "/opt/app/bin",
+    ],
+    ["a file in the place of a folder above it", [{ name: "opt", data: "x" }], "/opt"],
+    ["a fifo in the place of its folder", [{ name: "opt/app", type: "6" }], "/opt/app"],
+  ])("that has %s is refused, with the path", async (_, members, path) => {
+    const made = onBase((layout) => layout.image([tarOf(...members)]));
+    await expect(made).rejects.toMatchObject({ code: "E_EXPORT_INPUT", path });
+  });
+
+  test("whose upper layer has taken such a link away is taken", async () => {
+    const link = tarOf({ name: "opt", type: "2", linkName: "usr" });
+    const without = tarOf({ name: ".wh.opt" });
+    await onBase((layout) => layout.image([link, without]));
+    await expect(onBase((layout) => layout.image([without, link]))).rejects.toMatchObject({
+      code: "E_EXPORT_INPUT",
+    });
+  });
+
+  test("keeps the modes of folders that lead to the bundle, and others are root's", async () => {
+    const opt = tarOf({ name: "opt/", type: "5", mode: "0001750" }, { name: "opt/own", data: "x" });
+    const { layer } = await onBase((layout) => layout.image([opt]));
+    const list = execFileSync("tar", ["-tvzf", layer], { encoding: "utf8" });
+    const lines = list
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ +/));
+    expect(lines.map(([mode, , , , , name]) => `${mode} ${name}`)).toEqual([
+      "drwxr-x--T opt/",
+      expect.stringMatching(/^d\S+ opt\/app\/$/),
+      expect.stringMatching(/^d\S+ opt\/app\/bin\/$/),
+      expect.stringMatching(/^-\S+ opt\/app\/bin\/app$/),
+    ]);
+  });
+
+  skipUnless("root", "umoci")("keeps them for another reader, too", async () => {
+    const opt = tarOf({ name: "opt/", type: "5", mode: "0001750" }, { name: "opt/own", data: "x" });
+    const { to } = await onBase((layout) => layout.image([opt]));
+    execFileSync("umoci", ["unpack", "--image", `${to}:latest`, `${to}-unpacked`], {
+      stdio: "pipe",
+    });
+    const unpacked = `${to}-unpacked/rootfs/opt`;
+    expect(statSync(unpacked).mode & 0o7777).toBe(0o1750);
+    expect(existsSync(`${unpacked}/own`)).toBe(true);
+    expect(existsSync(`${unpacked}/app/bin/app`)).toBe(true);
+  });
+
+  const passwd = (text: string) => tarOf({ name: "etc/passwd", data: text });
+  const starts = { config: { User: "svc" } };
+  test.each<[string, Buffer[]]>([
+    ["has no list of users", [tar]],
+    ["lists others", [passwd("root:x:0:0::/:/bin/sh\n")]],
+    ["has listed its user in a lower layer alone", [passwd("svc:x:9:9::/:\n"), passwd("")]],
+  ])("that starts as a user and %s is refused", async (_, tars) => {
+    const made = onBase((layout) => layout.image(tars, starts));
+    await expect(made).rejects.toMatchObject({ code: "E_EXPORT_INPUT", path: "svc" });
+  });
+
+  test.each<[string, Buffer[]]>([
+    ["lists its user", [passwd("svc:x:9:9::/:\n")]],
+    ["lists its user in an upper layer", [passwd(""), passwd("svc:x:9:9::/:\n")]],
+    ["has its list elsewhere", [tarOf({ name: "etc/passwd", type: "2", linkName: "../lists/x" })]],
+    ["has its lists elsewhere", [tarOf({ name: "etc", type: "2", linkName: "lists" })]],
+  ])("that starts as a user and %s is taken", async (_, tars) => {
+    const { config } = await onBase((layout) => layout.image(tars, starts));
+    expect(config.config.User).toBe("svc");
+  });
+
+  test("with a path that leads out of it is refused", async () => {
+    const made = onBase((layout) => layout.image([tarOf({ name: "../x", data: "x" })]));
+    await expect(made).rejects.toMatchObject({ code: "E_LAYER_UNSAFE" });
   });
 
   test("gives what variables and labels it has, whatever they are called", async () => {

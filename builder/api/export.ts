@@ -297,9 +297,9 @@ async function send(
   if (twice !== undefined) {
     throw errors.optionConflict((name) => `${name("more")}: two of them are for ${twice}`);
   }
-  for (const { blobs } of images) {
-    for (const { descriptor, region, from } of blobs) await sink.blob(descriptor, region, from);
-  }
+  // At the same time: how many of them a sink really sends is for it to say.
+  const blobs = images.flatMap((image) => image.blobs);
+  await Promise.all(blobs.map((blob) => sink.blob(blob.descriptor, blob.region, blob.from)));
   const [first] = images;
   if (first !== undefined && images.length === 1) {
     return sink.manifest(mediaTypes.manifest, first.manifest, tags);

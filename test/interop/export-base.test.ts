@@ -1,6 +1,7 @@
 /** Container images on a base that says something else than what it is. */
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportImage } from "../../builder/api/export.ts";
@@ -65,6 +66,31 @@ test("a base in the registry that the image goes to is not sent there again", as
     await registry.close();
   }
 });
+
+test("the blobs of an image are sent three at a time", async () => {
+  const registry = await new ImageRegistry().start();
+  try {
+    const layers = [tar, tarOf({ name: "a", data: "a" }), tarOf({ name: "b", data: "b" })];
+    const host = `docker://${registry.host}`;
+    registry.putImage("1", ...layers);
+    const waiting: ServerResponse[] = [];
+    let most = 0;
+    registry.tricks.push(({ method, url = "" }, response) => {
+      if (method !== "HEAD" || !url.includes("/team/app/blobs/")) return false;
+      most = Math.max(most, waiting.push(response));
+      // Three layers of the base, ours and the config: the last two are not three.
+      if (waiting.length === 3 || registry.count("HEAD", "/team/app/blobs/") === 5) {
+        for (const one of waiting.splice(0)) one.writeHead(404).end();
+      }
+      return true;
+    });
+    await exportImage({ input, base: `${host}/team/base:1`, to: `${host}/team/app:2` });
+    expect(most).toBe(3);
+    expect(registry.manifests.has("2")).toBe(true);
+  } finally {
+    await registry.close();
+  }
+}, 30_000);
 
 test.each(["../../other/manifests/x", "x/y", "a?b", "a#b", "%2e%2e", "-x", "x".repeat(129)])(
   "%j is no tag of a registry",

@@ -165,6 +165,7 @@ export function systemReason(cause: unknown): string {
     ENOSPC: "no space left",
     ENOTDIR: "part of the path is not a directory",
     EPERM: "operation not permitted",
+    ESTALE: "the file server does not know it any more",
     EROFS: "the file system is read-only",
     ETXTBSY: "it is being executed",
   };

@@ -1,9 +1,9 @@
 /** The icons that an AppDir must have in its root: the one of its desktop entry, and .DirIcon. */
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import * as errors from "../errors.ts";
 import { templatesPath } from "../host/paths.ts";
+import { readRegularFile } from "../host/status.ts";
 import { fileNode } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -13,6 +13,9 @@ import type { DesktopEntry } from "./desktop.ts";
 import { DIR_ICON_SIZE, identifyIcon, MAX_ICON_SIZE, renderIcon } from "./icon.ts";
 
 const DIR_ICON = ".DirIcon";
+
+/** What is larger is no icon. Bytes. */
+const MAX_ICON_BYTES = 1 << 26;
 
 /** Endings of icons in the order in which AppImage's tools look for them. */
 const ENDINGS = [".png", ".svg", ".xpm"];
@@ -64,12 +67,18 @@ function rootIcon(tree: Tree, name: string): TreeFile | undefined {
   return undefined;
 }
 
-/** Puts --icon into the root: SVG and PNG as they are, unless larger than any theme has them. */
-async function addIcon(tree: Tree, name: string, file: string): Promise<void> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+function iconBytes(file: string): Buffer {
+  try {
+    return readRegularFile(file, MAX_ICON_BYTES);
+  } catch (cause) {
     if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
     throw errors.fileUnreadable(file, cause);
-  });
+  }
+}
+
+/** Puts --icon into the root: SVG and PNG as they are, unless larger than any theme has them. */
+async function addIcon(tree: Tree, name: string, file: string): Promise<void> {
+  const bytes = iconBytes(file);
   const { format, size } = identifyIcon(bytes, file);
   for (const ending of ENDINGS) tree.root.entries.delete(name + ending);
   if (format === "svg") {

@@ -5,11 +5,13 @@
  * beside the file, and `fuselage-bundle` itself, whose `defineConfig` such files import, need not be
  * installed where they are.
  */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import * as errors from "../errors.ts";
 import { configKeys } from "../generated/spec.ts";
+import { requireSettingsFiles } from "../host/settings-files.ts";
+import { readRegularFile } from "../host/status.ts";
 import {
   type ImageReference,
   namesImage,
@@ -20,6 +22,9 @@ import {
 import type { BuildOptions } from "./build-options.ts";
 import { nearest } from "./nearest-name.ts";
 import { checkOption } from "./validate.ts";
+
+/** What is longer was not written as configuration. Bytes. */
+const MAX_BYTES = 1 << 24;
 
 /** What a configuration file may hold: all options of a build but callbacks. */
 export type BundleConfig = Partial<
@@ -116,10 +121,17 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   return { file: full, options: withPaths(options, path.dirname(full)) as BundleConfig };
 }
 
+/** @param shown as the caller named it */
+function textOf(file: string, shown = file): string {
+  try {
+    return readRegularFile(file, MAX_BYTES).toString();
+  } catch (cause) {
+    throw unreadable(shown, cause);
+  }
+}
+
 async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw unreadable(file, cause);
-  });
+  const text = textOf(file);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -137,9 +149,8 @@ function unreadable(file: string, cause: unknown): Error {
 
 /** The default export of a module in TypeScript or JavaScript. */
 async function evaluate(file: string, full: string): Promise<unknown> {
-  const source = await readFile(full, "utf8").catch((cause: unknown) => {
-    throw unreadable(file, cause);
-  });
+  const source = textOf(full, file);
+  requireSettingsFiles(path.dirname(full));
   const code = await bundled(file, full, source);
   try {
     const module = await import(`data:text/javascript;base64,${code.toString("base64")}`);

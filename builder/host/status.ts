@@ -32,13 +32,15 @@ function statusBy(ask: () => Stats | undefined): Stats | undefined {
 /**
  * The bytes of a regular file; a fifo, which nobody may ever write to, is not waited for.
  *
+ * @param most bytes that it may have
  * @throws what the system says
  */
-export function readRegularFile(file: string): Buffer {
+export function readRegularFile(file: string, most = Number.POSITIVE_INFINITY): Buffer {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile() && !stats.isDirectory()) throw new Error("it is no regular file");
+    if (stats.size > most) throw new Error(`it has ${stats.size} bytes, and ${most} are the most`);
     return readFileSync(fd);
   } finally {
     closeSync(fd);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import path from "node:path";
+import { requireSettingsFiles } from "../../host/settings-files.ts";
 import { type Analysis, analyse } from "./analyse.ts";
 import type { DecoratorMetadata } from "./decorators.ts";
 import { findPackage } from "./installed.ts";
@@ -31,6 +32,7 @@ export async function findUnits(
   analysis: Analysis;
 }> {
   const { dir } = entry;
+  requireSettingsFiles(dir);
   const units: Unit[] = [];
   const traced = emptyTraced();
   const pending: [string, string | undefined][] = [[entry.file, undefined]];

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { resolveBuildOptions } from "../../../builder/config/build-options.ts";
@@ -29,6 +31,31 @@ describe("a configuration file", () => {
     const both = folder({ "bundle.config.ts": "", "bundle.config.mjs": "" });
     await expect(findConfig(both)).rejects.toMatchObject({ code: "E_CONFIG_INVALID", path: both });
   });
+
+  test.each(["c.json", "c.mjs", "c.ts"])(
+    "%s is read when it is a file of a sane size",
+    async (name) => {
+      const dir = folder({ folder: "" });
+      const file = path.join(dir, name);
+      const refused = (reason: RegExp) =>
+        expect(loadConfig(file)).rejects.toMatchObject({
+          code: "E_CONFIG_INVALID",
+          message: expect.stringMatching(reason),
+        });
+      execFileSync("mkfifo", [file]);
+      await refused(/cannot be read: it is no regular file/);
+      rmSync(file);
+      symlinkSync("/dev/zero", file);
+      await refused(/cannot be read: it is no regular file/);
+      rmSync(file);
+      mkdirSync(file);
+      await refused(/cannot be read: it is a directory/);
+      rmSync(file, { recursive: true });
+      writeFileSync(file, "");
+      truncateSync(file, 3e9);
+      await refused(/cannot be read: it has 3000000000 bytes, and 16777216 are the most/);
+    },
+  );
 
   test("of JSON has a schema for editors, and paths relative to itself", async () => {
     const text = JSON.stringify({

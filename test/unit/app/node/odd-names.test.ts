@@ -79,3 +79,35 @@ describe("a package.json", () => {
     expect(await outcome(files, ["node_modules/x/package.json"])).toMatch(/^starts /);
   });
 });
+
+describe("settings that a compiler would read for ever", () => {
+  const source = { ...json({ main: "index.ts" }), "index.ts": 'import "./below/more.ts";\n' };
+  const files = { ...source, "below/more.ts": "console.log(1);\n" };
+  test.each([
+    "tsconfig.json",
+    "jsconfig.json",
+    "tsconfig.base.json",
+    "below/tsconfig.json",
+    "below/package.json",
+  ])("%s that is a fifo is not waited for", async (name) => {
+    expect(await outcome(files, [name])).toBe("E_FILE_UNREADABLE");
+  });
+  test.each(["/dev/zero", "fifo"])("tsconfig.json that is a link to %s", async (link) => {
+    expect(await outcome({ ...files, "tsconfig.json": { link } }, ["fifo"])).toBe(
+      "E_FILE_UNREADABLE",
+    );
+  });
+  test("above the folder of the app too", async () => {
+    const above = temporaryDirectory();
+    writeFiles(path.join(above, "app"), files);
+    execFileSync("mkfifo", [path.join(above, "tsconfig.json")]);
+    await expect(explain({ input: path.join(above, "app"), kind: "node" })).rejects.toMatchObject({
+      code: "E_FILE_UNREADABLE",
+      path: path.join(above, "tsconfig.json"),
+    });
+  });
+  test("folders and links to nothing by such names are passed over", async () => {
+    const odd = { "tsconfig.json/file": "", "jsconfig.json": { link: "nowhere" } };
+    expect(await outcome({ ...files, ...odd })).toMatch(/^starts /);
+  });
+});

@@ -4,6 +4,7 @@
  * Codes, hints and exit statuses stand in scripts/spec/errors.json; docs/errors.md lists them.
  * Paths in here are what a person should read: names inside a tree go through `displayPath` first.
  */
+import os from "node:os";
 import {
   type ErrorCode,
   errorCatalogue,
@@ -167,6 +168,7 @@ export function systemReason(cause: unknown): string {
     EPERM: "operation not permitted",
     ESTALE: "the file server does not know it any more",
     EROFS: "the file system is read-only",
+    EUCLEAN: "the file system is damaged",
     ETXTBSY: "it is being executed",
   };
   const code = errnoCode(cause);
@@ -183,8 +185,17 @@ function lacksDescriptors(cause: unknown): boolean {
 /** "ENOENT" and the like, or undefined where the cause is not a failed system call. */
 export function errnoCode(cause: unknown): string | undefined {
   if (!(cause instanceof Error) || !("code" in cause)) return undefined;
+  const [, unknown] = /^Unknown system error -(\d+)$/.exec(String(cause.code)) ?? [];
+  if (unknown !== undefined) return errnoName(Number(unknown));
   // Node's own codes (ERR_...) and those of this file have an underscore, names of errno have none.
   return typeof cause.code === "string" && /^E[A-Z0-9]+$/.test(cause.code) ? cause.code : undefined;
+}
+
+/** What libuv has no name for: those of network file systems, quotas and damaged disks are among them. */
+export function errnoName(errno: number): string {
+  const more: Record<number, string> = { 117: "EUCLEAN", 121: "EREMOTEIO", 123: "ENOMEDIUM" };
+  const known = Object.entries(os.constants.errno).find(([, number]) => number === errno);
+  return known?.[0] ?? more[errno] ?? `E${errno}`;
 }
 
 /** The addon file is missing, or was made for another machine or libc. */

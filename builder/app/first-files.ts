@@ -5,10 +5,11 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
+import { readingFailed } from "../errors.ts";
 import { ElfFiles, LIBRARY_NAME } from "../libraries/elf-objects.ts";
 import { imagePlaces, pathInImage } from "../manifest/folder-map.ts";
 import { type FileNode, pathOnDisk } from "../tree/node.ts";
-import { byteString, bytesOf } from "../tree/path.ts";
+import { byteString, bytesOf, displayPath } from "../tree/path.ts";
 import { resolvePath } from "../tree/resolve.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { App } from "./kind.ts";
@@ -75,10 +76,13 @@ async function headOf({ contents }: FileNode): Promise<Buffer> {
   if (contents.from === "memory") return Buffer.from(contents.bytes.subarray(0, LINE_MAX + 1));
   if (contents.from !== "disk") return Buffer.alloc(0);
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-  const handle = await open(bytesOf(pathOnDisk(contents)), flags).catch(() => undefined);
+  const file = pathOnDisk(contents);
+  const handle = await open(bytesOf(file), flags).catch(() => undefined);
   if (handle === undefined) return Buffer.alloc(0);
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LINE_MAX + 1), 0, LINE_MAX + 1, 0);
+    const { buffer, bytesRead } = await handle
+      .read(Buffer.alloc(LINE_MAX + 1), 0, LINE_MAX + 1, 0)
+      .catch(readingFailed(displayPath(file)));
     return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();

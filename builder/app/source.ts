@@ -13,7 +13,7 @@ import { type FolderMap, parsedMaps } from "../manifest/folder-map.ts";
 import { type ImageReference, namesImage, parseReference } from "../oci/reference.ts";
 import { kindOf } from "../output/atomic.ts";
 import { editTree, type TreeEdits } from "../tree/edits.ts";
-import { byteString } from "../tree/path.ts";
+import { byteString, displayPath } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import type { DetectInput } from "./kind.ts";
 import { meantImage } from "./meant-image.ts";
@@ -148,7 +148,9 @@ async function readHead(file: string): Promise<Buffer | undefined> {
   if (handle === undefined) return undefined;
   try {
     if (!(await handle.stat()).isFile()) return undefined;
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const { buffer, bytesRead } = await handle
+      .read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+      .catch(errors.readingFailed(displayPath(byteString(file))));
     return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();

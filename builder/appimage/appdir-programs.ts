@@ -20,7 +20,9 @@ export async function checkAppRun(file: string, shown: string, arch: Architectur
   });
   try {
     const head = Buffer.alloc(MACHINE_HEAD);
-    const { bytesRead } = await handle.read(head, 0, MACHINE_HEAD, 0);
+    const { bytesRead } = await handle
+      .read(head, 0, MACHINE_HEAD, 0)
+      .catch(errors.readingFailed(shown));
     const machine = bytesRead === MACHINE_HEAD ? machineIn(head) : undefined;
     if (machine !== undefined && machine !== arch) throw errors.appRunArch(shown, arch, machine);
   } finally {

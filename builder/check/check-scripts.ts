@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { NODE_PATH_DIR } from "../app/node/node-app-tree.ts";
 import { describeScript } from "../app/plain/interpreter.ts";
 import { parseShebang, shebangProgram } from "../app/plain/shebang.ts";
+import { readingFailed } from "../errors.ts";
 import { imagePlaces } from "../manifest/folder-map.ts";
 import { BUNDLE_DIR, fromBytes } from "../manifest/manifest.ts";
 import { pathOnDisk } from "../tree/node.ts";
@@ -44,9 +45,12 @@ export async function checkScripts({ tree, manifest, declared }: Bundle) {
 }
 
 async function headOf(file: Buffer): Promise<Buffer> {
-  const handle = await open(file);
+  const failed = readingFailed(displayPath(file.toString("latin1")));
+  const handle = await open(file).catch(failed);
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const { buffer, bytesRead } = await handle
+      .read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+      .catch(failed);
     return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();

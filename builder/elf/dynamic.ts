@@ -306,7 +306,9 @@ class DynamicReader {
 
   async #bytes(offset: number, size: number, what: string): Promise<Buffer> {
     const bytes = Buffer.alloc(size);
-    const { bytesRead } = await this.#handle.read(bytes, 0, size, offset);
+    const { bytesRead } = await this.#handle
+      .read(bytes, 0, size, offset)
+      .catch(errors.readingFailed(this.#file));
     if (bytesRead < size) throw this.#malformed(`${what} ends outside the file`);
     return bytes;
   }

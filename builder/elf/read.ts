@@ -363,7 +363,9 @@ class ElfReader {
     }
     const buffer = Buffer.alloc(size);
     for (let done = 0; done < size; ) {
-      const { bytesRead } = await this.#handle.read(buffer, done, size - done, offset + done);
+      const { bytesRead } = await this.#handle
+        .read(buffer, done, size - done, offset + done)
+        .catch(errors.readingFailed(this.#file));
       if (bytesRead === 0) throw this.#malformed(`the ${what} is cut short`, size, done);
       done += bytesRead;
     }

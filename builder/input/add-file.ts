@@ -36,7 +36,14 @@ export async function withFile<T>(
     }
     // A fifo that nobody writes to would be waited for.
     if (stats.isFIFO()) throw unreadable(new Error("it is a fifo"), "fifo");
-    return await use(handle, stats.size);
+    try {
+      return await use(handle, stats.size);
+    } catch (cause) {
+      // A disk may fail at any read. What is written, or has a name of its own, is another file.
+      const { syscall, path } = cause as NodeJS.ErrnoException;
+      if (syscall === "read" && path === undefined) throw unreadable(cause, "file");
+      throw cause;
+    }
   } finally {
     await handle.close();
   }

@@ -379,5 +379,5 @@ export function errnoError(errno: number): Error {
 /** The failure with errno's name as its `code`, as errors of node:fs have it. */
 export function withCode<T extends Error & { errno: number }>(failure: T): T {
   const [name] = getSystemErrorMap().get(-failure.errno) ?? [];
-  return name === undefined ? failure : Object.assign(failure, { code: name });
+  return Object.assign(failure, { code: name ?? errors.errnoName(failure.errno) });
 }

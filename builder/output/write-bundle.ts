@@ -43,7 +43,7 @@ export async function readRuntime(file: string): Promise<RuntimeElf> {
   });
   try {
     const elf = await readElf(handle, file);
-    return { bytes: await handle.readFile(), elf, file };
+    return { bytes: await handle.readFile().catch(errors.readingFailed(file)), elf, file };
   } finally {
     await handle.close();
   }

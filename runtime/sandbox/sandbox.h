@@ -56,7 +56,7 @@ struct sandbox_start {
 	const char *const *images; /* roots of what can only be read and executed */
 	const char *const *scratch; /* of what can be written to as well */
 	const char *directory; /* of this start, to be kept where it is */
-	const char *memory; /* the same where it is a file system in memory that ends with it, or NULL */
+	const char *memory; /* the same, in memory that ends with it; or NULL */
 	const char *const *files; /* as given, beside this program's own: archives */
 	const char *program; /* what is executed, where it is known; or NULL */
 	const char *interpreter; /* what that names in its first line or PT_INTERP, or NULL */

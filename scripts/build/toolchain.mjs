@@ -30,6 +30,15 @@ function timesOnce() {
   };
 }
 
+/** The files that a depfile of a compiler names. @returns {string[]} */
+export const namedByDepfile = (/** @type {string} */ deps) =>
+  deps
+    .slice(deps.indexOf(":") + 1)
+    .replaceAll("\\\n", " ")
+    .split(/(?<!\\)\s+/)
+    .filter(Boolean)
+    .map((file) => file.replaceAll("\\ ", " "));
+
 /**
  * True when an object was made with these flags, and no file that its depfile names is newer.
  *
@@ -55,12 +64,7 @@ export async function isFresh(
       readFile(fingerprintFile, "utf8"),
     ]);
     if (recorded !== fingerprint) return false;
-    const files = deps
-      .slice(deps.indexOf(":") + 1)
-      .replaceAll("\\\n", " ")
-      .split(/(?<!\\)\s+/)
-      .filter(Boolean)
-      .map((file) => file.replaceAll("\\ ", " "));
+    const files = namedByDepfile(deps);
     if (headers) files.push(headers);
     for (const file of files) {
       if ((await time(path.resolve(root, file))) > built) return false;

@@ -2,7 +2,7 @@
 //
 // Both follow paths through one file at a time; analysis.h tells them what the functions of other
 // files return. A finding is mended, or stands below with the reason why it is none. What was
-// found in a file is kept in build/analysis, by a digest of all that the analyzer reads.
+// found in a file is kept in build/analysis, with digests of all that the analyzer read for it.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,7 +13,7 @@ import { messageOf } from "../build/link.mjs";
 import { nativeFlags } from "../build/native.mjs";
 import { runtimeFlags } from "../build/runtime.mjs";
 import { codecs, decoders } from "../build/third-party.mjs";
-import { root, run } from "../build/toolchain.mjs";
+import { namedByDepfile, root, run } from "../build/toolchain.mjs";
 
 /** Of one version, because each version finds something else. Debian 12 and 13 have this one. */
 export const CLANG = "clang-19";
@@ -119,6 +119,35 @@ async function jobs() {
 const cache = path.join(root, "build/analysis");
 const plain = { env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 28 };
 
+const sha256 = (/** @type {string | Buffer} */ bytes) =>
+  createHash("sha256").update(bytes).digest("hex");
+
+/** Digests of files, each read once: all have most of their headers in common. @type {Map<string, string>} */
+const digests = new Map();
+
+/** @param {string} name a path from the root @returns its digest; none of a file that is gone */
+function digestOf(name) {
+  const file = path.resolve(root, name);
+  const known = digests.get(file) ?? (existsSync(file) ? sha256(readFileSync(file)) : "");
+  digests.set(file, known);
+  return known;
+}
+
+/**
+ * What was found, when all that was read for it is as it was.
+ *
+ * @param {string} kept
+ * @returns {string[] | undefined}
+ */
+function keptFindings(kept) {
+  if (!existsSync(kept)) return undefined;
+  const { read, findings } = JSON.parse(readFileSync(kept, "utf8"));
+  const same = Object.entries(read).every(([name, digest]) => digestOf(name) === digest);
+  return same ? findings : undefined;
+}
+
+const ERROR = /: (?:fatal )?error: /;
+
 /**
  * @param {Job} job
  * @param {string} version
@@ -126,21 +155,32 @@ const plain = { env: { ...process.env, LC_ALL: "C" }, maxBuffer: 1 << 28 };
  * @returns {Promise<string[]>} lines such as "12:3: warning: leak of 'x' [-Wanalyzer-malloc-leak]"
  */
 async function analyse({ tool, file, args }, version, used) {
-  const input = await run(tool, [...args, "-E", file], plain);
-  const key = createHash("sha256")
-    .update(JSON.stringify([version, file, args]))
-    .update(input)
-    .digest("hex");
+  const key = sha256(JSON.stringify([version, file, args]));
   const kept = path.join(cache, key);
   used.add(key);
-  if (existsSync(kept)) return JSON.parse(readFileSync(kept, "utf8"));
-  // With errors the command fails, and they are in what it printed.
-  const output = await run(tool, [...args, file, "-o", "/dev/null"], plain).catch(messageOf);
-  const findings = output
+  const before = keptFindings(kept);
+  if (before) return before;
+  const depfile = `${kept}.d`;
+  const all = [...args, "-MD", "-MF", depfile, file, "-o", "/dev/null"];
+  let isWhole = true;
+  const output = await run(tool, all, plain).catch((failure) => {
+    // With errors the command fails, and they are in what it printed.
+    isWhole = false;
+    if (ERROR.test(messageOf(failure))) return messageOf(failure);
+    throw failure;
+  });
+  const found = output
     .split("\n")
-    .filter((line) => /: error: |: warning: .*\[(-Wanalyzer|[a-z])/.test(line))
+    .filter((line) => ERROR.test(line) || /: warning: .*\[(-Wanalyzer|[a-z])/.test(line))
     .map((line) => line.replace(/^\S*?:(?=\d)/, ""));
-  writeFileSync(kept, JSON.stringify([...new Set(findings)]));
+  const findings = [...new Set(found)];
+  // After an error it is not known what else would have been read.
+  if (isWhole) {
+    const names = namedByDepfile(readFileSync(depfile, "utf8"));
+    const read = Object.fromEntries(names.map((name) => [name, digestOf(name)]));
+    writeFileSync(kept, JSON.stringify({ read, findings }));
+  }
+  rmSync(depfile, { force: true });
   return findings;
 }
 

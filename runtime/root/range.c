@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/owned.h"
-#include "root/users.h"
+#include "libc/accounts.h"
 
 #define FILE_MAX (1u << 20)
 
@@ -95,14 +95,14 @@ int range_find(struct id_maps *maps, const struct caller *caller, uid_t uid, gid
 	OWNED char *passwd = read_text("/etc/passwd");
 	OWNED char *subuid = read_text("/etc/subuid");
 	OWNED char *subgid = read_text("/etc/subgid");
-	struct root_user user;
+	struct account user;
 	char number[16];
 	unsigned first, count;
 
 	if (!passwd || !subuid || !subgid)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "/etc/subuid");
 	snprintf(number, sizeof number, "%u", (unsigned)caller->uid);
-	if (root_user_find(&user, number, passwd, "", failure) < 0)
+	if (account_find(&user, number, passwd, "", failure) < 0)
 		return -1;
 	const char *name = *user.name ? user.name : number;
 	if (!find_share(subuid, name, number, &first, &count))

@@ -84,7 +84,7 @@ static const char *lacking(int capability)
 static int become(const struct root_start *root, const struct identity *identity,
 		  struct failure *failure)
 {
-	const struct root_user *user = &root->user;
+	const struct account *user = &root->user;
 	bool is_user = identity->kind == NAMESPACE_USER && identity->uid == user->uid &&
 		       identity->gid == user->gid;
 

@@ -31,7 +31,7 @@ int root_choose_user(struct root_start *root, const char *passwd, const char *gr
 			     config->user	? config->user :
 						  "0";
 
-	return root_user_find(&root->user, wanted, passwd, group, failure);
+	return account_find(&root->user, wanted, passwd, group, failure);
 }
 
 static int find_user(struct root_start *root, struct failure *failure)

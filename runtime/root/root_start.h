@@ -18,7 +18,7 @@
 #include "kernel/id_maps.h"
 #include "root/options.h"
 #include "root/persist.h"
-#include "root/users.h"
+#include "libc/accounts.h"
 #include "sandbox/inside.h"
 #include "start/start.h"
 
@@ -26,7 +26,7 @@ struct root_start {
 	const struct bundle *bundle;
 	struct run_options options;
 	char **args; /* of the app: the user's */
-	struct root_user user;
+	struct account user;
 	struct id_maps maps;
 	struct persist persist;
 	const struct sandbox *sandbox; /* it is fenced in by it (fenced.h); or NULL */

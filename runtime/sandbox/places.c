@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/owned.h"
 #include "libc/find_words.h"
-#include "root/users.h"
+#include "libc/accounts.h"
 #include "sandbox/grants.h"
 
 #define PASSWD "/etc/passwd"
@@ -30,7 +30,7 @@ static bool holds_account(const char *path, uid_t uid)
 	OWNED_FD file = open(PASSWD, O_RDONLY | O_CLOEXEC);
 	OWNED char *text = malloc(PASSWD_MOST + 1);
 	struct failure ignored = { 0 };
-	struct root_user user;
+	struct account user;
 	char number[16];
 
 	if (file < 0 || !text)
@@ -38,7 +38,7 @@ static bool holds_account(const char *path, uid_t uid)
 	ssize_t n = pread_full(file, text, PASSWD_MOST, 0);
 	text[n > 0 ? n : 0] = 0;
 	snprintf(number, sizeof number, "%u", (unsigned)uid);
-	return root_user_find(&user, number, text, "", &ignored) == 0 && holds(path, user.home);
+	return account_find(&user, number, text, "", &ignored) == 0 && holds(path, user.home);
 }
 
 /* Where programs meet: sockets of others are there. */

@@ -56,7 +56,7 @@ describe.each(starters)("accounts of a hostile image, started $title,", (starter
     }
   });
 
-  // USER_GROUPS_MAX of runtime/root/users.h; TEXT_MAX of runtime/root/image_text.c is 1 MiB.
+  // ACCOUNT_GROUPS_MAX of runtime/libc/accounts.h; TEXT_MAX of runtime/root/image_text.c is 1 MiB.
   for (const [lines, counted] of [
     [30_000, "64"],
     [50_000, "0"],

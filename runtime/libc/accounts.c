@@ -1,4 +1,4 @@
-#include "root/users.h"
+#include "libc/accounts.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ enum {
 };
 
 /* By name first: a name of digits is one, too. */
-static bool find_user(struct root_user *user, const char *wanted, size_t length, const char *passwd)
+static bool find_user(struct account *user, const char *wanted, size_t length, const char *passwd)
 {
 	struct field fields[FIELDS];
 	unsigned id = 0, found;
@@ -117,12 +117,13 @@ static bool has_member(const struct field *members, const char *name)
 	return false;
 }
 
-static void find_more_groups(struct root_user *user, const char *group)
+static void find_more_groups(struct account *user, const char *group)
 {
 	struct field fields[GROUP + 1];
 	gid_t gid;
 
-	for (const char *at = group; *at && *user->name && user->group_count < USER_GROUPS_MAX;) {
+	for (const char *at = group;
+	     *at && *user->name && user->group_count < ACCOUNT_GROUPS_MAX;) {
 		at = next_line(at, fields, GROUP + 1);
 		if (has_member(&fields[GROUP], user->name) &&
 		    parse_id(fields[ID].text, fields[ID].length, &gid) && gid != user->gid)
@@ -130,12 +131,12 @@ static void find_more_groups(struct root_user *user, const char *group)
 	}
 }
 
-int root_user_find(struct root_user *user, const char *wanted, const char *passwd,
-		   const char *group, struct failure *failure)
+int account_find(struct account *user, const char *wanted, const char *passwd, const char *group,
+		 struct failure *failure)
 {
 	size_t length = strcspn(wanted, ":");
 
-	*user = (struct root_user){ .home = "/" };
+	*user = (struct account){ .home = "/" };
 	if (!find_user(user, wanted, length, passwd))
 		return fail(failure, FUSELAGE_E_ROOT_USER,
 			    "%.300s: expected a user of the image's /etc/passwd, or a number",

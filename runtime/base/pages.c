@@ -5,7 +5,7 @@
 
 void *pages_new(size_t count, size_t size)
 {
-	if (size && count > SIZE_MAX / size)
+	if (!count || !size || count > SIZE_MAX / size)
 		return NULL;
 	void *pages = mmap(NULL, count * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);

@@ -240,8 +240,9 @@ static int use_cache(struct disk_tree *tree, struct failure *failure)
 	int fd = open_tree(tree);
 	if (fd < 0) {
 		/* Who has the tree to itself is about to remove it, and has that lock as well. */
-		OWNED_FD lock = errno == ETIMEDOUT ? -1 :
-						     cache_lock(tree->cache, tree->digest, true);
+		OWNED_FD lock = -1;
+		if (errno != ETIMEDOUT)
+			lock = cache_lock(tree->cache, tree->digest, true);
 		cache_name(name, tree->digest, ".lock");
 		if (lock < 0)
 			return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s",
@@ -257,6 +258,23 @@ static int use_cache(struct disk_tree *tree, struct failure *failure)
 			 fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache", tree->base);
 }
 
+/* The same in the cache of tree->base. *over: no other place would do better. */
+static int use_base(struct disk_tree *tree, bool passable, bool *over, struct failure *failure)
+{
+	OWNED_FD cache = open_cache(tree, failure);
+
+	if (cache < 0)
+		return -1;
+	if (passable)
+		fchmodat(AT_FDCWD, tree->base, 0711, 0);
+	/* What happens in a cache that is there says more than why another one is not. */
+	failure_clear(failure);
+	tree->cache = cache;
+	int fd = use_cache(tree, failure);
+	*over = fd >= 0 || !failure->error;
+	return fd;
+}
+
 /*
  * For privileges_isolated: returns the tree's descriptor. A place where the system refuses something is passed
  * over, so one that is full too, or where somebody who is stopped has the lock; what is wrong with the archive is
@@ -266,7 +284,7 @@ static int open_or_make(void *context, struct failure *failure)
 {
 	struct disk_tree *tree = context;
 	const char *forced = getenv(ENV_FUSELAGE_HOME);
-	bool root = tree->caller->uid == 0, alone = forced && *forced;
+	bool root = tree->caller->uid == 0, alone = forced && *forced, over = false;
 	char own[32];
 	const char *const places[][2] = {
 		{ root && !alone ? "/var/cache" : NULL, "/fuselage" },
@@ -288,17 +306,9 @@ static int open_or_make(void *context, struct failure *failure)
 			    (int)sizeof tree->base)
 			continue;
 		tree->temporary = i > home || strncmp(tree->base, "/tmp/", 5) == 0;
-		OWNED_FD cache = open_cache(tree, failure);
-		if (cache < 0)
-			continue;
-		/* Where everyone may go through: a server that gives root up still finds its files. */
-		if (root && i != home)
-			fchmodat(AT_FDCWD, tree->base, 0711, 0);
-		/* What happens in a cache that is there says more than why another one is not. */
-		failure_clear(failure);
-		tree->cache = cache;
-		int fd = use_cache(tree, failure);
-		if (fd >= 0 || !failure->error)
+		/* Root's is where everyone may go through: a server that gives root up still finds its files. */
+		int fd = use_base(tree, root && i != home, &over, failure);
+		if (over)
 			return fd;
 	}
 	return -1;

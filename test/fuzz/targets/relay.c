@@ -4,6 +4,7 @@
  * lets the app stand still.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/random.h>
 #include <stdarg.h>
 #include <sys/syscall.h>

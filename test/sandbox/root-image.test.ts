@@ -219,6 +219,7 @@ describe.each(starters)("a fenced image as root, $title,", (starter) => {
           "listen at a path",
           "memfd without a seal",
           "netlink: routes",
+          "pair of Unix sockets",
           "set-id program",
         ].sort(),
       );

@@ -14,7 +14,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { nothing } from "../support/leftovers.ts";
 import { asUser, type Outcome, ordinaryUser, run } from "../support/process.ts";
@@ -264,13 +263,12 @@ describe("places that lead to root's", () => {
       await own(home);
       const holder = spawn("flock", [lock, "sh", "-c", "echo held; read line"], { uid, gid });
       await once(holder.stdout, "data");
+      // A start that waits has the lock's file open, and can do nothing else.
+      const count = `find /proc/[0-9]*/fd -lname "$0" 2>/dev/null | wc -l`;
+      const opened = async () => Number((await run("sh", ["-c", count, lock])).stdout);
+      const held = await opened();
       const outcome = start(way, ["--cache-static", "-s", `a:${zip}`, "cat", kept], home);
-      const waits = () => run("grep", ["-c", "-e", "-> FLOCK", "/proc/locks"]);
-      const before = performance.now();
-      while ((await waits()).stdout.trim() === "0" && performance.now() < before + 5000) {
-        await sleep(5);
-      }
-      expect(performance.now()).toBeLessThan(before + 5000);
+      await expect.poll(opened, { timeout: 5000 }).toBeGreaterThan(held);
       renameSync(path.join(home, name), path.join(home, "aside"));
       symlinkSync(target, path.join(home, name));
       holder.stdin.end();

@@ -8,7 +8,7 @@ import type { Duplex, Readable, Writable } from "node:stream";
 export class OutputRelay {
   #count = 0;
   #total = Infinity;
-  readonly #awaited: { total: number; reached: () => void }[] = [];
+  #mark = { total: Infinity, reach: () => {} };
   #closed = false;
   #finish: () => void = () => {};
   /** Resolves when all is written, or nobody reads it, or nothing more comes. */
@@ -49,10 +49,10 @@ export class OutputRelay {
     this.#took(0);
   }
 
-  /** Resolves when so many bytes have been written, or nothing more comes. */
+  /** Resolves when so many bytes have been written, or nothing more comes. Only the last that asks is answered. */
   async reach(total: number): Promise<void> {
     const reached = new Promise<void>((resolve) => {
-      this.#awaited.push({ total, reached: resolve });
+      this.#mark = { total, reach: resolve };
     });
     this.#took(0);
     await Promise.race([reached, this.finished]);
@@ -60,7 +60,7 @@ export class OutputRelay {
 
   #took(bytes: number): void {
     this.#count += bytes;
-    for (const { total, reached } of this.#awaited) if (this.#count >= total) reached();
+    if (this.#count >= this.#mark.total) this.#mark.reach();
     if (this.#count >= this.#total) this.#finish();
   }
 }

@@ -26,8 +26,8 @@
 #define PASSES_MOST 1000
 
 static int hierarchy = -1; /* its root */
-static int processes =
-	-1; /* a proc of our own: over what is at /proc the app may have mounted anything */
+/* A proc of our own: over what is at /proc the app may have mounted anything. */
+static int processes = -1;
 
 static int write_text(int directory, const char *name, const char *text)
 {
@@ -170,10 +170,9 @@ static int open_hierarchy(void)
 		hierarchy = tree_system("cgroup2");
 	if (processes < 0)
 		processes = tree_proc();
-	return hierarchy < 0 || processes < 0 ||
-			       (mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST) ?
-		       -1 :
-		       0;
+	if (hierarchy < 0 || processes < 0)
+		return -1;
+	return mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 /*

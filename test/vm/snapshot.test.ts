@@ -218,6 +218,38 @@ testVm("what was printed before it is said once, however late it is read", async
   expect(lines).toEqual(["ready", ...Array.from({ length: 200_000 }, (_, i) => `${i + 1}`)]);
 });
 
+/** Prints the time without a pause until it jumps, and a hundred times more. */
+const STAMPING = `
+#include <stdio.h>
+#include <time.h>
+int main(void) {
+  long last = time(NULL), now = last;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  puts("ready");
+  for (; now < last + 3; now = time(NULL)) printf("%ld\\n", last = now);
+  for (int i = 0; i < 100; i++) printf("%ld\\n", (long)time(NULL));
+  return 0;
+}
+`;
+
+skipUnless("vm", "gcc")("what was printed before it no restored machine says", async () => {
+  const dir = temporaryDirectory();
+  mkdirSync(path.join(dir, "app"));
+  writeFileSync(path.join(dir, "app.c"), STAMPING);
+  execFileSync("gcc", ["-static", "-o", path.join(dir, "app/app"), path.join(dir, "app.c")]);
+  const [input, file] = [path.join(dir, "app.run"), path.join(dir, "snapshot")];
+  await build({ input: path.join(dir, "app"), output: input });
+  const { status } = await vm(["snapshot", input, ...EMULATED, "--until", "ready", "-o", file]);
+  expect(status).toBe(0);
+  await sleep(5000);
+  const began = Math.floor(Date.now() / 1000);
+  const { stdout } = await vm(["run", "--from", file]);
+  // Of the first line the time may have been taken before.
+  const [, ...stamps] = stdout.trimEnd().split("\n").map(Number);
+  expect(stamps.length).toBeGreaterThanOrEqual(99);
+  expect(stamps.filter((stamp) => !(stamp >= began))).toEqual([]);
+});
+
 testVm("one that is not over, or not read, can be interrupted", async () => {
   const dir = temporaryDirectory();
   const file = path.join(dir, "snapshot");

@@ -14,9 +14,9 @@ import { writeAll } from "../input/tar/spool.ts";
 import { TarProblem } from "../input/tar/tar-header.ts";
 import { tarEntries } from "../input/tar/tar-reader.ts";
 import { byteString } from "../tree/path.ts";
-import { type Files, sizeOf } from "./files.ts";
+import { type Files, readRegion, sizeOf } from "./files.ts";
 import { requireRatio } from "./layer-limits.ts";
-import type { Region } from "./store.ts";
+import { DOCUMENT_LIMIT, type Region, requireLimit } from "./store.ts";
 
 /** Members of an archive of an image. */
 const MEMBERS_MAX = 1 << 16;
@@ -143,16 +143,24 @@ async function members(file: string, shown: string): Promise<Files> {
   } finally {
     await handle.close();
   }
+  const region = async (name: string) => {
+    let key = byteString(name);
+    for (let steps = 0; links.has(key); steps++) {
+      if (steps > regions.size + links.size) {
+        throw errors.ociInvalid(shown, "has links in a circle");
+      }
+      key = links.get(key) as string;
+    }
+    return regions.get(key);
+  };
   return {
     shown,
-    async region(name) {
-      let key = byteString(name);
-      for (let steps = 0; links.has(key); steps++) {
-        if (steps > regions.size + links.size)
-          throw errors.ociInvalid(shown, "has links in a circle");
-        key = links.get(key) as string;
-      }
-      return regions.get(key);
+    region,
+    async document(name) {
+      const found = await region(name);
+      if (found === undefined) return undefined;
+      requireLimit(found, DOCUMENT_LIMIT, `${shown}: ${name}`);
+      return await readRegion(found);
     },
   };
 }

@@ -13,7 +13,6 @@ import {
   type BlobSource,
   checkedDigest,
   type Descriptor,
-  DOCUMENT_LIMIT,
   descriptorOf,
   type Region,
   requireBlob,
@@ -40,9 +39,10 @@ export class DockerArchiveSource implements BlobSource {
   /** A manifest is made, as skopeo makes it: the archive has none. */
   async root(): Promise<Descriptor> {
     const chosen = this.#choose(await this.#images());
-    const config = await this.#region(chosen.needText("Config"));
-    const bytes = await this.#document(config, "config");
-    const shown = `${this.shown}: config`;
+    const name = chosen.needText("Config");
+    const bytes = await this.#files.document(name);
+    const shown = `${this.shown}: ${name}`;
+    if (bytes === undefined) throw errors.ociInvalid(shown, "is named and not there");
     const rootfs = new Document(parseObject(bytes, shown), shown).needObject("rootfs");
     const diffIds = rootfs.texts("diff_ids").map((one) => checkedDigest(one, shown));
     const layers: Descriptor[] = [];
@@ -59,12 +59,12 @@ export class DockerArchiveSource implements BlobSource {
   }
 
   async #images(): Promise<Document[]> {
-    const region = await this.#files.region(MANIFEST);
-    if (region === undefined) {
+    const bytes = await this.#files.document(MANIFEST);
+    if (bytes === undefined) {
       throw errors.ociInvalid(this.shown, `is no archive of docker save: there is no ${MANIFEST}`);
     }
     const shown = `${this.shown}: ${MANIFEST}`;
-    const list = parse(await this.#document(region, MANIFEST), shown);
+    const list = parse(bytes, shown);
     if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) {
       throw errors.ociInvalid(shown, "is no list of images");
     }
@@ -88,15 +88,6 @@ export class DockerArchiveSource implements BlobSource {
     const region = await this.#files.region(name);
     if (region !== undefined) return region;
     throw errors.ociInvalid(`${this.shown}: ${name}`, "is named and not there");
-  }
-
-  async #document(region: Region, name: string): Promise<Buffer> {
-    requireLimit(
-      { mediaType: "", digest: "", size: region.size },
-      DOCUMENT_LIMIT,
-      `${this.shown}: ${name}`,
-    );
-    return readRegion(region);
   }
 
   #keep(mediaType: string, bytes: Buffer): Descriptor {

@@ -1,15 +1,17 @@
 /** The files of an image layout by their names, in a folder or in a tar archive. */
 import { constants } from "node:fs";
-import { open, realpath, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import type { Region } from "./store.ts";
+import { DOCUMENT_LIMIT, type Region, requireLimit } from "./store.ts";
 
 export interface Files {
   /** The folder or archive, for messages. */
   readonly shown: string;
   /** Where a file lies; undefined: there is none of this name. */
   region(name: string): Promise<Region | undefined>;
+  /** A document as it was at one moment, whoever replaces it meanwhile; undefined: there is none of this name. */
+  document(name: string): Promise<Buffer | undefined>;
 }
 
 /** A layout in a folder. */
@@ -26,6 +28,21 @@ export class FolderFiles implements Files {
     const size = await sizeOf(file);
     // Links lead to blobs that several layouts share. What is packed from where it lies is no link.
     return size === undefined ? undefined : { path: await realpath(file), offset: 0, size };
+  }
+
+  /** @throws E_FILE_UNREADABLE, E_FILE_KIND, E_OCI_LIMIT */
+  async document(name: string): Promise<Buffer | undefined> {
+    const file = path.join(this.shown, name);
+    const handle = await opened(file);
+    if (handle === undefined) return undefined;
+    try {
+      // A size and the bytes of two openings can be those of two files: an export puts another one in its place.
+      const size = await regularSize(handle, file);
+      requireLimit({ size }, DOCUMENT_LIMIT, `${this.shown}: ${name}`);
+      return await collected(piecesOf(handle, { path: file, offset: 0, size }));
+    } finally {
+      await handle.close();
+    }
   }
 }
 
@@ -47,15 +64,16 @@ export async function sizeOf(file: string): Promise<number | undefined> {
   const handle = await opened(file);
   if (handle === undefined) return undefined;
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) {
-      const kind = stats.isDirectory() ? "folder" : "special file";
-      throw errors.fileKind(file, kind, IMAGE_HINT);
-    }
-    return stats.size;
+    return await regularSize(handle, file);
   } finally {
     await handle.close();
   }
+}
+
+async function regularSize(handle: FileHandle, file: string): Promise<number> {
+  const stats = await handle.stat();
+  if (stats.isFile()) return stats.size;
+  throw errors.fileKind(file, stats.isDirectory() ? "folder" : "special file", IMAGE_HINT);
 }
 
 async function opened(file: string) {
@@ -74,33 +92,38 @@ const CHUNK = 1 << 20;
  * @throws E_FILE_UNREADABLE
  */
 export async function* bytesOfRegion(region: Region): AsyncGenerator<Buffer> {
-  const failed = (cause: unknown) => errors.fileUnreadable(region.path, cause);
   const handle = await open(region.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
-      throw failed(cause);
+      throw errors.fileUnreadable(region.path, cause);
     },
   );
   try {
-    for (let done = 0; done < region.size; ) {
-      const size = Math.min(CHUNK, region.size - done);
-      const chunk = Buffer.allocUnsafe(size);
-      const { bytesRead } = await handle
-        .read(chunk, 0, size, region.offset + done)
-        .catch((cause: unknown) => {
-          throw failed(cause);
-        });
-      if (bytesRead === 0) return;
-      done += bytesRead;
-      yield chunk.subarray(0, bytesRead);
-    }
+    yield* piecesOf(handle, region);
   } finally {
     await handle.close();
   }
 }
 
+async function* piecesOf(handle: FileHandle, region: Region): AsyncGenerator<Buffer> {
+  for (let done = 0; done < region.size; ) {
+    const size = Math.min(CHUNK, region.size - done);
+    const chunk = Buffer.allocUnsafe(size);
+    const { bytesRead } = await handle
+      .read(chunk, 0, size, region.offset + done)
+      .catch((cause: unknown) => {
+        throw errors.fileUnreadable(region.path, cause);
+      });
+    if (bytesRead === 0) return;
+    done += bytesRead;
+    yield chunk.subarray(0, bytesRead);
+  }
+}
+
 /** All bytes of a small region. */
-export async function readRegion(region: Region): Promise<Buffer> {
+export const readRegion = (region: Region): Promise<Buffer> => collected(bytesOfRegion(region));
+
+async function collected(pieces: AsyncGenerator<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of bytesOfRegion(region)) parts.push(part);
+  for await (const part of pieces) parts.push(part);
   return Buffer.concat(parts);
 }

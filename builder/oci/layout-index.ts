@@ -12,8 +12,7 @@ import * as errors from "../errors.ts";
 import { addon, errnoError } from "../native/addon.ts";
 import { writeAtomically } from "../output/atomic.ts";
 import { FolderFiles } from "./files.ts";
-import { Document, type JsonObject } from "./json.ts";
-import { readObject } from "./layout.ts";
+import { Document, type JsonObject, parseObject } from "./json.ts";
 import { mediaTypes } from "./media-types.ts";
 import { type Descriptor, DOCUMENT_LIMIT, requireLimit } from "./store.ts";
 
@@ -27,8 +26,9 @@ const MAX_TRIES = 100;
 
 /** What is there already, of which each entry is an object with texts as annotations. @throws E_OCI_*, E_FILE_* */
 export async function readIndex(files: FolderFiles): Promise<JsonObject> {
-  if ((await files.region(INDEX)) === undefined) return {};
-  const object = await readObject(files, INDEX);
+  const bytes = await files.document(INDEX);
+  if (bytes === undefined) return {};
+  const object = parseObject(bytes, `${files.shown}: ${INDEX}`);
   const index = new Document(object, `${files.shown}: ${INDEX}`);
   for (const one of index.objects("manifests")) one.map("annotations");
   return object;
@@ -78,7 +78,7 @@ function indexWith(
   const manifests = change((there["manifests"] ?? []) as Descriptor[]);
   const index = { ...there, schemaVersion: 2, mediaType: mediaTypes.index, manifests };
   const bytes = Buffer.from(JSON.stringify(index));
-  requireLimit({ mediaType: "", digest: "", size: bytes.length }, DOCUMENT_LIMIT, shown);
+  requireLimit({ size: bytes.length }, DOCUMENT_LIMIT, shown);
   return bytes;
 }
 

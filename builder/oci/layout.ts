@@ -7,7 +7,6 @@ import { parseRegistryName, shownName } from "./reference.ts";
 import {
   type BlobSource,
   type Descriptor,
-  DOCUMENT_LIMIT,
   type Region,
   requireBlob,
   requireLimit,
@@ -34,13 +33,11 @@ export async function requireVersion(files: Files): Promise<void> {
  * @throws E_OCI_INVALID, E_OCI_LIMIT, E_FILE_UNREADABLE, E_FILE_KIND
  */
 export async function readObject(files: Files, name: string): Promise<JsonObject> {
-  const shown = `${files.shown}: ${name}`;
-  const region = await files.region(name);
-  if (region === undefined) {
+  const bytes = await files.document(name);
+  if (bytes === undefined) {
     throw errors.ociInvalid(files.shown, `is no image layout: there is no ${name}`);
   }
-  requireLimit({ mediaType: "", digest: "", size: region.size }, DOCUMENT_LIMIT, shown);
-  return parseObject(await readRegion(region), shown);
+  return parseObject(bytes, `${files.shown}: ${name}`);
 }
 
 export class LayoutSource implements BlobSource {

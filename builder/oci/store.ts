@@ -105,8 +105,12 @@ export function requireBlob(bytes: Uint8Array, { digest, size }: Descriptor, sho
   requireDigest(hashOf(digest).update(bytes), digest, shown);
 }
 
-/** @throws E_OCI_LIMIT where the descriptor says more than `limit` bytes */
-export function requireLimit({ size }: Descriptor, limit: number, shown: string): void {
+/** @throws E_OCI_LIMIT where a blob or its descriptor has more than `limit` bytes */
+export function requireLimit(
+  { size }: { readonly size: number },
+  limit: number,
+  shown: string,
+): void {
   if (size > limit) {
     throw errors.ociLimit(shown, "is too large for a manifest, an index or a config", {
       expected: `at most ${limit} bytes`,

@@ -5,7 +5,9 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pack } from "../../builder/api/pack.ts";
-import { changeIndex } from "../../builder/oci/layout-index.ts";
+import { FolderFiles } from "../../builder/oci/files.ts";
+import { LayoutSource } from "../../builder/oci/layout.ts";
+import { changeIndex, readIndex } from "../../builder/oci/layout-index.ts";
 import { writeFiles } from "../support/case.ts";
 import { sha256 } from "../support/oci.ts";
 import { bundle, bundleCommand, type Outcome } from "../support/process.ts";
@@ -137,6 +139,34 @@ test("what a tool without a lock adds while the index is written stays", async (
   });
   expect(seen).toEqual([1, 2]);
   expect(tagsIn(folder)).toEqual(["first", "other", "own"]);
+});
+
+test("an index is read as it is at one moment, also where it is replaced all the time", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const [first] = indexOf(folder).manifests;
+  const names = ["short", "long"].map((name, i) => {
+    const manifests = Array.from({ length: 1 + 200 * i }, () => first);
+    writeFileSync(`${dir}/${name}`, JSON.stringify({ schemaVersion: 2, manifests }));
+    return `${dir}/${name}`;
+  });
+  const script = `const { copyFileSync, renameSync } = require("node:fs");
+    for (;;) for (const name of ${JSON.stringify(names)}) {
+      copyFileSync(name, name + ".copy");
+      renameSync(name + ".copy", ${JSON.stringify(`${folder}/index.json`)});
+    }`;
+  const replacing = spawn(process.execPath, ["-e", script], { stdio: "ignore" });
+  children.push(replacing);
+  const lengths = new Set<unknown>();
+  const end = Date.now() + 60_000;
+  for (let reads = 0; (reads < 2000 || lengths.size < 2) && Date.now() < end; reads++) {
+    const { manifests } = await readIndex(new FolderFiles(folder));
+    lengths.add((manifests as unknown[]).length);
+    const root = await new LayoutSource(new FolderFiles(folder), "first").root();
+    expect(root.digest).toBe(first?.digest);
+  }
+  replacing.kill("SIGKILL");
+  expect([...lengths].sort()).toEqual([1, 201]);
 });
 
 test("what an index says beside its images stays", async () => {

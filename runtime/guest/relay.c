@@ -32,8 +32,10 @@ static struct {
 	size_t line_used;
 	bool line_dropped; /* its beginning: it is too long */
 	int signals;
+	uint64_t passed; /* signals of the host's that came while the app ran */
 	int status;
 	bool ended; /* the app */
+	bool told; /* of that, the host */
 	bool killed; /* all the others too */
 	bool over; /* the time of these */
 	unsigned long ended_at;
@@ -73,13 +75,33 @@ static void pump_input(struct app *app, short from, short to)
 		end_input(app);
 }
 
+static void collect(struct app *app)
+{
+	struct signalfd_siginfo told;
+	int status;
+	pid_t child;
+
+	while (read(state.signals, &told, sizeof told) == sizeof told) {
+	}
+	while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (child != app->pid)
+			continue;
+		state.status = status;
+		state.ended = true;
+		state.ended_at = machine_uptime();
+		channel_close(&state.in.to);
+	}
+}
+
 static void pass_signal(struct app *app, int number)
 {
 	pid_t group = 0;
 	bool of_terminal = number == SIGINT || number == SIGQUIT || number == SIGTSTP;
 
-	if (state.ended || number < 1)
+	collect(app); /* who has ended is sent none */
+	if (state.ended)
 		return;
+	state.passed++;
 	if (app->has_terminal && of_terminal && ioctl(app->out, TIOCGPGRP, &group) == 0 &&
 	    group > 0 && kill(-group, number) == 0)
 		return;
@@ -125,7 +147,7 @@ static void obey(struct app *app, const struct streams *streams, const char *lin
 		channel_stop(strcmp(rest, "err") == 0 ? &state.err : &state.out);
 		break;
 	case GUEST_FROM_HOST_SIGNAL:
-		if (digits_are(rest, SIGNAL_MAX, &number))
+		if (digits_are(rest, SIGNAL_MAX, &number) && number > 0)
 			pass_signal(app, (int)number);
 		break;
 	case GUEST_FROM_HOST_WINDOW:
@@ -149,6 +171,7 @@ static void obey(struct app *app, const struct streams *streams, const char *lin
 		break;
 	case GUEST_FROM_HOST_RESTORED:
 		state.in.count = state.out.count = state.err.count = 0;
+		state.passed = 0;
 		state.in_end = UINT64_MAX;
 		break;
 	default:
@@ -178,24 +201,6 @@ static void read_lines(struct app *app, const struct streams *streams)
 	if (state.line_used == sizeof state.line - 1) {
 		state.line_used = 0;
 		state.line_dropped = true;
-	}
-}
-
-static void collect(struct app *app)
-{
-	struct signalfd_siginfo told;
-	int status;
-	pid_t child;
-
-	while (read(state.signals, &told, sizeof told) == sizeof told) {
-	}
-	while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (child != app->pid)
-			continue;
-		state.status = status;
-		state.ended = true;
-		state.ended_at = machine_uptime();
-		channel_close(&state.in.to);
 	}
 }
 
@@ -254,6 +259,15 @@ static void begin(const struct app *app, const struct streams *streams)
 	state.err.to = fds[STREAM_ERR];
 }
 
+/* At once: from now on the host's signals are not the app's, and its output may be on its way for long. */
+static void tell_end(const struct streams *streams)
+{
+	if (!state.ended || state.told)
+		return;
+	state.told = true;
+	report(streams, GUEST_TO_HOST_ENDED, "%" PRIu64, state.passed);
+}
+
 /* Returns false when there is no host. */
 static bool step(struct app *app, const struct streams *streams)
 {
@@ -277,6 +291,7 @@ static bool step(struct app *app, const struct streams *streams)
 		return false;
 	if (ready[1].revents)
 		collect(app);
+	tell_end(streams);
 	pump_input(app, ready[2].revents, ready[3].revents);
 	give_up(&state.out, ready[4].revents);
 	give_up(&state.err, ready[6].revents);

@@ -13,6 +13,8 @@ export type GuestLine =
   | { kind: "failure"; code: string; text: string }
   /** Bytes that went to `out` and `err` by then; why the app's processes do not stand still, "": they do. */
   | { kind: "paused"; out: number; err: number; problem: string }
+  /** The app has ended, behind so many signals. */
+  | { kind: "ended"; signals: number }
   /** Bytes that went to `out` and `err`. */
   | { kind: "done"; out: number; err: number }
   /** As of wait(2). */
@@ -46,6 +48,8 @@ export function parseLine(line: string): GuestLine | undefined {
     }
     case toHost.paused:
       return { kind: "paused", out: first, err: second, problem: rest.replace(/^\d+ \d+ ?/, "") };
+    case toHost.ended:
+      return { kind: "ended", signals: first };
     case toHost.done:
       return { kind: "done", out: first, err: second };
     case toHost.exit:

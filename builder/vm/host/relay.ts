@@ -6,6 +6,8 @@ import type { Duplex, Readable, Writable } from "node:stream";
 
 /** Counts what goes from the guest to a stream of ours, until `total` bytes have been written. */
 export class OutputRelay {
+  readonly #from: Duplex;
+  readonly #onClosed: () => void;
   #count = 0;
   #total = Infinity;
   #mark = { total: Infinity, reach: () => {} };
@@ -20,15 +22,12 @@ export class OutputRelay {
     to: Writable,
     { onPart, onClosed }: { onPart(part: Buffer): void; onClosed(): void },
   ) {
+    this.#from = from;
+    this.#onClosed = onClosed;
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    const closed = () => {
-      if (this.#closed) return;
-      this.#closed = true;
-      onClosed();
-    };
-    to.on("error", closed);
+    to.on("error", () => this.#close());
     from.on("data", (part: Buffer) => {
       onPart(part);
       if (this.#closed) return this.#took(part.length);
@@ -56,6 +55,19 @@ export class OutputRelay {
     });
     this.#took(0);
     await Promise.race([reached, this.finished]);
+  }
+
+  /** Waits no longer for whoever reads: what is left is passed over. */
+  giveUp(): void {
+    this.#close();
+    this.#from.resume();
+    this.#finish();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClosed();
   }
 
   #took(bytes: number): void {

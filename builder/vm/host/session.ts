@@ -35,6 +35,9 @@ export interface Times {
   ended?: number;
 }
 
+/** How long a machine may take to its end after a signal has ended the command, ms. */
+const LAST = 10_000;
+
 /** Bytes of entropy that a restored machine gets. */
 const SEED_BYTES = 64;
 
@@ -53,6 +56,12 @@ export class Session {
   readonly #up = new Deferred<void>();
   readonly #exit = new Deferred<Ending>();
   readonly #paused = new Deferred<void>();
+  /** Signals that were sent to the app. */
+  readonly #sent: NodeJS.Signals[] = [];
+  #appHasEnded = false;
+  /** By what the command ends, in place of the app's ending. */
+  #interruption: Ending | undefined;
+  #terminal: Terminal | undefined;
   #stopInput: () => void = () => {};
 
   constructor(machine: Machine, stdio: Stdio, onNotice: (text: string) => void) {
@@ -111,8 +120,16 @@ export class Session {
     this.#isUp();
   }
 
-  /** Sends a signal to the app. */
+  /**
+   * Sends a signal to the app. When that has ended the signal is the command's, which waits no longer for whoever reads
+   * the output; a second one does not wait for the machine either.
+   */
   signal(name: NodeJS.Signals): void {
+    if (this.#appHasEnded) {
+      this.#interrupt(name);
+      return;
+    }
+    this.#sent.push(name);
     this.#control.send("signal", os.constants.signals[name]);
   }
 
@@ -128,6 +145,7 @@ export class Session {
    */
   async run(terminal?: Terminal): Promise<Ending> {
     const { stdin } = this.#stdio;
+    this.#terminal = terminal;
     terminal?.enter(({ rows, columns }) => this.#control.send("window", rows, columns));
     if (terminal !== undefined) {
       const { rows, columns } = terminal.size;
@@ -142,7 +160,7 @@ export class Session {
       const ending = await this.#exit.promise;
       await Promise.all([this.#relays.out.finished, this.#relays.err.finished]);
       this.times.ended = this.elapsed;
-      return ending;
+      return this.#interruption ?? ending;
     } finally {
       this.#stopInput();
       terminal?.leave();
@@ -157,6 +175,26 @@ export class Session {
       },
       onClosed: () => this.#control.send("closed", name),
     });
+  }
+
+  /** @param signals how many of those that were sent had come before the end */
+  #appEnded(signals: number): void {
+    this.#appHasEnded = true;
+    this.#stopInput();
+    this.#terminal?.hearSignals();
+    const late = this.#sent.slice(signals).at(-1);
+    if (late !== undefined) this.#interrupt(late);
+  }
+
+  /** The machine goes on to its end: what the app wrote to volumes is on its way. */
+  #interrupt(name: NodeJS.Signals): void {
+    const ending = { status: null, signal: os.constants.signals[name] };
+    const isSecond = this.#interruption !== undefined;
+    this.#interruption ??= ending;
+    this.#relays.out.giveUp();
+    this.#relays.err.giveUp();
+    if (isSecond) this.#exit.resolve(ending);
+    else setTimeout(() => this.#exit.resolve(ending), LAST).unref();
   }
 
   #isUp(): void {
@@ -185,11 +223,15 @@ export class Session {
       case "paused":
         void this.#takePaused(line);
         break;
+      case "ended":
+        this.#appEnded(line.signals);
+        break;
       case "done":
         this.#relays.out.expect(line.out);
         this.#relays.err.expect(line.err);
         break;
       case "exit":
+        this.#appHasEnded = true;
         this.resident = line.resident;
         this.#exit.resolve(endingOf(line.status));
     }

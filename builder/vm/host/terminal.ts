@@ -7,6 +7,10 @@ export interface WindowSize {
   columns: number;
 }
 
+/** Changes what Node's raw mode has no word for. */
+const stty = (setting: string) =>
+  spawnSync("stty", [setting], { stdio: ["inherit", "ignore", "ignore"] });
+
 /** What a terminal is used through. */
 export class Terminal {
   readonly #input: ReadStream;
@@ -34,7 +38,7 @@ export class Terminal {
     const leave = () => this.leave();
     this.#input.setRawMode(true);
     // Node's raw mode still puts a carriage return before each newline, as the app's own terminal has done.
-    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+    stty("-opost");
     this.#output.on("resize", resized);
     process.on("exit", leave);
     this.#restore = () => {
@@ -42,6 +46,11 @@ export class Terminal {
       this.#output.removeListener("resize", resized);
       process.removeListener("exit", leave);
     };
+  }
+
+  /** Keys that send signals do so again; the rest stays as it is until `leave`. */
+  hearSignals(): void {
+    if (this.#restore !== undefined) stty("isig");
   }
 
   leave(): void {

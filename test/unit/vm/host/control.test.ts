@@ -13,6 +13,7 @@ test("lines of the guest", () => {
     code: "E_GUEST_START",
     text: "the image: no",
   });
+  expect(parseLine("A 2")).toEqual({ kind: "ended", signals: 2 });
   expect(parseLine("D 10 3")).toEqual({ kind: "done", out: 10, err: 3 });
   expect(parseLine("X 256 120")).toEqual({ kind: "exit", status: 256, resident: 120 });
 });

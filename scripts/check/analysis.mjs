@@ -1,8 +1,9 @@
 // Static analysis of the C and C++: clang's analyzer on all of it, gcc's on the C (it knows no C++).
 //
 // Both follow paths through one file at a time; analysis.h tells them what the functions of other
-// files return. A finding is mended, or stands below with the reason why it is none. What was
-// found in a file is kept in build/analysis, with digests of all that the analyzer read for it.
+// files return, and analysis/napi.h stands for the headers of Node's interface. A finding is mended, or
+// stands below with the reason why it is none. What was found in a file is kept in build/analysis, with
+// digests of all that the analyzer read for it.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -94,6 +95,7 @@ async function jobs() {
   // Warnings are the compiler's to give; of it only errors count here.
   const c = (await runtimeFlags(await decoders())).filter((flag) => flag !== "-Werror");
   const cxx = nativeFlags(await codecs()).filter((flag) => flag !== "-Werror");
+  const withoutBodies = ["-isystem", path.join(root, "scripts/check/analysis")];
   const clang = ["--analyze", "-Xclang", "-analyzer-output=text", "-Wno-everything"];
   const known = (/** @type {string} */ file) => {
     const folder = path.basename(path.dirname(file));
@@ -112,7 +114,11 @@ async function jobs() {
         args: ["-fanalyzer", "-fdiagnostics-path-format=none", "-S", ...c, ...known(file)],
       },
     ]),
-    ...files("native", ".cc").map((file) => ({ tool: CLANG, file, args: [...clang, ...cxx] })),
+    ...files("native", ".cc").map((file) => ({
+      tool: CLANG,
+      file,
+      args: [...clang, ...withoutBodies, ...cxx],
+    })),
   ];
 }
 

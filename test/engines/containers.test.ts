@@ -83,6 +83,23 @@ describe("a file of Docker Compose", () => {
     expect(services["web.1"]?.["volumes"]).toHaveLength(2);
   });
 
+  tested("publishes the ports that it is told, and names nothing twice", async () => {
+    const facts = engineFacts({ ports: ["80/tcp"] });
+    const settings = { image, ports: ["8080", "53/udp", "8080"], env: ["A=1", "B=2", "A=3"] };
+    const text = await textOf(compose.files(facts, settings));
+    expect(text).toContain('environment: {"A": "3", "B": "2"}');
+    const { services } = await configured(text);
+    expect(services["app"]?.["ports"]).toMatchObject([
+      { target: 8080, published: 8080, protocol: "tcp" },
+      { target: 53, published: 53, protocol: "udp" },
+    ]);
+    const container = await textOf(quadlet.files(facts, settings));
+    expect(container.match(/^(PublishPort|Environment)=.*$/gm)).toEqual([
+      ...['Environment="A=3"', 'Environment="B=2"'],
+      ...["PublishPort=8080:8080/tcp", "PublishPort=53:53/udp"],
+    ]);
+  });
+
   tested("carries arguments and variables as they are", async () => {
     const env = hostile.map((text, index) => `V${index}=${text}`);
     const { services } = await configured(

@@ -5,7 +5,7 @@ import { containerOf } from "./container.ts";
 
 export const compose: Engine = {
   output: "file",
-  takes: ["name", "image", "args", "env"],
+  takes: ["name", "image", "args", "env", "ports"],
   files: composeFile,
 };
 

@@ -1,6 +1,13 @@
 /** What container engines on one machine are told of a bundle's image, in whatever format. */
 import * as errors from "../../errors.ts";
-import { type BundleFacts, type EngineSettings, pairsOf, plainName } from "../engine.ts";
+import {
+  type BundleFacts,
+  type EngineSettings,
+  type PortRange,
+  pairsOf,
+  plainName,
+} from "../engine.ts";
+import { portsOf } from "../settings.ts";
 
 /** Values as they are; each format quotes them. */
 export interface Container {
@@ -17,6 +24,17 @@ export interface Container {
   /** Whether nothing of the image may change, and no capability is needed. */
   isFenced: boolean;
 }
+
+/** Under the same number, or the same numbers. */
+function published({ first, last, protocol }: PortRange): string {
+  const range = first === last ? `${first}` : `${first}-${last}`;
+  return `${range}:${range}/${protocol}`;
+}
+
+const namedPorts = (facts: BundleFacts, settings: EngineSettings) =>
+  portsOf(facts, settings).map(({ port, protocol }) =>
+    published({ first: port, last: port, protocol }),
+  );
 
 /** Nobody, on every Linux. */
 const NOBODY = "65534";
@@ -36,10 +54,7 @@ export function containerOf(facts: BundleFacts, settings: EngineSettings): Conta
     image: settings.image,
     command: settings.args,
     environment: pairsOf(settings.env ?? []),
-    ports: ports.map(({ first, last, protocol }) => {
-      const range = first === last ? `${first}` : `${first}-${last}`;
-      return `${range}:${range}/${protocol}`;
-    }),
+    ports: settings.ports === undefined ? ports.map(published) : namedPorts(facts, settings),
     volumes: volumes.map((path, index) => ({ name: `${name}-${plainName(path)}-${index}`, path })),
     // Entry scripts of images that are roots change owners and files before they change users.
     user: isRoot ? undefined : NOBODY,

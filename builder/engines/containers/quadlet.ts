@@ -7,7 +7,7 @@ import { containerOf } from "./container.ts";
 
 export const quadlet: Engine = {
   output: "directory",
-  takes: ["name", "image", "args", "env"],
+  takes: ["name", "image", "args", "env", "ports"],
   files: quadletFile,
 };
 

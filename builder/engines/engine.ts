@@ -137,9 +137,12 @@ export function plainName(name: string, most = 64): string {
 /** Folder of bundles on a machine that an engine installs them on. */
 export const INSTALLED = "/usr/local/lib/bundles";
 
-/** Pairs of texts `K=V`. */
-export const pairsOf = (texts: readonly string[]): [string, string][] =>
-  texts.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]);
+/** Pairs of texts `K=V`. What is named again has its last value, in the first place: formats take each name once. */
+export const pairsOf = (texts: readonly string[]): [string, string][] => [
+  ...new Map(
+    texts.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)]),
+  ),
+];
 
 /** One line of what may have several, without characters that control a terminal. */
 export function oneLine(text: string): string {

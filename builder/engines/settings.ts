@@ -1,7 +1,7 @@
 /** What several engines make of the same settings. */
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
-import type { BundleFacts, EngineSettings, PortRange } from "./engine.ts";
+import { type BundleFacts, type EngineSettings, type PortRange, pairsOf } from "./engine.ts";
 
 /** A port that the app listens on. */
 export interface Port {
@@ -13,12 +13,12 @@ export interface Port {
 const MOST = 256;
 
 /**
- * Those that the user names, else those that the bundle records.
+ * Those that the user names, else those that the bundle records, each once.
  *
  * @throws E_OPTION_VALUE, E_ENGINE_INPUT
  */
 export function portsOf(facts: BundleFacts, { ports }: EngineSettings): Port[] {
-  if (ports !== undefined) return ports.map(portOf);
+  if (ports !== undefined) return eachOnce(ports.map(portOf));
   const all = facts.ports.flatMap(({ first, last, protocol }) => {
     if (last - first >= MOST) {
       throw errors.engineInput(facts.file, `records more than ${MOST} ports in a row`);
@@ -28,9 +28,14 @@ export function portsOf(facts: BundleFacts, { ports }: EngineSettings): Port[] {
       protocol,
     }));
   });
-  if (all.length <= MOST) return all;
+  if (all.length <= MOST) return eachOnce(all);
   throw errors.engineInput(facts.file, `records more than ${MOST} ports`);
 }
+
+/** A port that is named again, or is in two ranges, is one: engines refuse two of the same name. */
+const eachOnce = (ports: readonly Port[]): Port[] => [
+  ...new Map(ports.map((one) => [`${one.port}/${one.protocol}`, one])).values(),
+];
 
 function portOf(text: string): Port {
   const [, number, protocol = "tcp"] = /^([1-9]\d{0,4})(?:\/(tcp|udp))?$/.exec(text) ?? [];
@@ -62,3 +67,19 @@ export const goArchitectures: Readonly<Record<Architecture, string>> = {
 /** MiB of `512M` or `2G`. */
 export const mebibytes = (text: string): number =>
   Number.parseInt(text, 10) * (text.endsWith("G") ? 1024 : 1);
+
+/**
+ * Names of variables whose values the engine keeps, each once.
+ *
+ * @throws E_OPTION_CONFLICT for one that has a value among the others
+ */
+export function secretsOf({ secrets = [], env = [] }: EngineSettings): string[] {
+  const known = new Set(pairsOf(env).map(([key]) => key));
+  const both = secrets.find((key) => known.has(key));
+  if (both !== undefined) {
+    throw errors.optionConflict(
+      (name) => `${name("env")} and ${name("secrets")} both name ${both}`,
+    );
+  }
+  return [...new Set(secrets)];
+}

@@ -41,6 +41,9 @@ const textOf = async (
 
 const recorded: Partial<Manifest> = { ports: ["80/tcp", "53/udp", "9000-9002/tcp"], root: "image" };
 
+/** An app that writes to a home of its user's, and may do anything with the network. */
+const homely = ["fs home rw", "net all"];
+
 describe("a Fusefile", () => {
   const schema = JSON.parse(
     readFileSync(path.join(root, "scripts/spec/fuse/fusefile-v1.json"), "utf8"),
@@ -89,6 +92,41 @@ describe("a Fusefile", () => {
     for (const value of hostile) {
       expect((await fusefile({ env: [`V=${value}`] })).env).toEqual({ V: { value } });
     }
+  });
+});
+
+describe("no name is given twice", () => {
+  const settings = { ports: ["80", "80/tcp", "80/udp"], env: ["A=1", "HOME=/srv", "A=2"] };
+
+  test("of a port", async () => {
+    const { Job } = JSON.parse(await textOf(nomad, { url, ...settings }));
+    expect(Job.TaskGroups[0].Networks[0].ReservedPorts).toHaveLength(2);
+    const overlapping = { ports: ["80/tcp", "79-81/tcp"] };
+    for (const [ports, more] of [[settings.ports], [undefined, overlapping]] as const) {
+      const text = await textOf(kubernetes, { image: "app", ports: ports && [...ports] }, more);
+      const [, service] = parseAllDocuments(text).map((one) => one.toJS());
+      const names = service.spec.ports.map(({ name }: { name: string }) => name);
+      expect(names).toEqual([...new Set(names)]);
+      expect(names).toContain("tcp-80");
+    }
+  });
+
+  test("of a variable, which has the last value", async () => {
+    const env = { HOME: "/srv", A: "2" };
+    const pod = await textOf(kubernetes, { image: "app", ...settings }, { sandbox: homely });
+    const [deployment] = parseAllDocuments(pod).map((one) => one.toJS());
+    expect(deployment.spec.template.spec.containers[0].env).toEqual(
+      Object.entries(env).map(([name, value]) => ({ name, value })),
+    );
+    const machine = parse(await textOf(fuse, { url, ...settings, secrets: ["B", "B"] }));
+    expect(machine.env.A).toEqual({ value: "2" });
+    expect(machine.secrets).toEqual(["B"]);
+  });
+
+  test("of a secret and of a variable", async () => {
+    await expect(textOf(fuse, { url, ...settings, secrets: ["A"] })).rejects.toMatchObject({
+      code: "E_OPTION_CONFLICT",
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { exportEngine } from "../../builder/api/export-engine.ts";
 import { writeImage } from "../../builder/api/write-image.ts";
-import { systemd } from "../../builder/engines/systemd/systemd.ts";
+import { systemd, systemdUnits } from "../../builder/engines/systemd/systemd.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
 import { engineFacts } from "../support/engine-facts.ts";
@@ -55,6 +55,27 @@ describe("units of systemd", () => {
     const units = await systemd.files(root, { program, sockets: ["ports"] });
     expect(await verified(units)).toBe("");
     expect(textOf(units, "app.socket")).toContain("ListenStream=80\nListenDatagram=53\n");
+  });
+
+  test("give a variable the value that was named, and listen on an address once", async () => {
+    const settings = {
+      program,
+      env: ["HOME=/srv", "A=1", "FUSELAGE_MOUNT=fuse"],
+      sockets: ["8080", "8080/tcp", "8080/udp", "ports"],
+    };
+    const facts = engineFacts({ ports: ["8080/tcp", "8080-8081/tcp"] });
+    const files = await systemd.files(facts, settings);
+    expect(textOf(files, "app.socket").match(/^Listen.*$/gm)).toEqual([
+      ...["ListenStream=8080", "ListenStream=8081"],
+      "ListenDatagram=8080",
+    ]);
+    const users = systemdUnits(facts, settings, true);
+    for (const text of [textOf(files, "app.service"), textOf(users, "app.service")]) {
+      // Of two assignments systemd takes the later one.
+      expect(text.match(/^Environment=.*$/gm)?.slice(-3)).toEqual([
+        ...['Environment="HOME=/srv"', 'Environment="A=1"', 'Environment="FUSELAGE_MOUNT=fuse"'],
+      ]);
+    }
   });
 
   tested("are taken whatever an image says of itself", async () => {

@@ -11,7 +11,7 @@ import {
   type EngineSettings,
   pairsOf,
 } from "../engine.ts";
-import { labelName, portsOf } from "../settings.ts";
+import { labelName, portsOf, secretsOf } from "../settings.ts";
 import { fetchScript, healthCommand, runScript } from "./guest.ts";
 
 export const fuse: Engine = {
@@ -22,11 +22,12 @@ export const fuse: Engine = {
 
 function fusefile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const { sha256, size, arch } = facts;
-  const { url, args = [], env = [], cpus = 1, memory = "512M", region, secrets = [] } = settings;
+  const { url, args = [], env = [], cpus = 1, memory = "512M", region } = settings;
   if (url === undefined) throw errors.optionMissing("url", "where the machine fetches the bundle");
   const name = labelName(settings.name ?? facts.name);
   // What is exposed is TCP; what else the app listens on is its own.
   const ports = portsOf(facts, settings).filter(({ protocol }) => protocol === "tcp");
+  const secrets = secretsOf(settings);
   const values = [
     ...pairsOf(env).map(([key, value]) => `${yamlString(key)}: {value: ${yamlString(value)}}`),
     ...secrets.map((key) => `${yamlString(key)}: {secret: ${yamlString(key)}}`),

@@ -104,16 +104,11 @@ function podOf(
   const { mounts, volumes } = volumesOf(facts, settings, [...facts.volumes, ...written]);
   // Kubernetes replaces $(NAME), and takes two dollar signs for one.
   const literal = (text: string) => text.replaceAll("$", "$$$$");
-  const variables = [
-    ...(isArtifact
-      ? [
-          ["FUSELAGE_MOUNT", "extract"],
-          ["FUSELAGE_HOME", "/tmp/fuselage"],
-        ]
-      : []),
-    ...(written.includes(HOME) ? [["HOME", HOME]] : []),
-    ...pairsOf(env),
-  ];
+  const variables = pairsOf([
+    ...(isArtifact ? ["FUSELAGE_MOUNT=extract", "FUSELAGE_HOME=/tmp/fuselage"] : []),
+    ...(written.includes(HOME) ? [`HOME=${HOME}`] : []),
+    ...env,
+  ]);
   // Entry scripts of images that are roots change owners and files before they change users.
   const isFenced = !isRoot || isArtifact;
   return {
@@ -125,9 +120,7 @@ function podOf(
     env:
       variables.length === 0
         ? undefined
-        : yamlValue(
-            variables.map(([key = "", value = ""]) => ({ name: key, value: literal(value) })),
-          ),
+        : yamlValue(variables.map(([key, value]) => ({ name: key, value: literal(value) }))),
     ports:
       ports.length === 0
         ? undefined

@@ -27,10 +27,12 @@ export function listeningOn(wanted: readonly string[], facts: BundleFacts): List
     if (text === DECLARED) addDeclared(made, facts);
     else addOne(made, text);
   }
-  if (made.streams.length + made.datagrams.length > MOST) {
+  // A second socket of the same address could not be bound, and none would be listened on.
+  const once = { streams: [...new Set(made.streams)], datagrams: [...new Set(made.datagrams)] };
+  if (once.streams.length + once.datagrams.length > MOST) {
     throw errors.optionValue("sockets", `at most ${MOST} sockets`, `${wanted.join(", ")}`);
   }
-  return made;
+  return once;
 }
 
 function addDeclared(made: Listening, { file, ports }: BundleFacts): void {

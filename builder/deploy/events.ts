@@ -104,6 +104,8 @@ async function* once(
   name: string,
   { last, signal, silence }: Once,
 ): AsyncGenerator<EnvironmentEvent> {
+  // Of an abort that was before it a listener hears nothing.
+  signal?.throwIfAborted();
   const quiet = new AbortController();
   const end = () => quiet.abort();
   signal?.addEventListener("abort", end, { once: true });

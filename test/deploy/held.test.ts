@@ -92,3 +92,13 @@ test("a stream that says nothing is ended by its silence and by a signal", async
   expect(seen).toEqual(["running"]);
   expect(reasons[0]).toContain("nothing comes for 1 s");
 }, 60_000);
+
+test("a stream is not begun for a signal that was given before", async () => {
+  const engine = await startEngine();
+  const one = makeEnvironment(engine, { task_id: "web", spec: {} });
+  const signal = AbortSignal.abort(new Error("enough"));
+  const asked = engine.asked.length;
+  const events = environmentEvents(client(engine.to), one.id, "web", { signal });
+  await expect(events.next()).rejects.toThrow("enough");
+  expect(engine.asked.length).toBe(asked);
+}, 30_000);

@@ -36,6 +36,8 @@ beforeAll(async () => {
 async function failure(call: string, at: string, errno: number, args: readonly string[]) {
   const out = temporaryDirectory();
   const env = {
+    // What an earlier build has recorded of an unchanged file would not be read.
+    XDG_CACHE_HOME: temporaryDirectory(),
     LD_PRELOAD: preload,
     FAIL_CALL: call,
     FAIL_PATH: at === "OUT" ? out : at,

@@ -8,10 +8,10 @@ import * as errors from "../errors.ts";
 import { readBase } from "../export/base-image.ts";
 import { descriptorOf, document, type MadeImage, makeImage } from "../export/make-image.ts";
 import { placementOf } from "../export/root-files.ts";
-import { sha256OfFile } from "../host/digest.ts";
 import { architectures, hostArchitecture } from "../host/paths.ts";
 import { Workspace } from "../host/temporary.ts";
 import { DockerArchiveSink, LayoutArchiveSink } from "../oci/archive-sinks.ts";
+import { digestOfRegion, stateOf } from "../oci/files.ts";
 import { checkLayout, LayoutSink } from "../oci/layout-sink.ts";
 import { mediaTypes } from "../oci/media-types.ts";
 import { openBlobs } from "../oci/open.ts";
@@ -252,8 +252,10 @@ async function makeArtifact(
     ]),
   );
   return withImage(file, async (inspection, _image, handle) => {
-    const { size } = await handle.stat();
-    const digest = `sha256:${(await sha256OfFile(file)).toString("hex")}`;
+    const state = await stateOf(handle, file);
+    const { size } = state;
+    const region = { path: file, offset: 0, size, state };
+    const digest = await digestOfRegion(region);
     const title = file === shown ? path.basename(file) : `${name}.run`;
     const layer = {
       descriptor: {
@@ -262,7 +264,7 @@ async function makeArtifact(
         size,
         annotations: { "org.opencontainers.image.title": title },
       },
-      region: { path: file, offset: 0, size },
+      region,
     };
     const config = await staging.bytes(mediaTypes.empty, Buffer.from("{}"));
     const manifest = document({

@@ -40,10 +40,10 @@ export async function readBase(
   const tree = new Tree();
   for (const layer of layers) {
     const { digest, size } = layer;
-    const region = await source.file({ mediaType: layer.mediaType, digest, size });
+    const file = await source.file({ mediaType: layer.mediaType, digest, size });
     // Docker's names of layers are those of Docker's manifests; the bytes are the same.
     const named = `${source.shown}: layer ${digest}`;
-    const { mediaType, entries } = await checkLayer(layer, region, named, limits);
+    const { region, mediaType, entries } = await checkLayer(layer, file, named, limits);
     applyLayer(tree, entries, { shown: named, devices: true, leftOut: [] });
     staged.push({ descriptor: { mediaType, digest, size }, region, from });
   }

@@ -14,7 +14,7 @@ import { writeAll } from "../input/tar/spool.ts";
 import { TarProblem } from "../input/tar/tar-header.ts";
 import { tarEntries } from "../input/tar/tar-reader.ts";
 import { byteString } from "../tree/path.ts";
-import { type Files, readRegion, sizeOf } from "./files.ts";
+import { type Files, readRegion, sizeOf, stateOf } from "./files.ts";
 import { requireRatio } from "./layer-limits.ts";
 import { DOCUMENT_LIMIT, type Region, requireLimit } from "./store.ts";
 
@@ -125,7 +125,9 @@ async function members(file: string, shown: string): Promise<Files> {
   const links = new Map<string, string>();
   const handle = await open(file);
   try {
-    const stream = new ByteStream(new FileChunks(handle, (await handle.stat()).size));
+    // Where its members lie says nothing of another archive that takes its place.
+    const state = await stateOf(handle, shown);
+    const stream = new ByteStream(new FileChunks(handle, state.size));
     for await (const { name, kind, linkName, offset, size, ranges } of tarEntries(stream)) {
       if (regions.size + links.size >= MEMBERS_MAX) {
         throw errors.ociInvalid(shown, `has more than ${MEMBERS_MAX} members`);
@@ -134,7 +136,8 @@ async function members(file: string, shown: string): Promise<Files> {
       // As in a folder, the last of a name is the one that is there.
       links.delete(key);
       regions.delete(key);
-      if (kind === "file" && ranges === undefined) regions.set(key, { path: file, offset, size });
+      if (kind === "file" && ranges === undefined)
+        regions.set(key, { path: file, offset, size, state });
       else if (kind === "hard-link") links.set(key, path.posix.normalize(linkName));
       else if (kind === "symlink") {
         links.set(key, path.posix.join(path.posix.dirname(key), linkName));

@@ -7,7 +7,7 @@ import { ByteStream } from "../input/tar/byte-stream.ts";
 import { codecOf, decompressed } from "../input/tar/decompress.ts";
 import { TarProblem } from "../input/tar/tar-header.ts";
 import { type TarEntry, tarEntries } from "../input/tar/tar-reader.ts";
-import { bytesOfRegion } from "./files.ts";
+import { bytesOfRegion, RegionBytes } from "./files.ts";
 import type { LayerDescriptor } from "./image.ts";
 import type { LayerEntry } from "./layer.ts";
 import { type LayerLimits, requireRatio } from "./layer-limits.ts";
@@ -19,6 +19,8 @@ const LISTS = /^(\.?\/)*etc\/(passwd|group)$/;
 const LIST_MAX = 8 << 20;
 
 interface CheckedLayer {
+  /** Of the file that was compared: whoever passes it on takes no other. */
+  region: Region;
   /** What it is by how it begins, as OCI calls it. */
   mediaType: string;
   /** Without contents, but for /etc/passwd and /etc/group. */
@@ -28,17 +30,19 @@ interface CheckedLayer {
 /**
  * @param shown the layer, for messages
  * @param limits of the image
- * @throws E_OCI_DIGEST, E_OCI_UNSUPPORTED, E_LAYER_CORRUPT, E_LAYER_LIMIT, E_FILE_UNREADABLE
+ * @throws E_OCI_DIGEST, E_OCI_UNSUPPORTED, E_LAYER_CORRUPT, E_LAYER_LIMIT, E_FILE_*
  */
 export async function checkLayer(
   { digest, diffId }: LayerDescriptor,
-  region: Region,
+  given: Region,
   shown: string,
   limits: LayerLimits,
 ): Promise<CheckedLayer> {
   const stored = hashOf(digest);
-  for await (const piece of bytesOfRegion(region)) stored.update(piece);
+  const bytes = new RegionBytes(given);
+  for await (const piece of bytes) stored.update(piece);
   requireDigest(stored, digest, shown);
+  const region = bytes.read;
   const pieces = bytesOfRegion(region);
   try {
     const { value: head = Buffer.alloc(0) } = await pieces.next();
@@ -67,7 +71,7 @@ export async function checkLayer(
     });
     await restOf(stream);
     requireDigest(plain, diffId, `${shown}, uncompressed`);
-    return { mediaType: mediaTypes.layer[codec], entries };
+    return { region, mediaType: mediaTypes.layer[codec], entries };
   } catch (thrown) {
     if (!(thrown instanceof TarProblem)) throw thrown;
     const what = `is no whole tar archive: ${thrown.message}`;

@@ -2,10 +2,9 @@
  * What `docker save` wrote before it wrote image layouts: `manifest.json` names the config and the layers
  * of each image by their files. It has digests of the uncompressed layers alone, which stand in the config.
  */
-import { createHash } from "node:crypto";
 import * as errors from "../errors.ts";
 import { codecOf } from "../input/tar/decompress.ts";
-import { bytesOfRegion, type Files, readRegion } from "./files.ts";
+import { digestOfRegion, type Files, readRegion } from "./files.ts";
 import { Document, isObject, parse, parseObject } from "./json.ts";
 import { mediaTypes } from "./media-types.ts";
 import { parseRegistryName, shownName } from "./reference.ts";
@@ -100,7 +99,7 @@ export class DockerArchiveSource implements BlobSource {
   async #layer(region: Region, diffId: string | undefined): Promise<Descriptor> {
     const head = await readRegion({ ...region, size: Math.min(region.size, 6) });
     const isPlain = codecOf(head) === undefined && diffId !== undefined;
-    const digest = isPlain ? diffId : await digestOf(region);
+    const digest = isPlain ? diffId : await digestOfRegion(region);
     this.#regions.set(digest, region);
     return { mediaType: mediaTypes.layer[isPlain ? "none" : "gzip"], digest, size: region.size };
   }
@@ -128,10 +127,4 @@ export class DockerArchiveSource implements BlobSource {
 function full(name: string): string {
   const parsed = parseRegistryName(name);
   return parsed === undefined ? name : shownName(parsed);
-}
-
-async function digestOf(region: Region): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const part of bytesOfRegion(region)) hash.update(part);
-  return `sha256:${hash.digest("hex")}`;
 }

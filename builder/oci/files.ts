@@ -1,9 +1,11 @@
 /** The files of an image layout by their names, in a folder or in a tar archive. */
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
-import { DOCUMENT_LIMIT, type Region, requireLimit } from "./store.ts";
+import { difference } from "../tree/read-contents.ts";
+import { DOCUMENT_LIMIT, type FileState, type Region, requireLimit } from "./store.ts";
 
 export interface Files {
   /** The folder or archive, for messages. */
@@ -89,19 +91,72 @@ const CHUNK = 1 << 20;
 /**
  * The bytes of a region, in pieces; fewer than it says where the file has become shorter.
  *
- * @throws E_FILE_UNREADABLE
+ * @throws E_FILE_UNREADABLE, E_FILE_CHANGED
  */
-export async function* bytesOfRegion(region: Region): AsyncGenerator<Buffer> {
-  const handle = await open(region.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+export const bytesOfRegion = (region: Region): AsyncGenerator<Buffer> =>
+  new RegionBytes(region)[Symbol.asyncIterator]();
+
+/** As `bytesOfRegion`, for who reads the region again: by its path another file may be there then. */
+export class RegionBytes implements AsyncIterable<Buffer> {
+  readonly #region: Region;
+  #state: FileState | undefined;
+
+  constructor(region: Region) {
+    this.#region = region;
+  }
+
+  /** The region of the very file that was read, as it was before the first byte. */
+  get read(): Region & { readonly state: FileState } {
+    if (this.#state === undefined) throw new Error("nothing of the region was read");
+    return { ...this.#region, state: this.#state };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    const handle = await openRegion(this.#region);
+    try {
+      this.#state = await stateOf(handle, this.#region.path);
+      yield* piecesOf(handle, this.#region);
+      await requireState(handle, this.#region);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/**
+ * The file of a region, open for reading. To be closed by the caller.
+ *
+ * @throws E_FILE_UNREADABLE; E_FILE_CHANGED where it is not what it was
+ */
+export async function openRegion(region: Region): Promise<FileHandle> {
+  const { path } = region;
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
-      throw errors.fileUnreadable(region.path, cause);
+      throw errors.fileUnreadable(path, cause);
     },
   );
   try {
-    yield* piecesOf(handle, region);
-  } finally {
+    await requireState(handle, region);
+    return handle;
+  } catch (cause) {
     await handle.close();
+    throw cause;
   }
+}
+
+/** @throws E_FILE_CHANGED where the file that is open is not what it was */
+export async function requireState(handle: FileHandle, { path, state }: Region): Promise<void> {
+  if (state === undefined) return;
+  const now = await handle.stat({ bigint: true }).catch(errors.readingFailed(path));
+  const what = difference(now, state.size, state.identity);
+  if (what !== undefined) throw errors.fileChanged(path, what);
+}
+
+/** What a file that is open is known again by. @throws E_FILE_UNREADABLE */
+export async function stateOf(handle: FileHandle, shown: string): Promise<FileState> {
+  const stats = await handle.stat({ bigint: true }).catch(errors.readingFailed(shown));
+  const { size, dev, ino, mtimeNs, ctimeNs } = stats;
+  return { size: Number(size), identity: { dev, ino, mtimeNs, ctimeNs } };
 }
 
 async function* piecesOf(handle: FileHandle, region: Region): AsyncGenerator<Buffer> {
@@ -126,4 +181,11 @@ async function collected(pieces: AsyncGenerator<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of pieces) parts.push(part);
   return Buffer.concat(parts);
+}
+
+/** `sha256:HEX` of a region. */
+export async function digestOfRegion(region: Region): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of bytesOfRegion(region)) hash.update(piece);
+  return `sha256:${hash.digest("hex")}`;
 }

@@ -17,8 +17,9 @@ import { type TarEntry, tarEntries } from "../input/tar/tar-reader.ts";
 import type { EarlyFile } from "../squashfs/early-blocks.ts";
 import type { Contents, FileIdentity } from "../tree/node.ts";
 import { byteString } from "../tree/path.ts";
+import type { RegionBytes } from "./files.ts";
 import { type LayerLimits, requireRatio } from "./layer-limits.ts";
-import { hashOf, type Region, requireDigest } from "./store.ts";
+import { hashOf, requireDigest } from "./store.ts";
 
 export interface LayerEntry extends EntryFacts {
   /** Of a file. */
@@ -30,8 +31,8 @@ export interface LayerInput {
   /** For messages. */
   shown: string;
   chunks: AsyncIterable<Uint8Array>;
-  /** Where the same bytes lie; undefined: in no file. */
-  region?: Region | undefined;
+  /** The chunks, where they lie in a file that stays: what is not compressed is read there again. */
+  region?: RegionBytes | undefined;
   /** What the bytes must be; undefined: nobody has said. */
   blob?: { digest: string; size: number } | undefined;
   /** What they must be when they are decompressed. */
@@ -228,31 +229,21 @@ interface PlaceFacts {
   identity: FileIdentity;
 }
 
-async function factsOfFile(file: string, offset: number): Promise<PlaceFacts> {
-  const { dev, ino, mtimeNs, ctimeNs, size } = await stat(file, { bigint: true }).catch((cause) => {
-    throw errors.fileUnreadable(file, cause);
-  });
-  const identity = { dev, ino, mtimeNs, ctimeNs };
-  return { path: byteString(file), offset, fileSize: Number(size), identity };
-}
-
 class InPlace implements ContentsPlace {
-  readonly #facts: Promise<PlaceFacts>;
+  readonly #bytes: RegionBytes;
 
-  constructor({ path, offset }: Region) {
-    this.#facts = factsOfFile(path, offset);
+  constructor(bytes: RegionBytes) {
+    this.#bytes = bytes;
   }
 
-  /** Whoever writes to the file from here on is noticed. */
-  async open(): Promise<void> {
-    await this.#facts;
-  }
-
+  async open(): Promise<void> {}
   async write(): Promise<void> {}
   async close(): Promise<void> {}
 
-  facts() {
-    return this.#facts;
+  /** Whoever has written to the file since its first byte was read, or put another one in its place, is noticed. */
+  async facts(): Promise<PlaceFacts> {
+    const { path, offset, state } = this.#bytes.read;
+    return { path: byteString(path), offset, fileSize: state.size, identity: state.identity };
   }
 }
 
@@ -291,13 +282,20 @@ class Spool implements ContentsPlace {
     const handle = this.#handle;
     this.#handle = undefined;
     try {
-      await handle?.truncate(this.#size);
+      await handle?.truncate(this.#size).catch((cause: unknown) => {
+        throw errors.outputFailed(this.#file, "writing", cause);
+      });
     } finally {
       await handle?.close();
     }
   }
 
-  facts() {
-    return factsOfFile(this.#file, 0);
+  /** Nobody else has a name for it. */
+  async facts(): Promise<PlaceFacts> {
+    const file = this.#file;
+    const stats = await stat(file, { bigint: true }).catch(errors.readingFailed(file));
+    const { dev, ino, mtimeNs, ctimeNs, size } = stats;
+    const identity = { dev, ino, mtimeNs, ctimeNs };
+    return { path: byteString(file), offset: 0, fileSize: Number(size), identity };
   }
 }

@@ -15,7 +15,7 @@ import {
   LAYOUT,
   REF_NAME,
 } from "./collecting-sink.ts";
-import { bytesOfRegion, FolderFiles } from "./files.ts";
+import { bytesOfRegion, FolderFiles, openRegion, requireState, stateOf } from "./files.ts";
 import { requireVersion } from "./layout.ts";
 import { changeIndex, readIndex } from "./layout-index.ts";
 import type { StagedBlob } from "./staging.ts";
@@ -126,14 +126,26 @@ async function holds(file: string, { digest, size }: Descriptor): Promise<boolea
   return digest.endsWith(`:${hash.digest("hex")}`);
 }
 
+/** Where a blob is all of its file, the kernel copies it, or shares its blocks. */
+async function copiedWhole(region: Region, to: string): Promise<boolean> {
+  const from = await openRegion(region);
+  try {
+    const { size } = await stateOf(from, region.path);
+    if (region.offset !== 0 || size !== region.size) return false;
+    await copyFile(`/proc/self/fd/${from.fd}`, to);
+    await requireState(from, region);
+    return true;
+  } finally {
+    await from.close();
+  }
+}
+
 /** @param written takes the temporary file, and what it becomes */
 async function copyTo(file: string, region: Region, written: Map<string, string>): Promise<void> {
   const temporary = temporaryFile(path.dirname(file));
   written.set(temporary, file);
   try {
-    const whole = region.offset === 0 && (await stat(region.path)).size === region.size;
-    if (whole) await copyFile(region.path, temporary);
-    else {
+    if (!(await copiedWhole(region, temporary))) {
       const handle = await open(temporary, "wx", 0o666);
       try {
         for await (const piece of bytesOfRegion(region)) await handle.writeFile(piece);

@@ -8,7 +8,7 @@ import type { EarlyBlocks } from "../squashfs/early-blocks.ts";
 import { byteString } from "../tree/path.ts";
 import { Tree } from "../tree/tree.ts";
 import { type AppConfig, parseConfig, plainConfig } from "./config.ts";
-import { bytesOfRegion, sizeOf } from "./files.ts";
+import { RegionBytes, sizeOf } from "./files.ts";
 import { Hidden } from "./hidden.ts";
 import { type LayerDescriptor, openImage } from "./image.ts";
 import { type LayerEntry, type LayerSurroundings, readLayer } from "./layer.ts";
@@ -86,12 +86,12 @@ async function readLayers(
     for (const i of order) {
       const layer = layers[i] as LayerDescriptor;
       step(`layer ${i + 1} of ${count}, ${(layer.size / (1 << 20)).toFixed(1)} MiB`);
-      const region = (await regions.get(i)) as Region;
+      const bytes = new RegionBytes((await regions.get(i)) as Region);
       const input = {
         shown: shownLayer(source, layer),
-        chunks: bytesOfRegion(region),
+        chunks: bytes,
         // What was fetched has no name, or one of the cache's, which may go any time.
-        region: reference.transport === "docker" ? undefined : region,
+        region: reference.transport === "docker" ? undefined : bytes,
         blob: layer,
         diffId: layer.diffId,
       };
@@ -134,8 +134,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   const leftOut: string[] = [];
   const tree = new Tree();
   const shown = shownInput(file);
-  const region = file === STDIN ? undefined : await regionOf(file);
-  const input = { chunks: bytesOfInput(file), region };
+  const region = file === STDIN ? undefined : new RegionBytes(await regionOf(file));
+  const input = { chunks: region ?? bytesOfInput(file), region };
   const early = earlyOf(options, new Hidden());
   const entries = await readLayer({ shown, ...input }, { limits, early, newFile, signal });
   applyLayer(tree, entries, { shown, devices, leftOut, isWhole: true });

@@ -4,6 +4,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import * as errors from "../errors.ts";
+import type { FileIdentity } from "../tree/node.ts";
 
 /** What a manifest of an index is for. */
 export interface Platform {
@@ -30,6 +31,15 @@ export interface Region {
   /** Bytes from the start of the file. */
   readonly offset: number;
   readonly size: number;
+  /** What the file was when something was learned of its bytes; any other file in its place is refused. */
+  readonly state?: FileState | undefined;
+}
+
+/** What a file is known again by. */
+export interface FileState {
+  /** Bytes. */
+  readonly size: number;
+  readonly identity: FileIdentity;
 }
 
 /** Where the blobs of an image are. */

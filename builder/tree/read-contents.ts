@@ -128,8 +128,8 @@ function check(now: BigIntStats, contents: OnDisk): void {
 
 const offsetOf = (contents: OnDisk) => (contents.from === "region" ? contents.offset : 0);
 
-/** How a file differs from what was scanned, or undefined. */
-function difference(now: BigIntStats, size: number, then: FileIdentity): string | undefined {
+/** How a file differs from what was scanned, or undefined. @param size bytes that it had */
+export function difference(now: BigIntStats, size: number, then: FileIdentity): string | undefined {
   if (now.dev !== then.dev || now.ino !== then.ino) return "it was replaced";
   if (now.size !== BigInt(size)) return "its size changed";
   if (now.mtimeNs !== then.mtimeNs || now.ctimeNs !== then.ctimeNs) return "it was changed";

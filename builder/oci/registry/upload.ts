@@ -2,8 +2,9 @@
  * One blob to a registry, in chunks: a connection that is cut goes on behind what arrived. By
  * "Pushing a blob in chunks" of the distribution specification.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import * as ociErrors from "../../errors.ts";
+import { openRegion } from "../files.ts";
 import { type Descriptor, hashOf, type Region, requireBlob, requireDigest } from "../store.ts";
 import type { Call, RegistryClient } from "./client.ts";
 import * as errors from "./registry-errors.ts";
@@ -44,9 +45,7 @@ export async function contentsOf(
     };
   }
   if (given.size !== descriptor.size) throw ociErrors.ociSize(named, descriptor.size, given.size);
-  const file = await open(given.path, "r").catch((cause: unknown) => {
-    throw ociErrors.fileUnreadable(given.path, cause);
-  });
+  const file = await openRegion(given);
   const contents = new FileContents(file, given);
   try {
     const hash = hashOf(descriptor.digest);

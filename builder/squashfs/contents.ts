@@ -63,7 +63,7 @@ export async function writeContents(
   const contentBytes = files.reduce((sum, number) => sum + sizeOf(number), 0);
   const own = { ...nativeCompression(resolved), probes: isSlow(resolved) };
   const choice = chosenCompressions(plan, own, options);
-  const stored = storedBlocks(plan, files.slice(0, ahead), choice, options.stored);
+  const stored = storedBlocks(plan, files.subarray(0, ahead), choice, options.stored);
   const { compressions, chosen } = choice;
   const cache = new BlockCache(options.blockCache, resolved);
   const store = cache.open(options.earlyBlocks);
@@ -100,15 +100,15 @@ export async function writeContents(
 /** @param files the first ones */
 function storedBlocks(
   { inodes }: Plan,
-  files: readonly number[],
+  files: Uint32Array,
   choice: ChosenCompressions,
   stored: WriteOptions["stored"],
 ): ContentsJob["stored"] {
   if (stored === undefined || stored.size === 0)
     return { compression: 0, blocks: new Uint32Array() };
-  const blocks = files.flatMap((number, i) =>
+  const blocks = Array.from(files, (number, i) =>
     (stored.get(inodes.node(number)) ?? []).flatMap((block) => [i, block]),
-  );
+  ).flat();
   return { compression: storing(choice), blocks: Uint32Array.from(blocks) };
 }
 
@@ -127,7 +127,7 @@ export function nativeCompression(resolved: ResolvedOptions): NativeCompression 
 
 function sources(
   plan: Plan,
-  files: readonly number[],
+  files: Uint32Array,
 ): Pick<ContentsJob, "folders" | "names" | "folderOf" | "identities" | "memory" | "changes"> {
   const folders = new Map<string, number>([["", 0]]);
   const names: string[] = new Array(files.length).fill("");
@@ -189,7 +189,7 @@ async function observed(
 
 function collect(
   plan: Plan,
-  files: readonly number[],
+  files: Uint32Array,
   written: WrittenContents,
 ): Omit<Contents, "contentBytes"> {
   const column = (row: number, name: keyof typeof WRITTEN): number =>

@@ -69,15 +69,18 @@ class InodeTableWriter {
   }
 
   run(): InodeTables {
-    const { directories, inodes } = this.input.plan;
-    for (const { node, names, numbers } of directories) {
+    const { directories, entries, inodes } = this.input.plan;
+    for (const { node, first, end } of directories) {
       const parent = inodes.number(node) as number;
-      const listed = numbers.map((number, i) => ({
-        name: names[i] as string,
-        type: INODE_TYPES[inodes.node(number).kind],
-        number,
-        position: this.positions.get(number) ?? this.append(number, parent),
-      }));
+      const listed = Array.from({ length: end - first }, (_, i) => {
+        const number = entries.number(first + i);
+        return {
+          name: entries.name(first + i),
+          type: INODE_TYPES[inodes.node(number).kind],
+          number,
+          position: this.positions.get(number) ?? this.append(number, parent),
+        };
+      });
       this.listings.set(node, appendListing(this.directories, listed));
     }
     // The root's parent is an inode that does not exist, as in images of mksquashfs.

@@ -23,7 +23,7 @@ const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 export interface Layout {
   /** The files in the order in which their contents are written, by their numbers. */
-  files: number[];
+  files: Uint32Array;
   /** How many of them are there for being `first`. */
   ahead: number;
 }
@@ -40,25 +40,33 @@ export function layoutOrder(
     const number = node.kind === "file" ? inodes.number(node) : undefined;
     if (number !== undefined) ahead.add(number);
   }
-  const folders = new Map<string, number[]>();
-  for (const number of files) {
-    if (ahead.has(number)) continue;
-    const folder = inodes.folder(number);
-    const inside = folders.get(folder);
-    if (inside === undefined) folders.set(folder, [number]);
-    else inside.push(number);
-  }
-  // NUL sorts before every byte of a name: a directory's subtree stays in one piece.
-  const keys = Array.from(folders.keys(), (folder) => [folder.replaceAll("/", "\0"), folder]);
-  const sorted = keys.sort(([a = ""], [b = ""]) => order(a, b));
-  const found = [...ahead];
-  for (const [, folder = ""] of sorted) {
-    const keyed = (folders.get(folder) ?? []).map((number) => {
-      const name = inodes.name(number);
-      return { number, name, kind: kindOf(name) };
-    });
-    keyed.sort((a, b) => order(a.kind, b.kind) || order(a.name, b.name));
-    for (const { number } of keyed) found.push(number);
+  const found = new Uint32Array(files.length);
+  found.set([...ahead]);
+  let count = ahead.size;
+  for (const folder of foldersOf({ inodes, files })) {
+    for (const number of byKind(inodes, folder)) if (!ahead.has(number)) found[count++] = number;
   }
   return { files: found, ahead: ahead.size };
+}
+
+/** The files of each folder; those of a directory's subtree stay in one piece. */
+function foldersOf({ inodes, files }: Pick<Plan, "inodes" | "files">): Uint32Array[] {
+  const folders: { key: string; files: Uint32Array }[] = [];
+  // Their numbers are in a row (plan.ts).
+  for (let from = 0, to = 0; from < files.length; from = to) {
+    const folder = inodes.folder(files[from] as number);
+    while (to < files.length && inodes.folder(files[to] as number) === folder) to++;
+    // NUL sorts before every byte of a name.
+    folders.push({ key: folder.replaceAll("/", "\0"), files: files.subarray(from, to) });
+  }
+  return folders.sort((a, b) => order(a.key, b.key)).map((folder) => folder.files);
+}
+
+function byKind(inodes: Plan["inodes"], files: Uint32Array): number[] {
+  const keyed = Array.from(files, (number) => {
+    const name = inodes.name(number);
+    return { number, name, kind: kindOf(name) };
+  });
+  keyed.sort((a, b) => order(a.kind, b.kind) || order(a.name, b.name));
+  return keyed.map(({ number }) => number);
 }

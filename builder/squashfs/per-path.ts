@@ -80,12 +80,16 @@ function indexOf(compressions: NativeCompression[], wanted: NativeCompression): 
   return known < 0 ? compressions.push(wanted) - 1 : known;
 }
 
-function filesOf({ directories, inodes }: Plan, glob: string): number[] {
+function filesOf({ directories, entries, inodes }: Plan, glob: string): number[] {
   const matches = exclusion([glob]);
-  return directories.flatMap(({ path, names, numbers }) =>
-    numbers.filter((number, i) => {
-      const text = () => Buffer.from(joinPath(path, names[i] as string), "latin1").toString("utf8");
-      return inodes.node(number).kind === "file" && matches(text());
-    }),
-  );
+  const found: number[] = [];
+  for (const { path, first, end } of directories) {
+    for (let row = first; row < end; row++) {
+      const number = entries.number(row);
+      if (inodes.node(number).kind !== "file") continue;
+      const name = joinPath(path, entries.name(row));
+      if (matches(Buffer.from(name, "latin1").toString("utf8"))) found.push(number);
+    }
+  }
+  return found;
 }

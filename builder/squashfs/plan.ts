@@ -8,16 +8,15 @@
 import * as errors from "../errors.ts";
 import type { DirectoryNode, FileNode, Node } from "../tree/node.ts";
 import { displayPath, joinPath } from "../tree/path.ts";
-import { sortedEntries, type Tree } from "../tree/tree.ts";
+import type { Tree } from "../tree/tree.ts";
 
 interface PlannedDirectory {
   readonly node: DirectoryNode;
   /** Byte string. */
   readonly path: string;
-  /** Of its entries, in byte order. */
-  readonly names: readonly string[];
-  /** The inodes of these. */
-  readonly numbers: readonly number[];
+  /** Its entries in byte order: rows of `Plan.entries`, up to `end`. */
+  readonly first: number;
+  readonly end: number;
 }
 
 /**
@@ -25,7 +24,6 @@ interface PlannedDirectory {
  * there until the image is written.
  */
 class PlannedInodes {
-  readonly #numbers = new Map<Node, number>();
   readonly #nodes: Node[];
   readonly #names: string[];
   /** Indexes in #folders. */
@@ -57,7 +55,7 @@ class PlannedInodes {
     this.#names[row] = name;
     this.#folderOf[row] = this.#folders.length - 1;
     this.#links[row] = node.kind === "directory" ? 2 + subdirectories(node) : 0;
-    this.#numbers.set(node, this.#size);
+    node.row = row;
     return this.#size;
   }
 
@@ -67,7 +65,8 @@ class PlannedInodes {
   }
 
   number(node: Node): number | undefined {
-    return this.#numbers.get(node);
+    const { row } = node;
+    return row !== undefined && row < this.#size && this.#nodes[row] === node ? row + 1 : undefined;
   }
 
   node(number: number): Node {
@@ -95,13 +94,48 @@ class PlannedInodes {
   }
 }
 
+/** What directories list, those of one in a row. */
+class PlannedEntries {
+  readonly #inodes: PlannedInodes;
+  readonly #numbers: Uint32Array;
+  /** By row, where it is not that of the inode: further names of hard links. */
+  readonly #names = new Map<number, string>();
+  #size = 0;
+
+  /** @param most how many there may be */
+  constructor(inodes: PlannedInodes, most: number) {
+    this.#inodes = inodes;
+    this.#numbers = new Uint32Array(most);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(name: string, number: number): void {
+    if (this.#inodes.name(number) !== name) this.#names.set(this.#size, name);
+    this.#numbers[this.#size++] = number;
+  }
+
+  /** Byte string. */
+  name(row: number): string {
+    return this.#names.get(row) ?? this.#inodes.name(this.number(row));
+  }
+
+  /** Of the inode. */
+  number(row: number): number {
+    return this.#numbers[row] as number;
+  }
+}
+
 export interface Plan {
   /** Children before parents, the root last. */
   readonly directories: readonly PlannedDirectory[];
+  readonly entries: PlannedEntries;
   /** The root is the last of them. */
   readonly inodes: PlannedInodes;
   /** Regular files, hard links once, by their numbers in ascending order. */
-  readonly files: readonly number[];
+  readonly files: Uint32Array;
 }
 
 /** The node of a number of `Plan.files`. */
@@ -141,26 +175,28 @@ function sortedDirectories({ entries }: DirectoryNode): [string, DirectoryNode][
 /** Numbers the inodes of `tree`. Throws E_PATH_INVALID where a directory stands in it twice. */
 export function planTree(tree: Tree): Plan {
   const drafts = directoriesOf(tree).reverse();
-  const inodes = new PlannedInodes(drafts.reduce((sum, { node }) => sum + node.entries.size, 1));
-  const files: number[] = [];
+  const most = drafts.reduce((sum, { node }) => sum + node.entries.size, 0);
+  const inodes = new PlannedInodes(most + 1);
+  const entries = new PlannedEntries(inodes, most);
+  const files = new Uint32Array(most);
+  let count = 0;
   const add = (node: Node, folder: string, name: string): number => {
     const number = inodes.add(node, folder, name);
-    if (node.kind === "file") files.push(number);
+    if (node.kind === "file") files[count++] = number;
     return number;
   };
-  const directories = drafts.map((draft) => {
-    const names: string[] = [];
-    const numbers: number[] = [];
-    for (const [name, node] of sortedEntries(draft.node)) {
-      const number = inodes.number(node) ?? add(node, draft.path, name);
+  const directories = drafts.map(({ node, path }) => {
+    const first = entries.size;
+    for (const name of [...node.entries.keys()].sort()) {
+      const entry = node.entries.get(name) as Node;
+      const number = inodes.number(entry) ?? add(entry, path, name);
       inodes.link(number);
-      names.push(name);
-      numbers.push(number);
+      entries.add(name, number);
     }
-    return { ...draft, names, numbers };
+    return { node, path, first, end: entries.size };
   });
   add(tree.root, "", "");
-  return { directories, inodes, files };
+  return { directories, entries, inodes, files: files.subarray(0, count) };
 }
 
 function subdirectories(directory: DirectoryNode): number {

@@ -15,6 +15,11 @@ export interface Attributes {
   /** Seconds since 1970. The writer keeps it only when asked. */
   mtime: number;
   xattrs: readonly Xattr[];
+  /**
+   * Where it stands in the list of whoever made one of all nodes. Only he believes it, who finds this node
+   * there: a Map from nodes to their places would take fifty bytes for each of millions.
+   */
+  row?: number;
 }
 
 /** What a file on disk was when it was scanned. Reading it later checks that it still is. */

@@ -32,7 +32,7 @@ async function write(nodes: FileNode[], options: WriteOptions = { compression: "
     const place = { fd, imageOffset: 1000, dataOffset: 96, shown: "image" };
     const all = { blockSize, ...options };
     const written = await writeContents(plan, place, resolveOptions(all, 2), all);
-    const layouts = plan.files.map((number) => {
+    const layouts = [...plan.files].map((number) => {
       const layout = written.layout(number);
       return { ...layout, blocks: [...layout.blocks] };
     });

@@ -39,7 +39,11 @@ export function insecure(shown: string): BundleError {
 
 /** @param what there is none of: "environment" */
 export function notFound(name: string, what: string): BundleError {
-  return new BundleError("E_DEPLOY_NOT_FOUND", `there is no such ${what}`, { path: name });
+  const hint = "`bundle deploy list --snapshots` shows those that there are.";
+  return new BundleError("E_DEPLOY_NOT_FOUND", `there is no such ${what}`, {
+    path: name,
+    ...(what === "snapshot" && { hint }),
+  });
 }
 
 /** @param what a status of the orchestrator means, by one of the codes that only say so */

@@ -9,7 +9,7 @@ import { digestCommand, scriptFailure } from "../engines/fuse/guest.ts";
 import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 import { createRequest, type Deployment } from "./deployment.ts";
-import { create, type Environment, exec, find, isFailure } from "./environments.ts";
+import { create, type Environment, exec, find, isFailure, whyNoCommands } from "./environments.ts";
 import { limit } from "./limit.ts";
 import { findMade, undo } from "./lost-answer.ts";
 import { PACE, type Progress, type Watching } from "./progress.ts";
@@ -81,10 +81,9 @@ async function requireSame(
     const { stdout } = await exec(engine, there, digestCommand(name), { again: true, signal });
     digest = stdout.trim();
   } catch (cause) {
-    if (isFailure(cause, "E_DEPLOY_FORBIDDEN") || isFailure(cause, "E_DEPLOY_UNSUPPORTED")) {
-      throw errors.exists(name, "and this token may not ask which bundle it runs");
-    }
-    throw cause;
+    const why = whyNoCommands(cause);
+    if (why === undefined) throw cause;
+    throw errors.exists(name, `and it cannot be asked which bundle it runs: ${why}`);
   }
   if (digest !== sha256) throw errors.exists(name, "which runs another bundle");
 }

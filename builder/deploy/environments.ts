@@ -37,6 +37,13 @@ const doubts = {
 export const isFailure = (cause: unknown, code: BundleError["code"]): boolean =>
   cause instanceof BundleError && cause.code === code;
 
+/** Why no command runs in a machine, where that is what a failure says. */
+export function whyNoCommands(cause: unknown): string | undefined {
+  if (isFailure(cause, "E_DEPLOY_FORBIDDEN")) return "only the operator's token may run commands";
+  if (isFailure(cause, "E_DEPLOY_UNSUPPORTED")) return "its hosts run no commands in machines";
+  return undefined;
+}
+
 export async function list(engine: Engine, options: CallOptions = {}): Promise<Environment[]> {
   const answer = await engine.get(
     { shown: engine.shown },

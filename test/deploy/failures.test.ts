@@ -312,10 +312,27 @@ test("what a machine's state does not allow, and what is not there, are told apa
   expect(nothing.stderr).toContain("[E_DEPLOY_NOT_FOUND] nothing: there is no such environment");
   const snapshot = await deploy(["restore", "snap-9", "--to", engine.to]);
   expect(snapshot.stderr).toContain("[E_DEPLOY_NOT_FOUND] snap-9: there is no such snapshot");
+  expect(snapshot.stderr).toContain("`bundle deploy list --snapshots` shows");
+});
+
+test.each([
+  [403, "unauthorized", "only the operator's token may run commands"],
+  [501, "unimplemented", "its hosts run no commands in machines"],
+])("where no commands run, by an answer of %i, it is said why", async (code, word, why) => {
+  const engine = await startEngine();
+  await deploy(line(engine));
+  engine.faults = [refuses("POST", /action=exec/, code, { code: word })];
+  const again = await deploy(line(engine));
+  expect(again.stderr).toContain(`[E_DEPLOY_EXISTS] hello: there is one of that name, and it`);
+  expect(again.stderr).toContain(`which bundle it runs: ${why}\n`);
+  const drained = await deploy(["drain", "hello", "--to", engine.to]);
+  expect(drained.stderr).toContain(`the app is not asked to end: ${why}\n`);
+  expect(drained.status).toBe(0);
 });
 
 test.each([
   [["status"], "NAME is missing"],
+  [["stauts", "a"], "Did you mean `bundle deploy status`?"],
   [["list", "a", "b"], '"b" is one argument too many'],
   [["exec", "a"], "the command is missing"],
   [["list", "--cpus", "2"], "--cpus says nothing about list"],

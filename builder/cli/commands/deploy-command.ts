@@ -6,6 +6,7 @@ import {
   type DeployOptions,
   isAction,
 } from "../../config/deploy-options.ts";
+import { nearest } from "../../config/nearest-name.ts";
 import { engineAddress } from "../../deploy/address.ts";
 import { shown } from "../../deploy/answers.ts";
 import { Engine } from "../../deploy/client.ts";
@@ -30,7 +31,11 @@ export async function deployCommand(args: Arguments): Promise<void> {
   const [first = "", name = "", ...more] = args.positionals;
   const action = isAction(first) ? first : undefined;
   const surplus = action === undefined ? name : more[0];
-  if (surplus) throw errors.argument(`"${surplus}" is one argument too many`, USAGE);
+  if (surplus) {
+    const meant = action === undefined ? nearest(first, Object.keys(actions)) : undefined;
+    const hint = meant && `Did you mean \`bundle deploy ${meant}\`?`;
+    throw errors.argument(`"${surplus}" is one argument too many`, USAGE, hint);
+  }
   const needsName = action !== undefined && action !== "list" && action !== "metrics";
   if (needsName && name === "") {
     throw errors.argument(`NAME is missing, of what to ${action}`, USAGE);

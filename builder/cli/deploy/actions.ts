@@ -166,11 +166,9 @@ async function stopApp(engine: Engine, one: environments.Environment): Promise<v
     const { exit_code: status } = await environments.exec(engine, one, command);
     if (status !== 0) note(`${shown(one.id, engine)}: the app does not end`);
   } catch (cause) {
-    const codes = ["E_DEPLOY_FORBIDDEN", "E_DEPLOY_UNSUPPORTED"] as const;
-    if (!codes.some((code) => environments.isFailure(cause, code))) throw cause;
-    note(
-      `${shown(one.id, engine)}: the app is not asked to end, which only the operator's token may`,
-    );
+    const why = environments.whyNoCommands(cause);
+    if (why === undefined) throw cause;
+    note(`${shown(one.id, engine)}: the app is not asked to end: ${why}`);
   }
 }
 

@@ -46,7 +46,10 @@ export function environmentRows(one: Environment): string {
       health === undefined ? "" : [health.state, health.message].filter(Boolean).join(": "),
     ],
     ["host", host ?? ""],
-    ["machine", `${spec?.cpus ?? "?"} processors, ${spec?.ram_mb ?? "?"} MiB`],
+    [
+      "machine",
+      `${spec?.cpus ?? "?"} ${spec?.cpus === 1 ? "processor" : "processors"}, ${spec?.ram_mb ?? "?"} MiB`,
+    ],
     ["region", spec?.region ?? ""],
     ["created", one.created_at],
     ["changed", one.updated_at],

@@ -1261,6 +1261,15 @@ export function serviceChanged(path: string): BundleError {
   return new BundleError("E_SERVICE_FAILED", "was changed while it was installed", { path });
 }
 
+/** @param how it ended, in words */
+export function serviceEnded(name: string, how: string): BundleError {
+  return new BundleError(
+    "E_SERVICE_FAILED",
+    `the app has failed within a second of its start: ${how}`,
+    { path: name },
+  );
+}
+
 /** @param said what systemd has to say */
 export function serviceFailed(command: string, said: string): BundleError {
   return new BundleError("E_SERVICE_FAILED", `${command} failed: ${said}`);
@@ -1268,6 +1277,13 @@ export function serviceFailed(command: string, said: string): BundleError {
 
 export function serviceForeign(path: string): BundleError {
   return new BundleError("E_SERVICE_FOREIGN", "was not installed by `bundle service`", { path });
+}
+
+export function servicePermission(): BundleError {
+  return new BundleError(
+    "E_SERVICE_PERMISSION",
+    "services of the machine are for root to change, and the caller is another user",
+  );
 }
 
 /** @param what in words */

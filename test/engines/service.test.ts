@@ -84,6 +84,12 @@ describe("a bundle as a service", () => {
       rmdir /usr/local/lib/bundles/my-app.run
       echo "== fails"; printf '#!/bin/sh\\nexit 1\\n' > /opt/systemctl; chmod +x /opt/systemctl
       PATH=/opt:$PATH bundle install /opt/first.run; ls /usr/local/lib/bundles /etc/systemd/system
+      echo "== ends"; printf '#!/bin/sh\\nexit 3\\n' > /opt/ends; chmod +x /opt/ends
+      rm -rf /usr/local/lib/bundles/*
+      ${process.execPath} ${cli} build /opt/ends -o /opt/ends.run >/dev/null 2>&1
+      bundle install /opt/ends.run --now; bundle status ends; bundle remove ends
+      echo "== taken"; bundle install /opt/first.run --now --socket 80 --name one
+      bundle install /opt/first.run --now --socket 80 --name two; bundle remove two; bundle remove one
       echo "== user"
       useradd --create-home --uid 1555 --user-group tester
       mkdir /etc/systemd/system/user@.service.d
@@ -99,6 +105,7 @@ describe("a bundle as a service", () => {
       bundle status my-app; bundle install /opt/second.run --now; said ${home}/said
       bundle remove my-app; find ${home}/.local ${home}/.config -type f
       echo "== nobody"; setpriv --reuid 1555 --regid 1555 --init-groups ${bundle} install /opt/first.run 2>&1
+      setpriv --reuid 1555 --regid 1555 --init-groups ${bundle} remove my-app 2>&1
       systemctl stop user@1555.service
       echo "== end"
       `,
@@ -188,7 +195,30 @@ describe("a bundle as a service", () => {
     expect(first).toBe(`${program}\n${unit}\nmy-app runs\nstatus 0\nversion 1 a b 1555\n`);
     expect(second).toContain(`my-app runs\nstatus 0\nversion 2  1555\n`);
     expect(second).toMatch(new RegExp(`${unit} removed\n${program} removed\nstatus 0$`));
-    expect(part("nobody")).toContain("E_OUTPUT_PERMISSION");
+    expect(part("nobody").match(/E_[A-Z_]+/g)).toEqual([
+      ...["E_SERVICE_PERMISSION", "E_SERVICE_PERMISSION"],
+    ]);
+    expect(part("nobody")).toContain("--user");
+  });
+
+  test("is a failure where its app fails at once", () => {
+    const failure = "it has ended with status 3";
+    const [installed, ...shown] = part("ends").split("\n");
+    expect(installed).toBe(
+      `bundle: [E_SERVICE_FAILED] ends: the app has failed within a second of its start: ${failure}`,
+    );
+    expect(shown.slice(1, 4)).toEqual([
+      "status 1",
+      expect.stringMatching(/^ends: (activating|failed), enabled$/),
+      "/usr/local/lib/bundles/ends.run",
+    ]);
+    expect(shown[4]).toBe(`${failure}; journalctl has what it said`);
+  });
+
+  test("is a failure in one line where systemd says several", () => {
+    expect(part("taken")).toMatch(
+      /E_SERVICE_FAILED\] systemctl .*start two.socket two.service failed: [^\n\\]+\n {2}`journalctl/,
+    );
   });
 
   test("leaves nothing of what could not be installed", () => {

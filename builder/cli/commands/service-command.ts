@@ -14,7 +14,7 @@ const actions = { install, remove, status };
 export async function serviceCommand(args: Arguments): Promise<void> {
   const [wanted = "", input = ""] = args.positionals;
   if (!Object.hasOwn(actions, wanted)) {
-    throw errors.optionValue("ACTION", Object.keys(actions).join(", "), `"${wanted}"`);
+    throw errors.optionValue("ACTION", Object.keys(actions).join(", "), JSON.stringify(wanted));
   }
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
   await actions[wanted as keyof typeof actions](args, {
@@ -50,7 +50,7 @@ async function remove(args: Arguments, options: ServiceOptions): Promise<void> {
 async function status(args: Arguments, options: ServiceOptions): Promise<void> {
   const result = await serviceStatus(options);
   if (args.flag("json")) return printJson(result);
-  const { name, program, intact, active, enabled, pid } = result;
+  const { name, program, intact, active, enabled, pid, failure } = result;
   if (program === undefined) {
     print(`${printable(name)} is not installed\n`);
     return;
@@ -58,4 +58,5 @@ async function status(args: Arguments, options: ServiceOptions): Promise<void> {
   const changed = intact ? "" : ", changed since it was installed";
   const process = pid === 0 ? "" : `, process ${pid}`;
   print(`${printable(name)}: ${active}, ${enabled}${process}\n${printable(program)}${changed}\n`);
+  if (failure !== undefined) print(`${failure}; journalctl has what it said\n`);
 }

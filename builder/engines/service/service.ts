@@ -9,6 +9,7 @@ import { isLink } from "../../host/paths.ts";
 import { writeAtomically } from "../../output/atomic.ts";
 import { type BundleFacts, type EngineFile, type EngineSettings, plainName } from "../engine.ts";
 import { systemdUnits } from "../systemd/systemd.ts";
+import { ENDS, failureOf, requireRunning } from "./outcome.ts";
 import { type Places, recordOf, withRecord } from "./places.ts";
 import { makeUsers, Systemctl } from "./systemctl.ts";
 
@@ -36,7 +37,7 @@ export async function installService(
   now: boolean,
 ): Promise<Installed> {
   const name = plainName(settings.name ?? facts.name);
-  const systemctl = new Systemctl(places.isUser);
+  const systemctl = changing(places);
   const program = path.join(places.bundles, `${name}.run`);
   const record = { program, sha256: facts.sha256 };
   const files = systemdUnits(facts, { ...settings, name, program }, places.isUser)
@@ -69,8 +70,18 @@ export async function installService(
     throw cause;
   }
   const units = files.filter((file) => !file.name.endsWith(".conf"));
-  if (now) await start(systemctl, units, made.length > 0 && !isNew);
+  if (now) {
+    await start(systemctl, units, made.length > 0 && !isNew);
+    await requireRunning(systemctl, name);
+  }
   return { name, program, units: units.map(({ target }) => target), changed: made.length > 0 };
+}
+
+/** systemd, for who may change its services. */
+function changing({ isUser }: Places): Systemctl {
+  const systemctl = new Systemctl(isUser);
+  if (!isUser && process.geteuid?.() !== 0) throw errors.servicePermission();
+  return systemctl;
 }
 
 const targetOf = ({ units, users = units }: Places, { name }: EngineFile) =>
@@ -171,7 +182,7 @@ export interface Removed {
  * @throws E_SERVICE_*
  */
 export async function removeService(name: string, places: Places): Promise<Removed> {
-  const systemctl = new Systemctl(places.isUser);
+  const systemctl = changing(places);
   const units = ["socket", "service"].map((end) => path.join(places.units, `${name}.${end}`));
   const found = await Promise.all(units.map(recordOf));
   const service = found[1];
@@ -211,6 +222,8 @@ export interface Status {
   intact: boolean;
   /** As systemd says it: "active", "failed" and others. */
   active: string;
+  /** How its last run failed, as "it has ended with status 1"; undefined: it did not. */
+  failure: string | undefined;
   /** Whether it starts with the machine: "enabled", "disabled". */
   enabled: string;
   /** Process of the app; 0: none. */
@@ -223,7 +236,10 @@ export async function serviceStatus(name: string, places: Places): Promise<Statu
   const unit = path.join(places.units, `${name}.service`);
   const found = await recordOf(unit);
   if (found === "foreign") throw errors.serviceForeign(unit);
-  const shown = await systemctl.show(`${name}.service`, "ActiveState", "UnitFileState", "MainPID");
+  const shown = await systemctl.show(
+    `${name}.service`,
+    ...["ActiveState", "UnitFileState", "MainPID", ...ENDS],
+  );
   const intact =
     found !== undefined &&
     existsSync(found.program) &&
@@ -233,6 +249,7 @@ export async function serviceStatus(name: string, places: Places): Promise<Statu
     program: found?.program,
     intact,
     active: shown.get("ActiveState") ?? "unknown",
+    failure: failureOf(shown),
     enabled: shown.get("UnitFileState") || "disabled",
     pid: Number(shown.get("MainPID") ?? 0),
   };

@@ -26,7 +26,8 @@ export class Systemctl {
     if (status === 0) return stdout;
     const command = ["systemctl", ...all].join(" ");
     if (/Failed to connect to bus/.test(stderr)) throw errors.serviceSystemd(stderr.trim());
-    throw errors.serviceFailed(command, stderr.trim() || `status ${status}`);
+    const said = stderr.trim().replaceAll(/\s*\n\s*/g, " ");
+    throw errors.serviceFailed(command, said || `status ${status}`);
   }
 
   /** Properties of a unit; a unit that is not there has them too. */

@@ -132,7 +132,7 @@ static int measure(struct archive *archive, struct failure *failure)
 	if (S_ISDIR(st.st_mode))
 		return fail(failure, FUSELAGE_E_ARCHIVE_OPEN,
 			    "%s: expected a file, found a directory", archive->file);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+	if (flavour_is_runner && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		if (slurp(archive, failure) < 0)
 			return -1;
 		if (fstat(archive->fd, &st) < 0)
@@ -265,6 +265,9 @@ int archive_reopen(struct archive *archive, struct failure *failure)
 	known = open_by_magic(archive, true, failure);
 	if (known)
 		return known < 0 ? -1 : 0;
+	/* A bundle is an ELF file; here somebody has just written to it. */
+	if (!flavour_is_runner)
+		return fail(failure, FUSELAGE_E_ARCHIVE_FORMAT, "%s", archive->file);
 	if (open_base64(archive, failure) < 0)
 		return -1;
 	known = open_by_magic(archive, false, failure);

@@ -131,8 +131,9 @@ static int open_archive(struct start *start, struct archive *archive, struct fai
 
 	if (fuse_options_parse(&start->mounting.fuse, FUSE_OPTIONS_MOUNT, request->options,
 			       failure) < 0 ||
-	    (archive->fd < 0 ? archive_open(archive, failure) : archive_reopen(archive, failure)) <
-		    0)
+	    /* A bundle has its own open already. */
+	    (flavour_is_runner && archive->fd < 0 ? archive_open(archive, failure) :
+						    archive_reopen(archive, failure)) < 0)
 		return -1;
 	return archive_check(archive, failure);
 }

@@ -37,11 +37,10 @@
  */
 static void tell_ready(struct fuse_server *server, int error)
 {
-	ssize_t n = send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL);
-
-	/* A starter that died takes its namespace along; the device will say so. The socket stays
-	 * open: its end tells whoever has the other that the server has ended. */
-	(void)n;
+	/* A starter that died takes its namespace along; the device will say so. One that cannot be told would
+	 * wait for ever. The socket stays open: its end tells whoever has the other that the server has ended. */
+	if (send(server->ready_socket, &error, sizeof error, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		_exit(1);
 	sandbox_filter();
 }
 

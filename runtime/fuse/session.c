@@ -20,8 +20,8 @@ _Noreturn void fuse_server_end(struct fuse_server *server, int error)
 	_exit(error == ENODEV ? 0 : 1);
 }
 
-void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
-		 const void *data, size_t size)
+int fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
+		const void *data, size_t size)
 {
 	struct fuse_out_header header = {
 		.len = (uint32_t)(sizeof header + (error ? 0 : size)),
@@ -33,10 +33,7 @@ void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request,
 		{ .iov_base = (void *)(uintptr_t)data, .iov_len = size },
 	};
 
-	/* ENOENT: the caller was interrupted and waits no more. ENODEV: unmounted. Neither is ours
-	 * to handle here; the next read tells about the end. */
-	ssize_t n = writev(worker->server->device, parts, error || !size ? 1 : 2);
-	(void)n;
+	return writev(worker->server->device, parts, error || !size ? 1 : 2) < 0 ? errno : 0;
 }
 
 unsigned fuse_max_pages(unsigned page_size)
@@ -90,9 +87,12 @@ static void answer_init(struct fuse_worker *worker, const struct fuse_request *r
 	server->no_open = agreed & FUSE_NO_OPEN_SUPPORT;
 	server->no_opendir = agreed & FUSE_NO_OPENDIR_SUPPORT;
 	/* Before 7.23 the answer was shorter. */
-	fuse_answer(worker, request, 0, &out,
-		    in->minor < 23 ? FUSE_COMPAT_22_INIT_OUT_SIZE : sizeof out);
-	server->ready(server, 0);
+	int error = fuse_answer(worker, request, 0, &out,
+				in->minor < 23 ? FUSE_COMPAT_22_INIT_OUT_SIZE : sizeof out);
+	server->ready(server, error);
+	/* Until it has the answer the kernel lets everybody wait who asks for a file; the device's end ends that. */
+	if (error)
+		fuse_server_end(server, error);
 }
 
 static void dispatch(struct fuse_worker *worker, const struct fuse_request *request)

@@ -101,9 +101,13 @@ unsigned fuse_max_pages(unsigned page_size);
 /* The kernel's name for an inode. */
 uint64_t fuse_node_of(const struct fuse_server *server, uint64_t ref);
 
-/* Sends an answer: error 0 and `size` bytes, or a positive errno. */
-void fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
-		 const void *data, size_t size);
+/*
+ * Sends an answer: error 0 and `size` bytes, or a positive errno. Returns 0, or the errno of an answer that was
+ * not taken. But for INIT that is nobody's to handle. ENOENT: the caller was interrupted and waits no more.
+ * ENODEV: unmounted, which the next read tells. What the kernel cannot use, it answers itself, by EIO.
+ */
+int fuse_answer(struct fuse_worker *worker, const struct fuse_request *request, int error,
+		const void *data, size_t size);
 
 /* Ends the server, after fuse_work: what is left to be written is, once, whichever thread it is. */
 _Noreturn void fuse_server_end(struct fuse_server *server, int error);

@@ -14,8 +14,11 @@ struct field {
 /* The next line with its first `count` fields; those that it has not are empty. Returns what follows. */
 static const char *next_line(const char *text, struct field *fields, size_t count)
 {
-	const char *end = text + strcspn(text, "\n");
+	const char *end = text;
 
+	/* strcspn of this libc looks for the end of the whole text first, and that for each line. */
+	while (*end && *end != '\n')
+		end++;
 	for (size_t i = 0; i < count; i++) {
 		size_t length = 0;
 		while (text + length < end && text[length] != ':')

@@ -6,9 +6,9 @@
 
 /*
  * The text of `path`, which is absolute: from the directory `upper` where that has it as a regular file,
- * else from the image. "" where neither has it, it is larger than 1 MiB or cannot be read. To be freed;
- * NULL: no memory.
+ * else from the image. "" where neither has it. To be freed. NULL and a failure: it cannot be read, is larger than
+ * 64 MiB, or there is no memory.
  */
-char *image_text(const struct bundle *bundle, int upper, const char *path);
+char *image_text(const struct bundle *bundle, int upper, const char *path, struct failure *failure);
 
 #endif

@@ -40,12 +40,10 @@ static int find_user(struct root_start *root, struct failure *failure)
 				 -1 :
 				 openat(root->persist.directory, PERSIST_UPPER,
 					O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	OWNED char *passwd = image_text(root->bundle, upper, "/etc/passwd");
-	OWNED char *group = image_text(root->bundle, upper, "/etc/group");
+	OWNED char *passwd = image_text(root->bundle, upper, "/etc/passwd", failure);
+	OWNED char *group = passwd ? image_text(root->bundle, upper, "/etc/group", failure) : NULL;
 
-	if (!passwd || !group)
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "/etc/passwd of the image");
-	return root_choose_user(root, passwd, group, failure);
+	return group ? root_choose_user(root, passwd, group, failure) : -1;
 }
 
 int root_begin(struct root_start *root, struct start *start, const struct bundle *bundle,

@@ -1,6 +1,14 @@
 /** /etc/passwd and /etc/group of an image that means no good: who the app is then, and what it may not become. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { describe, expect } from "vitest";
 import { skipUnless } from "../support/needs.ts";
@@ -56,12 +64,24 @@ describe.each(starters)("accounts of a hostile image, started $title,", (starter
     }
   });
 
-  // ACCOUNT_GROUPS_MAX of runtime/libc/accounts.h; TEXT_MAX of runtime/root/image_text.c is 1 MiB.
-  for (const [lines, counted] of [
-    [30_000, "64"],
-    [50_000, "0"],
-  ] as const) {
-    test(`that are in ${lines} groups are in no more than 64, or in none`, async () => {
+  test("that fill megabytes are read to their end", async () => {
+    const others = Array.from({ length: 60_000 }, (_, i) => `u${i}:x:${i + 1000}:100::/:/bin/sh\n`);
+    const last = "late:x:99:98::/srv:/bin/sh\n";
+    const file = await rootBundle({ "etc/passwd": `${passwd}${others.join("")}${last}` });
+    expect(await shell(starter, file, ["-u", "late"], "id -u; id -g", home())).toBe("99\n98");
+  });
+
+  test("that no machine has are refused by their size", async () => {
+    const file = await rootBundle({}, {}, (dir) => truncateSync(`${dir}/etc/passwd`, 80 << 20));
+    const refused = await startRoot(starter, file, ["-u", "web"], ["id", "-u"], home());
+    expect(refused.status).toBe(125);
+    const words = "/etc/passwd of the image: expected at most 64 MiB, found 83886080 bytes";
+    expect(refused.stderr).toContain(`[E_ROOT_USER] ${words}`);
+  });
+
+  // ACCOUNT_GROUPS_MAX of runtime/libc/accounts.h.
+  for (const [lines, counted] of [[50_000, "64"]] as const) {
+    test(`that are in ${lines} groups are in no more than 64`, async () => {
       const group = Array.from({ length: lines }, (_, i) => `g${i}:x:${i + 1000}:web,other\n`);
       const file = await rootBundle({ "etc/passwd": passwd, "etc/group": group.join("") });
       const count = "set -- $(grep ^Groups /proc/self/status); shift; echo $#";

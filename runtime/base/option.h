@@ -18,4 +18,10 @@ struct option_row {
 int option_find(const struct option_row *rows, size_t count, const char *word,
 		const char **attached);
 
+/*
+ * The name of the row that a mistyped word is closest to, without a value that stands in the word; NULL when
+ * none is close: a third of the letters may be wrong, as in builder/config/nearest-name.ts.
+ */
+const char *option_nearest(const struct option_row *rows, size_t count, const char *word);
+
 #endif

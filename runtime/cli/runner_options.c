@@ -255,6 +255,14 @@ static int check_whole(const struct invocation *invocation, struct failure *fail
 	return 0;
 }
 
+static int fail_unknown(const char *argument, struct failure *failure)
+{
+	const char *near = option_nearest(options, OPTION_COUNT, argument);
+
+	return fail(failure, FUSELAGE_E_USAGE, "%.300s: there is no such option%s%s%s", argument,
+		    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
 int runner_options_parse(struct invocation *invocation, char **argv, const char *self,
 			 struct failure *failure)
 {
@@ -286,8 +294,7 @@ int runner_options_parse(struct invocation *invocation, char **argv, const char 
 		if (strcmp(argument, "--") == 0)
 			break;
 		if (option < 0)
-			return fail(failure, FUSELAGE_E_USAGE, "%.300s: there is no such option",
-				    argument);
+			return fail_unknown(argument, failure);
 		if (!options[option].value && value)
 			return fail(failure, FUSELAGE_E_USAGE,
 				    "%s takes no value, found \"%.300s\"", options[option].name,

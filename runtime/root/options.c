@@ -154,8 +154,10 @@ static char **take(struct run_options *options, char **words, struct failure *fa
 			break;
 		int option = option_find(options_known, OPTION_COUNT, word, &value);
 		if (option < 0) {
+			const char *near = option_nearest(options_known, OPTION_COUNT, word);
 			fail(failure, FUSELAGE_E_RUN_OPTION,
-			     "%.300s: there is no such option of a start", word);
+			     "%.300s: there is no such option of a start%s%s%s", word,
+			     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 			return NULL;
 		}
 		const char *name = options_known[option].name;

@@ -84,6 +84,10 @@ describe.each(starters)("--persist, $title,", (starter) => {
     }
     const alone = await startRoot(starter, file, ["--persist-rm"], [], home);
     expect(alone.stderr).toContain("E_RUN_OPTION");
+    const near = await startRoot(starter, file, ["--presist", "x"], [], home);
+    expect(near.stderr).toContain(
+      "[E_RUN_OPTION] --presist: there is no such option of a start; did you mean --persist?",
+    );
   });
 
   test("follows no link where the layers belong", async () => {

@@ -171,6 +171,9 @@ describe.each(ways)("$title", (way) => {
 
   const refusals: [string, string[], RegExp][] = [
     ["an unknown option", ["--nonsense", "true"], /--nonsense: there is no such option/],
+    ["an option with two letters swapped", ["--hepl"], /no such option; did you mean --help\?/],
+    ["one that lacks a letter", ["--dynmic=a", "true"], /did you mean --dynamic\?/],
+    ["one of another word", ["--statistics", "true"], /--statistics: there is no such option\n/],
     ["an option without its value", ["--static"], /--static: expected a value/],
     ["a value that none is expected for", ["--cache-static=1", "true"], /takes no value/],
     ["neither a command nor --run", [], /expected a command, or --run PATH/],

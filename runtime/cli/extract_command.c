@@ -25,12 +25,29 @@ static void note_interrupt(int number)
 	interrupted = number;
 }
 
+/* Patterns, those first that something has matched. */
+struct wanted {
+	char **patterns;
+	size_t matched;
+};
+
 static bool is_wanted(void *context, const char *path)
 {
-	for (char **pattern = context; *pattern; pattern++)
-		if (path_matches(*pattern, path))
-			return true;
-	return false;
+	struct wanted *wanted = context;
+	char **patterns = wanted->patterns;
+	bool any = false;
+
+	for (size_t i = 0; patterns[i]; i++) {
+		char *pattern = patterns[i];
+		if (!path_matches(pattern, path))
+			continue;
+		any = true;
+		if (i < wanted->matched)
+			continue;
+		patterns[i] = patterns[wanted->matched];
+		patterns[wanted->matched++] = pattern;
+	}
+	return any;
 }
 
 /* Where the directory is to be, by the descriptor of what it is to be in. */
@@ -113,10 +130,17 @@ static int describe(const struct bundle *bundle, const char *target,
 	return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%.300s", target, report->path);
 }
 
-/* In one line; the words are those of the options that keep it. */
-static void tell_left_out(const struct extract_report *report)
+/*
+ * What was left out in one line; the words are those of the options that keep it. What matches nothing is no
+ * failure: tools ask for what an AppImage need not have, and its own runtime ends with 0 then.
+ */
+static void tell(const struct extract_report *report, const struct wanted *wanted)
 {
 	const char *before = "fuselage: left out: ";
+	char **pattern = wanted->patterns ? wanted->patterns + wanted->matched : NULL;
+
+	for (; pattern && *pattern; pattern++)
+		fprintf(stderr, "fuselage: nothing matches \"%.300s\"\n", *pattern);
 
 	for (size_t kind = 0; kind < EXTRACT_COUNTS; kind++) {
 		if (!report->left_out[kind])
@@ -181,12 +205,13 @@ static int publish(const struct place *place, int tree, const char *staging, boo
 int extract_bundle(struct bundle *bundle, const char *target, const struct extract_request *request,
 		   struct failure *failure)
 {
+	struct wanted wanted = { .patterns = request->patterns };
 	struct extract_options options = {
 		.keep = request->keep,
 		.xattrs = true,
 		.interrupted = &interrupted,
 		.wanted = request->patterns && request->patterns[0] ? is_wanted : NULL,
-		.wanted_context = request->patterns,
+		.wanted_context = &wanted,
 	};
 	struct extract_report report;
 	char staging[NAME_MAX + 1];
@@ -201,7 +226,7 @@ int extract_bundle(struct bundle *bundle, const char *target, const struct extra
 	catch_signals(endings, note_interrupt);
 	OWNED_FD dir = private_directory(parent, place.name, staging);
 	if (dir < 0)
-		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s/%s", target, staging);
+		return fail_errno(failure, FUSELAGE_E_EXTRACT_FAILED, "%s", target);
 
 	int result = -1;
 	if (extract_tree(bundle->reader, dir, &options, &report) < 0)
@@ -211,7 +236,7 @@ int extract_bundle(struct bundle *bundle, const char *target, const struct extra
 	if (result < 0)
 		remove_tree(parent, staging);
 	else
-		tell_left_out(&report);
+		tell(&report, &wanted);
 	catch_signals(endings, SIG_DFL);
 	if (interrupted)
 		raise(interrupted);

@@ -199,6 +199,17 @@ describe("--appimage-extract", () => {
     expect(stderr).toBe("fuselage: left out: 2 devices\n");
     expect(readdirSync(cwd)).toEqual(["squashfs-root"]);
     expect(readdirSync(path.join(cwd, "squashfs-root"))).toEqual([]);
+    // What tools ask for need not be there: as with AppImage's own runtime it is no failure.
+    const patterns = ["dev/*", "nope", "dev/?*", "*.desktop"];
+    const nothing = await run(file, ["--appimage-extract", ...patterns], { cwd });
+    expect(nothing.status).toBe(0);
+    expect(nothing.stderr.split("\n")).toEqual(
+      expect.arrayContaining([
+        'fuselage: nothing matches "nope"',
+        'fuselage: nothing matches "*.desktop"',
+      ]),
+    );
+    expect(nothing.stderr).not.toContain("dev/");
     printed(await run(file, ["--appimage-extract", "--devices", "dev/*"], { cwd }));
     expect(await kinds(path.join(cwd, "squashfs-root"))).toEqual({ device: 3 });
   });

@@ -20,8 +20,11 @@ static void print_list(FILE *out, const char *whose, const uint8_t *bytes, size_
 	start_list_open(&list, bytes, size);
 	for (; start_list_next(&list, &run); count++)
 		pages += run.pages; /* of 2^14 runs at the most, each below 2^51 */
-	fprintf(out, "starts      %s: %" PRIu64 " KiB in %u ranges, by a list of %zu bytes", whose,
-		pages * (START_LIST_PAGE / 1024), count, size);
+	if (count)
+		fprintf(out, "starts      %s: %" PRIu64 " KiB in %u ranges, by a list of %zu bytes",
+			whose, pages * (START_LIST_PAGE / 1024), count, size);
+	else
+		fprintf(out, "starts      %s: nothing is read ahead, by an empty list", whose);
 }
 
 /* Whole units of time that have passed; a clock that was set back has passed none. */

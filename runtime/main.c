@@ -239,11 +239,13 @@ static void take_kept(struct start *start, const struct bundle *bundle)
 		start->keep.bundle = bundle;
 }
 
-static int run_forget(struct start *start, const struct bundle *bundle, char **args,
+static int run_forget(struct start *start, struct bundle *bundle, char **args,
 		      struct failure *failure)
 {
 	if (args[0])
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+	if (take_bundle(start, bundle, failure) < 0)
+		return -1;
 			    "%s takes no argument, found \"%.80s\"", "--bundle-forget", args[0]);
 	take_kept(start, bundle);
 	return keep_forget(start, failure) < 0 ? -1 : bundle_options_flush(failure);

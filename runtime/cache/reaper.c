@@ -108,7 +108,7 @@ static void reap_partial(const struct reaper *reaper, const char *name)
 }
 
 /* Who uses a tree has it locked. It loses its name first, so that nobody finds half of it. */
-static void reap_tree(const struct reaper *reaper, const char *name)
+static bool reap_tree(const struct reaper *reaper, const char *name)
 {
 	char partial[CACHE_NAME_MAX];
 	time_t seconds;
@@ -117,11 +117,23 @@ static void reap_tree(const struct reaper *reaper, const char *name)
 	OWNED_FD tree = openat(reaper->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (lock < 0 || tree < 0 || flock(tree, LOCK_EX | LOCK_NB) < 0 ||
 	    !age(reaper, name, &seconds) || seconds <= reaper->max_age)
-		return;
+		return false;
 	cache_name(partial, name, ".partial");
 	remove_tree(reaper->cache, partial);
-	if (renameat(reaper->cache, name, reaper->cache, partial) == 0)
-		remove_tree(reaper->cache, partial);
+	if (renameat(reaper->cache, name, reaper->cache, partial) < 0)
+		return false;
+	remove_tree(reaper->cache, partial);
+	return true;
+}
+
+bool cache_forget_tree(int cache, const char *name)
+{
+	/* However lately it was used. */
+	const struct reaper reaper = { .cache = cache, .max_age = INT64_MIN };
+	time_t seconds;
+
+	/* Where there is none, no lock of it is made either. */
+	return age(&reaper, name, &seconds) && reap_tree(&reaper, name);
 }
 
 static bool ends_with(const char *name, const char *ending)

@@ -182,6 +182,11 @@ void starts_look(struct learned_start *learned, const char *home, const struct s
 }
 
 void starts_close(struct learned_start *learned)
+bool starts_forget(char *path, size_t size, const char *home, const struct sqfs *image)
+{
+	return starts_path(path, size, home, image) && unlink(path) == 0;
+}
+
 {
 	if (learned->file >= 0)
 		close(learned->file);

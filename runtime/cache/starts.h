@@ -35,6 +35,8 @@ void starts_open(struct learned_start *learned, const char *home, const struct s
  */
 void starts_look(struct learned_start *learned, const char *home, const struct sqfs *image,
 		 uid_t uid, time_t *used);
+/* Removes the image's file, whose path it gives. Returns false where there is none. */
+bool starts_forget(char *path, size_t size, const char *home, const struct sqfs *image);
 /* Forgets what either has found. */
 void starts_close(struct learned_start *learned);
 

@@ -49,3 +49,6 @@ void cache_detach(const int *fds, int count, const struct caller *caller);
 void cache_reap_now(int cache, const struct caller *caller);
 
 #endif
+/* Removes a tree (trees.h), however young. Returns false where there is none, or a start uses it. */
+bool cache_forget_tree(int cache, const char *name);
+

@@ -40,6 +40,7 @@ struct disk_tree {
 	const struct archive *archive;
 	char base[PATH_MAX]; /* that holds the cache */
 	bool temporary; /* where cleaners remove single files */
+	bool forgets; /* removes it, and makes nothing */
 	int cache;
 	struct stat state; /* of the archive's file, from before anything of it was read */
 	char digest[SHA256_TEXT];
@@ -111,11 +112,14 @@ static int find_digest(struct disk_tree *tree, struct failure *failure)
 
 	identify(tree, id);
 	cache_name(name, id, ".id");
-	if (settled && recall(tree, name, id))
+	bool known = settled && recall(tree, name, id);
+	if (tree->forgets)
+		unlinkat(tree->cache, name, 0);
+	if (known)
 		return 0;
 	if (digest_archive(tree, tree->digest, failure) < 0)
 		return -1;
-	if (settled && file_state_is(tree->archive->fd, &tree->state))
+	if (settled && !tree->forgets && file_state_is(tree->archive->fd, &tree->state))
 		note(tree, name, id);
 	return 0;
 }
@@ -214,7 +218,7 @@ static int make(const struct disk_tree *tree, struct failure *failure)
  */
 static int open_cache(struct disk_tree *tree, struct failure *failure)
 {
-	OWNED_FD cache = cache_open_directory(tree->base, tree->caller, true,
+	OWNED_FD cache = cache_open_directory(tree->base, tree->caller, !tree->forgets,
 					      FUSELAGE_E_MOUNT_REFUSED, failure);
 	struct statfs fs;
 
@@ -237,6 +241,13 @@ static int use_cache(struct disk_tree *tree, struct failure *failure)
 
 	if (find_digest(tree, failure) < 0)
 		return -1;
+	cache_name(name, tree->digest, ".tree");
+	if (tree->forgets) {
+		if (cache_forget_tree(tree->cache, name))
+			printf("%s/cache/%s\n", tree->base, name);
+		failure->error = ENOENT; /* there may be others */
+		return -1;
+	}
 	int fd = open_tree(tree);
 	if (fd < 0) {
 		/* Who has the tree to itself is about to remove it, and has that lock as well. */
@@ -336,4 +347,14 @@ int cache_tree_place(struct archive *archive, const struct caller *caller, const
 	}
 	fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.300s", archive->target);
 	return fail_cause(failure, FUSELAGE_CAUSE_EXTRACTION);
+}
+
+void cache_tree_forget(struct archive *archive, const struct caller *caller, const char *home)
+{
+	struct disk_tree job = {
+		.caller = caller, .home = home, .archive = archive, .forgets = true
+	};
+	struct failure ignored = { 0 };
+
+	open_or_make(&job, &ignored);
 }

@@ -26,4 +26,9 @@
 int cache_tree_place(struct archive *archive, const struct caller *caller, const char *home,
 		     int janitor, struct failure *failure);
 
+/*
+ * Removes the trees of an archive, wherever they are, and prints their paths. One that a start uses stays.
+ */
+void cache_tree_forget(struct archive *archive, const struct caller *caller, const char *home);
+
 #endif

@@ -10,7 +10,9 @@
 #include "base/show.h"
 #include "base/owned.h"
 #include "bundle/bundle.h"
+#include "cache/starts.h"
 #include "cache/store.h"
+#include "cache/trees.h"
 #include "fuse/fuse_options.h"
 #include "kernel/mount_point.h"
 #include "start/home.h"
@@ -174,6 +176,7 @@ void keep_tell(struct start *start, FILE *out)
 int keep_forget(struct start *start, struct failure *failure)
 {
 	struct keep *keep = &start->keep;
+	char path[PATH_MAX];
 
 	keep->wanted = true;
 	start->mounting.type = "auto";
@@ -183,5 +186,10 @@ int keep_forget(struct start *start, struct failure *failure)
 	for (size_t i = 0; i < keep->request.count; i++)
 		if (hot_file_remove(keep->cache, keep->files[i].name))
 			printf("%s/cache/%s\n", start->home, keep->files[i].name);
+	if (start->identity.caller.setuid)
+		return 0;
+	if (starts_forget(path, sizeof path, start->home, &start->invocation.archives->fs))
+		puts(path);
+	cache_tree_forget(start->invocation.archives, &start->identity.caller, start->home);
 	return 0;
 }

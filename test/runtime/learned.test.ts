@@ -171,6 +171,28 @@ describe.each(served)("$title", (way) => {
     expect(statSync(path.join(home, ".fuselage/starts")).mode & 0o777).toBe(0o700);
   });
 
+  check("--bundle-forget removes it", async () => {
+    const home = makeHome(way);
+    const forget = () => start(way, file, ["--bundle-forget"], home);
+    expect(await forget()).toMatchObject({ status: 0, stdout: "" });
+    await whole(way, home, reading(...chosen));
+    const place = `${learnedFile(home)}`;
+    expect(await forget()).toMatchObject({ status: 0, stdout: `${place}\n` });
+    expect(existsSync(place)).toBe(false);
+  });
+
+  check("FUSELAGE_LEARN is 0 or 1", async () => {
+    for (const value of ["nope", "2", "-1", "00x"]) {
+      const refused = await begin(way, makeHome(way), ["true"], { FUSELAGE_LEARN: value });
+      expect(refused.status).toBe(125);
+      const words = `[E_VARIABLE] FUSELAGE_LEARN=${value}: expected a number from 0 to 1`;
+      expect(refused.stderr).toContain(words);
+    }
+    const home = makeHome(way);
+    await whole(way, home, reading(...chosen), { FUSELAGE_LEARN: "1" });
+    expect(learnedFile(home)).toBeDefined();
+  });
+
   check("FUSELAGE_LEARN=0 leaves nothing", async () => {
     const home = makeHome(way);
     await whole(way, home, reading(...chosen), { FUSELAGE_LEARN: "0" });

@@ -92,6 +92,33 @@ describe.each([["a user", uid] as const, ["root", 0] as const])("as %s", (_, as)
     expect((await leftSince(before, { homes: [home] })).procdirs).toEqual([]);
   });
 
+  check("--bundle-forget removes it, but while an app uses it", async () => {
+    const home = as ? userDirectory() : temporaryDirectory();
+    const forget = () => start(home, file, ["--bundle-forget"], { as });
+    expect(await forget()).toMatchObject({ status: 0, stdout: "" });
+    expect(existsSync(cacheOf(home))).toBe(false);
+    await start(home, file, cat, { as });
+    await start(home, large, cat, { as });
+    const kept = treesOf(home);
+    expect(kept).toHaveLength(2);
+    const child = spawn(refuse, [`${as}`, `${as && gid}`, file, "/bin/sh", "-c", "echo; read x"], {
+      env: { ...aloneIn(home), PATH: temporaryDirectory() },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    expect((await forget()).stdout).toBe("");
+    expect(treesOf(home)).toEqual(kept);
+    child.stdin.end();
+    await once(child, "close");
+    let removed = "";
+    // Who has it locked for the app is a process of ours, which ends behind it.
+    while (!removed) removed = (await forget()).stdout.trim();
+    expect(path.dirname(removed)).toBe(cacheOf(home));
+    // Of the other bundle all is there.
+    expect(treesOf(home)).toEqual(kept.filter((name) => name !== path.basename(removed)));
+    expect((await start(home, file, cat, { as })).stdout).toBe("packed\n");
+  });
+
   check("FUSELAGE_MOUNT=extract takes it at once", async () => {
     const home = as ? userDirectory() : temporaryDirectory();
     const env = { PATH: process.env["PATH"], FUSELAGE_MOUNT: "extract" };

@@ -19,6 +19,8 @@
 #include "cli/runner_options.h"
 #include "start/appimage_start.h"
 #include "base/clock.h"
+#include "base/variable.h"
+#include "cache/store.h"
 #include "bundle/bundle.h"
 #include "cli/doctor.h"
 #include "cli/libc_report.h"
@@ -69,9 +71,15 @@ static int settle(struct start *start, struct failure *failure)
 	fuse_options_init(&start->mounting.fuse);
 	if (fuse_options_parse(&start->mounting.fuse, ENV_FUSELAGE_FUSE, getenv(ENV_FUSELAGE_FUSE),
 			       failure) < 0 ||
-	    share_parse(&start->mounting.share, getenv(ENV_FUSELAGE_LINGER), failure) < 0 ||
-	    keep_parse(&start->keep, getenv(ENV_FUSELAGE_KEEP), failure) < 0)
+	    share_parse(&start->mounting.share, failure) < 0 ||
+	    keep_parse(&start->keep, getenv(ENV_FUSELAGE_KEEP), failure) < 0 ||
+	    cache_max_age(failure) < 0)
 		return -1;
+	int learns = variable_number(ENV_FUSELAGE_LEARN, 1, 1, failure);
+	if (learns < 0)
+		return -1;
+	/* In setuid-root mode nothing of the caller's is written to with root's rights, nor read. */
+	start->mounting.learn = learns && !start->identity.caller.setuid;
 	if (start->identity.caller.setuid && check_fixed(start, failure) < 0)
 		return -1;
 	/* Root is root already: with a mount namespace alone nothing is mapped. */
@@ -99,14 +107,6 @@ static void tell_kept_out(const struct start *start)
 	}
 }
 
-/* In setuid-root mode nothing of the caller's is written to with root's rights, nor read. */
-static bool is_learning(const struct start *start)
-{
-	const char *wanted = getenv(ENV_FUSELAGE_LEARN);
-
-	return !start->identity.caller.setuid && !(wanted && strcmp(wanted, "0") == 0);
-}
-
 /* Everything from opened archives to mounted ones. */
 static int prepare(struct start *start, struct failure *failure)
 {
@@ -119,7 +119,6 @@ static int prepare(struct start *start, struct failure *failure)
 	    record_begin(start, failure) < 0)
 		return -1;
 	start->mounting.starts = true;
-	start->mounting.learn = is_learning(start);
 	if (mount_archives(start, failure) < 0) {
 		record_abandon(start);
 		return -1;
@@ -244,9 +243,9 @@ static int run_forget(struct start *start, struct bundle *bundle, char **args,
 {
 	if (args[0])
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
+			    "%s takes no argument, found \"%.80s\"", "--bundle-forget", args[0]);
 	if (take_bundle(start, bundle, failure) < 0)
 		return -1;
-			    "%s takes no argument, found \"%.80s\"", "--bundle-forget", args[0]);
 	take_kept(start, bundle);
 	return keep_forget(start, failure) < 0 ? -1 : bundle_options_flush(failure);
 }

@@ -203,9 +203,10 @@ static void reap(const struct reaper *reaper)
 
 void cache_reap_now(int cache, const struct caller *caller)
 {
-	const struct reaper reaper = { cache, caller, time(NULL), cache_max_age() };
+	struct failure ignored = { 0 };
+	const struct reaper reaper = { cache, caller, time(NULL), cache_max_age(&ignored) };
 
-	if (reaper.max_age)
+	if (reaper.max_age > 0)
 		reap(&reaper);
 }
 
@@ -226,11 +227,9 @@ static int reaper_main(void *argument)
 void cache_reap(const char *home, const struct caller *caller)
 {
 	struct failure ignored = { 0 };
-	OWNED_FD cache = cache_max_age() ? cache_open_directory(home, caller, false,
-								FUSELAGE_E_CACHE, &ignored) :
-					   -1;
+	OWNED_FD cache = cache_open_directory(home, caller, false, FUSELAGE_E_CACHE, &ignored);
 
-	if (cache < 0 || !take_turn(cache))
+	if (cache < 0 || cache_max_age(&ignored) <= 0 || !take_turn(cache))
 		return;
 	/* Where it would come back to this process it is waited for: once a day. */
 	struct job job = { cache, caller };

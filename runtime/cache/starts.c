@@ -91,7 +91,8 @@ static uint8_t *read_list(int file, size_t *size)
 static void reap(int folder)
 {
 	char oldest[DIGITS + 1] = "";
-	time_t limit = cache_max_age();
+	struct failure ignored = { 0 };
+	time_t limit = cache_max_age(&ignored);
 	time_t now = time(NULL), first = now + DAY;
 	unsigned count = 0;
 	struct stat st;
@@ -103,7 +104,7 @@ static void reap(int folder)
 		if (strlen(entry->d_name) != DIGITS ||
 		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (limit && now - st.st_mtime > limit) {
+		if (limit > 0 && now - st.st_mtime > limit) {
 			unlinkat(folder, entry->d_name, 0);
 			continue;
 		}
@@ -181,12 +182,12 @@ void starts_look(struct learned_start *learned, const char *home, const struct s
 	*used = st.st_mtime;
 }
 
-void starts_close(struct learned_start *learned)
 bool starts_forget(char *path, size_t size, const char *home, const struct sqfs *image)
 {
 	return starts_path(path, size, home, image) && unlink(path) == 0;
 }
 
+void starts_close(struct learned_start *learned)
 {
 	if (learned->file >= 0)
 		close(learned->file);

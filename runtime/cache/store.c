@@ -1,6 +1,5 @@
 #include "cache/store.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "base/inherited.h"
 #include "base/lock.h"
 #include "base/owned.h"
+#include "base/variable.h"
 #include "generated/names.h"
 #include "kernel/trusted_path.h"
 
@@ -94,16 +94,8 @@ bool cache_is_ours(const struct stat *st, uid_t uid)
 	return S_ISREG(st->st_mode) && st->st_uid == uid && !(st->st_mode & 022);
 }
 
-time_t cache_max_age(void)
+time_t cache_max_age(struct failure *failure)
 {
-	const char *text = getenv(ENV_FUSELAGE_CACHE_MAX_AGE_DAYS);
-	char *end;
-
-	if (!text || !isdigit((unsigned char)*text))
-		return DAYS_DEFAULT * DAY;
-	errno = 0;
-	unsigned long days = strtoul(text, &end, 10);
-	if (*end || errno || days > DAYS_MAX)
-		return DAYS_DEFAULT * DAY;
-	return (time_t)days * DAY;
+	return (time_t)DAY *
+	       variable_number(ENV_FUSELAGE_CACHE_MAX_AGE_DAYS, DAYS_MAX, DAYS_DEFAULT, failure);
 }

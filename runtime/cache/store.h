@@ -31,8 +31,11 @@ int cache_lock(int cache, const char *key, bool wait);
 /* A regular file of `uid` that nobody else can write to. */
 bool cache_is_ours(const struct stat *st, uid_t uid);
 
-/* Seconds after which what nobody has used goes, by FUSELAGE_CACHE_MAX_AGE_DAYS; 0: never. */
-time_t cache_max_age(void);
+/*
+ * Seconds after which what nobody has used goes, by FUSELAGE_CACHE_MAX_AGE_DAYS; 0: never. Below 0, with a
+ * failure, where that is no number of days: then there is no start.
+ */
+time_t cache_max_age(struct failure *failure);
 
 /* Descriptors of a process that works for the cache begin with this one. */
 #define CACHE_FIRST_FD 3
@@ -48,7 +51,7 @@ void cache_detach(const int *fds, int count, const struct caller *caller);
 /* What such a process removes of a cache that is open: reaper.c. */
 void cache_reap_now(int cache, const struct caller *caller);
 
-#endif
 /* Removes a tree (trees.h), however young. Returns false where there is none, or a start uses it. */
 bool cache_forget_tree(int cache, const char *name);
 
+#endif

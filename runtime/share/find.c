@@ -19,6 +19,7 @@
 
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "base/variable.h"
 #include "kernel/mount_point.h"
 #include "archive/archive.h"
 #include "kernel/identity.h"
@@ -48,21 +49,13 @@ void share_close(struct share *share)
 	share->listener = share->mount = -1;
 }
 
-int share_parse(struct share *share, const char *text, struct failure *failure)
+int share_parse(struct share *share, struct failure *failure)
 {
-	char *end;
+	int seconds = variable_number(ENV_FUSELAGE_LINGER, LINGER_MAX, LINGER_DEFAULT, failure);
 
 	reset(share);
-	share->linger = LINGER_DEFAULT;
-	if (!text || !*text)
-		return 0;
-	unsigned long seconds = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || seconds > LINGER_MAX)
-		return fail(failure, FUSELAGE_E_LINGER,
-			    ENV_FUSELAGE_LINGER "=%.80s: expected seconds from 0 to %d", text,
-			    LINGER_MAX);
 	share->linger = (unsigned)seconds;
-	return 0;
+	return seconds < 0 ? -1 : 0;
 }
 
 bool share_may_leave(void)

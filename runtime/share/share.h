@@ -59,7 +59,7 @@ struct share_terms {
 bool share_may_leave(void);
 
 /* Reads FUSELAGE_LINGER; nothing is shared so far. */
-int share_parse(struct share *share, const char *text, struct failure *failure);
+int share_parse(struct share *share, struct failure *failure);
 
 /*
  * Before the namespace is entered: takes a mount of `archive` that is kept, or makes this start the

@@ -34,8 +34,8 @@ int keep_parse(struct keep *keep, const char *text, struct failure *failure)
 	if (fuse_parse_number(text, text + strlen(text), true, LIMIT_LEAST, LIMIT_MOST,
 			      &keep->request.limit))
 		return 0;
-	return fail(failure, FUSELAGE_E_KEEP, ENV_FUSELAGE_KEEP "=%.80s: expected 0, 1 or a size",
-		    text);
+	return fail(failure, FUSELAGE_E_VARIABLE,
+		    ENV_FUSELAGE_KEEP "=%.80s: expected 0, 1 or a size", text);
 }
 
 /*

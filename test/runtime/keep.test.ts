@@ -303,7 +303,7 @@ describe("FUSELAGE_KEEP", () => {
       const env = { FUSELAGE_KEEP: text };
       const { status, stderr } = await begin(way, file, temporaryDirectory(), env);
       expect(status).toBe(125);
-      expect(stderr).toContain(`[E_KEEP] FUSELAGE_KEEP=${text}: expected 0, 1 or a size`);
+      expect(stderr).toContain(`[E_VARIABLE] FUSELAGE_KEEP=${text}: expected 0, 1 or a size`);
     });
   }
 

@@ -348,6 +348,10 @@ check("the doctor says what list there is, and its size and age", async () => {
     utimesSync(name, time, time);
     expect(await doctor(home)).toContain(`${line} ${age} ago\n`);
   }
+  teach(home, withHeader(encodeList([])));
+  expect(await doctor(home)).toContain(
+    "starts      learned: nothing is read ahead, by an empty list, used 0 minutes ago\n",
+  );
   teach(home, Buffer.from("nothing"));
   expect(await doctor(home)).toContain(none);
 });

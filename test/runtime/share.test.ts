@@ -379,6 +379,7 @@ skipUnless("fuse", "userns")("who is root inside shares with nobody who is not",
 skipUnless("userns", "fuse")("seconds that are none are refused", async () => {
   for (const linger of ["-1", "5s", "86401", "x", " 1"]) {
     const outcome = await asUser(file, ["true"], userDirectory(), { env: warm(linger) });
-    expect(outcome).toMatchObject({ status: 125, stderr: expect.stringContaining("[E_LINGER]") });
+    const words = `[E_VARIABLE] FUSELAGE_LINGER=${linger}: expected a number from 0 to 86400`;
+    expect(outcome).toMatchObject({ status: 125, stderr: expect.stringContaining(words) });
   }
 });

@@ -32,7 +32,7 @@ export async function requireVersion(files: Files): Promise<void> {
  *
  * @throws E_OCI_INVALID, E_OCI_LIMIT, E_FILE_UNREADABLE, E_FILE_KIND
  */
-export async function readObject(files: Files, name: string): Promise<JsonObject> {
+async function readObject(files: Files, name: string): Promise<JsonObject> {
   const bytes = await files.document(name);
   if (bytes === undefined) {
     throw errors.ociInvalid(files.shown, `is no image layout: there is no ${name}`);

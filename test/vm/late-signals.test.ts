@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync } from "node:fs";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, vi } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
@@ -35,7 +36,7 @@ async function stuck(options: readonly string[] = []) {
   });
   closeSync(writer);
   const exit = once(child, "exit");
-  await once(child.stderr, "data");
+  await once(child.stderr as Readable, "data");
   return { child, exit, reader };
 }
 
@@ -65,7 +66,7 @@ testVm(
     const script = `trap "" TERM; echo began >&2; head -c ${BYTES} /dev/zero; sleep 3; exit 7`;
     const child = spawn(process.execPath, shellCommand(app, script));
     const closed = once(child, "close");
-    await once(child.stderr, "data");
+    await once(child.stderr as Readable, "data");
     child.kill("SIGTERM");
     await sleep(3000);
     let bytes = 0;

@@ -40,6 +40,7 @@ struct kept {
 	const char *path;
 	int tree;
 	int place; /* where nothing private hides it: what was copied, to be covered; else -1 */
+	bool inner; /* in another one, which is read-only and shows it when it is put back */
 	bool directory;
 };
 
@@ -124,41 +125,61 @@ static bool is_put_back(const struct masks *masks, const struct grant *grant, bo
 		(!all_writable && grant->rights & GRANT_WRITE && !(grant->rights & GRANT_DEVICE)));
 }
 
-/* What is in another one that is put back comes with it. */
+/*
+ * Whether something of it is changed, by the app or, where it has no rights, by the start itself. What is not is mounted
+ * read-only: its mount alone keeps names, modes, owners and times, and of a private directory, which may be written to,
+ * Landlock gives the rights to all that is put back below.
+ */
+static bool is_changed(const struct grant *grant)
+{
+	return grant->rights & GRANT_WRITE || !grant->rights;
+}
+
+/* Whether it comes with another one that is put back. In a read-only one it has a mount of its own if it is not. */
+static bool comes_with(const struct grants *grants, size_t index, size_t other)
+{
+	const struct grant *grant = &grants->list[index], *around = &grants->list[other];
+
+	if (index == other || !grant_is_in(grant->path, around->path))
+		return false;
+	if (is_changed(grant) != is_changed(around))
+		return is_changed(around);
+	return other < index || strcmp(around->path, grant->path) != 0;
+}
+
 static bool is_in_other(const struct masks *masks, const struct grants *grants, size_t index,
 			bool all_writable)
 {
 	for (size_t i = 0; i < grants->count; i++)
-		if (i != index && is_put_back(masks, &grants->list[i], all_writable) &&
-		    grant_is_in(grants->list[index].path, grants->list[i].path) &&
-		    (i < index || strcmp(grants->list[i].path, grants->list[index].path) != 0))
+		if (is_put_back(masks, &grants->list[i], all_writable) &&
+		    comes_with(grants, index, i))
 			return true;
 	return false;
 }
 
-/* Whether nothing in it may be changed: then its mount forbids it too, names and modes included. */
-static bool is_read_only(const struct grants *grants, const struct grant *grant)
+static bool is_inner(const struct masks *masks, const struct grants *grants,
+		     const struct grant *grant, bool all_writable)
 {
 	for (size_t i = 0; i < grants->count; i++)
-		if (grant_is_in(grants->list[i].path, grant->path) &&
-		    (grants->list[i].rights & GRANT_WRITE || !grants->list[i].rights))
-			return false;
-	return true;
+		if (is_put_back(masks, &grants->list[i], all_writable) &&
+		    strcmp(grant->path, grants->list[i].path) != 0 &&
+		    grant_is_in(grant->path, grants->list[i].path))
+			return true;
+	return false;
 }
 
-static int keep(struct kept *kept, const struct grants *grants, const struct grant *grant,
-		bool hidden, struct failure *failure)
+static int keep(struct kept *kept, const struct grant *grant, bool hidden, struct failure *failure)
 {
 	struct stat st;
 
-	*kept = (struct kept){ grant->path, -1, -1, false };
+	*kept = (struct kept){ .path = grant->path, .tree = -1, .place = -1 };
 	if (!hidden)
 		kept->place = tree_place(grant->path);
 	kept->tree = hidden	      ? tree_open(AT_FDCWD, grant->path) :
 		     kept->place >= 0 ? tree_open_at(kept->place) :
 					-1;
 	if (kept->tree < 0 || fstat(kept->tree, &st) < 0 ||
-	    (is_read_only(grants, grant) && tree_read_only(kept->tree) < 0))
+	    (!is_changed(grant) && tree_read_only(kept->tree) < 0))
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept",
 				  grant->path);
 	kept->directory = S_ISDIR(st.st_mode);
@@ -188,12 +209,33 @@ static void make_place(const struct kept *kept)
 	}
 }
 
+/* The very file that was copied, whoever puts a link on the way to it. */
+static int cover_inner(const struct kept *kept)
+{
+	OWNED_FD place = tree_place(kept->path);
+	struct stat there, copied;
+
+	if (place < 0 || fstat(place, &there) < 0 || fstat(kept->tree, &copied) < 0)
+		return -1;
+	if (there.st_dev == copied.st_dev && there.st_ino == copied.st_ino)
+		return tree_cover(kept->tree, place);
+	errno = ESTALE;
+	return -1;
+}
+
+static int put_in_place(const struct kept *kept)
+{
+	if (kept->place >= 0)
+		return tree_cover(kept->tree, kept->place);
+	if (kept->inner)
+		return cover_inner(kept);
+	make_place(kept);
+	return tree_move(kept->tree, kept->path);
+}
+
 static int put_back(const struct kept *kept, struct failure *failure)
 {
-	if (kept->place < 0)
-		make_place(kept);
-	if ((kept->place < 0 ? tree_move(kept->tree, kept->path) :
-			       tree_cover(kept->tree, kept->place)) == 0)
+	if (put_in_place(kept) == 0)
 		return 0;
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s cannot be kept", kept->path);
 }
@@ -248,6 +290,12 @@ static int cover(const struct masks *masks, struct failure *failure)
 	return 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct kept *)a)->path, ((const struct kept *)b)->path);
+}
+
+/* What is in others comes behind them. */
 static int keep_all(struct kept *kept, size_t *count, const struct masks *masks,
 		    const struct grants *grants, bool all_writable, struct failure *failure)
 {
@@ -257,10 +305,12 @@ static int keep_all(struct kept *kept, size_t *count, const struct masks *masks,
 		if (!is_put_back(masks, grant, all_writable) ||
 		    is_in_other(masks, grants, i, all_writable))
 			continue;
-		if (keep(&kept[(*count)++], grants, grant, is_hidden(masks, grant->path), failure) <
-		    0)
+		struct kept *next = &kept[(*count)++];
+		if (keep(next, grant, is_hidden(masks, grant->path), failure) < 0)
 			return -1;
+		next->inner = is_inner(masks, grants, grant, all_writable);
 	}
+	qsort(kept, *count, sizeof *kept, compare);
 	return 0;
 }
 
@@ -334,7 +384,7 @@ static int place_bus(const struct grants *grants, const struct masks *masks,
 	if (grants->bus < 0)
 		return 0;
 	bus_place(grants, path);
-	const struct kept kept = { path, grants->bus, -1, false };
+	const struct kept kept = { .path = path, .tree = grants->bus, .place = -1 };
 	if (!is_hidden(masks, path) && access(path, F_OK) < 0)
 		return fail(failure, FUSELAGE_E_SANDBOX, "%.600s: no place for the bus", path);
 	if (put_back(&kept, failure) < 0)

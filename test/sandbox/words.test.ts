@@ -1,5 +1,13 @@
 /** Each word of the rules: what it allows works, and without it the same fails. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
@@ -96,6 +104,36 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
       }
     },
   );
+
+  test("what may be read around what may be changed stays as it is, in private directories too", async () => {
+    const home = homeOf(way);
+    await startAs(way, ["sh", "-c", "mkdir -p sub && echo x > sub/file && echo x > mine"], home, {
+      cwd: home,
+    });
+    /** All that can be changed of it without a look into sub. */
+    const state = () => {
+      const { mode, mtimeMs, ctimeMs } = statSync(`${home}/mine`);
+      const names = readdirSync(home).filter((name) => name !== ".fuselage");
+      return { names, mode, mtimeMs, ctimeMs, text: readFileSync(`${home}/mine`, "utf8") };
+    };
+    const script = `cd "$1"; echo y >> mine; chmod 600 mine; touch -d 2001-01-01 mine; chgrp 0 mine; echo x > new
+      ln mine other; mv mine away; mv sub gone; mkdir folder
+      echo x > sub/file; chmod 640 sub/file; test -e "$2" || { echo x > sub/a && mv sub/a sub/b; }; cat sub/file`;
+    const before = state();
+    for (const around of ["fs:home:ro", `fs:${home}:ro`, `fs:${path.dirname(home)}:ro`]) {
+      for (const within of ["fs:cwd:rw", `fs:${home}/sub:rw`, `fs:${home}/sub/file:rw`]) {
+        const rules = `${around},${within},exec:host`;
+        writeFileSync(`${home}/sub/file`, "y\n");
+        chmodSync(`${home}/sub/file`, 0o666);
+        const only = within.endsWith("file:rw") ? home : "/nothing";
+        const { stdout } = await fenced(way, rules, ["sh", "-c", script, "sh", home, only], home, {
+          cwd: `${home}/sub`,
+        });
+        expect({ rules, stdout, ...state() }).toEqual({ rules, stdout: "x\n", ...before });
+        expect(statSync(`${home}/sub/file`).mode & 0o777).toBe(0o640);
+      }
+    }
+  });
 
   test("fs cwd: neither what users and programs share, nor the bundle that is in it", async () => {
     const secret = `fuselage-shared-${way.title.replaceAll(/\W/g, "-")}`;

@@ -9,6 +9,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 /**
  * What a path leads to; undefined where that is nothing, also because it goes on behind a file, is longer than
@@ -26,6 +27,22 @@ function statusBy(ask: () => Stats | undefined): Stats | undefined {
     return ask();
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * A regular file, open for reading: whoever waits for a fifo hears no signal meanwhile. To be closed by the caller.
+ *
+ * @throws what the system says
+ */
+export async function openRegularFile(file: string): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) throw new Error("it is no regular file");
+    return handle;
+  } catch (cause) {
+    await handle.close();
+    throw cause;
   }
 }
 

@@ -1,10 +1,11 @@
 /** ELF files of the tree and of this machine, read once each. */
-import { open, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import path from "node:path";
 import { type DynamicFacts, readDynamic } from "../elf/dynamic.ts";
 import { hasElfMagic, machineName } from "../elf/read.ts";
 import { BundleError } from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
+import { openRegularFile } from "../host/status.ts";
 import { type FileNode, pathOnDisk } from "../tree/node.ts";
 import { displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -67,7 +68,7 @@ export class ElfFiles {
 
 /** Undefined for what is no ELF file, cannot be read, or contradicts itself: ld.so passes by too. */
 async function readFacts(file: string): Promise<DynamicFacts | undefined> {
-  const handle = await open(file).catch(() => undefined);
+  const handle = await openRegularFile(file).catch(() => undefined);
   if (handle === undefined) return undefined;
   try {
     const head = Buffer.alloc(4);

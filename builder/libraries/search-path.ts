@@ -5,9 +5,10 @@
  * the cache prefers variants for this machine's processor, which another machine need not have, and
  * a --sysroot may have none.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import type { Architecture } from "../host/paths.ts";
+import { readRegularFile } from "../host/status.ts";
 
 /** Files that include each other in a circle end here. */
 const MAX_INCLUDES = 8;
@@ -77,7 +78,7 @@ function matching(pattern: string, sysroot: string): string[] {
 
 function readText(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file).toString("utf8");
   } catch {
     return undefined;
   }

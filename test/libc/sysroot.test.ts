@@ -141,4 +141,28 @@ describe("links of a sysroot", () => {
     const { stdout } = await bundle(["inspect", "--list", output]);
     expect(stdout).toContain("lib/libc/locale/C.utf8/LC_TIME");
   });
+
+  for (const at of [
+    "etc/ld.so.conf",
+    "etc/ld.so.conf.d/own.conf",
+    `${FOLDER}/libown.so.1`,
+    `${FOLDER}/libc.so.6`,
+    `${FOLDER}/gconv/gconv-modules`,
+    `${FOLDER}/gconv/gconv-modules.d/own.conf`,
+  ]) {
+    check(`a fifo in the place of ${at} is not waited for`, async () => {
+      const root = sysrootOf();
+      const file = path.join(root, at);
+      mkdirSync(path.dirname(file), { recursive: true });
+      if (at.endsWith(".d/own.conf")) {
+        const before = at.startsWith("etc") ? "include /etc/ld.so.conf.d/*.conf\n" : "";
+        writeFileSync(path.dirname(file).slice(0, -2), before);
+      }
+      rmSync(file, { force: true });
+      execFileSync("mkfifo", [file]);
+      // It has no writer, ever: what waits for one is ended by nothing else.
+      const { status } = await built(root, ...(at.includes("gconv") ? ["--gconv", "all"] : []));
+      expect(status).toBe(at.startsWith("etc") ? 0 : 1);
+    });
+  }
 });

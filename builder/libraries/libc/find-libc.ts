@@ -3,10 +3,11 @@
  * one piece with it. All of them lie beside its libc.so.6, of whichever distribution.
  */
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { machineName, readElf } from "../../elf/read.ts";
 import * as errors from "../../errors.ts";
+import { openRegularFile } from "../../host/status.ts";
 import type { ElfFiles } from "../elf-objects.ts";
 import { systemFolders } from "../search-path.ts";
 import { compareNumbers, newest, numbersOf } from "./needed-versions.ts";
@@ -178,7 +179,7 @@ async function ofMachine(
 }
 
 async function machineOfFile(file: string): Promise<string | undefined> {
-  const handle = await open(file).catch(() => undefined);
+  const handle = await openRegularFile(file).catch(() => undefined);
   if (handle === undefined) return undefined;
   try {
     return machineName((await readElf(handle, file)).machine);

@@ -4,8 +4,10 @@
  * UTF-8, UCS and ASCII are built into libc.so.6; every other character set is a module, UTF-16 too.
  * gconv-modules says which module converts what, by what other names, and at what cost.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
+import * as errors from "../../errors.ts";
+import { readRegularFile } from "../../host/status.ts";
 
 /** What programs that call iconv are given: what text is mostly written in where it is no UTF-8. */
 const USUAL = /^(ISO8859-[0-9]+|CP125[0-9]|UTF-(7|16|32)|UNICODE)$/;
@@ -43,7 +45,16 @@ function readTable(folder: string): Line[] {
     path.join(folder, "gconv-modules"),
     ...names.map((name) => path.join(more, name)),
   ].filter(existsSync);
-  return files.flatMap((file) => readFileSync(file, "latin1").split("\n")).flatMap(parsed);
+  return files.flatMap((file) => textOf(file).split("\n")).flatMap(parsed);
+}
+
+/** @throws E_FILE_UNREADABLE */
+function textOf(file: string): string {
+  try {
+    return readRegularFile(file).toString("latin1");
+  } catch (cause) {
+    throw errors.fileUnreadable(file, cause);
+  }
 }
 
 function parsed(line: string): Line[] {

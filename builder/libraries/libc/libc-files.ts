@@ -1,9 +1,10 @@
 /** The files of a libc as they come into a tree, and what they add to it. */
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { OwnLoader } from "../../elf/own-loader.ts";
 import * as errors from "../../errors.ts";
+import { readRegularFile } from "../../host/status.ts";
 import { addFile, diskContents } from "../../input/add-input.ts";
 import {
   type Contents,
@@ -70,9 +71,7 @@ export class LibcFiles {
   ): Promise<void> {
     const real = withinSysroot(this.#sysroot, file);
     if (real === undefined) throw errors.fileUnreadable(file, missing());
-    const bytes = await readFile(real).catch((cause: unknown) => {
-      throw errors.fileUnreadable(file, cause);
-    });
+    const bytes = readRegular(real, file);
     // Blocks of what has a digest are kept between builds: a libc is the same each time.
     const digest = (of: Buffer) => createHash("sha256").update(of).digest("hex");
     if (change === undefined) {
@@ -138,6 +137,15 @@ export class LibcFiles {
     const copy = path.join(this.#workspace, `${this.#name}-${this.#copies++}`);
     await writeFile(copy, bytes);
     return diskContents(copy);
+  }
+}
+
+/** @throws E_FILE_UNREADABLE */
+function readRegular(real: string, file: string): Buffer {
+  try {
+    return readRegularFile(real);
+  } catch (cause) {
+    throw errors.fileUnreadable(file, cause);
   }
 }
 

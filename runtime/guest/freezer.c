@@ -1,7 +1,7 @@
 /*
  * By control groups of version 2, as container engines pause: unlike a signal no parent is told of it. An app may have
  * mounted that hierarchy itself and have groups in it, so each group at its top is stopped; what is in none is
- * put into one of ours.
+ * put into one of ours. What the app has frozen itself stays so.
  */
 #include "guest/freezer.h"
 
@@ -14,27 +14,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/owned.h"
+#include "guest/control_groups.h"
 #include "guest/wait.h"
 #include "kernel/trees.h"
 
-#define GROUP "fuselage"
 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000u
 /* Passes over the processes: each finds only those that ran during the one before. */
 #define PASSES_MOST 1000
 
-static int hierarchy = -1; /* its root */
 /* A proc of our own: over what is at /proc the app may have mounted anything. */
 static int processes = -1;
-
-static int write_text(int directory, const char *name, const char *text)
-{
-	OWNED_FD file = openat(directory, name, O_WRONLY | O_CLOEXEC);
-
-	return file < 0 ? -1 : write_full(file, text, strlen(text));
-}
+/* The group for those that are in none. */
+static int ours = -1;
+/* Groups that were not frozen before, by their inode numbers: no other group ever gets one of these. */
+static struct {
+	ino_t *ids;
+	size_t count;
+} held;
 
 /* Threads of the kernel's, which a group that has one never freezes. The field is "flags" of proc(5). */
 static bool is_of_kernel(long process)
@@ -42,13 +40,40 @@ static bool is_of_kernel(long process)
 	char path[48], text[512];
 
 	snprintf(path, sizeof path, "%ld/stat", process);
-	OWNED_FD file = openat(processes, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
-	text[n > 0 ? n : 0] = 0;
-	const char *at = strrchr(text, ')'); /* the end of its name */
+	const char *at = kernel_file_read(processes, path, text, sizeof text);
+	at = strrchr(at, ')'); /* the end of its name */
 	for (int blanks = 0; at && blanks < 7; blanks++)
 		at = strchr(at + 1, ' ');
 	return at && strtoul(at, NULL, 10) & PF_KTHREAD;
+}
+
+/*
+ * Whether all of its threads are in groups. The list of the root has processes of groups of threads, too, and these
+ * are stopped where they are.
+ */
+static bool is_in_groups(long process)
+{
+	char path[48], text[512];
+	struct dirent *entry;
+	bool in_groups = true;
+
+	snprintf(path, sizeof path, "%ld/task", process);
+	int fd = openat(processes, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *threads = fd < 0 ? NULL : fdopendir(fd);
+	if (!threads && fd >= 0)
+		close(fd);
+	if (!threads)
+		return false;
+	while (in_groups && (entry = readdir(threads))) {
+		if (*entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof path, "%.20s/cgroup", entry->d_name);
+		const char *group =
+			strstr(kernel_file_read(fd, path, text, sizeof text), "0::/");
+		in_groups = group && group[strlen("0::/")] != '\n';
+	}
+	closedir(threads);
+	return in_groups;
 }
 
 /* Returns 1 when it was moved, 0 when it stays or has ended meanwhile, or -1 and errno. */
@@ -56,10 +81,10 @@ static int move(long process)
 {
 	char text[24];
 
-	if (process <= 1 || is_of_kernel(process))
+	if (process <= 1 || is_of_kernel(process) || is_in_groups(process))
 		return 0;
 	snprintf(text, sizeof text, "%ld", process);
-	if (write_text(hierarchy, GROUP "/cgroup.procs", text) == 0)
+	if (kernel_file_write(ours, "cgroup.procs", text) == 0)
 		return 1;
 	return errno == ESRCH ? 0 : -1;
 }
@@ -67,7 +92,7 @@ static int move(long process)
 /* Moves who is in no group. Returns how many, or -1 and errno. */
 static int gather(void)
 {
-	OWNED_FD list = openat(hierarchy, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	OWNED_FD list = openat(control_groups_root(), "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	long process = 0;
 	int moved = 0, one;
 	char text[512];
@@ -90,89 +115,76 @@ static int gather(void)
 	return n < 0 ? -1 : moved;
 }
 
-/* Returns a descriptor of the next group at the top, or -1 behind the last. Its name may be any but two. */
-static int next_group(DIR *top)
+static bool is_held(ino_t id)
 {
-	struct dirent *entry;
-
-	while ((entry = readdir(top))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		int group = openat(dirfd(top), entry->d_name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (group >= 0)
-			return group;
-	}
-	return -1;
+	for (size_t i = 0; i < held.count; i++)
+		if (held.ids[i] == id)
+			return true;
+	return false;
 }
 
-static DIR *open_top(void)
+static int remember(ino_t id)
 {
-	int fd = openat(hierarchy, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *top = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!top && fd >= 0)
-		close(fd);
-	return top;
+	if (is_held(id))
+		return 0;
+	ino_t *ids = realloc(held.ids, (held.count + 1) * sizeof *ids);
+	if (!ids)
+		return -1;
+	held.ids = ids;
+	ids[held.count++] = id;
+	return 0;
 }
 
-static int set_all(const char *frozen)
+/* One that is frozen already is held, or is the app's to let go. */
+static int hold(int group)
 {
-	DIR *top = open_top();
-	int group, failed = top ? 0 : -1;
+	char frozen[8];
+	struct stat st;
 
-	while (top && (group = next_group(top)) >= 0) {
-		if (write_text(group, "cgroup.freeze", frozen) < 0)
-			failed = -1;
-		close(group);
-	}
-	int error = errno;
-	if (top)
-		closedir(top);
-	errno = error;
-	return failed;
+	if (*kernel_file_read(group, "cgroup.freeze", frozen, sizeof frozen) == '1')
+		return 0;
+	if (fstat(group, &st) < 0 || remember(st.st_ino) < 0)
+		return -1;
+	if (kernel_file_write(group, "cgroup.freeze", "1") == 0)
+		return 0;
+	return errno == ENODEV || errno == ENOENT ? 0 : -1; /* it has been removed */
 }
 
-static bool is_still(int group)
+static int let_go(int group)
 {
-	char text[128];
-	OWNED_FD file = openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	ssize_t n = file < 0 ? -1 : read(file, text, sizeof text - 1);
+	struct stat st;
 
-	text[n > 0 ? n : 0] = 0;
-	return strstr(text, "frozen 1\n") || strstr(text, "populated 0\n");
+	if (fstat(group, &st) < 0 || !is_held(st.st_ino))
+		return 0;
+	return kernel_file_write(group, "cgroup.freeze", "0");
 }
 
-static bool all_are_still(void *context)
+static int require_still(int group)
 {
-	DIR *top = open_top();
-	bool still = top;
-	int group;
+	return control_group_is_still(group) ? 0 : -1;
+}
 
-	(void)context;
-	while (top && (group = next_group(top)) >= 0) {
-		still = still && is_still(group);
-		close(group);
-	}
-	if (top)
-		closedir(top);
-	return still;
+static bool all_are_still(void)
+{
+	return control_groups_each(require_still) == 0;
 }
 
 static bool all_stop(void *context)
 {
-	return set_all("1") == 0 && all_are_still(context);
+	(void)context;
+	return control_groups_each(hold) == 0 && all_are_still();
 }
 
-static int open_hierarchy(void)
+static int open_all(void)
 {
-	if (hierarchy < 0)
-		hierarchy = tree_system("cgroup2");
 	if (processes < 0)
 		processes = tree_proc();
-	if (hierarchy < 0 || processes < 0)
+	if (processes < 0 || control_groups_root() < 0)
 		return -1;
-	return mkdirat(hierarchy, GROUP, 0755) < 0 && errno != EEXIST ? -1 : 0;
+	if (ours >= 0)
+		close(ours);
+	ours = control_group_make();
+	return ours < 0 ? -1 : 0;
 }
 
 /*
@@ -182,11 +194,11 @@ static int open_hierarchy(void)
 static int stop_all(void)
 {
 	for (int pass = 0; pass < PASSES_MOST; pass++) {
-		bool were_still = all_are_still(NULL);
-		int moved = set_all("1") < 0 ? -1 : gather();
+		bool were_still = all_are_still();
+		int moved = control_groups_each(hold) < 0 ? -1 : gather();
 		if (moved < 0)
 			return -1;
-		if (were_still && moved == 0 && all_are_still(NULL))
+		if (were_still && moved == 0 && all_are_still())
 			return 0;
 		if (!wait_until(all_stop, NULL))
 			break;
@@ -197,7 +209,7 @@ static int stop_all(void)
 
 int freezer_stop(struct failure *failure)
 {
-	if (open_hierarchy() < 0)
+	if (open_all() < 0)
 		return fail_errno(failure, FUSELAGE_E_GUEST_START,
 				  "control groups (cgroup2) and processes (proc)");
 	if (stop_all() == 0)
@@ -209,6 +221,7 @@ int freezer_stop(struct failure *failure)
 
 void freezer_go_on(void)
 {
-	if (hierarchy >= 0)
-		set_all("0");
+	if (control_groups_root() >= 0)
+		control_groups_each(let_go);
+	held.count = 0;
 }

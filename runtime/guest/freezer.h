@@ -7,7 +7,7 @@
 /* Returns when no process but this one runs in user space. What failed is let go on. */
 int freezer_stop(struct failure *failure);
 
-/* Lets all of them go on, whether they stand still or not. */
+/* Lets go on what was stopped, whether all of it stood still or not. */
 void freezer_go_on(void);
 
 #endif

@@ -345,3 +345,33 @@ testVm("an app that has mounted over /proc stands still, and ends", async () => 
   const later = await vm(["run", "--from", file], { input: "one\n" });
   expect([later.status, later.stdout, later.stderr]).toEqual([9, "one\n", ""]);
 });
+
+testVm(
+  "groups that the app has frozen, made of threads or limited: all as the app left them",
+  async () => {
+    const file = path.join(temporaryDirectory(), "snapshot");
+    const script = [
+      "mkdir /tmp/c; mount -t cgroup2 none /tmp/c; cd /tmp/c; mkdir asleep fuselage fuselage-0",
+      "while :; do echo >>/tmp/$0; sleep 0.1; done & sleeper=$!; echo $sleeper >asleep/cgroup.procs",
+      "echo 1 >asleep/cgroup.freeze; echo threaded >fuselage/cgroup.type",
+      "sleep 1000 & thread=$!; echo $thread >fuselage/cgroup.threads",
+      "echo 0 >cgroup.max.descendants; echo 0 >cgroup.max.depth",
+      "until grep -q 'frozen 1' asleep/cgroup.events; do sleep 0.1; done; wc -l </tmp/$0 >/tmp/before",
+      "echo ready; read x",
+      "cat asleep/cgroup.freeze fuselage/cgroup.freeze cgroup.max.descendants cgroup.max.depth",
+      '[ "$(cat fuselage/cgroup.threads)" = $thread ] && echo thread',
+      '[ "$(wc -l </tmp/$0)" = "$(cat /tmp/before)" ] && echo slept',
+      'echo 0 >asleep/cgroup.freeze; until [ "$(wc -l </tmp/$0)" -gt "$(cat /tmp/before)" ]; do sleep 0.1; done',
+      "echo woken; kill $thread; wait $thread; exit 9",
+    ].join("\n");
+    const args = ["snapshot", app, ...EMULATED, "--until", "ready", "-o", file];
+    const { status, stdout, stderr } = await vm([...args, "--", "sh", "-c", script, "log"]);
+    expect([status, stdout, stderr]).toEqual([0, "ready\n", expect.stringContaining("started in")]);
+    const later = await vm(["run", "--from", file], { input: "one\n" });
+    expect([later.status, later.stdout, later.stderr]).toEqual([
+      9,
+      "1\n0\n0\n0\nthread\nslept\nwoken\n",
+      "",
+    ]);
+  },
+);

@@ -11,12 +11,14 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "guest/digits.h"
 
 #define SEED_MOST 64 /* bytes */
+#define FLUSH_MOST 60000 /* ms */
 #define NANOSECONDS 1000000000u
 
 struct system {
@@ -174,13 +176,27 @@ int machine_configure(const struct run_file *run, struct failure *failure)
 	return 0;
 }
 
+/* A disk that was written to has its time. It is not waited for longer: of a frozen file system this may never end. */
+static void flush_disks(void)
+{
+	unsigned long end = machine_uptime() + FLUSH_MOST;
+	pid_t child = fork();
+
+	if (child == 0) {
+		syscall(SYS_sync);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, NULL, WNOHANG) != child && machine_uptime() < end)
+		poll(NULL, 0, 10);
+}
+
 void machine_end(enum guest_end end)
 {
 	int command = end == GUEST_END_POWEROFF ? (int)LINUX_REBOOT_CMD_POWER_OFF :
 						  (int)LINUX_REBOOT_CMD_RESTART;
 
 	for (;;) {
-		syscall(SYS_sync);
+		flush_disks();
 		syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, command, NULL);
 		poll(NULL, 0, -1); /* one that cannot be powered off is halted */
 	}

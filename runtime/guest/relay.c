@@ -39,6 +39,9 @@ static struct {
 	bool killed; /* all the others too */
 	bool over; /* the time of these */
 	unsigned long ended_at;
+	bool flushing; /* what was written to volumes */
+	bool late; /* that, and the host has been told */
+	pid_t flush; /* the process that does it; 0: none, or it has ended */
 } state;
 
 static uint64_t input_left(void)
@@ -84,6 +87,8 @@ static void collect(struct app *app)
 	while (read(state.signals, &told, sizeof told) == sizeof told) {
 	}
 	while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (child == state.flush)
+			state.flush = 0;
 		if (child != app->pid)
 			continue;
 		state.status = status;
@@ -204,11 +209,28 @@ static void read_lines(struct app *app, const struct streams *streams)
 	}
 }
 
-/* Whether there is something to wait for: output that is not at the host's yet. */
-static bool is_running(void)
+/* Whether there is output that is not at the host's yet. */
+static bool has_output(void)
 {
 	return !state.ended || state.out.from >= 0 || state.err.from >= 0 ||
 	       channel_has(&state.out) || channel_has(&state.err);
+}
+
+/*
+ * Nobody writes any more when that begins. A process of its own does it: it takes as long as the host takes, and the
+ * host is heard meanwhile.
+ */
+static bool is_running(void)
+{
+	if (has_output())
+		return true;
+	if (!state.flushing) {
+		state.flushing = state.killed = true;
+		kill(-1, SIGKILL);
+		state.flush = volumes_flush();
+		state.ended_at = machine_uptime();
+	}
+	return state.flush > 0;
 }
 
 static bool awaits(const struct channel *channel)
@@ -220,7 +242,7 @@ static bool awaits(const struct channel *channel)
  * The app has ended: its children may end in their own time, which is short. What is killed need not end: a control
  * group of version 1 freezes more than that, and so may a folder of the host's.
  */
-static int time_left(void)
+static int time_left(const struct streams *streams)
 {
 	if (!state.ended)
 		return -1;
@@ -235,6 +257,10 @@ static int time_left(void)
 	}
 	if (passed < LAST)
 		return (int)(LAST - passed);
+	if (state.flushing && !state.late)
+		report(streams, GUEST_TO_HOST_NOTICE,
+		       "the app has ended, and the host has not yet taken what it wrote to volumes");
+	state.late = state.flushing;
 	state.over = true;
 	return awaits(&state.out) || awaits(&state.err) ? 0 : -1;
 }
@@ -283,7 +309,7 @@ static bool step(struct app *app, const struct streams *streams)
 		{ .fd = channel_has(&state.err) ? state.err.to : -1, .events = POLLOUT },
 	};
 
-	if (poll(ready, sizeof ready / sizeof *ready, time_left()) < 0)
+	if (poll(ready, sizeof ready / sizeof *ready, time_left(streams)) < 0)
 		return errno == EINTR;
 	if (ready[0].revents & POLLIN)
 		read_lines(app, streams);
@@ -317,19 +343,11 @@ int relay(struct app *app, const struct streams *streams)
 	sigfillset(&all);
 	state.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	collect(app); /* whatever ended before there was one */
-	if (streams->fds[STREAM_CTL] < 0) {
-		struct pollfd child = { .fd = state.signals, .events = POLLIN };
-		while (!state.ended && (poll(&child, 1, -1) > 0 || errno == EINTR))
-			collect(app);
-		volumes_flush();
-	} else {
-		while (is_running())
-			if (!step(app, streams))
-				return -1;
-		volumes_flush();
-		report(streams, GUEST_TO_HOST_DONE, "%" PRIu64 " %" PRIu64, state.out.count,
-		       state.err.count);
-	}
+	while (is_running())
+		if (!step(app, streams))
+			return -1;
+	report(streams, GUEST_TO_HOST_DONE, "%" PRIu64 " %" PRIu64, state.out.count,
+	       state.err.count);
 	report(streams, GUEST_TO_HOST_EXIT, "%d %ld", state.status, resident());
 	return state.status;
 }

@@ -1,6 +1,7 @@
 #include "guest/volumes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/owned.h"
 #include "guest/directories.h"
+#include "kernel/trees.h"
 
 #define VOLUMES "/run/fuselage-volumes"
+
+/* Their roots, in copies of the mounts: what the app covers is found, and what it unmounts is not in use by this. */
+static struct {
+	int *fds;
+	size_t count;
+} roots;
 
 struct volume {
 	char type[16], tag[64];
@@ -62,6 +71,20 @@ static int mount_volume(const struct volume *volume, const char *target, struct 
 			  errno == ENODEV ? ": the kernel has no such file system" : "");
 }
 
+/* -1 for a kernel that copies no mounts. */
+static int keep_root(const char *target, struct failure *failure)
+{
+	int *fds = realloc(roots.fds, (roots.count + 1) * sizeof *fds);
+	OWNED_FD tree = tree_open_alone(AT_FDCWD, target);
+
+	if (!fds)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "volumes");
+	roots.fds = fds;
+	fds[roots.count++] =
+		tree < 0 ? -1 : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
 /* -v PLACE:PATH[:ro] */
 static int add_words(struct run_file *run, const struct volume *volume, const char *place,
 		     struct failure *failure)
@@ -93,14 +116,25 @@ int volumes_mount(struct run_file *run, bool by_options, struct failure *failure
 		if (parse(&volume, run->volumes.texts[i], failure) < 0)
 			return -1;
 		snprintf(place, sizeof place, VOLUMES "/%zu", i);
-		if (mount_volume(&volume, by_options ? place : volume.path, failure) < 0 ||
+		const char *target = by_options ? place : volume.path;
+		if (mount_volume(&volume, target, failure) < 0 ||
+		    keep_root(target, failure) < 0 ||
 		    (by_options && add_words(run, &volume, place, failure) < 0))
 			return -1;
 	}
 	return 0;
 }
 
-void volumes_flush(void)
+pid_t volumes_flush(void)
 {
-	syscall(SYS_sync);
+	pid_t child = roots.count > 0 ? fork() : 0;
+
+	if (roots.count == 0 || child != 0)
+		return child > 0 ? child : 0;
+	for (size_t i = 0; i < roots.count; i++)
+		if (roots.fds[i] < 0)
+			syscall(SYS_sync);
+		else
+			syscall(SYS_syncfs, roots.fds[i]);
+	_exit(0);
 }

@@ -2,6 +2,8 @@
 #ifndef GUEST_VOLUMES_H
 #define GUEST_VOLUMES_H
 
+#include <sys/types.h>
+
 #include "base/fail.h"
 #include "guest/run_file.h"
 
@@ -11,7 +13,10 @@
  */
 int volumes_mount(struct run_file *run, bool by_options, struct failure *failure);
 
-/* What was written is the host's when this returns. */
-void volumes_flush(void);
+/*
+ * Starts a process that ends when what was written is the host's. Only volumes are looked at: what else the app has
+ * mounted ends with the machine, and may be frozen. Returns 0 when there is none.
+ */
+pid_t volumes_flush(void);
 
 #endif

@@ -4,6 +4,7 @@
     wait TEXT    until the terminal shows it
     type TEXT    \\r and \\xNN are escapes
     size ROWS COLUMNS
+    run COMMAND  a line of a shell, outside of the terminal
 
 Prints what the terminal showed, then "status N" or "signal N", then whether its settings are what they were.
 """
@@ -12,6 +13,7 @@ import fcntl
 import os
 import pty
 import struct
+import subprocess
 import sys
 import termios
 
@@ -34,6 +36,8 @@ for line in sys.stdin:
             seen += os.read(leader, 4096)
     elif what == "type":
         os.write(leader, text.encode().decode("unicode_escape").encode("latin1"))
+    elif what == "run":
+        subprocess.run(text, shell=True, check=True)
     elif what == "size":
         rows, columns = map(int, text.split())
         fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -1,12 +1,13 @@
 /** `bundle vm run` whose app has ended, and whose output is on its way to a reader that waits. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, vi } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
+import { root } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, PATIENCE, processesWith, shellCommand } from "../support/vm.ts";
 
@@ -76,3 +77,38 @@ testVm(
     expect([await closed, bytes]).toEqual([[7, null], BYTES]);
   },
 );
+
+skipUnless(
+  "vm",
+  "busybox",
+  "python3",
+  "virtiofsd",
+  "root",
+)("Ctrl-C in a terminal, while the host does not take what was written to a volume", async () => {
+  const volume = temporaryDirectory();
+  const [written, stopped] = [path.join(volume, "written"), path.join(volume, "stopped")];
+  const script = "echo x >/v/file; echo ready; read x; exit 7";
+  const words = shellCommand(app, script, ["--volume", `${volume}:/v`]);
+  const python = [path.join(root, "test/support/terminal-session.py"), process.execPath];
+  const session = spawn("python3", [...python, ...words]);
+  let text = "";
+  session.stdout.on("data", (part: Buffer) => {
+    text += part;
+  });
+  const closed = once(session, "close");
+  session.stdin.write("wait ready\n");
+  session.stdin.write(`run touch ${written}; until test -e ${stopped}; do sleep 0.1; done\n`);
+  await expect.poll(() => existsSync(written), { timeout: PATIENCE }).toBe(true);
+  const servers = processesWith(volume).filter((pid) =>
+    readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("virtiofsd"),
+  );
+  for (const pid of servers) process.kill(pid, "SIGSTOP");
+  writeFileSync(stopped, "");
+  // Once gives it up to the machine, twice ends the machine.
+  session.stdin.end("type \\r\nwait has not yet taken\ntype \\x03\ntype \\x03\n");
+  await closed;
+  expect([servers.length > 0, text.trimEnd().split("\n").slice(-2)]).toEqual([
+    true,
+    ["signal 2", "same"],
+  ]);
+});

@@ -145,10 +145,16 @@ export async function readKernel(file: string, needs: MachineNeeds): Promise<Ker
   const release = image.release ?? /^vmlinu[xz]-(.+)$/.exec(path.basename(file))?.[1];
   if (release === undefined) throw errors.vmKernelFormat(file, "does not say which release it is");
   const dir = await moduleFolder(file, release);
-  const folder = await ModuleFolder.open(release, dir);
   const config = await readConfig(release, dir, file);
-  const { lacks, wanted } = compare(featuresFor(needs), config, folder);
-  const missing = wanted.filter((name) => !folder.has(name));
+  const features = featuresFor(needs);
+  const look = async (whole: boolean) => {
+    const folder = await ModuleFolder.open(release, dir, whole);
+    const { lacks, wanted } = compare(features, config, folder);
+    return { folder, lacks, wanted, missing: wanted.filter((name) => !folder.has(name)) };
+  };
+  let seen = await look(false);
+  if (seen.missing.length > 0) seen = await look(true);
+  const { folder, lacks, wanted, missing } = seen;
   if (lacks.length > 0 || missing.length > 0) {
     throw errors.vmKernelUnfit(file, release, lacks, missing, dir);
   }

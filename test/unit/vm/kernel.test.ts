@@ -85,6 +85,28 @@ describe("a kernel of a virtual machine", () => {
     expect(kernel).toMatchObject({ release: RELEASE, format: "bzImage", compression: "zstd" });
   });
 
+  test("takes its modules from depmod's list, and from the folder what is not in that", async () => {
+    const file = kernelFolder(modules, everything);
+    const folder = path.join(path.dirname(file), "../lib/modules", RELEASE);
+    const names = async () => (await readKernel(file, needs)).modules.map(({ name }) => name);
+    const all = ["virtio", "virtio_mmio", "virtio_blk", "zlib_like", "squashfs"];
+    // In a folder that the list alone leads to.
+    mkdirSync(path.join(folder, "updates"));
+    const other = module("", RELEASE, "parm=of the list\0");
+    writeFileSync(path.join(folder, "updates/zlib_like.ko"), other);
+    const list = Object.keys(modules).map((name) =>
+      name === "zlib_like.ko" ? `updates/${name}:\n` : `kernel/${name}: kernel/virtio.ko\n`,
+    );
+    writeFileSync(path.join(folder, "modules.dep"), list.join(""));
+    const { modules: loaded } = await readKernel(file, needs);
+    expect(loaded.map(({ name }) => name)).toEqual(all);
+    expect(loaded.find(({ name }) => name === "zlib_like")?.bytes).toEqual(other);
+    for (const stale of ["", "kernel/virtio.ko:\n", "no list"]) {
+      writeFileSync(path.join(folder, "modules.dep"), stale);
+      expect(await names(), stale).toEqual(all);
+    }
+  });
+
   test("has the module of virtio-rng where there is one, and does without", async () => {
     const wanted = { ...needs, entropy: true };
     const more = {

@@ -76,7 +76,7 @@ describe("bundle export --microvm", () => {
     const options = ["--cpus", "2", "--memory", "1G", "--env", "A=b", "--arg", "c", ...kernel];
     for (const dir of [one, other]) {
       const all = ["export", file, "--microvm", dir ?? "", ...options, ...network];
-      expect(await bundle(all)).toMatchObject({ status: 0, stderr: "" });
+      expect(await bundle(all, { timeout: PATIENCE_MS })).toMatchObject({ status: 0, stderr: "" });
     }
     const names = readdirSync(one ?? "").sort();
     expect(names).toEqual([

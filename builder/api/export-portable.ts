@@ -39,6 +39,12 @@ export interface PortableOptions {
   sockets?: readonly string[] | undefined;
   /** Secrets that systemd hands over as files, each `ID[:PATH]`. */
   credentials?: readonly string[] | undefined;
+  /** Processors that it may have. Default: no limit. */
+  cpus?: number | undefined;
+  /** Memory that it may have, `512M` or `2G`. Default: no limit. */
+  memory?: string | undefined;
+  /** The app says when it is up, by sd_notify(3). Default: it is up when it was started. */
+  notify?: boolean | undefined;
   /** Replace the file that is there. */
   force?: boolean | undefined;
 }

@@ -12,7 +12,10 @@ import { inspect } from "./inspect.ts";
 
 /** Which service, and what it is to be. */
 export interface ServiceOptions
-  extends Pick<EngineSettings, "name" | "args" | "env" | "sockets" | "credentials"> {
+  extends Pick<
+    EngineSettings,
+    "name" | "args" | "env" | "sockets" | "credentials" | "cpus" | "memory" | "notify"
+  > {
   /** Bundle; to remove it or to look at it its name does as well. */
   input: string;
   /** For the caller alone, by the systemd of that user. */

@@ -81,10 +81,12 @@ export interface EngineSettings {
   url?: string | undefined;
   /** What the app listens on, each `PORT[/udp]`. Default: what the bundle records. */
   ports?: readonly string[] | undefined;
-  /** Processors. Default 1. */
+  /** Processors that it may have. Default: 1 where an engine places it by that, else no limit. */
   cpus?: number | undefined;
-  /** `512M` or `2G`. Default 512M. */
+  /** Memory that it may have, `512M` or `2G`. Default: 512M where an engine places it by that, else no limit. */
   memory?: string | undefined;
+  /** The app says when it is up, by sd_notify(3). Default: it is up when it was started. */
+  notify?: boolean | undefined;
   /** Where hosts are that may have it, as the engine calls it. */
   region?: string | undefined;
   /** Names of variables whose values the engine keeps. */

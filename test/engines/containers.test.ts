@@ -85,7 +85,12 @@ describe("a file of Docker Compose", () => {
 
   tested("publishes the ports that it is told, and names nothing twice", async () => {
     const facts = engineFacts({ ports: ["80/tcp"] });
-    const settings = { image, ports: ["8080", "53/udp", "8080"], env: ["A=1", "B=2", "A=3"] };
+    const limits = { cpus: 2, memory: "1G" };
+    const settings = {
+      ...{ image, ...limits },
+      ports: ["8080", "53/udp", "8080"],
+      env: ["A=1", "B=2", "A=3"],
+    };
     const text = await textOf(compose.files(facts, settings));
     expect(text).toContain('environment: {"A": "3", "B": "2"}');
     const { services } = await configured(text);
@@ -93,7 +98,11 @@ describe("a file of Docker Compose", () => {
       { target: 8080, published: 8080, protocol: "tcp" },
       { target: 53, published: 53, protocol: "udp" },
     ]);
-    const container = await textOf(quadlet.files(facts, settings));
+    expect(services["app"]).toMatchObject({ cpus: 2, mem_limit: "1g" });
+    const container = await textOf(quadlet.files(facts, { ...settings, notify: true }));
+    expect(container.match(/^(Notify|PodmanArgs)=.*$/gm)).toEqual([
+      ...["Notify=true", "PodmanArgs=--cpus=2", "PodmanArgs=--memory=1g"],
+    ]);
     expect(container.match(/^(PublishPort|Environment)=.*$/gm)).toEqual([
       ...['Environment="A=3"', 'Environment="B=2"'],
       ...["PublishPort=8080:8080/tcp", "PublishPort=53:53/udp"],
@@ -123,15 +132,24 @@ describe("a container of podman", () => {
       volumes: ["/data"],
       labels: [`org.opencontainers.image.description=${byteString("a\n[Service]\nUser=root\\")}`],
     });
-    const settings = { image, args: hostile, env: [`A=${hostile[0]}`] };
+    const args = hostile.filter((arg) => arg !== "");
+    const settings = { image, args, env: [`A=${hostile[0]}`] };
     const text = await textOf(quadlet.files(root, settings));
     expect(text).toMatch(/^Description=a \[Service\] User=root$/m);
     expect(text).toMatch(/^Exec="a\\x0aimage: other" .*\$\$HOME \$\$\{V\} \$\$\$\$ %%n %%%% /m);
     expect(text).toMatch(/^Environment="A=a\\x0aimage: other"$/m);
+    // By podman 5's generator "\\xe2" is a letter.
+    expect(text).toContain('"\\u2028\\u0085\\x7f\\ufeff\\x1b\\x09\\x0d"');
     expect(text).toMatch(/^PublishPort=80:80\/tcp$/m);
     expect(text).toMatch(/^Volume=app-data-0:\/data$/m);
     expect(text.match(/^\[.*\]$/gm)).toEqual(["[Unit]", "[Container]", "[Service]", "[Install]"]);
     expect(text).not.toMatch(/[^\n -~]/);
+  });
+
+  test("refuses an empty argument, behind which the generator reads nothing", async () => {
+    await expect(async () =>
+      quadlet.files(engineFacts(), { image, args: ["a", "", "b"] }),
+    ).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
   });
 
   test("refuses a volume that its format cannot name", async () => {

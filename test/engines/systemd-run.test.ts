@@ -40,6 +40,9 @@ text = json.dumps(facts)
 if "LISTEN_FDS" not in os.environ: print(text); sys.exit(0)
 assert os.environ["LISTEN_PID"] == str(os.getpid())
 listening = socket.socket(fileno=3)
+if "NOTIFY_SOCKET" in os.environ:
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.sendto(b"READY=1\\nSTATUS=listens", os.environ["NOTIFY_SOCKET"])
 while True:
     caller, _ = listening.accept()
     caller.sendall(text.encode())
@@ -70,7 +73,7 @@ function answers(text: string): Record<string, Facts> {
   return Object.fromEntries(found.map(([, name = "", json = "null"]) => [name, JSON.parse(json)]));
 }
 
-const hostile = "a $HOME ${V} %n %% \"q\" 's' \\n\n; b\\";
+const hostile = "a $HOME ${V} %n %% \"q\" 's' \\n\n; \u2028\u0085ä\u{e0001} b\\";
 
 async function bundle(name: string, options: Partial<BuildOptions>): Promise<string> {
   const dir = path.join(temporaryDirectory(), name);
@@ -125,14 +128,17 @@ describe("services of systemd", () => {
       await installed(await bundle("fixed", { mountAt: "/run/fuselage/fixed" }), "fixed", {
         ...socket("fixed"),
       }),
-      await installed(await bundle("copied", { writable: true }), "copied", socket("copied")),
+      await installed(await bundle("copied", { writable: true }), "copied", {
+        ...socket("copied"),
+        ...{ notify: true, cpus: 2, memory: "256M" },
+      }),
       await installed(await bundle("once", {}), "once", {}),
       await installed(
         await bundle("declared", {
           permissions: { fs: { home: "rw" }, net: "none", exec: "host" },
         }),
         "declared",
-        socket("declared"),
+        { ...socket("declared"), notify: true },
       ),
       await installed(
         await bundle("fenced", {
@@ -170,6 +176,8 @@ describe("services of systemd", () => {
         python3 /opt/ask /run/$name.sock $name
         echo "$name-pid $(systemctl show --property MainPID --value $name)"
       done
+      systemctl show --property StatusText copied.service declared.service
+      systemctl show --property MemoryMax,CPUQuotaPerSecUSec copied.service
       for name in usual fixed copied; do
         timeout 30 systemctl stop $name.service && echo "$name stopped $(ls /var/cache/private/$name/procdirs)"
         systemctl show --property Result $name.service
@@ -200,6 +208,12 @@ describe("services of systemd", () => {
     }
     expect(seen["usual"]?.env["LISTEN_FDS"]).toBe("3");
     expect(seen["again"]?.env["LISTEN_PID"]).toBe(`${seen["again"]?.["pid"]}`);
+  });
+
+  test("are up when they say so, and have what they may have", () => {
+    expect(text.match(/^StatusText=.*$/gm)).toEqual(["StatusText=listens", "StatusText=listens"]);
+    expect(text).toContain("MemoryMax=268435456\n");
+    expect(text).toContain("CPUQuotaPerSecUSec=2s\n");
   });
 
   test("get arguments and variables as they were given", () => {

@@ -78,6 +78,22 @@ describe("units of systemd", () => {
     }
   });
 
+  tested("say what the service may have, and that the app says when it is up", async () => {
+    const settings = { program, cpus: 2, memory: "1G", notify: true };
+    const files = await systemd.files(engineFacts(), settings);
+    expect(await verified(files)).toBe("");
+    const lines = ["Type=notify", "CPUQuota=200%", "MemoryMax=1G"];
+    for (const made of [files, systemdUnits(engineFacts(), settings, true)]) {
+      expect(textOf(made, "app.service").match(/^(Type|CPUQuota|MemoryMax)=.*$/gm)).toEqual(lines);
+    }
+    const usual = textOf(await systemd.files(engineFacts(), { program }), "app.service");
+    expect(usual.match(/^(Type|CPUQuota|MemoryMax)=.*$/gm)).toEqual(["Type=exec"]);
+    const root = engineFacts({ root: "image", entry: undefined });
+    expect(() => systemd.files(root, settings)).toThrow(
+      expect.objectContaining({ code: "E_ENGINE_INPUT" }),
+    );
+  });
+
   tested("are taken whatever an image says of itself", async () => {
     const hostile = [
       "a\nExecStart=/bin/sh -c id\nb",

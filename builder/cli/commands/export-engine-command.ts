@@ -15,7 +15,7 @@ const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.t
 /** Options that say something to engines alone. */
 export const ofEngines = [
   ...["name", "program", "arg", "env", "socket", "credential", "force"],
-  ...["image", "artifact-image", "url", "port", "cpus", "memory", "region", "secret"],
+  ...["image", "artifact-image", "url", "port", "cpus", "memory", "region", "secret", "notify"],
   ...["replicas", "job", "probe", "driver"],
 ];
 
@@ -43,6 +43,7 @@ export async function exportEngineCommand(args: Arguments): Promise<void> {
     ports: list("port"),
     cpus: parsed(args.text("cpus"), parseNumber),
     memory: args.text("memory"),
+    notify: args.flag("notify") || undefined,
     region: args.text("region"),
     secrets: list("secret"),
     replicas: parsed(args.text("replicas"), parseNumber),

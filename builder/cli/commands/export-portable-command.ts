@@ -3,9 +3,10 @@ import { exportPortable } from "../../api/export-portable.ts";
 import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
+import { parsed, parseNumber } from "../values.ts";
 
 /** Options of engines that say something of portable services too. */
-const shared = ["arg", "env", "socket", "credential", "force"];
+const shared = ["arg", "env", "socket", "credential", "cpus", "memory", "notify", "force"];
 
 /** @param ofEngines options of engines */
 export async function exportPortableCommand(
@@ -24,6 +25,9 @@ export async function exportPortableCommand(
     env: list("env"),
     sockets: list("socket"),
     credentials: list("credential"),
+    cpus: parsed(args.text("cpus"), parseNumber),
+    memory: args.text("memory"),
+    notify: args.flag("notify") || undefined,
     force: args.flag("force") || undefined,
   });
   if (args.flag("json")) {

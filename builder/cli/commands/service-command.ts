@@ -8,6 +8,7 @@ import {
 import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { print, printable, printJson } from "../print.ts";
+import { parsed, parseNumber } from "../values.ts";
 
 const actions = { install, remove, status };
 
@@ -26,6 +27,9 @@ export async function serviceCommand(args: Arguments): Promise<void> {
     env: list("env"),
     sockets: list("socket"),
     credentials: list("credential"),
+    cpus: parsed(args.text("cpus"), parseNumber),
+    memory: args.text("memory"),
+    notify: args.flag("notify") || undefined,
   });
 }
 

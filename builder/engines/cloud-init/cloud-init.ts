@@ -13,7 +13,7 @@ import { systemd } from "../systemd/systemd.ts";
 
 export const cloudInit: Engine = {
   output: "file",
-  takes: ["name", "program", "args", "env", "sockets", "credentials", "url"],
+  takes: [...systemd.takes, "url"],
   files: userData,
 };
 

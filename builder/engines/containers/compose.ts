@@ -5,7 +5,7 @@ import { containerOf } from "./container.ts";
 
 export const compose: Engine = {
   output: "file",
-  takes: ["name", "image", "args", "env", "ports"],
+  takes: ["name", "image", "args", "env", "ports", "cpus", "memory"],
   files: composeFile,
 };
 
@@ -40,6 +40,8 @@ function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
     user: container.user && `${container.user}:${container.user}`,
     readOnly: isFenced ? "true" : undefined,
     dropped: isFenced ? '["ALL"]' : undefined,
+    cpus: settings.cpus?.toString(),
+    memory: settings.memory?.toLowerCase(),
     volumes: mapping(volumes.map((volume) => [volume.name, "{}"])),
   });
   return [{ name: "compose.yaml", text }];

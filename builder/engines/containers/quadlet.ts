@@ -7,7 +7,7 @@ import { containerOf } from "./container.ts";
 
 export const quadlet: Engine = {
   output: "directory",
-  takes: ["name", "image", "args", "env", "ports"],
+  takes: ["name", "image", "args", "env", "ports", "cpus", "memory", "notify"],
   files: quadletFile,
 };
 
@@ -22,16 +22,30 @@ function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
     name,
     description: unitText(facts.description),
     image: container.image,
-    command: container.command?.map(unitArgument).join(" "),
+    command: container.command?.map(commandWord).join(" "),
     environment: container.environment.map(([key, value]) => unitArgument(`${key}=${value}`)),
     ports: container.ports,
     mounts: volumes.map((volume) => `${volume.name}:${volumePath(volume.path)}`),
     user,
     readOnly: isFenced ? "true" : undefined,
     dropped: isFenced ? "all" : undefined,
+    notify: settings.notify ? "true" : undefined,
+    limits: limitsOf(settings),
   });
   return [{ name: `${name}.container`, text }];
 }
+
+/** podman's generator takes an empty word for the end of the line: what follows it would be lost. */
+function commandWord(arg: string): string {
+  if (arg !== "") return unitArgument(arg);
+  throw errors.optionValue("args", "words for podman, none of them empty", '""');
+}
+
+/** Keys of their own for these came with podman 5. */
+const limitsOf = ({ cpus, memory }: EngineSettings): string[] => [
+  ...(cpus === undefined ? [] : [`--cpus=${cpus}`]),
+  ...(memory === undefined ? [] : [`--memory=${memory.toLowerCase()}`]),
+];
 
 /** What stands behind a colon has no quoting. */
 function volumePath(path: string): string {

@@ -17,7 +17,7 @@ import {
 import { fenceOf } from "./fence.ts";
 import { unitArgument, unitPath, unitText, unitWord } from "./quoting.ts";
 import { listeningOn } from "./sockets.ts";
-import { credential, fenceText, socketUnit } from "./systemd.ts";
+import { credential, fenceText, limitsOf, socketUnit } from "./systemd.ts";
 
 /** What of the image is known besides. */
 export interface PortableStart {
@@ -59,6 +59,8 @@ export function portableFiles(
     ...commandOf(settings, start),
     credentials: (settings.credentials ?? []).map(credential),
     stopSignal: facts.stopSignal,
+    ...limitsOf(settings),
+    type: settings.notify ? "notify" : "exec",
     ...ownerOf(facts, start),
     ...foldersOf(facts, name, start),
     machine: [...start.points].some(([path, point]) => path !== point) ? MACHINE : undefined,

@@ -15,15 +15,19 @@ export const unitText = (text: string): string => percent(oneLine(text)).replace
  * @throws E_ENGINE_INPUT for what is no UTF-8, by what a reader of bytes puts in its place
  */
 export function unitWord(text: string): string {
-  if (/[\ufffd\0]/.test(text)) {
+  if (/[\ufffd\0]|\p{Cs}/u.test(text)) {
     throw errors.engineInput(text, "is no UTF-8 without NUL, which a unit has to be");
   }
-  const escaped = text
-    .replace(/["\\]/g, "\\$&")
-    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) =>
-      [...Buffer.from(char)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
-    );
+  const escaped = text.replace(/["\\]/g, "\\$&").replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapedCharacter);
   return `"${percent(escaped)}"`;
+}
+
+/** `\x` is a byte for systemd and a character for podman, which are the same up to 7f. */
+function escapedCharacter(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
+  const hex = (digits: number) => code.toString(16).padStart(digits, "0");
+  if (code < 0x80) return `\\x${hex(2)}`;
+  return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`;
 }
 
 /** An argument of a command line, where variables are replaced too. */

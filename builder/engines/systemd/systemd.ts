@@ -15,7 +15,10 @@ import { type Listening, listeningOn, listenValue } from "./sockets.ts";
 
 export const systemd: Engine = {
   output: "directory",
-  takes: ["name", "program", "args", "env", "sockets", "credentials"],
+  takes: [
+    ...(["name", "program", "args", "env", "sockets", "credentials"] as const),
+    ...(["cpus", "memory", "notify"] as const),
+  ],
   files: (facts, settings) => systemdUnits(facts, settings, false),
 };
 
@@ -37,6 +40,8 @@ export function systemdUnits(
     description,
     socket: listening && `${name}.socket`,
     ...commandOf(facts, settings, isUser),
+    ...limitsOf(settings),
+    type: typeOf(facts, settings),
   };
   const service = isUser
     ? renderTemplate("engines/systemd/user.service", { ...values, ...userFenceOf(facts) })
@@ -107,6 +112,21 @@ function commandOf(facts: BundleFacts, settings: EngineSettings, isUser: boolean
     stopSignal: facts.stopSignal,
   };
 }
+
+/** @throws E_ENGINE_INPUT for an app to whom systemd's own socket is out of reach */
+function typeOf({ file, isRoot }: BundleFacts, { notify = false }: EngineSettings): string {
+  if (!notify) return "exec";
+  if (!isRoot) return "notify";
+  const what = "has a /run of its own, without the socket by which systemd is told that it is up";
+  const other = "Leave --notify out, or make a portable service of it, where systemd mounts that.";
+  throw errors.engineInput(file, what, other);
+}
+
+/** What it may have: systemd.resource-control(5). */
+export const limitsOf = ({ cpus, memory }: EngineSettings) => ({
+  quota: cpus === undefined ? undefined : `${cpus * 100}%`,
+  memory,
+});
 
 const hint =
   "Put the bundle into /usr/local/lib or /opt, or say by --program where it is on the machine that starts it.";

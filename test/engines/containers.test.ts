@@ -6,6 +6,7 @@ import { cloudInit } from "../../builder/engines/cloud-init/cloud-init.ts";
 import { compose } from "../../builder/engines/containers/compose.ts";
 import { quadlet } from "../../builder/engines/containers/quadlet.ts";
 import type { EngineSettings } from "../../builder/engines/engine.ts";
+import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
 import { engineFacts, SHA256 } from "../support/engine-facts.ts";
 import { skipUnless } from "../support/needs.ts";
@@ -120,6 +121,68 @@ describe("a file of Docker Compose", () => {
     expect(services["app"]?.["environment"]).toEqual(
       Object.fromEntries(hostile.map((text, index) => [`V${index}`, printed(text)])),
     );
+  });
+});
+
+describe("what an app declares", () => {
+  const tested = skipUnless("dockerCompose", "pythonYaml");
+  const read = async (more: Partial<Manifest>, settings: EngineSettings = {}) => {
+    const facts = engineFacts(more);
+    const { services } = (await readYaml(
+      await textOf(compose.files(facts, { image, ...settings })),
+    )) as { services: Record<string, Record<string, unknown>> };
+    const container = await textOf(quadlet.files(facts, { image, ...settings }));
+    const keys = /^(Tmpfs|Network|PublishPort|Environment|DropCapability|AddCapability)=.*$/gm;
+    return { service: services["app"] ?? {}, lines: container.match(keys) ?? [] };
+  };
+
+  tested("is what its container may write to and reach", async () => {
+    const sandbox = ["fs /srv/data rw", "fs /tmp rw", "fs home rw", "fs /opt/x ro", "net none"];
+    const { service, lines } = await read({ sandbox, ports: ["80/tcp"] });
+    const folders = ["/tmp", "/srv/data:mode=1777", "/var/lib/app:mode=1777"];
+    expect(service).toMatchObject({
+      tmpfs: folders,
+      environment: { HOME: "/var/lib/app" },
+      network_mode: "none",
+      cap_drop: ["ALL"],
+    });
+    expect(service).not.toHaveProperty("ports");
+    expect(lines).toEqual([
+      'Environment="HOME=/var/lib/app"',
+      ...folders.map((folder) => `Tmpfs=${folder}`),
+      ...["DropCapability=all", "Network=none"],
+    ]);
+    const listening = await read({ sandbox: ["net listen 80"], ports: ["80-81/tcp", "80/udp"] });
+    expect(listening.service).toMatchObject({ ports: ["80:80/tcp"], tmpfs: ["/tmp"] });
+    expect(listening.service).not.toHaveProperty("network_mode");
+    expect(listening.lines).toEqual([
+      ...["PublishPort=80:80/tcp", "Tmpfs=/tmp", "DropCapability=all"],
+    ]);
+  });
+
+  tested("leaves entry scripts of an image that is a root what they need, or nothing", async () => {
+    const root = { root: "image", entry: undefined } as const;
+    const scripted = await read({ ...root, sandbox: ["net connect 443"] });
+    expect(scripted.service).toMatchObject({
+      cap_drop: ["ALL"],
+      cap_add: expect.arrayContaining(["CHOWN", "SETUID"]),
+    });
+    expect(scripted.lines).toContain("AddCapability=CAP_SETUID");
+    const plain = await read({ ...root, user: "1000", sandbox: ["net connect 443"] });
+    expect(plain.service).toMatchObject({ cap_drop: ["ALL"] });
+    expect(plain.service).not.toHaveProperty("cap_add");
+    expect((await read(root)).service).not.toHaveProperty("cap_drop");
+  });
+
+  test("is refused where a container cannot have it", async () => {
+    for (const rule of ["fs /etc rw", "fs /srv/a:b rw", "fs /opt rw"]) {
+      await expect(read({ sandbox: [rule] }), rule).rejects.toMatchObject({
+        code: "E_ENGINE_INPUT",
+      });
+    }
+    await expect(read({ sandbox: ["net none"] }, { ports: ["80"] })).rejects.toMatchObject({
+      code: "E_ENGINE_INPUT",
+    });
   });
 });
 

@@ -180,6 +180,7 @@ describe("a job of Nomad", () => {
 const known = {
   specs: [
     ...(["replicas", "selector", "template", "backoffLimit", "completions", "ports"] as const),
+    "parallelism" as const,
     ...(["podSelector", "policyTypes", "ingress", "egress"] as const),
   ] satisfies (
     | keyof IDeploymentSpec
@@ -266,7 +267,7 @@ describe("manifests of Kubernetes", () => {
   test("are a Job, with no Service, for what runs to its end", async () => {
     const all = await valid({ job: true, replicas: 2, ports: ["80"] });
     expect(all.map(({ kind }) => kind)).toEqual(["Job"]);
-    expect(all[0].spec).toMatchObject({ completions: 2 });
+    expect(all[0].spec).toMatchObject({ completions: 2, parallelism: 2 });
     expect(all[0].spec.template.spec.containers[0].readinessProbe).toBeUndefined();
   });
 

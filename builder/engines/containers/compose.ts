@@ -23,7 +23,7 @@ const mapping = (pairs: readonly (readonly [string, string])[]) =>
 
 function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const container = containerOf(facts, settings);
-  const { name, volumes, isFenced } = container;
+  const { name, volumes, temporary, isReadOnly, dropped, added } = container;
   const text = renderTemplate("engines/containers/compose.yaml", {
     name,
     image: literal(container.image),
@@ -38,8 +38,11 @@ function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
         ? undefined
         : `[${volumes.map((volume) => mapping(mountOf(volume))).join(", ")}]`,
     user: container.user && `${container.user}:${container.user}`,
-    readOnly: isFenced ? "true" : undefined,
-    dropped: isFenced ? '["ALL"]' : undefined,
+    network: container.network,
+    temporary: list(temporary),
+    readOnly: isReadOnly ? "true" : undefined,
+    dropped: dropped ? '["ALL"]' : undefined,
+    added: list(added),
     cpus: settings.cpus?.toString(),
     memory: settings.memory?.toLowerCase(),
     volumes: mapping(volumes.map((volume) => [volume.name, "{}"])),

@@ -17,7 +17,7 @@ export const quadlet: Engine = {
  */
 function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const container = containerOf(facts, settings);
-  const { name, volumes, user, isFenced } = container;
+  const { name, volumes, user, network, temporary, isReadOnly, dropped, added } = container;
   const text = renderTemplate("engines/containers/app.container", {
     name,
     description: unitText(facts.description),
@@ -27,8 +27,11 @@ function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
     ports: container.ports,
     mounts: volumes.map((volume) => `${volume.name}:${volumePath(volume.path)}`),
     user,
-    readOnly: isFenced ? "true" : undefined,
-    dropped: isFenced ? "all" : undefined,
+    network,
+    temporary,
+    readOnly: isReadOnly ? "true" : undefined,
+    dropped: dropped ? "all" : undefined,
+    added: added.map((one) => `CAP_${one}`),
     notify: settings.notify ? "true" : undefined,
     limits: limitsOf(settings),
   });

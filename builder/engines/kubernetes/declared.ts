@@ -1,14 +1,7 @@
-/** What an app declares that it does, as a pod and a NetworkPolicy have words for it. */
-import * as errors from "../../errors.ts";
-import { declaredPlaces } from "../declared-places.ts";
-import type { BundleFacts, EngineSettings } from "../engine.ts";
-import { type Port, portsOf } from "../settings.ts";
-
-/** Where an app that may write to a folder of its user's has one: HOME. */
-export const HOME = "/var/lib/app";
-
-/** Words for folders of a user, all of which are below HOME in a pod. */
-const HOMES = ["home", "app-data", "downloads"];
+/** What an app declares that it does, as a NetworkPolicy has words for it. */
+import { declaredNet } from "../declared-in-image.ts";
+import type { BundleFacts } from "../engine.ts";
+import type { Port } from "../settings.ts";
 
 /** A rule of a NetworkPolicy: ports, of every peer. */
 interface PortRule {
@@ -18,32 +11,6 @@ interface PortRule {
 interface NetworkRules {
   ingress: PortRule[];
   egress: PortRule[];
-}
-
-/** What the network is to it; undefined: nothing is declared, or all of it. */
-function declaredNet({ permissions }: BundleFacts) {
-  const net = permissions === undefined ? "all" : (permissions.net ?? "none");
-  if (net === "all") return undefined;
-  const { connect = [], listen = [], udp = false } = net === "none" ? {} : net;
-  return { connect, listen, udp };
-}
-
-/**
- * What it is to be reached at: of the ports that it records those on which it declares to listen.
- *
- * @throws E_ENGINE_INPUT for one that was asked for, and on which it declares not to listen
- */
-export function reachedPorts(facts: BundleFacts, settings: EngineSettings): readonly Port[] {
-  const net = declaredNet(facts);
-  const ports = portsOf(facts, settings);
-  if (net === undefined) return ports;
-  const may = ({ port, protocol }: Port) =>
-    protocol === "udp" ? net.udp : net.listen.includes(port) || net.listen.includes(0);
-  const refused = ports.find((one) => !may(one));
-  if (refused === undefined || settings.ports === undefined) return ports.filter(may);
-  const what = `is to be reached at ${refused.port}/${refused.protocol}, where it declares not to listen`;
-  const hint = "Name another --port, or build it with the permission to listen there.";
-  throw errors.engineInput(facts.file, what, hint);
 }
 
 /** Who may connect to it, and where it may connect to. @param ports as `reachedPorts` gives them */
@@ -68,24 +35,3 @@ export function networkRules(facts: BundleFacts, ports: readonly Port[]): Networ
 
 /** A rule without ports would allow all of them. */
 const rulesOf = (ports: PortRule["ports"]): PortRule[] => (ports.length === 0 ? [] : [{ ports }]);
-
-/**
- * Folders that it writes to: paths, and HOME where it writes to one of a user's. An image that is a root can be
- * written anyway.
- *
- * @param own folders of the container that have to stay as they are. Default: those of the app's files.
- * @throws E_ENGINE_INPUT for one that would cover what the image has
- */
-export function writtenFolders(facts: BundleFacts, own?: readonly string[]): string[] {
-  if (facts.isRoot) return [];
-  const { fs = {} } = facts.permissions ?? {};
-  const places = declaredPlaces(facts, { root: "image", wanted: ["rw"], ...(own && { own }) });
-  const hasHome = HOMES.some((place) => fs[place] === "rw");
-  return [...places.map(({ path }) => path), ...(hasHome ? [HOME] : [])];
-}
-
-/** What entry scripts do as root before they become somebody else. */
-export const ENTRY_CAPABILITIES = [
-  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL"],
-  ...["NET_BIND_SERVICE", "SETGID", "SETUID"],
-];

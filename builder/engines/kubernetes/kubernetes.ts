@@ -5,6 +5,13 @@
 import * as errors from "../../errors.ts";
 import { renderTemplate, type TemplateValue } from "../../host/template.ts";
 import {
+  ENTRY_CAPABILITIES,
+  HOME,
+  isPlainUser,
+  reachedPorts,
+  writtenFolders,
+} from "../declared-in-image.ts";
+import {
   type BundleFacts,
   type Engine,
   type EngineFile,
@@ -13,13 +20,7 @@ import {
   pairsOf,
 } from "../engine.ts";
 import { goArchitectures, labelName, mebibytes, type Port } from "../settings.ts";
-import {
-  ENTRY_CAPABILITIES,
-  HOME,
-  networkRules,
-  reachedPorts,
-  writtenFolders,
-} from "./declared.ts";
+import { networkRules } from "./declared.ts";
 import { yamlValue } from "./yaml-value.ts";
 
 export const kubernetes: Engine = {
@@ -140,7 +141,7 @@ function podOf(
         runAsGroup: NOBODY,
         fsGroup: NOBODY,
       }),
-      ...(!isFenced && isPlainUser(start?.User, facts) && { runAsNonRoot: true }),
+      ...(!isFenced && isPlainUser(facts) && { runAsNonRoot: true }),
       seccompProfile: { type: "RuntimeDefault" },
     }),
     security: yamlValue(securityOf(facts, isFenced)),
@@ -156,10 +157,6 @@ function userOf(user: string | undefined): number {
   return uid === undefined || Number(uid) === 0 ? NOBODY : Number(uid);
 }
 
-/** Whether an image that is a root, and declares what it does, names a user by number who is not root. */
-const isPlainUser = (user: string | undefined, { permissions }: BundleFacts): boolean =>
-  permissions !== undefined && /^0*[1-9]\d{0,8}(:|$)/.test(user ?? "");
-
 /** The files of an image that is a root are the app's own, and stay so. */
 function securityOf(facts: BundleFacts, isFenced: boolean): object {
   const dropped = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
@@ -167,7 +164,7 @@ function securityOf(facts: BundleFacts, isFenced: boolean): object {
   if (facts.permissions === undefined) {
     return { capabilities: { drop: ["NET_RAW", "MKNOD", "AUDIT_WRITE"] } };
   }
-  if (isPlainUser(facts.start?.User, facts)) return dropped;
+  if (isPlainUser(facts)) return dropped;
   return { ...dropped, capabilities: { drop: ["ALL"], add: ENTRY_CAPABILITIES } };
 }
 

@@ -42,10 +42,10 @@ describe("a file of Docker Compose", () => {
   const tested = skipUnless("dockerCompose", "pythonYaml");
 
   /** By its own program, which checks the schema and replaces variables, and doubles $ when it prints. */
-  async function configured(text: string) {
+  async function configured(text: string, env: Record<string, string> = {}) {
     const file = path.join(temporaryDirectory(), "compose.yaml");
     writeFileSync(file, text);
-    const { stdout, stderr, status } = await run("docker-compose", ["-f", file, "config"]);
+    const { stdout, stderr, status } = await run("docker-compose", ["-f", file, "config"], { env });
     expect(stderr).toBe("");
     expect(status).toBe(0);
     return (await readYaml(stdout)) as { services: Record<string, Record<string, unknown>> };
@@ -108,6 +108,20 @@ describe("a file of Docker Compose", () => {
       ...['Environment="A=3"', 'Environment="B=2"'],
       ...["PublishPort=8080:8080/tcp", "PublishPort=53:53/udp"],
     ]);
+  });
+
+  tested("takes secrets from whoever calls it", async () => {
+    const settings = { image, env: ["A=1"], secrets: ["TOKEN", "TOKEN"] };
+    const text = await textOf(compose.files(engineFacts(), settings));
+    const { services } = await configured(text, { TOKEN: "a$b" });
+    expect(services["app"]?.["environment"]).toEqual({ A: "1", TOKEN: "a$$b" });
+    const file = path.join(temporaryDirectory(), "compose.yaml");
+    writeFileSync(file, text);
+    const without = await run("docker-compose", ["-f", file, "config"]);
+    expect(without.status).not.toBe(0);
+    expect(without.stderr).toContain("TOKEN");
+    const container = await textOf(quadlet.files(engineFacts(), settings));
+    expect(container.match(/^Secret=.*$/gm)).toEqual(["Secret=TOKEN,type=env,target=TOKEN"]);
   });
 
   tested("carries arguments and variables as they are", async () => {

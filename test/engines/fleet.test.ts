@@ -124,9 +124,25 @@ describe("no name is given twice", () => {
   });
 
   test("of a secret and of a variable", async () => {
-    await expect(textOf(fuse, { url, ...settings, secrets: ["A"] })).rejects.toMatchObject({
-      code: "E_OPTION_CONFLICT",
-    });
+    for (const [engine, where] of [
+      ...([[fuse, { url }] as const, [nomad, { url }] as const] as const),
+      [kubernetes, { image: "app" }] as const,
+    ]) {
+      const both = { ...where, ...settings, secrets: ["A"] };
+      await expect(textOf(engine, both)).rejects.toMatchObject({ code: "E_OPTION_CONFLICT" });
+    }
+    const pod = await textOf(
+      kubernetes,
+      { image: "app", name: "web", secrets: ["HOME", "TOKEN", "TOKEN"] },
+      { sandbox: homely },
+    );
+    const [deployment] = parseAllDocuments(pod).map((one) => one.toJS());
+    expect(deployment.spec.template.spec.containers[0].env).toEqual(
+      ["HOME", "TOKEN"].map((key) => ({
+        name: key,
+        valueFrom: { secretKeyRef: { name: "web", key } },
+      })),
+    );
   });
 });
 
@@ -165,6 +181,20 @@ describe("a job of Nomad", () => {
     expect(raw.Config).toEqual({ command: "${NOMAD_TASK_DIR}/app.run", args: [] });
     await expect(job({}, { mountAt: "/run/fuselage/a" })).rejects.toThrow("a namespace of its own");
     await expect(job({ driver: "raw_exec" }, { mountAt: "/run/fuselage/a" })).resolves.toBeTruthy();
+  });
+
+  test("has the variables of the job in the place of secrets", async () => {
+    const [task] = (await job({ name: "web", secrets: ["TOKEN", "KEY"] })).TaskGroups[0].Tasks;
+    expect(task.Templates).toEqual([
+      {
+        EmbeddedTmpl:
+          '{{ with nomadVar "nomad/jobs/web" }}\nTOKEN={{ .TOKEN | toJSON }}\nKEY={{ .KEY | toJSON }}\n{{ end }}\n',
+        DestPath: "secrets/variables",
+        Envvars: true,
+        ErrMissingKey: true,
+      },
+    ]);
+    expect((await job({})).TaskGroups[0].Tasks[0]).not.toHaveProperty("Templates");
   });
 
   test("has every text as it is", async () => {
@@ -235,6 +265,7 @@ describe("manifests of Kubernetes", () => {
       memory: "1G",
       args: ["--serve"],
       env: ["MODE=x"],
+      secrets: ["TOKEN"],
       probe: "/health",
     });
     expect(deployment).toMatchObject({ kind: "Deployment", spec: { replicas: 3 } });
@@ -249,7 +280,10 @@ describe("manifests of Kubernetes", () => {
     });
     expect(containers[0]).toMatchObject({
       args: ["--serve"],
-      env: [{ name: "MODE", value: "x" }],
+      env: [
+        { name: "MODE", value: "x" },
+        { name: "TOKEN", valueFrom: { secretKeyRef: { name: "app", key: "TOKEN" } } },
+      ],
       securityContext: {
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,

@@ -50,6 +50,16 @@ const artifact = object(
   ["GetterSource", "GetterOptions", "GetterMode", "RelativeDest"],
 );
 
+const template = object(
+  {
+    EmbeddedTmpl: text,
+    DestPath: { type: "string", pattern: "^secrets/" },
+    Envvars: { enum: [true] },
+    ErrMissingKey: { enum: [true] },
+  },
+  ["EmbeddedTmpl", "DestPath", "Envvars", "ErrMissingKey"],
+);
+
 const task = object(
   {
     Name: text,
@@ -60,6 +70,7 @@ const task = object(
     KillSignal: text,
     Resources: object({ Cores: count, MemoryMB: count }, ["Cores", "MemoryMB"]),
     Artifacts: list(artifact, 1),
+    Templates: list(template, 1),
   },
   ["Name", "Driver", "Config", "Env", "Resources", "Artifacts"],
 );

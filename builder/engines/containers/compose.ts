@@ -5,7 +5,7 @@ import { containerOf } from "./container.ts";
 
 export const compose: Engine = {
   output: "file",
-  takes: ["name", "image", "args", "env", "ports", "cpus", "memory"],
+  takes: ["name", "image", "args", "env", "ports", "cpus", "memory", "secrets"],
   files: composeFile,
 };
 
@@ -23,14 +23,16 @@ const mapping = (pairs: readonly (readonly [string, string])[]) =>
 
 function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const container = containerOf(facts, settings);
-  const { name, volumes, temporary, isReadOnly, dropped, added } = container;
+  const { name, secrets, volumes, temporary, isReadOnly, dropped, added } = container;
   const text = renderTemplate("engines/containers/compose.yaml", {
     name,
     image: literal(container.image),
     command: container.command && list(container.command),
-    environment: mapping(
-      container.environment.map(([key, value]) => [key, yamlString(literal(value))]),
-    ),
+    environment: mapping([
+      ...container.environment.map(([key, value]) => [key, yamlString(literal(value))] as const),
+      // From whoever calls Compose, which fails where there is none.
+      ...secrets.map((key) => [key, yamlString(`\${${key}:?}`)] as const),
+    ]),
     ports: list(container.ports),
     // The short form has colons between its parts, which a path may have.
     mounts:

@@ -15,6 +15,7 @@ import {
   pairsOf,
   plainName,
 } from "../engine.ts";
+import { secretsOf } from "../settings.ts";
 
 /** Values as they are; each format quotes them. */
 export interface Container {
@@ -22,6 +23,8 @@ export interface Container {
   image: string;
   command: readonly string[] | undefined;
   environment: readonly [string, string][];
+  /** Names of variables whose values the engine has. */
+  secrets: readonly string[];
   /** `8080:8080/tcp`. */
   ports: readonly string[];
   /** Named volumes, by the paths in the container. */
@@ -98,6 +101,7 @@ export function containerOf(facts: BundleFacts, settings: EngineSettings): Conta
   }
   const name = plainName(settings.name ?? facts.name).toLowerCase();
   const written = writtenFolders(facts);
+  const secrets = secretsOf(settings);
   return {
     name,
     image: settings.image,
@@ -105,7 +109,8 @@ export function containerOf(facts: BundleFacts, settings: EngineSettings): Conta
     environment: pairsOf([
       ...(written.includes(HOME) ? [`HOME=${HOME}`] : []),
       ...(settings.env ?? []),
-    ]),
+    ]).filter(([key]) => !secrets.includes(key)),
+    secrets,
     ports: publishedPorts(facts, settings),
     network: usesNoNetwork(facts) ? "none" : undefined,
     temporary: temporaryFolders(facts, written),

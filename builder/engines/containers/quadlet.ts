@@ -7,7 +7,7 @@ import { containerOf } from "./container.ts";
 
 export const quadlet: Engine = {
   output: "directory",
-  takes: ["name", "image", "args", "env", "ports", "cpus", "memory", "notify"],
+  takes: ["name", "image", "args", "env", "ports", "cpus", "memory", "notify", "secrets"],
   files: quadletFile,
 };
 
@@ -24,6 +24,7 @@ function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
     image: container.image,
     command: container.command?.map(commandWord).join(" "),
     environment: container.environment.map(([key, value]) => unitArgument(`${key}=${value}`)),
+    secrets: container.secrets.map((key) => `${key},type=env,target=${key}`),
     ports: container.ports,
     mounts: volumes.map((volume) => `${volume.name}:${volumePath(volume.path)}`),
     user,

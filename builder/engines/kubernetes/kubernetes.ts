@@ -19,7 +19,7 @@ import {
   oneLine,
   pairsOf,
 } from "../engine.ts";
-import { goArchitectures, labelName, mebibytes, type Port } from "../settings.ts";
+import { goArchitectures, labelName, mebibytes, type Port, secretsOf } from "../settings.ts";
 import { networkRules } from "./declared.ts";
 import { yamlValue } from "./yaml-value.ts";
 
@@ -27,7 +27,7 @@ export const kubernetes: Engine = {
   output: "file",
   takes: [
     ...(["name", "image", "artifactImage", "args", "env", "ports", "cpus", "memory"] as const),
-    ...(["replicas", "job", "probe"] as const),
+    ...(["replicas", "job", "probe", "secrets"] as const),
   ],
   files: manifestFile,
 };
@@ -110,6 +110,8 @@ function podOf(
     ...(written.includes(HOME) ? [`HOME=${HOME}`] : []),
     ...env,
   ]);
+  const secrets = secretsOf(settings);
+  const known = variables.filter(([key]) => !secrets.includes(key));
   // Entry scripts of images that are roots change owners and files before they change users.
   const isFenced = !isRoot || isArtifact;
   return {
@@ -119,9 +121,12 @@ function podOf(
     command: isArtifact ? yamlValue(["/bin/sh", "-c", COPY, "app"]) : undefined,
     args: args && yamlValue(args.map(literal)),
     env:
-      variables.length === 0
+      known.length + secrets.length === 0
         ? undefined
-        : yamlValue(variables.map(([key, value]) => ({ name: key, value: literal(value) }))),
+        : yamlValue([
+            ...known.map(([key, value]) => ({ name: key, value: literal(value) })),
+            ...secrets.map((key) => ({ name: key, valueFrom: { secretKeyRef: { name, key } } })),
+          ]),
     ports:
       ports.length === 0
         ? undefined

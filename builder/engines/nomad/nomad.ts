@@ -12,13 +12,20 @@ import {
   type EngineSettings,
   pairsOf,
 } from "../engine.ts";
-import { goArchitectures, labelName, mebibytes, type Port, portsOf } from "../settings.ts";
+import {
+  goArchitectures,
+  labelName,
+  mebibytes,
+  type Port,
+  portsOf,
+  secretsOf,
+} from "../settings.ts";
 
 export const nomad: Engine = {
   output: "file",
   takes: [
     ...(["name", "args", "env", "url", "ports", "cpus", "memory", "region", "replicas"] as const),
-    ...(["job", "driver"] as const),
+    ...(["job", "driver", "secrets"] as const),
   ],
   files: jobFile,
 };
@@ -32,6 +39,7 @@ function jobFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   if (url === undefined) throw errors.optionMissing("url", "where the machine fetches the bundle");
   const name = labelName(settings.name ?? facts.name);
   const ports = portsOf(facts, settings);
+  const secrets = secretsOf(settings);
   const destination = `local/${name}.run`;
   const text = renderTemplate("engines/nomad/job.json", {
     name,
@@ -49,6 +57,7 @@ function jobFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
       ...(driver === "exec2" && { FUSELAGE_MOUNT: "extract" }),
       ...Object.fromEntries(pairsOf(env)),
     }),
+    templates: secrets.length === 0 ? undefined : json([secretTemplate(name, secrets)]),
     signal: facts.stopSignal,
     cores: `${cpus}`,
     memory: `${mebibytes(memory)}`,
@@ -65,6 +74,18 @@ const LOCAL = "${NOMAD_TASK_DIR}";
 const FILES = { FUSELAGE_HOME: `${LOCAL}/fuselage`, HOME: LOCAL };
 
 const json = (value: unknown): string => JSON.stringify(value);
+
+/** A file of variables, in memory, that the client makes of what it may read: the variables of this job. */
+const secretTemplate = (name: string, secrets: readonly string[]) => ({
+  EmbeddedTmpl: [
+    `{{ with nomadVar "nomad/jobs/${name}" }}`,
+    ...secrets.map((key) => `${key}={{ .${key} | toJSON }}`),
+    "{{ end }}\n",
+  ].join("\n"),
+  DestPath: "secrets/variables",
+  Envvars: true,
+  ErrMissingKey: true,
+});
 
 const labelOf = ({ port, protocol }: Port): string => `p${port}-${protocol}`;
 

@@ -84,7 +84,12 @@ describe("process 1 of a virtual machine", () => {
       input[i] = x >>> 16;
     }
     const script = "$FUSELAGE_BUNDLE_DIR/bin/busybox cat; echo end >&2; kill -9 $$";
-    const ended = await runMachine({ disks: [file], records: shell(script), input });
+    const ended = await runMachine({
+      disks: [file],
+      records: shell(script),
+      input,
+      asPacked: true,
+    });
     expect(ended.failure, ended.console).toBe("");
     expect(ended.out.equals(input)).toBe(true);
     expect(ended.err.toString()).toBe("end\n");

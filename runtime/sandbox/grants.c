@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "generated/names.h"
-#include "sandbox/terminals.h"
 
 bool grant_is_in(const char *path, const char *base)
 {
@@ -21,123 +21,88 @@ bool grant_is_in(const char *path, const char *base)
 	       (!path[length] || path[length] == '/' || (length == 1 && *base == '/'));
 }
 
-static int take(struct grants *grants, char *path, unsigned rights, bool kept,
-		struct failure *failure)
+static int take(struct grants *grants, struct grant grant, struct failure *failure)
 {
-	if (path && grants->count < GRANTS_MAX) {
-		grants->list[grants->count++] = (struct grant){ path, rights, kept };
+	if (grant.path && grants->count < GRANTS_MAX) {
+		grants->list[grants->count++] = grant;
 		return 0;
 	}
-	free(path);
-	return fail(failure, path ? FUSELAGE_E_SANDBOX : FUSELAGE_E_OUT_OF_MEMORY,
-		    path ? "more than 192 paths" : "paths of the sandbox");
+	return fail(failure, grant.path ? FUSELAGE_E_SANDBOX : FUSELAGE_E_OUT_OF_MEMORY,
+		    grant.path ? "more than 192 paths" : "paths of the sandbox");
 }
 
-/* As the kernel calls it: two calls, where realpath(3) looks at every component. */
+/* Whether nothing of it can be told in fewer bytes: what no link is in is the kernel's own name then. */
+static bool is_shortest(const char *path)
+{
+	if (*path != '/')
+		return false;
+	for (const char *at = path; *at && path[1]; at++) {
+		size_t dots = *at == '/' ? strspn(at + 1, ".") : 0;
+		if (*at == '/' && dots <= 2 && (!at[1 + dots] || at[1 + dots] == '/'))
+			return false;
+	}
+	return true;
+}
+
+/* To ask for a name makes a file of /proc, which takes longer than to look at every component. */
+int grants_open(const char *path, char *real)
+{
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	size_t length = strlen(path);
+
+	if (length < PATH_MAX && is_shortest(path)) {
+		memcpy(real, path, length + 1);
+		int place = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+		if (place >= 0 || errno == ENOENT)
+			return place;
+	}
+	/* Musl's open(2) sets close-on-exec a second time. */
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || (descriptor_path(fd, real, PATH_MAX) == 0 && *real == '/'))
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
+/* As the kernel calls it, or NULL. */
 static char *real(const char *path)
 {
 	char text[PATH_MAX];
-	/* Musl's open(2) sets close-on-exec a second time. */
-	OWNED_FD fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
+	OWNED_FD fd = grants_open(path, text);
 
-	return fd >= 0 && descriptor_path(fd, text, sizeof text) == 0 && *text == '/' ?
-		       strdup(text) :
-		       NULL;
+	return fd >= 0 ? strdup(text) : NULL;
 }
 
 int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure)
 {
-	char *found = real(path);
+	char text[PATH_MAX];
+	int place = grants_open(path, text);
 
-	return found ? take(grants, found, rights, true, failure) : 0;
+	/* What is there and cannot be opened now would be missing in silence. */
+	if (place < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s", path);
+	return place < 0 ?
+		       0 :
+		       take(grants, (struct grant){ strdup(text), rights, true, place }, failure);
 }
 
 int grants_add_real(struct grants *grants, const char *path, unsigned rights,
 		    struct failure *failure)
 {
-	return take(grants, strdup(path), rights, true, failure);
+	return take(grants, (struct grant){ strdup(path), rights, true, -1 }, failure);
 }
 
 int grants_add_system(struct grants *grants, const char *path, unsigned rights,
 		      struct failure *failure)
 {
-	return take(grants, strdup(path), rights, false, failure);
+	return take(grants, (struct grant){ path, rights, false, -1 }, failure);
 }
 
-#if defined(__x86_64__)
-#define LOADERS "/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"
-#elif defined(__aarch64__)
-#define LOADERS "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"
-#else
-#define LOADERS "/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"
-#endif
-
-static int add_systems(struct grants *grants, const char *const *paths, size_t count,
-		       unsigned rights, struct failure *failure)
+int grants_add_open(struct grants *grants, const char *path, int place, unsigned rights,
+		    struct failure *failure)
 {
-	for (size_t i = 0; i < count; i++)
-		if (grants_add_system(grants, paths[i], rights, failure) < 0)
-			return -1;
-	return 0;
-}
-
-/* Where /lib is one into /usr, all of its kind are, and there already. */
-static bool is_link(const char *path)
-{
-	char target[4];
-
-	return readlink(path, target, sizeof target) >= 0;
-}
-
-static int add_programs(struct grants *grants, bool host, struct failure *failure)
-{
-	static const char *const merged[] = { "/lib", "/lib64", "/lib32", "/bin", "/sbin" };
-	static const char *const stores[] = { "/usr", "/nix/store", "/gnu/store" };
-	static const char *const loaders[] = { LOADERS };
-	unsigned rights = GRANT_READ | (host ? GRANT_EXECUTE : 0);
-
-	if (add_systems(grants, stores, 3, rights, failure) < 0 ||
-	    (!is_link("/lib") && add_systems(grants, merged, 5, rights, failure) < 0))
-		return -1;
-	/* The kernel executes it for every program that needs libraries. */
-	return host ? 0 :
-		      add_systems(grants, loaders, 2, GRANT_READ | GRANT_EXECUTE | GRANT_FILE,
-				  failure);
-}
-
-/*
- * What programs read of a machine: libraries' settings, names of users and hosts, certificates, the time zone,
- * processors and limits. Of /etc each by itself, for root reads secrets there.
- */
-static int add_machine(struct grants *grants, bool network, struct failure *failure)
-{
-	static const char *const files[] = { "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd",
-					     "/etc/group", "/etc/nsswitch.conf" };
-	static const char *const directories[] = { "/etc/alternatives", "/etc/ssl", "/proc",
-						   "/sys/fs/cgroup", "/sys/devices/system" };
-	static const char *const names[] = { "/etc/hosts", "/etc/services", "/etc/gai.conf" };
-	static const char *const keys[] = { "/etc/pki", "/etc/ca-certificates" };
-	static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-					       "/dev/urandom" };
-
-	if (add_systems(grants, files, 5, GRANT_READ | GRANT_FILE, failure) < 0 ||
-	    add_systems(grants, directories, 5, GRANT_READ, failure) < 0 ||
-	    (network && (add_systems(grants, names, 3, GRANT_READ | GRANT_FILE, failure) < 0 ||
-			 add_systems(grants, keys, 2, GRANT_READ, failure) < 0)) ||
-	    add_systems(grants, devices, 5, GRANT_READ | GRANT_WRITE | GRANT_FILE, failure) < 0 ||
-	    terminals_add(grants, failure) < 0)
-		return -1;
-	/* Often a link into /run, and replaced by rename: the directory has the right. */
-	char *resolver = network ? real("/etc/resolv.conf") : NULL;
-	if (!resolver)
-		return 0;
-	if (grant_is_in(resolver, "/etc"))
-		return take(grants, resolver, GRANT_READ | GRANT_FILE, false, failure);
-	/* But not that of a directory where all programs meet: /run, /tmp. */
-	char *slash = strrchr(resolver, '/');
-	if (strchr(resolver + 1, '/') < slash)
-		*slash = 0;
-	return take(grants, resolver, GRANT_READ, true, failure);
+	return take(grants, (struct grant){ path, rights, true, place }, failure);
 }
 
 static int add_list(struct grants *grants, const char *const *paths, unsigned rights,
@@ -234,25 +199,34 @@ static void begin(struct grants *grants, const struct sandbox *sandbox)
 	grants->cwd = getcwd(cwd, sizeof cwd) && *cwd == '/' ? strdup(cwd) : NULL;
 }
 
-/* What cannot be told by a path is out of reach of one, too. A bundle is its own archive: it counts once. */
-static void add_file(struct grants *grants, const char *path)
+static bool is_file(const struct grants *grants, const char *path)
 {
-	char *found = grants->file_count < GRANT_FILES_MAX ? real(path) : NULL;
+	for (size_t i = 0; i < grants->file_count; i++)
+		if (strcmp(grants->files[i], path) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; found && i < grants->file_count; i++)
-		if (strcmp(grants->files[i], found) == 0) {
-			free(found);
-			return;
-		}
-	if (found)
+/* What cannot be told by a path is out of reach of one, too. A bundle is its own archive: it counts once. */
+static void add_file(struct grants *grants, char *found)
+{
+	if (found && *found == '/' && grants->file_count < GRANT_FILES_MAX &&
+	    !is_file(grants, found))
 		grants->files[grants->file_count++] = found;
+	else
+		free(found);
 }
 
 static void add_files(struct grants *grants, const struct sandbox_start *start)
 {
-	add_file(grants, "/proc/self/exe");
+	char own[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+
+	own[n > 0 ? n : 0] = 0;
+	add_file(grants, strdup(own));
 	for (size_t i = 0; start->files[i]; i++)
-		add_file(grants, start->files[i]);
+		if (!is_file(grants, start->files[i]))
+			add_file(grants, real(start->files[i]));
 }
 
 /*
@@ -278,8 +252,7 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
 	add_files(grants, start);
-	return add_programs(grants, host, failure) < 0 ||
-			       add_machine(grants, network, failure) < 0 ||
+	return grants_add_machine(grants, host, network, failure) < 0 ||
 			       add_maps(grants, rules, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||
 			       grants_add_devices(grants, rules, failure) < 0 ||

@@ -11,14 +11,21 @@
 #define GRANT_FILES_MAX 65
 
 struct grant {
-	char *path; /* real where it may be below a private directory */
+	const char *path; /* real where it may be below a private directory */
 	unsigned rights; /* GRANT_READ and so on; 0: to be seen, and no more (a socket) */
 	bool kept; /* is put back where a private directory hides it */
+	/*
+	 * What was found there, or -1: to name it again would be another way through its directories. It is open until
+	 * exec, where nothing of another namespace may be looked for by it.
+	 */
+	int place;
 };
 
 struct grants {
 	struct grant list[GRANTS_MAX];
 	size_t count;
+	unsigned
+		terminals; /* bits of what of standard input, output and error is one (terminals.c) */
 	bool inside; /* the image is the root directory (inside.h): a rule for / is one for what starts show there */
 	const struct session *session;
 	char *home; /* real, or NULL: none that is a directory */
@@ -41,6 +48,12 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 int grants_collect_inside(struct grants *grants, const struct sandbox *sandbox, const char *name,
 			  struct failure *failure);
 
+/*
+ * Opens what is at `path`, and says what the kernel calls it: `real` has room for PATH_MAX bytes. Returns an O_PATH
+ * descriptor, or -1 and errno.
+ */
+int grants_open(const char *path, char *real);
+
 /* Adds a path with links resolved; one that is not there is passed over. */
 int grants_add(struct grants *grants, const char *path, unsigned rights, struct failure *failure);
 
@@ -48,9 +61,17 @@ int grants_add(struct grants *grants, const char *path, unsigned rights, struct 
 int grants_add_real(struct grants *grants, const char *path, unsigned rights,
 		    struct failure *failure);
 
-/* Of the machine: nothing private stands above it, and its name may be a link. */
+/* Of the machine: nothing private stands above it, and its name, which is not copied, may be a link. */
 int grants_add_system(struct grants *grants, const char *path, unsigned rights,
 		      struct failure *failure);
+
+/* A directory that is open as `place`, which is the list's from then on. The path is not copied. */
+int grants_add_open(struct grants *grants, const char *path, int place, unsigned rights,
+		    struct failure *failure);
+
+/* What every program has of the machine (machine.c). `host`: its programs, too; `network`: names of hosts. */
+int grants_add_machine(struct grants *grants, bool host, bool network,
+		       struct failure *failure);
 
 /* Whether the machine's programs may be started. */
 bool sandbox_runs_host(const struct sandbox *sandbox, const struct sandbox_start *start);

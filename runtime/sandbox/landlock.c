@@ -103,7 +103,7 @@ static int add_path_rule(const struct landlock *landlock, struct path_rule *rule
 	return rule->allowed ? (int)syscall(ADD_RULE, landlock->ruleset, PATH_BENEATH, rule, 0) : 0;
 }
 
-int landlock_allow(const struct landlock *landlock, const char *path, unsigned grant,
+int landlock_allow(const struct landlock *landlock, const char *path, int place, unsigned grant,
 		   struct failure *failure)
 {
 	struct path_rule rule = { .allowed = rights_of(grant) & landlock->files };
@@ -111,10 +111,11 @@ int landlock_allow(const struct landlock *landlock, const char *path, unsigned g
 	if (landlock->ruleset < 0)
 		return 0;
 	/* Musl's open(2) sets close-on-exec a second time. */
-	OWNED_FD fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
+	OWNED_FD fd = place >= 0 ? -1 :
+				   (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
+	if (place < 0 && fd < 0)
 		return 0;
-	rule.parent = fd;
+	rule.parent = place >= 0 ? place : fd;
 	if (grant & GRANT_FILE)
 		rule.allowed &= OF_FILE;
 	if (!rule.allowed || add_path_rule(landlock, &rule) == 0)

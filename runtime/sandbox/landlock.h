@@ -35,8 +35,8 @@ int landlock_version(void);
 int landlock_begin(struct landlock *landlock, int version, bool ports, bool abstract_sockets,
 		   struct failure *failure);
 
-/* Opens a path. One that is not there is passed over. */
-int landlock_allow(const struct landlock *landlock, const char *path, unsigned grant,
+/* What is at `path`: `place` where it is open, else -1. A path that is not there is passed over. */
+int landlock_allow(const struct landlock *landlock, const char *path, int place, unsigned grant,
 		   struct failure *failure);
 
 int landlock_allow_port(const struct landlock *landlock, uint16_t port, bool listens,

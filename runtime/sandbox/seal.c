@@ -81,11 +81,12 @@ static bool is_covered(const struct grants *grants, size_t index)
 static int allow_all(const struct landlock *landlock, const struct rules *rules,
 		     const struct grants *grants, struct failure *failure)
 {
-	for (size_t i = 0; i < grants->count; i++)
-		if (grants->list[i].rights && !is_covered(grants, i) &&
-		    landlock_allow(landlock, grants->list[i].path, grants->list[i].rights,
-				   failure) < 0)
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct grant *grant = &grants->list[i];
+		if (grant->rights && !is_covered(grants, i) &&
+		    landlock_allow(landlock, grant->path, grant->place, grant->rights, failure) < 0)
 			return -1;
+	}
 	for (size_t i = 0; i < rules->connect_count; i++)
 		if (landlock_allow_port(landlock, rules->connect[i], false, failure) < 0)
 			return -1;

@@ -24,21 +24,24 @@ int terminals_add(struct grants *grants, struct failure *failure)
 	for (size_t i = 0; i < 2; i++)
 		if (grants_add_system(grants, makers[i], TO_USE | GRANT_FILE, failure) < 0)
 			return -1;
-	for (int fd = 0; fd < 3; fd++)
-		if (isatty(fd) &&
-		    grants_add_system(grants, standard[fd], TO_USE | GRANT_FILE, failure) < 0)
+	for (int fd = 0; fd < 3; fd++) {
+		if (!isatty(fd))
+			continue;
+		grants->terminals |= 1u << fd;
+		if (grants_add_system(grants, standard[fd], TO_USE | GRANT_FILE, failure) < 0)
 			return -1;
+	}
 	return 0;
 }
 
 /* The own terminal as it is to be seen in this mount namespace, or -1: there is none, or it is no pseudoterminal. */
-static int open_own(void)
+static int open_own(const struct grants *grants)
 {
 	char path[PATH_MAX];
 	struct stat own, named;
 
 	for (int fd = 0; fd < 3; fd++)
-		if (isatty(fd) && descriptor_path(fd, path, sizeof path) == 0 &&
+		if (grants->terminals >> fd & 1 && descriptor_path(fd, path, sizeof path) == 0 &&
 		    grant_is_in(path, TERMINALS) && fstat(fd, &own) == 0 &&
 		    stat(path, &named) == 0 && own.st_dev == named.st_dev &&
 		    own.st_ino == named.st_ino)
@@ -48,7 +51,7 @@ static int open_own(void)
 
 int terminals_make(struct grants *grants, struct failure *failure)
 {
-	OWNED_FD own = open_own();
+	OWNED_FD own = open_own(grants);
 
 	/* Where there are none to be had the app makes no new ones, since the machine's are out of reach. */
 	if (mount("devpts", TERMINALS, "devpts", MS_NOSUID | MS_NOEXEC,

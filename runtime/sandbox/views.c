@@ -32,15 +32,16 @@ static int protect(struct kept_list *kept, const struct masks *masks, struct gra
 
 /*
  * Private directories in memory of the start are opened before the machine is read-only, of which that memory is a part.
+ * One may be in a directory that is kept (/tmp/.X11-unix in /tmp), and what is kept in a private one.
  */
 static int arrange(struct masks *masks, struct kept_list *kept, struct grants *grants,
 		   const char *memory, struct failure *failure)
 {
 	return (memory && masks_open(masks, memory, failure) < 0) ||
 			       (!kept->all_writable && protect(kept, masks, grants, failure) < 0) ||
+			       kept_put_back_all(kept, false, failure) < 0 ||
 			       (!memory && masks->count && masks_mount(masks, failure) < 0) ||
 			       masks_cover(masks, failure) < 0 ||
-			       kept_put_back_all(kept, false, failure) < 0 ||
 			       kept_put_back_all(kept, true, failure) < 0 ?
 		       -1 :
 		       0;

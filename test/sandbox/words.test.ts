@@ -308,6 +308,29 @@ describe.each(fencedWays)("a rule, $title,", (way) => {
     expect(await list("net:none")).toBe("");
   });
 
+  skipUnless(...way.needs, "root")(
+    "ipc x11: nothing else shows sockets of displays, whatever of files is allowed",
+    async () => {
+      const { uid, gid } = way.root ? { uid: 0, gid: 0 } : ordinaryUser();
+      const script =
+        'mkdir -p -m 1777 "$0" && mount -t tmpfs none "$0" && touch "$0/X0" && chmod 1777 "$0" && exec "$@"';
+      const sockets = "/tmp/.X11-unix";
+      const drop = ["setpriv", "--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups"];
+      const listed = async (rules: string) => {
+        const words = ["--mount", "sh", "-c", script, sockets, ...drop, runnerOf(way)];
+        const env = { HOME: homeOf(way), FUSELAGE_SANDBOX: undefined, FUSELAGE_MOUNT: undefined };
+        const { stdout } = await run("unshare", [...words, `--sandbox=${rules}`, "ls", sockets], {
+          env,
+        });
+        return stdout;
+      };
+      expect(await listed("ipc:x11")).toBe("X0\n");
+      for (const rules of ["fs:/tmp:rw", "fs:/tmp:ro", "fs:/:rw", "fs:/:ro", "net:none"])
+        expect([rules, await listed(rules)]).toEqual([rules, ""]);
+      expect(await listed("fs:/tmp:rw,ipc:x11")).toBe("X0\n");
+    },
+  );
+
   test("exec: programs of the image alone, or the machine's", async () => {
     const app = (rules: string, program: string) =>
       fenced(way, rules, [`--static=app:${image}`, "--run", program]);

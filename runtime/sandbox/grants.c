@@ -252,7 +252,8 @@ int grants_collect(struct grants *grants, const struct sandbox *sandbox,
 	if (add_rules(grants, rules, start->name, host, failure) < 0)
 		return -1;
 	add_files(grants, start);
-	return grants_add_machine(grants, host, network, failure) < 0 ||
+	return grants_add_machine(grants, host, network, sandbox->mode == SANDBOX_STRICT, failure) <
+				       0 ||
 			       add_maps(grants, rules, failure) < 0 ||
 			       add_image(grants, start, host, failure) < 0 ||
 			       grants_add_devices(grants, rules, failure) < 0 ||

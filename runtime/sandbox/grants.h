@@ -70,7 +70,7 @@ int grants_add_open(struct grants *grants, const char *path, int place, unsigned
 		    struct failure *failure);
 
 /* What every program has of the machine (machine.c). `host`: its programs, too; `network`: names of hosts. */
-int grants_add_machine(struct grants *grants, bool host, bool network,
+int grants_add_machine(struct grants *grants, bool host, bool network, bool strict,
 		       struct failure *failure);
 
 /* Whether the machine's programs may be started. */

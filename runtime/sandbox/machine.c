@@ -49,8 +49,8 @@ static int add_programs(struct grants *grants, bool host, struct failure *failur
 }
 
 /*
- * Libraries' settings, names of users and hosts, certificates, the time zone. Of /etc each by itself, for root reads
- * secrets there.
+ * Of /etc for an app that is root, and under `strict`: libraries' settings, names of users and hosts, certificates, the
+ * time zone, each by itself. A file that takes the place of one of these later has no rule.
  */
 static int add_few_settings(struct grants *grants, bool network, struct failure *failure)
 {
@@ -69,14 +69,14 @@ static int add_few_settings(struct grants *grants, bool network, struct failure 
 		       0;
 }
 
-/* Where names of hosts are asked for: often a link into /run. */
-static int add_resolver(struct grants *grants, struct failure *failure)
+/* Where names of hosts are asked for: often a link into /run. `whole`: there is a rule for /etc. */
+static int add_resolver(struct grants *grants, bool whole, struct failure *failure)
 {
 	char path[PATH_MAX];
 	OWNED_FD place = grants_open("/etc/resolv.conf", path);
 	bool in_settings = place >= 0 && grant_is_in(path, "/etc");
 
-	if (place < 0)
+	if (place < 0 || (whole && in_settings))
 		return 0;
 	if (in_settings)
 		return grants_add_system(grants, "/etc/resolv.conf", GRANT_READ | GRANT_FILE,
@@ -88,14 +88,22 @@ static int add_resolver(struct grants *grants, struct failure *failure)
 	return grants_add_real(grants, path, GRANT_READ, failure);
 }
 
-static int add_settings(struct grants *grants, bool network, struct failure *failure)
+/*
+ * An app that is not root has no capability over files (seal.c), so what its user may not read of /etc is out of its
+ * reach without us: one rule for all of it is also one for files that take the place of others while the app runs.
+ */
+static int add_settings(struct grants *grants, bool network, bool strict, struct failure *failure)
 {
-	if (add_few_settings(grants, network, failure) < 0)
+	bool whole = geteuid() != 0 && !strict;
+
+	if ((whole ? grants_add_system(grants, "/etc", GRANT_READ, failure) :
+		     add_few_settings(grants, network, failure)) < 0)
 		return -1;
-	return network ? add_resolver(grants, failure) : 0;
+	return network ? add_resolver(grants, whole, failure) : 0;
 }
 
-int grants_add_machine(struct grants *grants, bool host, bool network, struct failure *failure)
+int grants_add_machine(struct grants *grants, bool host, bool network, bool strict,
+		       struct failure *failure)
 {
 	/* Processes, limits, processors. */
 	static const char *const kernel[] = { "/proc", "/sys/fs/cgroup", "/sys/devices/system" };
@@ -103,7 +111,7 @@ int grants_add_machine(struct grants *grants, bool host, bool network, struct fa
 					       "/dev/urandom" };
 
 	return add_programs(grants, host, failure) < 0 ||
-			       add_settings(grants, network, failure) < 0 ||
+			       add_settings(grants, network, strict, failure) < 0 ||
 			       add_systems(grants, kernel, 3, GRANT_READ, failure) < 0 ||
 			       add_systems(grants, devices, 5,
 					   GRANT_READ | GRANT_WRITE | GRANT_FILE, failure) < 0 ||

@@ -13,7 +13,7 @@ import { temporaryDirectory } from "../support/temporary.ts";
 /** What an app tries, and prints. */
 const tries = (own: string) => `cat ${own}
 cat "$HOME/mine" 2>/dev/null || echo no home
-cat /etc/hostname 2>/dev/null >/dev/null || echo no machine
+ls /var/lib 2>/dev/null >/dev/null || echo no machine
 echo changed 2>/dev/null >file && cat file || echo no current folder`;
 
 const files = (run: Files[string]): Files => ({

@@ -599,9 +599,20 @@ static long kernel_setting(void)
 	return open("/proc/sys/kernel/hostname", O_WRONLY);
 }
 
-static long machine_secret(void)
+/* What the user may read of /etc, what it may not, and what is elsewhere. */
+static long machine_name(void)
 {
 	return read_some("/etc/hostname");
+}
+
+static long machine_secret(void)
+{
+	return read_some("/etc/shadow");
+}
+
+static long machine_state(void)
+{
+	return open("/var/lib", O_RDONLY | O_DIRECTORY);
 }
 
 /* What the victim types, and what it sees. */
@@ -696,7 +707,9 @@ static const struct {
 	{ "System V shared memory", shared_memory },
 	{ "/dev/shm of another", shared_file },
 	{ "write /proc/sys", kernel_setting },
-	{ "/etc/hostname", machine_secret },
+	{ "/etc/hostname", machine_name },
+	{ "/etc/shadow", machine_secret },
+	{ "list /var/lib", machine_state },
 	{ "mode of /etc/hostname", machine_mode },
 	{ "terminal of another", terminal_of_other },
 	{ "open_by_handle_at", by_handle },

@@ -19,29 +19,37 @@
 	 BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETFCAP) | BIT(CAP_SETGID) | \
 	 BIT(CAP_SETPCAP) | BIT(CAP_SETUID))
 
-/* Exec gives root all that the bounding set has, and others nothing. */
-static int drop_capabilities(struct failure *failure)
+/* What the bounding set has is given to root by exec, and to nobody else. */
+static void lower_bounds(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (geteuid() != 0)
-		return 0;
 	/* Ends where the kernel knows no more of them. */
 	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
 		if (i > 63 || !(KEPT >> i & 1))
 			prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
-	if (syscall(SYS_capget, &header, data) == 0) {
-		for (int i = 0; i < 2; i++) {
-			uint32_t kept = (uint32_t)(KEPT >> 32 * i);
-			data[i].permitted &= kept;
-			data[i].effective &= kept;
-			data[i].inheritable = 0;
-		}
-		if (syscall(SYS_capset, &header, data) == 0)
-			return 0;
+}
+
+/*
+ * Who is not root has none from here on, of its namespace or ambient: a program with capabilities of its file would
+ * get with no_new_privs what whoever starts it has.
+ */
+static int drop_capabilities(struct failure *failure)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	uint64_t kept = geteuid() == 0 ? KEPT : 0;
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (kept)
+		lower_bounds();
+	if (kept && syscall(SYS_capget, &header, data) < 0)
+		return fail_errno(failure, FUSELAGE_E_SANDBOX, "capabilities");
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(kept >> 32 * i);
+		data[i].effective &= (uint32_t)(kept >> 32 * i);
+		data[i].inheritable = 0;
 	}
+	if (syscall(SYS_capset, &header, data) == 0)
+		return 0;
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "capabilities");
 }
 

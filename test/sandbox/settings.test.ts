@@ -1,10 +1,12 @@
 /** What a sandbox shows of /etc: all that its user may read, and to root and under `strict` a few files. */
+import { chmodSync, copyFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect } from "vitest";
 import { fencedShell, fencedWays } from "../support/fenced.ts";
 import { skipUnless } from "../support/needs.ts";
 import { ordinaryUser, run } from "../support/process.ts";
-import { homeOf, runnerOf } from "../support/runner.ts";
+import { compile } from "../support/process-state.ts";
+import { asOrdinary, homeOf, runnerOf } from "../support/runner.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 describe.each(fencedWays)("settings of the machine, $title,", (way) => {
@@ -63,4 +65,36 @@ describe.each(fencedWays)("settings of the machine, $title,", (way) => {
       expect(await replaced("strict,net:connect:1,fs:/etc:ro")).toBe("before\nafter\n");
     },
   );
+});
+
+describe("a user with capabilities over files", () => {
+  const test = skipUnless("root", "gcc", "setcap");
+
+  test("has none in a sandbox, whatever program has them of its file", async () => {
+    const dir = temporaryDirectory();
+    const cat = path.join(dir, "cat");
+    copyFileSync("/bin/cat", cat);
+    chmodSync(cat, 0o755);
+    await run("setcap", ["cap_dac_read_search+ep", cat]);
+    // Without a namespace of its own, in which they would be good for nothing.
+    const refuse = compile("support/refuse-calls.c", "-static");
+    const { uid, gid } = ordinaryUser();
+    const drop = ["setpriv", "--reuid", `${uid}`, "--regid", `${gid}`, "--clear-groups"];
+    const having = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"];
+    const read = async (...fence: string[]) => {
+      const { status, stderr } = await run(
+        refuse,
+        ["0", "0", ...drop, ...having, ...fence, cat, "/etc/shadow"],
+        {
+          env: { HOME: homeOf(asOrdinary), FUSELAGE_SANDBOX: undefined, REFUSE_CALLS: "unshare" },
+        },
+      );
+      return { status, refused: stderr.includes("/etc/shadow: Permission denied") };
+    };
+    expect(await read()).toEqual({ status: 0, refused: false });
+    for (const rules of ["net:none", "fs:/:rw"])
+      expect(await read(runnerOf(asOrdinary), `--sandbox=fs:${dir}:ro,exec:host,${rules}`)).toEqual(
+        { status: 1, refused: true },
+      );
+  });
 });

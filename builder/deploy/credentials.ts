@@ -4,11 +4,11 @@
  */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import os from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
 import { errnoCode, systemReason } from "../errors.ts";
 import { environment } from "../generated/spec.ts";
+import { configDirectory } from "../host/paths.ts";
 import * as errors from "./deploy-errors.ts";
 
 export interface Token {
@@ -24,8 +24,7 @@ const MAX_FILE = 1 << 20;
 
 /** Where it is kept. */
 export function credentialsFile(env: NodeJS.ProcessEnv = process.env): string {
-  const home = env["HOME"] || os.homedir();
-  return path.join(env["XDG_CONFIG_HOME"] || path.join(home, ".config"), "fuse/config.yaml");
+  return path.join(configDirectory(env), "fuse/config.yaml");
 }
 
 /**

@@ -132,8 +132,23 @@ export function completionsPath(shell: Shell): string {
  * `~/.cache`.
  */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const base = environment["XDG_CACHE_HOME"];
-  // The specification of base directories: a relative path is to be ignored.
-  const home = () => path.join(environment["HOME"] || os.homedir(), ".cache");
-  return path.join(base && path.isAbsolute(base) ? base : home(), "fuselage-bundle");
+  const base = baseDirectory("XDG_CACHE_HOME", environment) ?? belowHome(".cache", environment);
+  return path.join(base, "fuselage-bundle");
 }
+
+/** Where the settings of programs are: `$XDG_CONFIG_HOME`, else `~/.config`. */
+export function configDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return baseDirectory("XDG_CONFIG_HOME", environment) ?? belowHome(".config", environment);
+}
+
+/** The specification of base directories: a relative path is to be ignored. */
+export function baseDirectory(
+  name: `XDG_${string}`,
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  const base = environment[name];
+  return base && path.isAbsolute(base) ? base : undefined;
+}
+
+const belowHome = (name: string, environment: NodeJS.ProcessEnv) =>
+  path.join(environment["HOME"] || os.homedir(), name);

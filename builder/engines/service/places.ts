@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { isLink } from "../../host/paths.ts";
+import { configDirectory, isLink } from "../../host/paths.ts";
 import { INSTALLED } from "../engine.ts";
 
 /** Whose services they are. */
@@ -21,12 +21,10 @@ export function placesFor(isUser: boolean): Places {
     const system = { units: "/etc/systemd/system", users: "/etc/sysusers.d" };
     return { isUser, bundles: INSTALLED, ...system };
   }
-  const home = os.homedir();
-  const config = process.env["XDG_CONFIG_HOME"] || path.join(home, ".config");
   return {
     isUser,
-    bundles: path.join(home, ".local/lib/bundles"),
-    units: path.join(config, "systemd/user"),
+    bundles: path.join(os.homedir(), ".local/lib/bundles"),
+    units: path.join(configDirectory(), "systemd/user"),
     users: undefined,
   };
 }

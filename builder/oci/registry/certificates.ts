@@ -3,10 +3,10 @@
  * (containers-certs.d(5)): `*.crt` are authorities, `NAME.cert` with `NAME.key` is the user's own.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { rootCertificates } from "node:tls";
 import { errnoCode, systemReason } from "../../errors.ts";
+import { configDirectory } from "../../host/paths.ts";
 import * as errors from "./registry-errors.ts";
 
 /** As `tls.connect` takes them. */
@@ -18,8 +18,7 @@ export interface Certificates {
 
 /** Where they are looked for, the first folder that is there is taken. */
 function folders(host: string, environment: NodeJS.ProcessEnv): string[] {
-  const home = environment["HOME"] || os.homedir();
-  const config = environment["XDG_CONFIG_HOME"] || path.join(home, ".config");
+  const config = configDirectory(environment);
   return [
     path.join(config, "containers/certs.d", host),
     path.join("/etc/containers/certs.d", host),

@@ -7,6 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { errnoCode, systemReason } from "../../errors.ts";
 import { runCommand } from "../../host/command.ts";
+import { baseDirectory, configDirectory } from "../../host/paths.ts";
 import { credentialNames } from "./hosts.ts";
 import * as errors from "./registry-errors.ts";
 
@@ -44,13 +45,13 @@ const TOKEN_USER = "<token>";
  * alone; else those of Podman go before Docker's.
  */
 export function authFiles(environment: NodeJS.ProcessEnv = process.env): string[] {
-  const { REGISTRY_AUTH_FILE: only, XDG_RUNTIME_DIR: runtime } = environment;
+  const { REGISTRY_AUTH_FILE: only } = environment;
   if (only) return [only];
   const home = environment["HOME"] || os.homedir();
-  const config = environment["XDG_CONFIG_HOME"] || path.join(home, ".config");
+  const runtime = baseDirectory("XDG_RUNTIME_DIR", environment);
   return [
     ...(runtime ? [path.join(runtime, "containers/auth.json")] : []),
-    path.join(config, "containers/auth.json"),
+    path.join(configDirectory(environment), "containers/auth.json"),
     path.join(environment["DOCKER_CONFIG"] || path.join(home, ".docker"), "config.json"),
   ];
 }

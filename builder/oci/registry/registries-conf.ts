@@ -3,10 +3,10 @@
  * 2): which are asked in the place of another one, without encryption, or not at all.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { parse } from "smol-toml";
 import { errnoCode, systemReason } from "../../errors.ts";
+import { configDirectory } from "../../host/paths.ts";
 import { parseRegistryName, type RegistryReference, shownName } from "../reference.ts";
 import { Endpoint, endpointsFor, type Mirror } from "./endpoint.ts";
 import * as errors from "./registry-errors.ts";
@@ -39,8 +39,7 @@ interface Rule extends Location {
  * folders beside them add to it.
  */
 function files(environment: NodeJS.ProcessEnv): string[] {
-  const home = environment["HOME"] || os.homedir();
-  const config = environment["XDG_CONFIG_HOME"] || path.join(home, ".config");
+  const config = configDirectory(environment);
   const [system, user] = ["/etc/containers", path.join(config, "containers")];
   const named = environment["CONTAINERS_REGISTRIES_CONF"];
   const whole = [path.join(user, "registries.conf"), path.join(system, "registries.conf")];

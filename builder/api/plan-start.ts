@@ -1,9 +1,9 @@
 /** What of an app stands first in the image, and what its bundle says of a start. */
-import { open } from "node:fs/promises";
 import { firstFiles } from "../app/first-files.ts";
 import type { App } from "../app/kind.ts";
 import type { ResolvedBuildOptions } from "../config/build-options.ts";
 import * as errors from "../errors.ts";
+import { bytesOfFile, firstOf } from "../host/file-or-pipe.ts";
 import { type StartRun, startSize } from "../manifest/start-list.ts";
 import {
   hotOrder,
@@ -47,28 +47,11 @@ export type NumberOf = (node: FileNode) => number;
  */
 export async function readProfile(file: string): Promise<Profile> {
   try {
-    return parseProfile(await firstBytes(file, MAX_PROFILE_BYTES + 1), file);
+    return parseProfile(await firstOf(bytesOfFile(file), MAX_PROFILE_BYTES + 1), file);
   } catch (cause) {
     if (cause instanceof errors.BundleError) throw cause;
     if (errors.errnoCode(cause) === "ENOENT") throw errors.inputMissing(file, cause);
     throw errors.fileUnreadable(file, cause);
-  }
-}
-
-/** A pipe has no size, and a device no end. */
-async function firstBytes(file: string, most: number): Promise<Buffer> {
-  const handle = await open(file);
-  try {
-    const parts: Buffer[] = [];
-    for (let left = most; left > 0; ) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(left, 1 << 20)));
-      if (bytesRead === 0) break;
-      parts.push(buffer.subarray(0, bytesRead));
-      left -= bytesRead;
-    }
-    return Buffer.concat(parts);
-  } finally {
-    await handle.close();
   }
 }
 

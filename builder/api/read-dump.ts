@@ -1,9 +1,9 @@
 /** A dump that is a file, or comes on standard input → a tree. */
-import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { treeOfDump } from "../dump/parse-dump.ts";
 import * as errors from "../errors.ts";
+import { bytesOfFile } from "../host/file-or-pipe.ts";
 import { STDIN, shownInput } from "../host/standard-input.ts";
 import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -18,7 +18,8 @@ const LINE_MAX = 64 << 20;
  */
 export async function dumpTree(file: string, objects: string | undefined): Promise<Tree> {
   const shown = shownInput(file);
-  const input: NodeJS.ReadableStream = file === STDIN ? process.stdin : createReadStream(file);
+  const input: NodeJS.ReadableStream =
+    file === STDIN ? process.stdin : Readable.from(bytesOfFile(file), { objectMode: false });
   const failed = new Promise<never>((_, reject) => {
     input.once("error", (cause: unknown) => reject(errors.fileUnreadable(shown, cause)));
   });

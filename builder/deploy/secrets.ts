@@ -1,7 +1,7 @@
 /** Values that nobody may see but the app: `K=V`, `K=@FILE`, `K` (of the environment), and keeping them out of texts. */
-import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { optionValue, systemReason } from "../errors.ts";
+import { bytesOfOpen, firstOf, OPEN_NOW } from "../host/file-or-pipe.ts";
 import * as errors from "./deploy-errors.ts";
 
 /** What the orchestrator takes of one value, bytes. */
@@ -58,7 +58,7 @@ async function valueFrom(name: string, text: string): Promise<string> {
 
 async function readFileOf(name: string, file: string): Promise<string> {
   try {
-    const handle = await open(file, constants.O_RDONLY);
+    const handle = await open(file, OPEN_NOW);
     try {
       const stats = await handle.stat();
       if (stats.isFile() && (stats.mode & 0o007) !== 0) {
@@ -69,8 +69,8 @@ async function readFileOf(name: string, file: string): Promise<string> {
           hint: `chmod 600 ${file}; a secret that others could read is to be replaced.`,
         });
       }
-      const { bytesRead, buffer } = await readAll(handle);
-      return buffer.toString("utf8", 0, bytesRead);
+      // A byte more than is allowed.
+      return (await firstOf(bytesOfOpen(handle), MAX_VALUE + 2)).toString("utf8");
     } finally {
       await handle.close();
     }
@@ -82,18 +82,6 @@ async function readFileOf(name: string, file: string): Promise<string> {
       cause,
     });
   }
-}
-
-/** At most a byte more than is allowed. */
-async function readAll(handle: Awaited<ReturnType<typeof open>>) {
-  const buffer = Buffer.alloc(MAX_VALUE + 2);
-  let bytesRead = 0;
-  while (bytesRead < buffer.length) {
-    const read = await handle.read(buffer, bytesRead, buffer.length - bytesRead, null);
-    if (read.bytesRead === 0) break;
-    bytesRead += read.bytesRead;
-  }
-  return { bytesRead, buffer };
 }
 
 /** Makes texts of others fit to be shown: one line, not too long, without what is secret. */

@@ -4,11 +4,12 @@
  * they leave out is looked up once, and becomes globs of one path each.
  */
 import { constants } from "node:fs";
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import path from "node:path";
 import type { Ignore } from "ignore";
 import * as errors from "../errors.ts";
 import { Breath } from "../host/breath.ts";
+import { bytesOfFile, firstOf } from "../host/file-or-pipe.ts";
 import { escapeGlob, exclusion } from "../tree/exclusion.ts";
 import type { Tree } from "../tree/tree.ts";
 import { prune } from "../tree/whole-trees.ts";
@@ -87,16 +88,16 @@ async function ownRules(file: string): Promise<string | undefined> {
 /** Those that a caller names; a pipe of his shell too. */
 async function namedRules(files: readonly string[]): Promise<string[]> {
   const read = async (file: string) => {
-    const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    const bytes = await firstOf(bytesOfFile(file), RULES_MAX + 1).catch((cause: unknown) => {
       throw unreadable(file, cause);
     });
-    return checkedRules(text, file);
+    return checkedRules(bytes.toString(), file);
   };
   return Promise.all(files.map(read));
 }
 
 function checkedRules(text: string, file: string): string {
-  if (text.length <= RULES_MAX) return text;
+  if (Buffer.byteLength(text) <= RULES_MAX) return text;
   throw errors.fileKind(file, "file of rules of more than 1 MiB");
 }
 

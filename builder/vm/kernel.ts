@@ -5,6 +5,7 @@ import path from "node:path";
 import type { StreamCodec } from "../archive/compressed-stream.ts";
 import * as errors from "../errors.ts";
 import type { Architecture } from "../host/paths.ts";
+import { readRegularFile } from "../host/status.ts";
 import type { KernelModule } from "./initramfs.ts";
 import { type KernelConfig, readConfig } from "./kernel-config.ts";
 import { featuresFor, type KernelFeature, type MachineNeeds } from "./kernel-features.ts";
@@ -127,15 +128,21 @@ function bestCompression(config: KernelConfig | undefined): StreamCodec {
   return config === undefined || config.get("RD_GZIP") === "y" ? "gzip" : "none";
 }
 
+function bytesOfKernel(file: string): Buffer {
+  try {
+    return readRegularFile(file);
+  } catch (cause) {
+    throw errors.vmKernelFormat(file, `cannot be read: ${errors.systemReason(cause)}`, { cause });
+  }
+}
+
 /**
  * Reads a kernel and checks that it has what is needed.
  *
  * @throws E_VM_KERNEL_FORMAT, E_VM_KERNEL_UNFIT, E_VM_MODULE
  */
 export async function readKernel(file: string, needs: MachineNeeds): Promise<Kernel> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    throw errors.vmKernelFormat(file, `cannot be read: ${errors.systemReason(cause)}`, { cause });
-  });
+  const bytes = bytesOfKernel(file);
   const image = readKernelImage(bytes);
   if (image === undefined) {
     throw errors.vmKernelFormat(file, "is no kernel", {

@@ -27,6 +27,7 @@ import { appimageFormat, outputEndings, version } from "../generated/spec.ts";
 import { frontPath, runtimePath } from "../host/paths.ts";
 import { readRegularFile } from "../host/status.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
+import { unmatchedGlobs } from "../input/unmatched-globs.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { formatKept } from "../manifest/kept-file.ts";
@@ -37,6 +38,7 @@ import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.t
 import { type RunFile, readRuntime, writeRun } from "../output/write-bundle.ts";
 import type { ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
+import { GlobWatch } from "../tree/exclusion.ts";
 import { contentSize } from "../tree/node.ts";
 import { byteString, displayPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -137,6 +139,16 @@ async function withPrepared<T>(
   given: Pick<BuildOptions, "arch">,
   use: (prepared: Prepared) => Promise<T>,
 ): Promise<T> {
+  const watch = new GlobWatch(resolved.exclude ?? []);
+  return watch.run(() => withWatched(resolved, given, watch, use));
+}
+
+async function withWatched<T>(
+  resolved: ResolvedBuildOptions,
+  given: Pick<BuildOptions, "arch">,
+  watch: GlobWatch,
+  use: (prepared: Prepared) => Promise<T>,
+): Promise<T> {
   const withStart = async (prepared: Omit<Prepared, "start">, numbers?: NumberOf) => {
     const { app, options } = prepared;
     if (isRoot(app, options)) checkRoot(options, options.format);
@@ -152,7 +164,9 @@ async function withPrepared<T>(
         ];
     const start = await planStart(app, options, numbers);
     const hot = await hotFiles(app, options.keepHot);
-    const warnings = [...app.warnings, ...more, ...start.warnings, ...hot.warnings];
+    const unmatched = await unmatchedGlobs(watch, options.input, options.signal);
+    const found = [start.warnings, hot.warnings, unmatched].flat();
+    const warnings = [...app.warnings, ...more, ...found];
     return use({ ...prepared, start, app: { ...app, kept: hot.files, warnings } });
   };
   if (resolved.fromDump !== undefined) {

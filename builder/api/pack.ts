@@ -13,11 +13,14 @@ import {
 } from "../config/pack-options.ts";
 import * as errors from "../errors.ts";
 import { removeTemporary, temporaryFile, Workspace } from "../host/temporary.ts";
+import { unmatchedGlobs } from "../input/unmatched-globs.ts";
 import { refuseInside, resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { defaultMtime, type ImageFacts } from "../squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../squashfs/writer.ts";
 import { editTree } from "../tree/edits.ts";
+import { GlobWatch } from "../tree/exclusion.ts";
 import type { Tree } from "../tree/tree.ts";
+import type { Warning } from "../warnings.ts";
 import { packedFiles, packTree } from "./pack-input.ts";
 
 export type { PackOptions } from "../config/pack-options.ts";
@@ -34,11 +37,13 @@ export interface PackResult {
   files: number;
   /** Bytes of them. */
   contentBytes: number;
+  /** What is not as it was asked for. */
+  warnings: readonly Warning[];
   /** Of the squashfs image; a zip file has none. */
   image?: ImageFacts;
 }
 
-type Written = Omit<PackResult, "output" | "format" | "size">;
+type Written = Omit<PackResult, "output" | "format" | "size" | "warnings">;
 
 /** Level of deflate when none is asked for: zlib's own default. */
 const DEFLATE_LEVEL = 6;
@@ -65,13 +70,15 @@ export async function pack(given: PackOptions): Promise<PackResult> {
   const devices = options.devices === true || options.format === "zip";
   const workspace = new Workspace();
   try {
-    const tree = await packTree(options, devices, workspace);
+    const watch = new GlobWatch(options.exclude ?? []);
+    const tree = await watch.run(() => packTree(options, devices, workspace));
+    const warnings = await unmatchedGlobs(watch);
     editTree(tree, options);
     const mode = options.shebang === undefined ? 0o666 : 0o777;
     return await writeAtomically(output, mode, async (handle) => {
       const written = await write[options.format](tree, handle, options, output);
       const { size } = await handle.stat();
-      return { output, format: options.format, size, ...written };
+      return { output, format: options.format, size, ...written, warnings };
     });
   } finally {
     workspace.remove();

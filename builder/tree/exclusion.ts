@@ -1,4 +1,5 @@
 /** What of a folder is left out, by globs. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import picomatch from "picomatch";
 
 const MAGIC = /[\\*?[\]{}()!+@|]/;
@@ -19,6 +20,7 @@ export const belowRoot = (text: string) => text.replace(/^\.?\/+|\/+$/g, "");
  * @returns a function of a path relative to the folder, text
  */
 export function exclusion(globs: readonly string[]): (path: string) => boolean {
+  const watch = watching.getStore();
   const patterns: string[] = [];
   const names = new Set<string>();
   for (const glob of globs.map(belowRoot)) {
@@ -27,5 +29,41 @@ export function exclusion(globs: readonly string[]): (path: string) => boolean {
     else names.add(name);
   }
   const matches = patterns.length === 0 ? undefined : picomatch(patterns, { dot: true });
-  return (path) => names.has(path) || matches?.(path) === true;
+  return (path) => {
+    const isOut = names.has(path) || matches?.(path) === true;
+    if (isOut) watch?.note(path);
+    return isOut;
+  };
+}
+
+const watching = new AsyncLocalStorage<GlobWatch>();
+
+/**
+ * Learns which globs of a caller's match something, wherever they are looked at: a kind of app may look at some of
+ * them in one place and at others in another.
+ */
+export class GlobWatch {
+  /** By what is looked up, as they were written. */
+  readonly #unused: Map<string, { glob: string; matches: (path: string) => boolean }>;
+
+  constructor(globs: readonly string[]) {
+    this.#unused = new Map(globs.map((glob) => [glob, { glob, matches: exclusion([glob]) }]));
+  }
+
+  /** Watches all that `use` does. */
+  run<T>(use: () => Promise<T>): Promise<T> {
+    return this.#unused.size === 0 ? use() : watching.run(this, use);
+  }
+
+  /** That this path is one. */
+  note(path: string): void {
+    for (const { glob, matches } of this.#unused.values()) {
+      if (matches(path)) this.#unused.delete(glob);
+    }
+  }
+
+  /** Those that have matched nothing so far. */
+  get unused(): string[] {
+    return [...this.#unused.keys()];
+  }
 }

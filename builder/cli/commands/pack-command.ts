@@ -3,8 +3,9 @@
 import { pack } from "../../api/pack.ts";
 import type { ArchiveFormat } from "../../config/pack-options.ts";
 import type { FileOrder, Variant } from "../../squashfs/squashfs-options.ts";
+import { shownWarning } from "../../warnings.ts";
 import type { Arguments } from "../parse.ts";
-import { counted, formatBytes, print, printable, printJson } from "../print.ts";
+import { counted, formatBytes, note, print, printable, printJson } from "../print.ts";
 import { progressBar, progressLines } from "../progress.ts";
 import { parseCompression, parsed, parseNumber, parseSize, unread } from "../values.ts";
 
@@ -48,6 +49,7 @@ export async function packCommand(args: Arguments): Promise<void> {
     onProgress: bar.update,
   }).finally(bar.stop);
 
+  for (const one of result.warnings) note(`warning: ${shownWarning(one)}`);
   if (args.flag("json")) {
     printJson(result);
     return;

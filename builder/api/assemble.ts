@@ -78,12 +78,14 @@ export async function assembleBundle(given: AssembleOptions): Promise<AssembleRe
       version,
       arch: options.arch,
     };
-    const file = await writeRun(output, runtime, manifest, async (fd, offset) => {
+    const writeImage = async (fd: number, offset: number) => {
       await append(source, size, options.archive, fd, offset);
       const paddedBytes = alignImage(size);
       await writeAt(fd, Buffer.alloc(paddedBytes - size), offset + size);
       return { ...facts, fileBytes: size, paddedBytes };
-    });
+    };
+    const finish = { shown: options.output };
+    const file = await writeRun(output, runtime, manifest, writeImage, finish);
     return { ...file, output };
   } finally {
     await source.close();

@@ -250,7 +250,7 @@ async function write(
     await finish.complete?.(handle);
     if (options.check) await requireClosed(handle, options);
   };
-  const whole = { ...finish, complete };
+  const whole = { ...finish, complete, shown: options.output };
   const invocation = { ...invocationOf(app, options, maps), ...startOf(start) };
   const file = await writeRun(output, runtime, invocation, writeImage, whole);
   const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };

@@ -1,4 +1,5 @@
 /** Bundle → portable service of systemd. */
+import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { imageOptions } from "../config/image-options.ts";
 import { checkOptions } from "../config/validate.ts";
@@ -99,7 +100,7 @@ export async function exportPortable(options: PortableOptions): Promise<Portable
     const points = mountPoints(entries, folders, declared);
     const { units, release } = portableFiles(facts, { ...settings, name }, { ...start, points });
     const all = portableEntries(entries, { name, units, release, folders, points, mtime });
-    const written = await write(image, all, output);
+    const written = await write(image, all, { output, shown: portable });
     return { output, size: written, units: units.map((unit) => unit.name) };
   });
 }
@@ -134,7 +135,7 @@ async function startOf(
 async function write(
   image: ImageReader,
   entries: readonly DumpEntry[],
-  output: string,
+  { output, shown }: { output: string; shown: string },
 ): Promise<number> {
   const workspace = new Workspace();
   try {
@@ -153,10 +154,9 @@ async function write(
     }
     // Owners and times are those of the image.
     const options = imageOptions({ keepMtimes: true, keepOwners: true, cache: false });
-    return await writeAtomically(output, 0o666, async ({ fd }) => {
-      const { paddedBytes } = await writeSquashfs(tree, { fd }, options);
-      return paddedBytes;
-    });
+    const writeTree = async ({ fd }: FileHandle) =>
+      (await writeSquashfs(tree, { fd }, options)).paddedBytes;
+    return await writeAtomically(output, 0o666, writeTree, shown);
   } finally {
     workspace.remove();
   }

@@ -20,7 +20,7 @@ import type { openRegistrySink } from "../oci/registry/sink.ts";
 import type { BlobSink } from "../oci/sink.ts";
 import { Staging } from "../oci/staging.ts";
 import type { BlobSource, Descriptor } from "../oci/store.ts";
-import { resolveOutput } from "../output/atomic.ts";
+import { requireWritable, resolveOutput } from "../output/atomic.ts";
 import { defaultMtime } from "../squashfs/squashfs-options.ts";
 import { byteString } from "../tree/path.ts";
 import { build } from "./build.ts";
@@ -101,6 +101,7 @@ async function sinkFor(
   switch (reference.transport) {
     case "oci":
       await checkLayout(reference.path);
+      await requireWritable(reference.path);
       return new LayoutSink(reference.path, staging);
     case "oci-archive":
       await resolveOutput(reference.path);

@@ -75,11 +75,16 @@ export async function pack(given: PackOptions): Promise<PackResult> {
     const warnings = await unmatchedGlobs(watch);
     editTree(tree, options);
     const mode = options.shebang === undefined ? 0o666 : 0o777;
-    return await writeAtomically(output, mode, async (handle) => {
-      const written = await write[options.format](tree, handle, options, output);
-      const { size } = await handle.stat();
-      return { output, format: options.format, size, ...written, warnings };
-    });
+    return await writeAtomically(
+      output,
+      mode,
+      async (handle) => {
+        const written = await write[options.format](tree, handle, options, output);
+        const { size } = await handle.stat();
+        return { output, format: options.format, size, ...written, warnings };
+      },
+      options.output,
+    );
   } finally {
     workspace.remove();
   }

@@ -63,7 +63,8 @@ export async function profile(given: ProfileOptions): Promise<ProfileResult> {
   const starts: Iterable<Use>[] = merged.map((one) => known(usesOf(one), files, options));
   for (let run = 0; run < options.runs; run++) starts.push(await recordStart(options, files));
   const made = makeProfile(interleave(starts), files.sizes);
-  await writeAtomically(output, 0o666, (handle) => handle.writeFile(formatProfile(made)));
+  const text = formatProfile(made);
+  await writeAtomically(output, 0o666, (handle) => handle.writeFile(text), options.output);
   return { output, ...sizeOf(made, files.sizes) };
 }
 

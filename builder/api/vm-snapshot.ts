@@ -1,4 +1,5 @@
 /** A machine that has started, as a file from which others go on. */
+import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { sha256OfFile } from "../host/digest.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
@@ -61,7 +62,7 @@ export async function vmSnapshot(
   });
   aborted.catch(() => {});
   onSignals((name) => abort.abort(name));
-  return writeAtomically(target, 0o600, async (handle) => {
+  const write = async (handle: FileHandle) => {
     await handle.write(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
     const started = await startMachine({
       ...{ qemu, disks: { app: bundle }, options, boot, onNotice, window: undefined },
@@ -100,5 +101,6 @@ export async function vmSnapshot(
     } finally {
       await started.end();
     }
-  });
+  };
+  return writeAtomically(target, 0o600, write, output);
 }

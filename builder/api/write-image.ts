@@ -90,14 +90,14 @@ export async function writeImage(
   if (!isIterable(entries)) {
     throw errors.optionValue("entries", "something to iterate over", typeof entries);
   }
+  const output = await resolveOutput(wanted);
   for await (const entry of entries) {
     options.signal?.throwIfAborted();
     await add(tree, entry);
   }
-  const output = await resolveOutput(wanted);
   // What an entry says counts.
   const image = imageOptions({ ...choices, keepMtimes: true, keepOwners: true });
-  return writeAtomically(output, 0o666, ({ fd }) => writeSquashfs(tree, { fd }, image));
+  return writeAtomically(output, 0o666, ({ fd }) => writeSquashfs(tree, { fd }, image), wanted);
 }
 
 const isIterable = (entries: unknown) =>

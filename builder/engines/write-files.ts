@@ -1,9 +1,17 @@
 /** Files of an engine under their names: all of them, or none. */
-import { lstat, mkdir, realpath, rmdir } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, realpath, rmdir } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
 import type { EngineFile } from "./engine.ts";
+
+interface Output {
+  /** Result of `freeName`. */
+  target: string;
+  /** As the user named it. */
+  shown: string;
+  text: string;
+}
 
 /**
  * Writes files into a folder, which is made where there is none.
@@ -22,10 +30,11 @@ export async function writeFiles(
     throw errors.outputFailed(dir, "making the folder", cause);
   });
   try {
-    const outputs: { target: string; text: string }[] = [];
+    const outputs: Output[] = [];
     // Every name is looked at before the first is written.
     for (const { name, text } of files) {
-      outputs.push({ target: await freeName(path.join(await realpath(dir), name), force), text });
+      const target = await freeName(path.join(await realpath(dir), name), force);
+      outputs.push({ target, shown: path.join(dir, name), text });
     }
     await writeAll(outputs);
     return outputs.map(({ target }) => target);
@@ -47,7 +56,7 @@ async function removeEmpty(deepest: string, first: string): Promise<void> {
 /** As `writeFiles`, for an engine that reads one file, by a name that the user gave. */
 export async function writeOne(file: string, text: string, force: boolean): Promise<string> {
   const target = await freeName(await resolveOutput(file), force);
-  await writeAll([{ target, text }]);
+  await writeAll([{ target, shown: file, text }]);
   return target;
 }
 
@@ -60,13 +69,11 @@ export async function freeName(file: string, force: boolean): Promise<string> {
 }
 
 /** Each is written before the one that it stands around gets its name: what fails leaves none of them. */
-async function writeAll([first, ...more]: readonly {
-  target: string;
-  text: string;
-}[]): Promise<void> {
+async function writeAll([first, ...more]: readonly Output[]): Promise<void> {
   if (first === undefined) return;
-  await writeAtomically(first.target, 0o666, async (handle) => {
+  const write = async (handle: FileHandle) => {
     await handle.writeFile(first.text);
     await writeAll(more);
-  });
+  };
+  await writeAtomically(first.target, 0o666, write, first.shown);
 }

@@ -1,4 +1,5 @@
 /** An image in one file: a layout in a tar archive, or what `docker load` reads. */
+import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { tarArchive } from "../archive/tar-writer.ts";
 import type { DumpEntry } from "../dump/dump-entry.ts";
@@ -52,9 +53,10 @@ function jsonMember(name: string, document: object): DumpEntry {
 }
 
 async function writeTar(file: string, entries: Iterable<DumpEntry>): Promise<void> {
-  await writeAtomically(await resolveOutput(file), 0o666, async (handle) => {
+  const write = async (handle: FileHandle) => {
     for await (const piece of tarArchive(entries)) await handle.writeFile(piece);
-  });
+  };
+  await writeAtomically(await resolveOutput(file), 0o666, write, file);
 }
 
 /** The layout of an image in a tar archive. */

@@ -6,19 +6,45 @@
  * anyway.
  */
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
+import { access, type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { keepTemporary, removeTemporary, syncDirectory, temporaryFile } from "../host/temporary.ts";
 
 /**
- * Where output to `file` really goes: symbolic links are followed, so that the link survives.
+ * Where output to `file` really goes: symbolic links are followed, so that the link survives. Whoever works long
+ * before he writes asks this first.
  *
- * @returns an absolute path whose folder exists
+ * @returns an absolute path whose folder exists, and may be written to
  * @throws E_OUTPUT_DIRECTORY, E_OUTPUT_FAILED (the folder is missing, or a device or the like
  *   stands there, which a rename would replace), E_OUTPUT_PERMISSION
  */
 export async function resolveOutput(file: string): Promise<string> {
+  const target = await outputPath(file);
+  await requireWritable(path.dirname(target), file);
+  return target;
+}
+
+/**
+ * That a folder may be written to, or where there is none yet the one that it would be made in.
+ *
+ * @param shown what is to be written, as the user named it
+ * @throws E_OUTPUT_PERMISSION, E_OUTPUT_FAILED
+ */
+export async function requireWritable(folder: string, shown = folder): Promise<void> {
+  for (let dir = path.resolve(folder); ; dir = path.dirname(dir)) {
+    try {
+      await access(dir, constants.W_OK | constants.X_OK);
+      return;
+    } catch (cause) {
+      if (errors.errnoCode(cause) === "ENOENT" && path.dirname(dir) !== dir) continue;
+      const name = path.isAbsolute(shown) ? dir : path.relative(process.cwd(), dir) || ".";
+      throw errors.outputFailed(shown, `writing to the folder ${name}`, cause);
+    }
+  }
+}
+
+async function outputPath(file: string): Promise<string> {
   if (file.endsWith("/")) throw errors.outputDirectory(file);
   const there = await lstat(file).catch((cause: unknown) => {
     if (errors.errnoCode(cause) === "ENOENT") return undefined;
@@ -78,12 +104,14 @@ const isOfOutput = (thrown: unknown, file: string): thrown is errors.BundleError
  *
  * @param file result of `resolveOutput`
  * @param mode permission bits before the umask
+ * @param shown the same as the user named it
  * @throws E_OUTPUT_* for failed system calls, and whatever `write` throws
  */
 export async function writeAtomically<T>(
   file: string,
   mode: number,
   write: (handle: FileHandle) => Promise<T>,
+  shown = file,
 ): Promise<T> {
   const temporary = temporaryFile(path.dirname(file));
   let step = "creating the file";
@@ -109,6 +137,6 @@ export async function writeAtomically<T>(
     removeTemporary(temporary);
     // A writer that has only a descriptor cannot name the file; here it has a name.
     const reason = isOfOutput(cause, file) ? cause.cause : cause;
-    throw errors.errnoCode(reason) === undefined ? cause : errors.outputFailed(file, step, reason);
+    throw errors.errnoCode(reason) === undefined ? cause : errors.outputFailed(shown, step, reason);
   }
 }

@@ -30,6 +30,8 @@ export interface Finish {
   front?(bytes: Buffer): void;
   /** Is handed the complete file before it gets its name, and may change sections of the ELF. */
   complete?(handle: FileHandle): Promise<void>;
+  /** The file as the user named it. */
+  shown?: string;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function writeRun<Image extends WrittenImage>(
   finish: Finish = {},
 ): Promise<RunFile<Image>> {
   const imageOffset = imageOffsetFor(runtime, manifestBound(invocation));
-  return writeAtomically(file, 0o777, async (handle) => {
+  const write = async (handle: FileHandle) => {
     const image = await writeImage(handle.fd, imageOffset);
     const manifest = { ...invocation, imageSize: image.paddedBytes };
     const front = assemble(runtime, encodeManifest(manifest), imageOffset);
@@ -72,5 +74,6 @@ export async function writeRun<Image extends WrittenImage>(
     await handle.write(front, 0, front.length, 0);
     await finish.complete?.(handle);
     return { size: imageOffset + image.paddedBytes, imageOffset, manifest, image };
-  });
+  };
+  return writeAtomically(file, 0o777, write, finish.shown);
 }

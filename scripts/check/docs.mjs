@@ -111,7 +111,7 @@ function codeProblems(/** @type {Spec} */ spec) {
   const pages = documents().map((file) => read(file).replaceAll(EXAMPLE, ""));
   const mentioned = [
     ...([builder, runtime, ...pages].join("\n").match(/\bE_[A-Z_]+\b/g) ?? []),
-    ...([builder, ...pages].join("\n").match(/\bW_[A-Z_]+\b/g) ?? []),
+    ...([builder, ...pages].join("\n").match(/(?<!constants\.)\bW_[A-Z_]+\b/g) ?? []),
   ];
   for (const code of new Set(mentioned)) {
     if (!known.has(code) && !code.endsWith("_")) problems.push(`${code} is in no table of codes`);

@@ -20,7 +20,7 @@ export async function runtimeCommand(args: Arguments): Promise<void> {
     const bytes = await readFile(source).catch((cause: unknown) => {
       throw errors.fileUnreadable(source, cause);
     });
-    await writeAtomically(target, 0o777, async (handle) => handle.writeFile(bytes));
+    await writeAtomically(target, 0o777, (handle) => handle.writeFile(bytes), output);
   }
   if (args.flag("json")) printJson({ path: target, arch, version });
   else if (output === undefined) print(`${printable(source)}\n`);

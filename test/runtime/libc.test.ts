@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { zigArchives } from "../../scripts/build/libraries.mjs";
 import { skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -25,9 +26,13 @@ skipUnless("gcc")("memory is copied, filled and compared as byte by byte", async
 /** What zig's memcpy is where a program is made small: a byte is taken, a byte is put, the next one. */
 const BYTE_BY_BYTE = /\x40\x8a\x3c\x0e\x40\x88\x3c\x08\x48\xff\xc1/;
 
-test.each(["front", "fuselage", "guest"])("%s copies no memory byte by byte", (name) => {
+test.each(["front", "fuselage", "guest"])("%s copies no memory byte by byte", async (name) => {
   const file = path.join(root, "dist/runtime/x86_64", name);
   expect(readFileSync(file, "latin1").search(BYTE_BY_BYTE)).toBe(-1);
+  // What would be linked without runtime/libc/memory.c.
+  const archives = await zigArchives("x86_64");
+  const has = archives.filter((one) => BYTE_BY_BYTE.test(readFileSync(one, "latin1")));
+  expect(has.map((one) => path.basename(one))).toContain("libcompiler_rt.a");
 });
 
 /**

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeAll, describe, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
 import { holdLock, holdStopped, releaseLocks } from "../support/held-lock.ts";
 import { skipUnless } from "../support/needs.ts";
@@ -25,6 +25,15 @@ beforeAll(async () => {
 
 afterEach(releaseLocks);
 
+/** Locks of trees in the machine's own cache, where root's are. */
+const machine: string[] = [];
+afterAll(async () => {
+  if (machine.length === 0) return;
+  const env = { HOME: temporaryDirectory(), FUSELAGE_HOME: undefined, PATH: temporaryDirectory() };
+  await run(refuse, ["0", "0", file, "--bundle-forget"], { env });
+  for (const lock of machine) rmSync(lock, { recursive: true, force: true });
+});
+
 describe.each([
   ["a user", uid],
   ["root", 0],
@@ -42,6 +51,7 @@ describe.each([
     const { stdout } = await start(home);
     const [, cache, key = ""] = /^(.*)\/([0-9a-f]{16})\.tree\/files\n$/.exec(stdout) ?? [];
     expect({ stdout, cache }).toEqual({ stdout, cache: first(home) });
+    if (!as) machine.push(path.join(first(home), `${key}.lock`));
     return key;
   }
   const forget = (home: string, key: string) =>

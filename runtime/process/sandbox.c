@@ -135,14 +135,13 @@ static const struct allowed for_server[] = {
 	{ SYS_fadvise64, 0, 0, 0 },
 	{ SYS_futex, 0, 0, 0 },
 	{ SYS_clock_gettime, 0, 0, 0 },
-	/* malloc, which in Zig's libc counts processors, and the stacks of threads; never code */
+	/* malloc and the stacks of threads; never code */
 	{ SYS_mmap, 2, PROT_EXEC, 0 },
 	{ SYS_mprotect, 2, PROT_EXEC, 0 },
 	{ SYS_munmap, 0, 0, 0 },
 	{ SYS_mremap, 0, 0, 0 },
 	{ SYS_madvise, 0, 0, 0 },
 	{ SYS_brk, 0, 0, 0 },
-	{ SYS_sched_getaffinity, 0, 0, 0 },
 	/* threads: these end with sandbox_no_more_threads */
 	{ SYS_clone, 0, THREAD_FLAGS | PROCESS_FLAGS, THREAD_FLAGS },
 	{ SYS_prlimit64, 0, UINT32_MAX, 0 },

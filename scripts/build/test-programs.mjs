@@ -159,7 +159,12 @@ const MORE_OF_MUSL = {
 async function buildSandbox() {
   const arch = machineName();
   const dir = path.join(root, "build/runtime/sandbox");
-  const sources = ["test/c/sandbox.c", "runtime/process/sandbox.c", "runtime/libc/sort.c"];
+  const sources = [
+    "test/c/sandbox.c",
+    "runtime/process/sandbox.c",
+    "runtime/libc/sort.c",
+    "runtime/libc/allocate.c",
+  ];
   const files = sources.map((name) => path.join(root, name));
   const flags = [...runtimeTarget(arch), "-Os"];
   const [libc, { objects }] = await Promise.all([

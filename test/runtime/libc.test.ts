@@ -7,7 +7,16 @@ import { skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
-skipUnless("gcc")("numbers and memory are what the libc's functions make", async () => {
+skipUnless("gcc")("memory that is asked for is had, whole, by every thread", async () => {
+  const program = path.join(temporaryDirectory(), "allocate");
+  const flags = ["-std=gnu17", "-g", "-O1", "-fsanitize=undefined", "-fno-builtin"];
+  const sources = [`-I${path.join(root, "runtime")}`, path.join(root, "test/c/allocate.c")];
+  flags.push("-D_GNU_SOURCE", "-pthread");
+  expect(await run("gcc", [...flags, ...sources, "-o", program])).toMatchObject({ status: 0 });
+  expect(await run(program, [])).toEqual({ status: 0, signal: null, stdout: "", stderr: "" });
+});
+
+skipUnless("gcc")("numbers are what the libc's functions make", async () => {
   const program = path.join(temporaryDirectory(), "libc");
   const flags = ["-std=gnu17", "-g", "-O1", "-fsanitize=undefined", "-fno-builtin"];
   const sources = [`-I${path.join(root, "runtime")}`, path.join(root, "test/c/libc.c")];

@@ -28,19 +28,23 @@ struct section {
 	uint64_t offset, size;
 };
 
+static int fail_short(const char *file, const char *what, size_t size, uint64_t position,
+		      ssize_t found, struct failure *failure)
+{
+	if (found < 0)
+		return fail_errno(failure, FUSELAGE_E_ELF_MALFORMED, "%s: %s cannot be read", file,
+				  what);
+	return fail(failure, FUSELAGE_E_ELF_MALFORMED,
+		    "%s: %s at byte %" PRIu64 ": expected %zu bytes, found %zd", file, what,
+		    position, size, found);
+}
+
 static int read_exact(int fd, const char *file, void *buffer, size_t size, uint64_t position,
 		      const char *what, struct failure *failure)
 {
 	ssize_t n = pread_full(fd, buffer, size, position);
 
-	if (n < 0)
-		return fail_errno(failure, FUSELAGE_E_ELF_MALFORMED, "%s: %s cannot be read", file,
-				  what);
-	if ((size_t)n != size)
-		return fail(failure, FUSELAGE_E_ELF_MALFORMED,
-			    "%s: %s at byte %" PRIu64 ": expected %zu bytes, found %zd", file, what,
-			    position, size, n);
-	return 0;
+	return n == (ssize_t)size ? 0 : fail_short(file, what, size, position, n, failure);
 }
 
 static int read_header(int fd, const char *name, struct header *header, struct failure *failure)
@@ -51,8 +55,10 @@ static int read_header(int fd, const char *name, struct header *header, struct f
 	} raw = { 0 };
 	const unsigned char *ident = raw.wide.e_ident;
 
-	if (read_exact(fd, name, &raw, sizeof raw.narrow, 0, "ELF header", failure) < 0)
-		return -1;
+	ssize_t size = pread_full(fd, &raw, sizeof raw, 0);
+
+	if (size < (ssize_t)sizeof raw.narrow)
+		return fail_short(name, "ELF header", sizeof raw.narrow, 0, size, failure);
 	if (memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return fail(failure, FUSELAGE_E_ELF_MALFORMED, "%s: not an ELF file", name);
 	if (ident[EI_DATA] != ELFDATA2LSB ||
@@ -67,8 +73,8 @@ static int read_header(int fd, const char *name, struct header *header, struct f
 					   e->e_phnum, e->e_shentsize, e->e_shnum, e->e_shstrndx };
 		return 0;
 	}
-	if (read_exact(fd, name, &raw, sizeof raw.wide, 0, "ELF header", failure) < 0)
-		return -1;
+	if (size < (ssize_t)sizeof raw.wide)
+		return fail_short(name, "ELF header", sizeof raw.wide, 0, size, failure);
 	const Elf64_Ehdr *e = &raw.wide;
 	*header = (struct header){ true,       e->e_phoff,     e->e_shoff, e->e_phentsize,
 				   e->e_phnum, e->e_shentsize, e->e_shnum, e->e_shstrndx };
@@ -93,18 +99,18 @@ static int table_end(const char *name, const char *table, uint64_t start, uint32
 static int read_segments(int fd, const char *name, const struct header *header, uint64_t *end,
 			 struct failure *failure)
 {
-	OWNED uint8_t *raw = malloc(TABLE_MAX);
 	uint64_t table;
 
-	if (!raw)
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
 	if (table_end(name, "program", header->phoff, header->phentsize, header->phnum,
 		      header->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr), &table, failure) < 0)
 		return -1;
 	if (table > *end)
 		*end = table;
-	if (read_exact(fd, name, raw, (size_t)header->phentsize * header->phnum, header->phoff,
-		       "program header table", failure) < 0)
+	size_t bytes = (size_t)header->phentsize * header->phnum;
+	OWNED uint8_t *raw = malloc(bytes);
+	if (!raw)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
+	if (read_exact(fd, name, raw, bytes, header->phoff, "program header table", failure) < 0)
 		return -1;
 	for (uint32_t i = 0; i < header->phnum; i++) {
 		const uint8_t *at = raw + (size_t)i * header->phentsize;
@@ -133,7 +139,6 @@ static int find_section(int fd, const char *file, const struct header *header, c
 			const char *wanted, struct elf_layout *layout, struct failure *failure)
 {
 	size_t length = strlen(wanted) + 1;
-	OWNED char *names = malloc(NAMES_MAX);
 	struct section strings;
 
 	if (header->shstrndx >= header->shnum)
@@ -141,6 +146,7 @@ static int find_section(int fd, const char *file, const struct header *header, c
 	strings = decode_section(header, raw + (size_t)header->shstrndx * header->shentsize);
 	if (strings.size > NAMES_MAX)
 		return 0; /* not made by us */
+	OWNED char *names = malloc((size_t)strings.size);
 	if (!names)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: section names", file);
 	if (read_exact(fd, file, names, (size_t)strings.size, strings.offset, "section names",
@@ -164,12 +170,9 @@ int elf_read_layout(int fd, const char *name, const char *section, struct elf_la
 		    struct failure *failure)
 {
 	struct header header;
-	OWNED uint8_t *raw = malloc(TABLE_MAX);
 	uint64_t end;
 
 	*layout = (struct elf_layout){ 0 };
-	if (!raw)
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
 	if (read_header(fd, name, &header, failure) < 0 ||
 	    table_end(name, "section", header.shoff, header.shentsize, header.shnum,
 		      header.wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr), &end, failure) < 0 ||
@@ -180,8 +183,11 @@ int elf_read_layout(int fd, const char *name, const char *section, struct elf_la
 			~(uint64_t)(FUSELAGE_IMAGE_ALIGNMENT - 1);
 	if (header.shnum == 0)
 		return 0;
-	if (read_exact(fd, name, raw, (size_t)header.shentsize * header.shnum, header.shoff,
-		       "section header table", failure) < 0)
+	size_t size = (size_t)header.shentsize * header.shnum;
+	OWNED uint8_t *raw = malloc(size);
+	if (!raw)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "%s: ELF headers", name);
+	if (read_exact(fd, name, raw, size, header.shoff, "section header table", failure) < 0)
 		return -1;
 	return find_section(fd, name, &header, raw, section, layout, failure);
 }

@@ -243,7 +243,8 @@ int namespace_enter(const struct identity *identity, bool joined, int *cwd, stru
 		return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);
 	if (keep_directory(identity, cwd, failure) < 0)
 		return -1;
-	if (receive_only(identity) == 0)
+	/* Where the user namespace is another one, the kernel has made each shared mount a slave. */
+	if (identity->kind == NAMESPACE_USER || receive_only(identity) == 0)
 		return 0;
 	fail_errno(failure, FUSELAGE_E_NAMESPACE, "/: propagation cannot be set to slave");
 	return fail_cause(failure, FUSELAGE_CAUSE_NAMESPACE);

@@ -95,26 +95,30 @@ static int open_component(int dir, const char *name, enum trusted_end end)
 	return openat(dir, name, FLAGS);
 }
 
-static int walk_on(struct walk *walk, int from, const char *path, enum trusted_end end);
+static int walk_on(struct walk *walk, int from, const char *path, enum trusted_end end,
+		   struct stat *last);
 
-static int step(struct walk *walk, int dir, const char *name, enum trusted_end end)
+/* `parent` is what `dir` is, and becomes what is returned. */
+static int step(struct walk *walk, int dir, const char *name, enum trusted_end end,
+		struct stat *parent)
 {
 	OWNED_FD fd = open_component(dir, name, end);
 	enum trusted_end kind = fd < 0 ? TRUSTED_ANY : end;
 	char target[PATH_MAX];
-	struct stat st, parent;
+	struct stat st;
 	ssize_t n;
 
-	if ((fd < 0 && errno != ENOTDIR) || fstat(dir, &parent) < 0 ||
-	    fstatat(fd < 0 ? dir : fd, fd < 0 ? name : "", &st,
-		    AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+	if ((fd < 0 && errno != ENOTDIR) || fstatat(fd < 0 ? dir : fd, fd < 0 ? name : "", &st,
+						    AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return refuse(walk, dir, name, NULL, end);
-	if (!is_safe(walk->caller, fd, &st, &parent, kind)) {
+	if (!is_safe(walk->caller, fd, &st, parent, kind)) {
 		errno = kind ? EPERM : EACCES;
 		return refuse(walk, dir, name, &st, kind);
 	}
-	if (fd >= 0)
+	if (fd >= 0) {
+		*parent = st;
 		return steal_fd(&fd);
+	}
 	errno = end == TRUSTED_MAKE ? EEXIST : walk->links++ < LINKS_MAX ? 0 : ELOOP;
 	n = errno ? -1 : readlinkat(dir, name, target, sizeof target - 1);
 	if (n < 0 && errno == EINVAL) /* no link either */
@@ -122,19 +126,23 @@ static int step(struct walk *walk, int dir, const char *name, enum trusted_end e
 	if (n < 0)
 		return refuse(walk, dir, name, NULL, end);
 	target[n] = 0;
-	return walk_on(walk, dir, target, end);
+	return walk_on(walk, dir, target, end, parent);
 }
 
-static int walk_on(struct walk *walk, int from, const char *path, enum trusted_end end)
+/* `last` becomes what is at the end of the path. */
+static int walk_on(struct walk *walk, int from, const char *path, enum trusted_end end,
+		   struct stat *last)
 {
 	OWNED_FD dir = *path == '/' ? open("/", FLAGS) : fcntl(from, F_DUPFD_CLOEXEC, 0);
 
+	if (dir < 0 || fstat(dir, last) < 0)
+		return -1;
 	while (dir >= 0 && *(path += strspn(path, "/"))) {
 		size_t length = strcspn(path, "/");
 		char name[NAME_MAX + 2]; /* one byte more than the kernel takes */
 		snprintf(name, sizeof name, "%.*s", (int)length, path);
 		path += length;
-		int next = step(walk, dir, name, path[strspn(path, "/")] ? TRUSTED_ANY : end);
+		int next = step(walk, dir, name, path[strspn(path, "/")] ? TRUSTED_ANY : end, last);
 		close(dir);
 		dir = next;
 	}
@@ -145,6 +153,7 @@ int trusted_open(int at, const char *path, const struct caller *caller, enum tru
 		 enum fuselage_code code, struct failure *failure)
 {
 	struct walk walk = { caller, code, failure, 0 };
+	struct stat last;
 
 	/* What is relative leads elsewhere from every folder, and nobody has looked at the way to that. */
 	if (at == AT_FDCWD && *path != '/') {
@@ -152,7 +161,7 @@ int trusted_open(int at, const char *path, const struct caller *caller, enum tru
 		errno = EINVAL;
 		return -1;
 	}
-	int fd = walk_on(&walk, at, path, end);
+	int fd = walk_on(&walk, at, path, end, &last);
 
 	return fd < 0 ? fail_errno(failure, code, "%.300s", path) : fd;
 }

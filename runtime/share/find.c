@@ -227,6 +227,15 @@ char share_ask(struct share *share, const struct identity *identity,
 	return word;
 }
 
+void share_leave_end(const struct share *share)
+{
+	if (!share->joined)
+		return;
+	OWNED_FD namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (namespace >= 0)
+		(void)send_descriptor(share->socket, namespace);
+}
+
 int share_attach(struct share *share, const struct identity *identity, const char *target)
 {
 	OWNED_FD place = mount_point_open(identity, target);

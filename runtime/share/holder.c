@@ -35,6 +35,7 @@ enum {
 	SERVER,
 	USERS,
 	FIRST_RUN,
+	FIRST_END, /* the first run's mount namespace */
 	READY, /* until it listens */
 	ROOT, /* of a mount on the host; before the next, so that it is closed before */
 	JANITOR, /* who takes that mount away when nobody has this any more */
@@ -48,6 +49,9 @@ enum {
 
 /* Runs that are waited for; with more the mount is only kept shorter. */
 #define RUNS_MAX 256
+
+/* Those of a run. */
+#define FOR_RUN 2
 
 /* Those of one start that is heard: its socket, its process, its copy of the mount. */
 #define FOR_START 3
@@ -78,6 +82,7 @@ struct holder {
 	nfds_t most;
 	/* The listener, the server; then the processes of runs. */
 	struct pollfd polled[AT_RUNS + RUNS_MAX];
+	int ends[AT_RUNS + RUNS_MAX]; /* each has the namespace of a run, to be closed with it */
 };
 
 /* The last letter, which no two of them share. */
@@ -102,23 +107,26 @@ static void linger(struct holder *holder)
 	holder->end = clock_milliseconds() + holder->linger * 1000.0;
 }
 
-static void add_run(struct holder *holder, int process)
+static void add_run(struct holder *holder, int process, int end)
 {
-	if (process < 0)
-		return;
-	if (holder->count >= holder->most)
-		close(process);
-	else
+	if (process >= 0 && holder->count < holder->most) {
+		holder->ends[holder->count] = end;
 		holder->polled[holder->count++] =
 			(struct pollfd){ .fd = process, .events = POLLIN };
+		return;
+	}
+	if (process >= 0)
+		close(process);
+	close(end);
 }
 
 /*
  * Gives the mount to a start that has shown who it is, and waits for nobody: a start says nothing.
  * Whatever is wrong with it, it goes its own way when the socket closes.
  */
-static void give(struct holder *holder, int socket, const void *name)
+static void give(struct holder *holder, int socket_of_start, const void *name)
 {
+	OWNED_FD socket = socket_of_start;
 	int handed[HANDED_COUNT] = { -1, USERS };
 	pid_t pid = proof_peer(socket, holder->uid);
 	/* Before the lock is looked at, so that it is the process that holds it. */
@@ -135,21 +143,24 @@ static void give(struct holder *holder, int socket, const void *name)
 	handed[HANDED_MOUNT] = holder->on_host ? ROOT : copy;
 	int result = send_descriptors(socket, &holder->strategy, 1, handed, holder->handed);
 	linger(holder);
+	/* The start puts its namespace into the socket, where nobody takes it out. */
 	if (result == 0)
-		add_run(holder, steal_fd(&process));
+		add_run(holder, steal_fd(&process), steal_fd(&socket));
 }
 
 static void hear(struct holder *holder)
 {
 	struct sockaddr_un name;
 	socklen_t size = sizeof name;
-	OWNED_FD socket =
+	int socket =
 		(int)syscall(SYS_accept4, LISTENER, &name, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (socket < 0)
 		poll(NULL, 0, PAUSE_MS);
 	else if (size == PROOF_SOCKET)
 		give(holder, socket, name.sun_path + 1);
+	else
+		close(socket);
 }
 
 /* The runs that have ended. */
@@ -160,10 +171,13 @@ static void forget(struct holder *holder)
 	holder->count = AT_RUNS;
 	for (nfds_t i = AT_RUNS; i < count; i++) {
 		struct pollfd run = holder->polled[i];
-		if (run.revents)
+		if (run.revents) {
 			close(run.fd);
-		else
-			holder->polled[holder->count++] = run;
+			close(holder->ends[i]);
+			continue;
+		}
+		holder->ends[holder->count] = holder->ends[i];
+		holder->polled[holder->count++] = run;
 	}
 	if (holder->count > AT_RUNS || count == AT_RUNS)
 		return;
@@ -256,6 +270,10 @@ static int holder_main(void *argument)
 
 	holder->machine = child_is_of_machine();
 	descriptors[USERS] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (!holder->on_host)
+		descriptors[FIRST_END] = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (descriptors[FIRST_END] < 0)
+		holder->ends[AT_RUNS] = -1;
 	if (holder->on_host)
 		descriptors[ROOT] = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (descriptors[holder->on_host ? ROOT : USERS] < 0 || !arrange(descriptors) ||
@@ -267,9 +285,10 @@ static int holder_main(void *argument)
 	if (!(holder->on_host ? chdir("/") == 0 : leave_all_but(target)) ||
 	    !file_state_read(IMAGE, &holder->image))
 		_exit(0);
-	unsigned most = sandbox_holder(DESCRIPTORS + FOR_START + RUNS_MAX);
+	unsigned most = sandbox_holder(DESCRIPTORS + FOR_START + FOR_RUN * RUNS_MAX);
 	holder->most =
-		AT_RUNS + (most > DESCRIPTORS + FOR_START ? most - DESCRIPTORS - FOR_START : 0);
+		AT_RUNS +
+		(most > DESCRIPTORS + FOR_START ? (most - DESCRIPTORS - FOR_START) / FOR_RUN : 0);
 	keep(holder);
 }
 
@@ -291,7 +310,7 @@ void holder_start(struct share *share, const struct identity *identity,
 	int descriptors[DESCRIPTORS] = {
 		[LISTENER] = share->listener, [LOCK] = share->lock, [IMAGE] = archive->fd,
 		[SERVER] = held->server,      [USERS] = -1,	    [ROOT] = -1,
-		[JANITOR] = held->janitor,
+		[JANITOR] = held->janitor,    [FIRST_END] = -1,
 	};
 	OWNED_FD self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int ready[2] = { -1, -1 };
@@ -301,7 +320,8 @@ void holder_start(struct share *share, const struct identity *identity,
 	OWNED_FD told = ready[0], tells = ready[1];
 	descriptors[READY] = tells;
 	descriptors[FIRST_RUN] = self;
-	add_run(&holder, self < 0 ? -1 : FIRST_RUN);
+	if (self >= 0)
+		add_run(&holder, FIRST_RUN, FIRST_END);
 	linger(&holder);
 	child_leave(holder_main, &(struct holding){ &holder, held->target, descriptors });
 	/* Until it listens: a later start may come as soon as this one has ended, and would find

@@ -9,7 +9,8 @@
  *
  * Both sides know from the kernel that the other one may write to this user's ~/.fuselage
  * (proof.h): a program that may not (a sandbox with the host's network) can neither give a mount
- * nor take one. Only the holder ever sends anything.
+ * nor take one. A holder sends its mount, a start its own mount namespace, which nobody receives: it lies in the
+ * socket until the start has ended, so that it is the holder who takes it apart.
  */
 #ifndef SHARE_SHARE_H
 #define SHARE_SHARE_H
@@ -74,6 +75,12 @@ void share_find(struct share *share, const struct identity *identity,
 /* What the holder of this archive's mount says; 0: there is none. For the doctor. */
 char share_ask(struct share *share, const struct identity *identity,
 	       const struct share_terms *terms, const struct archive *archive);
+
+/*
+ * In the namespace that was entered: leaves its end to the holder of the mount that was found. To take mounts apart
+ * makes the last process that has them wait for all processors, and the app's caller with it.
+ */
+void share_leave_end(const struct share *share);
 
 /* Attaches the mount that was found. Returns 0, or -1 and errno. */
 int share_attach(struct share *share, const struct identity *identity, const char *target);

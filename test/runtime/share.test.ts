@@ -271,7 +271,7 @@ describe.each(shareable)("$title", (way: Way) => {
     const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
     expect(limits).toMatch(/^Max file size +0 +0 /m);
     expect(limits).toMatch(/^Max core file size +0 +0 /m);
-    expect(Number(/^Max open files +(\d+) /m.exec(limits)?.[1])).toBeLessThan(300);
+    expect(Number(/^Max open files +(\d+) /m.exec(limits)?.[1])).toBeLessThan(600);
   });
 
   // Of a server on the host the mount is the host's.

@@ -340,7 +340,8 @@ static int run_entry(struct start *start, struct bundle *bundle, char **args,
 	take_kept(start, bundle);
 	if (bundle->appimage)
 		appimage_choose(&start->mounting, bundle);
-	if (bundle_check_entry(bundle, failure) < 0 || prepare(start, failure) < 0)
+	start->bundle = bundle;
+	if (prepare(start, failure) < 0)
 		return -1;
 	return exec_bundle(start, bundle, args, failure);
 }
@@ -364,8 +365,8 @@ static int run_root(struct start *start, struct bundle *bundle, bool asked, char
 	if (take_bundle(start, bundle, failure) < 0 || take_mount_type(start, failure) < 0)
 		return -1;
 	start->root = &root;
-	if ((bundle->manifest.entry && bundle_check_entry(bundle, failure) < 0) ||
-	    prepare(start, failure) < 0)
+	start->bundle = bundle->manifest.entry ? bundle : NULL;
+	if (prepare(start, failure) < 0)
 		return -1;
 	return root_exec(&root, start, failure);
 }

@@ -289,7 +289,8 @@ int archive_open(struct archive *archive, struct failure *failure)
 
 int archive_move(struct archive *archive, const char *path)
 {
-	if (rmdir(archive->target) < 0 || symlink(path, archive->target) < 0)
+	if (symlink(path, archive->target) < 0 &&
+	    (errno != EEXIST || rmdir(archive->target) < 0 || symlink(path, archive->target) < 0))
 		return -1;
 	snprintf(archive->target, sizeof archive->target, "%s", path);
 	return 0;

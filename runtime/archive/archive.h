@@ -39,6 +39,8 @@ struct archive {
 	struct sqfs_reader *reader;
 	const uint8_t *start; /* list of what a start reads (fuse/start_list.h), or NULL */
 	size_t start_size;
+	uint32_t entry; /* inode of the program that is started, which is read in any case; or 0 */
+	uint64_t entry_size; /* bytes */
 };
 
 /* Only the runner has what reads them. */
@@ -79,8 +81,8 @@ int archive_extract(const struct archive *archive, int dir, struct failure *fail
 bool archive_is_public(const struct archive *archive);
 
 /*
- * Without a namespace its files may be elsewhere on the host: archive->target, an empty directory, becomes
- * a link to `path` and then that path. Returns 0, or -1 and errno.
+ * Without a namespace its files may be elsewhere on the host: archive->target, where an empty directory may be,
+ * becomes a link to `path` and then that path. Returns 0, or -1 and errno.
  */
 int archive_move(struct archive *archive, const char *path);
 

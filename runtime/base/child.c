@@ -45,6 +45,11 @@ int child_run(int (*run)(void *), void *context)
 	return child_collect(child_start(run, context));
 }
 
+int child_execute(int (*run)(void *), void *context)
+{
+	return child_collect(start(run, context, CLONE_VM | CLONE_VFORK));
+}
+
 /* PROC_PID_INIT_INO of the kernel. */
 #define FIRST_PID_NAMESPACE 0xEFFFFFFCU
 

@@ -27,6 +27,9 @@ int child_collect(pid_t child);
 /* Both. */
 int child_run(int (*run)(void *context), void *context);
 
+/* The same for one that does nothing but execute a program: until it has, this process waits and lends its memory. */
+int child_execute(int (*run)(void *context), void *context);
+
 /*
  * Whether process 1, as it is seen from here, is that of the machine, who waits for nobody in
  * particular. Anybody else who adopts a process may wait for all that it has: process 1 of a

@@ -104,11 +104,15 @@ static int open_image(struct bundle *bundle, struct failure *failure)
 	return open_reader(bundle, bundle->manifest.image_size, failure);
 }
 
-int bundle_check_entry(const struct bundle *bundle, struct failure *failure)
+int bundle_check_entry(const struct bundle *bundle, struct sqfs_inode *entry,
+		       struct failure *failure)
 {
-	struct sqfs_inode inode;
-	int error = sqfs_path_lookup(bundle->reader, bundle->manifest.entry, false, &inode);
+	const char *path = bundle->manifest.entry;
 
+	if (sqfs_path_lookup(bundle->reader, path, true, entry) == 0)
+		return 0;
+	/* A link may lead to where it is not known yet what is there. */
+	int error = sqfs_path_lookup(bundle->reader, path, false, entry);
 	if (error == SQFS_ENOENT || error == SQFS_ENOTDIR)
 		return fail(failure, FUSELAGE_E_ENTRY_MISSING, "%s: %s: not in the image",
 			    bundle->path, bundle->manifest.entry);

@@ -32,8 +32,9 @@ struct bundle {
  */
 int bundle_open(struct bundle *bundle, const char *target, struct failure *failure);
 
-/* Checks that a path leads to something in the image, before anything is mounted. */
-int bundle_check_entry(const struct bundle *bundle, struct failure *failure);
+/* Checks that the entrypoint is in the image, before anything is mounted. *entry becomes what it is, or the last link to it. */
+int bundle_check_entry(const struct bundle *bundle, struct sqfs_inode *entry,
+		       struct failure *failure);
 
 /*
  * The kernel met an error where it read the entrypoint: finds the block by reading all of it

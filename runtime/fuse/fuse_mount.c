@@ -175,9 +175,8 @@ static int server_main(void *argument)
 	worker = server.cache && has_memory(service->cache_bytes, service->threads) ?
 			 fuse_worker_new(&server) :
 			 NULL;
-	if (worker && server.list)
-		prefetch_start(&server, server.list, server.list_size,
-			       (service->cache_bytes >> fs.super.block_log) / 2);
+	if (worker && (server.list || service->entry))
+		prefetch_start(&server, service, (service->cache_bytes >> fs.super.block_log) / 2);
 	server.device = receive_descriptor(SERVER_SOCKET);
 	if (server.device < 0)
 		_exit(0); /* the starter took another way, or died */

@@ -29,6 +29,8 @@ struct fuse_service {
 	const struct fuse_kept *kept; /* KEPT_MOST at most, and one without a number */
 	const uint8_t *list; /* start list of the image (start_list.h), or NULL */
 	size_t list_size; /* bytes */
+	uint32_t entry; /* inode of the program that is started, which is read first; or 0 */
+	uint64_t entry_size; /* bytes */
 };
 
 /* In place of a descriptor of the host's namespace. */

@@ -91,24 +91,30 @@ static int helper_main(void *argument)
 		setenv("_FUSE_COMMFD", number, 1);
 	}
 	inherited_reset_signals();
-	return child_run(execute, helper->argv);
+	return child_execute(execute, helper->argv);
+}
+
+/* Starts it; its words come out of *words, where there is nobody to say any when it has ended. */
+static pid_t start_helper(struct helper *helper, int *words)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	*words = ends[0];
+	helper->words = ends[1];
+	pid_t child = child_start(helper_main, helper);
+	close(ends[1]);
+	return child;
 }
 
 /* Returns its exit status, and its own words or ours in one line. */
-static int run_helper(struct helper *helper, char message[FUSERMOUNT_MESSAGE_MAX])
+static int end_helper(struct helper *helper, pid_t child, int words,
+		      char message[FUSERMOUNT_MESSAGE_MAX])
 {
-	int ends[2], status = -1;
-	ssize_t n = 0;
+	ssize_t n = child < 0 ? 0 : read(words, message, FUSERMOUNT_MESSAGE_MAX - 1);
+	int status = child_collect(child);
 
-	if (pipe2(ends, O_CLOEXEC) == 0) {
-		OWNED_FD words = ends[0];
-		helper->words = ends[1];
-		pid_t child = child_start(helper_main, helper);
-		close(ends[1]);
-		if (child >= 0)
-			n = read(words, message, FUSERMOUNT_MESSAGE_MAX - 1);
-		status = child_collect(child);
-	}
 	if (status < 0)
 		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX, "%s", strerror(errno));
 	helper->missing = status == 127 && n <= 0; /* a program's loader says the same, in words */
@@ -148,11 +154,12 @@ static enum fuselage_cause cause_of(const struct helper *helper, const char *mes
 }
 
 int fusermount_mount(const struct caller *caller, const char *target, const char *options,
-		     struct failure *failure)
+		     struct fusermount *mounting, struct failure *failure)
 {
 	char message[FUSERMOUNT_MESSAGE_MAX];
 	int sockets[2];
 
+	*mounting = (struct fusermount){ -1, -1 };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "socket to fusermount3");
 	OWNED_FD ours = sockets[0], theirs = sockets[1];
@@ -163,14 +170,25 @@ int fusermount_mount(const struct caller *caller, const char *target, const char
 		-1,
 		false,
 	};
-	int status = run_helper(&helper, message);
+	mounting->child = start_helper(&helper, &mounting->words);
 	close(steal_fd(&theirs));
 	OWNED_FD device = receive_descriptor(ours);
-	if (device >= 0 && status == 0)
+	if (device >= 0)
 		return steal_fd(&device);
+	int status = end_helper(&helper, mounting->child, mounting->words, message);
+	mounting->child = -1;
+	fusermount_end(mounting);
 	fail(failure, FUSELAGE_E_MOUNT_REFUSED, "%s%s",
 	     status == 127 ? "" : "fusermount3 failed: ", *message ? message : "no reason given");
 	return fail_cause(failure, cause_of(&helper, message));
+}
+
+void fusermount_end(struct fusermount *mounting)
+{
+	child_collect(mounting->child);
+	if (mounting->words >= 0)
+		close(mounting->words);
+	*mounting = (struct fusermount){ -1, -1 };
 }
 
 int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_MESSAGE_MAX])
@@ -183,5 +201,8 @@ int fusermount_unmount(const char *target, bool lazy, char message[FUSERMOUNT_ME
 		false,
 	};
 
-	return run_helper(&helper, message) == 0 ? 0 : -1;
+	OWNED_FD words = -1;
+	pid_t child = start_helper(&helper, &words);
+
+	return end_helper(&helper, child, words, message) == 0 ? 0 : -1;
 }

@@ -4,6 +4,7 @@
 #define FUSE_FUSERMOUNT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "fuse/session.h"
 #include "kernel/privileges.h"
@@ -18,12 +19,21 @@
  */
 bool fusermount_is_there(void);
 
+/* One that is on its way to end: -1 each when there is none. */
+struct fusermount {
+	pid_t child;
+	int words;
+};
+
 /*
  * Mounts at `target`, a directory of the caller's, with options for its -o. Returns /dev/fuse,
- * mounted, or -1.
+ * mounted, or -1. The helper has nothing to do then but to end, which takes it as long as to begin:
+ * whoever has the device goes on meanwhile, and calls fusermount_end.
  */
 int fusermount_mount(const struct caller *caller, const char *target, const char *options,
-		     struct failure *failure);
+		     struct fusermount *mounting, struct failure *failure);
+/* Waits for its end. */
+void fusermount_end(struct fusermount *mounting);
 
 /*
  * Unmounts; `lazy` also what is in use. Returns 0, or -1: still in use, not mounted, or not the

@@ -6,11 +6,14 @@
 
 #include "fuse/prefetch_blocks.h"
 #include "fuse/readahead.h"
-#include "fuse/session.h"
+#include "fuse/fuse_mount.h"
 #include "fuse/threads.h"
 
 /* Nice values that these threads stand behind the others. */
 #define LESS_CLAIM 10
+
+/* Blocks that one more thread is worth its start for. */
+#define BLOCKS_WORTH 16u
 
 /*
  * The kernel makes an inode when whoever looked it up goes on with the answer, which is at once, or on a busy machine much
@@ -243,17 +246,25 @@ static void *prefetch_main(void *argument)
 	return NULL;
 }
 
-void prefetch_start(struct fuse_server *server, const uint8_t *list, size_t size, size_t aside)
+/* As many as processors; for a few blocks one, which is there sooner than two would be. */
+static unsigned choose_threads(unsigned processors, unsigned blocks)
+{
+	unsigned worth = 1 + blocks / BLOCKS_WORTH;
+	unsigned most = processors < PREFETCH_THREADS_MAX ? processors : PREFETCH_THREADS_MAX;
+
+	return worth < most ? worth : most;
+}
+
+void prefetch_start(struct fuse_server *server, const struct fuse_service *service, size_t aside)
 {
 	struct fuse_prefetch *prefetch = &server->prefetch;
-	unsigned wanted = server->processors < PREFETCH_THREADS_MAX ? server->processors :
-								      PREFETCH_THREADS_MAX;
 	unsigned started = 0;
 
 	prefetch->server = server;
 	if (server->fs->super.export_table == SQFS_NO_TABLE ||
-	    !prefetch_list_blocks(prefetch, list, size))
+	    !prefetch_list_blocks(prefetch, service))
 		return;
+	unsigned wanted = choose_threads(server->processors, prefetch->count);
 	pthread_mutex_init(&prefetch->lock, NULL);
 	pthread_cond_init(&prefetch->changed, NULL);
 	prefetch->most_aside = aside < PREFETCH_ASIDE ? (unsigned)aside : PREFETCH_ASIDE;

@@ -1,5 +1,6 @@
 /*
- * Threads that have the blocks of a start list in the kernel's page cache before they are asked for.
+ * Threads that have the blocks of a start in the kernel's page cache before they are asked for: those of the program
+ * that is started, of which the first megabyte is read whatever it is, and those of its start list.
  *
  * They begin with the server, before there is a mount: what they decompress then waits in the server's
  * cache. The kernel takes contents of a file whose inode it knows, which is when a LOOKUP has been
@@ -25,6 +26,7 @@
 #define PREFETCH_ASIDE 128 /* blocks that wait for their inode, at most */
 
 struct fuse_server;
+struct fuse_service;
 
 /* A file of the list. */
 struct prefetch_file {
@@ -64,10 +66,10 @@ struct fuse_prefetch {
 };
 
 /*
- * Starts the threads, when the list has anything in it. Before the sandbox's filter. At most `aside` blocks
- * are decompressed before the kernel can take them.
+ * Starts the threads, when the program or the list of `service` has any blocks. Before the sandbox's filter. At
+ * most `aside` blocks are decompressed before the kernel can take them.
  */
-void prefetch_start(struct fuse_server *server, const uint8_t *list, size_t size, size_t aside);
+void prefetch_start(struct fuse_server *server, const struct fuse_service *service, size_t aside);
 
 /* Whether there are blocks of the list that are still to be had. */
 static inline bool prefetch_is_at_work(struct fuse_prefetch *prefetch)

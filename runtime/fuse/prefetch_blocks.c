@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
-#include "fuse/session.h"
+#include "fuse/fuse_mount.h"
 
 /* Contents that are worth having for one start, at most: what is stored displaces other pages. */
 #define BYTES_MOST (UINT64_C(512) << 20)
 #define BLOCKS_MOST 65536u
+
+/* Of the program, from its first page: all of a small one, and of a large one what is not known to be read. */
+#define ENTRY_PAGES 256u
 
 static size_t hash(uint64_t key)
 {
@@ -64,17 +67,39 @@ static bool is_bound(const struct fuse_prefetch *prefetch, uint32_t number)
 	return kept->number && kept->file == KEPT_BOUND;
 }
 
+/* All runs of a start: first the program's, then those of the list. */
+struct runs {
+	struct start_list list;
+	struct start_run entry; /* 0 pages: it has been had */
+};
+
+static void open_runs(struct runs *runs, const struct fuse_service *service)
+{
+	uint64_t pages = (service->entry_size + START_LIST_PAGE - 1) / START_LIST_PAGE;
+
+	*runs = (struct runs){ .entry = { 0, pages < ENTRY_PAGES ? pages : ENTRY_PAGES,
+					  service->entry } };
+	start_list_open(&runs->list, service->list, service->list_size);
+}
+
+static bool next_run(struct runs *runs, struct start_run *run)
+{
+	*run = runs->entry;
+	runs->entry.pages = 0;
+	return (run->number && run->pages) || start_list_next(&runs->list, run);
+}
+
 /* Walks the blocks of all runs, as many as may be had: counts them, or with `note` notes them. */
-static size_t walk(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t size, bool note)
+static size_t walk(struct fuse_prefetch *prefetch, const struct fuse_service *service, bool note)
 {
 	unsigned log = prefetch->server->fs->super.block_log;
 	uint64_t most = BYTES_MOST >> log < BLOCKS_MOST ? BYTES_MOST >> log : BLOCKS_MOST;
-	struct start_list list;
+	struct runs runs;
 	struct start_run run;
 	size_t count = 0;
 
-	start_list_open(&list, bytes, size);
-	while (start_list_next(&list, &run)) {
+	open_runs(&runs, service);
+	while (next_run(&runs, &run)) {
 		if (is_bound(prefetch, run.number))
 			continue;
 		uint64_t index = run.first * START_LIST_PAGE >> log;
@@ -87,37 +112,37 @@ static size_t walk(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t 
 	return count;
 }
 
-static size_t note_files(struct fuse_prefetch *prefetch, const uint8_t *bytes, size_t size)
+static size_t note_files(struct fuse_prefetch *prefetch, const struct fuse_service *service)
 {
-	struct start_list list;
+	struct runs runs;
 	struct start_run run;
 	size_t count = 0;
 
-	start_list_open(&list, bytes, size);
-	while (start_list_next(&list, &run))
+	open_runs(&runs, service);
+	while (next_run(&runs, &run))
 		count++;
 	size_t room = power_above(count);
 	prefetch->files = count ? calloc(room, sizeof *prefetch->files) : NULL;
 	if (!prefetch->files)
 		return 0;
 	prefetch->file_mask = room - 1;
-	start_list_open(&list, bytes, size);
-	while (start_list_next(&list, &run))
+	open_runs(&runs, service);
+	while (next_run(&runs, &run))
 		prefetch_find_file(prefetch, run.number)->number = run.number;
 	return count;
 }
 
-bool prefetch_list_blocks(struct fuse_prefetch *prefetch, const uint8_t *list, size_t size)
+bool prefetch_list_blocks(struct fuse_prefetch *prefetch, const struct fuse_service *service)
 {
-	if (!note_files(prefetch, list, size))
+	if (!note_files(prefetch, service))
 		return false;
-	size_t count = walk(prefetch, list, size, false);
+	size_t count = walk(prefetch, service, false);
 	size_t room = power_above(count);
 	prefetch->blocks = calloc(count, sizeof *prefetch->blocks);
 	prefetch->places = calloc(room, sizeof *prefetch->places);
 	if (!count || !prefetch->blocks || !prefetch->places)
 		return false;
 	prefetch->place_mask = room - 1;
-	walk(prefetch, list, size, true);
+	walk(prefetch, service, true);
 	return true;
 }

@@ -1,11 +1,11 @@
-/* The blocks that a start list names, each once, in the order of their first use. */
+/* The blocks of a start's program and list, each once, in the order of their first use. */
 #ifndef FUSE_PREFETCH_BLOCKS_H
 #define FUSE_PREFETCH_BLOCKS_H
 
 #include "fuse/prefetch.h"
 
 /* Notes files and blocks. False where there are none, or no memory. */
-bool prefetch_list_blocks(struct fuse_prefetch *prefetch, const uint8_t *list, size_t size);
+bool prefetch_list_blocks(struct fuse_prefetch *prefetch, const struct fuse_service *service);
 
 /* The file of this inode number; one without a number when the list has none. */
 struct prefetch_file *prefetch_find_file(const struct fuse_prefetch *prefetch, uint32_t number);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundle/image_failure.h"
@@ -186,6 +187,11 @@ static int fork_server(const struct mounting *mounting, struct image_mount *imag
 		.output = mounting->record,
 	};
 
+	/* Of what is known of a start, the program is a part. */
+	if (!service.record && mounting->starts && !archive->start) {
+		service.entry = archive->entry;
+		service.entry_size = archive->entry_size;
+	}
 	if (service.record || !mounting->starts) {
 		/* nothing but what is asked for */
 	} else if (archive->start) {
@@ -307,10 +313,12 @@ static int try_fusermount(struct attempt *attempt, struct failure *failure)
 			FUSE_SERVER_STAYS, failure) < 0)
 		return -1;
 	fusermount_options(attempt, options);
-	OWNED_FD device =
-		fusermount_mount(&mounting->identity->caller, attempt->target, options, failure);
+	struct fusermount helper;
+	OWNED_FD device = fusermount_mount(&mounting->identity->caller, attempt->target, options,
+					   &helper, failure);
 	if (device >= 0) {
 		result = fuse_mount_serve(&image->server, device, failure);
+		fusermount_end(&helper);
 		if (result < 0)
 			fusermount_unmount(attempt->target, true, message);
 	}
@@ -471,8 +479,10 @@ static int attach_shared(struct mounting *mounting, struct archive *archive, con
 	if (mounting->identity->kind != NAMESPACE_NONE)
 		return share_attach(share, mounting->identity, target);
 	OWNED_FD root = share_find_path(share, path);
-	if (root < 0 || archive_move(archive, path) < 0)
+	if (root < 0 || archive_move(archive, path) < 0) {
+		mkdir(target, 0755); /* to mount on: so far nobody has made it */
 		return -1;
+	}
 	/* In the socket's queue it is open until the janitor ends: the mount lasts as long. */
 	(void)send_descriptor(mounting->janitor, root);
 	return 0;

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "bundle/bundle.h"
 #include "bundle/image_failure.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
@@ -40,6 +41,8 @@ static int make_target(const struct start *start, struct archive *archive, struc
 	n = snprintf(archive->target, sizeof archive->target, "%s/%s", start->procdir.path, name);
 	if (n >= (int)sizeof archive->target)
 		errno = ENAMETOOLONG;
+	else if (start->identity.kind == NAMESPACE_NONE && start->mounting.share.mount >= 0)
+		return 0; /* a link will do: on a disk it takes long to remove a directory */
 	else if (procdir_add(&start->procdir, &start->identity, name, 0755) == 0 &&
 		 (archive->use != ARCHIVE_EMPTY ||
 		  procdir_give(&start->procdir, &start->identity, name) == 0))
@@ -224,6 +227,21 @@ static void share(struct start *start)
 		share_find(&start->mounting.share, &start->identity, &terms, only);
 }
 
+/* What is mounted already was looked at when it was. */
+static int check_entry(struct start *start, struct failure *failure)
+{
+	struct archive *archive = start->invocation.archives;
+	struct sqfs_inode entry;
+
+	if (!start->bundle || start->mounting.share.joined)
+		return 0;
+	if (bundle_check_entry(start->bundle, &entry, failure) < 0)
+		return -1;
+	archive->entry = entry.type == SQFS_FILE ? entry.number : 0;
+	archive->entry_size = entry.size;
+	return 0;
+}
+
 /* While the host's namespace is still around. */
 static int prepare(struct start *start, struct image_mount *images, struct failure *failure)
 {
@@ -239,11 +257,13 @@ static int prepare(struct start *start, struct image_mount *images, struct failu
 	if (run_directory_prepare(&start->invocation, &start->identity, failure) < 0)
 		return -1;
 	if (start->mounting.refusal.code != FUSELAGE_OK)
-		return 0;
+		return check_entry(start, failure);
 	if (procdir_prepare(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
 	keep_open(start);
 	share(start);
+	if (check_entry(start, failure) < 0)
+		return -1;
 	keep_begin(start);
 	for (size_t i = 0; i < start->invocation.count; i++)
 		if (is_image(&start->invocation.archives[i]) &&
@@ -316,6 +336,7 @@ static int enter(struct start *start, struct failure *failure)
 	if (namespace_enter(&start->identity, start->mounting.share.joined, &start->cwd,
 			    &start->mounting.refusal) < 0)
 		return refuse(start, failure);
+	share_leave_end(&start->mounting.share);
 	if (procdir_mount(&start->procdir, &start->identity, start->home, failure) < 0)
 		return -1;
 	if (run_directory_cover(start, failure) < 0)
@@ -348,7 +369,8 @@ static int try_host_by(struct start *start, const char *way, struct image_mount 
 		keep_open(start);
 		share(start);
 		keep_begin(start);
-		if (place(start, start->invocation.archives, images, 0, refused) == 0)
+		if (check_entry(start, refused) == 0 &&
+		    place(start, start->invocation.archives, images, 0, refused) == 0)
 			return 1;
 		on_host_undo(start);
 		/* In the strategy's own words, without the list that those who asked for it get. */
@@ -370,7 +392,8 @@ static int try_host(struct start *start, struct image_mount *images, struct fail
 	for (size_t i = 0; i < count; i++) {
 		if (try_host_by(start, ways[i], images, &start->kept_out) > 0)
 			return 1;
-		if (is_image_failure(&start->kept_out))
+		if (start->kept_out.code == FUSELAGE_E_ENTRY_MISSING ||
+		    is_image_failure(&start->kept_out))
 			return fail_as(failure, &start->kept_out);
 	}
 	return 0;

@@ -12,6 +12,7 @@
 #include "start/keep.h"
 #include "start/procdir.h"
 
+struct bundle;
 struct root_start;
 struct sandbox;
 
@@ -23,6 +24,7 @@ struct start {
 	struct procdir procdir;
 	struct keep keep;
 	bool is_bundle; /* starts the entrypoint of its own image, not a command of the runner's */
+	const struct bundle *bundle; /* whose entrypoint must be in the image; or NULL */
 	struct root_start *root; /* its root directory is the image (root/root_start.h); or NULL */
 	struct sandbox *sandbox; /* the app is fenced in by it; or NULL (fence.h) */
 	const char *needs; /* of the caller's user namespace: words and commas; or NULL */

@@ -104,7 +104,9 @@ static int open_bundle(struct failure *failure)
 
 static int check_entry(struct failure *failure)
 {
-	return open_bundle(failure) < 0 ? -1 : bundle_check_entry(&bundle, failure);
+	struct sqfs_inode entry;
+
+	return open_bundle(failure) < 0 ? -1 : bundle_check_entry(&bundle, &entry, failure);
 }
 
 static int explain(struct failure *failure)
@@ -137,8 +139,8 @@ static const struct {
 	const char *name;
 	int (*run)(struct failure *failure);
 } steps[] = {
-	{ "open", open_archive },     { "check", check_archive }, { "extract", extract_archive },
-	{ "entry", check_entry },     { "explain", explain },	  { "bundle", extract_all },
+	{ "open", open_archive }, { "check", check_archive }, { "extract", extract_archive },
+	{ "entry", check_entry }, { "explain", explain },     { "bundle", extract_all },
 };
 
 int main(int argc, char **argv)

@@ -12,7 +12,7 @@
 
 #include "cache/starts.c" /* for how a file is read */
 #include "fuse/prefetch_blocks.h"
-#include "fuse/session.h"
+#include "fuse/fuse_mount.h"
 #include "target.h"
 
 /* A number as the format has it; false where there is none of 64 bits. */
@@ -54,7 +54,8 @@ static size_t second_reader(const uint8_t *data, size_t size, struct start_run *
 		if (of < 1 || of > UINT32_MAX || first < 0 || pages < 1 ||
 		    first + (__int128)pages > (__int128)START_LIST_PAGES_MOST)
 			break;
-		runs[count++] = (struct start_run){ (uint64_t)first, (uint64_t)pages, (uint32_t)of };
+		runs[count++] =
+			(struct start_run){ (uint64_t)first, (uint64_t)pages, (uint32_t)of };
 		number = of;
 		behind = first + (__int128)pages;
 	}
@@ -106,11 +107,19 @@ static void check_blocks(const uint8_t *data, size_t size)
 	struct fuse_server server = { .fs = &fs, .kept = kept };
 	struct fuse_prefetch *prefetch = &server.prefetch;
 
+	const struct fuse_service service = {
+		.list = data,
+		.list_size = size,
+		.entry = size > 1 ? data[size - 2] % 8 : 0,
+		.entry_size = size > 2 ? (uint64_t)data[size - 3] << data[size - 2] % 32 : 0,
+	};
+
 	fs.super.block_log = 12 + (size ? data[size - 1] % 9 : 0);
 	prefetch->server = &server;
-	if (prefetch_list_blocks(prefetch, data, size)) {
+	if (prefetch_list_blocks(prefetch, &service)) {
 		require(prefetch->count > 0);
-		require((uint64_t)(prefetch->count - 1) << fs.super.block_log <= UINT64_C(512) << 20);
+		require((uint64_t)(prefetch->count - 1) << fs.super.block_log <= UINT64_C(512)
+											 << 20);
 		for (unsigned i = 0; i < prefetch->count; i++) {
 			const struct prefetch_block *block = &prefetch->blocks[i];
 			require(block->file->number != 0 && block->file->number != 3);

@@ -26,8 +26,10 @@ import {
   parseTarget,
   unread,
 } from "../values.ts";
+import { keepYoungGenerationSmall } from "../young-generation.ts";
 
 export async function buildCommand(args: Arguments): Promise<void> {
+  keepYoungGenerationSmall();
   const started = performance.now();
   const named = args.positionals[0] !== undefined || args.flag("from-dump");
   if (!named && !args.flag("config")) {

@@ -8,8 +8,10 @@ import type { Arguments } from "../parse.ts";
 import { counted, formatBytes, note, print, printable, printJson } from "../print.ts";
 import { progressBar, progressLines } from "../progress.ts";
 import { parseCompression, parsed, parseNumber, parseSize, unread } from "../values.ts";
+import { keepYoungGenerationSmall } from "../young-generation.ts";
 
 export async function packCommand(args: Arguments): Promise<void> {
+  keepYoungGenerationSmall();
   const started = performance.now();
   const output = args.text("output") ?? "";
   const bar = parsed(args.text("progress-fd"), progressLines) ?? progressBar();

@@ -33,9 +33,11 @@ export interface BundleNeeds {
  * The console is where failures of the start are looked for; a panic ends the machine, since QEMU does not start
  * one again that resets. An emulated timer may be late for the kernel's test of it, after which it panics; by KVM there
  * is no such test. The kernel's tests of its own ciphers are half of all instructions of a start; they are for
- * new hardware, and this is none.
+ * new hardware, and this is none. Nor are its instructions for several processors changed to those for one in its text
+ * ("noreplace-smp"): what is changed there QEMU has to translate again.
  */
-const COMMAND_LINE = "console=ttyS0 quiet reboot=t panic=-1 no_timer_check cryptomgr.notests";
+const COMMAND_LINE =
+  "console=ttyS0 quiet reboot=t panic=-1 no_timer_check cryptomgr.notests noreplace-smp";
 
 /** @throws E_VM_KERNEL_*, E_VM_MODULE, E_VM_VOLUME, E_RUNTIME_MISSING */
 export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds): Promise<Boot> {

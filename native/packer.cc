@@ -8,9 +8,30 @@
 namespace native
 {
 
+SmallFiles::SmallFiles(const WriteJob &job)
+{
+	size_t count = 0, room = 1;
+	for (const FileSpec &file : job.files)
+		count += job.block_count(file.size) == 0;
+	// A quarter stays empty, or looking for what is not there would take long.
+	while (room <= count + count / 3)
+		room *= 2;
+	slots_.resize(room);
+	mask_ = room - 1;
+}
+
+void SmallFiles::add(uint64_t hash, uint32_t file)
+{
+	size_t at = hash & mask_;
+	while (slots_[at].file != none)
+		at = (at + 1) & mask_;
+	slots_[at] = { static_cast<uint32_t>(hash >> 32), file };
+}
+
 Packer::Packer(const WriteJob &job, const KnownFiles &known, const BlockStore *store,
 	       Result &result)
-	: job_(job), known_(known), store_(store), result_(result), open_(job.compressions.size())
+	: job_(job), known_(known), store_(store), result_(result), open_(job.compressions.size()),
+	  packed_(job)
 {
 }
 
@@ -18,17 +39,15 @@ bool Packer::needs_room(const ReadTask &task, const ReadTask::Piece &piece)
 {
 	if (piece.source)
 		return true;
-	auto [begin, end] = packed_.equal_range(piece.hash);
-	for (auto candidate = begin; candidate != end; ++candidate) {
-		uint32_t earlier = candidate->second;
-		const FileSpec &spec = job_.files[earlier];
-		if (spec.size == piece.size && spec.compression == piece.spec->compression &&
-		    same(task, piece, earlier)) {
-			result_.files[piece.file].duplicate_of = earlier;
-			return false;
-		}
-	}
-	packed_.emplace(piece.hash, piece.file);
+	uint32_t earlier = packed_.find(piece.hash, [&](uint32_t file) {
+		const FileSpec &spec = job_.files[file];
+		return spec.size == piece.size && spec.compression == piece.spec->compression &&
+		       same(task, piece, file);
+	});
+	result_.files[piece.file].duplicate_of = earlier;
+	if (earlier != none)
+		return false;
+	packed_.add(piece.hash, piece.file);
 	return true;
 }
 

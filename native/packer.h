@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "block_store.h"
@@ -18,6 +17,32 @@
 
 namespace native
 {
+
+// Whole small files by hashes of their contents: a table of fixed size, since a node of its own for each would
+// take six times as much.
+class SmallFiles
+{
+public:
+	explicit SmallFiles(const WriteJob &job);
+	void add(uint64_t hash, uint32_t file);
+	// The first added file of this hash, or of another one by chance, for which `holds` is true; or none.
+	template <class Holds> uint32_t find(uint64_t hash, Holds holds) const
+	{
+		for (size_t at = hash & mask_; slots_[at].file != none; at = (at + 1) & mask_) {
+			if (slots_[at].upper == hash >> 32 && holds(slots_[at].file))
+				return slots_[at].file;
+		}
+		return none;
+	}
+
+private:
+	struct Slot {
+		uint32_t upper; // half of the hash
+		uint32_t file = none;
+	};
+	std::vector<Slot> slots_; // a power of two, and never full
+	size_t mask_;
+};
 
 class Packer
 {
@@ -60,7 +85,7 @@ private:
 	Result &result_;
 	uint32_t closed_ = 0;
 	std::vector<Open> open_; // by index in WriteJob::compressions
-	std::unordered_multimap<uint64_t, uint32_t> packed_; // hash → whole small file
+	SmallFiles packed_;
 };
 
 } // namespace native

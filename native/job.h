@@ -56,6 +56,7 @@ protected:
 	}
 	void OnOK() override
 	{
+		work_ = nullptr; // what it held is as much as what it made
 		if (failure_)
 			deferred_.Reject(error_from(Env(), *failure_).Value());
 		else if (image_failure_)

@@ -236,7 +236,7 @@ uint32_t KnownFiles::find(const Record &record, const FileSpec &file, const Writ
 {
 	if (!file.is_whole_file())
 		return none;
-	auto wanted = std::make_pair(file.dev, file.ino);
+	auto wanted = std::make_pair(file.dev(), file.ino());
 	auto found = std::lower_bound(record.by_inode.begin(), record.by_inode.end(), wanted,
 				      [&](uint32_t row, const auto &inode) {
 					      return inode_of(record.files[row]) < inode;
@@ -246,7 +246,7 @@ uint32_t KnownFiles::find(const Record &record, const FileSpec &file, const Writ
 		if (inode_of(row) != wanted)
 			break;
 		if ((row.state & row_settled) && row.size == file.size &&
-		    row.mtime_ns == file.mtime_ns && row.ctime_ns == file.ctime_ns &&
+		    row.mtime_ns == file.mtime_ns() && row.ctime_ns == file.ctime_ns() &&
 		    row.tag == job.compressions[file.compression].tag &&
 		    row.path == record_path(file))
 			return *found;

@@ -214,12 +214,12 @@ void Recorder::identify(FileRow &row, const FileSpec &file) const
 {
 	if (!file.is_whole_file())
 		return;
-	row.dev = file.dev;
-	row.ino = file.ino;
-	row.mtime_ns = file.mtime_ns;
-	row.ctime_ns = file.ctime_ns;
+	row.dev = file.dev();
+	row.ino = file.ino();
+	row.mtime_ns = file.mtime_ns();
+	row.ctime_ns = file.ctime_ns();
 	row.path = record_path(file);
-	if (file.ctime_ns < began_ - settled && file.ctime_ns % second != 0)
+	if (file.ctime_ns() < began_ - settled && file.ctime_ns() % second != 0)
 		row.state |= row_settled;
 }
 
@@ -230,7 +230,7 @@ std::vector<uint32_t> Recorder::by_inode() const
 	std::iota(rows.begin(), rows.end(), 0);
 	std::sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) {
 		auto inode = [&](const FileSpec &file) {
-			return file.is_whole_file() ? std::make_pair(file.dev, file.ino) :
+			return file.is_whole_file() ? std::make_pair(file.dev(), file.ino()) :
 						      std::make_pair(uint64_t(0), uint64_t(0));
 		};
 		return inode(job_.files[a]) < inode(job_.files[b]);

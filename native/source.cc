@@ -23,14 +23,14 @@ void check(const FileSpec &spec, const struct stat &now)
 {
 	if (!S_ISREG(now.st_mode))
 		changed(spec, "it was replaced by something that is not a regular file");
-	if (now.st_dev != spec.dev || now.st_ino != spec.ino)
+	if (now.st_dev != spec.dev() || now.st_ino != spec.ino())
 		changed(spec, "it was replaced by another file");
-	if (static_cast<uint64_t>(now.st_size) != spec.file_size)
-		changed(spec, "its size went from " + std::to_string(spec.file_size) + " to " +
+	if (static_cast<uint64_t>(now.st_size) != spec.file_size())
+		changed(spec, "its size went from " + std::to_string(spec.file_size()) + " to " +
 				      std::to_string(now.st_size) + " bytes");
-	if (nanoseconds(now.st_mtim) != spec.mtime_ns)
+	if (nanoseconds(now.st_mtim) != spec.mtime_ns())
 		changed(spec, "it was written to");
-	if (nanoseconds(now.st_ctim) != spec.ctime_ns)
+	if (nanoseconds(now.st_ctim) != spec.ctime_ns())
 		changed(spec, "its contents, mode, owner, links or attributes changed");
 }
 
@@ -66,7 +66,7 @@ Source::Source(const FileSpec &spec) : spec_(spec)
 		struct stat now = status(spec, fd_);
 		check(spec, now);
 		sparse_ = !spec.is_changed() &&
-			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.file_size;
+			  static_cast<uint64_t>(now.st_blocks) * 512 < spec.file_size();
 	} catch (...) {
 		close(fd_);
 		throw;
@@ -90,7 +90,8 @@ void Source::read(uint64_t offset, uint8_t *buffer, size_t size) const
 		return;
 	}
 	uint64_t end = offset + size;
-	uint64_t in_file = offset < spec_.file_size ? std::min(spec_.file_size, end) - offset : 0;
+	uint64_t in_file = offset < spec_.file_size() ? std::min(spec_.file_size(), end) - offset :
+							0;
 	read_file(offset, buffer, in_file);
 	memset(buffer + in_file, 0, size - in_file);
 	for (const FileSpec::Piece &piece : spec_.given->pieces) {
@@ -113,7 +114,7 @@ void Source::read_file(uint64_t offset, uint8_t *buffer, size_t size) const
 			throw Failure{ Failure::Kind::read, errno, "read", spec_.path() };
 		if (got == 0)
 			changed(spec_, "it became shorter than its " +
-					       std::to_string(spec_.file_size) + " bytes");
+					       std::to_string(spec_.file_size()) + " bytes");
 		buffer += got;
 		offset += static_cast<size_t>(got);
 		size -= static_cast<size_t>(got);

@@ -10,6 +10,8 @@
 
 #include <sys/stat.h>
 
+#include "generated/addon.h"
+
 namespace native
 {
 
@@ -19,13 +21,9 @@ namespace native
 struct FileSpec {
 	const std::string *folder = nullptr; // what stands before the name
 	const char *name = nullptr;
-	uint64_t size = 0;
-	uint64_t offset = 0; // of the contents in the file
-	uint64_t file_size = 0;
-	uint64_t dev = 0;
-	uint64_t ino = 0;
-	int64_t mtime_ns = 0;
-	int64_t ctime_ns = 0;
+	const int64_t *identity = nullptr; // an identity_row; null in memory
+	uint64_t size = 0; // of the contents
+	uint64_t offset = 0; // of them in the file
 	// Contents that differ from the file: bytes in the place of its own, in ascending order.
 	struct Piece {
 		uint64_t offset;
@@ -33,6 +31,7 @@ struct FileSpec {
 	};
 	struct Given {
 		bool is_changed = false; // what neither the file nor a piece has is zero
+		uint64_t file_size = 0; // of one that is changed
 		std::vector<Piece> pieces;
 		bool in_memory = false;
 		std::vector<uint8_t> memory;
@@ -45,6 +44,26 @@ struct FileSpec {
 	std::string path() const
 	{
 		return *folder + name;
+	}
+	uint64_t file_size() const
+	{
+		return is_changed() ? given->file_size : number(identity_row::size);
+	}
+	uint64_t dev() const
+	{
+		return number(identity_row::dev);
+	}
+	uint64_t ino() const
+	{
+		return number(identity_row::ino);
+	}
+	int64_t mtime_ns() const
+	{
+		return identity[identity_row::mtime_ns];
+	}
+	int64_t ctime_ns() const
+	{
+		return identity[identity_row::ctime_ns];
 	}
 	bool in_memory() const
 	{
@@ -65,7 +84,13 @@ struct FileSpec {
 	// that holds those of many, as an archive does, it tells them apart by nothing.
 	bool is_whole_file() const
 	{
-		return !given && offset == 0 && file_size == size;
+		return !given && offset == 0 && file_size() == size;
+	}
+
+private:
+	uint64_t number(size_t column) const
+	{
+		return static_cast<uint64_t>(identity[column]);
 	}
 };
 

@@ -45,6 +45,30 @@ void take_names(WriteJob &job, Napi::Object from)
 	}
 }
 
+// What the files were. The rows stay where JavaScript has them: it keeps them while the job runs.
+void take_identities(WriteJob &job, Napi::Object from)
+{
+	auto arrays = from.Get("identities").As<Napi::Array>();
+	std::vector<const int64_t *> tables;
+	for (uint32_t i = 0; i < arrays.Length(); i++)
+		tables.push_back(arrays.Get(i).As<Napi::BigInt64Array>().Data());
+	auto table_of = from.Get("tableOf").As<Napi::Uint32Array>();
+	auto row_of = from.Get("rowOf").As<Napi::Uint32Array>();
+	for (uint32_t i = 0; i < job.files.size(); i++) {
+		if (row_of[i] == none) // in memory
+			continue;
+		FileSpec &file = job.files[i];
+		file.identity = tables[table_of[i]] + row_of[i] * identity_row::columns;
+		file.size = static_cast<uint64_t>(file.identity[identity_row::size]);
+	}
+	auto parts = from.Get("parts").As<Napi::Float64Array>();
+	for (size_t at = 0; at < parts.ElementLength(); at += part_row::columns) {
+		FileSpec &file = job.files[static_cast<uint32_t>(parts[at + part_row::file])];
+		file.offset = static_cast<uint64_t>(parts[at + part_row::offset]);
+		file.size = static_cast<uint64_t>(parts[at + part_row::size]);
+	}
+}
+
 // Contents that differ from their files, by index.
 void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 {
@@ -55,7 +79,7 @@ void take_changes(std::vector<FileSpec> &files, Napi::Object changes)
 		auto change = changes.Get(key).As<Napi::Object>();
 		FileSpec::Given &given = file.give();
 		given.is_changed = true;
-		file.file_size = number_from(change, "from");
+		given.file_size = number_from(change, "from");
 		auto pieces = change.Get("pieces").As<Napi::Array>();
 		for (uint32_t i = 0; i < pieces.Length(); i++) {
 			auto piece = pieces.Get(i).As<Napi::Object>();
@@ -110,23 +134,13 @@ WriteJob job_from(Napi::Object from)
 	job.data_offset = number_from(from, "dataOffset");
 
 	auto chosen = from.Get("chosen").As<Napi::Uint8Array>();
-	auto identities = from.Get("identities").As<Napi::BigInt64Array>();
 	auto memory = from.Get("memory").As<Napi::Object>();
 	take_names(job, from);
+	take_identities(job, from);
 	for (uint32_t i = 0; i < job.files.size(); i++) {
-		FileSpec &file = job.files[i];
-		const int64_t *row = identities.Data() + i * identity_row::columns;
-		file.size = static_cast<uint64_t>(row[identity_row::size]);
-		file.offset = static_cast<uint64_t>(row[identity_row::offset]);
-		file.file_size = static_cast<uint64_t>(row[identity_row::file_size]);
-		file.dev = static_cast<uint64_t>(row[identity_row::dev]);
-		file.ino = static_cast<uint64_t>(row[identity_row::ino]);
-		file.mtime_ns = row[identity_row::mtime_ns];
-		file.ctime_ns = row[identity_row::ctime_ns];
-		file.compression = chosen[i];
-		file.end_compression = chosen[i];
+		job.files[i].compression = chosen[i];
+		job.files[i].end_compression = chosen[i];
 	}
-	take_stored(job, from.Get("stored").As<Napi::Object>());
 	Napi::Array in_memory = memory.GetPropertyNames();
 	for (uint32_t k = 0; k < in_memory.Length(); k++) {
 		Napi::Value key = in_memory.Get(k);
@@ -134,7 +148,9 @@ WriteJob job_from(Napi::Object from)
 		auto bytes = memory.Get(key).As<Napi::Uint8Array>();
 		file.give().in_memory = true;
 		file.give().memory.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+		file.size = bytes.ByteLength();
 	}
+	take_stored(job, from.Get("stored").As<Napi::Object>());
 	take_changes(job.files, from.Get("changes").As<Napi::Object>());
 	if (from.Get("store").IsObject())
 		job.store = store_from(from.Get("store").As<Napi::Object>());
@@ -188,14 +204,16 @@ Napi::Value write_contents(const Napi::CallbackInfo &info)
 {
 	Napi::Env env = info.Env();
 	auto status = std::make_shared<Status>();
-	auto job = std::make_shared<WriteJob>(job_from(info[0].As<Napi::Object>()));
+	auto from = info[0].As<Napi::Object>();
+	auto job = std::make_shared<WriteJob>(job_from(from));
 	// It lives in the status, which the job holds.
 	std::shared_ptr<Cancellation> cancellation(status, &status->cancellation);
 	Napi::Object handle = Napi::Object::New(env);
 	handle.Set("promise",
 		   Job<Result>::start(
-			   env, cancellation, [job, status] { return run_pipeline(*job, *status); },
-			   to_js));
+			   env, cancellation,
+			   [job = std::move(job), status] { return run_pipeline(*job, *status); },
+			   to_js, from.Get("identities").As<Napi::Object>()));
 	handle.Set("progress", Napi::Function::New(env, [status](const Napi::CallbackInfo &call) {
 			   Napi::Object now = Napi::Object::New(call.Env());
 			   now.Set("bytes", static_cast<double>(status->bytes.load()));

@@ -13,8 +13,9 @@ import {
   STATUS,
 } from "../native/addon.ts";
 import { exclusion } from "../tree/exclusion.ts";
-import type { Attributes, DirectoryNode, FileIdentity, Node, Xattr } from "../tree/node.ts";
+import type { Attributes, DirectoryNode, Node, Xattr } from "../tree/node.ts";
 import { byteString, displayPath, joinPath } from "../tree/path.ts";
+import { ScannedFile, type ScannedFolder, ScannedIdentity } from "../tree/scanned-file.ts";
 import { addEntry, Tree } from "../tree/tree.ts";
 
 export interface DirectoryOptions {
@@ -49,59 +50,10 @@ const SOCKET_HINT: errors.FailureText = (name) =>
 /** Directories that are read ahead, by the threads that libuv has. */
 const AHEAD = 4;
 
-const SECOND = 1_000_000_000n; // ns
-
 interface PendingDirectory {
   node: DirectoryNode;
   /** Below the root of the tree, byte string. */
   path: string;
-}
-
-/** What the files of a directory share. */
-interface Place {
-  /** What stands before their names, byte string. */
-  prefix: string;
-  /** Of all of them, IdentityRow.columns for each row that was scanned. */
-  identities: BigInt64Array;
-}
-
-/** Of a file among many, in columns: four numbers of 64 bits that are objects take three times the room. */
-class IdentityRow implements FileIdentity {
-  static readonly columns = ["dev", "ino", "mtimeNs", "ctimeNs"] as const;
-  readonly #table: BigInt64Array;
-  readonly #row: number;
-
-  constructor(table: BigInt64Array, row: number) {
-    this.#table = table;
-    this.#row = row * IdentityRow.columns.length;
-  }
-
-  get dev(): bigint {
-    return this.#table[this.#row] as bigint;
-  }
-
-  get ino(): bigint {
-    return this.#table[this.#row + 1] as bigint;
-  }
-
-  get mtimeNs(): bigint {
-    return this.#table[this.#row + 2] as bigint;
-  }
-
-  get ctimeNs(): bigint {
-    return this.#table[this.#row + 3] as bigint;
-  }
-}
-
-function identityColumns({ names, status }: ScannedDirectory): BigInt64Array {
-  const { columns } = IdentityRow;
-  const table = new BigInt64Array(names.length * columns.length);
-  for (let row = 0; row < names.length; row++) {
-    for (const [i, column] of columns.entries()) {
-      table[row * columns.length + i] = status[row * STATUS.columns + STATUS[column]] as bigint;
-    }
-  }
-  return table;
 }
 
 interface ReadDirectory extends PendingDirectory {
@@ -220,14 +172,15 @@ class DirectoryScan {
       if (scanned.failures[0] !== undefined) throw this.failure(scanned.failures[0], "");
       Object.assign(directory.node, attributesOf(scanned, 0));
     }
-    const place = { prefix: this.inside(directory.path), identities: identityColumns(scanned) };
-    for (let row = 1; row < scanned.names.length; row++) {
-      const name = scanned.names[row] as string;
+    const { names, identities } = scanned;
+    const folder = { prefix: this.inside(directory.path), names, identities };
+    for (let row = 1; row < names.length; row++) {
+      const name = names[row] as string;
       const path = joinPath(directory.path, name);
       if (this.excluded(Buffer.from(path, "latin1").toString("utf8"))) continue;
       const failure = scanned.failures[row];
       if (failure !== undefined) throw this.failure(failure, path);
-      addEntry(directory.node, name, this.node(scanned, row, path, place), path);
+      addEntry(directory.node, name, this.node(scanned, row, path, folder), path);
       if (this.breath.isDue) await this.breath.take();
     }
   }
@@ -236,11 +189,8 @@ class DirectoryScan {
     return fromNative(Object.assign(thrown as object, { path: this.shown(path) }));
   }
 
-  private node(scanned: ScannedDirectory, row: number, path: string, place: Place): Node {
-    const column = (name: keyof typeof STATUS): bigint =>
-      scanned.status[row * STATUS.columns + STATUS[name]] as bigint;
-    const mode = Number(column("mode"));
-    const type = mode & S_IFMT;
+  private node(scanned: ScannedDirectory, row: number, path: string, folder: ScannedFolder): Node {
+    const type = statusOf(scanned, row, "mode") & S_IFMT;
     if (type === S_IFDIR) {
       const node: DirectoryNode = {
         kind: "directory",
@@ -250,11 +200,11 @@ class DirectoryScan {
       this.pending.push({ node, path });
       return node;
     }
-    const key = column("nlink") > 1n ? `${column("dev")}:${column("ino")}` : undefined;
-    const linked = key === undefined ? undefined : this.links.get(key);
-    if (linked !== undefined) return linked;
-    const node = this.leaf(scanned, row, path, type, column, place);
-    if (key !== undefined) this.links.set(key, node);
+    if (statusOf(scanned, row, "nlink") <= 1) return this.leaf(scanned, row, path, type, folder);
+    const { dev, ino } = new ScannedIdentity(folder.identities, row);
+    const key = `${dev}:${ino}`;
+    const node = this.links.get(key) ?? this.leaf(scanned, row, path, type, folder);
+    this.links.set(key, node);
     return node;
   }
 
@@ -263,35 +213,19 @@ class DirectoryScan {
     row: number,
     path: string,
     type: number,
-    column: (name: keyof typeof STATUS) => bigint,
-    place: Place,
+    folder: ScannedFolder,
   ): Node {
     const attributes = attributesOf(scanned, row);
     switch (type) {
       case S_IFREG:
-        // Without "...": properties that are not written down lie apart from the object.
-        return {
-          kind: "file",
-          mode: attributes.mode,
-          uid: attributes.uid,
-          gid: attributes.gid,
-          mtime: attributes.mtime,
-          xattrs: attributes.xattrs,
-          contents: {
-            from: "disk",
-            folder: place.prefix,
-            name: scanned.names[row] as string,
-            size: Number(column("size")),
-            identity: new IdentityRow(place.identities, row),
-          },
-        };
+        return new ScannedFile(attributes, folder, row);
       case S_IFLNK:
         return { kind: "symlink", ...attributes, target: scanned.targets[row] as string };
       case S_IFCHR:
       case S_IFBLK: {
         const kind = type === S_IFCHR ? "character-device" : "block-device";
         this.requireDevices(path, kind);
-        return { kind, ...attributes, ...deviceNumbers(column("rdev")) };
+        return { kind, ...attributes, ...deviceNumbers(scanned, row) };
       }
       case S_IFIFO:
         this.requireDevices(path, "fifo");
@@ -326,23 +260,24 @@ export function isPackedXattr({ name }: Xattr): boolean {
 /** Of nearly all files, so one for all. */
 const NO_XATTRS: readonly Xattr[] = [];
 
+function statusOf(
+  { status }: ScannedDirectory,
+  row: number,
+  name: Exclude<keyof typeof STATUS, "columns">,
+): number {
+  return status[row * STATUS.columns + STATUS[name]] as number;
+}
+
 function attributesOf(scanned: ScannedDirectory, row: number): Attributes {
-  const column = (index: number) => scanned.status[row * STATUS.columns + index] as bigint;
-  // Downwards, as the kernel has it before 1970 too.
-  const nanosecond = ((column(STATUS.mtimeNs) % SECOND) + SECOND) % SECOND;
   return {
-    mode: Number(column(STATUS.mode)) & 0o7777,
-    uid: Number(column(STATUS.uid)),
-    gid: Number(column(STATUS.gid)),
-    mtime: Number((column(STATUS.mtimeNs) - nanosecond) / SECOND),
+    mode: statusOf(scanned, row, "mode") & 0o7777,
+    uid: statusOf(scanned, row, "uid"),
+    gid: statusOf(scanned, row, "gid"),
+    mtime: statusOf(scanned, row, "mtime"),
     xattrs: scanned.xattrs[row]?.filter(isPackedXattr) ?? NO_XATTRS,
   };
 }
 
-/** glibc's makedev(3), the other way. */
-function deviceNumbers(rdev: bigint): { major: number; minor: number } {
-  return {
-    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
-    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
-  };
+function deviceNumbers(scanned: ScannedDirectory, row: number): { major: number; minor: number } {
+  return { major: statusOf(scanned, row, "major"), minor: statusOf(scanned, row, "minor") };
 }

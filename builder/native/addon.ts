@@ -15,7 +15,10 @@ export const STATUS = addonRows.status;
 /** One directory. Row 0 is the directory itself; the order of the others is the file system's. */
 export interface ScannedDirectory {
   names: string[];
-  status: BigInt64Array;
+  /** Rows of STATUS. */
+  status: Float64Array;
+  /** Rows of IDENTITY. */
+  identities: BigInt64Array;
   /** By row: targets of symbolic links, byte strings. */
   targets: Record<number, string>;
   /** By row, where there are any. */
@@ -49,7 +52,7 @@ export interface NativeCompression {
   probes: boolean;
 }
 
-/** Columns of a row of `ContentsJob.identities`. */
+/** Columns of a row of `ScannedDirectory.identities` and of `ContentsJob.identities`. */
 export const IDENTITY = addonRows.identity;
 
 /** Ends of all files, those of files smaller than a block, or none. */
@@ -107,8 +110,13 @@ export interface ContentsJob {
   names: string[];
   /** By index of a file: index in `folders`. */
   folderOf: Uint32Array;
-  /** Rows of IDENTITY; contents in memory have their size alone. */
-  identities: BigInt64Array;
+  /** Tables of rows of IDENTITY. They are not copied, and must not change until the job has ended. */
+  identities: BigInt64Array[];
+  /** By index of a file: index in `identities`, and the row there; NONE of one in memory. */
+  tableOf: Uint32Array;
+  rowOf: Uint32Array;
+  /** Rows of `addonRows.part`, of files whose contents are others than all that is in the file on disk. */
+  parts: Float64Array;
   /** By index: contents that are in memory. */
   memory: Record<number, Uint8Array>;
   /** By index: how contents differ from their files. */

@@ -6,13 +6,12 @@ import {
   type ContentsWriter,
   FRAGMENT,
   fromNative,
-  IDENTITY,
   type NativeCompression,
   NONE,
   WRITTEN,
   type WrittenContents,
 } from "../native/addon.ts";
-import { type Change, contentSize } from "../tree/node.ts";
+import { contentSize } from "../tree/node.ts";
 import { BlockCache, isSlow } from "./block-cache.ts";
 import { xzDictionary } from "./compressor-options.ts";
 import { FileRecords } from "./file-records.ts";
@@ -20,6 +19,7 @@ import type { FileLayout } from "./inodes.ts";
 import { layoutOrder } from "./layout.ts";
 import { type ChosenCompressions, chosenCompressions, storing } from "./per-path.ts";
 import { type Plan, plannedFile } from "./plan.ts";
+import { sources } from "./sources.ts";
 import type { ResolvedOptions, WriteOptions } from "./squashfs-options.ts";
 
 const PROGRESS_MS = 100;
@@ -123,43 +123,6 @@ export function nativeCompression(resolved: ResolvedOptions): NativeCompression 
     tag: 0,
     probes: false,
   };
-}
-
-function sources(
-  plan: Plan,
-  files: Uint32Array,
-): Pick<ContentsJob, "folders" | "names" | "folderOf" | "identities" | "memory" | "changes"> {
-  const folders = new Map<string, number>([["", 0]]);
-  const names: string[] = new Array(files.length).fill("");
-  const folderOf = new Uint32Array(files.length);
-  const identities = new BigInt64Array(files.length * IDENTITY.columns);
-  const memory: Record<number, Uint8Array> = {};
-  const changes: Record<number, Change> = {};
-  files.forEach((number, i) => {
-    const { contents } = plannedFile(plan, number);
-    const row = i * IDENTITY.columns;
-    identities[row + IDENTITY.size] = BigInt(contentSize(contents));
-    if (contents.from === "memory") {
-      memory[i] = contents.bytes;
-    } else if (contents.from !== "image") {
-      const { dev, ino, mtimeNs, ctimeNs } = contents.identity;
-      const isPart = contents.from === "region";
-      const folder = isPart ? contents.path : contents.folder;
-      if (!isPart) names[i] = contents.name;
-      folderOf[i] = folders.get(folder) ?? folders.size;
-      folders.set(folder, folderOf[i] as number);
-      if (!isPart && contents.change !== undefined) changes[i] = contents.change;
-      identities[row + IDENTITY.offset] = BigInt(isPart ? contents.offset : 0);
-      identities[row + IDENTITY.fileSize] = BigInt(isPart ? contents.fileSize : contents.size);
-      identities[row + IDENTITY.dev] = dev;
-      identities[row + IDENTITY.ino] = ino;
-      identities[row + IDENTITY.mtimeNs] = mtimeNs;
-      identities[row + IDENTITY.ctimeNs] = ctimeNs;
-    } else {
-      throw new TypeError("contents of an image that is taken over are not written");
-    }
-  });
-  return { folders: [...folders.keys()], names, folderOf, identities, memory, changes };
 }
 
 /** Waits for the pipeline, reporting progress and passing on an abort. */

@@ -124,8 +124,8 @@ export class LibcFiles {
       let own = byDepth.get(depth);
       if (own === undefined) {
         const { contents, led } = await make({ loader: { ...loader, root: depth }, program });
-        own = byDepth.size === 0 ? node : { ...node };
-        own.contents = contents;
+        if (byDepth.size === 0) node.contents = contents;
+        own = byDepth.size === 0 ? node : fileNode(contents, node);
         this.#grown += contentSize(contents) - (byDepth.size === 0 ? led : 0);
         byDepth.set(depth, own);
       }

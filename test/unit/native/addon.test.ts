@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   addon,
   fromNative,
+  IDENTITY,
   type NativeCompression,
   STATUS,
 } from "../../../builder/native/addon.ts";
@@ -20,11 +21,11 @@ describe("scanDirectory", () => {
   test("starts with the directory itself", async () => {
     const dir = temporaryDirectory();
     writeFileSync(`${dir}/file`, "12345");
-    const { names, status } = await scan(dir);
+    const { names, status, identities } = await scan(dir);
     expect(names).toEqual(["", "file"]);
     const type = (row: number) => Number(status[row * STATUS.columns + STATUS.mode]) >> 12;
     expect([type(0), type(1)]).toEqual([4, 8]);
-    expect(status[STATUS.columns + STATUS.size]).toBe(5n);
+    expect(identities[IDENTITY.columns + IDENTITY.size]).toBe(5n);
   });
   test("does not follow a link", async () => {
     const dir = temporaryDirectory();

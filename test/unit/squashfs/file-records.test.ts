@@ -18,7 +18,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
 import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
-import { pathOnDisk } from "../../../builder/tree/node.ts";
+import { fileNode, pathOnDisk } from "../../../builder/tree/node.ts";
 import { Tree } from "../../../builder/tree/tree.ts";
 import { skipUnless } from "../../support/needs.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -143,7 +143,7 @@ describe("files that an earlier image had", () => {
             fileSize,
             identity,
           } as const;
-          tree.add(`${size}-at-${offset}`, { ...node, contents });
+          tree.add(`${size}-at-${offset}`, fileNode(contents, node));
         }
       }
       const made = path.join(temporaryDirectory(), "image");

@@ -31,6 +31,17 @@ static int take(struct grants *grants, struct grant grant, struct failure *failu
 		    grant.path ? "more than 192 paths" : "paths of the sandbox");
 }
 
+/* Of a path that is to be put back, and is not the caller's for as long as the list. */
+static int take_copy(struct grants *grants, const char *path, unsigned rights, int place,
+		     struct failure *failure)
+{
+	char *copy = grants->count < GRANTS_MAX ? strdup(path) : NULL;
+
+	return grants->count < GRANTS_MAX ?
+		       take(grants, (struct grant){ copy, rights, true, place }, failure) :
+		       fail(failure, FUSELAGE_E_SANDBOX, "more than 192 paths");
+}
+
 /* Whether nothing of it can be told in fewer bytes: what no link is in is the kernel's own name then. */
 static bool is_shortest(const char *path)
 {
@@ -82,15 +93,13 @@ int grants_add(struct grants *grants, const char *path, unsigned rights, struct 
 	/* What is there and cannot be opened now would be missing in silence. */
 	if (place < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "%.600s", path);
-	return place < 0 ?
-		       0 :
-		       take(grants, (struct grant){ strdup(text), rights, true, place }, failure);
+	return place < 0 ? 0 : take_copy(grants, text, rights, place, failure);
 }
 
 int grants_add_real(struct grants *grants, const char *path, unsigned rights,
 		    struct failure *failure)
 {
-	return take(grants, (struct grant){ strdup(path), rights, true, -1 }, failure);
+	return take_copy(grants, path, rights, -1, failure);
 }
 
 int grants_add_system(struct grants *grants, const char *path, unsigned rights,

@@ -48,8 +48,7 @@ static int make(void)
 	for (int i = 0; i < MADE_MOST; i++) {
 		snprintf(name, sizeof name, NAME "-%d", i);
 		if (mkdirat(root, name, 0755) == 0)
-			return openat(root, name,
-				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			return openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (errno != EEXIST)
 			return -1;
 	}

@@ -68,8 +68,7 @@ static bool is_in_groups(long process)
 		if (*entry->d_name == '.')
 			continue;
 		snprintf(path, sizeof path, "%.20s/cgroup", entry->d_name);
-		const char *group =
-			strstr(kernel_file_read(fd, path, text, sizeof text), "0::/");
+		const char *group = strstr(kernel_file_read(fd, path, text, sizeof text), "0::/");
 		in_groups = group && group[strlen("0::/")] != '\n';
 	}
 	closedir(threads);

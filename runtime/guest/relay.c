@@ -259,7 +259,8 @@ static int time_left(const struct streams *streams)
 		return (int)(LAST - passed);
 	if (state.flushing && !state.late)
 		report(streams, GUEST_TO_HOST_NOTICE,
-		       "the app has ended, and the host has not yet taken what it wrote to volumes");
+		       "the app has ended, and the host has not yet taken what it wrote to "
+		       "volumes");
 	state.late = state.flushing;
 	state.over = true;
 	return awaits(&state.out) || awaits(&state.err) ? 0 : -1;

@@ -80,8 +80,7 @@ static int keep_root(const char *target, struct failure *failure)
 	if (!fds)
 		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "volumes");
 	roots.fds = fds;
-	fds[roots.count++] =
-		tree < 0 ? -1 : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fds[roots.count++] = tree < 0 ? -1 : openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return 0;
 }
 
@@ -117,8 +116,7 @@ int volumes_mount(struct run_file *run, bool by_options, struct failure *failure
 			return -1;
 		snprintf(place, sizeof place, VOLUMES "/%zu", i);
 		const char *target = by_options ? place : volume.path;
-		if (mount_volume(&volume, target, failure) < 0 ||
-		    keep_root(target, failure) < 0 ||
+		if (mount_volume(&volume, target, failure) < 0 || keep_root(target, failure) < 0 ||
 		    (by_options && add_words(run, &volume, place, failure) < 0))
 			return -1;
 	}

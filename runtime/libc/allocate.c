@@ -73,9 +73,12 @@ static unsigned number_of(size_t units)
 /* Units of a size. */
 static size_t units_of(unsigned number)
 {
-	unsigned doubled = (number - LINEAR) / STEPS + 1;
-
-	return number < LINEAR ? number + 1 : ((number - LINEAR) % STEPS + STEPS + 1) << doubled;
+	if (number < LINEAR)
+		return number + 1;
+	if (number >= SIZES)
+		__builtin_unreachable();
+	number -= LINEAR;
+	return (size_t)(number % STEPS + STEPS + 1) << (number / STEPS + 1);
 }
 
 static void *map(size_t bytes)

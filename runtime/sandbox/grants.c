@@ -21,25 +21,36 @@ bool grant_is_in(const char *path, const char *base)
 	       (!path[length] || path[length] == '/' || (length == 1 && *base == '/'));
 }
 
-static int take(struct grants *grants, struct grant grant, struct failure *failure)
+/* Room for one more, or NULL. */
+static struct grant *room(struct grants *grants, struct failure *failure)
 {
-	if (grant.path && grants->count < GRANTS_MAX) {
-		grants->list[grants->count++] = grant;
-		return 0;
-	}
-	return fail(failure, grant.path ? FUSELAGE_E_SANDBOX : FUSELAGE_E_OUT_OF_MEMORY,
-		    grant.path ? "more than 192 paths" : "paths of the sandbox");
+	if (grants->count < GRANTS_MAX)
+		return &grants->list[grants->count++];
+	fail(failure, FUSELAGE_E_SANDBOX, "more than 192 paths");
+	return NULL;
 }
 
-/* Of a path that is to be put back, and is not the caller's for as long as the list. */
+/* A path that lives as long as the list. */
+static int take(struct grants *grants, struct grant grant, struct failure *failure)
+{
+	struct grant *taken = room(grants, failure);
+
+	if (!taken)
+		return -1;
+	*taken = grant;
+	return 0;
+}
+
+/* A path that does not, and is to be put back. */
 static int take_copy(struct grants *grants, const char *path, unsigned rights, int place,
 		     struct failure *failure)
 {
-	char *copy = grants->count < GRANTS_MAX ? strdup(path) : NULL;
+	struct grant *taken = room(grants, failure);
 
-	return grants->count < GRANTS_MAX ?
-		       take(grants, (struct grant){ copy, rights, true, place }, failure) :
-		       fail(failure, FUSELAGE_E_SANDBOX, "more than 192 paths");
+	if (!taken)
+		return -1;
+	*taken = (struct grant){ strdup(path), rights, true, place };
+	return taken->path ? 0 : fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "paths of the sandbox");
 }
 
 /* Whether nothing of it can be told in fewer bytes: what no link is in is the kernel's own name then. */

@@ -28,20 +28,17 @@ bool filter_is_there(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &answer) == 0;
 }
 
-static uint32_t network_switches(const struct rules *rules)
+static enum sandbox_network network_of(const struct rules *rules)
 {
-	if (rules_have(rules, RULE_NET_ALL))
-		return SWITCH(ALL_INTERNET) | SWITCH(FAST_OPEN) | SWITCH(LISTEN);
-	/* Nothing of these families is there, so sockets of others need no second look. */
-	if (!rules_have_ports(rules))
-		return SWITCH(NO_INTERNET) | SWITCH(FAST_OPEN) | SWITCH(LISTEN);
-	return (rules_have(rules, RULE_NET_UDP) ? SWITCH(UDP) : 0) |
-	       (rules->listen_count ? SWITCH(LISTEN) : 0);
+	return rules_have(rules, RULE_NET_ALL) ? SANDBOX_NETWORK_ALL :
+	       rules_have_ports(rules)	       ? SANDBOX_NETWORK_PORTS :
+						 SANDBOX_NETWORK_NONE;
 }
 
 uint32_t filter_switches(const struct rules *rules, bool strict, bool ipcns, int landlock)
 {
-	uint32_t switches = network_switches(rules);
+	uint32_t switches = (rules_have(rules, RULE_NET_UDP) ? SWITCH(UDP) : 0) |
+			    (rules->listen_count ? SWITCH(LISTEN) : 0);
 
 	/* Without Landlock they could trace any process of the user's. */
 	if ((rules_have(rules, RULE_DEBUG) && landlock > 0) || TRACED)
@@ -55,14 +52,15 @@ uint32_t filter_switches(const struct rules *rules, bool strict, bool ipcns, int
 	return switches;
 }
 
-int filter_install(uint32_t switches, struct failure *failure)
+int filter_install(const struct rules *rules, uint32_t switches, struct failure *failure)
 {
-	struct sock_filter code[SANDBOX_FILTER_LENGTH];
-	const struct sock_fprog program = { SANDBOX_FILTER_LENGTH, code };
+	const struct sandbox_filter *filter = &sandbox_filters[network_of(rules)];
+	struct sock_filter code[SANDBOX_FILTER_MOST];
+	const struct sock_fprog program = { filter->length, code };
 
-	memcpy(code, sandbox_filter_code, sizeof code);
-	for (size_t i = 0; i < sizeof sandbox_filter_places / sizeof *sandbox_filter_places; i++) {
-		const struct sandbox_place *place = &sandbox_filter_places[i];
+	memcpy(code, filter->code, filter->length * sizeof *code);
+	for (size_t i = 0; i < filter->place_count; i++) {
+		const struct sandbox_place *place = &filter->places[i];
 		if (switches >> place->by & 1)
 			code[place->at] =
 				(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, place->verdict);

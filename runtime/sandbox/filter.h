@@ -18,6 +18,6 @@ bool filter_is_there(void);
 uint32_t filter_switches(const struct rules *rules, bool strict, bool ipcns, int landlock);
 
 /* From here on, for this process and all that it starts. It needs no_new_privs. */
-int filter_install(uint32_t switches, struct failure *failure);
+int filter_install(const struct rules *rules, uint32_t switches, struct failure *failure);
 
 #endif

@@ -136,5 +136,5 @@ int seal(const struct sandbox *sandbox, const struct facts *facts, const struct 
 	if (drop_capabilities(failure) < 0 ||
 	    restrict_files(sandbox, facts->landlock, grants, failure) < 0)
 		return -1;
-	return facts->filter ? filter_install(switches, failure) : 0;
+	return facts->filter ? filter_install(rules, switches, failure) : 0;
 }

@@ -1,12 +1,13 @@
 // runtime/generated/sandbox_filter.h: the filter of system calls of a sandbox, a constant program for each machine.
 //
 // The kernel runs a filter once for every number when it is installed, to learn which calls are always allowed, and
-// once for each of the others when it is made. So it is a binary tree, made here and not at every start. What a start
-// opens is a switch: places in the program where one instruction is replaced by a verdict.
+// once for each of the others when it is made. So it is made here and not at every start: one program for each network
+// that rules can give, since what one of them opens takes no instruction. What else a start opens is a switch: places in
+// the program where one instruction is replaced by a verdict.
 
 import { constantName, define, enumeration, header } from "./c-text.mjs";
 
-/** @import {SandboxCalls, SandboxSpec, Spec} from "./types.mts" */
+/** @import {SandboxCalls, SandboxNetwork, SandboxSpec, Spec} from "./types.mts" */
 
 /** An instruction: jumps name labels until all are placed. @typedef {{code: number, k: number, yes?: string, no?: string, label?: string}} Instruction */
 /** A place that a switch replaces. @typedef {{name: string, label: string, verdict: number}} Place */
@@ -114,42 +115,45 @@ class Assembler {
 }
 
 /** socket(2): its family, and of the internet families type and protocol. */
-function socketLeaf(/** @type {Assembler} */ program, /** @type {string} */ label) {
-  const [netlink, internet, stream, datagram] = [1, 2, 3, 4].map(() => program.newLabel());
-  const family = (/** @type {number} */ k, /** @type {string} */ yes) =>
+function socketLeaf(
+  /** @type {Assembler} */ program,
+  /** @type {SandboxNetwork["internet"]} */ internet,
+  /** @type {string} */ label,
+) {
+  const [netlink, some, stream] = [1, 2, 3].map(() => program.newLabel());
+  const isFamily = (/** @type {number} */ k, /** @type {string} */ yes) =>
     program.emit({ code: EQUAL, k, yes });
+  const refused = program.verdict("EAFNOSUPPORT");
+  const inet = { none: program.verdict("EACCES"), tcp: some, all: "allow" }[internet];
   program.emit({ code: LOAD, k: argument(0), label });
-  family(UNIX, "allow");
-  family(NETLINK, netlink);
-  family(INET, internet);
-  family(INET6, internet);
-  program.emit({
-    code: EQUAL,
-    k: VSOCK,
-    yes: program.verdict("EAFNOSUPPORT", "all_internet"),
-    no: program.verdict("EAFNOSUPPORT"),
-  });
+  isFamily(UNIX, "allow");
+  isFamily(NETLINK, netlink);
+  isFamily(INET, inet);
+  if (internet === "all") isFamily(VSOCK, "allow");
+  program.emit({ code: EQUAL, k: INET6, yes: inet, no: refused });
 
   program.emit({ code: LOAD, k: argument(2), label: netlink });
-  family(NETLINK_ROUTE, "allow");
+  isFamily(NETLINK_ROUTE, "allow");
   program.emit({
     code: EQUAL,
     k: NETLINK_UEVENT,
     yes: "allow",
     no: program.verdict("EPROTONOSUPPORT"),
   });
+  if (internet !== "tcp") return;
 
-  const open = program.switchHere("all_internet", ALLOW);
-  program.places.push({ name: "no_internet", label: open, verdict: program.errno("EACCES") });
-  program.emit({ code: LOAD, k: argument(1), label: `${internet}|${open}` });
+  program.emit({ code: LOAD, k: argument(1), label: some });
   program.emit({ code: AND, k: TYPE });
-  family(STREAM, stream);
-  program.emit({ code: EQUAL, k: DATAGRAM, yes: datagram, no: program.verdict("EPROTONOSUPPORT") });
-  const udp = program.switchHere("udp", ALLOW);
-  program.emit({ code: RETURN, k: program.errno("EACCES"), label: `${datagram}|${udp}` });
+  isFamily(STREAM, stream);
+  program.emit({
+    code: EQUAL,
+    k: DATAGRAM,
+    yes: program.verdict("EACCES", "udp"),
+    no: program.verdict("EPROTONOSUPPORT"),
+  });
 
   program.emit({ code: LOAD, k: argument(2), label: stream });
-  family(0, "allow");
+  isFamily(0, "allow");
   program.emit({ code: EQUAL, k: TCP, yes: "allow", no: program.verdict("EPROTONOSUPPORT") });
 }
 
@@ -184,40 +188,59 @@ function segmentsOf(/** @type {Map<number, string>} */ targets) {
   return segments.filter(({ to }, index) => index === 0 || segments[index - 1].to !== to);
 }
 
-/** What decides among some of the segments. @typedef {{length: number, ways: number, split?: number}} Decision */
+/**
+ * What decides among some of the segments: one compared number after the other, all else being `base`, or a `split`.
+ * @typedef {{cost: number, base?: string, split?: number}} Decision
+ */
 
-/** One number among others: it is compared with that one alone. @param {ReturnType<typeof segmentsOf>} segments */
-const isOneAmong = ([before, one, after]) => before.to === after.to && after.from === one.from + 1;
+/** How many of the kernel's numbers could be asked for in the time that it takes to compile one instruction more. */
+const INSTRUCTION = 100;
+/** Without a place to fall through to, a comparison is two instructions of the kernel's own. */
+const comparison = (/** @type {boolean} */ jumps) => INSTRUCTION * (jumps ? 2 : 1);
 
 /**
- * For segments `from` to `to` (exclusive): the fewest instructions, and of those the shortest way for all numbers
- * together. The kernel compiles the filter at each start, which takes as long as it has instructions, and asks it for
- * every number.
+ * What it takes to compare numbers one by one, where nothing but single ones (or pairs of them) differ from the rest.
+ *
+ * @param {{to: string, numbers: number, asked: number}[]} segments `asked`: those of the numbers that the kernel asks for
+ * @param {string} base
+ */
+function chainCost(segments, base) {
+  const others = segments.filter(({ to }) => to !== base);
+  if (others.some(({ numbers }) => numbers > 2)) return Number.POSITIVE_INFINITY;
+  const tests = others.reduce((sum, { numbers }) => sum + numbers, 0);
+  const asked = segments.reduce((sum, segment) => sum + segment.asked, 0);
+  return comparison(false) * (tests - 1) + comparison(true) + asked * tests;
+}
+
+/**
+ * For segments `from` to `to` (exclusive) what costs least. The kernel compiles the filter at each start, which takes
+ * as long as it has instructions, and then asks it for every number.
  *
  * @param {ReturnType<typeof segmentsOf>} segments
  */
 function decisionsOf(segments) {
+  const sized = segments.map((segment, index) => {
+    const end = segments[index + 1]?.from ?? Number.POSITIVE_INFINITY;
+    const asked = Math.min(end, NUMBERS) - Math.min(segment.from, NUMBERS);
+    return { ...segment, numbers: end - segment.from, asked };
+  });
   /** @type {Decision[][]} */
   const best = segments.map(() => []);
-  const numbers = (/** @type {number} */ from, /** @type {number} */ to) =>
-    Math.min(segments[to]?.from ?? NUMBERS, NUMBERS) - Math.min(segments[from].from, NUMBERS);
   for (let count = 1; count <= segments.length; count++) {
     for (let from = 0; from + count <= segments.length; from++) {
       const to = from + count;
-      const ways = numbers(from, to);
+      const some = sized.slice(from, to);
+      const asked = some.reduce((sum, segment) => sum + segment.asked, 0);
       /** @type {Decision} */
-      let found = { length: count === 1 ? 0 : Number.POSITIVE_INFINITY, ways: 0 };
-      if (count === 3 && isOneAmong(segments.slice(from, to))) found = { length: 1, ways };
+      let found = { cost: count === 1 ? 0 : Number.POSITIVE_INFINITY };
+      for (const base of count === 1 ? [] : new Set(some.map((segment) => segment.to))) {
+        const cost = chainCost(some, base);
+        if (cost < found.cost) found = { cost, base };
+      }
       for (let split = from + 1; split < to; split++) {
-        const [low, high] = [best[from][split], best[split][to]];
-        const one = {
-          length: 1 + low.length + high.length,
-          ways: ways + low.ways + high.ways,
-          split,
-        };
-        const shorter =
-          one.length === found.length ? one.ways < found.ways : one.length < found.length;
-        if (shorter) found = one;
+        const below = best[from][split].cost + best[split][to].cost;
+        const cost = comparison(count === 2) + asked + below;
+        if (cost < found.cost) found = { cost, split };
       }
       best[from][to] = found;
     }
@@ -228,14 +251,23 @@ function decisionsOf(segments) {
 /** @param {Assembler} program @param {ReturnType<typeof segmentsOf>} segments */
 function tree(program, segments) {
   const decisions = decisionsOf(segments);
+  /** @param {number} from @param {number} to @param {string} base @param {string} [label] */
+  const chain = (from, to, base, label) => {
+    const tests = segments.slice(from, to).flatMap((segment, index) => {
+      const end = segments[from + index + 1]?.from ?? segment.from;
+      const numbers = segment.to === base ? 0 : end - segment.from;
+      return Array.from({ length: numbers }, (_, n) => ({ k: segment.from + n, yes: segment.to }));
+    });
+    for (const [index, { k, yes }] of tests.entries()) {
+      const last = index === tests.length - 1;
+      program.emit({ code: EQUAL, k, yes, ...(last && { no: base }), ...(!index && { label }) });
+    }
+  };
   /** @param {number} from @param {number} to @param {string} [label] */
   const decide = (from, to, label) => {
-    const { split } = decisions[from][to];
-    if (split === undefined) {
-      const [before, one] = segments.slice(from, to);
-      program.emit({ code: EQUAL, k: one.from, yes: one.to, no: before.to, label });
-      return;
-    }
+    const { split, base } = decisions[from][to];
+    if (base !== undefined) return chain(from, to, base, label);
+    if (split === undefined) throw new Error("sandbox: nothing decides");
     const target = (/** @type {number} */ first, /** @type {number} */ end) =>
       end - first === 1 ? segments[first].to : program.newLabel();
     const [no, yes] = [target(from, split), target(split, to)];
@@ -252,9 +284,10 @@ function tree(program, segments) {
  * @param {SandboxSpec} sandbox
  * @param {string} machine
  * @param {number} architecture its AUDIT_ARCH of linux/audit.h
+ * @param {SandboxNetwork} network
  * @public for its test
  */
-export function sandboxProgram(sandbox, machine, architecture) {
+export function sandboxProgram(sandbox, machine, architecture, network) {
   const { column } = sandbox.machines[machine];
   const program = new Assembler(sandbox);
   /** @type {Map<number, string>} */
@@ -262,6 +295,7 @@ export function sandboxProgram(sandbox, machine, architecture) {
   /** @type {[SandboxCalls, string][]} */
   const leaves = [];
   for (const calls of sandbox.calls) {
+    if (calls.unless !== undefined && network.opens.includes(calls.unless)) continue;
     const plain = !calls.socket && calls.argument === undefined;
     const label = plain ? program.verdict(calls.answer ?? "", calls.switch) : program.newLabel();
     if (!plain) leaves.push([calls, label]);
@@ -277,7 +311,7 @@ export function sandboxProgram(sandbox, machine, architecture) {
   if (machine === "x86_64") segments.push({ from: X32, to: program.verdict("ENOSYS") });
   tree(program, segments);
   for (const [calls, label] of leaves) {
-    if (calls.socket) socketLeaf(program, label);
+    if (calls.socket) socketLeaf(program, network.internet, label);
     else argumentLeaf(program, calls, label);
   }
   const code = program.link();
@@ -295,15 +329,27 @@ const architectureOf = (/** @type {number} */ elfMachine) => (0xc0000000 | elfMa
 
 const hex = (/** @type {number} */ value) => `0x${(value >>> 0).toString(16)}`;
 
-/** @param {Spec} spec @param {string} machine @param {number} elfMachine */
-function machineC({ sandbox }, machine, elfMachine) {
-  const { audit, column } = sandbox.machines[machine];
-  const { code, places } = sandboxProgram(sandbox, machine, architectureOf(elfMachine));
+/** @param {Spec} spec @param {string} machine @param {number} elfMachine @param {SandboxNetwork} network */
+function programC({ sandbox }, machine, elfMachine, network) {
+  const { code, places } = sandboxProgram(sandbox, machine, architectureOf(elfMachine), network);
   const rows = code.map(({ code: c, jt, jf, k }) => `\t{ ${hex(c)}, ${jt}, ${jf}, ${hex(k)}u },`);
   const switches = places.map(
     ({ name, index, verdict }) =>
       `\t{ SANDBOX_SWITCH_${constantName(name)}, ${index}, ${hex(verdict)}u },`,
   );
+  const name = `sandbox_filter_${network.name}`;
+  return {
+    length: code.length,
+    text: `static const struct sock_filter ${name}[] = {\n${rows.join("\n")}\n};
+static const struct sandbox_place ${name}_places[] = {\n${switches.join("\n")}\n};`,
+    row: `\t{ ${name}, ${name}_places, ${code.length}, ${places.length} },`,
+  };
+}
+
+/** @param {Spec} spec @param {string} machine @param {number} elfMachine */
+function machineC(spec, machine, elfMachine) {
+  const { sandbox } = spec;
+  const { audit, column } = sandbox.machines[machine];
   const checks = sandbox.calls
     .flatMap(({ numbers }) => Object.entries(numbers))
     .filter(([, list]) => list[column] !== undefined)
@@ -311,11 +357,13 @@ function machineC({ sandbox }, machine, elfMachine) {
       ([name, list]) =>
         `#ifdef SYS_${name}\n_Static_assert(SYS_${name} == ${list[column]}, "${name}");\n#endif`,
     );
+  const programs = sandbox.networks.map((network) => programC(spec, machine, elfMachine, network));
   return [
     `_Static_assert(${audit} == ${hex(architectureOf(elfMachine))}u, "${machine}");`,
     ...checks,
-    `static const struct sock_filter sandbox_filter_code[] = {\n${rows.join("\n")}\n};`,
-    `static const struct sandbox_place sandbox_filter_places[] = {\n${switches.join("\n")}\n};`,
+    ...programs.map(({ text }) => text),
+    `static const struct sandbox_filter sandbox_filters[] = {\n${programs.map(({ row }) => row).join("\n")}\n};`,
+    define("SANDBOX_FILTER_MOST", `${Math.max(...programs.map(({ length }) => length))}`),
   ].join("\n");
 }
 
@@ -331,7 +379,7 @@ export function cSandboxFilter(spec) {
   });
   return header("sandbox_filter", [
     "#include <linux/audit.h>\n#include <linux/filter.h>\n#include <stdint.h>\n#include <sys/syscall.h>",
-    "/* What opens a part of the filter, or closes one. */\n" +
+    "/* What opens a part of the filter. */\n" +
       enumeration(
         "sandbox_switch",
         sandbox.switches.map(({ name, summary }, index) => [
@@ -340,9 +388,19 @@ export function cSandboxFilter(spec) {
           summary,
         ]),
       ),
-    "/* Where it replaces an instruction by a verdict. */\n" +
+    "/* What of the network it opens: an index of sandbox_filters. */\n" +
+      enumeration(
+        "sandbox_network",
+        sandbox.networks.map(({ name, summary }, index) => [
+          `SANDBOX_NETWORK_${constantName(name)}`,
+          index,
+          summary,
+        ]),
+      ),
+    "/* Where a switch replaces an instruction by a verdict. */\n" +
       "struct sandbox_place {\n\tuint16_t by; /* enum sandbox_switch */\n\tuint16_t at; /* instructions from the first */\n\tuint32_t verdict;\n};",
+    "/* A program, and its places. */\n" +
+      "struct sandbox_filter {\n\tconst struct sock_filter *code;\n\tconst struct sandbox_place *places;\n\tuint16_t length; /* instructions */\n\tuint16_t place_count;\n};",
     `${built.join("\n")}\n#else\n#error "the system call filter knows ${known.map(({ name }) => name).join(", ")}"\n#endif`,
-    define("SANDBOX_FILTER_LENGTH", "(sizeof sandbox_filter_code / sizeof *sandbox_filter_code)"),
   ]);
 }

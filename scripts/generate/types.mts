@@ -466,8 +466,10 @@ export interface SandboxCalls {
   why: string;
   /** An errno by its name; none where `socket` has a leaf of its own. */
   answer?: string;
-  /** What opens them. */
+  /** What opens them: a switch. */
   switch?: string;
+  /** What opens them in a network, whose program says nothing of them then. */
+  unless?: string;
   /** Which argument decides, from 0: refused with one of these bits, without any of them, with a value, or with another. */
   argument?: number;
   anyBits?: number;
@@ -479,12 +481,22 @@ export interface SandboxCalls {
   numbers: Record<string, number[]>;
 }
 
+/** What of the network a filter of sandbox.json opens. */
+export interface SandboxNetwork extends Described {
+  /** Sockets of the internet families: none, TCP and what switches open, or all. */
+  internet: "none" | "tcp" | "all";
+  /** What calls have as `unless`. */
+  opens: string[];
+}
+
 /** sandbox.json: the filter of system calls of a sandbox. */
 export interface SandboxSpec {
   /** By machine: its constant in linux/audit.h, and which of the numbers are its own. */
   machines: Record<string, { audit: string; column: number }>;
   answers: Record<string, number>;
   switches: Described[];
+  /** A program each. */
+  networks: SandboxNetwork[];
   calls: SandboxCalls[];
 }
 

@@ -88,6 +88,9 @@ async function opened(file: string) {
 /** Read at once, bytes. */
 const CHUNK = 1 << 20;
 
+/** For messages. */
+const nameOf = ({ shown, path }: Region) => shown ?? path;
+
 /**
  * The bytes of a region, in pieces; fewer than it says where the file has become shorter.
  *
@@ -114,7 +117,7 @@ export class RegionBytes implements AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     const handle = await openRegion(this.#region);
     try {
-      this.#state = await stateOf(handle, this.#region.path);
+      this.#state = await stateOf(handle, nameOf(this.#region));
       yield* piecesOf(handle, this.#region);
       await requireState(handle, this.#region);
     } finally {
@@ -129,10 +132,9 @@ export class RegionBytes implements AsyncIterable<Buffer> {
  * @throws E_FILE_UNREADABLE; E_FILE_CHANGED where it is not what it was
  */
 export async function openRegion(region: Region): Promise<FileHandle> {
-  const { path } = region;
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+  const handle = await open(region.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
-      throw errors.fileUnreadable(path, cause);
+      throw errors.fileUnreadable(nameOf(region), cause);
     },
   );
   try {
@@ -145,11 +147,13 @@ export async function openRegion(region: Region): Promise<FileHandle> {
 }
 
 /** @throws E_FILE_CHANGED where the file that is open is not what it was */
-export async function requireState(handle: FileHandle, { path, state }: Region): Promise<void> {
+export async function requireState(handle: FileHandle, region: Region): Promise<void> {
+  const { state } = region;
   if (state === undefined) return;
-  const now = await handle.stat({ bigint: true }).catch(errors.readingFailed(path));
+  const shown = nameOf(region);
+  const now = await handle.stat({ bigint: true }).catch(errors.readingFailed(shown));
   const what = difference(now, state.size, state.identity);
-  if (what !== undefined) throw errors.fileChanged(path, what);
+  if (what !== undefined) throw errors.fileChanged(shown, what);
 }
 
 /** What a file that is open is known again by. @throws E_FILE_UNREADABLE */
@@ -166,7 +170,7 @@ async function* piecesOf(handle: FileHandle, region: Region): AsyncGenerator<Buf
     const { bytesRead } = await handle
       .read(chunk, 0, size, region.offset + done)
       .catch((cause: unknown) => {
-        throw errors.fileUnreadable(region.path, cause);
+        throw errors.fileUnreadable(nameOf(region), cause);
       });
     if (bytesRead === 0) return;
     done += bytesRead;

@@ -143,8 +143,8 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
   return { tree, config: plainConfig(), explain: [], leftOut };
 }
 
+/** All of a file, to where reading ends: files of /proc say that they have 0 bytes. */
 async function regionOf(file: string): Promise<Region> {
-  const size = await sizeOf(file);
-  if (size === undefined) throw errors.inputMissing(file, undefined, false);
-  return { path: await realpath(file), offset: 0, size };
+  if ((await sizeOf(file)) === undefined) throw errors.inputMissing(file, undefined, false);
+  return { path: await realpath(file), offset: 0, size: Number.MAX_SAFE_INTEGER, shown: file };
 }

@@ -28,6 +28,8 @@ export interface Descriptor {
 /** Bytes of a file: a blob that lies in an archive is not copied out of it. */
 export interface Region {
   readonly path: string;
+  /** What the caller calls the file, where that is not its path. */
+  readonly shown?: string | undefined;
   /** Bytes from the start of the file. */
   readonly offset: number;
   readonly size: number;

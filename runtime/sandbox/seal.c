@@ -19,13 +19,16 @@
 	 BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETFCAP) | BIT(CAP_SETGID) | \
 	 BIT(CAP_SETPCAP) | BIT(CAP_SETUID))
 
-/* What the bounding set has is given to root by exec, and to nobody else. */
-static void lower_bounds(void)
+/* What the bounding set has is given to root by exec, and to others by capabilities of a file. Whether it has no more than `kept` now. */
+static bool lower_bounds(uint64_t kept)
 {
+	bool lowered = true;
+
 	/* Ends where the kernel knows no more of them. */
 	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		if (i > 63 || !(KEPT >> i & 1))
-			prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+		if ((i > 63 || !(kept >> i & 1)) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			lowered = false;
+	return lowered;
 }
 
 /*
@@ -35,21 +38,26 @@ static void lower_bounds(void)
 static int drop_capabilities(struct failure *failure)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_data_struct had[2] = { 0 }, keeps[2];
 	uint64_t kept = geteuid() == 0 ? KEPT : 0;
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (kept)
-		lower_bounds();
-	if (kept && syscall(SYS_capget, &header, data) < 0)
+		lower_bounds(kept);
+	if (syscall(SYS_capget, &header, had) < 0)
 		return fail_errno(failure, FUSELAGE_E_SANDBOX, "capabilities");
 	for (int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(kept >> 32 * i);
-		data[i].effective &= (uint32_t)(kept >> 32 * i);
-		data[i].inheritable = 0;
+		keeps[i].permitted = had[i].permitted & (uint32_t)(kept >> 32 * i);
+		keeps[i].effective = had[i].effective & (uint32_t)(kept >> 32 * i);
+		keeps[i].inheritable = 0;
 	}
-	if (syscall(SYS_capset, &header, data) == 0)
+	if (memcmp(had, keeps, sizeof had) == 0 || syscall(SYS_capset, &header, keeps) == 0)
 		return 0;
+	/* The filter of a service of systemd refuses it. Exec itself takes all that a user has of a namespace of his own. */
+	int error = errno;
+	if (!kept && !had[0].inheritable && !had[1].inheritable && lower_bounds(0))
+		return 0;
+	errno = error;
 	return fail_errno(failure, FUSELAGE_E_SANDBOX, "capabilities");
 }
 

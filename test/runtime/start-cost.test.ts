@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
-import { end, gone, holderOf, warm } from "../support/holders.ts";
+import { end, gone, holderOf, settled, warm } from "../support/holders.ts";
 import { noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, type Way, ways } from "../support/packed.ts";
@@ -31,6 +31,7 @@ async function callsOf(way: Way, file: string, home: string): Promise<string[]> 
 let file: string;
 beforeAll(async () => {
   file = await pack({ run: runArguments });
+  await settled();
 });
 afterEach(() => end(file));
 

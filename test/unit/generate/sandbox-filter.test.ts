@@ -14,6 +14,11 @@ interface Instruction {
   jf: number;
 }
 
+interface Program {
+  code: Instruction[];
+  places: { name: string; index: number; verdict: number }[];
+}
+
 interface Call {
   number: number;
   arguments: number[];
@@ -50,11 +55,17 @@ describe.each(machines.built as { name: string; elfMachine: number }[])("on $nam
   /** What is open in each network, by the name that calls have for it. */
   const networks = sandbox.networks as { name: string; opens: string[] }[];
 
+  const made = new Map(
+    networks.map((network): [string, Program] => [
+      network.name,
+      sandboxProgram(sandbox, machine.name, architecture, network),
+    ]),
+  );
+
   /** For a network, with these switches on. */
   function programFor(network: string, ...switches: string[]): Instruction[] {
-    const one = networks.find(({ name }) => name === network);
-    const { code, places } = sandboxProgram(sandbox, machine.name, architecture, one);
-    const program = code.map((instruction: Instruction) => ({ ...instruction }));
+    const { code, places } = made.get(network) as Program;
+    const program = code.map((instruction) => ({ ...instruction }));
     for (const { name, index, verdict } of places) {
       if (switches.includes(name)) program[index] = { code: 0x06, k: verdict, jt: 0, jf: 0 };
     }

@@ -72,6 +72,7 @@ describe("process 1 of a virtual machine", () => {
     expect(lines.slice(12).join("\n")).not.toMatch(/^\//m); // nothing of the initramfs is left
     expect(ended.err.toString()).toBe("to stderr\n");
     expect(ended.status).toBe(exited(42));
+    expect(ended.resident).toBeGreaterThan(32);
     expect(ended.resident).toBeLessThanOrEqual(256);
     expect(ended.lines[0]).toBe("H 1");
   });

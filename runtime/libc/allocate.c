@@ -20,14 +20,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CHECKED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CHECKED 1
-#endif
+#include "libc/checked.h"
+
 #if !defined(CHECKED) || defined(malloc) /* else those that see each access are there */
 
 #define UNIT 16u /* bytes: every piece begins at a multiple of it */
@@ -88,7 +82,7 @@ static void *map(size_t bytes)
 	return pages == MAP_FAILED ? NULL : pages;
 }
 
-/* Memory that nobody had before, all zeros; what is left of the chunk before is too little for anything that is asked for now. */
+/* Memory that nobody had before, all zeros. What is left of a chunk is given up where it is too little. */
 static struct head *cut(size_t bytes)
 {
 	if (bytes > left) {

@@ -11,14 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CHECKED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CHECKED 1
-#endif
+#include "libc/checked.h"
+
 #if !defined(CHECKED) || defined(memcpy) /* else functions that see each access are there */
 
 #define ANYWHERE __attribute__((aligned(1), may_alias))

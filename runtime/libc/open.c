@@ -7,14 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CHECKED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CHECKED 1
-#endif
+#include "libc/checked.h"
+
 #ifndef CHECKED /* whose library follows each descriptor */
 
 int open(const char *path, int flags, ...)

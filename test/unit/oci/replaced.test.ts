@@ -128,17 +128,22 @@ test("members of an archive are not looked for in another one", async () => {
   await expect(source.root()).rejects.toMatchObject({ code: "E_FILE_CHANGED", path: archive });
 });
 
-test("a layer of a base that was replaced after its digest was checked goes nowhere", async () => {
+/** The one layer of a base, whose digest has been checked, and the file of its blob. */
+async function checkedBase() {
   const layout = new Layout(`${dir}/base`);
   const layer = layout.layer(archives.one, "none");
   layout.index(named(layout.image([archives.one], { layers: [layer] }), "base"));
   const source = new LayoutSource(new FolderFiles(layout.dir), "base");
   const [base] = (await readBase(source, "x86_64", [])).layers;
-  const blob = blobFile(layout.dir, layer.digest);
+  if (base === undefined) throw new Error("the base has no layer");
+  return { base, blob: blobFile(layout.dir, layer.digest) };
+}
+
+test("a layer of a base that was replaced after its digest was checked goes nowhere", async () => {
+  const { base, blob } = await checkedBase();
   expect(statSync(blob).size).toBe(archives.two.length);
   writeFileSync(`${dir}/other`, archives.two);
   renameSync(`${dir}/other`, blob);
-  if (base === undefined) throw new Error("the base has no layer");
   const changed = { code: "E_FILE_CHANGED", path: blob };
   mkdirSync(`${dir}/staging`);
   const sink = new LayoutSink(`${dir}/made`, new Staging(`${dir}/staging`));
@@ -153,16 +158,10 @@ test("a layer of a base that was replaced after its digest was checked goes nowh
 });
 
 test("a layer that is cut off while it is copied is refused", async () => {
-  const layout = new Layout(`${dir}/base`);
-  const layer = layout.layer(archives.one, "none");
-  layout.index(named(layout.image([archives.one], { layers: [layer] }), "base"));
-  const source = new LayoutSource(new FolderFiles(layout.dir), "base");
-  const [base] = (await readBase(source, "x86_64", [])).layers;
-  const blob = blobFile(layout.dir, layer.digest);
+  const { base, blob } = await checkedBase();
   truncateSync(blob, 512);
   mkdirSync(`${dir}/staging`);
   const sink = new LayoutSink(`${dir}/made`, new Staging(`${dir}/staging`));
-  if (base === undefined) throw new Error("the base has no layer");
   await sink.blob(base.descriptor, base.region);
   await expect(sink.manifest(types.manifest, Buffer.from("{}"), ["it"])).rejects.toMatchObject({
     code: "E_FILE_CHANGED",

@@ -98,3 +98,20 @@ describe("a user with capabilities over files", () => {
       );
   });
 });
+
+describe("where capset(2) is refused, as in services of systemd,", () => {
+  const test = skipUnless("root", "gcc");
+
+  test("a user has no capabilities in a sandbox all the same", async () => {
+    const refuse = compile("support/refuse-calls.c", "-static");
+    const { uid, gid } = ordinaryUser();
+    const fence = [runnerOf(asOrdinary), "--sandbox=exec:host", "cat", "/proc/self/status"];
+    // In a namespace of his own he has all of them until exec, and without one none.
+    for (const calls of ["capset", "capset,unshare"]) {
+      const env = { HOME: homeOf(asOrdinary), FUSELAGE_SANDBOX: undefined, REFUSE_CALLS: calls };
+      const { stdout, stderr } = await run(refuse, [`${uid}`, `${gid}`, ...fence], { env });
+      expect({ calls, stderr }).toEqual({ calls, stderr: expect.not.stringContaining("[E_") });
+      expect(stdout.match(/^Cap(Inh|Prm|Eff|Amb):\t0{16}$/gm)).toHaveLength(4);
+    }
+  });
+});

@@ -236,7 +236,7 @@ describe.each(ways)("$title", (way) => {
         'cat "$FUSELAGE_STATIC/a/file"',
       ];
       expect(await ask(way, args, home, { env })).toBe("other\n");
-      expect(await left(5000)).toEqual(nothing);
+      expect(await left()).toEqual(nothing);
       expect(existsSync(entryOf(home, other).image)).toBe(true);
       return {
         home,
@@ -296,7 +296,7 @@ describe.each(ways)("$title", (way) => {
       const { ino } = statSync(image);
       const left = watch(way, home);
       expect(await ask(way, cached(), home)).toBe(shown);
-      expect(await left(5000)).toEqual(nothing);
+      expect(await left()).toEqual(nothing);
       expect(statSync(image).ino).toBe(ino);
       expect(ageOf(sentinel)).toBeLessThan(60);
     });

@@ -77,6 +77,6 @@ describe.each(ways)("$title", (way) => {
     child.kill("SIGKILL");
     await exited;
     await end();
-    expect(await left(5000)).toEqual(nothing);
+    expect(await left()).toEqual(nothing);
   });
 });

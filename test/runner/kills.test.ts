@@ -144,7 +144,7 @@ describe.each(ways)("$title", (way) => {
       };
       await Promise.all(Array.from({ length: 4 }, worker));
       expect(moments.early).toBeGreaterThan(0);
-      expect(await left(10_000)).toEqual(nothing);
+      expect(await left()).toEqual(nothing);
       // Nothing is in anyone's namespace either: no process has this home in its environment.
       const { stdout } = await run("sh", [
         "-c",

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
-import { leftovers, leftSince } from "../support/leftovers.ts";
+import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { ordinaryUser, type RunOptions, run } from "../support/process.ts";
@@ -162,10 +162,5 @@ check("mounts of the host: refused in words, and nothing stays", async () => {
   ]);
   expect(status).toBe(125);
   expect(stderr).toMatch(/\[E_MOUNT_REFUSED\] .*seccomp/);
-  // Other test files start and mount at the same time.
-  const { mounts, loops, processes } = await leftSince(before);
-  const own = [...mounts, ...loops, ...processes].filter(
-    (line) => line.includes(dir) || line.includes(image),
-  );
-  expect(own).toEqual([]);
+  expect(await leftSince(before, { own: [dir, image] })).toEqual(nothing);
 });

@@ -6,7 +6,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
-import { leftovers, leftSince, nothing, type Watched } from "../support/leftovers.ts";
+import { leftovers, leftSince, nothing, type Owned } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
 import { ordinaryUser, run, signalListed } from "../support/process.ts";
@@ -43,19 +43,13 @@ describe.each(ways)("$title", (way) => {
       stdio: ["pipe", "pipe", "inherit"],
       detached,
     });
-  const watch = (home: string): Watched => ({ files: [file], homes: [home] });
-  const own = (list: ReturnType<typeof leftovers>, home: string) => ({
-    ...list,
-    mounts: list.mounts.filter((line) => line.includes(home)),
-    loops: list.loops.filter((line) => line.includes(file)),
-    processes: list.processes.filter((line) => line.includes(file)),
-  });
+  const watch = (home: string): Owned => ({ files: [file], homes: [home], own: [file, home] });
 
   check("after a normal end", async () => {
     const home = makeHome();
     const before = leftovers(watch(home));
     await start(way, file, ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'], home);
-    expect(own(await leftSince(before, watch(home)), home)).toEqual(nothing);
+    expect(await leftSince(before, watch(home))).toEqual(nothing);
     expect(await servers(home)).toEqual([]);
   });
 
@@ -68,7 +62,7 @@ describe.each(ways)("$title", (way) => {
     await once(child, "exit");
     // Its own child lives on, with its files; it ends now.
     for (const pid of await servers(home)) signalListed(Number(pid), "SIGKILL");
-    expect(own(await leftSince(before, watch(home)), home)).toEqual(nothing);
+    expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
 
   check("a descendant that outlives the app keeps its files", async () => {
@@ -85,7 +79,7 @@ describe.each(ways)("$title", (way) => {
     expect(status).toBe(3);
     await once(child, "close");
     expect(out).toBe("started\npacked\n");
-    expect(own(await leftSince(before, watch(home)), home)).toEqual(nothing);
+    expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
 
   check("signals to the whole group do not take its files away first", async () => {
@@ -120,7 +114,7 @@ describe.each(ways)("$title", (way) => {
     );
     const failed = outcomes.filter(({ status, stdout }) => status !== 0 || stdout !== "packed\n");
     expect(failed).toEqual([]);
-    expect(own(await leftSince(before, watch(home), 10_000), home)).toEqual(nothing);
+    expect(await leftSince(before, watch(home))).toEqual(nothing);
     expect(await servers(home)).toEqual([]);
   });
 
@@ -134,7 +128,7 @@ describe.each(ways)("$title", (way) => {
       child.kill("SIGKILL");
       await ended;
     }
-    expect(own(await leftSince(before, watch(home), 5000), home)).toEqual(nothing);
+    expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
 });
 

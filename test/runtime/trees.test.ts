@@ -27,7 +27,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { errnoCode } from "../../builder/errors.ts";
 import { runArguments } from "../support/bundle-of.ts";
-import { leftovers, leftSince } from "../support/leftovers.ts";
+import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { fuselage, ordinaryUser, type RunOptions, root, run } from "../support/process.ts";
@@ -74,7 +74,8 @@ const cat = [
 describe.each([["a user", uid] as const, ["root", 0] as const])("as %s", (_, as) => {
   check("files come from a private, read-only tree that later starts reuse", async () => {
     const home = as ? userDirectory() : temporaryDirectory();
-    const before = leftovers({ homes: [home] });
+    const watched = { homes: [home], own: [home] };
+    const before = leftovers(watched);
     const script = `cd "$FUSELAGE_STATIC/app/data" && /bin/cat file && /bin/pwd -P && /usr/bin/stat -c %a . file ../..; exit 5`;
     const first = await start(home, file, ["/bin/sh", "-c", script], { as });
     expect(first.stderr).toMatch(/^fuselage: mounted by extract/);
@@ -89,7 +90,7 @@ describe.each([["a user", uid] as const, ["root", 0] as const])("as %s", (_, as)
     expect((await start(home, file, cat, { as })).stdout).toBe("packed\n");
     expect(treesOf(home)).toEqual([tree]);
     expect(statSync(path.join(place, "files/data/file")).ino).toBe(ino);
-    expect((await leftSince(before, { homes: [home] })).procdirs).toEqual([]);
+    expect(await leftSince(before, watched)).toEqual(nothing);
   });
 
   check("--bundle-forget removes it, but while an app uses it", async () => {

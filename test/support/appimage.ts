@@ -93,7 +93,7 @@ export async function appImage(files: Files | string = smallAppDir, shape: AppIm
 /** Waits until nothing of a start is left in `home`. */
 export async function expectNoTraces(home: string): Promise<void> {
   const left = () => leftovers({ homes: [home] }).procdirs;
-  await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(left).toEqual([]);
 }
 
 /** Lines of the form K=V as an object. */

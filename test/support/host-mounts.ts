@@ -1,9 +1,8 @@
 /** Mounts for the whole machine, each way that there is to make one. */
 import { chownSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { mountedAt } from "../../builder/host/mount-table.ts";
-import { type Leftovers, leftovers, leftSince, nothing } from "./leftovers.ts";
+import { inMountTable, type Leftovers, leftovers, leftSince } from "./leftovers.ts";
 import type { Need } from "./needs.ts";
 import {
   bundleCommand,
@@ -38,7 +37,7 @@ export const [loop, fuse, fusermount] = ways as [Way, Way, Way];
 export const mountLines = (dir: string) =>
   readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
-    .filter((line) => line.includes(` ${dir.replaceAll(" ", "\\040")} `));
+    .filter((line) => line.includes(` ${inMountTable(dir)} `));
 
 /** What the table of mounts has last at a directory. */
 export const table = (dir: string) => mountedAt(Buffer.from(dir).toString("latin1"));
@@ -66,19 +65,9 @@ export const done = { status: 0, stdout: "", stderr: "" };
 export const cat = (dir: string, file = "data/file", way?: Way) =>
   run("cat", [path.join(dir, file)], as(way));
 
-/** What came with a mount of `app` at `dir` and has not gone soon; tests of other files mount too. */
-export async function leftOfMount(before: Leftovers, app: string, dir: string) {
-  const mine = (line: string) => line.includes(dir.replaceAll(" ", "\\040")) || line.includes(dir);
-  for (let tries = 0; ; tries++) {
-    const now = await leftSince(before, { files: [fuselage, app] }, 0);
-    const found = {
-      ...nothing,
-      mounts: now.mounts.filter(mine),
-      processes: now.processes.filter(mine),
-    };
-    if (tries === 100 || found.mounts.length + found.processes.length === 0) return found;
-    await sleep(30);
-  }
+/** What came with a mount of `app` at `dir` and does not go; tests of other files mount too. */
+export function leftOfMount(before: Leftovers, app: string, dir: string): Promise<Leftovers> {
+  return leftSince(before, { files: [fuselage, app], own: [dir] });
 }
 
 /** The process that serves a mount at `dir`; undefined: the kernel does. */

@@ -21,6 +21,17 @@ export interface Watched {
   homes?: readonly string[];
 }
 
+export interface Owned extends Watched {
+  /**
+   * What is this test's own, by a part of its line: a mount, loop device or process that has none of these words is
+   * another test's, which runs at the same time. Paths, as they are; the table of mounts escapes some bytes.
+   */
+  own: readonly string[];
+}
+
+/** What is left goes within moments, so this is for what stays, ms. */
+const PATIENCE_MS = 60_000;
+
 function list(dir: string): string[] {
   try {
     return readdirSync(dir);
@@ -80,22 +91,25 @@ export function leftovers({ files = [], homes = [] }: Watched = {}): Leftovers {
   };
 }
 
+/** As /proc/self/mountinfo writes a path. */
+export const inMountTable = (name: string) =>
+  name.replace(/[ \t\n\\]/g, (c) => `\\0${c.charCodeAt(0).toString(8).padStart(2, "0")}`);
+
 /**
- * What came since `before` and has not gone within `patience` milliseconds: a server ends a moment
- * after its namespace. Every list is empty when nothing stayed.
+ * What of its own a test has made since `before` and has not gone within a time that is for what stays: a server ends a
+ * moment after its namespace. Every list is empty when nothing stayed.
  */
-export async function leftSince(
-  before: Leftovers,
-  watched: Watched = {},
-  patience = 3000,
-): Promise<Leftovers> {
-  const deadline = performance.now() + patience;
+export async function leftSince(before: Leftovers, watched: Owned): Promise<Leftovers> {
+  const words = [...watched.own, ...watched.own.map(inMountTable)];
+  const isNew = (old: readonly string[]) => (line: string) =>
+    !old.includes(line) && words.some((word) => line.includes(word));
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const now = leftovers(watched);
     const left: Leftovers = {
-      mounts: now.mounts.filter((line) => !before.mounts.includes(line)),
-      loops: now.loops.filter((line) => !before.loops.includes(line)),
-      processes: now.processes.filter((line) => !before.processes.includes(line)),
+      mounts: now.mounts.filter(isNew(before.mounts)),
+      loops: now.loops.filter(isNew(before.loops)),
+      processes: now.processes.filter(isNew(before.processes)),
       procdirs: now.procdirs.filter((line) => !before.procdirs.includes(line)),
     };
     const count = Object.values(left).reduce((sum, lines) => sum + lines.length, 0);

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, type TestFunction } from "vitest";
 import { mksquashfs, printed, runtimeFile } from "./bundle-of.ts";
 import { type Files, writeFiles } from "./case.ts";
@@ -183,25 +182,11 @@ export function fixedPath(): string {
 /**
  * Watches this test's mounts, devices, processes and procdirs: others run at the same time.
  *
- * @returns what has come since and does not go within `patience` milliseconds
+ * @returns what has come since and does not go
  */
 export function watch(way: Way, home: string, images: readonly string[] = []) {
   const file = runnerOf(way);
-  const watched = { files: [file], homes: [home] };
+  const watched = { files: [file], homes: [home], own: [file, home, ...images] };
   const before = leftovers(watched);
-  return async (patience = 3000): Promise<Leftovers> => {
-    const deadline = performance.now() + patience;
-    for (;;) {
-      const now = await leftSince(before, watched, 0);
-      const left: Leftovers = {
-        ...now,
-        mounts: now.mounts.filter((line) => line.includes(home)),
-        loops: now.loops.filter((line) => images.some((image) => line.includes(image))),
-        processes: now.processes.filter((line) => line.includes(file)),
-      };
-      const count = Object.values(left).reduce((sum, lines) => sum + lines.length, 0);
-      if (count === 0 || performance.now() > deadline) return left;
-      await sleep(20);
-    }
-  };
+  return (): Promise<Leftovers> => leftSince(before, watched);
 }

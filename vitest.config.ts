@@ -9,10 +9,12 @@ export default defineConfig({
     // What takes minutes to make ready has a command of its own: npm run test:debian.
     exclude: process.env["FUSELAGE_LONG"] === undefined ? ["test/root/debian.test.ts"] : [],
     // The slowest honest test packs and mounts real trees on two processors in half a minute, beside others and the
-    // analyzers in more than one. The limit is for what hangs.
-    testTimeout: 180_000,
+    // analyzers in more than one, and machines are several times slower than others. The limit is for what hangs.
+    testTimeout: 300_000,
     // Some compile what they need, with sanitizers, while others do.
     hookTimeout: 600_000,
+    // What a test waits for comes within moments; so this limit, too, is for what hangs.
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     env: {
       // Nothing outlives its test; test/runtime/share.test.ts says for itself what lingers.
       FUSELAGE_LINGER: "0",

@@ -87,7 +87,7 @@ async function failOn(bin: string, env: Record<string, string | undefined> = { D
 }
 
 const calls = async ({ log }: { log: string }) => {
-  await expect.poll(() => existsSync(log), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => existsSync(log)).toBe(true);
   return readFileSync(`${log}.part`, "utf8");
 };
 

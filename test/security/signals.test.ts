@@ -288,8 +288,8 @@ describe("the caller's alarm", () => {
     const child = launch(["real=250"], [large, "true"], home, { env });
     expect(await ending(child)).toEqual([null, "SIGALRM"]);
     expect(existsSync(path.join(home, "called"))).toBe(true);
-    await expect.poll(() => procdirs(home), { timeout: 5000 }).toEqual([]);
-    await expect.poll(() => processesOf(home), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => procdirs(home)).toEqual([]);
+    await expect.poll(() => processesOf(home)).toEqual([]);
     expect(mountsBelow(home)).toEqual([]);
   });
 });
@@ -362,8 +362,8 @@ describe("what serves the app", () => {
         }
         child.stdin?.end("\n");
         child.kill("SIGKILL");
-        await expect.poll(() => processesOf(home), { timeout: 8000 }).toEqual([]);
-        await expect.poll(() => procdirs(home), { timeout: 5000 }).toEqual([]);
+        await expect.poll(() => processesOf(home)).toEqual([]);
+        await expect.poll(() => procdirs(home)).toEqual([]);
       });
     }
   }
@@ -382,7 +382,7 @@ describe("what serves the app", () => {
     const env = { FUSELAGE_MOUNT: "fusermount", FUSERMOUNT_PROG: helper };
     const child = launch(["ignore=all", "block=all"], [large, "true"], home, { env });
     expect(await ending(child)).toEqual([0, null]);
-    await expect.poll(() => procdirs(home), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => procdirs(home)).toEqual([]);
     const seen = readFileSync(path.join(home, "seen"), "utf8").trim().split("\n");
     expect(seen.length).toBe(4); // to mount, and to unmount
     for (const line of seen) expect(line).toMatch(/^Sig(Blk|Ign):\t0{16}$/);
@@ -410,10 +410,10 @@ describe("an AppImage that cannot start, seen by nobody", () => {
       const home = userDirectory();
       const child = launch(set, [file], home, { env: { DISPLAY: ":9", PATH: bin } });
       expect(await ending(child)).toEqual([127, null]);
-      await expect.poll(() => existsSync(path.join(bin, "done")), { timeout: 5000 }).toBe(true);
+      await expect.poll(() => existsSync(path.join(bin, "done"))).toBe(true);
       const said = readFileSync(path.join(bin, "said"), "utf8");
       expect(said).toBe("SigIgn:\t0000000000000000\n".repeat(2));
-      await expect.poll(() => processesOf(home), { timeout: 5000 }).toEqual([]);
+      await expect.poll(() => processesOf(home)).toEqual([]);
     });
   }
 });

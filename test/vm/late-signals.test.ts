@@ -50,7 +50,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     }
     expect(await exit).toEqual([null, signal]);
     closeSync(reader);
-    await expect.poll(() => processesWith(app), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => processesWith(app)).toEqual([]);
   });
 }
 

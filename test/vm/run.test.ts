@@ -142,7 +142,7 @@ testVm("a killed command leaves no machine", async () => {
   expect(processesWith(word).length).toBeGreaterThan(1);
   child.kill("SIGKILL");
   await once(child, "exit");
-  await expect.poll(() => processesWith(word), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processesWith(word)).toEqual([]);
 });
 
 testVm("a machine that is killed: an error with the console's last words", async () => {

@@ -136,9 +136,10 @@ describe("in a container that refuses namespaces and has no fusermount3", () => 
     const home = userDirectory();
     const marker = path.join(home, "read-later");
     // The shell in the background has nothing of the files open, and another working folder.
-    const script = `cd /; (sleep 0.5; cat "$APPDIR/usr/bin/tool" > ${marker}) >/dev/null 2>&1 & exit 6`;
+    const script = `cd /; (until test -e ${marker}.go; do sleep 0.05; done; cat "$APPDIR/usr/bin/tool" > ${marker}) >/dev/null 2>&1 & exit 6`;
     expect((await start(home, ["sh", "-c", script])).status).toBe(6);
     await expectNoTraces(home);
+    writeFileSync(`${marker}.go`, "");
     await expect.poll(() => existsSync(marker)).toBe(true);
     await expect.poll(() => readFileSync(marker, "utf8")).toBe(smallAppDir["usr/bin/tool"]);
   });

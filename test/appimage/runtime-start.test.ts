@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -108,9 +109,10 @@ describe.each(ways)("$title", (way) => {
 
   check("what the app leaves running keeps its files", async () => {
     const marker = path.join(userDirectory(), "read-later");
-    const script = `(sleep 0.4; cat "$APPDIR/usr/bin/tool" > ${marker}.part; mv ${marker}.part ${marker}) >/dev/null 2>&1 & exit 4`;
+    const script = `(until test -e ${marker}.go; do sleep 0.05; done; cat "$APPDIR/usr/bin/tool" > ${marker}.part; mv ${marker}.part ${marker}) >/dev/null 2>&1 & exit 4`;
     const { status } = await start(way, file(), ["sh", "-c", script], homeOf(way));
     expect(status).toBe(4);
+    writeFileSync(`${marker}.go`, "");
     await expect.poll(() => existsSync(marker)).toBe(true);
     expect(readFileSync(marker, "utf8")).toBe(smallAppDir["usr/bin/tool"]);
   });

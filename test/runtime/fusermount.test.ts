@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
@@ -51,16 +51,17 @@ describe("by itself, when user namespaces are refused", () => {
       const home = userDirectory();
       const before = leftovers(watch(home));
       const marker = path.join(home, "read-later");
-      const script = `(cd "$FUSELAGE_BUNDLE_DIR/data"; sleep 0.6; cat file > ${marker}) & echo up; wait`;
+      const script = `exec 3<&0; (cd "$FUSELAGE_BUNDLE_DIR/data"; echo up; read line <&3; cat file > ${marker}) & wait`;
       const child = spawn(refuse, [`${uid}`, `${gid}`, file, "sh", "-c", script], {
         env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", ...aloneIn(home) },
-        stdio: ["ignore", "pipe", "ignore"],
+        stdio: ["pipe", "pipe", "ignore"],
       });
       await once(child.stdout, "data");
       child.kill("SIGKILL");
       await once(child, "exit");
+      child.stdin.end();
       expect(await leftSince(before, watch(home))).toEqual(nothing);
-      expect(existsSync(marker)).toBe(true);
+      expect(readFileSync(marker, "utf8")).toBe("packed\n");
     },
   );
 
@@ -69,10 +70,10 @@ describe("by itself, when user namespaces are refused", () => {
     const before = leftovers(watch(home));
     // Its own one only: its first descriptor is the directory of the start.
     const script =
-      "for p in $(pgrep -x fuselage-clean); do case $(readlink /proc/$p/fd/0) in */mounts/$$) kill -9 $p;; esac; done; echo $$";
+      "k=; until [ $k ]; do for p in $(pgrep -x fuselage-clean); do case $(readlink /proc/$p/fd/0) in */mounts/$$) kill -9 $p; k=y;; esac; done; done; echo $$";
     const args = ["sh", "-c", script];
     const { stdout } = await start(home, args, { FUSELAGE_LINGER: "0" });
-    await sleep(100);
+    await sleep(100); // In which one that lives would have removed it.
     expect(readdirSync(procdirs(home))).toEqual([stdout.trim()]);
     await start(home, ["true"]);
     expect(await leftSince(before, watch(home))).toEqual(nothing);

@@ -69,15 +69,17 @@ describe.each(ways)("$title", (way) => {
     const home = makeHome();
     const before = leftovers(watch(home));
     const script =
-      "(trap '' HUP; sleep 0.4; cat \"$FUSELAGE_BUNDLE_DIR/data/file\") & echo started; exit 3";
+      "exec 3<&0; (trap '' HUP; read line <&3; cat \"$FUSELAGE_BUNDLE_DIR/data/file\") & echo started; exit 3";
     const child = launch(home, script);
+    const closed = once(child, "close");
     let out = "";
     child.stdout?.on("data", (chunk: Buffer) => {
       out += chunk;
     });
     const [status] = (await once(child, "exit")) as [number];
     expect(status).toBe(3);
-    await once(child, "close");
+    child.stdin?.end();
+    await closed;
     expect(out).toBe("started\npacked\n");
     expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
@@ -110,7 +112,7 @@ describe.each(ways)("$title", (way) => {
     const before = leftovers(watch(home));
     const command = ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'];
     const outcomes = await Promise.all(
-      Array.from({ length: STARTS }, () => start(way, file, command, home, { timeout: 60_000 })),
+      Array.from({ length: STARTS }, () => start(way, file, command, home)),
     );
     const failed = outcomes.filter(({ status, stdout }) => status !== 0 || stdout !== "packed\n");
     expect(failed).toEqual([]);
@@ -142,15 +144,17 @@ skipUnless("fuse", "userns")("the server is no child of the app", async () => {
 skipUnless("fuse", "userns")("the server holds no pipe of the caller open", async () => {
   // The app's child keeps the namespace, and so the server, alive beyond the end of the pipe.
   const home = userDirectory();
+  const script = 'exec 3<&0; (read line <&3; : > "$0") >/dev/null 2>&1 & echo done';
   const marker = path.join(home, "child-ended");
-  const script = `(sleep 0.5; : > ${marker}) >/dev/null 2>&1 & echo done`;
-  const child = spawn(file, ["sh", "-c", script], {
+  const child = spawn(file, ["sh", "-c", script, marker], {
     env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home, FUSELAGE_MOUNT: "fuse" },
     ...ordinaryUser(),
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit"],
   });
   const stdout = child.stdout as NonNullable<typeof child.stdout>;
   stdout.resume();
   await once(stdout, "end");
   expect(existsSync(marker)).toBe(false);
+  child.stdin?.end();
+  await expect.poll(() => existsSync(marker)).toBe(true);
 });

@@ -17,7 +17,6 @@ import {
 } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { pack as packArchive } from "../../builder/api/pack.ts";
 import { hostArchitecture } from "../../builder/host/paths.ts";
@@ -108,8 +107,7 @@ function holders(file: string): string[] {
 }
 
 async function nobodyHolds(file: string): Promise<void> {
-  for (let tries = 0; tries < 100 && holders(file).length > 0; tries++) await sleep(30);
-  expect(holders(file)).toEqual([]);
+  await expect.poll(() => holders(file)).toEqual([]);
 }
 
 const found = { status: 0, stdout: "packed\n", stderr: "" };
@@ -177,6 +175,7 @@ describe("another process's mount namespace", () => {
           stdio: ["pipe", "pipe", "inherit"],
         },
       );
+      const ended = once(holder, "exit");
       holder.stdout.setEncoding("utf8");
       await once(holder.stdout, "data");
       const outcome = await run(example, [plain, "data/file", dir, String(holder.pid)]);
@@ -184,7 +183,7 @@ describe("another process's mount namespace", () => {
       expect(readdirSync(dir)).toEqual([]);
       holder.stdin.end("go on\n");
       expect(await once(holder.stdout, "data")).toEqual(["packed\n"]);
-      await once(holder, "exit");
+      await ended;
     });
   }
 });

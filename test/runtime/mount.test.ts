@@ -85,6 +85,7 @@ describe.each(ways)("$title", (way) => {
       ...as(way),
       stdio: ["pipe", "pipe", "inherit"],
     });
+    const ended = once(held, "exit");
     held.stdout.setEncoding("utf8");
     await once(held.stdout, "data");
     const busy = await bundle(way, "umount", dir);
@@ -96,7 +97,7 @@ describe.each(ways)("$title", (way) => {
     held.stdin.end("go on\n");
     const [content] = await once(held.stdout, "data");
     expect(content).toBe("packed\n");
-    await once(held, "exit");
+    await ended;
     expect(await left(before, dir)).toEqual(nothing);
   });
 

@@ -141,10 +141,11 @@ describe("--bundle-extract", () => {
     const cwd = userDirectory();
     chmodSync(cwd, 0o777);
     let interrupted = 0;
-    for (let delay = 1; delay < 25; delay += 4) {
+    // At several moments, and again where this process came too late for all of them.
+    for (let i = 0; i < 6 || interrupted === 0; i++) {
       const child = spawn(many, ["--bundle-extract"], { cwd, stdio: "ignore" });
       const ended = once(child, "exit") as Promise<[number | null, string | null]>;
-      setTimeout(() => child.kill("SIGINT"), delay);
+      setTimeout(() => child.kill("SIGINT"), 1 + (i % 6) * 4);
       const [status, signal] = await ended;
       if (status === 0) {
         await run("rm", ["-r", path.join(cwd, "squashfs-root")]);
@@ -154,7 +155,6 @@ describe("--bundle-extract", () => {
       expect(signal).toBe("SIGINT");
       expect(readdirSync(cwd)).toEqual([]);
     }
-    expect(interrupted).toBeGreaterThan(0);
   });
 
   test("keeps modes that forbid writing", async () => {

@@ -126,6 +126,7 @@ describe.each(shareable)("$title", (way: Way) => {
     const home = makeHome();
     const child = launch(home, "echo up; read line");
     await once(child.stdout as NonNullable<typeof child.stdout>, "data");
+    await holder();
     await sleep(1500);
     expect(isShared(await begin(["true"], home, { env: warm("1") }))).toBe(true);
     await sleep(1500);
@@ -352,6 +353,7 @@ skipUnless("fuse", "userns")("the doctor tells what is kept and who lost his ser
   });
   children.push(child);
   await once(child.stdout as NonNullable<typeof child.stdout>, "data");
+  await holder();
   const before = (await examine()).stdout;
   expect(before).toMatch(/^shared +a mount of it is kept/m);
   expect(before).not.toMatch(/^lost/m);

@@ -47,6 +47,7 @@ beforeAll(async () => {
 async function sum(home: string, env = {}, args: readonly string[] = SUM) {
   const outcome = await begin(way, file, home, env, args);
   expect(outcome).toMatchObject({ status: 0, stderr: "" });
+  await settledIn(home);
   await gone(file);
   return outcome.stdout.slice(0, 64);
 }

@@ -165,12 +165,17 @@ describe.each(keeping)("$title", (way: Way) => {
     writeFiles(dir, { run: runArguments, [HOT]: hotBytes("other") });
     const image = await mksquashfs(dir, "-all-root");
     const lying = await bundleOf(image, { keep: [`${bytes.length} ${digest} ${HOT}`] });
-    const home = way.root ? temporaryDirectory() : userDirectory();
-    const seen = await look(way, lying, home, AT_ONCE);
-    expect(seen.file).toContain(sha256(hotBytes("other")));
-    expect(keepers(home)).toHaveLength(1);
-    await settledIn(home);
-    expect(cached(home).map((one) => one.slice(-5))).toEqual([".used"]);
+    let tried: number[];
+    do {
+      const home = way.root ? temporaryDirectory() : userDirectory();
+      const seen = await look(way, lying, home, AT_ONCE);
+      expect(seen.file).toContain(sha256(hotBytes("other")));
+      // One begins a second after the start, so on a slow machine it may be over by now.
+      tried = keepers(home);
+      await settledIn(home);
+      expect(cached(home).map((one) => one.slice(-5))).toEqual([".used"]);
+    } while (tried.length === 0);
+    expect(tried).toHaveLength(1);
   });
 });
 

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryDirectory } from "./temporary.ts";
+import { until } from "./until.ts";
 
 const holders: ChildProcess[] = [];
 
@@ -13,7 +13,7 @@ export async function holdLock(name: string, kind: "-x" | "-s" = "-x"): Promise<
   const args = [kind, "--no-fork", name, "sh", "-c", `: >"${ready}"; exec sleep 1000`];
   const holder = spawn("flock", args, { stdio: "ignore" });
   holders.push(holder);
-  while (!existsSync(ready)) await sleep(20);
+  await until(`a lock of ${name}`, () => existsSync(ready));
   return holder;
 }
 
@@ -21,7 +21,8 @@ export async function holdLock(name: string, kind: "-x" | "-s" = "-x"): Promise<
 export async function holdStopped(name: string): Promise<ChildProcess> {
   const holder = await holdLock(name);
   holder.kill("SIGSTOP");
-  while (!/\) T/.test(readFileSync(`/proc/${holder.pid}/stat`, "latin1"))) await sleep(20);
+  const state = () => readFileSync(`/proc/${holder.pid}/stat`, "latin1");
+  await until("a process that is stopped", () => /\) T/.test(state()), state);
   return holder;
 }
 

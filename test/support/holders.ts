@@ -6,6 +6,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { leftovers } from "./leftovers.ts";
 import { type Outcome, root, run, signalListed } from "./process.ts";
+import { until } from "./until.ts";
 
 /** Longer than any test: what lingers is ended by `end`. */
 export const LONG = "300";
@@ -29,10 +30,14 @@ function comm(pid: number): string {
   }
 }
 
-/** A field of /proc/PID/status. */
+/** A field of /proc/PID/status; undefined where the process has ended. */
 export function statusOf(pid: number, field: string): string | undefined {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(status)?.[1];
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(status)?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 const left = (of: string) =>
@@ -45,26 +50,34 @@ export function processesOf(of: string, kind: "fuse" | "holder"): number[] {
     .filter((pid) => comm(pid) === `fuselage-${kind}`);
 }
 
-/** Waits until nothing of the runtime is left that was started from `of`. */
-export async function gone(of: string): Promise<void> {
-  while (left(of).length > 0) await sleep(5); // the test's own limit ends it
-}
+const processList = (of: string) => () => left(of).join("\n");
 
-/** Ends what lingers of `of`. */
-export async function end(of: string): Promise<void> {
-  for (const pid of processesOf(of, "holder")) signalListed(pid, "SIGTERM");
-  await gone(of);
-}
+/** Waits until nothing of the runtime is left that was started from `of`. */
+export const gone = (of: string): Promise<true> =>
+  until(`the end of all of ${of}`, () => left(of).length === 0, processList(of));
+
+/** Ends what lingers of `of`, also a holder that has not taken its name yet. */
+export const end = (of: string): Promise<true> =>
+  until(
+    `the end of all of ${of}`,
+    () => {
+      for (const pid of processesOf(of, "holder")) signalListed(pid, "SIGTERM");
+      return left(of).length === 0;
+    },
+    processList(of),
+  );
 
 /** The one holder, once it has locked itself in; the start did not wait for that. */
-export async function holderOf(of: string): Promise<number> {
-  for (;;) {
-    const [pid, ...more] = processesOf(of, "holder");
-    if (more.length > 0) throw new Error(`${more.length + 1} holders of ${of}`);
-    if (pid !== undefined && statusOf(pid, "Seccomp") === "2") return pid;
-    await sleep(5);
-  }
-}
+export const holderOf = (of: string): Promise<number> =>
+  until(
+    `a holder of ${of}`,
+    () => {
+      const [pid, ...more] = processesOf(of, "holder");
+      if (more.length > 0) throw new Error(`${more.length + 1} holders of ${of}`);
+      return pid !== undefined && statusOf(pid, "Seccomp") === "2" && pid;
+    },
+    processList(of),
+  );
 
 /** The abstract socket at which starts of what lingers meet; only root may look. */
 export async function rendezvousOf(of: string): Promise<string> {

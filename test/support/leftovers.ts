@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "./until.ts";
 
 export interface Leftovers {
   /** Lines of /proc/self/mountinfo. */
@@ -28,9 +29,6 @@ export interface Owned extends Watched {
    */
   own: readonly string[];
 }
-
-/** What is left goes within moments, so this is for what stays, ms. */
-const PATIENCE_MS = 60_000;
 
 function list(dir: string): string[] {
   try {

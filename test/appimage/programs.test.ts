@@ -19,7 +19,7 @@ async function packed(program: string): Promise<string> {
   const [file, icon] = [path.join(dir, "Program.AppImage"), path.join(dir, "icon.svg")];
   writeFileSync(icon, svg);
   const line = ["build", program, "-o", file, "--with-libs", "--icon", icon];
-  expect(await bundle(line, { timeout: 120_000 })).toMatchObject({ status: 0 });
+  expect(await bundle(line)).toMatchObject({ status: 0 });
   built.set(program, file);
   return file;
 }

@@ -86,7 +86,7 @@ test.each<[string, Record<string, string>, RegExp]>([
     const expected = await run(process.execPath, [path.join(dir, main ?? "")]);
     const output = `${dir}.run`;
     const args = ["build", dir, "--entry", main ?? "", "-o", output, "--node", process.execPath];
-    const built = await bundle(args, { timeout: 120_000 });
+    const built = await bundle(args);
     expect(built).toMatchObject({ status: 0 });
     const isFound = expected.stdout === "other\n";
     expect(built.stdout).toMatch(isFound ? / bundled, run by/ : how);

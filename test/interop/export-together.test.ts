@@ -35,7 +35,7 @@ const words = (folder: string, tag: string) => [
   "--to",
   `oci:${folder}:${tag}`,
 ];
-const one = (folder: string, tag: string) => bundle(words(folder, tag), { timeout: 120_000 });
+const one = (folder: string, tag: string) => bundle(words(folder, tag));
 const many = (folder: string, tags: readonly string[]) =>
   Promise.all(tags.map((tag) => one(folder, tag)));
 const named = (letter: string, number: number) =>

@@ -42,11 +42,11 @@ async function withMount(script: string) {
   mkdirSync(images, { recursive: true, mode: 0o700 });
   const all = `${script}; exec "$@"`;
   const given = ["--mount", "sh", "-ec", all, images, process.execPath, ...words()];
-  return withoutNotices(await run("unshare", given, { env: env(), timeout: 120_000 }));
+  return withoutNotices(await run("unshare", given, { env: env() }));
 }
 
 async function build(user = {}) {
-  const outcome = await run(process.execPath, words(), { env: env(), timeout: 120_000, ...user });
+  const outcome = await run(process.execPath, words(), { env: env(), ...user });
   return withoutNotices(outcome);
 }
 

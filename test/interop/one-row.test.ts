@@ -24,7 +24,7 @@ function inside(...command: string[]): Promise<Outcome> {
   const layers = `lowerdir=${root},upperdir=${upper},workdir=${work}${attributes}`;
   const script = 'mount -t overlay none -o "$1" "$2" && cd "$2" && shift 2 && exec "$@"';
   const args = [...namespaces, "sh", "-c", script, "sh", layers, root, ...command];
-  return run("unshare", args, { timeout: 170_000 });
+  return run("unshare", args, { timeout: 280_000 });
 }
 
 interface Addition {

@@ -13,7 +13,7 @@ let installed = "";
 beforeAll(async () => {
   work = temporaryDirectory();
   const into = ["pack", "--ignore-scripts", "--pack-destination", work];
-  const file = printed(await run("npm", into, { cwd: root, timeout: 120_000 })).trim();
+  const file = printed(await run("npm", into, { cwd: root })).trim();
   installed = path.join(work, "node_modules/fuselage-bundle");
   mkdirSync(installed, { recursive: true });
   printed(

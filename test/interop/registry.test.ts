@@ -100,7 +100,6 @@ function bundle(args: readonly string[], env: Record<string, string> = {}): Prom
   return run(process.execPath, [main, ...args], {
     cwd: dir,
     env: { ...own, ...env },
-    timeout: 100_000,
   });
 }
 
@@ -302,7 +301,7 @@ describe("the way to a registry", () => {
     const main = path.join(root, "dist/cli/main.js");
     const source = `docker://${registry.host}/team/app:1.0`;
     const env = { XDG_CACHE_HOME: undefined, XDG_RUNTIME_DIR: undefined };
-    const options = { cwd: home, env, timeout: 100_000 };
+    const options = { cwd: home, env };
     const built = await asUser(
       process.execPath,
       [main, "build", source, "-o", "app.run"],

@@ -27,7 +27,7 @@ int main(void)
 let dir = "";
 const roots = new Map<RootName, OtherRoot>();
 const built = async (...args: string[]) => {
-  const outcome = await bundle(["build", ...args], { cwd: dir, timeout: 120_000 });
+  const outcome = await bundle(["build", ...args], { cwd: dir });
   expect(outcome).toMatchObject({ status: 0 });
   return outcome;
 };

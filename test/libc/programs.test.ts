@@ -37,7 +37,7 @@ describe("a program that UPX compressed", () => {
     const files = debianFiles("bullseye", ["libucl1", "upx-ucl"]);
     const env = { LD_LIBRARY_PATH: path.join(files, "usr/lib/x86_64-linux-gnu") };
     const command = path.join(files, "usr/bin/upx-ucl");
-    const outcome = await run(command, ["-q", ...args], { env, timeout: 120_000 });
+    const outcome = await run(command, ["-q", ...args], { env });
     expect(outcome).toMatchObject({ status: 0 });
     return outcome.stdout;
   };

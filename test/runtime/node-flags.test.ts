@@ -18,7 +18,7 @@ async function pack(name: string, manifest: object, files: Files, ...more: strin
     "package.json": JSON.stringify({ name, ...manifest }),
   });
   const args = ["build", name, "-o", out(name), "--compression", "zstd:1", ...more];
-  const outcome = await bundle(args, { cwd: dir, timeout: 120_000 });
+  const outcome = await bundle(args, { cwd: dir });
   built.set(name, outcome);
   rmSync(path.join(dir, name), { recursive: true });
   return outcome;

@@ -60,7 +60,7 @@ async function pack(name: string, files: Files, ...more: string[]): Promise<void
   const manifest = JSON.stringify({ name: "app", main: "main.js", dependencies });
   writeFiles(path.join(dir, name), { ...files, "main.js": main, "package.json": manifest });
   const args = ["build", name, "-o", out(name), "--compression", "zstd:1", ...more];
-  expect(await bundle(args, { cwd: dir, timeout: 120_000 })).toMatchObject({ status: 0 });
+  expect(await bundle(args, { cwd: dir })).toMatchObject({ status: 0 });
   rmSync(path.join(dir, name), { recursive: true });
 }
 

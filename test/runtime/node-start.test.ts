@@ -33,7 +33,7 @@ const out = (name: string) => path.join(dir, `${name}.run`);
 async function pack(name: string, files: Files, ...more: string[]): Promise<void> {
   writeFiles(path.join(dir, name), files);
   const args = ["build", name, "-o", out(name), "--compression", "zstd:1", ...more];
-  expect(await bundle(args, { cwd: dir, timeout: 120_000 })).toMatchObject({ status: 0 });
+  expect(await bundle(args, { cwd: dir })).toMatchObject({ status: 0 });
 }
 
 const served = {

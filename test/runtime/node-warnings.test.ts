@@ -72,7 +72,7 @@ beforeAll(async () => {
   writeFiles(path.join(dir, "app"), files);
   for (const entry of ["main.js", "main.mjs"]) {
     const args = ["build", "app", "--entry", entry, "-o", out(entry), "--compression", "zstd:1"];
-    const outcome = await bundle(args, { cwd: dir, timeout: 120_000 });
+    const outcome = await bundle(args, { cwd: dir });
     expect(outcome).toMatchObject({ status: 0, stdout: expect.stringContaining("bundled") });
   }
 }, 240_000);

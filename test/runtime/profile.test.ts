@@ -9,7 +9,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { profile, shownStart } from "../../builder/api/profile.ts";
@@ -50,7 +49,7 @@ const quiet = (command: string) => `${command} >/dev/null`;
 
 /** `bundle profile app.run ARGS` in its folder. */
 const record = (dir: string, args: readonly string[], options: RunOptions = {}) =>
-  bundle(["profile", "app.run", ...args], { cwd: dir, timeout: 60_000, ...options });
+  bundle(["profile", "app.run", ...args], { cwd: dir, ...options });
 
 const recording = skipUnless("fuse");
 
@@ -142,9 +141,7 @@ recording("a compiled program: what it maps, and nothing that it does not", asyn
 
 recording("until a text is printed, on either stream, in pieces too", async () => {
   for (const print of ["echo ready", "echo ready >&2", "printf re; sleep 0.2; echo ady"]) {
-    const { dir } = await shellApp(
-      `cat small >/dev/null; ${print}; sleep 0.5; cat late >/dev/null; sleep 60`,
-    );
+    const { dir } = await shellApp(`cat small >/dev/null; ${print}; sleep 60; cat late >/dev/null`);
     const { status, stdout, stderr } = await record(dir, ["--until", "ready"]);
     expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringMatching(/ready\n/)]);
     expect(stderr).toMatch(/as long as it was to be watched/);
@@ -153,8 +150,8 @@ recording("until a text is printed, on either stream, in pieces too", async () =
 });
 
 recording("until so many seconds have passed", async () => {
-  const { dir } = await shellApp("cat small >/dev/null; sleep 3; cat late >/dev/null; sleep 60");
-  const { status } = await record(dir, ["--until", "1.5"]);
+  const { dir } = await shellApp("cat small >/dev/null; sleep 60; cat late >/dev/null");
+  const { status } = await record(dir, ["--until", "2.5"]);
   expect(status).toBe(0);
   expect(rules(path.join(dir, "start.profile"))).toEqual(["bin/app", "data/small"]);
 });
@@ -266,8 +263,7 @@ recording("ended by a signal it leaves nothing, neither files nor the app", asyn
     expect(await ended).toBe(signal);
     expect(readdirSync(dir).sort()).toEqual(["app", "app.run", "tmp"]);
     // The app's own process may have another number outside; its bundle is in its command line.
-    for (let i = 0; i < 200 && !hasEnded(pid); i++) await sleep(10);
-    expect(hasEnded(pid)).toBe(true);
+    await expect.poll(() => hasEnded(pid)).toBe(true);
     expect(readdirSync(tmp)).toEqual([]);
   }
 });

@@ -89,7 +89,7 @@ describe("a project's .npmrc", () => {
         ...[bundleCommand, "build", folder, "-o", path.join(home, "out.run"), "--kind", "node"],
         ...["--node", VERSION, "--no-compile-cache", ...more],
       ],
-      { env: { HOME: home, SECRET: "s3cret" }, cwd: path.dirname(folder), timeout: 120_000 },
+      { env: { HOME: home, SECRET: "s3cret" }, cwd: path.dirname(folder) },
     );
   const secrets = (registry: TestRegistry) => registry.authorizations.filter(Boolean);
 

@@ -207,7 +207,7 @@ async function withReader<T>(image: string, use: (reader: ImageReader) => Promis
 
 /** Runs `bundle`, and looks at how much memory it takes. */
 async function measured(args: string[], cwd: string) {
-  const child = spawn(process.execPath, [bundleCommand, ...args], { cwd, timeout: 60_000 });
+  const child = spawn(process.execPath, [bundleCommand, ...args], { cwd, timeout: 120_000 });
   let peak = 0;
   let stderr = "";
   child.stderr.on("data", (chunk) => {

@@ -54,7 +54,7 @@ async function attack(kind: string, map: (dir: string) => string, calls: number)
   const dir = temporaryDirectory();
   const args = [dir, map(path.join(dir, "owned")), `${calls}`, runnerOf(asRoot), image, kind];
   const unshare = ["--mount", "--propagation", "private", "sh", "-c", script, "sh", ...args];
-  const { stdout, stderr } = await run("unshare", unshare, { timeout: 120_000 });
+  const { stdout, stderr } = await run("unshare", unshare);
   expect(stderr).toBe("");
   return stdout;
 }

@@ -45,7 +45,7 @@ export async function bundleOf(
 export async function mksquashfs(dir: string, ...options: string[]): Promise<string> {
   const image = path.join(temporaryDirectory(), "image.sfs");
   const args = [dir, image, "-quiet", "-no-progress", "-noappend", ...options];
-  const { status, stderr } = await run("mksquashfs", args, { timeout: 120_000 });
+  const { status, stderr } = await run("mksquashfs", args);
   if (status !== 0) throw new Error(`mksquashfs ${options.join(" ")}: ${stderr}`);
   return image;
 }

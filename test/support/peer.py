@@ -83,7 +83,7 @@ def prove(fd, how, mark):
             libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
             lock(fd, START, mark, pid=parent)
             os.write(told, b"x")
-            time.sleep(30)
+            time.sleep(600)
             os._exit(0)
         os.read(ready, 1)
     elif how != "unproven":
@@ -94,42 +94,52 @@ def ask_by_reused_number(file, how):
     """The process that connected has ended; another one of this user, with its number, has a lock:
     for a socket of its own (as an honest start has), or for this one."""
     holder = int(sys.argv[6])
-    here = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    here.bind("")
     os.kill(holder, signal.SIGSTOP)
-    first = os.fork()
-    if first == 0:
-        become()
-        here.connect(name)
-        os._exit(0)
-    os.waitpid(first, 0)
-    for _ in range(200):
-        with open("/proc/sys/kernel/ns_last_pid", "w") as last:
-            last.write(str(first - 1))
-        ready, told = os.pipe()
-        second = os.fork()
-        if second == 0:
+    # Somebody else's process may have got the number, and keep it.
+    for _ in range(100):
+        here = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here.bind("")
+        first = os.fork()
+        if first == 0:
             become()
-            libc.prctl(1, signal.SIGKILL)
-            own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            own.bind("")
-            lock(os.open(file, os.O_RDWR), START, own_mark(own if how == "reused" else here))
-            os.write(told, b"x")
-            time.sleep(30)
+            here.connect(name)
             os._exit(0)
-        os.read(ready, 1)
-        if second == first:
+        os.waitpid(first, 0)
+        if any(start_with_number(first, file, how, here) for _ in range(100)):
             break
-        os.kill(second, signal.SIGKILL)
-        os.waitpid(second, 0)
     else:
         raise SystemExit("peer.py: the number was not given again")
     os.kill(holder, signal.SIGCONT)
     return receive(here)
 
 
+def start_with_number(number, file, how, here):
+    """A process with a lock, which goes on where it has the number."""
+    with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+        last.write(str(number - 1))
+    ready, told = os.pipe()
+    second = os.fork()
+    if second == 0:
+        become()
+        libc.prctl(1, signal.SIGKILL)
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own.bind("")
+        lock(os.open(file, os.O_RDWR), START, own_mark(own if how == "reused" else here))
+        os.write(told, b"x")
+        time.sleep(600)
+        os._exit(0)
+    os.read(ready, 1)
+    os.close(ready)
+    os.close(told)
+    if second == number:
+        return True
+    os.kill(second, signal.SIGKILL)
+    os.waitpid(second, 0)
+    return False
+
+
 def receive(here):
-    here.settimeout(10)
+    here.settimeout(60)
     try:
         _, control, _, _ = here.recvmsg(16, socket.CMSG_SPACE(16))
         return sum(len(data) // 4 for _, _, data in control)

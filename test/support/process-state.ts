@@ -60,7 +60,7 @@ export async function listen(
     cwd,
     env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0", ...env },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    timeout: 20_000,
+    timeout: 120_000,
     killSignal: "SIGKILL",
     ...(isRootToo ? {} : ordinaryUser()),
   });

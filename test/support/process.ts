@@ -22,7 +22,7 @@ export interface RunOptions {
   input?: string;
   uid?: number;
   gid?: number;
-  /** Milliseconds; then the process gets SIGKILL. Default 30 s. */
+  /** Milliseconds; then the process gets SIGKILL, because it hangs. Default two minutes. */
   timeout?: number;
 }
 
@@ -46,7 +46,7 @@ export function hasEnded(pid: number | string): boolean {
 
 /** Runs a command to its end. Never rejects for what the command does. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}) {
-  const { cwd, env, input, uid, gid, timeout = 30_000 } = options;
+  const { cwd, env, input, uid, gid, timeout = 120_000 } = options;
   return new Promise<Outcome>((resolve, reject) => {
     const child = spawn(command, args, {
       ...(cwd !== undefined && { cwd }),

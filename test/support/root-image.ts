@@ -105,18 +105,9 @@ export async function shell(
 
 /** What starts of `file` have left behind: others run on this machine at the same time. */
 export function watchRoot(file: string, home: string) {
-  const watched = { files: [file], homes: [home] };
+  const watched = { files: [file], homes: [home], own: [home, path.dirname(file)] };
   const before = leftovers(watched);
-  const isOurs = (line: string) => line.includes(home) || line.includes(path.dirname(file));
-  return async (): Promise<Leftovers> => {
-    const left = await leftSince(before, watched, 2000);
-    return {
-      mounts: left.mounts.filter(isOurs),
-      loops: left.loops.filter(isOurs),
-      processes: left.processes.filter(isOurs),
-      procdirs: left.procdirs,
-    };
-  };
+  return (): Promise<Leftovers> => leftSince(before, watched);
 }
 
 /** Runs a command as uid 1000, who may map `share` (FIRST:COUNT) of ids here, whatever this machine says. */

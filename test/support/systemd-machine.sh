@@ -37,7 +37,7 @@ for hierarchy in /sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup; d
 done
 status=0
 # What nspawn filters away: images as root ask for mount_setattr, a sandbox for Landlock.
-timeout --kill-after=5 100 unshare --pid --fork --kill-child --mount-proc systemd-nspawn --quiet --directory=root --register=no --keep-unit --boot \
+timeout --kill-after=5 240 unshare --pid --fork --kill-child --mount-proc systemd-nspawn --quiet --directory=root --register=no --keep-unit --boot \
 	--machine="$name" --private-network --link-journal=no --console=pipe --bind="$dir":/results --bind-ro="$checkout":/results/checkout \
 	--bind=/dev/fuse --bind="$device" --capability=all --system-call-filter="mount_setattr landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
 	systemd.unit=check.service systemd.log_target=null </dev/null >console 2>&1 || status=$?

@@ -51,7 +51,7 @@ export async function onSystemd(
     root,
     loops ? "/dev/loop-control" : "/dev/null",
   ];
-  const outcome = await run("unshare", args, { timeout: 120_000 });
+  const outcome = await run("unshare", args, { timeout: 270_000 });
   const textOf = (file: string) =>
     existsSync(path.join(dir, file)) ? readFileSync(path.join(dir, file), "utf8") : "";
   const failed = outcome.status === 0 ? "" : `${textOf("console")}${outcome.stderr}`;

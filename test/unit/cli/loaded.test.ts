@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../../support/temporary.ts";
 const loads = async (...args: string[]): Promise<string[]> => {
   const main = path.join(root, "dist/cli/main.js");
   const traced = ["-f", "-qq", "-e", "trace=openat", process.execPath, main, ...args];
-  const { stderr } = await run("strace", traced, { cwd: root, timeout: 60_000 });
+  const { stderr } = await run("strace", traced, { cwd: root });
   const found = stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/"]+)\//g);
   return [...new Set([...found].map(([, name = ""]) => name))];
 };

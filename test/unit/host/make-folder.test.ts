@@ -43,7 +43,7 @@ test("below a file neither", () => {
   expect(() => makeFolder(path.join(file, "a"), 0o700)).toThrow("ENOTDIR");
 });
 
-test("a build with its cache there goes on without one", { timeout: 60_000 }, async () => {
+test("a build with its cache there goes on without one", async () => {
   const base = temporaryDirectory();
   const app = path.join(base, "app");
   const out = path.join(base, "app.run");

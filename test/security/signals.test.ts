@@ -23,7 +23,7 @@ import { appImage } from "../support/appimage.ts";
 import { mksquashfs, runArguments, runtimeFile } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
-import { asUser, isRoot, ordinaryUser, run } from "../support/process.ts";
+import { asUser, hasEnded, isRoot, ordinaryUser, run, signalListed } from "../support/process.ts";
 import { compileState, listen, packProgram } from "../support/process-state.ts";
 import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
@@ -93,20 +93,33 @@ describe("extraction", () => {
   const partial = (dir: string) =>
     readdirSync(dir).some((name) => /^(out|squashfs-root)\./.test(name));
 
-  /** Stops it in the middle of its work, sends the signal, and lets it go on. */
+  /** Stops a process when something has happened. False: it had ended before. */
+  async function stopped({ pid }: ChildProcess, happened: () => boolean): Promise<boolean> {
+    while (!happened() && !hasEnded(`${pid}`)) await sleep(1);
+    while (!hasEnded(`${pid}`)) {
+      signalListed(pid ?? 0, "SIGSTOP");
+      if (/\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))) return true;
+    }
+    return false;
+  }
+
+  /** Stops it in the middle of its work, sends the signal, and lets it go on; another one, where that had been done. */
   async function interrupted(set: string[], signal: NodeJS.Signals, appimage = false) {
-    const dir = userDirectory();
     const command = appimage ? await appImageOfLarge() : large;
     const option = appimage ? ["--appimage-extract"] : ["--bundle-extract", "out"];
-    const child = launch(set, [command, ...option], dir);
-    const ended = ending(child);
-    await until(child, () => partial(dir));
-    child.kill("SIGSTOP");
-    expect(child.exitCode).toBe(null);
-    child.kill(signal);
-    child.kill("SIGCONT");
-    const [status, by] = await ended;
-    return { status, by, dir, out: path.join(dir, appimage ? "squashfs-root" : "out") };
+    for (;;) {
+      const dir = userDirectory();
+      const child = launch(set, [command, ...option], dir);
+      const ended = ending(child);
+      if (await stopped(child, () => partial(dir))) {
+        const isAtWork = partial(dir);
+        child.kill(signal);
+        child.kill("SIGCONT");
+        const [status, by] = await ended;
+        const out = path.join(dir, appimage ? "squashfs-root" : "out");
+        if (isAtWork) return { status, by, dir, out };
+      }
+    }
   }
 
   let made: Promise<string> | undefined;
@@ -242,7 +255,7 @@ describe("the caller's alarm", () => {
     const child = launch(["real=150"], start, home);
     expect(await ending(child)).toEqual([null, "SIGALRM"]);
     expect(readdirSync(home)).toEqual(["pipe"]);
-    expect(await processesOf(home)).toEqual([]);
+    await expect.poll(() => processesOf(home)).toEqual([]);
   });
 
   quick("that is ignored does not, and goes on in the app", async () => {
@@ -281,13 +294,16 @@ describe("the caller's alarm", () => {
     const home = userDirectory();
     // It mounts when the start is over.
     const slow = path.join(temporaryDirectory(), "slow");
-    const script = `#!/bin/sh\n: > "${home}/called"\nsleep 0.6\nexec fusermount3 "$@"\n`;
-    writeFileSync(slow, script);
+    const wait = `until test -e "${home}/over"; do sleep 0.05; done`;
+    writeFileSync(slow, `#!/bin/sh\n: > "${home}/called"\n${wait}\nexec fusermount3 "$@"\n`);
     chmodSync(slow, 0o755);
     const env = { FUSELAGE_MOUNT: "fusermount", FUSERMOUNT_PROG: slow };
-    const child = launch(["real=250"], [large, "true"], home, { env });
-    expect(await ending(child)).toEqual([null, "SIGALRM"]);
-    expect(existsSync(path.join(home, "called"))).toBe(true);
+    const child = launch([], [large, "true"], home, { env });
+    const ended = ending(child);
+    await until(child, () => existsSync(path.join(home, "called")));
+    child.kill("SIGALRM");
+    expect(await ended).toEqual([null, "SIGALRM"]);
+    writeFileSync(path.join(home, "over"), "");
     await expect.poll(() => procdirs(home)).toEqual([]);
     await expect.poll(() => processesOf(home)).toEqual([]);
     expect(mountsBelow(home)).toEqual([]);
@@ -309,7 +325,8 @@ describe("what serves the app", () => {
     const name = /^Name:\s*(.*)$/m.exec(text)?.[1] ?? "";
     return { name, blocked: of("SigBlk"), ignored: of("SigIgn"), pending: of("ShdPnd") };
   };
-  const has = (set: bigint, signal: NodeJS.Signals) => (set >> BigInt(number(signal) - 1)) & 1n;
+  const has = (set: bigint, signal: NodeJS.Signals) =>
+    ((set >> BigInt(number(signal) - 1)) & 1n) === 1n;
 
   const cases: [string, string[], Record<string, string>, string[]][] = [
     ["fuse", [], { FUSELAGE_MOUNT: "fuse" }, ["fuselage-fuse"]],
@@ -345,21 +362,26 @@ describe("what serves the app", () => {
           stdio: ["pipe", "pipe", "inherit", "ignore"],
         });
         await once(child.stdout as NodeJS.ReadableStream, "data");
-        const pids = (await processesOf(home)).filter((pid) => pid !== `${child.pid}`);
-        const found = pids.map(signalsOf).filter(({ name }) => name.startsWith("fuselage"));
-        expect(found.map(({ name }) => name).sort()).toEqual(expected);
-        for (const { name, blocked, ignored, pending } of found) {
-          expect({ name, blocked, pending }).toEqual({ name, blocked: 0n, pending: 0n });
-          // The holder may be ended by any signal; what serves and cleans up by none of a group's.
-          const stays = name === "fuselage-holder" ? 0n : 1n;
-          for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGALRM"] as const) {
-            expect({ name, signal, ignored: has(ignored, signal) }).toEqual({
-              name,
-              signal,
-              ignored: stays,
-            });
-          }
-        }
+        const found = async () => {
+          const pids = (await processesOf(home)).filter((pid) => pid !== `${child.pid}`);
+          return pids
+            .map(signalsOf)
+            .filter(({ name }) => name.startsWith("fuselage"))
+            .map(({ name, blocked, ignored, pending }) => {
+              const some = ["SIGHUP", "SIGINT", "SIGTERM", "SIGALRM"] as const;
+              return { name, blocked, pending, ignored: some.filter((one) => has(ignored, one)) };
+            })
+            .sort((a, b) => (a.name < b.name ? -1 : 1));
+        };
+        // The holder may be ended by any signal; what serves and cleans up by none of a group's.
+        const ignoredBy = (name: string) =>
+          name === "fuselage-holder" ? [] : ["SIGHUP", "SIGINT", "SIGTERM", "SIGALRM"];
+        // The app does not wait until they have made themselves ready.
+        await expect
+          .poll(found)
+          .toEqual(
+            expected.map((name) => ({ name, blocked: 0n, pending: 0n, ignored: ignoredBy(name) })),
+          );
         child.stdin?.end("\n");
         child.kill("SIGKILL");
         await expect.poll(() => processesOf(home)).toEqual([]);

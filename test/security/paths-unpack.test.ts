@@ -9,7 +9,6 @@ import {
   chownSync,
   existsSync,
   lchownSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import {
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
+import { errnoCode } from "../../builder/errors.ts";
 import { appImage } from "../support/appimage.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, ordinaryUser } from "../support/process.ts";
@@ -41,14 +41,29 @@ const ways: [string, () => string[], string][] = [
   ["bundle extract", () => [process.execPath, bundleCommand, "extract", app, "-d", "out"], "out"],
 ];
 
-/** Seconds for which strace holds the program behind a mkdir. */
-const HELD = 0.5;
+/** Milliseconds for which strace holds the program behind a mkdir. */
+let held = 500;
+
+/** The program was not held any more, or was over: what came of it shows nothing. */
+class TooLate extends Error {}
+
+/** Tries again what was too late, and holds the program longer then. */
+async function inTime(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof TooLate)) throw error;
+      held *= 2;
+    }
+  }
+}
 
 /** Starts the command in `cwd` and does `exchange` to the first folder that it makes there. */
 async function exchanged(command: string[], cwd: string, exchange: (made: string) => void) {
   const calls = "mkdir,mkdirat";
   const log = path.join(temporaryDirectory(), "log");
-  const inject = `inject=${calls}:delay_exit=${HELD * 1e6}`;
+  const inject = `inject=${calls}:delay_exit=${held * 1000}`;
   const args = ["-f", "-qq", "-o", log, "-e", `trace=${calls}`, "-e", inject, ...command];
   const before = new Set(readdirSync(cwd));
   const child: ChildProcess = spawn("strace", args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
@@ -58,13 +73,23 @@ async function exchanged(command: string[], cwd: string, exchange: (made: string
   });
   const closed = once(child, "close");
   let made: string | undefined;
-  for (let i = 0; made === undefined && i < 5000; i++) {
+  let looked = 0;
+  while (made === undefined && child.exitCode === null) {
+    looked = performance.now();
     made = readdirSync(cwd).find((name) => !before.has(name));
     if (made === undefined) await sleep(2);
   }
   if (made === undefined) throw new Error(`nothing was made: ${stderr}`);
-  exchange(path.join(cwd, made));
+  let isLate = false;
+  try {
+    exchange(path.join(cwd, made));
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    isLate = true; // It has another name by now.
+  }
+  isLate ||= performance.now() > looked + held;
   const [status] = (await closed) as [number | null];
+  if (isLate) throw new TooLate();
   return { status, stderr, made };
 }
 
@@ -131,7 +156,7 @@ const exchanges: [string, (made: string) => string][] = [
 
 describe.each(ways)("%s in a user's folder", (_, command, target) => {
   for (const [title, exchange] of exchanges) {
-    check(`writes nothing into ${title}`, async () => {
+    const attempt = async () => {
       const cwd = userDirectory();
       mkdirSync(path.join(cwd, "roots"), { mode: 0o700 });
       writeFileSync(path.join(cwd, "roots/kept"), "kept\n");
@@ -154,32 +179,38 @@ describe.each(ways)("%s in a user's folder", (_, command, target) => {
       for (const name of readdirSync(cwd).filter((each) => each.endsWith(".away"))) {
         expect(readdirSync(path.join(cwd, name))).toEqual([]);
       }
-    });
+    };
+    check(`writes nothing into ${title}`, () => inTime(attempt));
   }
 
-  check("comes through when nobody exchanges anything", async () => {
+  const undisturbed = async () => {
     const cwd = userDirectory();
     const { status, stderr } = await exchanged(command(), cwd, () => {});
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(readFileSync(path.join(cwd, target, "etc/passwd"), "utf8")).toBe("of the image\n");
     expect(readdirSync(cwd)).toEqual([target]);
-  });
+  };
+  check("comes through when nobody exchanges anything", () => inTime(undisturbed));
 });
 
 describe.each(ways)("%s, exchanged when it is open already", (_, command) => {
-  check("fills the folder that it made, and removes no other", async () => {
+  const attempt = async () => {
     const cwd = userDirectory();
     const dir = victim();
     let made = "";
+    let isOver = false;
     // By the first folder of the image, the one that is filled is open.
     const watch = async () => {
-      for (let i = 0; i < 5000; i++) {
+      while (!isOver) {
         for (const name of readdirSync(cwd)) {
           const folder = path.join(cwd, name);
-          if (made !== "" || !lstatSync(folder).isDirectory()) continue;
-          if (!readdirSync(folder).includes("etc")) continue;
+          try {
+            if (!readdirSync(folder).includes("etc")) continue;
+            renameSync(folder, path.join(cwd, "away"));
+          } catch {
+            continue; // It is no folder, or has another name by now.
+          }
           made = folder;
-          renameSync(folder, path.join(cwd, "away"));
           symlinkSync(dir, folder);
           lchownSync(folder, uid, gid);
           return;
@@ -187,10 +218,15 @@ describe.each(ways)("%s, exchanged when it is open already", (_, command) => {
         await sleep(2);
       }
     };
-    const [{ status }] = await Promise.all([exchanged(command(), cwd, () => {}), watch()]);
-    expect(made).not.toBe("");
+    const watching = watch();
+    const { status } = await exchanged(command(), cwd, () => {}).finally(() => {
+      isOver = true;
+    });
+    await watching;
+    if (made === "") throw new TooLate();
     expect(status).toEqual(expect.any(Number));
     expect(readdirSync(dir)).toEqual(["kept"]);
     expect(readFileSync(path.join(cwd, "away/etc/passwd"), "utf8")).toBe("of the image\n");
-  });
+  };
+  check("fills the folder that it made, and removes no other", () => inTime(attempt));
 });

@@ -416,11 +416,12 @@ describe.each([asRoot, asOrdinary])("$title", (way) => {
   check("what the host mounts later in a folder of the folder arrives", async () => {
     const host = hostFolder(uid());
     const top = `/${newName()}`;
-    for (const place of [`${host}/new`, top]) {
-      const inner = `mount --make-rshared / && { "$@" & } && sleep 0.5 &&
+    for (const [i, place] of [`${host}/new`, top].entries()) {
+      const up = path.join(homeOf(way), `up${i}`);
+      const inner = `mount --make-rshared / && { "$@" & } && until test -e ${up}; do sleep 0.05; done &&
         mount -t tmpfs none ${host}/below && echo arrived > ${host}/below/file && touch ${host}/own && wait`;
       const drop = way.root ? [] : ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
-      const script = `i=0; until cat ${host}/below/file 2>/dev/null || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done`;
+      const script = `: > ${up}; until cat ${host}/below/file 2>/dev/null; do sleep 0.1; done`;
       const command = [...drop, runnerOf(way), app(), `--bind=app/lib=${place}`, ...sh(script)];
       const outcome = await run("unshare", ["-m", "sh", "-c", inner, "sh", ...command], {
         env: { HOME: homeOf(way) },

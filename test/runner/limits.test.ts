@@ -230,7 +230,8 @@ check(`signals at any moment of a start, ${SIGNALS} times: nothing of root's goe
   const left = watch(way, home, [image]);
   const signals = ["SIGKILL", "SIGTERM", "SIGALRM", "SIGHUP", "SIGINT", "SIGSTOP"] as const;
   const seen = new Set<string>();
-  for (let i = 0; i < SIGNALS; i++) {
+  // More, where this process came too late for all of some signal.
+  for (let i = 0; i < SIGNALS || !seen.has("SIGKILL") || !seen.has("SIGTERM"); i++) {
     const signal = signals[i % signals.length] as (typeof signals)[number];
     const child = launch(home, ["-s", `a:${image}`, "-d", `d:${image}`, "echo", "done"]);
     let out = "";
@@ -251,8 +252,6 @@ check(`signals at any moment of a start, ${SIGNALS} times: nothing of root's goe
     expect(clean).toContain(`${by_ ?? status} ${out}`);
     if (signal === "SIGSTOP") expect({ status, out }).toEqual({ status: 0, out: "done\n" });
   }
-  expect(seen).toContain("SIGKILL");
-  expect(seen).toContain("SIGTERM");
   expect(await left()).toEqual(nothing);
   expect(ownersOf(runnerOf(way))).toEqual([]);
 });
@@ -273,8 +272,7 @@ describe("a start that waits", () => {
           return false;
         }
       };
-      const deadline = performance.now() + 5000;
-      while (!isOpening() && performance.now() < deadline) await sleep(1);
+      await expect.poll(isOpening).toBe(true);
       expect(readlinkSync(`/proc/${child.pid}/exe`)).toBe(runnerOf(way));
       await body(child.pid as number, home);
     } finally {
@@ -315,7 +313,7 @@ print(libc.ptrace(0x4206, int(sys.argv[1]), 0, 0), ctypes.get_errno())`; // PTRA
       expect(stdout).toBe("-1 1\n");
     });
     // The same call works on a process that is the user's.
-    const own = spawn("sleep", ["5"], { uid, gid });
+    const own = spawn("sleep", ["600"], { uid, gid });
     const { stdout } = await asUser(
       "/usr/bin/python3",
       ["-c", attach, `${own.pid}`],

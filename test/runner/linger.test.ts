@@ -45,7 +45,7 @@ for (const type of ["loop", "fuse"]) {
           stderr: expect.stringContaining(`mounted by ${type} in`),
         });
       }
-      while (processesOf(program).length > 0) await sleep(5); // the test's own limit ends it
+      await expect.poll(() => processesOf(program)).toEqual([]);
       expect(existsSync(path.join(home, ".fuselage/share.lock"))).toBe(false);
     },
   );
@@ -58,8 +58,11 @@ checkOf(asOrdinary, "fuse")(
     const home = userDirectory();
     const env = { FUSELAGE_LINGER: "1" };
     const args = ["--mount-type=fuse", "-s", `a:${await settledImage()}`, "true"];
-    expect((await asUser(program, args, home, { env })).status).toBe(0);
-    expect(processesOf(program).length).toBeGreaterThan(0);
-    while (processesOf(program).length > 0) await sleep(5);
+    let kept: string[];
+    do {
+      expect((await asUser(program, args, home, { env })).status).toBe(0);
+      kept = processesOf(program);
+    } while (kept.length === 0); // It is over, where this process was away for longer.
+    await expect.poll(() => processesOf(program)).toEqual([]);
   },
 );

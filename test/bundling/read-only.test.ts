@@ -1,11 +1,9 @@
 // Outputs on a file system that is read-only: an error that says so, of each command that writes.
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { helloBundle } from "../support/hello-bundle.ts";
 import { noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, run } from "../support/process.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const lines: [string, string][] = [
   ["E_OUTPUT_PERMISSION", "build BUNDLE -o /mnt/x"],

@@ -19,8 +19,6 @@ import {
 import { helloBundle } from "../support/hello-bundle.ts";
 import { bundleCommand, run } from "../support/process.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 let bundle: { file: string; sha256: string };
 beforeAll(async () => {
   bundle = await helloBundle();

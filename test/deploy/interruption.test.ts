@@ -12,8 +12,6 @@ import { type FuseEngine, makeEnvironment, startEngine, TOKEN } from "../support
 import { helloBundle } from "../support/hello-bundle.ts";
 import { bundleCommand } from "../support/process.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 let bundle: { file: string; sha256: string };
 beforeAll(async () => {
   bundle = await helloBundle();

@@ -2,13 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand, root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 /** Of its blocks for the shell; what speaks to a registry, or wants a kernel, is tried elsewhere. */
 const documented = [

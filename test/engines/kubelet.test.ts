@@ -1,15 +1,13 @@
 // The image and the manifest together, started by crun as a kubelet has it started.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { build, exportEngine, exportImage } from "../../builder/index.ts";
 import { skipUnless } from "../support/needs.ts";
 import { imageOf } from "../support/oci.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 /** Says who it is, what it was given, and what it may do. */
 const PROGRAM = `

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportPortable } from "../../builder/api/export-portable.ts";
 import { readImage } from "../../builder/api/read-image.ts";
@@ -22,8 +22,6 @@ import { bundleCommand, run } from "../support/process.ts";
 import { rootBundle } from "../support/root-image.ts";
 import { type MachineFiles, machineNeeds, onSystemd } from "../support/systemd-machine.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 /** Tells who asks at the socket that it was handed what it is, or says it and stays. */
 const PROGRAM = `
@@ -140,25 +138,29 @@ describe("a portable service", () => {
       files,
       `systemctl start dbus.socket dbus.service
       ask() { python3 -c 'import socket, sys
-s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])
+s = socket.socket(socket.AF_UNIX); s.settimeout(100); s.connect(sys.argv[1])
 print(s.makefile().read())' "$1"; }
-      said() { sleep 1; journalctl --no-pager --output cat --unit "$1"; }
+      # All that a unit has said, when a line is there: it comes by way of the journal.
+      said() {
+        timeout 100 sh -c "until journalctl --no-pager --output cat --unit $1 | grep -q '$2'; do sleep 0.1; done"
+        journalctl --no-pager --output cat --unit "$1"
+      }
       cd /opt/images
       for image in ./app_1.0.raw ./plain.raw; do portablectl attach $image; done >/dev/null 2>&1
       for image in ./web.raw ./entry.raw; do portablectl attach --profile=trusted $image; done >/dev/null 2>&1
       echo "== attached"; portablectl --no-legend list | awk '{ print $1, $NF }'
       ls /etc/systemd/system.attached | grep -v '[.]d$'
       echo "== app"; systemctl start app.socket; ask /run/app.sock; ls -A /var/lib/private/app
-      echo "== plain"; systemctl start plain.service; said plain.service; systemctl is-active plain.service
+      echo "== plain"; systemctl start plain.service; said plain.service machine=; systemctl is-active plain.service
       echo "== strict"; portablectl detach --now ./plain.raw >/dev/null 2>&1
       portablectl attach --profile=strict ./plain.raw >/dev/null 2>&1
       systemctl start plain.service; systemctl is-active plain.service
-      echo "== web"; systemctl start web.service; said web.service; systemctl is-active web.service; ls /var/lib/web/*
-      echo "== entry"; systemctl start entry.service; said entry.service; systemctl is-active entry.service
+      echo "== web"; systemctl start web.service; said web.service '^x$'; systemctl is-active web.service; ls /var/lib/web/*
+      echo "== entry"; systemctl start entry.service; said entry.service mine; systemctl is-active entry.service
       stat -c %u:%g /var/lib/entry/data-0/kept
       echo run >/run/app.txt; echo tmp >/var/tmp/app.txt
       portablectl attach --profile=trusted ./declared.raw >/dev/null 2>&1
-      echo "== declared"; systemctl start declared.service; said declared.service; cat "/srv/a b.txt" /srv/data/new /mnt/all/in/new
+      echo "== declared"; systemctl start declared.service; said declared.service /srv/gone; cat "/srv/a b.txt" /srv/data/new /mnt/all/in/new
       echo "== newer"; cp app_1.0.raw app_1.1.raw
       portablectl reattach --now ./app_1.1.raw >/dev/null 2>&1; portablectl --no-legend list | awk '{ print $1, $NF }' | grep app
       echo "== detached"

@@ -1,15 +1,13 @@
 /** `bundle service` on a machine whose process 1 is systemd, for the machine and for a user. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, vi } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { writeFiles } from "../support/case.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { machineNeeds, onSystemd } from "../support/systemd-machine.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 /** Says its version and its name of a user, and stays. */
 const script = (version: string) => `#!/bin/sh
@@ -48,7 +46,7 @@ describe("a bundle as a service", () => {
       `mkdir -p ${root} && mount --bind /results/checkout ${root}
       systemctl start basic.target
       bundle() { ${bundle} "$@" 2>&1; echo "status $?"; }
-      said() { for i in 1 2 3 4 5 6 7 8 9 10; do test -s "$1" && break; sleep 0.3; done; cat "$1"; rm -f "$1"; }
+      said() { timeout 100 sh -c "until test -s $1; do sleep 0.1; done"; cat "$1"; rm -f "$1"; }
       echo "== before"; bundle status /opt/first.run; bundle remove my-app
       echo "== installed"; bundle install /opt/first.run --now --arg 'a b'; said /var/lib/private/my-app/said
       echo "== again"; bundle install /opt/first.run --now --arg 'a b'

@@ -1,7 +1,7 @@
 /** Units in a systemd that runs: what their services are, see and may do. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, vi } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { type EngineOptions, exportEngine } from "../../builder/api/export-engine.ts";
 import type { BuildOptions } from "../../builder/config/build-options.ts";
@@ -10,8 +10,6 @@ import { missing, skipUnless } from "../support/needs.ts";
 import { rootBundle } from "../support/root-image.ts";
 import { type MachineFiles, machineNeeds, onSystemd } from "../support/systemd-machine.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const needs = [...machineNeeds, "python3", "busybox", "mksquashfs"] as const;
 
@@ -52,7 +50,7 @@ while True:
 /** Asks a socket and prints the line that comes. */
 const ask = `import socket, sys
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(20)
+s.settimeout(100)
 s.connect(sys.argv[1])
 text = b""
 while True:
@@ -170,26 +168,34 @@ describe("services of systemd", () => {
       ),
     ]);
     const script = `
+      until_so() { timeout 100 sh -c "until $1; do sleep 0.1; done"; }
+      # All that a unit has said, when a line is there: it comes by way of the journal.
+      said() {
+        until_so "journalctl --no-pager --output cat --unit $1 | grep -q '$2'"
+        journalctl --no-pager --output cat --unit $1
+      }
       systemd-sysusers
       systemctl start usual.socket fixed.socket copied.socket declared.socket fenced.socket
       for name in usual fixed copied declared fenced; do
         python3 /opt/ask /run/$name.sock $name
         echo "$name-pid $(systemctl show --property MainPID --value $name)"
       done
-      systemctl show --property StatusText copied.service declared.service
+      for name in copied declared; do
+        until_so "systemctl show --property StatusText $name.service | grep -q =."
+        systemctl show --property StatusText $name.service
+      done
       systemctl show --property MemoryMax,CPUQuotaPerSecUSec copied.service
       for name in usual fixed copied; do
-        timeout 30 systemctl stop $name.service && echo "$name stopped $(ls /var/cache/private/$name/procdirs)"
+        timeout 100 systemctl stop $name.service && echo "$name stopped $(ls /var/cache/private/$name/procdirs)"
         systemctl show --property Result $name.service
       done
       python3 /opt/ask /run/usual.sock again
       systemctl start once.service rooted.service
-      sleep 2
-      journalctl --no-pager --output cat --unit once.service | sed 's/^{/once {/'
-      journalctl --no-pager --output cat --unit rooted.service
-      echo "== declared root"; systemctl start declaredroot.service; sleep 2
-      journalctl --no-pager --output cat --unit declaredroot.service; systemctl is-active declaredroot.service
-      timeout 30 systemctl stop declaredroot.service; systemctl show --property Result --value declaredroot.service
+      said once.service '^{' | sed 's/^{/once {/'
+      said rooted.service '^new$'
+      echo "== declared root"; systemctl start declaredroot.service
+      said declaredroot.service '^0$'; systemctl is-active declaredroot.service
+      timeout 100 systemctl stop declaredroot.service; systemctl show --property Result --value declaredroot.service
       echo "== end"
       systemctl --no-pager list-units --failed
       journalctl --no-pager --output cat -u declared.service -u fenced.service

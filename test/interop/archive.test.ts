@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { diff } from "../../builder/api/diff.ts";
 import { type Files, writeFiles } from "../support/case.ts";
 import { interrupt } from "../support/interrupt.ts";
@@ -12,8 +12,6 @@ import { asUser, bundle, bundleCommand, run } from "../support/process.ts";
 import { type Member, tarOf } from "../support/tar.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { extraField, makeZip, S_IFDIR, S_IFREG, type ZipEntry, zipLink } from "../support/zip.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const says = (text: string) => `#!/bin/sh\necho ${text} "$@"\n`;
 

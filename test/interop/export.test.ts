@@ -1,7 +1,7 @@
 /** Container images of bundles, as skopeo, umoci, crun and runc see them. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { dump, dumpLine } from "../../builder/api/dump.ts";
 import { exportImage } from "../../builder/api/export.ts";
@@ -16,9 +16,6 @@ import { nodeApp } from "../support/node-app.ts";
 import { blobFile, imageOf, readBlob } from "../support/oci.ts";
 import { run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-// A first build for Node fetches it.
-vi.setConfig({ testTimeout: 300_000 });
 
 let dir: string;
 

@@ -1,14 +1,12 @@
 /** Hard images, as `umoci unpack` and a build of ours see them, and after skopeo has copied them. */
 import { execFileSync } from "node:child_process";
-import { beforeAll, describe, expect, vi } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { dump, dumpLine } from "../../builder/api/dump.ts";
 import { skipUnless } from "../support/needs.ts";
 import { Layout, named } from "../support/oci.ts";
 import { type Member, pax, record, tarOf } from "../support/tar.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const folder = (name: string, mode = "0000755"): Member => ({ name: `${name}/`, type: "5", mode });
 const file = (name: string, data = name): Member => ({ name, data });

@@ -1,7 +1,7 @@
 /** podman starts a bundle's image, and what podman and umoci make of images equals what we make of them. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
-import { beforeAll, describe, expect, vi } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { dump, dumpLine } from "../../builder/api/dump.ts";
 import { runtimePath } from "../../builder/host/paths.ts";
@@ -10,8 +10,6 @@ import { makeSampleTree } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { type Podman, startPodman } from "../support/podman.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let dir: string;
 let engine: Podman;

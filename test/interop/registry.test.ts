@@ -31,8 +31,6 @@ import { blobFile, imageOf } from "../support/oci.ts";
 import { asUser, type Outcome, root, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const realRegistry = skipUnless("dockerRegistry", "skopeo", "umoci", "openssl");
 let dir: string;
 

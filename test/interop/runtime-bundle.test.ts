@@ -1,7 +1,7 @@
 /** Bundles that crun and runc start, by both ways to hand over the image. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { pack } from "../../builder/api/pack.ts";
 import { runtimePath } from "../../builder/host/paths.ts";
@@ -9,8 +9,6 @@ import { writeFiles } from "../support/case.ts";
 import { type Need, skipUnless } from "../support/needs.ts";
 import { bundleCommand, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let dir: string;
 

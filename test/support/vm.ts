@@ -8,7 +8,7 @@ import { bundle, bundleCommand, type RunOptions } from "./process.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 /** How long an emulated machine may take on a busy processor, ms. */
-export const PATIENCE = 120_000;
+export const PATIENCE = 270_000;
 
 /** The words `bundle vm run` are followed by; emulation is asked for, so nothing is said of it. */
 export const EMULATED = ["--accel", "tcg"];

@@ -1,14 +1,12 @@
 /** What a machine fails by, each with its code and what to do. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { whyNoKvm } from "../../builder/vm/host/accelerator.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { busyboxBundle, EMULATED, PATIENCE, shell, vm } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
+import { busyboxBundle, EMULATED, shell, vm } from "../support/vm.ts";
 
 const testVm = skipUnless("vm", "busybox");
 let app: string;

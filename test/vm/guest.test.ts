@@ -1,14 +1,12 @@
 /** Process 1 of a virtual machine: what docs/vm-protocol.md promises, in machines of qemu's. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { rootBundle } from "../support/root-image.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { runMachine } from "./support/machine.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 const test = skipUnless("machine", "busybox");
 

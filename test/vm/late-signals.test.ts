@@ -5,13 +5,11 @@ import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
 import { root } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, PATIENCE, processesWith, shellCommand } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
 
 const testVm = skipUnless("vm", "busybox");
 

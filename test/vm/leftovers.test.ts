@@ -4,13 +4,11 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser } from "../support/process.ts";
 import { userDirectory } from "../support/temporary.ts";
 import { busyboxBundle, PATIENCE, processesWith, shellCommand } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
 
 let app: string;
 

@@ -4,15 +4,13 @@ import { once } from "node:events";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, onTestFinished, vi } from "vitest";
+import { describe, expect, onTestFinished } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { exportMicroVm } from "../../builder/api/export-microvm.ts";
 import { packHello } from "../support/hello.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundle } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 const test = skipUnless("machine", "busybox");
 
@@ -39,7 +37,7 @@ async function busyboxBundle(): Promise<string> {
 const megahertz = /^cpu MHz\s*: ([0-9.]+)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1];
 const emulated = `no_timer_check cryptomgr.notests tsc_early_khz=${Math.round(Number(megahertz ?? 2000) * 1000)}`;
 
-const PATIENCE_MS = 70_000;
+const PATIENCE_MS = 200_000;
 
 /** Starts what stands in the configuration of a VMM by the board of qemu's that is like it. */
 async function emulate(dir: string, vmm: string, board: readonly string[]): Promise<string> {

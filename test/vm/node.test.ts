@@ -3,16 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
 import { bundleCommand } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { EMULATED, freePort } from "../support/vm.ts";
-
-// The interpreter is packed, and then emulated.
-vi.setConfig({ testTimeout: 240_000 });
 
 const SERVER = `
 import http from "node:http";

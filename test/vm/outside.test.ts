@@ -6,13 +6,11 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { cloudKernel, missing, skipUnless } from "../support/needs.ts";
 import { root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, freePort, PATIENCE, shell, shellCommand } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
 
 let app: string;
 

@@ -1,15 +1,13 @@
 /** `bundle vm run --root`: a system around an app that wants one. */
 import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { mksquashfs } from "../support/bundle-of.ts";
 import { skipUnless } from "../support/needs.ts";
 import { rootBundle } from "../support/root-image.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
-import { EMULATED, PATIENCE, vm } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
+import { EMULATED, vm } from "../support/vm.ts";
 
 const needs = ["vm", "busybox", "mksquashfs"] as const;
 const testVm = skipUnless(...needs);

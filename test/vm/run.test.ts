@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
 import {
@@ -17,8 +17,6 @@ import {
   shellCommand,
   vm,
 } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE });
 
 const testVm = skipUnless("vm", "busybox");
 

@@ -13,15 +13,13 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, expect, vi } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { build } from "../../builder/api/build.ts";
 import { HEADER_BYTES } from "../../builder/vm/host/snapshot-file.ts";
 import { missing, skipUnless } from "../support/needs.ts";
 import { asUser, bundleCommand, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { busyboxBundle, EMULATED, PATIENCE, vm } from "../support/vm.ts";
-
-vi.setConfig({ testTimeout: PATIENCE, hookTimeout: PATIENCE });
 
 const testVm = skipUnless("vm", "busybox");
 

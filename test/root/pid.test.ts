@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
 import { skipUnless } from "../support/needs.ts";
 import { asUser, ordinaryUser, root, run } from "../support/process.ts";
@@ -25,9 +24,13 @@ const stat = (pid: number) => {
   }
 };
 
+/** Begins a process whose parent has ended, and waits until its end was collected. */
+const orphan =
+  "orphan=$(sleep 0.1 >/dev/null & echo $!); while test -e /proc/$orphan; do sleep 0.05; done";
+
 describe("--pid", () => {
   test("is process 2 below an init that collects what ends", async () => {
-    const script = `echo $$ $PPID; (sleep 0.1 & exit) ; sleep 0.4; ls /proc | grep -c '^[0-9]'
+    const script = `echo $$ $PPID; ${orphan}; ls /proc | grep -c '^[0-9]'
       cat /proc/[0-9]*/stat | grep -c ') Z' || true`;
     const said = await shell(starter, file, ["--pid"], script, homeFor(starter));
     expect(said.split("\n")).toEqual(["2 1", expect.stringMatching(/^[3-5]$/), "0"]);
@@ -67,12 +70,8 @@ describe("--pid", () => {
     const { stdout } = await run("pgrep", ["-f", "-u", "1000", `^sh -c ${script.slice(0, 12)}`]);
     killed.kill("SIGKILL");
     await once(killed, "exit");
-    for (let i = 0; i < 200 && stdout.split("\n").some((pid) => stat(Number(pid))); i++) {
-      await sleep(20);
-    }
-    expect(
-      stdout.split("\n").filter((pid) => pid !== "" && /[RSD]/.test(stat(Number(pid)))),
-    ).toEqual([]);
+    const pids = stdout.split("\n").filter((pid) => pid !== "");
+    await expect.poll(() => pids.filter((pid) => /[RSD]/.test(stat(Number(pid))))).toEqual([]);
   });
 
   const terminal = skipUnless("userns", "fuse", "busybox", "mksquashfs", "python3");
@@ -95,7 +94,7 @@ describe("--as-init", () => {
       {
         "etc/inittab":
           "::sysinit:/bin/echo begun\n::wait:/bin/sh /etc/work\n::shutdown:/bin/echo over\n",
-        "etc/work": "(sleep 0.1 & exit); sleep 0.3; cat /proc/[0-9]*/stat | grep -c ') Z'\n",
+        "etc/work": `${orphan}; cat /proc/[0-9]*/stat | grep -c ') Z'\n`,
       },
       { cmd: ["init"] },
     );
@@ -138,10 +137,10 @@ describe("--as-init", () => {
         said += `${data}`;
       });
       const ended = once(child, "exit");
-      for (let i = 0; i < 300 && !/^0$/m.test(said); i++) await sleep(20);
+      await expect.poll(() => said).toMatch(/^0$/m);
       // Its own signal to shut down; a container's init ends by ending what it has.
       child.kill("SIGUSR2");
-      for (let i = 0; i < 300 && !said.includes("over"); i++) await sleep(20);
+      await expect.poll(() => said).toContain("over");
       child.kill("SIGKILL");
       await ended;
       expect(said).toMatch(/^begun\n0\n(.*\n)*over\n/);
@@ -153,16 +152,17 @@ describe("--as-init", () => {
         spawn(file, ["--bundle-run", "--as-init", "--", "sh", "-c", script], {
           env: { PATH: process.env["PATH"], HOME: home, FUSELAGE_LINGER: "0" },
           ...(who.root ? {} : ordinaryUser()),
-          stdio: ["ignore", "pipe", "inherit"],
+          stdio: ["pipe", "pipe", "inherit"],
         });
       const handled = begin('trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done');
       await once(handled.stdout, "data");
       handled.kill("SIGTERM");
       expect(await once(handled, "exit")).toEqual([3, null]);
       // As in every process 1: the kernel keeps from it what would end it.
-      const deaf = begin("echo ready; for i in 1 2 3 4 5 6; do sleep 0.1; done; exit 6");
+      const deaf = begin("echo ready; read line; exit 6");
       await once(deaf.stdout, "data");
       deaf.kill("SIGTERM");
+      deaf.stdin.end("go on\n");
       expect(await once(deaf, "exit")).toEqual([6, null]);
     });
   }
@@ -186,13 +186,8 @@ skipUnless(...startNeeds(asRoot))(
       await once(child.stdout, "data");
       child.kill("SIGKILL");
       await once(child, "exit");
-      const listed = () => run("pgrep", ["-f", `^sleep ${seconds}`]);
-      let left = await listed();
-      for (let i = 0; i < 100 && left.stdout !== ""; i++) {
-        await sleep(20);
-        left = await listed();
-      }
-      expect({ option, left: left.stdout }).toEqual({ option, left: "" });
+      const left = async () => (await run("pgrep", ["-f", `^sleep ${seconds}`])).stdout;
+      await expect.poll(left, { message: option }).toBe("");
     }
   },
 );

@@ -346,7 +346,9 @@ PWD=/
 
 describe("asking", () => {
   const terminal = (answer: string) =>
-    machine(`${limited} (sleep 2; printf '${answer}\\n') | script -qec "$B doctor --fix" /dev/null
+    machine(`${limited} touch /etc/shown
+      (until grep -q "Do this" /etc/shown; do sleep 0.1; done; printf '${answer}\\n') |
+        script -qfec "$B doctor --fix" /etc/shown
       echo "status $?"; cat /proc/sys/user/max_user_namespaces`);
 
   for (const [answer, value, status] of [

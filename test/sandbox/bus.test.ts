@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 const ping = (name: string) =>
-  `dbus-send --session --print-reply --reply-timeout=5000 --dest=${name} / org.example.A.B >/dev/null 2>&1 && echo ${name}`;
+  `dbus-send --session --print-reply --reply-timeout=60000 --dest=${name} / org.example.A.B >/dev/null 2>&1 && echo ${name}`;
 /** Which of the two answers. */
 const both = `${ping("org.example.Yes")}; ${ping("org.example.No")}; true`;
 
@@ -52,7 +52,7 @@ describe.each(fencedWays)("the session's bus, $title,", (way) => {
     const bus = ["--session", "--nofork", "--nopidfile", "--print-address"];
     await once(start("dbus-daemon", ...bus, `--address=${address}`).stdout, "data");
     for (const name of ["Yes", "No"]) start("dbus-test-tool", "echo", `--name=org.example.${name}`);
-    const ready = `for i in $(seq 50); do [ "$(${both})" = "org.example.Yes\norg.example.No" ] && exit; sleep 0.1; done; exit 1`;
+    const ready = `until [ "$(${both})" = "org.example.Yes\norg.example.No" ]; do sleep 0.1; done`;
     expect(await startAs(way, ["sh", "-c", ready], home, { env })).toMatchObject({ status: 0 });
     const said = async (rules: string, script = both) => {
       const { stdout, stderr } = await fencedShell(way, `${rules},exec:host`, script, home, {
@@ -147,7 +147,7 @@ describe.each(fencedWays)("the session's bus, $title,", (way) => {
     const { stdout } = await startAs(way, [file, "sh", "-c", both], home, { env });
     expect(stdout).toBe("org.example.Yes\n");
     expect(readdirSync(home).filter((name) => name.startsWith("taken"))).toEqual([]);
-    const left = `for i in $(seq 50); do ps -eo stat,args | grep -v '^Z' | grep -q "[x]dg-dbus-proxy.*${address}" || exit 0; sleep 0.1; done; exit 1`;
+    const left = `while ps -eo stat,args | grep -v '^Z' | grep -q "[x]dg-dbus-proxy.*${address}"; do sleep 0.1; done`;
     expect(await startAs(way, ["sh", "-c", left], home)).toMatchObject({ status: 0 });
   });
 

@@ -41,7 +41,7 @@ def read_until(word: bytes) -> None:
         seen += os.read(terminal, 1024)
 
 
-signal.alarm(20)
+signal.alarm(100)
 os.close(told)
 read_until(b"ready")
 os.write(terminal, b"\x1a")  # ^Z

@@ -51,7 +51,7 @@ test("a deployment is over when the engine has answered, though its events go on
   const { environment } = await deploy(client(engine.to), deployment, watching);
   expect(environment.id).toBe("fuse-web");
   expect(steps).toEqual(["running on host-1"]);
-}, 60_000);
+});
 
 test("a request that is never answered is ended by time and by a signal", async () => {
   const engine = await startEngine();
@@ -68,7 +68,7 @@ test("a request that is never answered is ended by time and by a signal", async 
   await expect(
     deploy(client(engine.to), deployment, { signal: abort.signal, onStep }),
   ).rejects.toThrow("enough");
-}, 60_000);
+});
 
 test("a stream that says nothing is ended by its silence and by a signal", async () => {
   const engine = await startEngine();
@@ -91,7 +91,7 @@ test("a stream that says nothing is ended by its silence and by a signal", async
   expect(abort.signal.aborted).toBe(true);
   expect(seen).toEqual(["running"]);
   expect(reasons[0]).toContain("nothing comes for 1 s");
-}, 60_000);
+});
 
 test("a stream is not begun for a signal that was given before", async () => {
   const engine = await startEngine();

@@ -1,5 +1,5 @@
 /** Bundles as virtual machines, by the command. */
-import { once } from "node:events";
+import { randomInt } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
@@ -42,13 +42,20 @@ export const shellCommand = (file: string, script: string, options: readonly str
   ...["--", "sh", "-c", script],
 ];
 
-/** A port that nobody has at the moment. */
+/**
+ * A port that nobody has at the moment, and that the kernel gives to nobody who asks for any (32768 and more, unless the
+ * machine says otherwise): what other tests listen at while this one has not begun to.
+ */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + randomInt(12_000);
+    const server = net.createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.on("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 /** Processes with a word in their command line, by number. */

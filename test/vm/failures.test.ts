@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 testVm("too little memory for the kernel: its own last words, or that it has none", async () => {
   const both = await Promise.all(
-    ["64M", "32M"].map((size) => shell(app, "true", ["--memory", size, "--timeout", "60"])),
+    ["64M", "32M"].map((size) => shell(app, "true", ["--memory", size, "--timeout", "240"])),
   );
   for (const { status, stderr } of both) {
     expect([status, stderr]).toEqual([125, expect.stringContaining("[E_VM_MEMORY]")]);

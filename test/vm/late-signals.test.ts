@@ -41,7 +41,7 @@ async function stuck(options: readonly string[] = []) {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   testVm(`${signal} ends the command, and its machine`, async () => {
-    const { child, exit, reader } = await stuck(["--timeout", "90"]);
+    const { child, exit, reader } = await stuck(["--timeout", "240"]);
     while (child.signalCode === null && child.exitCode === null) {
       child.kill(signal);
       await Promise.race([exit, sleep(500)]);
@@ -54,7 +54,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 testVm("a reader that goes ends it as the app ended", async () => {
   const { exit, reader } = await stuck();
-  await sleep(2000);
+  await sleep(2000); // In which the app ends, as a rule; if it does not, the reader goes before it does.
   closeSync(reader);
   expect(await exit).toEqual([7, null]);
 });
@@ -67,7 +67,7 @@ testVm(
     const closed = once(child, "close");
     await once(child.stderr as Readable, "data");
     child.kill("SIGTERM");
-    await sleep(3000);
+    await sleep(3000); // The same.
     let bytes = 0;
     child.stdout.on("data", (part: Buffer) => {
       bytes += part.length;

@@ -52,6 +52,6 @@ skipUnless("vm", "busybox")("an interrupt before the app runs", async () => {
   await expect.poll(() => machines().length, { timeout: PATIENCE }).toBeGreaterThan(0);
   child.kill("SIGINT");
   expect(await ended).toEqual([null, "SIGINT"]);
-  expect(machines()).toEqual([]);
+  await expect.poll(machines).toEqual([]);
   expect(visible(home)).toEqual([word]);
 });

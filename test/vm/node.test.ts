@@ -31,7 +31,7 @@ skipUnless("vm")("answers at a published port, and ends by a signal as it likes"
   const child = spawn(process.execPath, [bundleCommand, "vm", "run", output, ...options]);
   const ended = once(child, "close");
   let answer = "";
-  for (let tries = 0; answer === "" && tries < 200 && child.exitCode === null; tries++) {
+  while (answer === "" && child.exitCode === null) {
     answer = await fetch(`http://127.0.0.1:${port}/a`, { signal: AbortSignal.timeout(60_000) })
       .then((response) => response.text())
       .catch(() => "");

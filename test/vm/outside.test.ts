@@ -42,17 +42,18 @@ skipUnless("vm", "busybox")("a published port leads in, and nothing leads out", 
   const script =
     'mkdir -p /tmp/w; echo inside >/tmp/w/f; nc -w 2 10.0.2.2 1 </dev/null; echo "out $?"; httpd -f -p 80 -h /tmp/w & wait';
   const child = spawn(process.execPath, shellCommand(app, script, ["--publish", `${port}:80`]));
+  const closed = once(child, "close");
   const text: string[] = [];
   child.stdout.setEncoding("utf8").on("data", (part: string) => text.push(part));
   let answer = "";
-  for (let tries = 0; answer === "" && tries < 200 && child.exitCode === null; tries++) {
-    answer = await fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(5000) })
+  while (answer === "" && child.exitCode === null) {
+    answer = await fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(10_000) })
       .then((response) => response.text())
       .catch(() => "");
     if (answer === "") await sleep(200);
   }
   child.kill("SIGTERM");
-  await once(child, "close");
+  await closed;
   expect(answer).toBe("inside\n");
   expect(text.join("")).toBe("out 1\n");
 });

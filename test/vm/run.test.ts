@@ -7,7 +7,7 @@ import { copyFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
-import { run } from "../support/process.ts";
+import { run, signalListed } from "../support/process.ts";
 import {
   busyboxBundle,
   EMULATED,
@@ -153,7 +153,8 @@ testVm("a machine that is killed: an error with the console's last words", async
     text += part;
   });
   await once(child.stdout, "data");
-  for (const pid of processesWith(word)) if (pid !== child.pid) process.kill(pid, "SIGKILL");
-  const [status] = await once(child, "exit");
+  const closed = once(child, "close");
+  for (const pid of processesWith(word)) if (pid !== child.pid) signalListed(pid, "SIGKILL");
+  const [status] = await closed;
   expect([status, text]).toEqual([125, expect.stringContaining("[E_VM_CRASHED]")]);
 });

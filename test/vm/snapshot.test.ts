@@ -206,10 +206,11 @@ testVm("what was printed before it is said once, however late it is read", async
   // Much of it is on its way when the app is stopped: in its pipe, in the guest, in QEMU, and in what is read late.
   const app200k = "echo ready; seq 1 200000";
   const words = ["vm", "snapshot", app, ...EMULATED, "--until", "ready", "-o", file, "--"];
-  const before = await run("sh", [
-    ...["-c", late, "", process.execPath, bundleCommand],
-    ...[...words, "sh", "-c", app200k],
-  ]);
+  const before = await run(
+    "sh",
+    [...["-c", late, "", process.execPath, bundleCommand], ...[...words, "sh", "-c", app200k]],
+    { timeout: PATIENCE },
+  );
   const after = await vm(["run", "--from", file]);
   expect([before.stderr, after.status]).toEqual([expect.stringContaining("started in"), 0]);
   const lines = `${before.stdout}${after.stdout}`.trimEnd().split("\n");

@@ -82,7 +82,7 @@ beforeAll(async () => {
   for (const [name, make] of Object.entries(makers)) {
     files.set(name as Maker, await zeroed(await make()));
   }
-}, 120_000);
+});
 
 const homeOf = (way: Pick<Way, "root">) => (way.root ? temporaryDirectory() : userDirectory());
 

@@ -101,4 +101,4 @@ test("a stream is not begun for a signal that was given before", async () => {
   const events = environmentEvents(client(engine.to), one.id, "web", { signal });
   await expect(events.next()).rejects.toThrow("enough");
   expect(engine.asked.length).toBe(asked);
-}, 30_000);
+});

@@ -124,7 +124,7 @@ test("a signal ends a fork when it is taken back, and a command of a machine's a
   const fork = start(["fork", "web", "--to", engine.to], ["ignore", "pipe", "pipe"]);
   await held.isAsked;
   fork.child.kill("SIGTERM");
-  await vi.waitFor(() => expect(fork.said.stderr).toContain("interrupted"), 20_000);
+  await expect.poll(() => fork.said.stderr).toContain("interrupted");
   held.letGo();
   expect(await fork.closed).toEqual([null, "SIGTERM"]);
   expect(fork.said.stdout).toBe("");

@@ -90,7 +90,7 @@ test("the blobs of an image are sent three at a time", async () => {
   } finally {
     await registry.close();
   }
-}, 30_000);
+});
 
 test.each(["../../other/manifests/x", "x/y", "a?b", "a#b", "%2e%2e", "-x", "x".repeat(129)])(
   "%j is no tag of a registry",

@@ -31,7 +31,7 @@ beforeAll(async () => {
     const made = await bundle([`${command}`, "app", "-o", `${output}`], { cwd: dir });
     expect(made).toMatchObject({ status: 0 });
   }
-}, 120_000);
+});
 
 async function failure(call: string, at: string, errno: number, args: readonly string[]) {
   const out = temporaryDirectory();

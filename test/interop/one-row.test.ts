@@ -85,7 +85,7 @@ describe("a row of each, and the lines that act on it", () => {
     const parts = ["runtime", "dist", "types"];
     const built = await inside(process.execPath, "scripts/build.mjs", ...parts);
     expect(built.status, built.stderr).toBe(0);
-  }, 180_000);
+  });
 
   afterAll(() => {
     // The kernel's own folder, which nobody may read.

@@ -27,7 +27,7 @@ beforeAll(async () => {
     symlinkSync(path.join(root, "node_modules", name), link);
   }
   writeFiles(work, { "app/run": "#!/bin/sh\necho packed\n" });
-}, 180_000);
+});
 
 test("its commands build an app that runs", async () => {
   const { bin } = JSON.parse(readFileSync(path.join(installed, "package.json"), "utf8"));

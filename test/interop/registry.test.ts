@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseRegistryName } from "../../builder/oci/reference.ts";
 import { openRegistrySink } from "../../builder/oci/registry/sink.ts";
 import type { Descriptor } from "../../builder/oci/store.ts";
@@ -360,10 +360,7 @@ describe("a registry that lies or is left", () => {
     const env = { ...process.env, XDG_CACHE_HOME: cache };
     const child = spawn(process.execPath, args, { cwd: dir, env, stdio: "ignore" });
     const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
-    await vi.waitFor(
-      () => expect(images().some((name) => name.endsWith(".tmp"))).toBe(true),
-      30_000,
-    );
+    await expect.poll(() => images().some((name) => name.endsWith(".tmp"))).toBe(true);
     child.kill("SIGTERM");
     expect(await ended).toBe("SIGTERM");
     expect(images().filter((name) => name.endsWith(".tmp"))).toEqual([]);

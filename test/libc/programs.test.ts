@@ -44,7 +44,7 @@ describe("a program that UPX compressed", () => {
 
   beforeAll(() => {
     if (missing("debian") === undefined) debianFiles("bullseye", ["libucl1", "upx-ucl"]);
-  }, 120_000);
+  });
 
   skipUnless(...needs)("is left to the target's libc, and that is said", async () => {
     const { build, start, file } = await appOf("compressed", (at) => upx("-1", at));

@@ -57,7 +57,7 @@ describe("every type of file comes back", () => {
     store = temporaryDirectory();
     chmodSync(store, 0o755);
     storeOf(tree, lines, store);
-  }, 120_000);
+  });
 
   const check = skipUnless("xattrs");
   for (const starter of isRoot ? ["root", "user"] : ["user"]) {

@@ -278,4 +278,4 @@ test("a Node app needs no profile", async () => {
   expect(storedBytes).toBeLessThanOrEqual(8 * 1024 ** 2);
   const started = await asUser(output, [], userDirectory(), { env: { FUSELAGE_MOUNT: "fuse" } });
   expect(printed(started)).toBe("hello\n");
-}, 120_000);
+});

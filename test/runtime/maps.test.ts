@@ -89,7 +89,7 @@ beforeAll(async () => {
   const input = compileThing();
   thing = path.join(path.dirname(input), "thing.run");
   await build({ input, output: thing, entry: "bin/thing", maps: [`.=${prefix}`] });
-}, 120_000);
+});
 
 describe.each(ways.filter(({ strategy }) => strategy !== "fusermount"))("$title", (way) => {
   const check = skipUnless(...way.needs, "gcc");

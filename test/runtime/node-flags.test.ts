@@ -52,7 +52,7 @@ beforeAll(async () => {
   await pack("importing", { ...starting(importing), dependencies: { dep: "1" } }, preloads);
   const line = "#!/usr/bin/env -S node --stack-trace-limit=3 --no-deprecation\n";
   await pack("line", { bin: "cli.js" }, { "cli.js": `${line}${report}` });
-}, 240_000);
+});
 
 describe("the build", () => {
   test("names what it does not take over", async () => {

@@ -69,7 +69,7 @@ beforeAll(async () => {
   await pack("npm", packages, "--no-bundle");
   await pack("pnpm", linked, "--no-bundle");
   await pack("without", packages, "--no-bundle", "--no-node-in-path");
-}, 240_000);
+});
 
 /** A machine with these programs alone. */
 function machineWith(...names: string[]): string {

@@ -59,7 +59,7 @@ beforeAll(async () => {
     "node",
   );
   await pack("host", served, "--entry", "main.js", "--kind", "node", "--node", "none");
-}, 240_000);
+});
 
 test("Node is given the program itself where nothing is to be done before it", async () => {
   const facts = async (name: string) => {
@@ -105,7 +105,7 @@ describe("the program sees", () => {
       expect(extracted).toMatchObject({ status: 0 });
     }
     node = path.join(root("script"), "node/bin/node");
-  }, 240_000);
+  });
 
   const places = (text: string) => text.replace(/[^"]*\/(app|node)\//g, "$1/");
 

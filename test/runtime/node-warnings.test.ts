@@ -75,7 +75,7 @@ beforeAll(async () => {
     const outcome = await bundle(args, { cwd: dir });
     expect(outcome).toMatchObject({ status: 0, stdout: expect.stringContaining("bundled") });
   }
-}, 240_000);
+});
 
 describe.each(["main.js", "main.mjs"])("a bundled %s", (entry) => {
   const check = skipUnless("fuse", "userns");

@@ -45,7 +45,7 @@ beforeAll(async () => {
     there.add(runtimeFile, "/fuselage");
     roots.set(name, there);
   }
-}, 240_000);
+});
 
 const cases = names.flatMap((name) =>
   Object.entries(users).map(([who, uid]) => ({ name, who, uid })),

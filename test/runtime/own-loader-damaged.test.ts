@@ -21,7 +21,7 @@ beforeAll(() => {
   const include = [`-I${path.join(root, "runtime")}`, `-I${path.join(root, "runtime/generated")}`];
   const test = path.join(root, "test/c/own_loader.c");
   execFileSync("cc", [...flags, ...sanitize, ...include, test, ...sources, "-o", program]);
-}, 60_000);
+});
 
 /** Numbers of what the program prints. */
 async function answers(name: string, ...args: string[]) {

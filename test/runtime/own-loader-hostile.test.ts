@@ -30,7 +30,7 @@ beforeAll(async () => {
   program = await tree.add(source, "bin/program");
   oddly = compileProgram("start-oddly.c", built("oddly"));
   loader = path.join(tree.root, "lib/libc/ld-linux-x86-64.so.2");
-}, 120_000);
+});
 
 /** A start that fails before the program, and says only why. */
 async function refused(command: string, args: readonly string[] = [], options: RunOptions = {}) {

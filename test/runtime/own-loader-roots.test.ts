@@ -32,7 +32,7 @@ beforeAll(() => {
   enter = enterRoot(dir);
   compileProgram("packed-program.cc", built("program"), ["-pthread", "-rdynamic"]);
   compileProgram("packed-probe.c", built("probe"));
-}, 60_000);
+});
 
 const users = [0, ordinaryUser().uid];
 

@@ -51,7 +51,7 @@ beforeAll(async () => {
   oddly = compileProgram("start-oddly.c", built("oddly"));
   const library = path.join(tree.root, "lib/libc/libearly.so");
   compileProgram("packed-probe.c", library, ["-DLIBRARY", "-shared", "-fPIC"]);
-}, 120_000);
+});
 
 /** The digest of an environment that the probe prints, by a plain program. */
 async function digestOf(env: Record<string, string | undefined>) {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   tree = await PackedTree.make(path.join(dir, "app"));
   compileProgram("packed-program.cc", built("pie"), ["-pthread", "-rdynamic"]);
   compileProgram("packed-program.cc", built("fixed"), ["-pthread", "-no-pie"]);
-}, 120_000);
+});
 
 describe("a program with a libc of its own", () => {
   for (const kind of ["pie", "fixed"]) {

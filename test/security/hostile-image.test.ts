@@ -277,7 +277,7 @@ describe.each([
       expect(peak).toBeLessThan(LITTLE);
       expect(readdirSync(cwd)).toEqual(["image.sfs"]);
     }
-  }, 120_000);
+  });
 });
 
 describe("a list out of all proportion to its image", () => {

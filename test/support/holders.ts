@@ -9,7 +9,7 @@ import { type Outcome, root, run, signalListed } from "./process.ts";
 import { until } from "./until.ts";
 
 /** Longer than any test: what lingers is ended by `end`. */
-export const LONG = "300";
+export const LONG = "3000";
 
 export const warm = (linger = LONG) => ({ FUSELAGE_LINGER: linger, FUSELAGE_DEBUG: "1" });
 

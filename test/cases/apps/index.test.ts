@@ -34,7 +34,7 @@ for (const name of readdirSync(here).sort()) {
       if (app.says !== undefined) expect(outcome.stdout + outcome.stderr).toMatch(app.says);
       // Whoever starts it has nothing but the file.
       chmodSync(file(), 0o755);
-    }, 240_000);
+    });
 
     for (const { who, root, needs: more } of starters) {
       skipUnless(...needs, ...more)(who, async () => {

@@ -23,10 +23,11 @@ describe("patience with a program of somebody else's", () => {
 
   test("ends with one whose pipes stay open when it has ended", async () => {
     const file = path.join(temporaryDirectory(), "pid");
-    const script = `setsid sh -c 'echo $$ > ${file}; sleep 600' & sleep 0.2`;
+    const script = `setsid sh -c 'echo $$ > ${file}; sleep 600' & until test -s ${file}; do sleep 0.05; done`;
     try {
       expect(await sh(script, second)).toMatchObject({ overdue: true });
     } finally {
+      await expect.poll(() => readFileSync(file, "utf8")).toMatch(/^\d+\n$/);
       process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
     }
   });

@@ -39,7 +39,7 @@ test("a fifo is read from its first writer to the end of the last, however slow"
 test("a fifo that nobody writes to is an error, in words", async () => {
   const fifo = fifoIn(temporaryDirectory());
   await expect(read(fifo)).rejects.toThrow("no program has begun to write to this fifo");
-}, 30_000);
+});
 
 /** Options that name a text, with a fifo that nobody writes to and by a pipe of the shell's. */
 const texts: [string, string, string][] = [
@@ -69,5 +69,4 @@ test.each(texts)(
     expect(waiting.stderr).toContain("E_FILE_UNREADABLE");
     expect(waiting.stderr).toContain("no program has begun to write to this fifo in 10 seconds");
   },
-  60_000,
 );

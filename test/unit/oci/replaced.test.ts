@@ -98,7 +98,7 @@ test("a layer has the bytes whose digest was checked, or it is refused", async (
   replacing(blobFile(layout.dir, layer.digest), archives.one, archives.two);
   const seen = await readings(`oci:${layout.dir}`, ["E_OCI_DIGEST", "E_FILE_CHANGED"]);
   expect([...seen]).toEqual(["one of one"]);
-}, 120_000);
+});
 
 test("a root in an archive has names and contents of one archive", async () => {
   writeFileSync(`${dir}/root.tar`, archives.one);
@@ -106,7 +106,7 @@ test("a root in an archive has names and contents of one archive", async () => {
   const seen = await readings(`tar:${dir}/root.tar`, ["E_FILE_CHANGED"]);
   expect([...seen].filter((one) => !["one of one", "two of two"].includes(one))).toEqual([]);
   expect(seen.size).toBeGreaterThan(0);
-}, 120_000);
+});
 
 /** An archive of docker save with one image of a layer. @param before a member of this name stands before the rest */
 function saved(layer: Buffer, before = ""): Buffer {

@@ -45,7 +45,7 @@ const fetchFrom = async (url: string, options: Parameters<typeof download>[3]) =
 
 test("one that takes longer than the patience goes on while bytes come", async () => {
   // Longer than a busy machine lets anyone wait for a piece, and shorter than all of them take.
-  const { file, done } = await fetchFrom(await slow(250), { patience: 2000 });
+  const { file, done } = await fetchFrom(await slow(450), { patience: 5000 });
   await done;
   expect(readFileSync(file).equals(whole)).toBe(true);
 });

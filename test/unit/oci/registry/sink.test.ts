@@ -249,7 +249,7 @@ test("a registry that takes a blob slowly is waited for", async () => {
       parts++;
       request.resume();
     };
-    const timer = setInterval(next, 1100);
+    const timer = setInterval(next, 2000);
     request.on("data", (chunk: Buffer) => {
       taken += chunk.length;
       if (parts < 3 && taken > parts * (3 << 20)) request.pause();
@@ -258,7 +258,7 @@ test("a registry that takes a blob slowly is waited for", async () => {
     request.on("close", () => clearInterval(timer));
     return true;
   });
-  expect(await sink({ patience: 2000 }).blob(describe(large), large)).toBe("written");
+  expect(await sink({ patience: 5000 }).blob(describe(large), large)).toBe("written");
   expect(registry.count("PUT", "")).toBe(1);
 });
 

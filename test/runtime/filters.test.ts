@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
+import { end, LONG } from "../support/holders.ts";
 import { leftovers, leftSince, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
@@ -115,12 +116,13 @@ describe.each([
 
   check("where a mount that is kept is found by a start under a filter", async () => {
     const home = who ? userDirectory() : temporaryDirectory();
-    const env = { HOME: home, FUSELAGE_LINGER: "20" };
+    const env = { HOME: home, FUSELAGE_LINGER: LONG };
     for (const by of ["errno", "kill", "kill"]) {
       const calls = by === "kill" ? ofMounts : "keyctl";
       const outcome = await under(by, calls, who, [file, ...cat], { env });
       expect(outcome).toMatchObject({ status: 0, stdout: "packed\n" });
     }
+    await end(file);
   });
 });
 

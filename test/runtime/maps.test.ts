@@ -7,6 +7,7 @@ import { architectures, frontPath, runtimePath } from "../../builder/host/paths.
 import { build, explain } from "../../builder/index.ts";
 import { bundleOf, mksquashfs, runArguments } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
+import { end, LONG } from "../support/holders.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
 import { asUser, bundle, bundleCommand, fuselage, root, run } from "../support/process.ts";
@@ -138,10 +139,11 @@ describe.each(ways.filter(({ strategy }) => strategy !== "fusermount"))("$title"
     const env = {
       FUSELAGE_DEBUG: "1",
       FUSELAGE_HOME: path.join(own, ".fuselage"),
-      FUSELAGE_LINGER: "5",
+      FUSELAGE_LINGER: LONG,
     };
     const { stderr: first } = await start(way, shell, ["true"], own, { env });
     const { stderr, stdout } = await start(way, shell, ["cat", `${prefix}/data`], own, { env });
+    await end(shell);
     expect(first).not.toContain("(shared)");
     if (way.strategy !== "extract") expect(stderr).toContain("(shared)");
     expect(stdout).toBe("packed\n");

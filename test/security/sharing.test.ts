@@ -421,7 +421,7 @@ ${then}`;
     });
 
     check()("ends in time, whoever keeps it busy", async () => {
-      await begin([], { env: { FUSELAGE_LINGER: "1" } });
+      await begin([], { env: { FUSELAGE_LINGER: "4" } });
       const name = await rendezvousOf(file);
       await crowd(someone, name, 10, "while True:\n    kept.append(connect()); kept = kept[-50:]");
       await gone(file);

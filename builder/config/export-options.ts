@@ -46,6 +46,7 @@ optionRules.export satisfies Record<
   | "portable" // api/export-portable.ts
   // Of a micro-VM: api/export-microvm.ts.
   | ("microvm" | "kernel" | "tap" | "address" | "gateway" | "nameservers")
+  | "autoUpdate"
   | ("region" | "secrets" | "replicas" | "job" | "probe" | "driver"),
   object
 >;

@@ -87,6 +87,8 @@ export interface EngineSettings {
   memory?: string | undefined;
   /** The app says when it is up, by sd_notify(3). Default: it is up when it was started. */
   notify?: boolean | undefined;
+  /** Where a newer image is looked for, with which it is started anew. Default: nowhere. */
+  autoUpdate?: (typeof optionRules.export.autoUpdate.choices)[number] | undefined;
   /** Where hosts are that may have it, as the engine calls it. */
   region?: string | undefined;
   /** Names of variables whose values the engine keeps. */

@@ -1,5 +1,5 @@
 /** Files for container engines and clouds, as their own programs read them. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { cloudInit } from "../../builder/engines/cloud-init/cloud-init.ts";
@@ -8,6 +8,7 @@ import { quadlet } from "../../builder/engines/containers/quadlet.ts";
 import type { EngineSettings } from "../../builder/engines/engine.ts";
 import type { Manifest } from "../../builder/manifest/manifest.ts";
 import { byteString } from "../../builder/tree/path.ts";
+import { debianFiles } from "../../scripts/debian.mjs";
 import { engineFacts, SHA256 } from "../support/engine-facts.ts";
 import { skipUnless } from "../support/needs.ts";
 import { run } from "../support/process.ts";
@@ -188,6 +189,28 @@ describe("what an app declares", () => {
     expect((await read(root)).service).not.toHaveProperty("cap_drop");
   });
 
+  tested("is the devices that it has, with a group that the machine knows", async () => {
+    const facts = engineFacts({ sandbox: ["devices gpu", "devices audio", "net none"] });
+    const file = path.join(temporaryDirectory(), "compose.yaml");
+    writeFileSync(file, await textOf(compose.files(facts, { image })));
+    for (const [env, groups] of [
+      [{}, ["65534", "65533"]],
+      [{ GPU_GROUP: "105", AUDIO_GROUP: "29" }, ["105", "29"]],
+    ] as const) {
+      const { stdout, stderr, status } = await run("docker-compose", ["-f", file, "config"], {
+        env,
+      });
+      expect([status, stderr]).toEqual([0, ""]);
+      const { services } = (await readYaml(stdout)) as { services: Record<string, object> };
+      expect(services["app"]).toMatchObject({
+        devices: ["/dev/dri:/dev/dri", "/dev/snd:/dev/snd"],
+        group_add: groups,
+      });
+    }
+    const none = (await read({ sandbox: ["net none"] })).service;
+    expect(Object.keys(none).filter((key) => /device|group/.test(key))).toEqual([]);
+  });
+
   test("is refused where a container cannot have it", async () => {
     for (const rule of ["fs /etc rw", "fs /srv/a:b rw", "fs /opt rw"]) {
       await expect(read({ sandbox: [rule] }), rule).rejects.toMatchObject({
@@ -199,6 +222,21 @@ describe("what an app declares", () => {
     });
   });
 });
+
+/** What podman's generator makes of app.container. */
+async function generated(text: string) {
+  // podman names libraries of its own release.
+  const files = debianFiles("trixie", ["libc6", "podman"]);
+  const dir = temporaryDirectory();
+  writeFileSync(path.join(dir, "app.container"), text);
+  const libraries = path.join(files, "usr/lib/x86_64-linux-gnu");
+  const program = path.join(files, "usr/libexec/podman/quadlet");
+  const loader = path.join(libraries, "ld-linux-x86-64.so.2");
+  const words = ["--library-path", libraries, program, "-dryrun", "-no-kmsg-log"];
+  const env = { QUADLET_UNIT_DIRS: dir };
+  const { stdout, stderr } = await run(loader, words, { env });
+  return { stderr, unit: stdout };
+}
 
 describe("a container of podman", () => {
   test("has a line for each thing, whatever stands in it", async () => {
@@ -221,6 +259,51 @@ describe("a container of podman", () => {
     expect(text).toMatch(/^Volume=app-data-0:\/data$/m);
     expect(text.match(/^\[.*\]$/gm)).toEqual(["[Unit]", "[Container]", "[Service]", "[Install]"]);
     expect(text).not.toMatch(/[^\n -~]/);
+  });
+
+  skipUnless("debian")("becomes a service by podman's own generator", async () => {
+    const facts = engineFacts({ sandbox: ["devices gpu", "net none"] });
+    const name = "registry.example:5000/team/app:1.0";
+    const settings = { image: name, autoUpdate: "registry", memory: "1G", args: ["a b"] } as const;
+    const { stderr, unit } = await generated(await textOf(quadlet.files(facts, settings)));
+    expect(stderr).toMatch(/^[^\n]*Loading source unit file [^\n]*app\.container\n$/);
+    const [, started = ""] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
+    for (const word of ["--label io.containers.autoupdate=registry", "--group-add=keep-groups"])
+      expect(started).toContain(` ${word} `);
+    expect(started).toContain(` --memory=1g`);
+    expect(started).toMatch(/ registry\.example:5000\/team\/app:1\.0 "a b"$/);
+    // Those that the machine has, and no others.
+    for (const device of ["/dev/dri", "/dev/kfd"])
+      expect(started.includes(`--device ${device} `)).toBe(existsSync(device));
+    const plain = await generated(await textOf(quadlet.files(engineFacts(), { image: name })));
+    expect(plain.unit).not.toMatch(/autoupdate|--device|group-add/);
+  });
+
+  test("is updated by a name that can lead to another image, and by no other", async () => {
+    const made = (autoUpdate: EngineSettings["autoUpdate"], name: string) =>
+      textOf(
+        Promise.resolve().then(() => quadlet.files(engineFacts(), { image: name, autoUpdate })),
+      );
+    for (const [where, name] of [
+      ["registry", "localhost/app:1.0"],
+      ["registry", "registry.example/app:1.0"],
+      ["local", "app:1.0"],
+    ] as const)
+      expect(await made(where, name)).toContain(`\nAutoUpdate=${where}\n`);
+    for (const [where, name] of [
+      ["registry", "app:1.0"],
+      ["registry", "team/app:1.0"],
+      ["registry", "registry.example:5000/app"],
+      ["registry", image],
+      ["registry", `registry.example/app:1.0@sha256:${SHA256}`],
+      ["local", "app"],
+      ["local", image],
+    ] as const) {
+      await expect(made(where, name), `${where} ${name}`).rejects.toMatchObject({
+        code: "E_OPTION_VALUE",
+        actual: `"${name}"`,
+      });
+    }
   });
 
   test("refuses an empty argument, behind which the generator reads nothing", async () => {

@@ -16,7 +16,7 @@ const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.t
 export const ofEngines = [
   ...["name", "program", "arg", "env", "socket", "credential", "force"],
   ...["image", "artifact-image", "url", "port", "cpus", "memory", "region", "secret", "notify"],
-  ...["replicas", "job", "probe", "driver"],
+  ...["replicas", "job", "probe", "driver", "auto-update"],
 ];
 
 /** The engine that a command line asks for. */
@@ -44,6 +44,7 @@ export async function exportEngineCommand(args: Arguments): Promise<void> {
     cpus: parsed(args.text("cpus"), parseNumber),
     memory: args.text("memory"),
     notify: args.flag("notify") || undefined,
+    autoUpdate: parsed(args.text("auto-update"), unread<EngineSettings["autoUpdate"]>),
     region: args.text("region"),
     secrets: list("secret"),
     replicas: parsed(args.text("replicas"), parseNumber),

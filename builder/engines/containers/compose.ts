@@ -1,7 +1,9 @@
 /** A bundle's image as a service of Docker Compose and podman-compose: the Compose Specification. */
 import { renderTemplate, yamlString } from "../../host/template.ts";
+import type { SandboxDevice } from "../../manifest/permissions.ts";
+import { deviceKinds } from "../devices.ts";
 import type { BundleFacts, Engine, EngineFile, EngineSettings } from "../engine.ts";
-import { containerOf } from "./container.ts";
+import { containerOf, NOBODY } from "./container.ts";
 
 export const compose: Engine = {
   output: "file",
@@ -23,7 +25,7 @@ const mapping = (pairs: readonly (readonly [string, string])[]) =>
 
 function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const container = containerOf(facts, settings);
-  const { name, secrets, volumes, temporary, isReadOnly, dropped, added } = container;
+  const { name, secrets, volumes, devices, temporary, isReadOnly, dropped, added } = container;
   const text = renderTemplate("engines/containers/compose.yaml", {
     name,
     image: literal(container.image),
@@ -41,6 +43,8 @@ function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
         : `[${volumes.map((volume) => mapping(mountOf(volume))).join(", ")}]`,
     user: container.user && `${container.user}:${container.user}`,
     network: container.network,
+    devices: list(devices.map(deviceOf)),
+    groups: devices.length === 0 ? undefined : `[${devices.map(groupOf).join(", ")}]`,
     temporary: list(temporary),
     readOnly: isReadOnly ? "true" : undefined,
     dropped: dropped ? '["ALL"]' : undefined,
@@ -51,6 +55,16 @@ function composeFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
   });
   return [{ name: "compose.yaml", text }];
 }
+
+/** The folder, with all devices that are in it when the container starts. */
+const deviceOf = (kind: SandboxDevice) => `${deviceKinds[kind].folder}:${deviceKinds[kind].folder}`;
+
+/**
+ * Whose devices are is known on the machine alone: whoever calls Compose says the number of the group. Without one it is
+ * one that nobody is in, another for each: Compose takes none twice.
+ */
+const groupOf = (kind: SandboxDevice, index: number) =>
+  yamlString(`\${${kind.toUpperCase()}_GROUP:-${Number(NOBODY) - index}}`);
 
 function mountOf({ name, path }: { name: string; path: string }): [string, string][] {
   return [

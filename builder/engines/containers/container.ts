@@ -1,5 +1,6 @@
 /** What container engines on one machine are told of a bundle's image, in whatever format. */
 import * as errors from "../../errors.ts";
+import type { SandboxDevice } from "../../manifest/permissions.ts";
 import {
   declaredNet,
   ENTRY_CAPABILITIES,
@@ -33,6 +34,8 @@ export interface Container {
   user: string | undefined;
   /** "none" where the app declares to use none; undefined: what the engine has. */
   network: string | undefined;
+  /** Kinds of devices that the app declares to use. */
+  devices: readonly SandboxDevice[];
   /** Folders in memory, with options behind a colon. */
   temporary: readonly string[];
   /** Whether nothing of the image may change. */
@@ -88,7 +91,7 @@ function capabilitiesOf(facts: BundleFacts) {
 const TMP = "/tmp";
 
 /** Nobody, on every Linux. */
-const NOBODY = "65534";
+export const NOBODY = "65534";
 
 export function containerOf(facts: BundleFacts, settings: EngineSettings): Container {
   const { file, isRoot, start, volumes } = facts;
@@ -113,6 +116,7 @@ export function containerOf(facts: BundleFacts, settings: EngineSettings): Conta
     secrets,
     ports: publishedPorts(facts, settings),
     network: usesNoNetwork(facts) ? "none" : undefined,
+    devices: facts.permissions?.devices ?? [],
     temporary: temporaryFolders(facts, written),
     volumes: volumes.map((path, index) => ({ name: `${name}-${plainName(path)}-${index}`, path })),
     // Entry scripts of images that are roots change owners and files before they change users.

@@ -1,13 +1,17 @@
 /** A bundle's image as a container that podman runs as a service: podman-systemd.unit(5). */
 import * as errors from "../../errors.ts";
 import { renderTemplate } from "../../host/template.ts";
+import { deviceKinds } from "../devices.ts";
 import type { BundleFacts, Engine, EngineFile, EngineSettings } from "../engine.ts";
 import { unitArgument, unitText } from "../systemd/quoting.ts";
 import { containerOf } from "./container.ts";
 
 export const quadlet: Engine = {
   output: "directory",
-  takes: ["name", "image", "args", "env", "ports", "cpus", "memory", "notify", "secrets"],
+  takes: [
+    ...(["name", "image", "args", "env", "ports", "cpus", "memory", "secrets"] as const),
+    ...(["notify", "autoUpdate"] as const),
+  ],
   files: quadletFile,
 };
 
@@ -18,6 +22,7 @@ export const quadlet: Engine = {
 function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[] {
   const container = containerOf(facts, settings);
   const { name, volumes, user, network, temporary, isReadOnly, dropped, added } = container;
+  const { devices } = container;
   const text = renderTemplate("engines/containers/app.container", {
     name,
     description: unitText(facts.description),
@@ -33,8 +38,14 @@ function quadletFile(facts: BundleFacts, settings: EngineSettings): EngineFile[]
     readOnly: isReadOnly ? "true" : undefined,
     dropped: dropped ? "all" : undefined,
     added: added.map((one) => `CAP_${one}`),
+    // What a machine has not is passed over.
+    devices: devices.flatMap((kind) => {
+      const { folder, more } = deviceKinds[kind];
+      return [folder, ...more].map((one) => `-${one}`);
+    }),
     notify: settings.notify ? "true" : undefined,
-    limits: limitsOf(settings),
+    autoUpdate: settings.autoUpdate && updatedFrom(settings.autoUpdate, container.image),
+    more: [...limitsOf(settings), ...(devices.length === 0 ? [] : ["--group-add=keep-groups"])],
   });
   return [{ name: `${name}.container`, text }];
 }
@@ -50,6 +61,19 @@ const limitsOf = ({ cpus, memory }: EngineSettings): string[] => [
   ...(cpus === undefined ? [] : [`--cpus=${cpus}`]),
   ...(memory === undefined ? [] : [`--memory=${memory.toLowerCase()}`]),
 ];
+
+/**
+ * Podman makes no container that is to be updated by a name which can never lead to another image, and of the registry
+ * that it asks it has to be told.
+ */
+function updatedFrom(where: NonNullable<EngineSettings["autoUpdate"]>, image: string): string {
+  const [first = ""] = image.split("/", 1);
+  const hasHost = first !== image && (/[.:]/.test(first) || first === "localhost");
+  const hasTag = /:[^/@:]+$/.test(image) && !image.includes("@");
+  if (hasTag && (hasHost || where === "local")) return where;
+  const name = where === "registry" ? "HOST/NAME:TAG" : "NAME:TAG";
+  throw errors.optionValue("image", `${name} where it is updated, and no digest`, `"${image}"`);
+}
 
 /** What stands behind a colon has no quoting. */
 function volumePath(path: string): string {

@@ -1,6 +1,7 @@
 /** What a service is kept from: systemd.exec(5), by what the bundle needs and by what its app declares. */
-import type { FileAccess, Permissions, SandboxDevice } from "../../manifest/permissions.ts";
+import type { FileAccess, Permissions } from "../../manifest/permissions.ts";
 import { type DeclaredPlace, declaredPlaces } from "../declared-places.ts";
+import { deviceKinds } from "../devices.ts";
 import type { BundleFacts } from "../engine.ts";
 import { unitPath } from "./quoting.ts";
 
@@ -12,13 +13,6 @@ const isBelow = (file: string, folders: readonly string[]) =>
 
 /** The folder that hides a file from services. */
 export const hiddenBy = (file: string): string | undefined => isBelow(file, HIDDEN);
-
-/** Devices by their drivers, as /proc/devices calls them, and the folders that they are in. */
-const DEVICES: Record<SandboxDevice, { driver: string; folder: string }> = {
-  gpu: { driver: "char-drm", folder: "/dev/dri" },
-  audio: { driver: "char-alsa", folder: "/dev/snd" },
-  input: { driver: "char-input", folder: "/dev/input" },
-};
 
 const FUSE = "/dev/fuse";
 
@@ -36,7 +30,7 @@ export function fenceOf(
   points: ReadonlyMap<string, string> = new Map(),
 ) {
   const { needsNamespace, permissions } = facts;
-  const declared = (permissions?.devices ?? []).map((one) => DEVICES[one]);
+  const declared = (permissions?.devices ?? []).map((one) => deviceKinds[one]);
   const fuse = needsNamespace ? [FUSE] : [];
   const { reading, writing, homes } = boundPlaces(
     declaredPlaces(facts, { root, wanted: ["ro", "rw"] }),

@@ -4,6 +4,7 @@ import { placementOf } from "../export/root-files.ts";
 import { type StartConfig, startConfig } from "../export/start-config.ts";
 import { architectures, hostArchitecture } from "../host/paths.ts";
 import { fromBytes, type Manifest } from "../manifest/manifest.ts";
+import { isPort } from "../manifest/image-config.ts";
 import { permissionsOfRecords } from "../manifest/permission-rules.ts";
 import { type BundleFacts, oneLine, type PortRange } from "./engine.ts";
 
@@ -40,7 +41,7 @@ export function factsOf({ file, size, sha256, arch }: FileFacts, manifest: Manif
       (manifest.maps ?? []).length > 0 ||
       manifest.writable === true,
     folders: foldersOf(manifest),
-    ports: (manifest.ports ?? []).map(fromBytes).map(portRange),
+    ports: (manifest.ports ?? []).filter(isPort).map(fromBytes).map(portRange),
     volumes: (manifest.volumes ?? []).map(fromBytes),
     stopSignal: manifest.stopSignal === undefined ? undefined : fromBytes(manifest.stopSignal),
     permissions: manifest.sandbox && permissionsOfRecords(manifest.sandbox),
@@ -61,7 +62,7 @@ function startOf(manifest: Manifest): StartConfig | undefined {
   return startConfig(manifest, placementOf(manifest, manifest.name, undefined), {}, []);
 }
 
-/** `80/tcp` or `8000-8010/udp`; the manifest was checked when it was read. */
+/** `80/tcp` or `8000-8010/udp`. What a bundle of an earlier version records of ports that there are not is no port. */
 function portRange(text: string): PortRange {
   const [, first, last, protocol] = /^([0-9]+)(?:-([0-9]+))?\/(tcp|udp|sctp)$/.exec(text) ?? [];
   return {

@@ -72,6 +72,12 @@ function rulesOf(config: ImageConfig): Rule[] {
   ];
 }
 
+/** Whether a record PORT names ports that there are: of an image it may have any digits. */
+export function isPort(text: string): boolean {
+  const [first = 0, last = first] = (/^[0-9-]+/.exec(text)?.[0] ?? "").split("-").map(Number);
+  return first >= 1 && last >= first && last <= 65535;
+}
+
 /** The first value that no reader would take; undefined where all are in order. */
 export function configProblem(config: ImageConfig): ConfigProblem | undefined {
   for (const { record, values, pattern, expected } of rulesOf(config)) {

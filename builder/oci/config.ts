@@ -1,6 +1,6 @@
 /** The config of an image → how its app starts (OCI image specification, "Image Configuration"). */
 import * as errors from "../errors.ts";
-import { configProblem, type ImageConfig } from "../manifest/image-config.ts";
+import { configProblem, type ImageConfig, isPort } from "../manifest/image-config.ts";
 import { byteString } from "../tree/path.ts";
 import type { Document } from "./json.ts";
 
@@ -47,12 +47,16 @@ export function parseConfig(document: Document): AppConfig {
   const workdir = one("WorkingDir");
   const each = (key: "ports" | "volumes", values: readonly string[], shown: string) =>
     values.map(byteString).filter((value) => Object.keys(fits(key, [value], shown)).length > 0);
+  const ports = each("ports", config.keys("ExposedPorts").map(portOf), "ExposedPorts");
+  for (const port of ports) {
+    if (!isPort(port)) passedOver.push(`ExposedPorts ${JSON.stringify(port)}`);
+  }
   const image: ImageConfig = {
     cmd: texts("Cmd").map(byteString),
     ...fits("user", bytes(userOf(one("User"))), "User"),
     ...fits("workdir", bytes(workdir?.replace(/^(?!\/)/, "/")), "WorkingDir"),
     ...fits("stopSignal", bytes(signalOf(one("StopSignal"))), "StopSignal"),
-    ports: each("ports", config.keys("ExposedPorts").map(portOf), "ExposedPorts"),
+    ports: ports.filter(isPort),
     volumes: each("volumes", config.keys("Volumes"), "Volumes"),
     labels: labelsOf(config.map("Labels"), passedOver),
   };

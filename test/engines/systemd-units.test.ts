@@ -213,6 +213,11 @@ describe("what units cannot say", () => {
     "@x",
     "-1",
     "",
+    "999.0.0.1:80",
+    "1.2:80",
+    "127.0.0.1.:80",
+    "[::1::]:80",
+    "[127.0.0.1]:80",
   ])("%j is nothing to listen on", async (socket) => {
     await refused({ sockets: [socket] }).rejects.toMatchObject({ code: "E_OPTION_VALUE" });
   });

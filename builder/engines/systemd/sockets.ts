@@ -1,4 +1,5 @@
 /** What a socket unit listens on: systemd.socket(5). */
+import net from "node:net";
 import * as errors from "../../errors.ts";
 import type { BundleFacts } from "../engine.ts";
 import { unitWord } from "./quoting.ts";
@@ -58,6 +59,9 @@ function addOne(made: Listening, text: string): void {
     /^(?:(\[[0-9a-fA-F:.]+\]|[0-9.]+):)?([0-9]{1,5})(?:\/(tcp|udp))?$/.exec(text) ?? [];
   const number = Number(port);
   if (port === undefined || number < 1 || number > 65535) throw refused();
+  if (host !== "" && net.isIP(host.replace(/^\[|\]$/g, "")) !== (host.startsWith("[") ? 6 : 4)) {
+    throw refused();
+  }
   const address = host === "" ? `${number}` : `${host}:${number}`;
   (protocol === "udp" ? made.datagrams : made.streams).push(address);
 }

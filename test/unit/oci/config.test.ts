@@ -57,7 +57,10 @@ test("what means nothing is named and left out", () => {
   const { env, image, passedOver } = parse({
     Env: ["no variable", "=x", "A=b"],
     WorkingDir: "srv",
-    ExposedPorts: { "x/tcp": {}, "80/udp": {} },
+    ExposedPorts: {
+      ...{ "x/tcp": {}, "80/udp": {}, "80/ftp": {}, "0/tcp": {}, "65536": {} },
+      ...{ "90-80/tcp": {}, "80-65536/tcp": {}, "8000-8010/sctp": {}, "80-90-100/tcp": {} },
+    },
     Volumes: { data: {} },
     StopSignal: "15",
     Labels: { long: "x".repeat(5000), short: "y" },
@@ -65,13 +68,15 @@ test("what means nothing is named and left out", () => {
   expect(env).toEqual([PATH, "A=b"]);
   expect(image).toMatchObject({
     workdir: "/srv",
-    ports: ["80/udp"],
+    ports: ["80/udp", "8000-8010/sctp"],
     volumes: [],
     stopSignal: "15",
   });
   expect(image.labels).toEqual(["short=y"]);
   expect(passedOver).toEqual([
-    'ExposedPorts "x/tcp"',
+    ...["x/tcp", "80/ftp", "80-90-100/tcp", "65536/tcp", "0/tcp", "90-80/tcp", "80-65536/tcp"].map(
+      (port) => `ExposedPorts "${port}"`,
+    ),
     'Volumes "data"',
     'the label "long" (5005 bytes)',
   ]);

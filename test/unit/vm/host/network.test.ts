@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { checkOptions } from "../../../../builder/config/validate.ts";
 import {
   networkArguments,
   networkRecords,
@@ -43,4 +44,21 @@ test.each([
   [{ address: "10.0.0.1/8" }, "E_OPTION_CONFLICT"],
 ])("refuses %j", (options, code) => {
   expect(() => resolveNetwork(options)).toThrow(expect.objectContaining({ code }));
+});
+
+test.each(["vm", "export"] as const)("%s takes addresses that there are", (command) => {
+  for (const gateway of ["0.0.0.0", "10.0.0.1", "255.255.255.255"]) {
+    checkOptions(command, { gateway, address: `${gateway}/32` });
+  }
+  const code = "E_OPTION_VALUE";
+  for (const gateway of ["256.0.0.1", "10.0.0", "10.0.0.1.2", "1e1.0.0.1", "010.0.0.1", "::1", ""]) {
+    const refused = expect.objectContaining({ code });
+    expect(() => checkOptions(command, { gateway }), gateway).toThrow(refused);
+    expect(() => checkOptions(command, { address: `${gateway}/24` }), gateway).toThrow(refused);
+  }
+  for (const bits of ["", "/", "/33", "/-1", "/024"]) {
+    expect(() => checkOptions(command, { address: `10.0.0.1${bits}` }), bits).toThrow(
+      expect.objectContaining({ code }),
+    );
+  }
 });

@@ -1134,6 +1134,22 @@ export function outputFailed(path: string, step: string, cause: unknown): Bundle
   }
 }
 
+/**
+ * The same where something is there all the same: what came before cannot be taken back.
+ *
+ * @param left what that is, as a sentence
+ */
+export function outputBroken(
+  path: string,
+  step: string,
+  cause: unknown,
+  left: string,
+): BundleError {
+  const { code } = outputFailed(path, step, cause);
+  const hint = code === "E_OUTPUT_NO_SPACE" ? `Free some space or write elsewhere. ${left}` : left;
+  return new BundleError(code, `${step} failed: ${systemReason(cause)}`, { path, cause, hint });
+}
+
 /** @param actual what stands there instead, for example "a character device" */
 export function outputNotFile(path: string, actual: string): BundleError {
   return new BundleError("E_OUTPUT_FAILED", "the output would replace something else", {

@@ -84,7 +84,7 @@ export async function clearCache(): Promise<CacheInfo> {
     const folder = cacheFolder(name);
     // A link is removed, not what it leads to.
     await rm(folder, { recursive: true, force: true }).catch((cause: unknown) => {
-      throw errors.outputFailed(folder, "removing", cause);
+      throw errors.outputBroken(folder, "removing", cause, "What was not removed is there yet.");
     });
   }
   return info;

@@ -1,5 +1,5 @@
 /** What every command of ours does around its work: signals, a reader that has gone, failures. */
-import { errnoCode, outputFailed } from "../errors.ts";
+import { errnoCode, outputBroken } from "../errors.ts";
 import { endCommands } from "../host/command.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
@@ -51,7 +51,9 @@ async function onOutputError(program: string, stream: NodeJS.WriteStream, cause:
   // The reader has gone, as `| head` does: there is nobody left to tell anything.
   if (errnoCode(cause) === "EPIPE") process.exit(undone === undefined ? 0 : 1);
   if (stream === process.stderr) process.exit(1);
-  const error = outputFailed("standard output", "write", cause);
+  // It is a pipe, a terminal, a device or somebody's file, and nobody takes anything back from there.
+  const left = "What the command did is done; what it printed is not whole.";
+  const error = outputBroken("standard output", "write", cause, left);
   const names = flagNames([], program);
   printError(error, { json: false, debug: false, program, names });
   process.exit(error.exitStatus);

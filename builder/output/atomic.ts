@@ -115,10 +115,10 @@ export async function writeAtomically<T>(
 ): Promise<T> {
   const temporary = temporaryFile(path.dirname(file));
   let step = "creating the file";
+  let result: T;
   try {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     const handle = await open(temporary, flags, mode);
-    let result: T;
     try {
       step = "writing";
       result = await write(handle);
@@ -130,13 +130,15 @@ export async function writeAtomically<T>(
     step = "renaming the temporary file";
     await rename(temporary, file);
     keepTemporary(temporary);
-    step = "writing the folder to disk (fsync)";
-    await syncDirectory(path.dirname(file));
-    return result;
   } catch (cause) {
     removeTemporary(temporary);
     // A writer that has only a descriptor cannot name the file; here it has a name.
     const reason = isOfOutput(cause, file) ? cause.cause : cause;
     throw errors.errnoCode(reason) === undefined ? cause : errors.outputFailed(shown, step, reason);
   }
+  await syncDirectory(path.dirname(file)).catch((cause: unknown) => {
+    const left = "The file is there and whole; a power cut may bring back what was there before.";
+    throw errors.outputBroken(shown, "writing the folder to disk (fsync)", cause, left);
+  });
+  return result;
 }

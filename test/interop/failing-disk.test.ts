@@ -6,7 +6,7 @@ import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
-import { bundle, root } from "../support/process.ts";
+import { bundle, bundleCommand, root, run } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const { EDQUOT, EIO, ENOSPC, EROFS, ESTALE } = os.constants.errno;
@@ -40,13 +40,13 @@ async function failure(call: string, at: string, errno: number, args: readonly s
     XDG_CACHE_HOME: temporaryDirectory(),
     LD_PRELOAD: preload,
     FAIL_CALL: call,
-    FAIL_PATH: at === "OUT" ? out : at,
+    FAIL_PATH: at.replace("OUT", out),
     FAIL_ERRNO: `${errno}`,
   };
   const named = args.map((arg) => arg.replace("OUT", out));
   const { status, stderr } = await bundle(named, { cwd: dir, env });
   const [, code, file] = /^bundle: \[(E_\w+)\] (\S+): /m.exec(stderr) ?? [];
-  return { status, code, file: file && path.basename(file), left: readdirSync(out) };
+  return { status, code, file: file && path.basename(file), left: readdirSync(out), stderr };
 }
 
 const build = ["build", "app", "-o", "OUT/a.run"];
@@ -70,7 +70,7 @@ describe("a read that fails", () => {
   for (const [title, at, file, args] of reads) {
     for (const [name, errno] of Object.entries({ EIO, ESTALE })) {
       check(`${title}, of ${at}, ${args[0]}: ${name}`, async () => {
-        expect(await failure("read", at, errno, args)).toEqual({
+        expect(await failure("read", at, errno, args)).toMatchObject({
           status: 1,
           code: "E_FILE_UNREADABLE",
           file,
@@ -93,8 +93,24 @@ describe("a write that fails", () => {
     ] as const) {
       check(`${args[0]}, ${call}: ${errno}`, async () => {
         const outcome = await failure(call, "OUT", errno, args);
-        expect(outcome).toEqual({ status: 1, code, file, left: [] });
+        expect(outcome).toMatchObject({ status: 1, code, file, left: [] });
       });
     }
+    check(`${args[0]}, sync of the folder, when the file has its name`, async () => {
+      const { stderr, ...outcome } = await failure("sync", "OUT$", EIO, args);
+      expect(outcome).toEqual({ status: 1, code: "E_OUTPUT_FAILED", file, left: [file] });
+      expect(stderr).toMatch(/\n {2}The file is there and whole; /);
+    });
   }
+
+  check("what is printed, when the work is done", async () => {
+    const out = temporaryDirectory();
+    const line = `"$0" "$1" build app -o "$2/a.run" --json >/dev/full`;
+    const words = ["-c", line, process.execPath, bundleCommand, out];
+    const { status, stderr } = await run("sh", words, { cwd: dir });
+    expect([status, readdirSync(out)]).toEqual([1, ["a.run"]]);
+    expect(stderr).toMatch(/^bundle: \[E_OUTPUT_NO_SPACE\] standard output: write failed: /);
+    expect(stderr).toContain("What the command did is done; what it printed is not whole.");
+    expect(stderr).not.toContain("left behind");
+  });
 });

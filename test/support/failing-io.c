@@ -1,6 +1,6 @@
 /*
  * A disk that fails, for a program that is started with this preloaded: calls of the kind FAIL_CALL (read, write, sync,
- * rename) on paths that contain FAIL_PATH end with the errno FAIL_ERRNO.
+ * rename) on paths that contain FAIL_PATH, or end with what stands before a $ at its end, end with the errno FAIL_ERRNO.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +17,12 @@ static bool fails_at(const char *call, const char *path)
 {
 	const char *failing = getenv("FAIL_CALL"), *part = getenv("FAIL_PATH");
 
-	if (!failing || !part || strcmp(failing, call) != 0 || !strstr(path, part))
+	if (!failing || !part || strcmp(failing, call) != 0)
+		return false;
+	size_t length = strlen(part), all = strlen(path);
+	bool whole = length > 0 && part[length - 1] == '$';
+	if (whole ? all < length - 1 || strncmp(path + all - (length - 1), part, length - 1) != 0 :
+		    !strstr(path, part))
 		return false;
 	errno = atoi(getenv("FAIL_ERRNO"));
 	return true;

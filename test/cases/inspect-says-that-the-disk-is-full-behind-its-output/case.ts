@@ -11,4 +11,5 @@ export default {
     run("sh", ["-c", '"$@" > /dev/full', "sh", command, ...args], { cwd }),
   code: "E_OUTPUT_NO_SPACE",
   stdout: /^$/,
+  stderr: /what it printed is not whole/,
 } satisfies Case;

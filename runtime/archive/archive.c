@@ -277,6 +277,14 @@ int archive_reopen(struct archive *archive, struct failure *failure)
 	return known < 0 ? -1 : 0;
 }
 
+/* Of the file itself: another one may have its name by now, and what is read later may be a copy in memory. */
+static bool is_readable_by_all(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_mode & S_IROTH;
+}
+
 int archive_open(struct archive *archive, struct failure *failure)
 {
 	if (archive->use == ARCHIVE_EMPTY)
@@ -284,6 +292,7 @@ int archive_open(struct archive *archive, struct failure *failure)
 	archive->fd = open(archive->file, O_RDONLY | O_CLOEXEC);
 	if (archive->fd < 0)
 		return fail_errno(failure, FUSELAGE_E_ARCHIVE_OPEN, "%s", archive->file);
+	archive->is_public = is_readable_by_all(archive->fd);
 	return archive_reopen(archive, failure);
 }
 
@@ -307,6 +316,7 @@ void archive_from_bundle(struct archive *archive, const struct bundle *bundle)
 		.file = bundle->path,
 		.fixed = manifest->mount_at != NULL,
 		.fd = bundle->file,
+		.is_public = is_readable_by_all(bundle->file),
 		.format = ARCHIVE_SQUASHFS,
 		.offset = bundle->image_offset,
 		.size = bundle->image_offset + manifest->image_size,
@@ -318,14 +328,6 @@ void archive_from_bundle(struct archive *archive, const struct bundle *bundle)
 	if (manifest->mount_at)
 		name = manifest->mount_at + sizeof FIXED_DIRECTORY; /* and the slash */
 	snprintf(archive->name, sizeof archive->name, "%s", name);
-}
-
-bool archive_is_public(const struct archive *archive)
-{
-	struct stat st;
-
-	/* By its name: what is open may be a copy in memory. */
-	return archive->file && stat(archive->file, &st) == 0 && st.st_mode & S_IROTH;
 }
 
 void archive_close(struct archive *archive)

@@ -32,6 +32,7 @@ struct archive {
 	char target[PATH_MAX]; /* set when it is placed */
 	/* after archive_open */
 	int fd; /* opened once, with the caller's rights; -1 */
+	bool is_public; /* everybody may read the file that was opened */
 	enum archive_format format;
 	uint64_t offset; /* of the squashfs image, bytes */
 	uint64_t size; /* of the file, bytes */
@@ -76,9 +77,6 @@ int archive_check(void *archive, struct failure *failure);
  * asked for is left out.
  */
 int archive_extract(const struct archive *archive, int dir, struct failure *failure);
-
-/* Whether everybody may read the file. */
-bool archive_is_public(const struct archive *archive);
 
 /*
  * Without a namespace its files may be elsewhere on the host: archive->target, where an empty directory may be,

@@ -167,7 +167,7 @@ static int open_tree(const struct disk_tree *tree)
 		return -1;
 	futimens(fd, NULL);
 	/* Who may read the archive may read its files, by the modes that they have in it. */
-	if (tree->caller->uid == 0 && !(st.st_mode & S_IXOTH) && archive_is_public(tree->archive))
+	if (tree->caller->uid == 0 && !(st.st_mode & S_IXOTH) && tree->archive->is_public)
 		fchmod(fd, 0711);
 	return steal_fd(&fd);
 }

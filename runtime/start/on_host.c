@@ -72,7 +72,7 @@ static bool are_public(const struct invocation *invocation)
 	bool all = true;
 
 	for (size_t i = 0; i < invocation->count; i++)
-		all &= archive_is_public(&invocation->archives[i]);
+		all &= invocation->archives[i].is_public;
 	return all;
 }
 

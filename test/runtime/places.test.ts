@@ -2,7 +2,15 @@
  * Where a start's files are: at one real path, however HOME is written, and where everyone of the namespace
  * may go through, since a server may become another user.
  */
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { skipUnless } from "../support/needs.ts";
@@ -158,6 +166,33 @@ describe("a server that root starts and that becomes a user", () => {
       expect(stderr).toContain("Permission denied");
     },
   );
+
+  for (const [title, own, other] of [
+    ["only root may read", 0o700, 0o755],
+    ["everybody may read", 0o755, 0o700],
+  ] as const) {
+    skipUnless("root", "gcc")(
+      `of a file that ${title} the copy is so, whatever has its name by then`,
+      async () => {
+        const dir = temporaryDirectory();
+        const started = await pack({ ...files, "data/more": `${own}\n` });
+        chmodSync(started, own);
+        // What the kernel calls a file that has no name.
+        const decoy = `${started} (deleted)`;
+        copyFileSync(bundle, decoy);
+        chmodSync(decoy, other);
+        const script = 'exec 3<"$1"; rm "$1"; exec "$0" 0 0 /proc/self/fd/3';
+        const env = { HOME: home(), FUSELAGE_MOUNT: "extract" };
+        const words = ["-c", script, refuse, started];
+        const { status, stdout, stderr } = await run("sh", words, { cwd: dir, env });
+        if (own === 0o755) expect({ status, stdout }).toEqual(served);
+        else {
+          expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+          expect(stderr).toContain("Permission denied");
+        }
+      },
+    );
+  }
 });
 
 describe("what cleans up in /tmp", () => {

@@ -106,8 +106,8 @@ static int dispatch(const struct bundle *bundle, const char *option, struct fail
 		fputs("AppImage runtime version: fuselage " FUSELAGE_VERSION "\n", stderr);
 		return 1;
 	}
-	return fail(failure, FUSELAGE_E_APPIMAGE_OPTION,
-		    PREFIX "%.80s: there is no such option of an AppImage", option);
+	return help_refuse(HELP_APPIMAGE, PREFIX, option - (sizeof PREFIX - 1),
+			   FUSELAGE_E_APPIMAGE_OPTION, "an AppImage", failure);
 }
 
 int appimage_options(const struct caller *caller, struct bundle *bundle, char ***args,

@@ -12,6 +12,7 @@
 #include "fuse/start_list.h"
 #include "sandbox/words.h"
 
+#define PREFIX "--bundle-"
 #define DEFAULT_DIRECTORY "squashfs-root"
 
 void bundle_options_help(FILE *out, const struct bundle *bundle)
@@ -173,8 +174,8 @@ static int dispatch(struct bundle *bundle, char **args, struct failure *failure)
 	     strcmp(option, "--bundle-offset") == 0))
 		return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
 			    "%s takes no argument, found \"%.80s\"", option, args[1]);
-	return fail(failure, FUSELAGE_E_OPTION_UNKNOWN,
-		    "%.80s: there is no such option of a bundle", option);
+	return help_refuse(HELP_BUNDLE, PREFIX, option, FUSELAGE_E_OPTION_UNKNOWN, "a bundle",
+			   failure);
 }
 
 int bundle_options_flush(struct failure *failure)
@@ -187,10 +188,8 @@ int bundle_options_flush(struct failure *failure)
 int bundle_options_run(struct bundle *bundle, const struct caller *caller, char **args,
 		       struct failure *failure)
 {
-	static const char prefix[] = "--bundle-";
-
 	if (!bundle->manifest.runtime_options || !args[0] ||
-	    strncmp(args[0], prefix, sizeof prefix - 1) != 0)
+	    strncmp(args[0], PREFIX, sizeof PREFIX - 1) != 0)
 		return 0;
 
 	if (privileges_drop(caller, failure) < 0)

@@ -93,6 +93,17 @@ describe.each(makers)("an AppImage %s", (maker) => {
     expect(stderr).toContain("--appimage-help lists the options");
   });
 
+  test("the option that is meant is named", async () => {
+    for (const [typed, meant] of [
+      ["--appimage-exctract", "--appimage-extract"],
+      ["--appimage-portable-hom", "--appimage-portable-home"],
+      ["--bundle-ofset", "--bundle-offset"],
+    ]) {
+      const { stderr } = await say(`${typed}`);
+      expect(stderr).toContain(`; did you mean ${meant}?\n`);
+    }
+  });
+
   test("a closed standard output is a failure", async () => {
     const { status } = await run("sh", ["-c", '"$0" --appimage-offset >/dev/full', file()]);
     expect(status).toBe(1);

@@ -76,6 +76,31 @@ test.each([
   expect(stderr).toContain("[E_OPTION_UNKNOWN]");
 });
 
+test.each([
+  ["--bundle-infoo", "--bundle-info"],
+  ["--bundle-exract", "--bundle-extract"],
+  ["--bundle-mont=x", "--bundle-mount"],
+  ["--bundle-froget", "--bundle-forget"],
+  ["--bundle-hlep", "--bundle-help"],
+])("%s is answered with the option that is meant", async (typed, meant) => {
+  const { status, stderr } = await say(typed);
+  expect(status).toBe(125);
+  const words = `${typed}: there is no such option of a bundle; did you mean ${meant}?`;
+  expect(stderr).toBe(
+    `fuselage: [E_OPTION_UNKNOWN] ${words}\n  --bundle-help lists the options; \`--\` first passes everything to the app.\n`,
+  );
+});
+
+test.each(["--bundle-", "--bundle-x", "--bundle-nonsense", `--bundle-${"info".repeat(40)}`])(
+  "%s is like none of them",
+  async (typed) => {
+    const { status, stderr } = await say(typed);
+    expect(status).toBe(125);
+    expect(stderr).toContain("[E_OPTION_UNKNOWN]");
+    expect(stderr).not.toContain("did you mean");
+  },
+);
+
 test("a closed standard output is a failure, not a silent success", async () => {
   const { status } = await run("sh", ["-c", '"$0" --bundle-info >/dev/full', file]);
   expect(status).toBe(125);

@@ -1408,6 +1408,11 @@ export function updateInfo(what: string, expected: string, actual: string): Bund
   });
 }
 
+/** @param name of an environment variable of ours */
+export function variable(name: string, value: string, expected: string): BundleError {
+  return new BundleError("E_VARIABLE", `${name}=${value}`, { expected });
+}
+
 /** @param what why it cannot be a machine */
 export function vmBundle(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_VM_BUNDLE", what, { ...details, path });

@@ -73,7 +73,7 @@ static int settle(struct start *start, struct failure *failure)
 			       failure) < 0 ||
 	    share_parse(&start->mounting.share, failure) < 0 ||
 	    keep_parse(&start->keep, getenv(ENV_FUSELAGE_KEEP), failure) < 0 ||
-	    cache_max_age(failure) < 0)
+	    cache_max_age(failure) < 0 || variable_number(ENV_FUSELAGE_DEBUG, 1, 0, failure) < 0)
 		return -1;
 	int learns = variable_number(ENV_FUSELAGE_LEARN, 1, 1, failure);
 	if (learns < 0)
@@ -110,8 +110,8 @@ static void tell_kept_out(const struct start *start)
 /* Everything from opened archives to mounted ones. */
 static int prepare(struct start *start, struct failure *failure)
 {
-	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
-	double began = debug && *debug ? clock_milliseconds() : 0;
+	bool debug = variable_is_on(ENV_FUSELAGE_DEBUG);
+	double began = debug ? clock_milliseconds() : 0;
 
 	if (settle(start, failure) < 0 ||
 	    (flavour_is_runner && start->root && root_identify(start->root, start, failure) < 0) ||
@@ -124,7 +124,7 @@ static int prepare(struct start *start, struct failure *failure)
 		return -1;
 	}
 	tell_kept_out(start);
-	if (debug && *debug)
+	if (debug)
 		fprintf(stderr, "fuselage: mounted by %s%s in %.2f ms at %s\n",
 			start->mounting.strategy ? start->mounting.strategy : "nothing",
 			start->mounting.share.joined ? " (shared)" : "",

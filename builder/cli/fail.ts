@@ -1,5 +1,5 @@
 /** How a command ends that has failed: the failure is printed, and its exit status set. */
-import { BundleError, internal } from "../errors.ts";
+import { BundleError, internal, variable } from "../errors.ts";
 import { environment } from "../generated/spec.ts";
 import { calledCommand, flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
@@ -8,6 +8,13 @@ import { printError } from "./print.ts";
 function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+/** @throws E_VARIABLE for a value that says neither that failures are told with where they arose, nor that not */
+export function checkDebug(): void {
+  const name = environment.FUSELAGE_DEBUG;
+  const text = process.env[name] ?? "";
+  if (!["", "0", "1"].includes(text)) throw variable(name, text, "0 or 1");
 }
 
 /**

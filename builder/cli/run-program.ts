@@ -3,7 +3,7 @@ import { errnoCode, outputBroken } from "../errors.ts";
 import { endCommands } from "../host/command.ts";
 import { removeTemporaries } from "../host/temporary.ts";
 import { cancelJobs } from "../native/addon.ts";
-import { fail } from "./fail.ts";
+import { checkDebug, fail } from "./fail.ts";
 import { undoneBy } from "./interruption.ts";
 import { flagNames } from "./option-flags.ts";
 import { printError } from "./print.ts";
@@ -74,6 +74,7 @@ export async function runProgram(
     stream.on("error", (cause) => onOutputError(name, stream, cause));
   const argv = process.argv.slice(2);
   try {
+    checkDebug();
     await main(argv);
   } catch (cause) {
     fail(name, argv, cause);

@@ -15,3 +15,10 @@ int variable_number(const char *name, int most, int otherwise, struct failure *f
 	return fail(failure, FUSELAGE_E_VARIABLE, "%s=%.80s: expected a number from 0 to %d", name,
 		    text, most);
 }
+
+bool variable_is_on(const char *name)
+{
+	struct failure ignored = { 0 };
+
+	return variable_number(name, 1, 0, &ignored) > 0;
+}

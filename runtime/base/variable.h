@@ -10,4 +10,7 @@
  */
 int variable_number(const char *name, int most, int otherwise, struct failure *failure);
 
+/* Whether the variable is 1. Anything but 0, 1 and nothing is refused elsewhere, at the start. */
+bool variable_is_on(const char *name);
+
 #endif

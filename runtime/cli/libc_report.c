@@ -98,20 +98,26 @@ static void report_one(const char *line, FILE *out)
 {
 	char shown[PATH_MAX + 512], packed[48], loader[PATH_MAX], needs[256];
 	const char *variable = getenv(ENV_FUSELAGE_LIBC);
-	char forced = variable ? variable[0] : 0; /* as the loader stub reads it */
+	const char *forced = variable ? variable : ""; /* as the loader stub reads it */
+	bool is_auto = strcmp(forced, "auto") == 0;
 
 	/* As a terminal may show it; a loader or versions with such bytes are no host's. */
 	(void)show_text(shown, sizeof shown, line);
 	snprintf(packed, sizeof packed, "%.*s", (int)strcspn(shown, ","), shown);
 	read_field(shown, ", loader ", loader, sizeof loader);
 	read_field(shown, ", needs ", needs, sizeof needs);
-	if (forced == 'h') {
+	if (strcmp(forced, "host") == 0) {
 		fprintf(out, "%-11s the host's, by " ENV_FUSELAGE_LIBC "\n", "libc");
 		return;
 	}
-	if (forced == 'p')
+	if (*forced && !is_auto && strcmp(forced, "packed") != 0) {
+		fprintf(out, "%-11s none: expected " ENV_FUSELAGE_LIBC "=auto, host or packed\n",
+			"libc");
+		return;
+	}
+	if (*forced && !is_auto)
 		fprintf(out, "%-11s the packed %s, by " ENV_FUSELAGE_LIBC "\n", "libc", packed);
-	else if (forced != 'a' && !find_words(line, ", auto,"))
+	else if (!is_auto && !find_words(line, ", auto,"))
 		fprintf(out, "%-11s the packed %s, on every machine\n", "libc", packed);
 	else if (report_host(packed, loader, needs, out))
 		return;

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/show.h"
 #include "base/owned.h"
+#include "base/variable.h"
 #include "bundle/bundle.h"
 #include "cache/starts.h"
 #include "cache/store.h"
@@ -141,7 +141,7 @@ static int open_here(const struct start *start)
 
 void keep_bind(struct start *start, const struct archive *archive)
 {
-	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
+	bool debug = variable_is_on(ENV_FUSELAGE_DEBUG);
 	struct keep *keep = &start->keep;
 	OWNED_FD checked = keep->cache;
 
@@ -154,7 +154,7 @@ void keep_bind(struct start *start, const struct archive *archive)
 		if (!start->mounting.share.joined)
 			hot_file_mark(file, checked);
 		int result = put_in_place(start, file, here, root);
-		if (!debug || !*debug)
+		if (!debug)
 			continue;
 		fputs("fuselage: ", stderr);
 		show_print(stderr, file->record->path);

@@ -13,6 +13,7 @@
 #include "base/show.h"
 #include "base/descriptors.h"
 #include "base/owned.h"
+#include "base/variable.h"
 #include "generated/names.h"
 #include "kernel/mount_point.h"
 #include "libc/find_words.h"
@@ -25,9 +26,7 @@
 
 static void say_left_out(const struct map *map, const char *why)
 {
-	const char *debug = getenv(ENV_FUSELAGE_DEBUG);
-
-	if (!debug || !*debug)
+	if (!variable_is_on(ENV_FUSELAGE_DEBUG))
 		return;
 	fputs("fuselage: ", stderr);
 	show_print(stderr, map->text);

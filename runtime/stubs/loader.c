@@ -47,6 +47,19 @@ static _Noreturn void give_up_opening(const char *missing, const char *name, int
 	give_up(E_LOADER_REFUSED, "", name, error);
 }
 
+/* The first letter of FUSELAGE_LIBC, or 0 where nothing is said. */
+static char forced_by(const struct start *start)
+{
+	const char *word = start->forced;
+
+	if (!word || !*word)
+		return 0;
+	if (!text_same(word, "auto") && !text_same(word, "host") && !text_same(word, "packed"))
+		give_up(E_VARIABLE, "expected " ENV_FUSELAGE_LIBC "=auto, host or packed, found ",
+			word, 0);
+	return *word;
+}
+
 /*
  * The host's dynamic linker, open, or -1 for the packed one. musl has no versions to compare: there the
  * packed one is always right.
@@ -54,7 +67,7 @@ static _Noreturn void give_up_opening(const char *missing, const char *name, int
 static int choose_host(const struct start *start)
 {
 	const char *name = own_text(own_loader.interpreter);
-	char forced = start->forced ? start->forced[0] : 0;
+	char forced = forced_by(start);
 	bool pack = own_loader.mode == OWN_LOADER_PACK || own_loader.libc == OWN_LOADER_MUSL;
 
 	if (forced == 'a')

@@ -71,6 +71,18 @@ describe("a program is started by", () => {
     });
   }
 
+  skipUnless(...needs)("nothing by a word that means none, and by none as ever", async () => {
+    for (const word of ["nope", "hosts", "Packed", " auto", "p"]) {
+      const { status, stdout, stderr } = await start("same", "/where.run", { FUSELAGE_LIBC: word });
+      expect([status, stdout]).toEqual([127, ""]);
+      expect(stderr).toBe(
+        `fuselage: [E_VARIABLE] expected FUSELAGE_LIBC=auto, host or packed, found ${word}\n  Set it to what the text expects, or leave it out.\n`,
+      );
+    }
+    const unset = await start("same", "/pack.run", { FUSELAGE_LIBC: "" });
+    expect(unset).toMatchObject({ status: 0, stdout: expect.stringMatching(packed), stderr: "" });
+  });
+
   skipUnless(...needs)("nothing where the host's is asked for and is not there", async () => {
     const { status, stderr } = await start("nothing", "/where.run", { FUSELAGE_LIBC: "host" });
     expect(status).toBe(127);
@@ -114,6 +126,13 @@ describe("the doctor says", () => {
       "/where.run",
       { FUSELAGE_LIBC: "packed" },
       /^libc {8}the packed glibc 2\.\d+, by FUSELAGE_LIBC$/m,
+    ],
+    [
+      "that a word means none",
+      "same",
+      "/where.run",
+      { FUSELAGE_LIBC: "hosts" },
+      /^libc {8}none: expected FUSELAGE_LIBC=auto, host or packed$/m,
     ],
     [
       "what it forces too",

@@ -340,9 +340,11 @@ describe("the environment", () => {
     async () => {
       for (const value of ["1", "/etc/shadow", "%s%n", "x".repeat(100_000)]) {
         const env = { FUSELAGE_DEBUG: value };
-        const out = await ask(way, ["-s", `a:${image}`, ...show], undefined, { env });
-        expect(out).toBe("packed\n");
-        if (value !== "1") {
+        const line = ["-s", `a:${image}`, ...show];
+        if (value === "1") expect(await ask(way, line, undefined, { env })).toBe("packed\n");
+        else {
+          const debug = await refused(way, line, undefined, { env });
+          expect(debug).toMatchObject({ status: 125, code: "E_VARIABLE", stdout: "" });
           const aged = { env: { FUSELAGE_CACHE_MAX_AGE_DAYS: value } };
           const days = await refused(way, ["-s", `a:${image}`, ...show], undefined, aged);
           expect(days).toMatchObject({ status: 125, code: "E_VARIABLE", stdout: "" });

@@ -9,7 +9,7 @@ import { printed, runArguments } from "../support/bundle-of.ts";
 import { writeFiles } from "../support/case.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
-import { asUser, run } from "../support/process.ts";
+import { asUser, bundle, run } from "../support/process.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 let file: string;
@@ -104,6 +104,24 @@ test.each(["--bundle-", "--bundle-x", "--bundle-nonsense", `--bundle-${"info".re
 test("a closed standard output is a failure, not a silent success", async () => {
   const { status } = await run("sh", ["-c", '"$0" --bundle-info >/dev/full', file]);
   expect(status).toBe(125);
+});
+
+test("FUSELAGE_DEBUG is 0 or 1", async () => {
+  const debug = (value: string, args: string[] = ["x"]) =>
+    run(file, args, { env: { HOME: home, FUSELAGE_DEBUG: value } });
+  expect((await debug("1")).stderr).toMatch(/^fuselage: mounted by /);
+  for (const value of ["0", ""]) {
+    expect(await debug(value)).toMatchObject({ stdout: "<-n>\n<x>\n", stderr: "" });
+  }
+  for (const value of ["2", "yes", "1 ", "-1"]) {
+    const { status, stdout, stderr } = await debug(value);
+    expect([status, stdout]).toEqual([125, ""]);
+    const words = `[E_VARIABLE] FUSELAGE_DEBUG=${value}: expected a number from 0 to 1`;
+    expect(stderr).toContain(words);
+    const builder = await bundle(["inspect", file], { env: { FUSELAGE_DEBUG: value } });
+    expect([builder.status, builder.stdout]).toEqual([2, ""]);
+    expect(builder.stderr).toMatch(/^bundle: \[E_VARIABLE\] FUSELAGE_DEBUG=.*: expected 0 or 1$/m);
+  }
 });
 
 describe("--bundle-extract", () => {

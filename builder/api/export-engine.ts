@@ -3,11 +3,9 @@
 import { checkOptions } from "../config/validate.ts";
 import type { Engine, EngineSettings } from "../engines/engine.ts";
 import { type EngineName, engines } from "../engines/engines.ts";
-import { factsOf } from "../engines/facts.ts";
 import { writeFiles, writeOne } from "../engines/write-files.ts";
 import * as errors from "../errors.ts";
-import { sha256OfFile } from "../host/digest.ts";
-import { inspect } from "./inspect.ts";
+import { engineFacts } from "./engine-facts.ts";
 
 /** What the files of an engine are made of: one of the keys of engines says which, and where they go. */
 export interface EngineOptions extends EngineSettings {
@@ -72,12 +70,7 @@ export async function exportEngine(options: EngineOptions): Promise<EngineResult
   }
   const { [engine]: output = "", ...settings } = rest;
   refuseStrange(engine, settings);
-  const { manifest, size, arch } = await inspect(input);
-  if (manifest === undefined) {
-    throw errors.engineInput(input, "is no bundle, and engines start bundles");
-  }
-  const sha256 = (await sha256OfFile(input)).toString("hex");
-  const facts = factsOf({ file: input, size, sha256, arch }, manifest);
+  const facts = await engineFacts(input);
   const made = await engines[engine].files(facts, settings);
   if (engines[engine].output === "directory") {
     return { engine, files: await writeFiles(output, made, force) };

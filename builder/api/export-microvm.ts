@@ -18,7 +18,7 @@ import {
   microVmNeeds,
   microVmRecords,
 } from "../vm/microvm.ts";
-import { withImage } from "./inspect.ts";
+import { holdImage } from "./inspect.ts";
 
 /** What the files of a micro-VM are made of. */
 export interface MicroVmOptions {
@@ -78,9 +78,13 @@ const SECTOR = 512;
  */
 export async function exportMicroVm(options: MicroVmOptions): Promise<MicroVm> {
   checkOptions("export", options);
+  return withBundle(options.input, (facts) => writeMachine(options, facts));
+}
+
+async function writeMachine(options: MicroVmOptions, facts: BundleFacts): Promise<MicroVm> {
   const { input, microvm, kernel: file } = options;
   const shape = shapeOf(options);
-  const { arch, image, size } = await bundleFacts(input);
+  const { arch, image, size } = facts;
   const records = recordsOf(options);
   // Both have the same kernel, of which they need different modules.
   const [first, ...others] = microVmms;
@@ -107,19 +111,23 @@ export async function exportMicroVm(options: MicroVmOptions): Promise<MicroVm> {
     }
     for (const [name, data] of Object.entries(files))
       await writeFile(path.join(folder, name), data);
-    await copyDisk(input, path.join(folder, DISK_FILE), size);
+    await copyDisk({ file: input, fd: facts.fd, size }, path.join(folder, DISK_FILE));
     return [DISK_FILE, ...Object.keys(files)].sort();
   });
   return { directory: dir, kernel: found.release, files: result };
 }
 
 /** VMMs take whole sectors of a disk, and cut off what is behind the last one. */
-async function copyDisk(from: string, to: string, size: number): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE).catch((cause: unknown) => {
+async function copyDisk(
+  { file, fd, size }: { file: string; fd: number; size: number },
+  to: string,
+): Promise<void> {
+  // What is open, whatever has its name by now: the machine was made for that.
+  await copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_FICLONE).catch((cause: unknown) => {
     throw errors.outputFailed(to, "copying the bundle", cause);
   });
   await chmod(to, 0o444 & ~process.umask());
-  if ((await stat(to)).size !== size) throw errors.fileChanged(from, "its size changed");
+  if ((await stat(to)).size !== size) throw errors.fileChanged(file, "its size changed");
   if (size % SECTOR !== 0) await truncate(to, Math.ceil(size / SECTOR) * SECTOR);
 }
 
@@ -133,8 +141,16 @@ function elfOf(file: string, format: string, bytes: Buffer): Buffer {
   }
 }
 
-async function bundleFacts(input: string) {
-  return withImage(input, ({ manifest, size, arch }, { facts }) => {
+/** What a machine is made by, of a bundle that is open. */
+interface BundleFacts {
+  arch: Architecture;
+  size: number;
+  image: { compression: string; overlay: boolean };
+  fd: number;
+}
+
+function withBundle<T>(input: string, use: (facts: BundleFacts) => Promise<T>): Promise<T> {
+  return holdImage(input, use, ({ manifest, size, arch }, { facts }, { fd }) => {
     if (manifest === undefined) throw errors.exportInput(input, "is no bundle");
     if (manifest.invocation !== undefined) {
       const what = "records a command line of the runner: a machine starts a program of its image";
@@ -146,7 +162,7 @@ async function bundleFacts(input: string) {
       throw errors.exportInput(input, what);
     }
     const overlay = manifest.root === "image" || manifest.writable === true;
-    return { arch: machine, size, image: { compression: facts.compression, overlay } };
+    return { arch: machine, size, image: { compression: facts.compression, overlay }, fd };
   });
 }
 

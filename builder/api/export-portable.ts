@@ -14,7 +14,7 @@ import { placementOf, rootEntries } from "../export/root-files.ts";
 import type { StartConfig } from "../export/start-config.ts";
 import { programPath, requireStartable, startedBy } from "../export/startable.ts";
 import { userIn } from "../export/users.ts";
-import { sha256OfFile } from "../host/digest.ts";
+import { sha256OfHandle } from "../host/digest.ts";
 import { Workspace } from "../host/temporary.ts";
 import { imageTree } from "../input/image-tree.ts";
 import type { Manifest } from "../manifest/manifest.ts";
@@ -84,9 +84,9 @@ export async function exportPortable(options: PortableOptions): Promise<Portable
   const name = nameOf(portable);
   const output = await freeName(await resolveOutput(portable), force);
   await refuseInside(output, portable, input);
-  return withImage(input, async ({ manifest, size, arch }, image) => {
+  return withImage(input, async ({ manifest, size, arch }, image, handle) => {
     if (manifest === undefined) throw errors.engineInput(input, "is no bundle");
-    const sha256 = (await sha256OfFile(input)).toString("hex");
+    const sha256 = (await sha256OfHandle(handle, input)).toString("hex");
     const facts = factsOf({ file: input, size, sha256, arch }, manifest);
     if (facts.start === undefined) {
       const what = "records a command line of the runner, of which no root of a service is made";

@@ -57,6 +57,29 @@ export function withImage<T>(
 }
 
 /**
+ * Opens a file as `withImage` does, and looks at it. It stays open while what was found is used, for work that is not reading
+ * it: what fails then stays as it is, and is no failure to read the file.
+ *
+ * @throws as `withImage`, and whatever `look` and `use` throw
+ */
+export async function holdImage<Found, T>(
+  file: string,
+  use: (found: Found) => Promise<T>,
+  look: (inspection: Inspection, image: ImageReader, handle: FileHandle) => Found,
+): Promise<T> {
+  const outcome = await withImage(file, async (...image) => {
+    const found = look(...image);
+    try {
+      return { value: await use(found) };
+    } catch (cause) {
+      return { cause };
+    }
+  });
+  if ("cause" in outcome) throw outcome.cause;
+  return outcome.value;
+}
+
+/**
  * Reads what a bundle, another ELF with a squashfs image, or a plain image says about itself.
  *
  * @throws E_INPUT_MISSING, E_FILE_UNREADABLE, E_ELF_*, E_MANIFEST_*, E_IMAGE_*

@@ -2,12 +2,11 @@
 import { existsSync, statSync } from "node:fs";
 import { checkOptions } from "../config/validate.ts";
 import { type EngineSettings, plainName } from "../engines/engine.ts";
-import { factsOf } from "../engines/facts.ts";
 import { placesFor } from "../engines/service/places.ts";
 import * as service from "../engines/service/service.ts";
 import * as errors from "../errors.ts";
-import { sha256OfFile } from "../host/digest.ts";
 import { fromBytes } from "../manifest/manifest.ts";
+import { engineFacts } from "./engine-facts.ts";
 import { inspect } from "./inspect.ts";
 
 /** Which service, and what it is to be. */
@@ -33,11 +32,7 @@ export interface ServiceOptions
 export async function installService(options: ServiceOptions): Promise<service.Installed> {
   checkOptions("service", options);
   const { input, user = false, now = false, ...settings } = options;
-  const { manifest, size, arch } = await inspect(input);
-  if (manifest === undefined)
-    throw errors.engineInput(input, "is no bundle, and engines start bundles");
-  const sha256 = (await sha256OfFile(input)).toString("hex");
-  const facts = factsOf({ file: input, size, sha256, arch }, manifest);
+  const facts = await engineFacts(input);
   return service.installService(facts, settings, placesFor(user), now);
 }
 

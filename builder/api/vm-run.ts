@@ -1,6 +1,5 @@
 /** A bundle as a virtual machine. */
 import * as errors from "../errors.ts";
-import { sha256OfFile } from "../host/digest.ts";
 import { withFile } from "../input/add-file.ts";
 import { processorOf } from "../vm/host/accelerator.ts";
 import { prepareBoot } from "../vm/host/boot.ts";
@@ -11,7 +10,7 @@ import { HEADER_BYTES, readHeader, requireSame } from "../vm/host/snapshot-file.
 import { type StartRequest, startMachine } from "../vm/host/start.ts";
 import type { Terminal } from "../vm/host/terminal.ts";
 import { findQemu, versionOf } from "../vm/host/vmm.ts";
-import { requireBundle, requireDisks } from "./vm-files.ts";
+import { withBundle, withDisks } from "./vm-files.ts";
 
 /** What the caller of a machine has for it. */
 export interface VmCaller {
@@ -21,8 +20,9 @@ export interface VmCaller {
   /** Told in words, before and while the app runs. */
   onNotice(text: string): void;
   /**
-   * Is called once the machine is on its way: what is given is called with each signal that came to the caller.
-   * Before the app runs a signal ends the machine, then it is the app's.
+   * Is called once the machine is on its way: what is given is called with each signal that came to the caller from then
+   * on. Before the app runs a signal ends the machine, then it is the app's. Until it is called there is no machine, and
+   * a signal is the caller's own affair.
    */
   onSignals(deliver: (name: NodeJS.Signals) => void): void;
 }
@@ -61,13 +61,14 @@ export async function vmRun(given: VmRunOptions, caller: VmCaller): Promise<VmRe
   if (!bundle) throw errors.optionMissing("bundle", "the bundle to run");
   const options = resolveVmOptions({ ...rest, bundle });
   const qemu = findQemu(options.vmm);
-  const { disks, needs } = await requireDisks(options);
   const { terminal } = caller;
-  return run(caller, terminal, async (signal) => ({
-    ...{ qemu, disks, options, signal },
-    ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
-    boot: await prepareBoot(options, needs),
-  }));
+  return withDisks(options, async (disks, needs) => {
+    const boot = await prepareBoot(options, needs);
+    return run(caller, terminal, (signal) => ({
+      ...{ qemu, disks, options, boot, signal },
+      ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
+    }));
+  });
 }
 
 /** What a snapshot decides, and a restored machine cannot be asked for. */
@@ -112,23 +113,24 @@ async function vmRestore(
       });
     }
     const qemu = findQemu(options.vmm);
-    const { bundle } = await requireBundle(options.bundle);
-    const digest = (await sha256OfFile(bundle)).toString("hex");
-    requireSame(from, header, {
-      digest,
-      qemu: await versionOf(qemu),
-      processor: processorOf(accelerator),
-      hardware: hardwareOf({ ...options, accelerator, disks: { app: bundle } }),
+    return withBundle(options.bundle, async ({ disk, digest }) => {
+      const disks = { app: disk };
+      requireSame(from, header, {
+        digest: await digest(),
+        qemu: await versionOf(qemu),
+        processor: processorOf(accelerator),
+        hardware: hardwareOf({ ...options, accelerator, disks }),
+      });
+      // QEMU reads from where the descriptor stands.
+      await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
+      const result = await run(caller, undefined, (signal) => ({
+        ...{ qemu, disks, options, signal, window: undefined, boot: undefined },
+        ...{ stdio: caller.stdio, onNotice: caller.onNotice },
+        state: handle.fd,
+        restored: { accelerator, file: from },
+      }));
+      return { ...result, bootMilliseconds };
     });
-    // QEMU reads from where the descriptor stands.
-    await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, null);
-    const result = await run(caller, undefined, async (signal) => ({
-      ...{ qemu, disks: { app: bundle }, options, signal, window: undefined, boot: undefined },
-      ...{ stdio: caller.stdio, onNotice: caller.onNotice },
-      state: handle.fd,
-      restored: { accelerator, file: from },
-    }));
-    return { ...result, bootMilliseconds };
   });
 }
 
@@ -136,12 +138,12 @@ async function vmRestore(
 async function run(
   { onSignals }: VmCaller,
   terminal: Terminal | undefined,
-  prepare: (signal: AbortSignal) => Promise<StartRequest>,
+  requestFor: (signal: AbortSignal) => StartRequest,
 ): Promise<VmResult> {
   const abort = new AbortController();
   let deliver = (name: NodeJS.Signals) => abort.abort(name);
   onSignals((name) => deliver(name));
-  const request = await prepare(abort.signal);
+  const request = requestFor(abort.signal);
   const started = await startMachine(request);
   const { session, accelerator } = started;
   deliver = (name) => session.signal(name);

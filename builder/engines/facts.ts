@@ -3,8 +3,8 @@ import path from "node:path";
 import { placementOf } from "../export/root-files.ts";
 import { type StartConfig, startConfig } from "../export/start-config.ts";
 import { architectures, hostArchitecture } from "../host/paths.ts";
-import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import { isPort } from "../manifest/image-config.ts";
+import { fromBytes, type Manifest } from "../manifest/manifest.ts";
 import { permissionsOfRecords } from "../manifest/permission-rules.ts";
 import { type BundleFacts, oneLine, type PortRange } from "./engine.ts";
 

@@ -1,38 +1,55 @@
 /** Digests of large files. */
 import { createHash } from "node:crypto";
-import { open, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { readingFailed } from "../errors.ts";
 import type { Learned } from "./learned.ts";
 
 /** Read at once, bytes: a file in one piece costs more for its memory than for its digest. */
 const CHUNK = 1 << 20;
 
+export interface DigestRange {
+  /** What is hashed in front of the file. */
+  before?: string;
+  /** Where it ends, bytes; default: the file's end. */
+  end?: number;
+}
+
 /**
  * sha256 of a file, in steps between which others get on with their work.
  *
- * @param before what is hashed in front of the file
- * @param end where it ends, bytes; default: the file's end
  * @throws E_FILE_UNREADABLE
  */
-export async function sha256OfFile(
-  file: string,
-  { before = "", end = Number.POSITIVE_INFINITY }: { before?: string; end?: number } = {},
-): Promise<Buffer> {
+export async function sha256OfFile(file: string, range: DigestRange = {}): Promise<Buffer> {
   const handle = await open(file).catch(readingFailed(file));
   try {
-    const hash = createHash("sha256").update(before);
-    const chunk = Buffer.allocUnsafe(CHUNK);
-    for (let at = 0; at < end; ) {
-      const read = handle.read(chunk, 0, Math.min(CHUNK, end - at), at);
-      const { bytesRead } = await read.catch(readingFailed(file));
-      if (bytesRead === 0) break;
-      hash.update(chunk.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    return hash.digest();
+    return await sha256OfHandle(handle, file, range);
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * The same of a file that is open already: whoever reads more of it has the digest of what he reads, whatever has its
+ * name by then. Where the handle stands does not matter, and does not change.
+ *
+ * @param file its name, for messages
+ * @throws E_FILE_UNREADABLE
+ */
+export async function sha256OfHandle(
+  handle: FileHandle,
+  file: string,
+  { before = "", end = Number.POSITIVE_INFINITY }: DigestRange = {},
+): Promise<Buffer> {
+  const hash = createHash("sha256").update(before);
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  for (let at = 0; at < end; ) {
+    const read = handle.read(chunk, 0, Math.min(CHUNK, end - at), at);
+    const { bytesRead } = await read.catch(readingFailed(file));
+    if (bytesRead === 0) break;
+    hash.update(chunk.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest();
 }
 
 /** Changes that are closer to each other than this may have one time, where a file system keeps coarse ones. ns. */

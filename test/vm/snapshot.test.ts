@@ -1,5 +1,6 @@
 /** `bundle vm snapshot` and `bundle vm run --from`. */
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   appendFileSync,
@@ -96,6 +97,42 @@ testVm("another bundle, a file that is cut, one that is no snapshot, another net
     expect(stderr).toContain(words[index]);
   }
 });
+
+testVm(
+  "what is booted is what was looked at, whatever has the name of the bundle by then",
+  async () => {
+    const dir = temporaryDirectory();
+    const bin = path.join(dir, "bin");
+    mkdirSync(bin);
+    const [bundle, other, file] = ["app.run", "other.run", "app.snapshot"].map((name) =>
+      path.join(dir, name),
+    ) as [string, string, string];
+    const qemu = (await run("sh", ["-c", "command -v qemu-system-x86_64"])).stdout.trim();
+    // Another bundle gets the name while QEMU is started; it has no busybox.
+    const swap = `test "$1" = --version || cp -f --remove-destination "${other}" "${bundle}"`;
+    const wrapper = `#!/bin/sh\n${swap}\nexec "${qemu}" "$@"\n`;
+    writeFileSync(path.join(bin, path.basename(qemu)), wrapper, { mode: 0o755 });
+    writeFileSync(other, "no bundle".repeat(10_000));
+    const options = { env: { PATH: `${bin}:${process.env["PATH"]}` } };
+    const put = () => copyFileSync(app, bundle);
+    put();
+    const digest = createHash("sha256").update(readFileSync(bundle)).digest("hex");
+    const words = [bundle, ...EMULATED, "--until", "ready", "-o", file, "--", "sh", "-c", SERVER];
+    expect(await vm(["snapshot", ...words], options)).toMatchObject({
+      status: 0,
+      stdout: "ready\n",
+    });
+    const [, text = ""] = readFileSync(file).subarray(0, HEADER_BYTES).toString("utf8").split("\n");
+    expect(JSON.parse(text)).toMatchObject({ digest, bundle });
+    put();
+    const restored = await vm(["run", "--from", file], { ...options, input: "one\n" });
+    expect([restored.status, restored.stdout.split(" ").slice(0, 2)]).toEqual([9, ["1", "one"]]);
+    put();
+    const booted = await vm(["run", bundle, ...EMULATED, "--", "echo", "up"], options);
+    expect(booted).toMatchObject({ status: 0, stdout: "up\n" });
+    expect(readFileSync(bundle, "latin1")).toMatch(/^no bundle/);
+  },
+);
 
 /** The snapshot with another header; the state is shared. */
 function withHeader(name: string, change: (header: Record<string, unknown>) => unknown): string {

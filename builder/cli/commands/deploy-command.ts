@@ -1,5 +1,5 @@
 /** `bundle deploy BUNDLE|ACTION [NAME] --to ENGINE`: a bundle as a machine of an engine's, and what becomes of it. */
-import { type Inspection, inspect } from "../../api/inspect.ts";
+import { type Inspection, withImage } from "../../api/inspect.ts";
 import {
   checkDeployOptions,
   type DeployAction,
@@ -16,7 +16,7 @@ import type { Deployment } from "../../deploy/deployment.ts";
 import { Redactor, readSecrets } from "../../deploy/secrets.ts";
 import { addressTowards, offer } from "../../deploy/serve.ts";
 import * as errors from "../../errors.ts";
-import { sha256OfFile } from "../../host/digest.ts";
+import { sha256OfHandle } from "../../host/digest.ts";
 import { fromBytes } from "../../manifest/manifest.ts";
 import { actions } from "../deploy/actions.ts";
 import { environmentRows } from "../deploy/show.ts";
@@ -118,12 +118,13 @@ async function deploymentOf(
   file: string,
   { args, options, secrets, engine }: Given,
 ): Promise<Deployment> {
-  const inspection = await inspect(file);
+  const { inspection, sha256 } = await withImage(file, async (inspection, _, handle) => {
+    if (inspection.kind === "image" || inspection.kind === "elf") {
+      throw errors.exportInput(file, "starts nothing: it is no bundle and no AppImage");
+    }
+    return { inspection, sha256: (await sha256OfHandle(handle, file)).toString("hex") };
+  });
   const { size, arch = "" } = inspection;
-  if (inspection.kind === "image" || inspection.kind === "elf") {
-    throw errors.exportInput(file, "starts nothing: it is no bundle and no AppImage");
-  }
-  const sha256 = (await sha256OfFile(file)).toString("hex");
   const env = pairs(options.env ?? []);
   const both = [...secrets.keys()].find((name) => env.has(name));
   if (both !== undefined) {

@@ -36,7 +36,8 @@ export class Machine {
     const [command = "", ...words] = endsWithParent([qemu, ...qemuArguments(plan)]);
     this.memory = plan.memory;
     const channels = Array<"pipe">(FD.initramfs - FD.ctl).fill("pipe");
-    const files = state === undefined ? [initramfs] : [initramfs, state];
+    const { app, root } = plan.disks;
+    const files = [initramfs, state ?? "ignore", app.fd, root?.fd ?? "ignore"] as const;
     const child = spawn(command, words, {
       detached: true,
       stdio: ["ignore", "ignore", "pipe", ...channels, ...files],

@@ -11,12 +11,19 @@ interface Hardware {
   network: Network;
 }
 
-/** Absolute paths of files that are disks, whole and read-only. */
+/** A file that is a disk, whole and read-only: what is open, whatever has its name. */
+export interface Disk {
+  /** Absolute path, which only tells whoever looks at processes. */
+  file: string;
+  /** Open for reading. */
+  fd: number;
+}
+
 export interface Disks {
   /** The bundle. */
-  app: string;
+  app: Disk;
   /** The root directory around the app, where it gets one. */
-  root?: string | undefined;
+  root?: Disk | undefined;
 }
 
 /** A volume, by the socket of its virtiofsd or, by 9p, as QEMU itself reads and writes it. */
@@ -34,8 +41,11 @@ export interface QemuPlan extends Hardware {
   restored: boolean;
 }
 
-/** Descriptors that QEMU is started with; sockets but for the last two. */
-export const FD = { ctl: 3, in: 4, out: 5, err: 6, qmp: 7, console: 8, initramfs: 9, state: 10 };
+/** Descriptors that QEMU is started with; sockets, and from `initramfs` on files. */
+export const FD = {
+  ...{ ctl: 3, in: 4, out: 5, err: 6, qmp: 7, console: 8 },
+  ...{ initramfs: 9, state: 10, app: 11, root: 12 },
+};
 
 /** What volumes are called between QEMU and the guest. */
 export const volumeTag = (index: number): string => `volume${index}`;
@@ -52,11 +62,13 @@ const MACHINE = ["-M", "q35,usb=off,sata=off,smbus=off,vmport=off"];
  */
 const PROCESSORS: Record<Accelerator, string> = { kvm: "host", tcg: "max,-erms" };
 
-/** Paths are values of JSON, so that they may have commas. */
-function disk(name: keyof Disks, filename: string): string[] {
-  const file = { driver: "file", filename, locking: "off" };
+/** QEMU opens no path for it: a set of descriptors has the one that it was started with. */
+function disk(name: keyof Disks, { file: shown }: Disk): string[] {
+  const fd = FD[name];
+  const file = { driver: "file", filename: `/dev/fdset/${fd}`, locking: "off" };
   const node = { driver: "raw", "node-name": name, "read-only": true, "auto-read-only": false };
   return [
+    ...["-add-fd", `fd=${fd},set=${fd},opaque=${quoted(shown)}`],
     ...["-blockdev", JSON.stringify({ ...node, file })],
     ...["-device", `virtio-blk-pci,drive=${name},serial=${guestProtocol.disks[name]}`],
   ];

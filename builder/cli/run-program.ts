@@ -22,7 +22,7 @@ function abandon(): void {
 }
 
 /** Ends as the signal would have ended the process, after temporary files are gone. */
-function endBySignal(signal: NodeJS.Signals): void {
+export function endBySignal(signal: NodeJS.Signals): void {
   const end = () => {
     try {
       abandon();

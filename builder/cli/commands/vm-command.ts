@@ -9,6 +9,7 @@ import { Terminal } from "../../vm/host/terminal.ts";
 import type { Arguments } from "../parse.ts";
 import { patientOutput } from "../patient-output.ts";
 import { formatBytes, jsonText, note } from "../print.ts";
+import { endBySignal } from "../run-program.ts";
 import { parsed, parseNumber, unread } from "../values.ts";
 
 /** Signals that are the app's; SIGQUIT, SIGUSR1 and SIGUSR2 have meanings for apps too. */
@@ -28,6 +29,11 @@ export async function vmCommand(args: Arguments): Promise<void> {
   const other = Object.entries(own).find(([key]) => key !== name)?.[1] ?? [];
   const strange = other.find((option) => args.flag(option));
   if (strange !== undefined) throw errors.optionConflict(`vm ${name} takes no --${strange}`);
+  // Until there is a machine they end this, and at once: Node's own answers to two of them are none.
+  for (const name of PASSED) {
+    process.removeAllListeners(name);
+    process.on(name, endBySignal);
+  }
   // Whoever stops reading is told to the app, as its own pipe would.
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error");
   await actions[name](args);

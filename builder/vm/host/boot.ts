@@ -1,5 +1,6 @@
 /** What a machine boots: a kernel of the host's, and our initramfs for it. */
 import * as errors from "../../errors.ts";
+import { Breath } from "../../host/breath.ts";
 import { type Architecture, hostArchitecture } from "../../host/paths.ts";
 import { initramfs, type RunRecord, runArchive } from "../initramfs.ts";
 import { findKernel, type Kernel } from "../kernel.ts";
@@ -44,9 +45,14 @@ export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds
   const arch = hostArchitecture() as Architecture;
   const { kernel, carrier } = await chooseKernel(options, needs);
   const { modules, compression } = kernel;
+  // Between what takes long signals are heard.
+  const breath = new Breath();
+  await breath.take();
   const base = await initramfs({ arch, modules, compression, effort: "fast" });
+  const file = await startableKernel(kernel);
+  await breath.take();
   return {
-    kernel: await startableKernel(kernel),
+    kernel: file,
     commandLine: COMMAND_LINE,
     carrier,
     bytes: base.length,

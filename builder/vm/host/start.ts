@@ -107,7 +107,7 @@ async function begin(request: StartRequest, accelerator: Accelerator): Promise<S
       network: options.network,
       disks,
       boot,
-      volumes: await share(servers, boot, options.volumes),
+      volumes: await share(servers, boot, options.volumes, signal),
       restored: restored !== undefined,
     };
     machine = new Machine(qemu, plan, initramfs, state);
@@ -146,18 +146,19 @@ async function stateFailure(machine: Machine, file: string, cause: unknown): Pro
   return errors.vmSnapshot(file, `QEMU ended over its state (${how})`, { actual, cause });
 }
 
-/** @throws E_VM_VOLUME, E_TMPDIR */
+/** @throws E_VM_VOLUME, E_TMPDIR; the reason of an aborted signal */
 async function share(
   servers: VolumeServers,
   boot: Boot | undefined,
   volumes: readonly Volume[],
+  signal: AbortSignal,
 ): Promise<SharedFolder[]> {
   const carrier = boot?.carrier;
   if (carrier === undefined) return [];
   if (carrier.type === "9p") {
     return volumes.map(({ source, readOnly }) => ({ type: "9p", source, readOnly }));
   }
-  const sockets = await servers.start(carrier.virtiofsd, volumes);
+  const sockets = await servers.start(carrier.virtiofsd, volumes, signal);
   return sockets.map((socket) => ({ type: "virtiofs", socket }));
 }
 

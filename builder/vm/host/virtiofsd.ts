@@ -104,9 +104,13 @@ export class VolumeServers {
    * Starts them.
    *
    * @returns a socket for each, that QEMU connects to
-   * @throws E_VM_VOLUME, E_TMPDIR
+   * @throws E_VM_VOLUME, E_TMPDIR; the reason of an aborted signal
    */
-  async start(virtiofsd: Virtiofsd, volumes: readonly Volume[]): Promise<readonly string[]> {
+  async start(
+    virtiofsd: Virtiofsd,
+    volumes: readonly Volume[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
     this.#folder = workFolder();
     for (const [index, volume] of volumes.entries()) {
       const socket = path.join(this.#folder, `v${index}`);
@@ -114,6 +118,7 @@ export class VolumeServers {
       const child = this.#spawn(serverCommand(virtiofsd, volume, socket));
       const end = performance.now() + PATIENCE;
       while (!existsSync(socket)) {
+        signal.throwIfAborted();
         const isLate = performance.now() > end;
         if (isLate || child.exitCode !== null || child.pid === undefined) {
           const words = this.#words.trim().replaceAll("\n", "; ");

@@ -56,8 +56,16 @@ export async function serviceStatus(options: ServiceOptions): Promise<service.St
   return service.serviceStatus(await nameOf(options), placesFor(options.user ?? false));
 }
 
-/** The bundle itself may be gone by then. */
-async function nameOf({ input, name }: ServiceOptions): Promise<string> {
+/**
+ * The bundle itself may be gone by then.
+ *
+ * @throws E_OPTION_CONFLICT for what only an installation takes
+ */
+async function nameOf({ input, user: _, name, ...rest }: ServiceOptions): Promise<string> {
+  const strange = Object.entries(rest).find(([, value]) => value !== undefined)?.[0];
+  if (strange !== undefined) {
+    throw errors.optionConflict((name) => `${name(strange)} is for install`);
+  }
   if (name !== undefined) return plainName(name);
   if (existsSync(input) && statSync(input).isFile()) {
     const { manifest } = await inspect(input);

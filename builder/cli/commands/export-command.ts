@@ -6,7 +6,7 @@ import * as errors from "../../errors.ts";
 import type { Arguments } from "../parse.ts";
 import { formatBytes, print, printable, printJson } from "../print.ts";
 import { parseArch, parsed, unread } from "../values.ts";
-import { engineOf, exportEngineCommand, ofEngines } from "./export-engine-command.ts";
+import { engineFlags, engineOf, exportEngineCommand, ofEngines } from "./export-engine-command.ts";
 import { exportMicroVmCommand, ofMicroVms } from "./export-microvm-command.ts";
 import { exportPortableCommand } from "./export-portable-command.ts";
 
@@ -15,6 +15,7 @@ const OTHERS =
   "what else is to be made: --systemd, --portable, --compose, --quadlet, --kubernetes, --nomad, --cloud-init, --fuse, --microvm or --runtime-bundle";
 
 export async function exportCommand(args: Arguments): Promise<void> {
+  refuseSecond(args);
   if (engineOf(args) !== undefined) {
     refuseImages(args, "an engine starts the bundle as it is");
     refuseMicroVms(args);
@@ -42,12 +43,6 @@ export async function exportCommand(args: Arguments): Promise<void> {
     await runtimeBundleCommand(args, runtimeBundle);
     return;
   }
-  const without = ["hook", "rootless"].find((name) => args.flag(name));
-  if (without !== undefined) {
-    throw errors.optionConflict(
-      `--${without} says how a runtime starts: it goes with --runtime-bundle`,
-    );
-  }
   const to = args.text("to");
   if (!to) throw errors.optionMissing("to", `where the image is written to; or say ${OTHERS}`);
   const list = (name: string) => (args.flag(name) ? args.list(name) : undefined);
@@ -72,6 +67,20 @@ export async function exportCommand(args: Arguments): Promise<void> {
   print(
     `${printable(result.to)}: ${tags.map(printable).join(", ")}, ${formatBytes(size)}\n${digest}\n`,
   );
+}
+
+/** Each of them makes something else; what is made of the second one would be nothing, without a word. */
+function refuseSecond(args: Arguments): void {
+  const targets = [...engineFlags, "portable", "microvm", "runtime-bundle"];
+  const [first, second] = targets.filter((name) => args.flag(name));
+  if (second !== undefined)
+    throw errors.optionConflict(`--${first} and --${second}: one at a time`);
+  const without = ["hook", "rootless"].find((name) => args.flag(name));
+  if (without !== undefined && first !== "runtime-bundle") {
+    throw errors.optionConflict(
+      `--${without} says how a runtime starts: it goes with --runtime-bundle`,
+    );
+  }
 }
 
 /** Options that say something of an image alone. */

@@ -12,6 +12,9 @@ const names = Object.keys(engines) as EngineName[];
 /** Of the command line: cloud-init for cloudInit. */
 const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** What names an engine, and where its files go. */
+export const engineFlags: readonly string[] = names.map(flagOf);
+
 /** Options that say something to engines alone. */
 export const ofEngines = [
   ...["name", "program", "arg", "env", "socket", "credential", "force"],

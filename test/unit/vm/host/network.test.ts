@@ -51,7 +51,15 @@ test.each(["vm", "export"] as const)("%s takes addresses that there are", (comma
     checkOptions(command, { gateway, address: `${gateway}/32` });
   }
   const code = "E_OPTION_VALUE";
-  for (const gateway of ["256.0.0.1", "10.0.0", "10.0.0.1.2", "1e1.0.0.1", "010.0.0.1", "::1", ""]) {
+  for (const gateway of [
+    "256.0.0.1",
+    "10.0.0",
+    "10.0.0.1.2",
+    "1e1.0.0.1",
+    "010.0.0.1",
+    "::1",
+    "",
+  ]) {
     const refused = expect.objectContaining({ code });
     expect(() => checkOptions(command, { gateway }), gateway).toThrow(refused);
     expect(() => checkOptions(command, { address: `${gateway}/24` }), gateway).toThrow(refused);

@@ -119,7 +119,8 @@ describe.each(ways)("$title", (way) => {
     expect(ageOf(sentinel)).toBeLessThan(60);
     const kernel = (way.root || way.setuid) && missing("loop") === undefined;
     const type = kernel ? "squashfs" : "fuse.fuselage";
-    const args = ["--cache-static", "-s", `a:${zip}`, "grep", "static/a", "/proc/self/mountinfo"];
+    const own = 'grep " $FUSELAGE_STATIC/a " /proc/self/mountinfo';
+    const args = ["--cache-static", "-s", `a:${zip}`, "sh", "-c", own];
     expect(await ask(way, args, home)).toMatch(new RegExp(` ro,nosuid,nodev.* - ${type} `));
   });
 

@@ -31,7 +31,7 @@ describe.each(ways)("$title", (way) => {
 
   check("--static is shown without a namespace, read-only, nosuid and nodev", async () => {
     const script =
-      'cat "$FUSELAGE_STATIC/a/file"; readlink /proc/self/ns/mnt; grep static/a /proc/self/mountinfo';
+      'cat "$FUSELAGE_STATIC/a/file"; readlink /proc/self/ns/mnt; grep " $FUSELAGE_STATIC/a " /proc/self/mountinfo';
     const out = await ask(way, [type, "-s", `a:${image}`, "sh", "-c", script]);
     const [content, space, mount] = out.split("\n");
     expect({ content, space }).toEqual({

@@ -42,7 +42,11 @@ beforeAll(async () => {
 });
 
 /** A line of mountinfo for the static archive, which tells how it was mounted. */
-const show = ["sh", "-c", "grep static/a /proc/self/mountinfo | cut -d' ' -f6-; id -u"];
+const show = [
+  "sh",
+  "-c",
+  `grep " $FUSELAGE_STATIC/a " /proc/self/mountinfo | cut -d' ' -f6-; id -u`,
+];
 
 /**
  * Starts the runner as the user where /etc has a fuselage.conf that `script` makes: in a mount

@@ -15,7 +15,6 @@ import {
   type Way,
   ways,
 } from "../support/runner.ts";
-import { startsOf } from "../support/start.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 let image: string;
@@ -41,12 +40,9 @@ describe.each(ways)("$title", (way) => {
   });
 
   checkMounted(`squashfs images are mounted directly (${type}), never extracted`, async () => {
-    const script = 'stat -f -c %T "$FUSELAGE_STATIC/a"; cat /proc/self/mountinfo';
+    const script = 'grep " $FUSELAGE_STATIC/a " /proc/self/mountinfo';
     const home = homeOf(way);
-    const out = await ask(way, [`--static=a:${image}`, "sh", "-c", script], home);
-    const line = out
-      .split("\n")
-      .find((text) => text.includes(`${startsOf(way)}/`) && text.includes("/a "));
+    const line = await ask(way, [`--static=a:${image}`, "sh", "-c", script], home);
     expect(line).toMatch(new RegExp(` ro,nosuid,nodev\\S* (\\S+ )*- ${type.replace(".", "\\.")} `));
   });
 

@@ -191,12 +191,14 @@ describe("a home that leads to root's", () => {
 
 describe("/run/fuselage-starts", () => {
   check("is root's, and empty on the host", async () => {
-    const script = 'cd "$FUSELAGE_TMPDIR/../.." && pwd && stat -c "%u %a" . && ls | wc -l';
+    const script = 'cd "$FUSELAGE_TMPDIR/../.." && pwd && stat -c "%u %a" . && ls';
     const { stdout } = await start(way, ["-s", `a:${image}`, "sh", "-c", script]);
-    expect(stdout).toBe("/run/fuselage-starts\n0 755\n1\n");
+    const [, name = ""] = /^\/run\/fuselage-starts\n0 755\n(\d+)\n$/.exec(stdout) ?? [];
+    expect(name, stdout).not.toBe("");
     const { mode, uid: owner } = statSync("/run/fuselage-starts");
     expect({ mode: mode & 0o7777, owner }).toEqual({ mode: 0o755, owner: 0 });
-    expect(readdirSync("/run/fuselage-starts")).toEqual([]);
+    // Mounts of root's on the host, which other tests make, have a place there.
+    expect(readdirSync("/run/fuselage-starts")).not.toContain(name);
   });
 
   /** Starts the runner where `script` has changed /run of a mount namespace. */

@@ -3,6 +3,11 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 import { QuickFirst, TimesReporter } from "./scripts/test/vitest.mjs";
 
+// Node reads the authorities that this names whenever it starts, which can take longer than the start itself, and tests
+// start thousands. Only npm needs them, which gets them back (test/support/node-app.ts).
+const { NODE_EXTRA_CA_CERTS: authorities } = process.env;
+delete process.env["NODE_EXTRA_CA_CERTS"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
@@ -20,6 +25,7 @@ export default defineConfig({
       FUSELAGE_LINGER: "0",
       // Interpreters that were downloaded are kept with what else is built.
       XDG_CACHE_HOME: path.resolve(import.meta.dirname, "build/cache"),
+      ...(authorities !== undefined && { FUSELAGE_TEST_AUTHORITIES: authorities }),
     },
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.

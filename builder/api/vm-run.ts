@@ -1,4 +1,5 @@
 /** A bundle as a virtual machine. */
+import { checkOption } from "../config/validate.ts";
 import * as errors from "../errors.ts";
 import { withFile } from "../input/add-file.ts";
 import { processorOf } from "../vm/host/accelerator.ts";
@@ -57,6 +58,7 @@ export interface VmRunOptions extends Omit<VmOptions, "bundle"> {
  */
 export async function vmRun(given: VmRunOptions, caller: VmCaller): Promise<VmResult> {
   const { from, bundle, ...rest } = given;
+  checkOption("vm", "from", from);
   if (from !== undefined) return vmRestore({ ...rest, bundle, from }, caller);
   if (!bundle) throw errors.optionMissing("bundle", "the bundle to run");
   const options = resolveVmOptions({ ...rest, bundle });

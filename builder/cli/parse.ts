@@ -259,6 +259,12 @@ function checkCount(
   { usage, lonelyValue }: { usage: string; lonelyValue: string | undefined },
 ): void {
   const { positionals, rest } = args;
+  const empty = positionals.indexOf("");
+  if (empty >= 0) {
+    const name = (command.arguments[empty] ?? command.arguments.at(-1))?.name ?? "an argument";
+    const hint = "No name is empty: a variable of the shell may have no value.";
+    throw errors.argument(`${name} is empty`, usage, hint);
+  }
   const missing = command.arguments[positionals.length];
   if (missing !== undefined && !missing.optional) {
     throw errors.argument(`${missing.name} is missing`, usage);

@@ -24,6 +24,8 @@ interface Rule {
   readonly powerOfTwo?: boolean;
   readonly pattern?: string;
   readonly maxBytes?: number;
+  /** Of a list: whether a text in it may have no characters. */
+  readonly mayBeEmpty?: boolean;
   /** The same in words. */
   readonly expected?: string;
 }
@@ -159,11 +161,11 @@ function fitsNumber(
   return value >= min && value <= max && (!powerOfTwo || Number.isInteger(Math.log2(value)));
 }
 
-function fitsText({ type, pattern, maxBytes = Infinity }: Rule, value: unknown): boolean {
+function fitsText({ pattern, maxBytes = Infinity, mayBeEmpty }: Rule, value: unknown): boolean {
   if (typeof value !== "string" || value.includes("\0")) return false;
   if (Buffer.byteLength(value) > maxBytes) return false;
   if (pattern !== undefined) return new RegExp(pattern, "u").test(value);
-  return type === "list" || value !== "";
+  return mayBeEmpty || value !== "";
 }
 
 function expectation(rule: Rule, value: unknown): string {
@@ -176,7 +178,7 @@ function expectation(rule: Rule, value: unknown): string {
     case "integer":
       return `a whole number from ${rule.min} to ${rule.max}`;
     case "list":
-      return "a list of texts";
+      return typeof value === "string" ? "a text that is not empty" : "a list of texts";
     default:
       return "a text that is not empty";
   }

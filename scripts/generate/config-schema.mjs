@@ -14,8 +14,9 @@ function powersOfTwo(/** @type {number} */ min, /** @type {number} */ max) {
 }
 
 /** @param {OptionRule} rule @returns {Schema} */
-function schemaOf({ type, choices, min, max, powerOfTwo, pattern }) {
-  const text = { type: "string", ...(pattern && { pattern }) };
+function schemaOf({ type, choices, min, max, powerOfTwo, pattern, mayBeEmpty }) {
+  const filled = pattern || mayBeEmpty ? {} : { minLength: 1 };
+  const text = { type: "string", ...(pattern && { pattern }), ...filled };
   if (type === "boolean") return { type };
   if (type === "list")
     return { type: "array", items: choices ? { type: "string", enum: choices } : text };
@@ -23,7 +24,7 @@ function schemaOf({ type, choices, min, max, powerOfTwo, pattern }) {
     return { type, enum: powersOfTwo(min, max) };
   if (type === "integer") return { type, minimum: min, maximum: max };
   if (choices) return { type, enum: choices };
-  return pattern ? text : { ...text, minLength: 1 };
+  return text;
 }
 
 /**

@@ -3,7 +3,7 @@
 // An option's key is its name in camel case; that of --no-NAME is `name`. In a row `key` says another
 // one, `keys` several of them, each with rules of its own; an argument has one where the library does.
 // Rules are `choices`, `min` and `max` (a whole number), `powerOfTwo`, `pattern` and `maxBytes` (a
-// text); `list` says that the one text of the command line is a list; `expected` says it in words.
+// text), and `mayBeEmpty` (what is in a list: else it is not); `list` says that the one text of the command line is a list; `expected` says it in words.
 // An option of one kind of app has the kind before its summary: "node: ...".
 
 /** @import {Command, KeyRow, OptionRow, OptionRule, Options, ValueRule, Values} from "./types.mts" */
@@ -17,7 +17,16 @@ const camelCase = (/** @type {string} */ name) =>
   name.replace(/-[a-z]/g, ([, letter]) => letter.toUpperCase());
 
 /** @type {(keyof Values)[]} */
-const rules = ["choices", "min", "max", "powerOfTwo", "pattern", "maxBytes", "expected"];
+const rules = [
+  "choices",
+  "min",
+  "max",
+  "powerOfTwo",
+  "pattern",
+  "maxBytes",
+  "mayBeEmpty",
+  "expected",
+];
 
 /** @returns {ValueRule} */
 function ruleOf(/** @type {Row} */ row) {

@@ -289,6 +289,8 @@ export interface Values {
   /** A regular expression for a text. */
   pattern?: string;
   maxBytes?: number;
+  /** Whether a text of a list may have no characters. */
+  mayBeEmpty?: boolean;
   /** The rule in words, for who breaks it. */
   expected?: string;
 }

@@ -49,6 +49,7 @@ export async function buildCommand(args: Arguments): Promise<void> {
   if (args.flag("arch") && args.flag("target")) {
     throw errors.optionConflict("--arch and --target say the same thing; give one of them");
   }
+  if (args.text("config") === "") throw errors.optionValue("--config", "FILE", '""');
   const choice = { file: args.text("config"), none: args.flag("no-config") };
   const { options, config } = await configuredOptions(givenOptions(args), choice);
   if (args.flag("explain")) {

@@ -1,6 +1,7 @@
 /** `bundle extract FILE [PATH]... [-d DIR] [OPTION]...` */
 
 import { withImage } from "../../api/inspect.ts";
+import { checkOption } from "../../config/validate.ts";
 import * as errors from "../../errors.ts";
 import { publishDirectory } from "../../output/output-directory.ts";
 import type { ExtractReport, ImageReader } from "../../squashfs/image-reader.ts";
@@ -10,6 +11,7 @@ import { counted, formatBytes, print, printable, printJson } from "../print.ts";
 
 export async function extractCommand(args: Arguments): Promise<void> {
   const [file = "", ...wanted] = args.positionals;
+  checkOption("extract", "directory", args.text("directory"));
   const directory = args.text("directory") ?? "squashfs-root";
   if (args.flag("owners") && args.flag("no-owners")) {
     throw errors.optionConflict("--owners and --no-owners");

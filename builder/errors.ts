@@ -645,6 +645,13 @@ export function iconRenderer(cause: unknown): BundleError {
   });
 }
 
+/** @param place file and line */
+export function ignoreRule(place: string, rule: string): BundleError {
+  const what = "a set of characters in the rule is none";
+  const shown = rule.length > 80 ? `${rule.slice(0, 80)}...` : rule;
+  return new BundleError("E_IGNORE_RULE", what, { path: place, actual: JSON.stringify(shown) });
+}
+
 export function imageCorrupt(path: string, what: string, details: ErrorDetails = {}): BundleError {
   return new BundleError("E_IMAGE_CORRUPT", what, { ...details, path });
 }
@@ -1106,7 +1113,7 @@ export function ownVariable(name: string, value: string, own: string): BundleErr
 }
 
 export function outputDirectory(path: string): BundleError {
-  return new BundleError("E_OUTPUT_DIRECTORY", "the output path is a directory", {
+  return new BundleError("E_OUTPUT_DIRECTORY", "the output path names a directory", {
     path,
     expected: "the name of a file to write",
   });

@@ -53,7 +53,10 @@ export function explainKept({ path, size }: KeptFile): string {
 
 function* wanted(app: App, globs: readonly string[]): Generator<[string, FileNode]> {
   if (globs.length === 0 || globs.includes(KEEP_NONE)) return;
-  const matches = picomatch(globs.map(belowRoot), { dot: true });
+  const matches = picomatch(
+    globs.map((glob) => belowRoot(glob) || "."),
+    { dot: true },
+  );
   for (const { path, node } of app.tree.walk()) {
     if (node.kind !== "file" || contentSize(node.contents) === 0) continue;
     if (matches(displayPath(path))) yield [path, node];

@@ -30,7 +30,7 @@ interface IgnoreChoices {
  * Globs of what the rules leave out of a folder.
  *
  * @param directory that is packed; a file has no such rules
- * @throws E_FILE_UNREADABLE, E_FILE_KIND for rules that cannot be read
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND, E_IGNORE_RULE for rules that cannot be read
  */
 export async function ignoredGlobs(
   directory: string,
@@ -47,7 +47,7 @@ export async function ignoredGlobs(
 /**
  * Takes out of a tree what globs and files of rules leave out: for what is on no disk.
  *
- * @throws E_FILE_UNREADABLE, E_FILE_KIND for rules that cannot be read
+ * @throws E_FILE_UNREADABLE, E_FILE_KIND, E_IGNORE_RULE for rules that cannot be read
  */
 export async function leaveOut(
   tree: Tree,
@@ -74,7 +74,7 @@ async function ownRules(file: string): Promise<string | undefined> {
     const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await handle.stat();
-      return stats.isFile() ? checkedRules(await handle.readFile("utf8"), file) : undefined;
+      return stats.isFile() ? await checkedRules(await handle.readFile("utf8"), file) : undefined;
     } finally {
       await handle.close();
     }
@@ -96,9 +96,20 @@ async function namedRules(files: readonly string[]): Promise<string[]> {
   return Promise.all(files.map(read));
 }
 
-function checkedRules(text: string, file: string): string {
-  if (Buffer.byteLength(text) <= RULES_MAX) return text;
-  throw errors.fileKind(file, "file of rules of more than 1 MiB");
+/** A set of characters that is none would be found out by the first name that is held against it. */
+async function checkedRules(text: string, file: string): Promise<string> {
+  if (Buffer.byteLength(text) > RULES_MAX) {
+    throw errors.fileKind(file, "file of rules of more than 1 MiB");
+  }
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (!line.includes("[")) continue;
+    try {
+      (await emptyRules()).add(line).ignores("name");
+    } catch {
+      throw errors.ignoreRule(`${file}:${index + 1}`, line);
+    }
+  }
+  return text;
 }
 
 const unreadable = (file: string, cause: unknown) =>

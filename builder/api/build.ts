@@ -28,6 +28,7 @@ import { frontPath, runtimePath } from "../host/paths.ts";
 import { readRegularFile } from "../host/status.ts";
 import { ignoredGlobs } from "../input/ignore-file.ts";
 import { unmatchedGlobs } from "../input/unmatched-globs.ts";
+import { checkedSysroot } from "../libraries/add-libraries.ts";
 import { libcText } from "../libraries/libc/libc-record.ts";
 import { type FolderMap, formatMap } from "../manifest/folder-map.ts";
 import { formatKept } from "../manifest/kept-file.ts";
@@ -139,6 +140,7 @@ async function withPrepared<T>(
   given: Pick<BuildOptions, "arch">,
   use: (prepared: Prepared) => Promise<T>,
 ): Promise<T> {
+  await checkedSysroot(resolved.sysroot);
   const watch = new GlobWatch(resolved.exclude ?? []);
   return watch.run(() => withWatched(resolved, given, watch, use));
 }

@@ -58,7 +58,9 @@ const imageOnly = [
  */
 export function resolvePackOptions(options: PackOptions): ResolvedPackOptions {
   if (options.fromDump !== undefined) checkDump(options);
-  else if (!options.input) throw errors.optionMissing("input", "the folder to pack");
+  else if (options.objects !== undefined) {
+    throw errors.optionConflict((name) => `${name("objects")} without ${name("fromDump")}`);
+  } else if (!options.input) throw errors.optionMissing("input", "the folder to pack");
   if (!options.output) throw errors.optionMissing("output", "the file to write");
   checkOptions("pack", options, ["onProgress", "signal"]);
   const format = options.format ?? formatOf(options.output);

@@ -155,7 +155,12 @@ function compressedSize({ options, workspace }: LibraryRequest) {
   };
 }
 
-async function checkedSysroot(sysroot: string | undefined): Promise<string> {
+/**
+ * Absolute path of the folder, or "" for this machine. Asked for at once, since not every app has libraries looked for.
+ *
+ * @throws E_OPTION_VALUE
+ */
+export async function checkedSysroot(sysroot: string | undefined): Promise<string> {
   if (sysroot === undefined) return "";
   const stats = await stat(sysroot).catch(() => undefined);
   if (stats?.isDirectory()) return path.resolve(sysroot);

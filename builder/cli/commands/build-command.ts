@@ -52,11 +52,11 @@ export async function buildCommand(args: Arguments): Promise<void> {
   if (args.text("config") === "") throw errors.optionValue("--config", "FILE", '""');
   const choice = { file: args.text("config"), none: args.flag("no-config") };
   const { options, config } = await configuredOptions(givenOptions(args), choice);
+  const lines = parsed(args.text("progress-fd"), progressLines);
   if (args.flag("explain")) {
     printExplanation(await explain({ ...options, onReport: note }), config, args.flag("json"));
     return;
   }
-  const lines = parsed(args.text("progress-fd"), progressLines);
   const bar = lines ?? progressBar();
   const slow = args.flag("json") || lines ? undefined : notices(note);
   const callbacks = {

@@ -267,11 +267,11 @@ describe("the caller's alarm", () => {
     child.stdio[3]?.on("data", (chunk: Buffer) => {
       said += chunk;
     });
-    const ended = ending(child);
+    const closed = once(child, "close"); // when all has come that it said
     await sleep(150);
     expect(child.exitCode).toBe(null);
     await asUser("sh", ["-c", `cat "${image}" > pipe`], home, { cwd: home });
-    expect(await ended).toEqual([0, null]);
+    expect(await closed).toEqual([0, null]);
     expect(said).toMatch(/^timer real: .*every 7 s 5 us$/m);
     expect(said).toMatch(/^dispositions -{13}I-+$/m);
   });

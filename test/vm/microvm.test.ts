@@ -61,7 +61,7 @@ async function emulate(dir: string, vmm: string, board: readonly string[]): Prom
   }
   // One that does not end is to be seen by what it said, not by the time that a test may take.
   const patience = setTimeout(() => qemu.kill("SIGKILL"), PATIENCE_MS);
-  await once(qemu, "exit");
+  await once(qemu, "close");
   clearTimeout(patience);
   return said.replaceAll("\r", "");
 }

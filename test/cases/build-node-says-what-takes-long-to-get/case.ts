@@ -35,5 +35,5 @@ export default {
   },
   code: "E_NODE_REGISTRY",
   stderr:
-    /^bundle: getting Node 24\.21\.0, and looking at what the app imports \.\.\.\nbundle: \[E_NODE_REGISTRY\]/,
+    /^(?:bundle: .* \.\.\.\n)*?bundle: getting Node 24\.21\.0, and looking at what the app imports \.\.\.\nbundle: \[E_NODE_REGISTRY\]/,
 } satisfies Case;

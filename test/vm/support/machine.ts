@@ -156,7 +156,7 @@ export async function runMachine(options: MachineOptions): Promise<Ended> {
   qemu.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     said += chunk;
   });
-  await once(qemu, "exit");
+  await once(qemu, "close");
   const last = lines.find((line) => line.startsWith("X "))?.split(" ");
   return {
     lines,

@@ -110,8 +110,7 @@ export function otherRoot(dir: string, name: RootName): OtherRoot {
       const home = asUid === 0 ? "/home" : "/var/somebody";
       const clean = Object.fromEntries(Object.keys(process.env).map((key) => [key, undefined]));
       const own = { HOME: home, PATH: "/usr/bin:/bin", FUSELAGE_LINGER: "0", ...env };
-      const timeout = 60_000;
-      return run(enter, [top, `${asUid}`, file, ...args], { env: { ...clean, ...own }, timeout });
+      return run(enter, [top, `${asUid}`, file, ...args], { env: { ...clean, ...own } });
     },
   };
 }

@@ -132,6 +132,10 @@ static int measure(struct archive *archive, struct failure *failure)
 	if (S_ISDIR(st.st_mode))
 		return fail(failure, FUSELAGE_E_ARCHIVE_OPEN,
 			    "%s: expected a file, found a directory", archive->file);
+	/* One may have no end, and nothing of a terminal is an archive. */
+	if (flavour_is_runner && S_ISCHR(st.st_mode))
+		return fail(failure, FUSELAGE_E_ARCHIVE_OPEN,
+			    "%s: expected a file, found a character device", archive->file);
 	if (flavour_is_runner && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		if (slurp(archive, failure) < 0)
 			return -1;

@@ -182,6 +182,12 @@ describe.each(ways)("$title", (way) => {
     const folder = await refused(way, ["-s", "/etc", "true"]);
     expect(folder).toMatchObject({ status: 125, code: "E_ARCHIVE_OPEN" });
     expect(folder.stderr).toMatch(/found a directory/);
+    // The second has no end.
+    for (const device of ["/dev/null", "/dev/zero"]) {
+      const file = await refused(way, ["-s", device, "true"]);
+      expect(file).toMatchObject({ status: 125, code: "E_ARCHIVE_OPEN" });
+      expect(file.stderr).toContain(`${device}: expected a file, found a character device`);
+    }
   });
 
   check("an archive through a pipe", async () => {

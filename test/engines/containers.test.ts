@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { checkOptions } from "../../builder/config/validate.ts";
 import { cloudInit } from "../../builder/engines/cloud-init/cloud-init.ts";
 import { compose } from "../../builder/engines/containers/compose.ts";
 import { quadlet } from "../../builder/engines/containers/quadlet.ts";
@@ -415,5 +416,41 @@ describe("what engines ask for", () => {
     expect(() => compose.files(recorded, { image })).toThrow(
       expect.objectContaining({ code: "E_ENGINE_INPUT" }),
     );
+  });
+
+  test("by a name that docker pull takes", () => {
+    for (const option of ["image", "artifactImage"]) {
+      for (const name of [
+        ...[
+          "app",
+          "team/app",
+          "app:1.0",
+          "registry.example:5000/team/a-b_c.d/e__f:V1.0-rc_2",
+          image,
+        ],
+        ...["localhost/app", "Registry.Example/app@sha256:".concat("0".repeat(64))],
+      ])
+        checkOptions("export", { [option]: name });
+      for (const name of [
+        ...[
+          "",
+          "App",
+          "app/",
+          "/app",
+          "a//b",
+          "app:",
+          "app:1:2",
+          "app@latest",
+          "a b",
+          "app.run/",
+          "../app",
+        ],
+        ...["host:port/app", "app:-1", "a___b", "-app", "docker://app", "app@sha256:12"],
+      ]) {
+        expect(() => checkOptions("export", { [option]: name }), name).toThrow(
+          expect.objectContaining({ code: "E_OPTION_VALUE" }),
+        );
+      }
+    }
   });
 });

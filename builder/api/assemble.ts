@@ -68,7 +68,8 @@ export async function assembleBundle(given: AssembleOptions): Promise<AssembleRe
     throw errors.fileUnreadable(options.archive, cause);
   });
   try {
-    const { facts, size } = await checkedImage(source, options.archive);
+    const checked = checkedImage(source, options.archive);
+    const { facts, size } = await checked.catch(errors.readingFailed(options.archive));
     const manifest = {
       name: byteString(options.name),
       invocation: options.invocation.map(byteString),

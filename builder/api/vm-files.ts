@@ -1,9 +1,9 @@
 /** Files that are the disks of a virtual machine. */
-import { statSync } from "node:fs";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { sha256OfHandle } from "../host/digest.ts";
 import { hostArchitecture } from "../host/paths.ts";
+import { statusOf } from "../host/status.ts";
 import type { BundleNeeds } from "../vm/host/boot.ts";
 import type { Disk, Disks } from "../vm/host/qemu-arguments.ts";
 import { holdImage } from "./inspect.ts";
@@ -54,7 +54,7 @@ function withRoot<T>(
   file: string,
   use: (found: { root: Disk; compression: string }) => Promise<T>,
 ): Promise<T> {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+  if (statusOf(file)?.isDirectory()) {
     throw errors.vmBundle(file, "it is a folder, and the system around an app is an image", {
       expected: "what `bundle build FOLDER --kind image -o FILE` makes of it",
     });

@@ -17,6 +17,9 @@ import { prune } from "../tree/whole-trees.ts";
 /** Read from the root of a folder that is packed, and not packed itself. */
 const IGNORE_FILE = ".bundleignore";
 
+/** What the system says where there is no file of rules. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
+
 /** Rules that are longer are none. Bytes. */
 const RULES_MAX = 1 << 20;
 
@@ -79,8 +82,8 @@ async function ownRules(file: string): Promise<string | undefined> {
       await handle.close();
     }
   } catch (cause) {
-    const code = errors.errnoCode(cause);
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // Of a folder that cannot be reached who packs it says that, by its name.
+    if (NO_FILE.includes(errors.errnoCode(cause) ?? "")) return undefined;
     throw unreadable(file, cause);
   }
 }

@@ -50,6 +50,10 @@ async function failure(call: string, at: string, errno: number, args: readonly s
 }
 
 const build = ["build", "app", "-o", "OUT/a.run"];
+const assemble = [
+  ...["assemble", "--archive", "ok.sfs", "--output", "OUT/a.run"],
+  ...["--", "--static=a:/proc/self/exe", "--run", "main.sh"],
+];
 const pack = ["pack", "app", "-o", "OUT/a.sfs"];
 
 describe("a read that fails", () => {
@@ -66,6 +70,7 @@ describe("a read that fails", () => {
       ["diff", file, file, ["diff", file, file]],
       ["extract", file, file, ["extract", file, "-d", "OUT/x"]],
     ]),
+    ["what is appended", "ok.sfs", "ok.sfs", assemble],
   ];
   for (const [title, at, file, args] of reads) {
     for (const [name, errno] of Object.entries({ EIO, ESTALE })) {

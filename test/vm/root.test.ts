@@ -71,6 +71,7 @@ testVm(
     const refused = [
       [await runWith(temporaryDirectory(), "true"), "E_VM_BUNDLE", "bundle build FOLDER"],
       [await runWith(none, "true"), "E_INPUT_MISSING", none],
+      [await runWith(`${root}/x`, "true"), "E_FILE_UNREADABLE", "not a directory"],
       [await runWith("/usr/bin/env", "true"), "E_IMAGE_MISSING", "/usr/bin/env"],
       [await runWith(root, "true", root), "E_VM_BUNDLE", "root directory itself"],
     ] as const;

@@ -19,16 +19,16 @@ export const kinds = [
   { dir: "test/deploy/", seconds: 20 },
   { dir: "test/security/", seconds: 5 },
   { dir: "test/cases/", seconds: 60 },
-  { dir: "test/runner/", seconds: 5 },
-  { dir: "test/root/", seconds: 10 },
-  { dir: "test/sandbox/", seconds: 10 },
   { dir: "test/appimage/", seconds: 10 },
   { dir: "test/runtime/", seconds: 20 },
   { dir: "test/bundling/", seconds: 25 },
+  { dir: "test/vm/", seconds: 30 },
   { dir: "test/libc/", seconds: 10 },
-  { dir: "test/vm/", seconds: 15 },
-  // Short ones last, that none of the long ones runs alone at the end.
   { dir: "test/engines/", seconds: 5 },
+  // Short ones last, that none of the long ones runs alone at the end.
+  { dir: "test/root/", seconds: 10 },
+  { dir: "test/sandbox/", seconds: 10 },
+  { dir: "test/runner/", seconds: 5 },
 ];
 
 /** Seconds by test file. @returns {Record<string, number>} */

@@ -19,7 +19,7 @@ const makeHome = (way: Way) => (way.root ? temporaryDirectory() : userDirectory(
 async function callsOf(way: Way, file: string, home: string): Promise<string[]> {
   const trace = path.join(home, "trace");
   const env = { FUSELAGE_MOUNT: way.strategy, ...warm() };
-  await asUser(file, ["true"], home, { env });
+  expect(await asUser(file, ["true"], home, { env })).toMatchObject({ status: 0 });
   await holderOf(file);
   const args = ["-s", "4096", "-o", trace, file, "true"];
   expect(await asUser("strace", args, home, { env })).toMatchObject({ status: 0 });
@@ -93,7 +93,7 @@ describe.each(mounted)("$title, an app that ends", (way) => {
     const home = makeHome(way);
     const env = warm();
     const open = async () => readdirSync(`/proc/${await holderOf(file)}/fd`).length;
-    await start(way, file, ["true"], home, { env });
+    expect(await start(way, file, ["true"], home, { env })).toMatchObject({ status: 0 });
     let before = -1;
     for (let now = await open(); now !== before; now = await open()) {
       before = now;
@@ -104,7 +104,7 @@ describe.each(mounted)("$title, an app that ends", (way) => {
     const outcome = way.root ? await start(way, file, args, home, { env }) : undefined;
     if (outcome) expect(Number(outcome.stdout.split("\n")[1])).toBe(before + 2);
     else await start(way, file, ["true"], home, { env });
-    while ((await open()) !== before) await sleep(10);
+    await expect.poll(open).toBe(before);
     if (outcome && way.strategy !== "fusermount")
       expect(outcome.stdout.split("\n")[0]).not.toBe(readlinkSync("/proc/self/ns/mnt"));
   });

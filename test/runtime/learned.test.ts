@@ -125,6 +125,19 @@ async function whole(way: Way, home: string, args: readonly string[], env = {}) 
   }
 }
 
+/**
+ * Which blocks a start has before it reads them. A machine that pages out what nobody touches may be quicker than a look
+ * that waits for its turn: what it took is looked for in another start.
+ */
+async function had(way: Way, home: string, ...prefix: string[]): Promise<number[]> {
+  const seen = new Set<number>();
+  for (let tries = 0; tries < 5 && seen.size < chosen.length; tries++) {
+    const shown = await whole(way, home, [...prefix, ...looking(40, chosen.length)]);
+    for (const block of resident(shown)) seen.add(block);
+  }
+  return [...seen].sort((a, b) => a - b);
+}
+
 describe.each(served)("$title", (way) => {
   const check = skipUnless(...way.needs);
   const checkResident = skipUnless(...way.needs, "python3");
@@ -134,8 +147,7 @@ describe.each(served)("$title", (way) => {
     await whole(way, home, reading(...chosen));
     const runs = learned(home);
     expect(blocksOf(runs)).toEqual(chosen);
-    const stored = resident(await whole(way, home, looking(100, chosen.length)));
-    expect(stored).toEqual(chosen.toSorted((a, b) => a - b));
+    expect(await had(way, home)).toEqual(chosen.toSorted((a, b) => a - b));
     // Nothing was missed, so nothing more was learned.
     expect(learned(home)).toEqual(runs);
     expect(resident(await whole(way, home, looking(0.5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
@@ -149,8 +161,8 @@ describe.each(served)("$title", (way) => {
       spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }),
     );
     try {
-      const last = ["chrt", "--batch", "0", ...looking(100, chosen.length)];
-      expect(resident(await whole(way, home, last))).toEqual(chosen.toSorted((a, b) => a - b));
+      const stored = await had(way, home, "chrt", "--batch", "0");
+      expect(stored).toEqual(chosen.toSorted((a, b) => a - b));
     } finally {
       for (const one of busy) one.kill();
     }
@@ -277,9 +289,7 @@ describe("by the kernel's own squashfs", () => {
     const home = temporaryDirectory();
     await whole(byRoot("fuse"), home, reading(...chosen));
     const before = readFileSync(learnedFile(home) ?? "");
-    expect(resident(await whole(loop, home, looking(100, chosen.length)))).toEqual(
-      chosen.toSorted((a, b) => a - b),
-    );
+    expect(await had(loop, home)).toEqual(chosen.toSorted((a, b) => a - b));
     expect(readFileSync(learnedFile(home) ?? "").equals(before)).toBe(true);
     expect(resident(await whole(loop, home, looking(0.5), { FUSELAGE_LEARN: "0" }))).toEqual([]);
   });

@@ -66,7 +66,7 @@ describe.each(served.filter((way) => !way.root))("$title, a later start", (way) 
 
 /** Which pages of its program a start finds in memory, of which the shell reads no more than the first. */
 const looking = `#!/bin/sh
-exec python3 "${path.join(root, "test/support/resident.py")}" "$FUSELAGE_BUNDLE_DIR/run" 10 "$1"
+exec python3 "${path.join(root, "test/support/resident.py")}" "$FUSELAGE_BUNDLE_DIR/run" 60 "$1"
 `;
 const ENTRY_PAGES = 256;
 

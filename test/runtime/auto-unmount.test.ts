@@ -22,6 +22,7 @@ import { leftovers, nothing } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { bundleCommand, fuselage, run, signalListed } from "../support/process.ts";
+import { until } from "../support/until.ts";
 
 let app: string;
 beforeAll(async () => {
@@ -31,15 +32,10 @@ beforeAll(async () => {
 const mount = (way: Way, dir: string, ...more: string[]) =>
   bundle(way, "mount", app, dir, `--mount-type=${way.type}`, ...more);
 const word = ["-o", "auto_unmount"];
-/** Whether the mount goes within some seconds. */
-async function goes(dir: string): Promise<boolean> {
-  for (let tries = 0; tries < 300; tries++) {
-    if (table(dir) === undefined) return true;
-    await sleep(20);
-  }
-  return false;
-}
-const killServer = (dir: string) => signalListed(Number(serverOf(dir)), "SIGKILL");
+const goes = (dir: string) =>
+  until(`the end of the mount at ${dir}`, () => table(dir) === undefined);
+const killServer = async (dir: string) =>
+  signalListed(await until(`a server of ${dir}`, () => serverOf(dir)), "SIGKILL");
 
 describe.each(ways)("$title", (way) => {
   const check = skipUnless(...way.needs);
@@ -72,7 +68,7 @@ describe.each(ways)("$title", (way) => {
       expect(await cat(dir, "data/file", way)).toMatchObject({ stdout: "packed\n" });
       child.kill(end);
       expect(await ended).toEqual(end === "SIGKILL" ? [null, end] : [0, null]);
-      expect(await goes(dir)).toBe(true);
+      await goes(dir);
       expect(await leftOfMount(before, app, dir)).toEqual(nothing);
     }
   });
@@ -94,8 +90,8 @@ describe.each(ways)("$title", (way) => {
     const before = leftovers();
     expect(await mount(way, dir, ...word)).toMatchObject(done);
     expect(await cat(dir, "data/file", way)).toMatchObject({ stdout: "packed\n" });
-    killServer(dir);
-    expect(await goes(dir)).toBe(true);
+    await killServer(dir);
+    await goes(dir);
     expect(readdirSync(dir)).toEqual([]);
     expect(await leftOfMount(before, app, dir)).toEqual(nothing);
   });
@@ -109,8 +105,8 @@ describe.each(ways)("$title", (way) => {
       stdio: ["pipe", "pipe", "inherit"],
     });
     await once(held.stdout, "data");
-    killServer(dir);
-    expect(await goes(dir)).toBe(true);
+    await killServer(dir);
+    await goes(dir);
     held.stdin.end("go on\n");
     await once(held, "exit");
     expect(await leftOfMount(before, app, dir)).toEqual(nothing);
@@ -127,7 +123,7 @@ describe.each(ways)("$title", (way) => {
     const ended = once(child, "exit");
     while (table(dir) === undefined && child.exitCode === null) await sleep(10);
     expect(await cat(dir, "data/file", way)).toMatchObject({ stdout: "packed\n" });
-    killServer(dir);
+    await killServer(dir);
     expect(await ended).toEqual([0, null]);
     expect(table(dir)).toBeUndefined();
     expect(await leftOfMount(before, app, dir)).toEqual(nothing);
@@ -136,7 +132,7 @@ describe.each(ways)("$title", (way) => {
   check("without the word the mount stays", async () => {
     const dir = mountPoint(way);
     expect(await mount(way, dir)).toMatchObject(done);
-    killServer(dir);
+    await killServer(dir);
     await sleep(300);
     expect(table(dir)).toBeDefined();
     expect(await bundle(way, "umount", dir)).toMatchObject(done);
@@ -147,7 +143,7 @@ skipUnless("root", "fuse")("another's mount over a dead one stays", async () => 
   const dir = mountPoint();
   expect(await mount(fuse, dir, ...word)).toMatchObject(done);
   execFileSync("mount", ["-t", "tmpfs", "none", dir]);
-  killServer(dir);
+  await killServer(dir);
   await sleep(300);
   expect(table(dir)).toMatchObject({ type: "tmpfs" });
   execFileSync("umount", [dir]);

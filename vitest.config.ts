@@ -25,7 +25,7 @@ export default defineConfig({
       FUSELAGE_LINGER: "0",
       // Interpreters that were downloaded are kept with what else is built.
       XDG_CACHE_HOME: path.resolve(import.meta.dirname, "build/cache"),
-      ...(authorities !== undefined && { FUSELAGE_TEST_AUTHORITIES: authorities }),
+      ...(authorities !== undefined && { TEST_AUTHORITIES: authorities }),
     },
     globalSetup: ["test/support/global-setup.ts"],
     // Processes, because tests change the working directory, the umask and signal handlers.

@@ -34,7 +34,7 @@ export async function nodeApp(dir: string): Promise<string> {
     ];
     const { status, stderr } = await run("npm", ["install", ...flags], {
       cwd: work,
-      env: { NODE_EXTRA_CA_CERTS: process.env["FUSELAGE_TEST_AUTHORITIES"] },
+      env: { NODE_EXTRA_CA_CERTS: process.env["TEST_AUTHORITIES"] },
       timeout: 120_000,
     });
     if (status !== 0) throw new Error(`npm install for ${dir}: ${stderr}`);

@@ -118,9 +118,14 @@ static int end_helper(struct helper *helper, pid_t child, int words,
 	if (status < 0)
 		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX, "%s", strerror(errno));
 	helper->missing = status == 127 && n <= 0; /* a program's loader says the same, in words */
-	if (helper->missing)
-		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX,
-			     "fusermount3 is not installed (package fuse3)");
+	if (helper->missing) {
+		const char *chosen = getenv(ENV_FUSERMOUNT_PROG);
+		bool named = chosen && *chosen;
+		n = snprintf(message, FUSERMOUNT_MESSAGE_MAX, "%s%.300s",
+			     named ? ENV_FUSERMOUNT_PROG " names no program: " :
+				     "fusermount3 is not installed (package fuse3)",
+			     named ? chosen : "");
+	}
 	message[n > 0 ? n : 0] = 0;
 	message[strcspn(message, "\n")] = 0;
 	return status;

@@ -113,4 +113,15 @@ describe("FUSELAGE_MOUNT=fusermount", () => {
     expect(stderr).toMatch(/^fuselage: mounted by fusermount/);
     expect(status).toBe(0);
   });
+
+  check("says that the program is not there which FUSERMOUNT_PROG names", async () => {
+    const env = { ...aloneIn(userDirectory()), FUSELAGE_MOUNT: "fusermount" };
+    const named = { ...env, FUSERMOUNT_PROG: "/no/such/helper" };
+    const { status, stdout, stderr } = await run(file, ["true"], { env: named, uid, gid });
+    expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+    expect(stderr).toContain("FUSERMOUNT_PROG names no program: /no/such/helper");
+    expect(stderr).not.toContain("not installed");
+    const unset = { ...env, FUSERMOUNT_PROG: "" };
+    expect((await run(file, ["true"], { env: unset, uid, gid })).status).toBe(0);
+  });
 });

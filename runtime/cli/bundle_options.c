@@ -25,6 +25,10 @@ void bundle_options_help(FILE *out, const struct bundle *bundle)
 		"Runs %s, packed into this file, with ARG... The options count as the\n"
 		"first argument only:\n\n%s",
 		bundle->path, name, help_text(HELP_BUNDLE));
+	if (flavour_is_runner && bundle->manifest.root.is_root)
+		fputs("  --bundle-run [OPTION]...  start the app in another way; its --help says "
+		      "how\n",
+		      out);
 }
 
 static int show_help(const struct bundle *bundle)

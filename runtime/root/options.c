@@ -93,6 +93,7 @@ static int apply(struct run_options *options, enum option option, const char *va
 						 value, failure);
 	case OPTION_ENTRYPOINT:
 		options->entrypoint = value;
+		options->shell = false;
 		return *value ? 0 : expected(name, "a program", value, failure);
 	case OPTION_PERSIST:
 		options->persist = value;
@@ -112,6 +113,7 @@ static int apply(struct run_options *options, enum option option, const char *va
 					failure);
 	case OPTION_SHELL:
 		options->shell = true;
+		options->entrypoint = NULL;
 		return 0;
 	case OPTION_PERSIST_RM:
 		options->persist_rm = true;

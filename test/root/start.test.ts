@@ -91,6 +91,14 @@ describe.each(starters)("a start with the image as root, $title,", (starter) => 
     const input = "echo from sh; exit 3\n";
     const sh = await startRoot(starter, file, ["--shell"], [], home, { input });
     expect(sh).toMatchObject({ stdout: "from sh\n", status: 3 });
+    // The last one wins, wherever they come from.
+    const words = ["--shell", "--entrypoint", "/bin/echo"];
+    expect((await startRoot(starter, file, words, ["b"], home)).stdout).toBe("b\n");
+    const env = { FUSELAGE_RUN_OPTIONS: "--entrypoint /bin/echo" };
+    const last = await startRoot(starter, file, ["--shell"], [], home, { input, env });
+    expect(last).toMatchObject({ stdout: "from sh\n", status: 3 });
+    const help = await run(file, ["--bundle-help"], { env: { HOME: home } });
+    expect(help.stdout).toMatch(/^ {2}--bundle-run \[OPTION\]\.\.\. /m);
   });
 
   test("is the user that is asked for, by the image's names", async () => {

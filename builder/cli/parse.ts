@@ -27,6 +27,8 @@ interface OptionSpec {
   readonly value?: string;
   /** A boolean that may have a value too: --name=VALUE. */
   readonly optionalValue?: boolean;
+  /** Its values are options, so one that looks like that is meant. */
+  readonly takesOptions?: boolean;
   readonly multiple?: boolean;
   readonly required?: boolean;
   readonly summary: string;
@@ -215,7 +217,8 @@ function optionProblem(
     return errors.optionValue(rawName, "no value", `"${value}"`);
   }
   if (value === undefined) return errors.optionValue(rawName, `${spec.value}`, "nothing");
-  if (!token.inlineValue && value.length > 1 && value.startsWith("-")) {
+  const looksLikeOption = value.length > 1 && value.startsWith("-");
+  if (!token.inlineValue && looksLikeOption && !spec.takesOptions) {
     const expected = `${spec.value} (write --${spec.name}=${value} if that is meant)`;
     return errors.optionValue(rawName, expected, `the option-like "${value}"`);
   }

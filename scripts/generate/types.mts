@@ -318,6 +318,8 @@ export interface OptionRow extends Values, Described {
   value?: string;
   /** Whether the value may be left out. */
   optionalValue?: boolean;
+  /** Whether a value that looks like an option is one that is meant: its values are options. */
+  takesOptions?: boolean;
   /** Whether it may be given several times. */
   multiple?: boolean;
   /** Whether the one text of the command line is a list. */

@@ -46,6 +46,15 @@ describe("help and version are answered", () => {
   });
 });
 
+test("options of a start are a value, whatever they look like", () => {
+  const line = ["build", "app", "-o", "out", "--root", "--run", "-v ~/data:/data --read-only"];
+  const { args } = parsed(...line, "--run", "--pid");
+  expect(args.list("run")).toEqual(["-v ~/data:/data --read-only", "--pid"]);
+  expect(() => parsed("build", "app", "-o", "out", "--entry", "-v a")).toThrow(
+    expect.objectContaining({ code: "E_OPTION_VALUE" }),
+  );
+});
+
 test("a value behind a blank is said to stand behind =", () => {
   const hintOf = (...argv: string[]) => {
     try {

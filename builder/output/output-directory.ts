@@ -100,6 +100,10 @@ export async function freeDirectory(dir: string): Promise<string> {
       errors.errnoCode(cause) === "ENOTDIR" ? standsThere(dir) : errors.systemReason(cause);
     throw errors.extractExists(dir, actual);
   });
-  if (names.length > 0) throw errors.extractExists(dir, `a folder with ${names.length} entries`);
+  if (names.length > 0)
+    throw errors.extractExists(
+      dir,
+      names.length === 1 ? "a folder with one entry" : `a folder with ${names.length} entries`,
+    );
   return there;
 }

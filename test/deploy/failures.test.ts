@@ -333,6 +333,7 @@ test.each([
 test.each([
   [["status"], "NAME is missing"],
   [["stauts", "a"], "Did you mean `bundle deploy status`?"],
+  [["lst"], "Did you mean `bundle deploy list`?"],
   [["list", "a", "b"], '"b" is one argument too many'],
   [["exec", "a"], "the command is missing"],
   [["list", "--cpus", "2"], "--cpus says nothing about list"],

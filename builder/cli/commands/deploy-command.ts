@@ -1,4 +1,5 @@
 /** `bundle deploy BUNDLE|ACTION [NAME] --to ENGINE`: a bundle as a machine of an engine's, and what becomes of it. */
+import { existsSync } from "node:fs";
 import { type Inspection, withImage } from "../../api/inspect.ts";
 import {
   checkDeployOptions,
@@ -31,10 +32,11 @@ export async function deployCommand(args: Arguments): Promise<void> {
   const [first = "", name = "", ...more] = args.positionals;
   const action = isAction(first) ? first : undefined;
   const surplus = action === undefined ? name : more[0];
-  if (surplus) {
-    const meant = action === undefined ? nearest(first, Object.keys(actions)) : undefined;
-    const hint = meant && `Did you mean \`bundle deploy ${meant}\`?`;
-    throw errors.argument(`"${surplus}" is one argument too many`, USAGE, hint);
+  const meant = action === undefined ? nearest(first, Object.keys(actions)) : undefined;
+  const hint = meant && `Did you mean \`bundle deploy ${meant}\`?`;
+  if (surplus) throw errors.argument(`"${surplus}" is one argument too many`, USAGE, hint);
+  if (hint !== undefined && !existsSync(first)) {
+    throw errors.argument(`"${first}" is neither a file nor an action`, USAGE, hint);
   }
   const needsName = action !== undefined && action !== "list" && action !== "metrics";
   if (needsName && name === "") {

@@ -174,7 +174,7 @@ describe("a bundle as a service", () => {
     expect(codes).toEqual([
       ...["E_ELF_UNSUPPORTED", "E_ELF_UNSUPPORTED"],
       ...["E_INPUT_MISSING", "E_INPUT_MISSING", "E_INPUT_MISSING", "E_INPUT_MISSING"],
-      ...["E_OPTION_VALUE", "E_OPTION_VALUE", "E_ELF_UNSUPPORTED", "E_ELF_UNSUPPORTED"],
+      ...["E_ARGUMENT", "E_ARGUMENT", "E_ELF_UNSUPPORTED", "E_ELF_UNSUPPORTED"],
       ...["E_FILE_UNREADABLE", "E_INPUT_MISSING"],
       ...["E_OUTPUT_PERMISSION", "E_OUTPUT_PERMISSION"],
     ]);

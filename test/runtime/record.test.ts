@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
-import { end, isShared, settled, warm } from "../support/holders.ts";
+import { end, isShared, joining, settled, warm } from "../support/holders.ts";
 import { noise } from "../support/image.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
@@ -94,7 +94,7 @@ describe.each(served)("$title", (way) => {
     expect(isShared(await begin({}))).toBe(false);
     expect(isShared(await begin(record("second")))).toBe(false);
     expect((await recordingOf(path.join(home, "second"))).length).toBeGreaterThan(0);
-    expect(isShared(await begin({}))).toBe(true);
+    expect(isShared(await joining(() => begin({})))).toBe(true);
     await end(file);
   });
 

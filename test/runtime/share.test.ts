@@ -20,6 +20,7 @@ import {
   gone,
   holderOf,
   isShared,
+  joining,
   LONG,
   processesOf,
   settled,
@@ -129,9 +130,9 @@ describe.each(shareable)("$title", (way: Way) => {
     await once(child.stdout as NonNullable<typeof child.stdout>, "data");
     await holder();
     await sleep(1500);
-    expect(isShared(await begin(["true"], home, { env: warm("1") }))).toBe(true);
+    expect(isShared(await joining(() => begin(["true"], home, { env: warm("1") })))).toBe(true);
     await sleep(1500);
-    expect(isShared(await begin(["true"], home, { env: warm("1") }))).toBe(true);
+    expect(isShared(await joining(() => begin(["true"], home, { env: warm("1") })))).toBe(true);
     child.kill("SIGKILL");
     await gone(file);
     // The kernel lets go of a loop device a moment after its mount.
@@ -217,7 +218,7 @@ describe.each(shareable)("$title", (way: Way) => {
     const command = ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'];
     const ask = () => begin(command, home, {}, bundle);
     expect((await ask()).stdout).toBe("packed\n");
-    expect(isShared(await ask())).toBe(true);
+    expect(isShared(await joining(ask))).toBe(true);
     copyFileSync(next, `${bundle}.new`);
     renameSync(`${bundle}.new`, bundle);
     const other = await ask();
@@ -249,7 +250,7 @@ describe.each(shareable)("$title", (way: Way) => {
       };
       await put(one);
       expect((await ask()).stdout).toBe("one");
-      expect(isShared(await ask())).toBe(true);
+      expect(isShared(await joining(ask))).toBe(true);
       await put(two);
       const changed = await ask();
       expect(isShared(changed)).toBe(false);

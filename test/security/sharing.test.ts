@@ -26,6 +26,7 @@ import {
   gone,
   holderOf,
   isShared,
+  joining,
   listening,
   listeningScript,
   lockOf,
@@ -110,13 +111,13 @@ describe.each(shareable)("$title", (way: Way) => {
       expect(await asked(uid, "right")).toBe(all);
       // What else it says is not listened to, and ends nothing but its own socket.
       await asked(uid, "garbage");
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()("as another user, or as the same without a lock, gets nothing", async () => {
       expect(await asked(someone)).toBe(0);
       expect(await asked(uid)).toBe(0);
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()("with a lock that is not what it should be gets nothing", async () => {
@@ -133,7 +134,7 @@ describe.each(shareable)("$title", (way: Way) => {
       ]) {
         expect({ how, given: await asked(uid, how) }).toEqual({ how, given: 0 });
       }
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()("with the lock of another file, in another home, gets nothing", async () => {
@@ -323,7 +324,7 @@ describe.each(shareable)("$title", (way: Way) => {
       }
       expect(readFileSync(elsewhere, "utf8")).toBe("");
       expect(isShared(await begin())).toBe(false);
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()(
@@ -387,7 +388,7 @@ ${then}`;
       await crowd(someone, name, 500);
       await crowd(uid, name, 500);
       await expect.poll(() => busy(pid, 1000)).toBeLessThan(0.05);
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()("with no more descriptors waits for some, and for nobody", async () => {
@@ -402,7 +403,7 @@ ${then}`;
       mountedBySelf(await begin()); // a second later
       expect(await limit(100)).toMatchObject({ status: 0 });
       await crowded.end();
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
 
     check()("of a user with few descriptors has room for starts, whoever runs", async () => {
@@ -414,7 +415,9 @@ ${then}`;
         await once(more.stdout as NonNullable<typeof more.stdout>, "data");
       }
       await expect.poll(() => busy(pid, 500)).toBeLessThan(0.05);
-      expect(isShared(await begin([], { env: { FUSELAGE_LINGER: "1" } }))).toBe(true);
+      expect(isShared(await joining(() => begin([], { env: { FUSELAGE_LINGER: "1" } })))).toBe(
+        true,
+      );
       expect(processesOf(file, "holder")).toEqual([pid]);
       for (const one of children.splice(0)) one.kill("SIGKILL");
       await gone(file);
@@ -431,8 +434,8 @@ ${then}`;
       await begin();
       const name = await rendezvousOf(file);
       const stopped = await crowd(uid, name, 5, "os.kill(os.getpid(), 19)");
-      expect(isShared(await begin())).toBe(true);
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
       stopped.child.kill("SIGCONT");
     });
 
@@ -442,7 +445,7 @@ ${then}`;
       process.kill(pid, "SIGSTOP");
       mountedBySelf(await begin([], { timeout: 30_000 }));
       process.kill(pid, "SIGCONT");
-      expect(isShared(await begin())).toBe(true);
+      expect(isShared(await joining(begin))).toBe(true);
     });
   });
 });
@@ -550,7 +553,7 @@ describe("root of a container: own files, no capabilities, the host's network", 
       const { stdout, stderr } = await run("unshare", inside("ask", name, ...more));
       expect({ more, stdout, stderr }).toEqual({ more, stdout: "0\n", stderr: "" });
     }
-    expect(isShared(await start(host, file, [], home, { env: warm() }))).toBe(true);
+    expect(isShared(await joining(() => start(host, file, [], home, { env: warm() })))).toBe(true);
   });
 
   check("is told nothing, and can plant nothing", async () => {

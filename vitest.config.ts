@@ -4,7 +4,8 @@ import { defineConfig } from "vitest/config";
 import { QuickFirst, TimesReporter } from "./scripts/test/vitest.mjs";
 
 // Node reads the authorities that this names whenever it starts, which can take longer than the start itself, and tests
-// start thousands. Only npm needs them, which gets them back (test/support/node-app.ts).
+// start thousands. Only npm needs them, which gets them back (test/support/node-app.ts), and whoever downloads the Node that
+// apps are packed with, which is done before (test/support/global-setup.ts).
 const { NODE_EXTRA_CA_CERTS: authorities } = process.env;
 delete process.env["NODE_EXTRA_CA_CERTS"];
 

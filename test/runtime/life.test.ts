@@ -1,7 +1,7 @@
 /** Nothing stays after the app and its last descendant, however they end. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect } from "vitest";
@@ -144,17 +144,19 @@ skipUnless("fuse", "userns")("the server is no child of the app", async () => {
 skipUnless("fuse", "userns")("the server holds no pipe of the caller open", async () => {
   // The app's child keeps the namespace, and so the server, alive beyond the end of the pipe.
   const home = userDirectory();
-  const script = 'exec 3<&0; (read line <&3; : > "$0") >/dev/null 2>&1 & echo done';
+  // A file tells it to end: of a process that has ended Node closes the input, too.
+  const script =
+    '(until test -e "$0-may-end"; do sleep 0.05; done; : > "$0") >/dev/null 2>&1 & echo done';
   const marker = path.join(home, "child-ended");
   const child = spawn(file, ["sh", "-c", script, marker], {
     env: { PATH: process.env["PATH"], FUSELAGE_LINGER: "0", HOME: home, FUSELAGE_MOUNT: "fuse" },
     ...ordinaryUser(),
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
   const stdout = child.stdout as NonNullable<typeof child.stdout>;
   stdout.resume();
   await once(stdout, "end");
   expect(existsSync(marker)).toBe(false);
-  child.stdin?.end();
+  writeFileSync(`${marker}-may-end`, "");
   await expect.poll(() => existsSync(marker)).toBe(true);
 });

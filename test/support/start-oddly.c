@@ -46,7 +46,7 @@ static void start_with_many(const char *program, int argument_count, int variabl
 
 static void start_with_long(char **argv)
 {
-	static const char *const names[] = { "LD_LIBRARY_PATH", "LD_PRELOAD", "FUSELAGE_LIBC",
+	static const char *const names[] = { "LD_LIBRARY_PATH", "LD_PRELOAD", "FUSELAGE_STRANGE",
 					     "LC_ALL",		"LC_CTYPE",   "LANG" };
 	static char texts[sizeof names / sizeof names[0]][LONGEST];
 	char *variables[sizeof names / sizeof names[0] + 1] = { NULL };

@@ -12,6 +12,14 @@ import { installedPackage, packageName } from "./package.ts";
 import { filesOf, type Reference, ReferenceList } from "./references.ts";
 import { namesIn } from "./unlisted.ts";
 
+/** What these hold is the machine's, of a moment: a program asks for it where it runs. */
+const OF_THE_MACHINE = ["/proc/", "/sys/", "/dev/", "/run/"];
+
+/** @param dir of the project, which may lie in one of them */
+function isOfTheMachine(file: string, dir: string): boolean {
+  return OF_THE_MACHINE.some((top) => `${file}/`.startsWith(top) && !`${dir}/`.startsWith(top));
+}
+
 export interface Traced {
   /** Files, folders and links of the app that are opened: absolute, byte strings. */
   assets: Set<string>;
@@ -96,7 +104,7 @@ async function follow(
   });
   for (const name of fileList) {
     const file = `/${name}`;
-    if (asked.has(file)) continue;
+    if (asked.has(file) || isOfTheMachine(file, dir)) continue;
     const program = programOwner(file);
     if (program !== undefined) {
       addPackage(program, "the app", traced);
@@ -147,7 +155,7 @@ async function addReference(dir: string, reference: Reference, traced: Traced): 
     return [];
   }
   const { assets, scripts } = await filesOf(reference);
-  for (const asset of assets) traced.assets.add(asset);
+  for (const asset of assets) if (!isOfTheMachine(asset, dir)) traced.assets.add(asset);
   if (!reference.isLiteral || scripts.length === 0) return scripts;
   const pattern = path.join(path.relative(dir, reference.dir), reference.glob ?? "");
   traced.unseen ??= `scripts are loaded by the pattern ${pattern}`;

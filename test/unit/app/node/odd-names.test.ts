@@ -50,6 +50,18 @@ describe("a name that leads nowhere", () => {
       try { require("fs").readFileSync(require("path").join(__dirname, ${text})) } catch {}\n`;
     expect(await outcome({ ...json({}), "index.js": source })).toMatch(/^(starts |E_NODE_BUNDLE$)/);
   });
+  test("of what the kernel shows at that moment is not packed", async () => {
+    const input = temporaryDirectory();
+    const opened = ["/proc/self/fd", "/proc/self/status", "/sys/kernel/mm", "/dev/fd", "/run"];
+    const source = opened.map((name) => `require("fs").readdirSync("${name}");\n`).join("");
+    const own = 'require("fs").readdirSync(__dirname + "/assets");\n';
+    writeFiles(input, { ...json({}), "index.js": source + own, "assets/one": "1" });
+    for (const bundle of ["fast", "none"] as const) {
+      const { lines } = await explain({ input, kind: "node", node: "none", bundle });
+      const packed = lines.filter((line) => opened.some((name) => line.includes(name)));
+      expect(packed).toEqual([]);
+    }
+  });
   test("below a file that is called node_modules", async () => {
     const source = 'try { require("x") } catch {}\n';
     const files = { ...json({}), "index.js": source, node_modules: "a file\n" };

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect } from "vitest";
 import { missing, skipUnless } from "../support/needs.ts";
-import { root } from "../support/process.ts";
+import { root, signalListed } from "../support/process.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { busyboxBundle, PATIENCE, processesWith, shellCommand } from "../support/vm.ts";
 
@@ -105,6 +105,8 @@ skipUnless(
   // Once gives it up to the machine, twice ends the machine.
   session.stdin.end("type \\r\nwait has not yet taken\ntype \\x03\ntype \\x03\n");
   await closed;
+  // What stands still ends by this alone.
+  for (const pid of servers) signalListed(pid, "SIGKILL");
   expect([servers.length > 0, text.trimEnd().split("\n").slice(-2)]).toEqual([
     true,
     ["signal 2", "same"],

@@ -12,10 +12,16 @@ import { installedPackage, packageName } from "./package.ts";
 import { filesOf, type Reference, ReferenceList } from "./references.ts";
 import { namesIn } from "./unlisted.ts";
 
-/** What these hold is the machine's, of a moment: a program asks for it where it runs. */
-const OF_THE_MACHINE = ["/proc/", "/sys/", "/dev/", "/run/"];
+/**
+ * Folders of a system. What a program opens there it opens by that name wherever it runs, and finds what that machine
+ * has; what the machine has on which it is packed, its secrets among it, is nobody else's.
+ */
+const OF_THE_MACHINE = [
+  ...["/bin/", "/boot/", "/dev/", "/etc/", "/lib/", "/lib32/", "/lib64/", "/proc/", "/run/"],
+  ...["/sbin/", "/sys/", "/usr/", "/var/"],
+];
 
-/** @param dir of the project, which may lie in one of them */
+/** @param dir of the project, which may lie in one of them with what belongs to it */
 function isOfTheMachine(file: string, dir: string): boolean {
   return OF_THE_MACHINE.some((top) => `${file}/`.startsWith(top) && !`${dir}/`.startsWith(top));
 }
@@ -104,7 +110,7 @@ async function follow(
   });
   for (const name of fileList) {
     const file = `/${name}`;
-    if (asked.has(file) || isOfTheMachine(file, dir)) continue;
+    if (asked.has(file)) continue;
     const program = programOwner(file);
     if (program !== undefined) {
       addPackage(program, "the app", traced);
@@ -121,7 +127,8 @@ async function follow(
         parent === undefined ? "the app" : path.relative(dir, `/${parent}`),
         traced,
       );
-    } else if (isAsset && SCRIPT.test(file)) traced.programs.set(file, file);
+    } else if (isOfTheMachine(file, dir)) continue;
+    else if (isAsset && SCRIPT.test(file)) traced.programs.set(file, file);
     else if (!bundled.has(file) && path.basename(file) !== "package.json") {
       traced.assets.add(byteString(file));
     }

@@ -29,11 +29,24 @@ const isLayout = (folder: string) => existsSync(path.join(folder, "oci-layout"))
  * @throws E_EXTRACT_EXISTS, E_EXTRACT_FAILED, E_OCI_*, E_FILE_*
  */
 export async function checkLayout(folder: string): Promise<void> {
-  if (!isLayout(folder)) await freeDirectory(folder);
-  else {
-    const files = new FolderFiles(folder);
-    await requireVersion(files);
-    await readIndex(files);
+  if (!isLayout(folder) && (await isFree(folder))) return;
+  const files = new FolderFiles(folder);
+  await requireVersion(files);
+  await readIndex(files);
+}
+
+/**
+ * Whether a layout can be made there: nothing, or an empty folder.
+ *
+ * @returns false: another export made a layout of this name meanwhile
+ */
+async function isFree(folder: string): Promise<boolean> {
+  try {
+    await freeDirectory(folder);
+    return true;
+  } catch (cause) {
+    if (isLayout(folder)) return false;
+    throw cause;
   }
 }
 

@@ -1,13 +1,14 @@
 /** Several exports into one image layout at the same time, some of them killed, and beside tools that know no lock. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pack } from "../../builder/api/pack.ts";
 import { FolderFiles } from "../../builder/oci/files.ts";
 import { LayoutSource } from "../../builder/oci/layout.ts";
 import { changeIndex, readIndex } from "../../builder/oci/layout-index.ts";
+import { checkLayout } from "../../builder/oci/layout-sink.ts";
 import { writeFiles } from "../support/case.ts";
 import { sha256 } from "../support/oci.ts";
 import { bundle, bundleCommand, type Outcome } from "../support/process.ts";
@@ -64,6 +65,23 @@ test("exports of a layout that none of them finds there all have their tag in it
   allWell(await many(folder, tags));
   expect(tagsIn(folder)).toEqual(tags);
   expect(temporariesIn(dir)).toEqual([]);
+});
+
+test("a layout that appears while an export looks at what has its name is one to add to", async () => {
+  const made = newName();
+  allWell([await one(made, "first")]);
+  // With one name the export still finds nothing, with another the layout already, or an empty folder, then a full one.
+  for (let i = 0; i < 300; i++) {
+    const name = `${dir}/appearing-${i}`;
+    if (i % 2) mkdirSync(name);
+    const checked = checkLayout(name);
+    renameSync(made, name);
+    try {
+      await checked;
+    } finally {
+      renameSync(name, made);
+    }
+  }
 });
 
 test("exports into a layout that is there all have their tag in it, and its index is whole at any time", async () => {

@@ -112,8 +112,8 @@ test("an engine that does not answer in time leaves nothing", async () => {
       return true; // And never an answer.
     },
   ];
-  const slow = await deploy(line(engine, "--timeout", "3"));
-  expect(slow.stderr).toContain("[E_DEPLOY_TIMEOUT] hello: it is not up after 3 s");
+  const slow = await deploy(line(engine, "--timeout", "10"));
+  expect(slow.stderr).toContain("[E_DEPLOY_TIMEOUT] hello: it is not up after 10 s");
   expect(slow.stderr).toContain("bundle: hello: provisioning on host-1\n");
   expect(slow.stderr).toContain("what was half made is destroyed: fuse-hello");
   expect(engine.environments.size).toBe(0);
@@ -151,7 +151,7 @@ test("an engine that dies in the middle and has forgotten it, or stays dead, is 
       return true;
     },
   ];
-  const forgotten = await deploy(line(engine, "--timeout", "5"));
+  const forgotten = await deploy(line(engine, "--timeout", "10"));
   expect(forgotten.stderr).toContain("[E_DEPLOY_UNREACHABLE]");
   expect(forgotten.stderr).toContain("the connection was cut");
   engine.faults = [
@@ -160,7 +160,7 @@ test("an engine that dies in the middle and has forgotten it, or stays dead, is 
       return asked.method === "POST";
     },
   ];
-  const dead = await deploy(line(engine, "--timeout", "3"));
+  const dead = await deploy(line(engine, "--timeout", "10"));
   expect(dead.stderr).toContain("[E_DEPLOY_UNREACHABLE]");
   expect(dead.stderr).toContain("a machine may be left");
   expect(dead.stderr).toContain("`bundle deploy destroy hello`");

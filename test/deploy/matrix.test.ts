@@ -518,9 +518,9 @@ test.each(["POST", "GET"])(
         return method === asking;
       },
     ];
-    const { code, text } = await attempt("deploy", engine.to, { timeout: 3 });
+    const { code, text } = await attempt("deploy", engine.to, { timeout: 10 });
     expect(code).toBe("E_DEPLOY_TIMEOUT");
-    expect(text).toContain("it is not up after 3 s: the orchestrator asks to wait 100 s");
+    expect(text).toContain("it is not up after 10 s: the orchestrator asks to wait 100 s");
   },
 );
 

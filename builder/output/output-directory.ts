@@ -1,6 +1,6 @@
 /** A folder that appears under its name only when it is complete. */
-import { statSync } from "node:fs";
-import { readdir, realpath, rename } from "node:fs/promises";
+import { renameSync, statSync } from "node:fs";
+import { readdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { isLink } from "../host/paths.ts";
@@ -29,15 +29,31 @@ export async function publishDirectory<T>(
   const { name, held } = makeFolder(dir, path.dirname(target));
   try {
     const result = await fill(held);
-    await rename(name, target).catch((cause: unknown) => {
-      throw failed(dir, "renaming the temporary folder", cause);
-    });
-    keepTemporary(name);
+    publish(name, target, dir);
     return { dir: target, result };
   } catch (cause) {
     removeTemporary(name);
     throw withoutTemporary(cause, held, dir);
   }
+}
+
+/** What a rename says of a name that somebody has taken since it was looked at. */
+const TAKEN = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
+
+/**
+ * Gives a folder its name, in one step for signal handlers: one that came between would remove what is in a folder that
+ * has its name, and that others may use.
+ */
+function publish(name: string, target: string, shown: string): void {
+  try {
+    renameSync(name, target);
+  } catch (cause) {
+    if (TAKEN.includes(errors.errnoCode(cause) ?? "")) {
+      throw errors.extractExists(shown, "something that was put there meanwhile");
+    }
+    throw failed(shown, "renaming the temporary folder", cause);
+  }
+  keepTemporary(name);
 }
 
 /** The failure with the name that the user gave in place of one that nobody knows. */
@@ -72,7 +88,9 @@ function failed(dir: string, what: string, cause: unknown): Error {
 
 /** What is there that is no folder, in words. */
 function standsThere(file: string): string {
-  const kind = kindOf(statSync(file));
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) return "what has gone meanwhile";
+  const kind = kindOf(stats);
   return isLink(file) ? `a symbolic link to a ${kind}` : `a ${kind}`;
 }
 
@@ -96,10 +114,13 @@ export async function freeDirectory(dir: string): Promise<string> {
     return path.join(parent, path.basename(resolved));
   }
   const names = await readdir(there).catch((cause: unknown) => {
+    if (errors.errnoCode(cause) === "ENOENT") return undefined;
     const actual =
       errors.errnoCode(cause) === "ENOTDIR" ? standsThere(dir) : errors.systemReason(cause);
     throw errors.extractExists(dir, actual);
   });
+  // It was there a moment ago.
+  if (names === undefined) return freeDirectory(dir);
   if (names.length > 0)
     throw errors.extractExists(
       dir,

@@ -1,7 +1,17 @@
-import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { publishDirectory } from "../../../builder/output/output-directory.ts";
+import { removeTemporaries } from "../../../builder/host/temporary.ts";
+import { freeDirectory, publishDirectory } from "../../../builder/output/output-directory.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 async function fill(dir: string): Promise<string> {
@@ -40,6 +50,56 @@ describe("a folder", () => {
     await expect(failing).rejects.toThrow("half way");
     expect(readdirSync(parent)).toEqual([]);
   });
+});
+
+test("whole is what has its name when a signal ends the process a moment later", async () => {
+  const dir = path.join(temporaryDirectory(), "out");
+  let ended = () => {};
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const published = publishDirectory(dir, async (temporary) => {
+    setImmediate(() => {
+      // A thread of Node's may have renamed it, and nobody here has heard of that yet.
+      for (const patience = Date.now() + 1000; !existsSync(dir) && Date.now() < patience; );
+      removeTemporaries();
+      ended();
+    });
+    return fill(temporary);
+  });
+  await end;
+  await published;
+  expect(readdirSync(dir)).toEqual(["file"]);
+});
+
+test("a name that somebody has taken meanwhile stays with him", async () => {
+  const parent = temporaryDirectory();
+  const takes: ((dir: string) => void)[] = [
+    (dir) => writeFileSync(dir, "his"),
+    (dir) => mkdirSync(path.join(dir, "his"), { recursive: true }),
+  ];
+  for (const [i, take] of takes.entries()) {
+    const dir = path.join(parent, `out${i}`);
+    const failing = publishDirectory(dir, async (temporary) => {
+      take(dir);
+      return fill(temporary);
+    });
+    await expect(failing).rejects.toMatchObject({ code: "E_EXTRACT_EXISTS", path: dir });
+  }
+  expect(readdirSync(parent)).toEqual(["out0", "out1"]);
+  expect(readdirSync(path.join(parent, "out1"))).toEqual(["his"]);
+});
+
+test("an empty folder that goes while it is looked at is free as well", async () => {
+  const parent = temporaryDirectory();
+  for (let i = 0; i < 300; i++) {
+    const dir = path.join(parent, `out${i}`);
+    mkdirSync(dir);
+    const free = freeDirectory(dir);
+    if (i % 2) await new Promise(setImmediate);
+    rmdirSync(dir);
+    expect(await free).toBe(dir);
+  }
 });
 
 test("a failed system call in it is one of the output, at its place there", async () => {

@@ -7,7 +7,7 @@ import type { DumpEntry } from "../dump/dump-entry.ts";
 import { imageEntries } from "../dump/dump-image.ts";
 import { factsOf } from "../engines/facts.ts";
 import { type PortableStart, portableFiles } from "../engines/systemd/portable.ts";
-import { freeName } from "../engines/write-files.ts";
+import { freeName, whenTaken } from "../engines/write-files.ts";
 import * as errors from "../errors.ts";
 import { mountPoints, portableEntries } from "../export/portable-root.ts";
 import { placementOf, rootEntries } from "../export/root-files.ts";
@@ -100,7 +100,7 @@ export async function exportPortable(options: PortableOptions): Promise<Portable
     const points = mountPoints(entries, folders, declared);
     const { units, release } = portableFiles(facts, { ...settings, name }, { ...start, points });
     const all = portableEntries(entries, { name, units, release, folders, points, mtime });
-    const written = await write(image, all, { output, shown: portable });
+    const written = await write(image, all, { output, shown: portable, force });
     return { output, size: written, units: units.map((unit) => unit.name) };
   });
 }
@@ -135,7 +135,7 @@ async function startOf(
 async function write(
   image: ImageReader,
   entries: readonly DumpEntry[],
-  { output, shown }: { output: string; shown: string },
+  { output, shown, force }: { output: string; shown: string; force: boolean },
 ): Promise<number> {
   const workspace = new Workspace();
   try {
@@ -156,7 +156,7 @@ async function write(
     const options = imageOptions({ keepMtimes: true, keepOwners: true, cache: false });
     const writeTree = async ({ fd }: FileHandle) =>
       (await writeSquashfs(tree, { fd }, options)).paddedBytes;
-    return await writeAtomically(output, 0o666, writeTree, shown);
+    return await writeAtomically(output, 0o666, writeTree, shown, whenTaken(output, force));
   } finally {
     workspace.remove();
   }

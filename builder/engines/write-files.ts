@@ -1,5 +1,5 @@
 /** Files of an engine under their names: all of them, or none. */
-import { type FileHandle, lstat, mkdir, realpath, rmdir } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, realpath, rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
@@ -36,7 +36,7 @@ export async function writeFiles(
       const target = await freeName(path.join(await realpath(dir), name), force);
       outputs.push({ target, shown: path.join(dir, name), text });
     }
-    await writeAll(outputs);
+    await writeAll(outputs, force);
     return outputs.map(({ target }) => target);
   } catch (thrown) {
     if (made !== undefined) await removeEmpty(path.resolve(dir), path.resolve(made));
@@ -56,7 +56,7 @@ async function removeEmpty(deepest: string, first: string): Promise<void> {
 /** As `writeFiles`, for an engine that reads one file, by a name that the user gave. */
 export async function writeOne(file: string, text: string, force: boolean): Promise<string> {
   const target = await freeName(await resolveOutput(file), force);
-  await writeAll([{ target, shown: file, text }]);
+  await writeAll([{ target, shown: file, text }], force);
   return target;
 }
 
@@ -68,12 +68,27 @@ export async function freeName(file: string, force: boolean): Promise<string> {
   return resolveOutput(file);
 }
 
-/** Each is written before the one that it stands around gets its name: what fails leaves none of them. */
-async function writeAll([first, ...more]: readonly Output[]): Promise<void> {
+/**
+ * Each is written before the one that it stands around gets its name: what fails leaves none of them.
+ *
+ * @throws E_ENGINE_EXISTS for a name that somebody has taken since it was free, unless it may be replaced
+ */
+async function writeAll([first, ...more]: readonly Output[], force: boolean): Promise<void> {
   if (first === undefined) return;
+  let areWritten = false;
   const write = async (handle: FileHandle) => {
     await handle.writeFile(first.text);
-    await writeAll(more);
+    await writeAll(more, force);
+    areWritten = true;
   };
-  await writeAtomically(first.target, 0o666, write, first.shown);
+  const taken = whenTaken(first.target, force);
+  await writeAtomically(first.target, 0o666, write, first.shown, taken).catch(async (thrown) => {
+    const isTaken = thrown instanceof errors.BundleError && thrown.code === "E_ENGINE_EXISTS";
+    if (areWritten && isTaken) for (const { target } of more) await rm(target, { force: true });
+    throw thrown;
+  });
 }
+
+/** What `writeAtomically` is told of a name that was free. */
+export const whenTaken = (file: string, force: boolean) =>
+  force ? undefined : () => errors.engineExists(file);

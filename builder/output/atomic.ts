@@ -6,9 +6,19 @@
  * anyway.
  */
 import { constants, type Stats } from "node:fs";
-import { access, type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
+import {
+  access,
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  stat,
+} from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
+import { isLink } from "../host/paths.ts";
 import { keepTemporary, removeTemporary, syncDirectory, temporaryFile } from "../host/temporary.ts";
 
 /**
@@ -57,13 +67,21 @@ async function outputPath(file: string): Promise<string> {
     });
     return path.join(parent, path.basename(file));
   }
-  const target = await realpath(file).catch((cause: unknown) => {
+  const followed = await follow(file).catch((cause: unknown) => {
+    // It was there a moment ago. A link that leads to nothing is.
+    if (errors.errnoCode(cause) === "ENOENT" && !isLink(file)) return undefined;
     throw errors.outputFailed(file, "following the symbolic link", cause);
   });
-  const stats = await stat(target);
+  if (followed === undefined) return outputPath(file);
+  const { target, stats } = followed;
   if (stats.isDirectory()) throw errors.outputDirectory(file);
   if (!stats.isFile()) throw errors.outputNotFile(file, `a ${kindOf(stats)}`);
   return target;
+}
+
+async function follow(file: string): Promise<{ target: string; stats: Stats }> {
+  const target = await realpath(file);
+  return { target, stats: await stat(target) };
 }
 
 /**
@@ -105,6 +123,7 @@ const isOfOutput = (thrown: unknown, file: string): thrown is errors.BundleError
  * @param file result of `resolveOutput`
  * @param mode permission bits before the umask
  * @param shown the same as the user named it
+ * @param taken what is thrown where the name is taken by then; undefined: what has it is replaced
  * @throws E_OUTPUT_* for failed system calls, and whatever `write` throws
  */
 export async function writeAtomically<T>(
@@ -112,6 +131,7 @@ export async function writeAtomically<T>(
   mode: number,
   write: (handle: FileHandle) => Promise<T>,
   shown = file,
+  taken?: () => Error,
 ): Promise<T> {
   const temporary = temporaryFile(path.dirname(file));
   let step = "creating the file";
@@ -128,8 +148,10 @@ export async function writeAtomically<T>(
       await handle.close();
     }
     step = "renaming the temporary file";
-    await rename(temporary, file);
-    keepTemporary(temporary);
+    if (taken === undefined || !(await linked(temporary, file, taken))) {
+      await rename(temporary, file);
+      keepTemporary(temporary);
+    } else removeTemporary(temporary);
   } catch (cause) {
     removeTemporary(temporary);
     // A writer that has only a descriptor cannot name the file; here it has a name.
@@ -141,4 +163,26 @@ export async function writeAtomically<T>(
     throw errors.outputBroken(shown, "writing the folder to disk (fsync)", cause, left);
   });
   return result;
+}
+
+/** What a file system says that knows no second name of a file. */
+const NO_LINKS = ["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"];
+
+/**
+ * Gives a file its name where nothing has it. A rename would take it from whoever came first.
+ *
+ * @returns false: only a rename can
+ */
+async function linked(temporary: string, file: string, taken: () => Error): Promise<boolean> {
+  try {
+    await link(temporary, file);
+    return true;
+  } catch (cause) {
+    const code = errors.errnoCode(cause) ?? "";
+    if (code === "EEXIST") throw taken();
+    if (!NO_LINKS.includes(code)) throw cause;
+  }
+  // The least that is left between a look and the rename.
+  if ((await lstat(file).catch(() => undefined)) !== undefined) throw taken();
+  return false;
 }

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -50,6 +51,30 @@ describe("a file", () => {
     });
     await expect(failing).rejects.toMatchObject({ code: "E_FILE_CHANGED" });
     expect(readFileSync(file, "utf8")).toBe("before");
+    expect(readdirSync(path.dirname(file))).toEqual(["out"]);
+  });
+
+  test("that replaces nothing leaves its name to who has taken it meanwhile", async () => {
+    const file = path.join(temporaryDirectory(), "out");
+    const taken = () => new BundleError("E_ENGINE_EXISTS", "it is taken");
+    const making = (text: string, meanwhile: () => void) =>
+      writeAtomically(
+        file,
+        0o644,
+        async (handle) => {
+          await handle.writeFile(text);
+          meanwhile();
+        },
+        file,
+        taken,
+      );
+    const late = making("late", () => writeFileSync(file, "his"));
+    await expect(late).rejects.toMatchObject({ code: "E_ENGINE_EXISTS" });
+    expect(readFileSync(file, "utf8")).toBe("his");
+    rmSync(file);
+    await making("mine", () => {});
+    expect(readFileSync(file, "utf8")).toBe("mine");
+    expect(lstatSync(file).nlink).toBe(1);
     expect(readdirSync(path.dirname(file))).toEqual(["out"]);
   });
 
@@ -107,6 +132,19 @@ describe("the output path", () => {
     const file = path.join(temporaryDirectory(), "out");
     make(file);
     await expect(resolveOutput(file)).rejects.toMatchObject({ code });
+  });
+
+  test("of a file that goes while it is looked at is that of one that is not there", async () => {
+    const dir = temporaryDirectory();
+    for (let i = 0; i < 300; i++) {
+      const file = path.join(dir, `out${i}`);
+      writeFileSync(file, "");
+      const resolved = resolveOutput(file);
+      // With one name it goes before the first look, with others before the second or the third.
+      for (let turn = 0; turn < i % 4; turn++) await new Promise(setImmediate);
+      rmSync(file);
+      expect(await resolved).toBe(file);
+    }
   });
 
   test("cannot end with a slash", async () => {

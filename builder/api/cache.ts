@@ -1,10 +1,11 @@
 /** The user's cache: what is in it, and without it. */
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { cacheFolder, cacheParts } from "../host/cache-folders.ts";
 import { cacheDirectory } from "../host/paths.ts";
+import { keepTemporary, temporaryName } from "../host/temporary.ts";
 import { blobLimit } from "../oci/blob-cache.ts";
 import { blockLimit } from "../squashfs/block-cache.ts";
 
@@ -80,14 +81,63 @@ export async function cacheInfo(): Promise<CacheInfo> {
  */
 export async function clearCache(): Promise<CacheInfo> {
   const info = await cacheInfo();
-  for (const name of partNames) {
-    const folder = cacheFolder(name);
-    // A link is removed, not what it leads to.
-    await rm(folder, { recursive: true, force: true }).catch((cause: unknown) => {
+  for (const folder of [...partNames.map(cacheFolder), ...leftovers()]) {
+    const away = temporaryName(cacheDirectory());
+    try {
+      // A link is removed, not what it leads to.
+      if (isMoved(folder, away)) await removeMoved(away);
+    } catch (cause) {
       throw errors.outputBroken(folder, "removing", cause, "What was not removed is there yet.");
-    });
+    } finally {
+      keepTemporary(away);
+    }
   }
   return info;
+}
+
+/** Rounds in which a folder is removed that others have just put something into. */
+const MAX_ROUNDS = 200;
+
+/** Whoever had found the folder before it was moved may still make a file in it; nobody finds it any more. */
+async function removeMoved(folder: string): Promise<void> {
+  for (let round = 1; ; round++) {
+    try {
+      return await rm(folder, { recursive: true, force: true });
+    } catch (cause) {
+      if (round === MAX_ROUNDS || errors.errnoCode(cause) !== "ENOTEMPTY") throw cause;
+    }
+  }
+}
+
+/** What a clearing left that was killed. */
+function leftovers(): string[] {
+  const all = cacheDirectory();
+  const names = namesIn(all).filter((name) => /^\.bundle-.*\.tmp$/.test(name));
+  return names.map((name) => path.join(all, name));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // Who removes what is in it says why.
+  }
+}
+
+/**
+ * Takes a folder from those who put something into it at the same time: they make another one, and this one can be
+ * emptied.
+ *
+ * @returns false: there was none
+ */
+function isMoved(folder: string, away: string): boolean {
+  try {
+    renameSync(folder, away);
+    return true;
+  } catch (cause) {
+    if (errors.errnoCode(cause) === "ENOENT") return false;
+    throw cause;
+  }
 }
 
 /** Files below a folder. What goes meanwhile is not counted. */

@@ -1,6 +1,7 @@
 /** Folders of the cache whose files are found by what they hold: how much of them is kept. */
 import { readdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import path from "node:path";
+import { errnoCode } from "../errors.ts";
 import { makeFolder } from "./make-folder.ts";
 import { ownFolder } from "./trusted.ts";
 
@@ -28,15 +29,24 @@ export function isUsable(dir: string): boolean {
   return ownFolder(dir) !== undefined;
 }
 
-/** @throws what the system says */
+/** None where the folder is gone: a cache may be cleared any time. @throws what the system says */
 export function filesIn(dir: string): CachedFile[] {
   const files: CachedFile[] = [];
-  for (const name of readdirSync(dir)) {
+  for (const name of namesIn(dir)) {
     const file = path.join(dir, name);
     const stats = statSync(file, { throwIfNoEntry: false });
     if (stats?.isFile()) files.push({ path: file, bytes: stats.size, used: stats.mtimeMs });
   }
   return files;
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (cause) {
+    if (errnoCode(cause) === "ENOENT") return [];
+    throw cause;
+  }
 }
 
 /**

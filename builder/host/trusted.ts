@@ -66,6 +66,7 @@ export function trustedFolder(dir: string): string | undefined {
 export function ownFolder(dir: string): string | undefined {
   const at = trustedFolder(dir);
   if (at === undefined) return undefined;
-  const { mode } = lstatSync(at);
+  const mode = lstatSync(at, { throwIfNoEntry: false })?.mode;
+  if (mode === undefined) return undefined; // It was there a moment ago.
   return (mode & OTHERS) !== 0 && (mode & STICKY) !== 0 ? undefined : at;
 }

@@ -111,7 +111,8 @@ export class BlobCache {
           keepTemporary(part.name);
           isPublished = true;
         } catch (cause) {
-          this.#giveUp(cause);
+          // Whoever has cleared the cache, or made room in it, has taken this one with the others.
+          if (errors.errnoCode(cause) !== "ENOENT") this.#giveUp(cause);
         }
       },
       // What is open stays readable without a name.
@@ -123,11 +124,13 @@ export class BlobCache {
 
   /** A file in the cache, or where there can be none there in the folder that goes with the build. */
   async #begin(): Promise<Part> {
-    if (this.#dir !== undefined && !this.#isUnusable) {
+    // A cache that is cleared goes on as an empty one.
+    for (let isAgain = false; this.#dir !== undefined && !this.#isUnusable; isAgain = true) {
       try {
         return await newPart(this.#dir, true);
       } catch (cause) {
-        this.#giveUp(cause);
+        const isCleared = errors.errnoCode(cause) === "ENOENT" && isUsable(this.#dir);
+        if (isAgain || !isCleared) this.#giveUp(cause);
       }
     }
     return newPart(this.#workspace.path, false).catch((cause: unknown) => {

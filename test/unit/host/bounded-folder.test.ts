@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { isUsable, limitOf, reap } from "../../../builder/host/bounded-folder.ts";
+import { filesIn, isUsable, limitOf, reap } from "../../../builder/host/bounded-folder.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -53,4 +53,11 @@ test("a folder is made for the user alone; one that cannot be is of no use", () 
   expect(isUsable(path.join(dir, "plain"))).toBe(false);
   symlinkSync("nowhere", path.join(dir, "link"));
   expect(isUsable(path.join(dir, "plain/below"))).toBe(false);
+});
+
+test("one that was removed a moment ago has no files", () => {
+  file("a", 0);
+  expect(filesIn(dir)).toHaveLength(1);
+  expect(filesIn(path.join(dir, "gone"))).toEqual([]);
+  expect(() => filesIn(path.join(dir, "a"))).toThrow("ENOTDIR");
 });

@@ -57,10 +57,12 @@ export async function deploy(
       : made;
     return { environment, existed: false };
   } catch (cause) {
+    // Before what was made is undone, which may take as long as it will: what failed in time is said.
+    const isLate = bounds.isLate();
     // What refuses the request knows of no machine.
     const isRefused = isFailure(cause, "E_DEPLOY_REFUSED") || isFailure(cause, "E_DEPLOY_NO_ROOM");
     if (progress.isBegun) await undo(engine, name, isRefused ? 1 : 3, onStep);
-    throw bounds.isLate() ? errors.timeout(name, timeout, progress.at) : cause;
+    throw isLate ? (progress.lost ?? errors.timeout(name, timeout, progress.at)) : cause;
   } finally {
     bounds.release();
     await bundle?.close();
@@ -119,7 +121,7 @@ async function make(
     if (isFailure(cause, "E_DEPLOY_SERVER")) throw scriptWords(name, cause);
     if (!isFailure(cause, "E_DEPLOY_UNREACHABLE") || signal.aborted) throw cause;
     onStep("the answer was lost; the orchestrator is asked what became of it");
-    return await findMade(engine, name, cause, progress.until, { signal, onStep });
+    return await findMade(engine, name, cause, progress, { signal, onStep });
   } finally {
     signal.removeEventListener("abort", end);
     end();

@@ -8,7 +8,7 @@ import type { Engine } from "./client.ts";
 import * as errors from "./deploy-errors.ts";
 import { destroy, type Environment, find, isFailure } from "./environments.ts";
 import { environmentEvents } from "./events.ts";
-import { PACE, type Watching } from "./progress.ts";
+import { PACE, type Progress, type Watching } from "./progress.ts";
 
 /** How long an orchestrator may take to start again, ms. */
 export const RESTART = 30_000;
@@ -17,7 +17,6 @@ export const RESTART = 30_000;
  * What became of a request whose answer was lost.
  *
  * @param cause what cut it
- * @param until when it is too late, by the clock of this machine, ms
  * @returns the machine, when it runs
  * @throws `cause` where there is none; E_DEPLOY_FAILED where it ended
  */
@@ -25,17 +24,18 @@ export async function findMade(
   engine: Engine,
   name: string,
   cause: unknown,
-  until: number,
+  progress: Progress,
   { signal, onStep }: Watching,
 ): Promise<Environment> {
-  const end = Math.min(until - PACE / 2, Date.now() + RESTART);
+  const end = Math.min(progress.until - PACE / 2, Date.now() + RESTART);
   let there: Environment | undefined;
+  progress.lost = cause;
   while (there === undefined) {
-    // What cut it says more than that it took long.
     if (Date.now() + PACE / 2 >= end) throw cause;
     await pause(PACE / 2, signal);
     there = await findAgain(engine, name, end, { signal, onStep });
   }
+  progress.lost = undefined;
   for await (const event of environmentEvents(engine, there.id, name, { signal })) {
     onStep(event.state);
     if (event.state === "running") return (await find(engine, name, { signal })) ?? there;

@@ -18,4 +18,6 @@ export interface Progress {
   at: string;
   /** When it is too late, by the clock of this machine, ms. */
   until: number;
+  /** What cut the answer, while nobody knows what was done: it says more than that it took long. */
+  lost?: unknown;
 }

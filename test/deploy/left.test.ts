@@ -66,6 +66,49 @@ test("a machine that comes into being after its creation has failed is destroyed
   expect(engine.environments.size).toBe(0);
 });
 
+/** A deployment whose time is over at a moment of the test's. */
+function timed() {
+  const timeout = 77;
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const isOver = () => {
+    for (const [end, after] of timers.mock.calls) if (after === timeout * 1000) end();
+  };
+  return { timeout, isOver };
+}
+
+test("what failed in time is said, however long it takes to destroy what was half made", async () => {
+  const engine = await startEngine();
+  const { timeout, isOver } = timed();
+  engine.faults = [
+    ({ method }) => {
+      if (method === "POST") makeEnvironment(engine, { task_id: "web", spec: {} });
+      if (method === "DELETE") isOver();
+      return false;
+    },
+    refuses("POST", /environments$/, 500),
+  ];
+  const { code, steps } = await failure(engine, { timeout });
+  expect(code).toBe("E_DEPLOY_SERVER");
+  expect(steps).toContain("what was half made is destroyed: fuse-web");
+});
+
+test("what cut an answer is said, where the time is over before it is known what was done", async () => {
+  const engine = await startEngine();
+  const { timeout, isOver } = timed();
+  engine.faults = [
+    ({ method }, response) => {
+      const isCreation = method === "POST";
+      if (isCreation) response.destroy();
+      else if (ask(engine, "POST").length > 0) isOver();
+      return isCreation;
+    },
+  ];
+  const { code, message, steps } = await failure(engine, { timeout });
+  expect(code).toBe("E_DEPLOY_UNREACHABLE");
+  expect(message).toContain("the connection was cut");
+  expect(steps).toEqual(["the answer was lost; the orchestrator is asked what became of it"]);
+});
+
 test("a machine of that name that does not run is told, and not asked what it runs", async () => {
   const engine = await startEngine();
   makeEnvironment(engine, { task_id: "web", spec: {} }).state = "draining";

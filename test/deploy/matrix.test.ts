@@ -269,7 +269,7 @@ beforeAll(async () => {
 afterAll(() => void other.close());
 
 /** What is printed by each of those that go on at once. */
-const output = new AsyncLocalStorage<{ out: string; err: string }>();
+const output = new AsyncLocalStorage<{ out: string; err: string; told: (text: string) => void }>();
 
 beforeEach(() => {
   for (const [stream, key] of [
@@ -281,6 +281,7 @@ beforeEach(() => {
       const printed = output.getStore();
       if (printed === undefined) return real(text);
       printed[key] += text;
+      printed.told(text);
       return true;
     }) as typeof stream.write);
   }
@@ -304,11 +305,13 @@ async function attempt(
   name: Name,
   to: string,
   more: Partial<Deployment> & { follow?: boolean } = {},
+  told: (text: string) => void = () => {},
 ): Promise<Outcome> {
   const engine = clientOf(to);
-  const printed = { out: "", err: "" };
+  const printed = { out: "", err: "", told };
   const onStep = (line: string) => {
     printed.err += line;
+    told(line);
   };
   const { signal } = new AbortController();
   const common = {
@@ -526,6 +529,10 @@ test.each(["POST", "GET"])(
 
 test("an engine that starts again while an app comes up, or a log is followed, is asked again", async () => {
   const engine = await engineFor("deploy");
+  /** It is there again when somebody has met that it is not. */
+  const told = (text: string) => {
+    if (/ECONNREFUSED.*; it is asked again/.test(text)) void engine.revive();
+  };
   let looks = 0;
   engine.faults = [
     ({ url }) => {
@@ -535,26 +542,22 @@ test("an engine that starts again while an app comes up, or a log is followed, i
       if (looks === 2) one.health = { state: "passing", failures: 0 };
       if (looks > 1) return false;
       engine.die();
-      setTimeout(() => engine.revive(), 300);
       return true;
     },
   ];
-  const up = await attempt("deploy", engine.to, { wait: true });
+  const up = await attempt("deploy", engine.to, { wait: true }, told);
   expect(up.text).toContain("nothing listens there (ECONNREFUSED); it is asked again");
   expect(up.code).toBe("done");
   engine.faults = [];
   let pieces = 0;
   engine.exec = ([, , script = ""]) => {
     pieces++;
-    if (pieces === 2) {
-      engine.die();
-      setTimeout(() => engine.revive(), 300);
-    }
+    if (pieces === 2) engine.die();
     if (pieces === 4) engine.environments.clear();
     expect(script).toContain(pieces === 1 ? "tail -n" : `from=${pieces === 4 ? 9 : 6}`);
     return { exit_code: 0, stdout: pieces === 1 ? "6\nfirst\n" : "9\n\ufffd\n", stderr: "" };
   };
-  const followed = await attempt("logs", engine.to, { follow: true });
+  const followed = await attempt("logs", engine.to, { follow: true }, told);
   expect(followed).toMatchObject({ code: "done", out: "first\n\ufffd\n\ufffd\n" });
 });
 

@@ -13,7 +13,7 @@ import {
 import path from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
-import { end, gone, isShared, settled, warm } from "../support/holders.ts";
+import { end, gone, isShared, joining, settled, warm } from "../support/holders.ts";
 import { noise } from "../support/image.ts";
 import {
   begin,
@@ -114,7 +114,7 @@ describe("a mount of the host's", () => {
     const other = replaced(home);
     try {
       const first = await begin(way, file, home, warm(), SUM);
-      const second = await begin(way, file, home, warm(), SUM);
+      const second = await joining(() => begin(way, file, home, warm(), SUM));
       expect([first, second].map(isShared)).toEqual([false, true]);
       expect([first.stdout, second.stdout].map((text) => text.slice(0, 64))).toEqual([
         other,

@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { inspect } from "../../builder/api/inspect.ts";
 import { errnoCode } from "../../builder/errors.ts";
 import { runArguments } from "../support/bundle-of.ts";
-import { end, isShared, settled, warm } from "../support/holders.ts";
+import { end, isShared, joining, settled, warm } from "../support/holders.ts";
 import {
   begin,
   cached,
@@ -117,11 +117,12 @@ describe.each(keeping)("$title", (way: Way) => {
     await settledIn(home);
     try {
       const first = await begin(way, own, home, warm());
-      const second = await begin(way, own, home, warm());
+      const second = await joining(() => begin(way, own, home, warm()));
       expect([first, second].map(isShared)).toEqual([false, true]);
       expect(second.stdout).toBe(first.stdout);
       expect(second.stdout).toContain("ro,nosuid,nodev");
-      const without = await begin(way, own, home, { ...warm(), FUSELAGE_KEEP: "0" });
+      const env = { ...warm(), FUSELAGE_KEEP: "0" };
+      const without = await joining(() => begin(way, own, home, env));
       expect(isShared(without)).toBe(true);
       expect(without.stdout).not.toContain("ro,nosuid,nodev");
     } finally {

@@ -84,7 +84,8 @@ describe.each(shareable)("$title", (way: Way) => {
     const script =
       'stat -c %d "$FUSELAGE_BUNDLE_DIR"; cd "$FUSELAGE_BUNDLE_DIR/../.." && pwd; ls ..';
     const first = await begin(["sh", "-c", `${script}; : > "$FUSELAGE_TMPDIR/secret"`], home);
-    const second = await begin(["sh", "-c", `${script}; ls "$FUSELAGE_TMPDIR"`], home);
+    const again = ["sh", "-c", `${script}; ls "$FUSELAGE_TMPDIR"`];
+    const second = await joining(() => begin(again, home));
     expect([first, second].map(isShared)).toEqual([false, true]);
     const [device, place, ...places] = first.stdout.trim().split("\n");
     const [sameDevice, otherPlace, ...otherPlaces] = second.stdout.trim().split("\n");
@@ -118,7 +119,7 @@ describe.each(shareable)("$title", (way: Way) => {
       begin(["sh", "-c", script], home, { cwd: "/tmp", env: warm(linger) });
     const alone = await ask("0");
     const first = await ask(LONG);
-    const second = await ask(LONG);
+    const second = await joining(() => ask(LONG));
     expect([alone, first, second].map(isShared)).toEqual([false, false, true]);
     expect(first.stdout).toBe(alone.stdout);
     expect(second.stdout).toBe(alone.stdout);
@@ -263,7 +264,7 @@ describe.each(shareable)("$title", (way: Way) => {
     const home = makeHome();
     const command = ["sh", "-c", 'cd "$FUSELAGE_DYNAMIC/a" && ls data && echo new > data/new'];
     const ask = () => begin([`--dynamic=a:${file}`, ...command], home, {}, fuselage);
-    const outcomes = [await ask(), await ask()];
+    const outcomes = [await ask(), await joining(ask)];
     expect(outcomes.map(isShared)).toEqual([false, true]);
     expect(outcomes.map(({ stdout }) => stdout)).toEqual(["file\n", "file\n"]);
   });
@@ -304,7 +305,7 @@ describe.each(shareable)("$title", (way: Way) => {
     const script = `cd /; ${drop}"$0" true; mount -t tmpfs none ${dir}; : > ${dir}/seen; ${drop}"$0" ls ${dir}`;
     const env = { HOME: home, FUSELAGE_MOUNT: way.strategy, ...warm() };
     const [command = "", ...args] = [...inside, script, file];
-    const outcome = await run(command, args, { env });
+    const outcome = await joining(() => run(command, args, { env }));
     expect(isShared(outcome)).toBe(true);
     expect(outcome.stdout).toBe("seen\n");
   });
@@ -382,7 +383,8 @@ skipUnless("fuse", "userns")("who is root inside shares with nobody who is not",
   const home = userDirectory();
   const ask = (...args: string[]) =>
     asUser(fuselage, [...args, `--static=a:${file}`, "id", "-u"], home, { env: warm() });
-  const outcomes = [await ask(), await ask("--map-root-user"), await ask("--map-root-user")];
+  const asRoot = () => ask("--map-root-user");
+  const outcomes = [await ask(), await asRoot(), await joining(asRoot)];
   expect(outcomes.map(isShared)).toEqual([false, false, true]);
   expect(outcomes.map(({ stdout }) => stdout.trim())).toEqual([`${ordinaryUser().uid}`, "0", "0"]);
 });

@@ -248,8 +248,8 @@ describe.each(shareable)("$title", (way: Way) => {
       const env = { HOME: home, FUSELAGE_MOUNT: onHost ? "auto" : way.strategy, ...warm() };
       const who = way.root ? {} : ordinaryUser();
       const before = await begin();
-      const there = await run(command, [...args, file], { env, ...who });
-      const after = await begin();
+      const there = await joining(() => run(command, [...args, file], { env, ...who }));
+      const after = await joining(begin);
       expect(there).toMatchObject({ stdout: "packed\n" });
       expect({ args, shared: [before, after].map(isShared) }).toEqual({
         args,

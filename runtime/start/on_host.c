@@ -93,12 +93,14 @@ int on_host_begin(struct start *start, struct failure *failure)
 	    procdir_make(&start->procdir, &start->identity, start->home,
 			 are_public(&start->invocation) ? 0755 : 0700, failure) < 0)
 		return -1;
-	janitor_sweep(start->procdir.base);
+	/* First: whoever is killed while he looks after others leaves nothing himself. */
 	if (janitor_start(&start->procdir, &start->identity.caller, &start->mounting.janitor,
-			  failure) == 0)
-		return 0;
-	on_host_undo(start);
-	return -1;
+			  failure) < 0) {
+		on_host_undo(start);
+		return -1;
+	}
+	janitor_sweep(start->procdir.base);
+	return 0;
 }
 
 void on_host_undo(struct start *start)

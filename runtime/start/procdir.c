@@ -182,6 +182,7 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 {
 	const struct caller *caller = &identity->caller;
 	OWNED_FD base = caller->uid || home_forced() ? -1 : open_roots_place(procdir, identity);
+	struct stat st;
 
 	if (base < 0) {
 		/* A tmpfs would have covered one that is there and cannot be written to. */
@@ -192,10 +193,18 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 		if (caller->uid == 0)
 			fchmod(base, 0711);
 	}
-	procdir->lock = base < 0 ? -1 : make_procdir(procdir, base, caller->uid ? 0700 : mode);
-	/* Somebody who sweeps may have it for a moment. */
-	if (procdir->lock < 0 || lock_wait(procdir->lock, LOCK_EX) < 0)
-		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
+	/*
+	 * Somebody who sweeps may have it for a moment, and has removed it where this process cannot be seen
+	 * from: another container.
+	 */
+	do {
+		close(procdir->lock);
+		procdir->lock =
+			base < 0 ? -1 : make_procdir(procdir, base, caller->uid ? 0700 : mode);
+		if (procdir->lock < 0 || lock_wait(procdir->lock, LOCK_EX) < 0 ||
+		    fstat(procdir->lock, &st) < 0)
+			return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
+	} while (st.st_nlink == 0);
 	procdir->fd = procdir->lock;
 	if (make_directories(procdir, identity, failure) == 0)
 		return 0;

@@ -59,9 +59,9 @@ export async function deploy(
   } catch (cause) {
     // Before what was made is undone, which may take as long as it will: what failed in time is said.
     const isLate = bounds.isLate();
-    // What refuses the request knows of no machine.
-    const isRefused = isFailure(cause, "E_DEPLOY_REFUSED") || isFailure(cause, "E_DEPLOY_NO_ROOM");
-    if (progress.isBegun) await undo(engine, name, isRefused ? 1 : 3, onStep);
+    // What has no room for it knows of no machine, or of the one that it could not place.
+    const looks = isFailure(cause, "E_DEPLOY_NO_ROOM") ? 1 : 3;
+    if (progress.isBegun) await undo(engine, deployment, looks, onStep);
     throw isLate ? (progress.lost ?? errors.timeout(name, timeout, progress.at)) : cause;
   } finally {
     bounds.release();
@@ -90,12 +90,15 @@ async function requireSame(
   if (digest !== sha256) throw errors.exists(name, "which runs another bundle");
 }
 
-/** Nothing was done of what is answered so: somebody else's has the name, or nobody was asked. */
+/** Nothing was done of what is answered so: whatever has the name was made by somebody else meanwhile. */
 const UNTOUCHED = [
-  "E_DEPLOY_EXISTS",
-  "E_DEPLOY_TOKEN",
-  "E_DEPLOY_FORBIDDEN",
   "E_DEPLOY_BUSY",
+  "E_DEPLOY_EXISTS",
+  "E_DEPLOY_FORBIDDEN",
+  "E_DEPLOY_REFUSED",
+  "E_DEPLOY_TOKEN",
+  "E_DEPLOY_TOO_LARGE",
+  "E_DEPLOY_UNSUPPORTED",
 ] as const;
 
 /** Makes it. An answer that is lost is no failure yet. */
@@ -121,7 +124,7 @@ async function make(
     if (isFailure(cause, "E_DEPLOY_SERVER")) throw scriptWords(name, cause);
     if (!isFailure(cause, "E_DEPLOY_UNREACHABLE") || signal.aborted) throw cause;
     onStep("the answer was lost; the orchestrator is asked what became of it");
-    return await findMade(engine, name, cause, progress, { signal, onStep });
+    return await findMade(engine, deployment, cause, progress, { signal, onStep });
   } finally {
     signal.removeEventListener("abort", end);
     end();

@@ -138,7 +138,10 @@ test("an engine that dies in the middle and comes back is asked what became of i
   const { status, stdout, stderr } = await deploy(line(engine, "--json"));
   expect(stderr).toContain("the answer was lost; the orchestrator is asked what became of it");
   expect({ status, state: JSON.parse(stdout).state }).toEqual({ status: 0, state: "running" });
-  expect(engine.asked.filter(({ method }) => method === "POST")).toHaveLength(1);
+  const creations = engine.asked.filter(
+    ({ method, url }) => method === "POST" && url.endsWith("/environments"),
+  );
+  expect(creations).toHaveLength(1);
 });
 
 test("an engine that dies in the middle and has forgotten it, or stays dead, is said", async () => {

@@ -1,9 +1,16 @@
 // Whose machine a deployment takes, destroys or leaves alone, and what it tells of it.
+import type { ServerResponse } from "node:http";
 import { afterEach, expect, test, vi } from "vitest";
 import { deploy } from "../../builder/deploy/deploy.ts";
 import type { Deployment } from "../../builder/deploy/deployment.ts";
 import { clientOf, deployment } from "../support/deployment.ts";
-import { type FuseEngine, makeEnvironment, refuses, startEngine } from "../support/fuse-engine.ts";
+import {
+  answer,
+  type FuseEngine,
+  makeEnvironment,
+  refuses,
+  startEngine,
+} from "../support/fuse-engine.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -32,6 +39,10 @@ test.each([
   [401, "unauthorized", "E_DEPLOY_TOKEN"],
   [403, "forbidden", "E_DEPLOY_FORBIDDEN"],
   [429, "unavailable", "E_DEPLOY_BUSY"],
+  [400, "bad_request", "E_DEPLOY_REFUSED"],
+  [404, "not_found", "E_DEPLOY_REFUSED"],
+  [413, "too_large", "E_DEPLOY_TOO_LARGE"],
+  [501, "not_implemented", "E_DEPLOY_UNSUPPORTED"],
 ])(
   "a machine that somebody else made meanwhile stays where a creation is answered %i",
   async (status, code, ours) => {
@@ -44,6 +55,38 @@ test.each([
       refuses("POST", /environments$/, status, { code }),
     ];
     expect(await failure(engine)).toMatchObject({ code: ours });
+    expect([...engine.environments.keys()]).toEqual(["fuse-web"]);
+    expect(ask(engine, "DELETE")).toEqual([]);
+  },
+);
+
+test.each([
+  ["fails", (response: ServerResponse) => answer(response, 500), "E_DEPLOY_SERVER"],
+  [
+    "says that there is no room",
+    (response: ServerResponse) =>
+      answer(response, 503, JSON.stringify({ error: { code: "unavailable", message: "" } })),
+    "E_DEPLOY_NO_ROOM",
+  ],
+  ["is lost", (response: ServerResponse) => response.destroy(), "E_DEPLOY_EXISTS"],
+] as const)(
+  "a machine that runs another bundle stays where the answer to a creation %s",
+  async (_, end, code) => {
+    const engine = await startEngine();
+    engine.exec = () => ({ exit_code: 0, stdout: `${"1".repeat(64)}\n`, stderr: "" });
+    engine.faults = [
+      ({ method, url }, response) => {
+        const isCreation = method === "POST" && url.endsWith("/environments");
+        if (isCreation) {
+          makeEnvironment(engine, { task_id: "web", spec: {} }).state = "running";
+          end(response);
+        }
+        return isCreation;
+      },
+    ];
+    const found = await failure(engine);
+    expect(found).toMatchObject({ code });
+    expect(found.steps.join()).toContain("fuse-web stays: it is somebody else's");
     expect([...engine.environments.keys()]).toEqual(["fuse-web"]);
     expect(ask(engine, "DELETE")).toEqual([]);
   },

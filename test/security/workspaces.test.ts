@@ -164,24 +164,31 @@ describe("a signal leaves nothing: no file, no program that works in one,", () =
   for (const [title, { args, tools = {} }] of Object.entries(commands)) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       test(`${title}, ${signal}`, async () => {
-        const { env, seen } = environment(tools);
-        const cwd = temporaryDirectory();
-        const all = { ...process.env, ...env, GNUPGHOME: path.join(cwd, "none") };
-        const child = spawn(process.execPath, [bundleCommand, ...(await args())], {
-          cwd,
-          env: all,
-          stdio: "ignore",
-        });
-        const there = () => [env.TMPDIR, cwd].flatMap((dir) => readdirSync(dir));
-        const waits = Object.keys(tools).length > 0 ? () => existsSync(seen) : () => there()[0];
-        while (child.exitCode === null && !waits()) await sleep(1);
-        expect(there().length).toBeGreaterThan(0);
-        child.kill(signal);
-        const [, by] = await once(child, "exit");
-        expect(by).toBe(signal);
-        expect(there()).toEqual([]);
-        const tool = existsSync(seen) ? Number(readFileSync(seen, "utf8")) : undefined;
-        await expect.poll(() => workers(env.TMPDIR, tool)).toEqual([]);
+        const hasTools = Object.keys(tools).length > 0;
+        for (;;) {
+          const { env, seen } = environment(tools);
+          const cwd = temporaryDirectory();
+          const all = { ...process.env, ...env, GNUPGHOME: path.join(cwd, "none") };
+          const child = spawn(process.execPath, [bundleCommand, ...(await args())], {
+            cwd,
+            env: all,
+            stdio: "ignore",
+          });
+          const ended = once(child, "exit");
+          const there = () => [env.TMPDIR, cwd].flatMap((dir) => readdirSync(dir));
+          const waits = hasTools ? () => existsSync(seen) : () => there()[0];
+          while (child.exitCode === null && !waits()) await sleep(1);
+          const wasThere = there().length > 0;
+          child.kill(signal);
+          const [status, by] = await ended;
+          // One that waits for no tool may have done its work before.
+          if (!hasTools && by === null && status !== 1) continue;
+          expect({ wasThere, by }).toEqual({ wasThere: true, by: signal });
+          expect(there()).toEqual([]);
+          const tool = existsSync(seen) ? Number(readFileSync(seen, "utf8")) : undefined;
+          await expect.poll(() => workers(env.TMPDIR, tool)).toEqual([]);
+          return;
+        }
       });
     }
   }

@@ -9,7 +9,8 @@ import { runArguments } from "../support/bundle-of.ts";
 import { leftovers, leftSince, nothing, type Owned } from "../support/leftovers.ts";
 import { skipUnless } from "../support/needs.ts";
 import { pack, start, ways } from "../support/packed.ts";
-import { ordinaryUser, run, signalListed } from "../support/process.ts";
+import { ordinaryUser, run } from "../support/process.ts";
+import { aloneIn } from "../support/start.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 
 const STARTS = 200;
@@ -36,19 +37,21 @@ describe.each(ways)("$title", (way) => {
       env: {
         PATH: process.env["PATH"],
         FUSELAGE_LINGER: "0",
-        HOME: home,
         FUSELAGE_MOUNT: way.strategy,
+        ...aloneIn(home),
       },
       ...(way.root ? {} : ordinaryUser()),
       stdio: ["pipe", "pipe", "inherit"],
       detached,
     });
+  const begin = (home: string, args: readonly string[]) =>
+    start(way, file, args, home, { env: aloneIn(home) });
   const watch = (home: string): Owned => ({ files: [file], homes: [home], own: [file, home] });
 
   check("after a normal end", async () => {
     const home = makeHome();
     const before = leftovers(watch(home));
-    await start(way, file, ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'], home);
+    await begin(home, ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"']);
     expect(await leftSince(before, watch(home))).toEqual(nothing);
     expect(await servers(home)).toEqual([]);
   });
@@ -56,12 +59,14 @@ describe.each(ways)("$title", (way) => {
   check("after kill -9 of the app", async () => {
     const home = makeHome();
     const before = leftovers(watch(home));
-    const child = launch(home, "echo up; sleep 60 & wait");
-    await once(child.stdout as NonNullable<typeof child.stdout>, "data");
+    const child = launch(home, "sleep 600 & echo $!; wait");
+    const [own] = (await once(child.stdout as NonNullable<typeof child.stdout>, "data")) as [
+      Buffer,
+    ];
     child.kill("SIGKILL");
     await once(child, "exit");
     // Its own child lives on, with its files; it ends now.
-    for (const pid of await servers(home)) signalListed(Number(pid), "SIGKILL");
+    process.kill(Number(own), "SIGKILL");
     expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
 
@@ -111,9 +116,7 @@ describe.each(ways)("$title", (way) => {
     const home = makeHome();
     const before = leftovers(watch(home));
     const command = ["sh", "-c", 'cat "$FUSELAGE_BUNDLE_DIR/data/file"'];
-    const outcomes = await Promise.all(
-      Array.from({ length: STARTS }, () => start(way, file, command, home)),
-    );
+    const outcomes = await Promise.all(Array.from({ length: STARTS }, () => begin(home, command)));
     const failed = outcomes.filter(({ status, stdout }) => status !== 0 || stdout !== "packed\n");
     expect(failed).toEqual([]);
     expect(await leftSince(before, watch(home))).toEqual(nothing);
@@ -130,6 +133,8 @@ describe.each(ways)("$title", (way) => {
       child.kill("SIGKILL");
       await ended;
     }
+    // The folder of one without a namespace, whose janitor was not there yet, goes with the next start.
+    await begin(home, ["true"]);
     expect(await leftSince(before, watch(home))).toEqual(nothing);
   });
 });

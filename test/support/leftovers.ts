@@ -11,14 +11,14 @@ export interface Leftovers {
   loops: string[];
   /** Processes of the runtime or of the given file: pid and command line. */
   processes: string[];
-  /** Names in ~/.fuselage/procdirs of the given homes. */
+  /** Of starts of the given homes. */
   procdirs: string[];
 }
 
 export interface Watched {
   /** Executables whose processes count, besides those that are named fuselage. */
   files?: readonly string[];
-  /** Home folders whose ~/.fuselage/procdirs, which FUSELAGE_HOME makes the place of starts, must stay empty. */
+  /** Home folders with ~/.fuselage/procdirs and mounts, which FUSELAGE_HOME makes the places of starts: they must stay empty. */
   homes?: readonly string[];
 }
 
@@ -80,12 +80,14 @@ export function leftovers({ files = [], homes = [] }: Watched = {}): Leftovers {
       return file === undefined ? [] : [`${name} ${file}`];
     }),
     processes: processes(files),
-    procdirs: homes.flatMap((home) => {
-      const dir = path.join(home, ".fuselage/procdirs");
-      // A link leads to where the starts of all tests are.
-      if (lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink()) return [];
-      return list(dir).map((name) => path.join(dir, name));
-    }),
+    procdirs: homes.flatMap((home) =>
+      ["procdirs", "mounts"].flatMap((place) => {
+        const dir = path.join(home, ".fuselage", place);
+        // A link leads to where the starts of all tests are.
+        if (lstatSync(dir, { throwIfNoEntry: false })?.isSymbolicLink()) return [];
+        return list(dir).map((name) => path.join(dir, name));
+      }),
+    ),
   };
 }
 

@@ -4,7 +4,7 @@ import { copyFile, lstat, open, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../host/temporary.ts";
-import { writeAtomically } from "../output/atomic.ts";
+import { isNamed, writeAtomically } from "../output/atomic.ts";
 import { freeDirectory, publishDirectory } from "../output/output-directory.ts";
 import {
   allBlobs,
@@ -92,24 +92,42 @@ async function addTo(folder: string, image: FinishedImage): Promise<void> {
 
 /** All of them, or on a full disk none. */
 async function addBlobs(folder: string, blobs: readonly StagedBlob[]): Promise<void> {
-  const written = new Map<string, string>();
+  const written = new Map<string, Blob>();
   try {
     for (const { descriptor, region } of blobs) {
       const file = path.join(folder, blobName(descriptor));
       await ownFolder(path.join(folder, "blobs"));
       await ownFolder(path.dirname(file));
-      if (!(await holds(file, descriptor))) await copyTo(file, region, written);
+      if (!(await holds(file, descriptor))) await copyTo({ file, descriptor }, region, written);
     }
-    for (const [temporary, file] of written) {
-      await rename(temporary, file).catch((cause: unknown) => {
-        throw errors.outputFailed(file, "renaming the temporary file", cause);
+    for (const [temporary, blob] of written) {
+      await publish(temporary, blob).catch((cause: unknown) => {
+        throw errors.errnoCode(cause) === undefined
+          ? cause
+          : errors.outputFailed(blob.file, "renaming the temporary file", cause);
       });
-      keepTemporary(temporary);
       written.delete(temporary);
     }
   } finally {
     for (const temporary of written.keys()) removeTemporary(temporary);
   }
+}
+
+/** What a temporary file becomes. */
+interface Blob {
+  file: string;
+  descriptor: Descriptor;
+}
+
+/**
+ * Gives a blob its name. One that another export has put there meanwhile stays: its image may be read by now, and
+ * whoever reads it would find another file in its place.
+ */
+async function publish(temporary: string, { file, descriptor }: Blob): Promise<void> {
+  if (await isNamed(temporary, file)) return;
+  if (await holds(file, descriptor)) return removeTemporary(temporary);
+  await rename(temporary, file);
+  keepTemporary(temporary);
 }
 
 /**
@@ -154,9 +172,10 @@ async function copiedWhole(region: Region, to: string): Promise<boolean> {
 }
 
 /** @param written takes the temporary file, and what it becomes */
-async function copyTo(file: string, region: Region, written: Map<string, string>): Promise<void> {
+async function copyTo(blob: Blob, region: Region, written: Map<string, Blob>): Promise<void> {
+  const { file } = blob;
   const temporary = temporaryFile(path.dirname(file));
-  written.set(temporary, file);
+  written.set(temporary, blob);
   try {
     if (!(await copiedWhole(region, temporary))) {
       const handle = await open(temporary, "wx", 0o666);

@@ -148,10 +148,10 @@ export async function writeAtomically<T>(
       await handle.close();
     }
     step = "renaming the temporary file";
-    if (taken === undefined || !(await linked(temporary, file, taken))) {
+    if (taken === undefined) {
       await rename(temporary, file);
       keepTemporary(temporary);
-    } else removeTemporary(temporary);
+    } else if (!(await isNamed(temporary, file))) throw taken();
   } catch (cause) {
     removeTemporary(temporary);
     // A writer that has only a descriptor cannot name the file; here it has a name.
@@ -171,18 +171,22 @@ const NO_LINKS = ["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"
 /**
  * Gives a file its name where nothing has it. A rename would take it from whoever came first.
  *
- * @returns false: only a rename can
+ * @returns false: something has it, and the file is as it was
+ * @throws what the system says
  */
-async function linked(temporary: string, file: string, taken: () => Error): Promise<boolean> {
+export async function isNamed(temporary: string, file: string): Promise<boolean> {
   try {
     await link(temporary, file);
+    removeTemporary(temporary);
     return true;
   } catch (cause) {
     const code = errors.errnoCode(cause) ?? "";
-    if (code === "EEXIST") throw taken();
+    if (code === "EEXIST") return false;
     if (!NO_LINKS.includes(code)) throw cause;
   }
-  // The least that is left between a look and the rename.
-  if ((await lstat(file).catch(() => undefined)) !== undefined) throw taken();
-  return false;
+  // The least that is left between a look and a rename.
+  if ((await lstat(file).catch(() => undefined)) !== undefined) return false;
+  await rename(temporary, file);
+  keepTemporary(temporary);
+  return true;
 }

@@ -1,14 +1,23 @@
 /** Several exports into one image layout at the same time, some of them killed, and beside tools that know no lock. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pack } from "../../builder/api/pack.ts";
 import { FolderFiles } from "../../builder/oci/files.ts";
 import { LayoutSource } from "../../builder/oci/layout.ts";
 import { changeIndex, readIndex } from "../../builder/oci/layout-index.ts";
-import { checkLayout } from "../../builder/oci/layout-sink.ts";
+import { checkLayout, LayoutSink } from "../../builder/oci/layout-sink.ts";
+import { type StagedBlob, Staging } from "../../builder/oci/staging.ts";
 import { writeFiles } from "../support/case.ts";
 import { sha256 } from "../support/oci.ts";
 import { bundle, bundleCommand, type Outcome } from "../support/process.ts";
@@ -98,6 +107,47 @@ test("exports into a layout that is there all have their tag in it, and its inde
   }
   allWell(await made);
   expect(tagsIn(folder)).toEqual(["first", ...tags]);
+  expect(temporariesIn(folder)).toEqual([]);
+});
+
+test("a blob that another export has put there meanwhile stays the file that it is", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const staging = new Staging(temporaryDirectory());
+  const sink = new LayoutSink(folder, staging);
+  const type = "application/octet-stream";
+  const blobs = await Promise.all(["a", "b"].map((text) => staging.bytes(type, Buffer.from(text))));
+  const placeOf = (digest: string) => `${folder}/blobs/${digest.replace(":", "/")}`;
+  const [{ descriptor, region }, other] = blobs as [StagedBlob, StagedBlob];
+  const place = placeOf(descriptor.digest);
+  let ino: number | undefined;
+  await sink.blob(descriptor, region);
+  await sink.blob(other.descriptor, {
+    ...other.region,
+    // Read when the first one has been copied, and has no name yet.
+    get path() {
+      if (ino === undefined) copyFileSync(region.path, place);
+      ino ??= statSync(place).ino;
+      return other.region.path;
+    },
+  });
+  await sink.manifest(type, Buffer.from("{}"), ["second"]);
+  expect(statSync(place).ino).toBe(ino);
+  expect(readFileSync(place, "utf8")).toBe("a");
+  expect(readFileSync(placeOf(other.descriptor.digest), "utf8")).toBe("b");
+  expect(tagsIn(folder)).toEqual(["first", "second"]);
+  expect(temporariesIn(folder)).toEqual([]);
+});
+
+test("a blob that is damaged is replaced", async () => {
+  const folder = newName();
+  allWell([await one(folder, "first")]);
+  const blobs = `${folder}/blobs/sha256`;
+  for (const name of readdirSync(blobs)) writeFileSync(`${blobs}/${name}`, "damaged");
+  allWell([await one(folder, "first")]);
+  for (const name of readdirSync(blobs)) {
+    expect(sha256(readFileSync(`${blobs}/${name}`))).toBe(`sha256:${name}`);
+  }
   expect(temporariesIn(folder)).toEqual([]);
 });
 

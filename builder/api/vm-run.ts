@@ -3,7 +3,7 @@ import { checkOption } from "../config/validate.ts";
 import * as errors from "../errors.ts";
 import { withFile } from "../input/add-file.ts";
 import { processorOf } from "../vm/host/accelerator.ts";
-import { prepareBoot } from "../vm/host/boot.ts";
+import { withBoot } from "../vm/host/boot.ts";
 import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
 import { hardwareOf } from "../vm/host/qemu-arguments.ts";
 import type { Ending, Stdio, Times } from "../vm/host/session.ts";
@@ -65,11 +65,12 @@ export async function vmRun(given: VmRunOptions, caller: VmCaller): Promise<VmRe
   const qemu = findQemu(options.vmm);
   const { terminal } = caller;
   return withDisks(options, async (disks, needs) => {
-    const boot = await prepareBoot(options, needs);
-    return run(caller, terminal, (signal) => ({
-      ...{ qemu, disks, options, boot, signal },
-      ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
-    }));
+    return withBoot(options, needs, (boot) =>
+      run(caller, terminal, (signal) => ({
+        ...{ qemu, disks, options, boot, signal },
+        ...{ stdio: caller.stdio, onNotice: caller.onNotice, window: terminal?.size },
+      })),
+    );
   });
 }
 

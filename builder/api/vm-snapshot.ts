@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import * as errors from "../errors.ts";
 import { resolveOutput, writeAtomically } from "../output/atomic.ts";
 import { processorOf } from "../vm/host/accelerator.ts";
-import { prepareBoot } from "../vm/host/boot.ts";
+import { withBoot } from "../vm/host/boot.ts";
 import { saveState, stopMachine } from "../vm/host/migrate.ts";
 import { resolveVmOptions, type VmOptions } from "../vm/host/options.ts";
 import { hardwareOf } from "../vm/host/qemu-arguments.ts";
@@ -54,14 +54,15 @@ export async function vmSnapshot(
   const qemu = findQemu(options.vmm);
   return withBundle(options.bundle, async ({ disk, needs, digest }) => {
     const machine = { qemu, disks: { app: disk }, options, digest: await digest() };
-    const boot = await prepareBoot(options, needs);
-    const abort = new AbortController();
-    caller.onSignals((name) => abort.abort(name));
-    const write = async (handle: FileHandle) => {
-      const made = await record({ ...machine, boot, until }, caller, handle, abort.signal);
-      return { output: target, ...made };
-    };
-    return writeAtomically(target, 0o600, write, output);
+    return withBoot(options, needs, (boot) => {
+      const abort = new AbortController();
+      caller.onSignals((name) => abort.abort(name));
+      const write = async (handle: FileHandle) => {
+        const made = await record({ ...machine, boot, until }, caller, handle, abort.signal);
+        return { output: target, ...made };
+      };
+      return writeAtomically(target, 0o600, write, output);
+    });
   });
 }
 

@@ -5,12 +5,12 @@ import { type Architecture, hostArchitecture } from "../../host/paths.ts";
 import { initramfs, type RunRecord, runArchive } from "../initramfs.ts";
 import { findKernel, type Kernel } from "../kernel.ts";
 import type { ResolvedVmOptions } from "./options.ts";
-import { startableKernel } from "./unpacked-kernel.ts";
+import { openKernel } from "./unpacked-kernel.ts";
 import { type Carrier, carriersOf } from "./volumes.ts";
 
 export interface Boot {
-  /** Path that QEMU gets. */
-  kernel: string;
+  /** Descriptor of the kernel. */
+  kernel: number;
   commandLine: string;
   /** By what the volumes are shared; undefined: there are none. */
   carrier: Carrier | undefined;
@@ -40,8 +40,16 @@ export interface BundleNeeds {
 const COMMAND_LINE =
   "console=ttyS0 quiet reboot=t panic=-1 no_timer_check cryptomgr.notests noreplace-smp";
 
-/** @throws E_VM_KERNEL_*, E_VM_MODULE, E_VM_VOLUME, E_RUNTIME_MISSING */
-export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds): Promise<Boot> {
+/**
+ * Hands `use` what is booted, which is open until that is done.
+ *
+ * @throws E_VM_KERNEL_*, E_VM_MODULE, E_VM_VOLUME, E_RUNTIME_MISSING, and what `use` throws
+ */
+export async function withBoot<T>(
+  options: ResolvedVmOptions,
+  needs: BundleNeeds,
+  use: (boot: Boot) => Promise<T>,
+): Promise<T> {
   const arch = hostArchitecture() as Architecture;
   const { kernel, carrier } = await chooseKernel(options, needs);
   const { modules, compression } = kernel;
@@ -49,15 +57,19 @@ export async function prepareBoot(options: ResolvedVmOptions, needs: BundleNeeds
   const breath = new Breath();
   await breath.take();
   const base = await initramfs({ arch, modules, compression, effort: "fast" });
-  const file = await startableKernel(kernel);
-  await breath.take();
-  return {
-    kernel: file,
-    commandLine: COMMAND_LINE,
-    carrier,
-    bytes: base.length,
-    initramfs: (records) => Buffer.concat([base, runArchive(records)]),
-  };
+  const handle = await openKernel(kernel);
+  try {
+    await breath.take();
+    return await use({
+      kernel: handle.fd,
+      commandLine: COMMAND_LINE,
+      carrier,
+      bytes: base.length,
+      initramfs: (records) => Buffer.concat([base, runArchive(records)]),
+    });
+  } finally {
+    await handle.close();
+  }
 }
 
 /** A kernel, and what it shares the volumes by. */

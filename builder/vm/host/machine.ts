@@ -37,7 +37,8 @@ export class Machine {
     this.memory = plan.memory;
     const channels = Array<"pipe">(FD.initramfs - FD.ctl).fill("pipe");
     const { app, root } = plan.disks;
-    const files = [initramfs, state ?? "ignore", app.fd, root?.fd ?? "ignore"] as const;
+    const kernel = plan.boot?.kernel ?? "ignore";
+    const files = [initramfs, state ?? "ignore", app.fd, root?.fd ?? "ignore", kernel] as const;
     const child = spawn(command, words, {
       detached: true,
       stdio: ["ignore", "ignore", "pipe", ...channels, ...files],

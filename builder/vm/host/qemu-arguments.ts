@@ -35,7 +35,7 @@ export interface QemuPlan extends Hardware {
   accelerator: Accelerator;
   disks: Disks;
   /** Absent for a machine that is restored: it has its memory from the snapshot. */
-  boot: { kernel: string; commandLine: string } | undefined;
+  boot: { kernel: number; commandLine: string } | undefined;
   volumes: readonly SharedFolder[];
   /** Restored from descriptor `FD.state`. */
   restored: boolean;
@@ -44,7 +44,7 @@ export interface QemuPlan extends Hardware {
 /** Descriptors that QEMU is started with; sockets, and from `initramfs` on files. */
 export const FD = {
   ...{ ctl: 3, in: 4, out: 5, err: 6, qmp: 7, console: 8 },
-  ...{ initramfs: 9, state: 10, app: 11, root: 12 },
+  ...{ initramfs: 9, state: 10, app: 11, root: 12, kernel: 13 },
 };
 
 /** What volumes are called between QEMU and the guest. */
@@ -130,8 +130,8 @@ function memory({ memory, volumes }: QemuPlan): string[] {
   return [...size, "-object", backend, "-machine", "memory-backend=memory"];
 }
 
-const bootArguments = ({ kernel, commandLine }: { kernel: string; commandLine: string }) => [
-  ...["-kernel", kernel, "-initrd", `/dev/fd/${FD.initramfs}`],
+const bootArguments = ({ commandLine }: { commandLine: string }) => [
+  ...["-kernel", `/dev/fd/${FD.kernel}`, "-initrd", `/dev/fd/${FD.initramfs}`],
   ...["-append", commandLine],
 ];
 

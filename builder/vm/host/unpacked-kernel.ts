@@ -1,7 +1,8 @@
 /** A kernel as QEMU starts it soonest: its ELF file, entered by PVH, which a bzImage unpacks at every start. */
-import { existsSync, utimesSync, writeFileSync } from "node:fs";
-import { rename } from "node:fs/promises";
+import { utimesSync, writeFileSync } from "node:fs";
+import { type FileHandle, open, rename } from "node:fs/promises";
 import path from "node:path";
+import { errnoCode, fileUnreadable } from "../../errors.ts";
 import { isUsable, reap } from "../../host/bounded-folder.ts";
 import { cacheFolder } from "../../host/cache-folders.ts";
 import { keepTemporary, removeTemporary, temporaryFile } from "../../host/temporary.ts";
@@ -17,6 +18,27 @@ const PVH_NOTE_LONG = Buffer.from([4, 0, 0, 0, 8, 0, 0, 0, 18, 0, 0, 0, 0x58, 0x
 
 const hasPvhEntry = (elf: Buffer) => elf.includes(PVH_NOTE) || elf.includes(PVH_NOTE_LONG);
 
+/** What was used last goes last. @returns false where it is not there, or not any more */
+function isUsed(kept: string): boolean {
+  const now = new Date();
+  try {
+    utimesSync(kept, now, now);
+    return true;
+  } catch (cause) {
+    return errnoCode(cause) !== "ENOENT";
+  }
+}
+
+/** The same, open: whoever clears the cache, or makes room in it, takes nothing from a machine that is being made. */
+export async function openKernel(kernel: Kernel): Promise<FileHandle> {
+  const file = await startableKernel(kernel);
+  return await open(file)
+    .catch(() => open(kernel.file))
+    .catch((cause: unknown) => {
+      throw fileUnreadable(kernel.file, cause);
+    });
+}
+
 /**
  * The file to start: of a bzImage the ELF file in it, kept in the user's cache by its digest. One that has no PVH
  * entry, or cannot be unpacked or kept, is started as it is.
@@ -26,11 +48,7 @@ export async function startableKernel(kernel: Kernel): Promise<string> {
   const folder = cacheFolder("kernels");
   if (!isUsable(folder)) return kernel.file;
   const kept = path.join(folder, kernel.digest);
-  if (existsSync(kept)) {
-    const now = new Date();
-    utimesSync(kept, now, now);
-    return kept;
-  }
+  if (isUsed(kept)) return kept;
   let temporary: string | undefined;
   try {
     const elf = unpackKernel(kernel.bytes);

@@ -1,0 +1,56 @@
+/** A kernel in the user's cache, which others clear or make room in while a machine is being made. */
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { openKernel, startableKernel } from "../../../../builder/vm/host/unpacked-kernel.ts";
+import type { Kernel } from "../../../../builder/vm/kernel.ts";
+import { temporaryDirectory } from "../../../support/temporary.ts";
+
+let kernels: string;
+let kernel: Kernel;
+
+beforeEach(() => {
+  const dir = temporaryDirectory();
+  vi.stubEnv("XDG_CACHE_HOME", dir);
+  kernels = path.join(dir, "fuselage-bundle/kernels");
+  const file = path.join(dir, "vmlinuz");
+  writeFileSync(file, "as it is");
+  // What cannot be unpacked is started as it is; what is in the cache is taken.
+  const bytes = Buffer.from("as it is");
+  kernel = { file, bytes, format: "bzImage", digest: "0".repeat(64) } as unknown as Kernel;
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+test("is the one of the cache, or the one that was packed into it", async () => {
+  expect(await startableKernel(kernel)).toBe(kernel.file);
+  expect(existsSync(kernels)).toBe(true);
+  const kept = path.join(kernels, kernel.digest);
+  writeFileSync(kept, "unpacked");
+  expect(await startableKernel(kernel)).toBe(kept);
+});
+
+test("stays open, or is started as it is, whenever its file goes", async () => {
+  await startableKernel(kernel);
+  const kept = path.join(kernels, kernel.digest);
+  for (let turns = 0; turns < 20; turns++) {
+    writeFileSync(kept, "unpacked");
+    const opening = openKernel(kernel);
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    rmSync(kept);
+    const handle = await opening;
+    expect(["unpacked", "as it is"]).toContain(await handle.readFile("utf8"));
+    await handle.close();
+  }
+  expect(readdirSync(kernels)).toEqual([]);
+});
+
+test("is said to be missing where it is gone as well", async () => {
+  rmSync(kernel.file);
+  await expect(openKernel(kernel)).rejects.toMatchObject({
+    code: "E_FILE_UNREADABLE",
+    path: kernel.file,
+  });
+});

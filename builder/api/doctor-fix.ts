@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { lookBefore, type Taken, take, takeBack } from "../doctor/actions.ts";
 import { type Identity, identityFor } from "../doctor/machine.ts";
-import { readRecord, writeRecord } from "../doctor/record.ts";
+import { readRecord, withRecord, writeRecord } from "../doctor/record.ts";
 import { type Remedy, remediesFor } from "../doctor/remedies.ts";
 import * as errors from "../errors.ts";
 import { machines } from "../generated/spec.ts";
@@ -66,8 +66,12 @@ const isAmong = (steps: readonly Taken[], step: Taken) =>
  * @returns how many steps there were to take
  * @throws E_DOCTOR_ROOT, E_DOCTOR_FIX
  */
-export async function applyFix({ remedies }: FixPlan): Promise<number> {
+export async function applyFix(plan: FixPlan): Promise<number> {
   requireRoot();
+  return withRecord(() => takeAll(plan));
+}
+
+async function takeAll({ remedies }: FixPlan): Promise<number> {
   const before = readRecord();
   const taken: Taken[] = [];
   let count = 0;
@@ -97,8 +101,11 @@ export async function applyFix({ remedies }: FixPlan): Promise<number> {
  */
 export async function unfix(): Promise<{ steps: number; stays: string[] }> {
   requireRoot();
-  const steps = readRecord();
-  return { steps: steps.length, stays: await undo(steps, []) };
+  if (readRecord().length === 0) return { steps: 0, stays: [] };
+  return withRecord(async () => {
+    const steps = readRecord();
+    return { steps: steps.length, stays: await undo(steps, []) };
+  });
 }
 
 function requireRoot(): void {

@@ -5,22 +5,17 @@
  * The lock (flock(2)) ends with whoever holds it, also by SIGKILL, and leaves no file behind. Tools that know no lock
  * are seen by the index that they left: it is read once more directly before it is replaced.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { setTimeout } from "node:timers/promises";
 import * as errors from "../errors.ts";
-import { addon, errnoError } from "../native/addon.ts";
 import { writeAtomically } from "../output/atomic.ts";
+import { lockedFolder } from "../output/folder-lock.ts";
 import { FolderFiles } from "./files.ts";
 import { Document, type JsonObject, parseObject } from "./json.ts";
 import { mediaTypes } from "./media-types.ts";
 import { type Descriptor, DOCUMENT_LIMIT, requireLimit } from "./store.ts";
 
 const INDEX = "index.json";
-/** For others that change the index, which takes them milliseconds, ms. */
-const PATIENCE = 60_000;
-/** Between two tries, ms. */
-const PAUSE = 20;
 /** So often the index may change while another one is being written. */
 const MAX_TRIES = 100;
 
@@ -46,7 +41,7 @@ export async function changeIndex(
 ): Promise<void> {
   const files = new FolderFiles(folder);
   const file = path.join(folder, INDEX);
-  const lock = await locked(folder);
+  const lock = await lockedFolder(folder);
   try {
     await writeAtomically(file, 0o666, async (handle) => {
       for (let tries = 1; ; tries++) {
@@ -86,31 +81,5 @@ async function rewrite(handle: FileHandle, bytes: Buffer): Promise<void> {
   await handle.truncate(0);
   for (let at = 0; at < bytes.length; ) {
     at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
-  }
-}
-
-/** Others that hold it. */
-const HELD = new Set(["EAGAIN", "EWOULDBLOCK", "EINTR"]);
-
-/**
- * The folder, open and locked. Where its file system knows no locks it is only open.
- *
- * @throws E_OUTPUT_*
- */
-async function locked(folder: string): Promise<FileHandle> {
-  const failed = (step: string, cause: unknown) => errors.outputFailed(folder, step, cause);
-  const handle = await open(folder, "r").catch((cause: unknown) => {
-    throw failed("opening the folder", cause);
-  });
-  const end = Date.now() + PATIENCE;
-  for (;;) {
-    const errno = addon().tryLock(handle.fd);
-    if (errno === 0 || !HELD.has(errors.errnoCode(errnoError(errno)) ?? "")) return handle;
-    if (Date.now() > end) {
-      await handle.close();
-      const what = `waiting for the lock of the folder, which another program has for ${PATIENCE / 1000} s,`;
-      throw failed(what, errnoError(errno));
-    }
-    await setTimeout(PAUSE);
   }
 }

@@ -88,6 +88,15 @@ describe("a bundle as a service", () => {
       bundle install /opt/ends.run --now; bundle status ends; bundle remove ends
       echo "== taken"; bundle install /opt/first.run --now --socket 80 --name one
       bundle install /opt/first.run --now --socket 80 --name two; bundle remove two; bundle remove one
+      echo "== together"
+      for round in 1 2 3; do
+        for number in 1 2 3 4; do
+          bundle install /opt/first.run --name joint --arg "$number" > /opt/said.$number &
+        done
+        wait; cat /opt/said.*; grep -c ExecStart= /etc/systemd/system/joint.service; bundle status joint
+        for number in 1 2 3 4; do bundle remove joint > /opt/said.$number & done
+        wait; cat /opt/said.*; find /usr/local/lib/bundles /etc/systemd/system -name 'joint*'
+      done
       echo "== user"
       useradd --create-home --uid 1555 --user-group tester
       mkdir /etc/systemd/system/user@.service.d
@@ -184,6 +193,17 @@ describe("a bundle as a service", () => {
       ...["status 1", "my-app.run"],
     ]);
     expect(rest).toContain("status 1\n0\n");
+  });
+
+  test("is installed and removed by several at once as by one behind the other", () => {
+    const said = part("together");
+    const unit = "/etc/systemd/system/joint.service";
+    const program = "/usr/local/lib/bundles/joint.run";
+    expect(said).not.toContain("bundle: [");
+    expect(said.match(/status \d+/g)).toEqual(Array(3 * 9).fill("status 0"));
+    // One has removed it, and the others have found nothing.
+    expect(said.match(/joint was not installed/g)).toHaveLength(3 * 3);
+    expect(said.match(new RegExp(`${unit} removed\\n${program} removed`, "g"))).toHaveLength(3);
   });
 
   test("is a user's own, too", () => {

@@ -73,6 +73,15 @@ describe("user.max_user_namespaces", () => {
     });
   });
 
+  check("several at once are one, and are given back as one", async () => {
+    const together = `${limited} rm -f ${conf}
+      for i in 1 2 3 4; do $B doctor --fix --yes > /etc/fixed$i & done; wait
+      $B doctor --unfix; cat /proc/sys/user/max_user_namespaces; ls /etc/sysctl.d | grep -c fuselage
+      `;
+    const { stdout, stderr } = await machine(together.repeat(3));
+    expect({ stdout, stderr }).toEqual({ stdout: "Taken back.\n0\n0\n".repeat(3), stderr: "" });
+  });
+
   check("a file that was changed since stays, and a value too", async () => {
     const { stdout, stderr } = await machine(`${limited} $B doctor --fix --yes > /dev/null
       echo "# mine" >> ${conf}; echo 77 > /proc/sys/user/max_user_namespaces

@@ -7,6 +7,7 @@ import * as errors from "../../errors.ts";
 import { sha256OfFile } from "../../host/digest.ts";
 import { isLink } from "../../host/paths.ts";
 import { writeAtomically } from "../../output/atomic.ts";
+import { lockedFolder } from "../../output/folder-lock.ts";
 import { type BundleFacts, type EngineFile, type EngineSettings, plainName } from "../engine.ts";
 import { systemdUnits } from "../systemd/systemd.ts";
 import { ENDS, failureOf, requireRunning } from "./outcome.ts";
@@ -38,7 +39,7 @@ export async function installService(
 ): Promise<Installed> {
   const name = plainName(settings.name ?? facts.name);
   const systemctl = changing(places);
-  const program = path.join(places.bundles, `${name}.run`);
+  const program = programOf(places, name);
   const record = { program, sha256: facts.sha256 };
   const files = systemdUnits(facts, { ...settings, name, program }, places.isUser)
     .filter((file) => places.users !== undefined || !file.name.endsWith(".conf"))
@@ -46,6 +47,39 @@ export async function installService(
     .map((file) =>
       file.name.endsWith(".conf") ? file : { ...file, text: withRecord(file.text, record) },
     );
+  await makeFolder(places.units);
+  const { made, isNew } = await alone(places, () =>
+    putFiles(facts, places, systemctl, files, name),
+  );
+  const units = files.filter((file) => !file.name.endsWith(".conf"));
+  if (now) {
+    await start(systemctl, units, made.length > 0 && !isNew);
+    await requireRunning(systemctl, name);
+  }
+  return { name, program, units: units.map(({ target }) => target), changed: made.length > 0 };
+}
+
+/** Does something while no other command of ours changes services: what it finds is as it is until it is done. */
+async function alone<T>({ units }: Places, work: () => Promise<T>): Promise<T> {
+  const lock = await lockedFolder(units);
+  try {
+    return await work();
+  } finally {
+    await lock.close();
+  }
+}
+
+type Target = EngineFile & { target: string };
+
+/** @returns what was put in place or taken away, and whether nothing of the service was there */
+async function putFiles(
+  facts: BundleFacts,
+  places: Places,
+  systemctl: Systemctl,
+  files: readonly Target[],
+  name: string,
+): Promise<{ made: readonly string[]; isNew: boolean }> {
+  const program = programOf(places, name);
   const isNew = (await recordOf(path.join(places.units, `${name}.service`))) === undefined;
   for (const { target, name: file } of files) {
     if (file.endsWith(".conf")) await refuseForeignUsers(target);
@@ -69,12 +103,7 @@ export async function installService(
     if (isNew) for (const file of made) await rm(file, { force: true });
     throw cause;
   }
-  const units = files.filter((file) => !file.name.endsWith(".conf"));
-  if (now) {
-    await start(systemctl, units, made.length > 0 && !isNew);
-    await requireRunning(systemctl, name);
-  }
-  return { name, program, units: units.map(({ target }) => target), changed: made.length > 0 };
+  return { made, isNew };
 }
 
 /** systemd, for who may change its services. */
@@ -83,6 +112,8 @@ function changing({ isUser }: Places): Systemctl {
   if (!isUser && process.geteuid?.() !== 0) throw errors.servicePermission();
   return systemctl;
 }
+
+const programOf = ({ bundles }: Places, name: string) => path.join(bundles, `${name}.run`);
 
 const targetOf = ({ units, users = units }: Places, { name }: EngineFile) =>
   path.join(name.endsWith(".conf") ? users : units, name);
@@ -183,6 +214,11 @@ export interface Removed {
  */
 export async function removeService(name: string, places: Places): Promise<Removed> {
   const systemctl = changing(places);
+  if (!existsSync(places.units)) return { name, files: [], kept: undefined };
+  return alone(places, () => removeFiles(name, places, systemctl));
+}
+
+async function removeFiles(name: string, places: Places, systemctl: Systemctl): Promise<Removed> {
   const units = ["socket", "service"].map((end) => path.join(places.units, `${name}.${end}`));
   const found = await Promise.all(units.map(recordOf));
   const service = found[1];

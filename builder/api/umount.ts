@@ -52,7 +52,7 @@ export function umount(directory: string, options: UmountOptions = {}): void {
   const { lazy = false } = options;
   const target = resolve(directory);
   const mounted = mountedAt(target);
-  if (mounted === undefined) throw errors.umount(directory, "nothing is mounted there");
+  if (mounted === undefined) throw nothingAt(directory);
   const privileged = mayUnmount();
   if (!isOurs(mounted, privileged)) {
     const actual = `${mounted.type} from ${displayPath(mounted.source)}`;
@@ -63,9 +63,10 @@ export function umount(directory: string, options: UmountOptions = {}): void {
   }
   if (privileged) {
     const error = addon().unmount(target, lazy);
+    if (error === 0) return;
+    requireMounted(directory, target);
     if (error === EBUSY) throw errors.umountBusy(directory);
-    if (error !== 0) throw errors.umount(directory, errors.systemReason(errnoError(error)));
-    return;
+    throw errors.umount(directory, errors.systemReason(errnoError(error)));
   }
   const user = process.getuid?.();
   if (mounted.userId !== user) {
@@ -74,7 +75,14 @@ export function umount(directory: string, options: UmountOptions = {}): void {
       actual: `one of user ${mounted.userId ?? 0}`,
     });
   }
-  unmountByHelper(directory, lazy);
+  unmountByHelper(directory, target, lazy);
+}
+
+const nothingAt = (directory: string) => errors.umount(directory, "nothing is mounted there");
+
+/** Somebody else may have unmounted it between a look and the try: what the system says of that is no help. */
+function requireMounted(directory: string, target: string): void {
+  if (mountedAt(target) === undefined) throw nothingAt(directory);
 }
 
 function resolve(directory: string): string {
@@ -86,13 +94,14 @@ function resolve(directory: string): string {
 }
 
 /** fusermount is what libfuse 2 called it. */
-function unmountByHelper(directory: string, lazy: boolean): void {
+function unmountByHelper(directory: string, target: string, lazy: boolean): void {
   const args = [lazy ? "-uz" : "-u", "--", directory];
   for (const helper of ["fusermount3", "fusermount"]) {
     const result = answerOf(directory, helper, args);
     if (result === undefined) continue;
     const { status, stderr } = result;
     if (status === 0) return;
+    requireMounted(directory, target);
     if (/busy/i.test(stderr)) throw errors.umountBusy(directory);
     throw errors.umount(directory, `${helper}: ${stderr.trim().split("\n")[0]}`);
   }

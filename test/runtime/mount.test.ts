@@ -427,6 +427,33 @@ describe("what cannot be", () => {
     expect(stderr).toContain("fusermount3 is not installed (package fuse3)");
   });
 
+  skipUnless(
+    "root",
+    "loop",
+    "strace",
+  )(
+    "of two that unmount it at once one does, and the other hears that nothing is mounted there",
+    async () => {
+      const dir = mountPoint(loop);
+      expect(await bundle(loop, "mount", app, dir)).toMatchObject(done);
+      // Both have looked by then, on all but the busiest machine.
+      const late = "inject=umount2:delay_enter=2000000";
+      const words = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=umount2", "-e", late];
+      const umount = () =>
+        run("strace", [...words, process.execPath, bundleCommand, "umount", dir]);
+      const outcomes = await Promise.all([umount(), umount()]);
+      outcomes.sort((a, b) => Number(a.status) - Number(b.status));
+      expect(outcomes).toMatchObject([
+        done,
+        {
+          status: 1,
+          stderr: expect.stringContaining("[E_UMOUNT] " + dir + ": nothing is mounted there"),
+        },
+      ]);
+      expect(mountLines(dir)).toEqual([]);
+    },
+  );
+
   test("umount leaves alone what is not ours", async () => {
     const dir = mountPoint();
     const found = (await bundle(undefined, "umount", dir)).stderr;

@@ -5,8 +5,10 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -95,30 +97,35 @@ describe("the path is the real one", () => {
 });
 
 describe("a server that root starts and that becomes a user", () => {
-  const server = `#!/bin/sh\nexec setpriv --reuid=${uid} --regid=${gid} --clear-groups cat "$FUSELAGE_BUNDLE_DIR/data/public" "$FUSELAGE_STATIC/app/data/public"\n`;
+  /** No other test has one like it. */
+  const server = `#!/bin/sh\n# ${process.pid} ${Date.now()}\nexec setpriv --reuid=${uid} --regid=${gid} --clear-groups cat "$FUSELAGE_BUNDLE_DIR/data/public" "$FUSELAGE_STATIC/app/data/public"\n`;
   const files = { run: server, "data/public": "served\n" };
   let bundle: string;
   let secret: string;
   let refuse: string;
-  const before = new Set<string>();
   const cache = "/var/cache/fuselage/cache";
-  const listed = () => {
-    try {
-      return readdirSync(cache);
-    } catch {
-      return [];
-    }
-  };
+  /** Keys of what these starts have put there; other tests' starts do at the same time. */
+  const ownKeys = () =>
+    (existsSync(cache) ? readdirSync(cache) : [])
+      .filter((name) => name.endsWith(".tree"))
+      .filter((name) => {
+        try {
+          return readFileSync(path.join(cache, name, "files/run"), "utf8") === server;
+        } catch {
+          return false; // Of an app without it, or it is being removed.
+        }
+      })
+      .map((name) => path.basename(name, ".tree"));
   beforeAll(async () => {
     bundle = await pack(files);
     secret = await pack({ ...files, "data/more": "x\n" });
     chmodSync(secret, 0o700);
     refuse = compile("support/refuse-calls.c");
-    for (const name of listed()) before.add(name);
   });
   afterAll(() => {
-    for (const name of listed()) {
-      if (!before.has(name)) rmSync(path.join(cache, name), { recursive: true, force: true });
+    for (const key of ownKeys()) {
+      for (const ending of ["tree", "lock"])
+        rmSync(path.join(cache, `${key}.${ending}`), { recursive: true, force: true });
     }
   });
   /** Root's home lets nobody in, as it is. */

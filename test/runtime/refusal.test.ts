@@ -149,7 +149,8 @@ describe("the private directories", () => {
       `mount --bind ${path.dirname(file)} /tmp/.fuselage-1000`,
       "mount -t tmpfs -o mode=777,uid=1000 none /tmp/.fuselage-1000",
     ]) {
-      const made = `mkdir -p -m 700 /tmp/.fuselage-1000; chown 1000:1000 /tmp/.fuselage-1000; ${change}`;
+      // By the user: one that was root's for a moment would be passed over by starts of other tests.
+      const made = `setpriv --reuid=1000 --regid=1000 --clear-groups mkdir -p -m 700 /tmp/.fuselage-1000; ${change}`;
       const there = await startWith(made, { XDG_RUNTIME_DIR: runtimeDir });
       expect(there.stdout).toMatch(new RegExp(`^${runtimeDir}/fuselage-starts/\\d+/tmp\\n$`));
       const last = await startWith(made, { HOME: home, XDG_RUNTIME_DIR: "/nonexistent" });

@@ -3,21 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/owned.h"
 #include "base/show.h"
 
-/* In turns of 20 ms. */
-#define PAUSE_NS 20000000
+/* In turns of so many ms. */
+#define PAUSE_MS 20
 #define LOOK 10
 #define WORDS 100
 #define PATIENCE 30000
@@ -78,8 +78,6 @@ static void say(int fd, unsigned long holder, bool stopped)
 
 int lock_wait(int fd, int operation)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-
 	for (int turn = 1; flock(fd, operation | LOCK_NB) < 0; turn++) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -1;
@@ -91,7 +89,7 @@ int lock_wait(int fd, int operation)
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		nanosleep(&pause, NULL);
+		poll(NULL, 0, PAUSE_MS);
 	}
 	return 0;
 }

@@ -94,13 +94,13 @@ int home_prepare(char home[PATH_MAX], const struct identity *identity, struct fa
 	return 0;
 }
 
-/* Starts that have their directories elsewhere leave a link by this name. */
-static void forget_link(const char *home)
+/* Starts that have their directories elsewhere leave a link by this name. Returns whether there was one. */
+static bool forget_link(const char *home)
 {
 	char path[PATH_MAX], byte;
 
-	if (format_path(path, "%s/" PROCDIRS, home) == 0 && readlink(path, &byte, 1) > 0)
-		unlink(path);
+	return format_path(path, "%s/" PROCDIRS, home) == 0 && readlink(path, &byte, 1) > 0 &&
+	       unlink(path) == 0;
 }
 
 int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, const char *home,
@@ -124,10 +124,11 @@ int home_prepare_starts(char starts[PATH_MAX], const struct caller *caller, cons
 	if (fd >= 0)
 		mknodat(fd, ".keep", S_IFREG | S_ISVTX | 0600, 0);
 	if (fd < 0 && *home) {
-		if (!mounts)
-			forget_link(home);
-		failure_clear(failure);
-		fd = use_place(starts, caller, at_home, writable, failure);
+		/* Again, since another start may leave its link at any time. */
+		do {
+			failure_clear(failure);
+			fd = use_place(starts, caller, at_home, writable, failure);
+		} while (fd < 0 && !mounts && forget_link(home));
 	}
 	if (fd < 0)
 		return -1;

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -24,13 +23,6 @@
 #include "fuse/fusermount.h"
 #include "start/in_use.h"
 #include "generated/names.h"
-
-static void pause_for(long milliseconds)
-{
-	struct timespec pause = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
-
-	nanosleep(&pause, NULL);
-}
 
 /* Unmounts everything in <procdir>/static. Returns how many mounts are still there. */
 static unsigned unmount_all(const char *procdir)
@@ -73,11 +65,11 @@ static unsigned unmount_all(const char *procdir)
 static void clean_up(const char *procdir)
 {
 	char places[PATH_MAX + 16];
-	long wait = 20;
+	int wait = 20;
 
 	snprintf(places, sizeof places, "%s/static/", procdir);
 	for (; path_is_in_use(places) || unmount_all(procdir); wait = wait < 1000 ? wait * 2 : 1000)
-		pause_for(wait);
+		poll(NULL, 0, wait);
 	remove_tree(AT_FDCWD, procdir);
 }
 
@@ -199,16 +191,19 @@ void janitor_dismiss(int *janitor)
 	}
 }
 
-/* Neither its janitor nor the process itself is there any more. The lock also tells of one that
- * lives in another pid namespace. */
-static bool is_abandoned(const char *path, const char *name)
+/*
+ * Neither its janitor nor the process itself is there any more. The lock also tells of one that lives in another
+ * pid namespace. Returns it, for as long as the directory is looked at: another sweeper's may be made anew.
+ */
+static int take_abandoned(const char *path, const char *name)
 {
 	OWNED_FD dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	pid_t pid = (pid_t)strtoul(name, NULL, 10);
 
+	if (dir < 0 || pid <= 0 || flock(dir, LOCK_EX | LOCK_NB) < 0 || !procdir_is_there(dir))
+		return -1;
 	/* Our own number: the first process of every container has the same. */
-	return dir >= 0 && pid > 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 &&
-	       (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH));
+	return pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH) ? steal_fd(&dir) : -1;
 }
 
 void janitor_sweep(const char *base)
@@ -218,7 +213,8 @@ void janitor_sweep(const char *base)
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
-		if (is_abandoned(path, entry->d_name) && unmount_all(path) == 0)
+		OWNED_FD abandoned = take_abandoned(path, entry->d_name);
+		if (abandoned >= 0 && unmount_all(path) == 0)
 			remove_tree(AT_FDCWD, path);
 	}
 	if (dir)

@@ -51,10 +51,11 @@ static int make_procdir(struct procdir *procdir, int base, mode_t mode)
 			return -1;
 		}
 		const char *name = procdir->path + strlen(procdir->base) + 1;
-		if (mkdirat(base, name, mode) == 0)
-			return open_again(base, name);
-		if (errno != EEXIST)
-			return -1;
+		int made = mkdirat(base, name, mode);
+		int fd = made < 0 ? -1 : open_again(base, name);
+		/* Who sweeps, and does not see this process, may have removed it. */
+		if (fd >= 0 || errno != (made < 0 ? EEXIST : ENOENT))
+			return fd;
 	}
 	return -1;
 }
@@ -169,6 +170,25 @@ int procdir_mount(struct procdir *procdir, const struct identity *identity, cons
 	return make_directories(procdir, identity, failure);
 }
 
+bool procdir_is_there(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && st.st_nlink > 0;
+}
+
+/* The same, locked. Somebody who sweeps may have it for a moment, and takes it for one of the dead before. */
+static int make_locked(struct procdir *procdir, int base, mode_t mode)
+{
+	for (;;) {
+		OWNED_FD dir = make_procdir(procdir, base, mode);
+		if (dir < 0 || lock_wait(dir, LOCK_EX) < 0)
+			return -1;
+		if (procdir_is_there(dir))
+			return steal_fd(&dir);
+	}
+}
+
 /* Takes them away again, while there is nothing in them. */
 static void unmake(struct procdir *procdir)
 {
@@ -182,7 +202,6 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 {
 	const struct caller *caller = &identity->caller;
 	OWNED_FD base = caller->uid || home_forced() ? -1 : open_roots_place(procdir, identity);
-	struct stat st;
 
 	if (base < 0) {
 		/* A tmpfs would have covered one that is there and cannot be written to. */
@@ -193,18 +212,9 @@ int procdir_make(struct procdir *procdir, const struct identity *identity, const
 		if (caller->uid == 0)
 			fchmod(base, 0711);
 	}
-	/*
-	 * Somebody who sweeps may have it for a moment, and has removed it where this process cannot be seen
-	 * from: another container.
-	 */
-	do {
-		close(procdir->lock);
-		procdir->lock =
-			base < 0 ? -1 : make_procdir(procdir, base, caller->uid ? 0700 : mode);
-		if (procdir->lock < 0 || lock_wait(procdir->lock, LOCK_EX) < 0 ||
-		    fstat(procdir->lock, &st) < 0)
-			return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
-	} while (st.st_nlink == 0);
+	procdir->lock = base < 0 ? -1 : make_locked(procdir, base, caller->uid ? 0700 : mode);
+	if (procdir->lock < 0)
+		return fail_errno(failure, FUSELAGE_E_HOME_UNUSABLE, "%s", procdir->base);
 	procdir->fd = procdir->lock;
 	if (make_directories(procdir, identity, failure) == 0)
 		return 0;
@@ -223,10 +233,11 @@ void procdir_link(const struct procdir *procdir, const char *home)
 	ssize_t n = readlink(link, target, sizeof target);
 	if (n >= 0 && (size_t)n == length && memcmp(target, procdir->base, length) == 0)
 		return;
-	/* Of a start with other rights, or of an earlier version: that one's was a folder, and empty. */
-	if (n < 0)
-		rmdir(link);
-	else
+	/*
+	 * A folder is of starts that have their directories in it (FUSELAGE_HOME). It looks empty from here, and
+	 * to remove it would take their mounts from them.
+	 */
+	if (n >= 0)
 		unlink(link);
 	(void)!symlink(procdir->base, link);
 }

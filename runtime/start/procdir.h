@@ -58,6 +58,9 @@ int procdir_add(const struct procdir *procdir, const struct identity *identity, 
 /* Gives one to the caller; in setuid-root mode only, where it is root's. */
 int procdir_give(const struct procdir *procdir, const struct identity *identity, const char *name);
 
+/* Whether nobody has removed the directory that is open. */
+bool procdir_is_there(int dir);
+
 /* Everything is mounted: the directories become the caller's. */
 int procdir_hand_over(const struct procdir *procdir, const struct identity *identity,
 		      struct failure *failure);

@@ -41,11 +41,9 @@ static int make_private(const struct caller *caller, const char *name, char targ
 	return descriptor_path(dir, target, PATH_MAX);
 }
 
-/* Signals that end a mount in the foreground; from here on they are waited for. */
-static int hold_signals(void)
+/* Signals that would end this process: whenever they come, what is left is a whole mount, or nothing. */
+static int hold_signals(uint64_t endings)
 {
-	uint64_t endings = inherited_endings();
-
 	inherited_mask(SIG_BLOCK, endings);
 	return (int)syscall(SYS_signalfd4, -1, &endings, sizeof endings, SFD_CLOEXEC);
 }
@@ -58,8 +56,11 @@ static bool is_there(const char *target, dev_t device)
 	return stat(target, &st) == 0 ? st.st_dev == device : errno == ENOTCONN;
 }
 
-/* Returns true when `signals` has one, false when the mount is gone. */
-static bool await_end(int signals, const char *target)
+/*
+ * Returns true when `signals` has one, false when the mount is gone. Anybody may take it away as soon as it is
+ * there: then what it covered, on another device, is seen again. Who does not wait only looks.
+ */
+static bool await_end(int signals, const char *target, dev_t covered, int patience)
 {
 	OWNED_FD table = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	struct pollfd ends[] = {
@@ -69,10 +70,14 @@ static bool await_end(int signals, const char *target)
 	struct stat st;
 
 	if (stat(target, &st) < 0)
-		return true;
-	while (is_there(target, st.st_dev))
-		if ((poll(ends, 2, -1) < 0 && errno != EINTR) || ends[0].revents)
+		return errno != ENOENT;
+	while (st.st_dev != covered && is_there(target, st.st_dev)) {
+		int n = poll(ends, 2, patience);
+		if ((n < 0 && errno != EINTR) || ends[0].revents)
 			return true;
+		if (n == 0)
+			break;
+	}
 	return false;
 }
 
@@ -99,29 +104,40 @@ int mount_archive(struct start *start, struct archive *archive, const char *dir,
 		  struct failure *failure)
 {
 	char target[PATH_MAX];
-	OWNED_FD signals = foreground || !dir ? hold_signals() : -1;
+	const uint64_t endings = inherited_endings();
+	const bool waits = foreground || !dir;
 	OWNED_FD waiter = -1;
-	int result;
+	struct stat covered = { 0 }, now;
 
 	if (archive_is_zip(archive) && convert(&start->identity.caller, archive, failure) < 0)
 		return -1;
+	OWNED_FD signals = hold_signals(endings);
 	if (!dir && make_private(&start->identity.caller, archive->name, target, failure) < 0)
 		return -1;
 	if (dir && host_mount_resolve(dir, O_DIRECTORY, target) < 0)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_POINT, "%.300s", dir);
-	result = host_mount(&start->mounting, archive, target, signals < 0 ? NULL : &waiter,
-			    failure);
+	stat(target, &covered);
+	int result = host_mount(&start->mounting, archive, target, waits ? &waiter : NULL, failure);
 	if (result == 0 && !dir) {
 		puts(target);
 		fflush(stdout); /* a reader that has gone is no reason to leave a mount behind */
 	}
 	/* Whoever still has files of it open keeps them; nobody finds it any more. */
-	if (result == 0 && signals >= 0 && await_end(signals, target))
-		result = host_unmount(&start->mounting, target, failure);
+	if (result == 0 && await_end(signals, target, covered.st_dev, waits ? -1 : 0) &&
+	    host_unmount(&start->mounting, target, failure) < 0) {
+		/* Somebody else may be faster. */
+		if (stat(target, &now) < 0 || now.st_dev != covered.st_dev)
+			result = -1;
+		else
+			failure_clear(failure);
+	}
 	if (flavour_is_runner && result == 0)
 		auto_unmount_dismiss(&waiter);
 	if (!dir)
 		rmdir(target);
+	/* One that waits has had the signal for its answer. */
+	if (!waits)
+		inherited_mask(SIG_UNBLOCK, endings);
 	return result;
 }
 

@@ -47,7 +47,9 @@ import {
   signalListed,
 } from "../support/process.ts";
 import { buildSanitized } from "../support/sanitized.ts";
+import { stopBehind } from "../support/stopped.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
+import { until } from "../support/until.ts";
 
 let app: string;
 beforeAll(async () => {
@@ -120,6 +122,63 @@ describe.each(ways)("$title", (way) => {
       if (end === "umount") expect(await bundle(way, "umount", dir)).toMatchObject(done);
       else child.kill(end);
       expect(await ended).toEqual([0, null]);
+      expect(table(dir)).toBeUndefined();
+      expect(await left(before, dir)).toEqual(nothing);
+    }
+  });
+
+  /** The runner itself, in the foreground, when its mount is there. */
+  async function inForeground(dir: string) {
+    const child = spawn(fuselage, [`--mount=${app}`, type, "--foreground", dir], {
+      ...as(way),
+      stdio: "inherit",
+    });
+    await until("a mount", () => table(dir) !== undefined);
+    return { child, ended: once(child, "exit") };
+  }
+
+  check("in the foreground it ends well, too, when others are faster to unmount it", async () => {
+    const dir = mountPoint(way);
+    const before = leftovers();
+    const { child, ended } = await inForeground(dir);
+    child.kill("SIGSTOP");
+    const state = () => readFileSync(`/proc/${child.pid}/stat`, "latin1");
+    await until("a process that is stopped", () => /\) T/.test(state()), state);
+    expect(await bundle(way, "umount", dir)).toMatchObject(done);
+    child.kill("SIGTERM");
+    child.kill("SIGCONT");
+    expect(await ended).toEqual([0, null]);
+    expect(await left(before, dir)).toEqual(nothing);
+  });
+
+  const traced = skipUnless("root", "strace", ...way.needs);
+  const runner = (dir: string, ...more: string[]) => [
+    fuselage,
+    `--mount=${app}`,
+    type,
+    ...more,
+    dir,
+  ];
+
+  traced("in the foreground it ends when it was unmounted before anybody watched it", async () => {
+    const dir = mountPoint(way);
+    const before = leftovers();
+    const command = runner(dir, "--foreground");
+    const held = await stopBehind("/^open", "/proc/self/mountinfo", command, as(way));
+    expect(await bundle(way, "umount", dir)).toMatchObject(done);
+    expect(await held.goOn()).toEqual({ ...done, signal: null });
+    expect(await left(before, dir)).toEqual(nothing);
+  });
+
+  traced("a signal in the middle leaves nothing", async () => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      const dir = mountPoint(way);
+      const before = leftovers();
+      // The device is there by then, or the mount, and nobody has been told so.
+      const call = { loop: "mount", fuse: "mount", fusermount: "recvmsg" }[way.type];
+      const held = await stopBehind(call, undefined, runner(dir), as(way));
+      process.kill(held.pid, signal);
+      expect(await held.goOn()).toMatchObject({ stdout: "", stderr: "" });
       expect(table(dir)).toBeUndefined();
       expect(await left(before, dir)).toEqual(nothing);
     }

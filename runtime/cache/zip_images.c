@@ -162,8 +162,8 @@ static int write_sentinel(const struct cache *cache)
 	char name[CACHE_NAME_MAX];
 
 	cache_name(name, cache->digest, ".complete");
-	OWNED_FD fd = openat(cache->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			     0600);
+	/* Without the lock somebody else may have made the same one meanwhile. */
+	OWNED_FD fd = openat(cache->dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || write_full(fd, cache->digest, DIGITS) < 0)
 		return refuse(cache, "sentinel");
 	return 0;
@@ -185,6 +185,7 @@ static int publish(const struct cache *cache, int image, const char *partial)
 	return write_sentinel(cache);
 }
 
+/* Returns a descriptor of the image: without the lock its sentinel may be somebody else's to make again. */
 static int build(const struct cache *cache)
 {
 	char partial[CACHE_NAME_MAX];
@@ -198,8 +199,11 @@ static int build(const struct cache *cache)
 				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (image < 0)
 		return refuse(cache, "image");
-	if (convert(cache, image) == 0 && publish(cache, image, partial) == 0)
-		return 0;
+	OWNED_FD built = openat(cache->dir, partial, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (built < 0)
+		refuse(cache, "image");
+	else if (convert(cache, image) == 0 && publish(cache, image, partial) == 0)
+		return steal_fd(&built);
 	unlinkat(cache->dir, partial, 0);
 	return -1;
 }
@@ -226,10 +230,5 @@ int cache_open(const char *home, int zip_fd, uint64_t size, const char *file,
 	if (lock < 0 && errno != ENOLCK && errno != EOPNOTSUPP && errno != ETIMEDOUT)
 		return refuse(&cache, "lock");
 	image = use(&cache);
-	if (image >= 0)
-		return image;
-	if (build(&cache) < 0)
-		return -1;
-	image = use(&cache);
-	return image < 0 ? refuse(&cache, "image that was just built") : image;
+	return image >= 0 ? image : build(&cache);
 }

@@ -19,7 +19,8 @@ import { holdStopped, releaseLocks } from "../support/held-lock.ts";
 import { nothing } from "../support/leftovers.ts";
 import { missing } from "../support/needs.ts";
 import { ordinaryUser, run } from "../support/process.ts";
-import { ask, checkOf, homeOf, refused, start, watch, ways } from "../support/runner.ts";
+import { ask, checkOf, homeOf, refused, runnerOf, start, watch, ways } from "../support/runner.ts";
+import { stopBehind } from "../support/stopped.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 import { makeZip, zipLink } from "../support/zip.ts";
 
@@ -67,6 +68,31 @@ describe.each(ways)("$title", (way) => {
     way.root
       ? undefined
       : run("chown", ["-h", `${ordinaryUser().uid}:${ordinaryUser().gid}`, file]);
+
+  // A traced program is not set-id.
+  if (!way.setuid)
+    checkOf(
+      way,
+      "root",
+      "strace",
+    )("two that have no lock make the image at the same time", async () => {
+      const home = homeOf(way);
+      expect(await ask(way, cached(), home)).toBe(shown);
+      const { base, image, sentinel } = entryOf(home, zip);
+      for (const name of [image, sentinel]) rmSync(name);
+      const holder = await holdStopped(`${base}.lock`);
+      const held = await stopBehind("/^rename", undefined, [runnerOf(way), ...cached()], {
+        ...(way.root ? {} : ordinaryUser()),
+        env: { HOME: home },
+      });
+      const said = `fuselage: not waiting for ${base}.lock: stopped process ${holder.pid} has locked it\n`;
+      const made = { status: 0, signal: null, stdout: shown, stderr: said };
+      expect(await start(way, cached(), home)).toEqual(made);
+      expect(await held.goOn()).toEqual(made);
+      releaseLocks();
+      expect(await ask(way, cached(), home)).toBe(shown);
+      expect(readdirSync(cacheOf(home)).filter((name) => name.includes("partial"))).toEqual([]);
+    });
 
   check(
     "keyed by SHA-256: <first 16 hex digits>.sfs and .complete, the caller's alone",

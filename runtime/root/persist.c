@@ -49,20 +49,25 @@ static int watch(void *argument)
 	return 0;
 }
 
+/* Returns 1 when the lock is ours, 0 when it went away with the directory, and -1 and errno. */
 static int take_lock(struct persist *persist)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	struct stat st;
 
 	persist->lock = openat(persist->directory, PERSIST_LOCK, flags, 0600);
 	if (persist->lock < 0)
-		return -1;
+		return errno == ENOENT && fstat(persist->directory, &st) == 0 && st.st_nlink == 0 ?
+			       0 :
+			       -1;
 	for (int i = 0; flock(persist->lock, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK || i == TRIES)
 			return -1;
 		nanosleep(&pause, NULL);
 	}
-	return 0;
+	/* Whoever removes the directory has it locked until then: others lock the next file of that name. */
+	return fstat(persist->lock, &st) < 0 ? -1 : st.st_nlink > 0;
 }
 
 static int start_watcher(struct persist *persist)
@@ -123,25 +128,47 @@ static int require_own(int directory, const char *path, const struct caller *cal
 	return 0;
 }
 
-int persist_open(struct persist *persist, const char *path, const struct caller *caller,
-		 struct failure *failure)
+/* Returns 1 when the directory is ours, 0 when another start has removed it meanwhile, or -1. */
+static int use_directory(struct persist *persist, const char *whole, const struct caller *caller,
+			 struct failure *failure)
 {
-	OWNED char *whole = path_from_home(path);
+	struct stat st;
 
-	if (!whole)
-		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "--persist");
 	if (mkdir(whole, 0700) < 0 && errno != EEXIST)
 		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
 	persist->directory = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A link that leads nowhere is there as well. */
+	if (persist->directory < 0 && errno == ENOENT && lstat(whole, &st) < 0)
+		return 0;
 	if (persist->directory < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
 	if (require_own(persist->directory, whole, caller, failure) < 0)
 		return -1;
-	if (take_lock(persist) < 0)
-		return errno == EWOULDBLOCK ? fail(failure, FUSELAGE_E_ROOT_PERSIST,
-						   "%.600s: another start is using it", whole) :
-					      fail_errno(failure, FUSELAGE_E_ROOT_PERSIST,
-							 "%.600s/" PERSIST_LOCK, whole);
+	int locked = take_lock(persist);
+	if (locked >= 0)
+		return locked;
+	return errno == EWOULDBLOCK ?
+		       fail(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s: another start is using it",
+			    whole) :
+		       fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s/" PERSIST_LOCK, whole);
+}
+
+int persist_open(struct persist *persist, const char *path, const struct caller *caller,
+		 struct failure *failure)
+{
+	OWNED char *whole = path_from_home(path);
+	int used;
+
+	if (!whole)
+		return fail(failure, FUSELAGE_E_OUT_OF_MEMORY, "--persist");
+	while ((used = use_directory(persist, whole, caller, failure)) == 0) {
+		if (persist->lock >= 0)
+			close(steal_fd(&persist->lock));
+		if (persist->directory >= 0)
+			close(steal_fd(&persist->directory));
+	}
+	if (used < 0)
+		return -1;
 	if (make_layers(persist) < 0 || start_watcher(persist) < 0)
 		return fail_errno(failure, FUSELAGE_E_ROOT_PERSIST, "%.600s", whole);
 	return 0;

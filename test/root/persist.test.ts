@@ -26,6 +26,7 @@ import {
   watchRoot,
   withRange,
 } from "../support/root-image.ts";
+import { stopBehind } from "../support/stopped.ts";
 
 let file: string;
 let newer: string;
@@ -37,6 +38,7 @@ beforeAll(async () => {
 
 describe.each(starters)("--persist, $title,", (starter) => {
   const test = skipUnless(...startNeeds(starter));
+  const strict = skipUnless("root", "strace", ...startNeeds(starter));
 
   test("keeps what was changed, over starts and versions of the image", async () => {
     const home = homeFor(starter);
@@ -74,6 +76,56 @@ describe.each(starters)("--persist, $title,", (starter) => {
     writeFileSync(path.join(home, "end"), "");
     const later = () => startRoot(starter, newer, ["--persist", dir], ["true"], home);
     await expect.poll(later).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  for (const [title, call] of [
+    ["is made", "/^mkdir"],
+    ["is opened", "/^open"],
+    ["has its lock opened", "/^openat"],
+  ] as const)
+    strict(`is made again when it is removed as soon as it ${title}`, async () => {
+      const home = homeFor(starter);
+      const dir = path.join(home, "kept");
+      const options = ["--bundle-run", "--persist", dir, "--"];
+      await shell(starter, file, options.slice(1, -1), "true", home);
+      const held = await stopBehind(call, dir, [file, ...options, "cat", "/srv/a"], {
+        ...(starter.root ? {} : ordinaryUser()),
+        env: { HOME: home, FUSELAGE_HOME: undefined },
+        when: title === "has its lock opened" ? 2 : 1,
+      });
+      const remove = ["--persist", dir, "--persist-rm"];
+      expect(await startRoot(starter, file, remove, [], home)).toMatchObject({
+        status: 0,
+        stderr: "",
+      });
+      expect(existsSync(dir)).toBe(false);
+      expect(await held.goOn()).toMatchObject({ status: 0, stdout: "first\n", stderr: "" });
+      expect(readdirSync(dir).sort()).toEqual(["lock", "upper", "work"]);
+    });
+
+  strict("is not shared with who had its lock open before it was removed", async () => {
+    const home = homeFor(starter);
+    const dir = path.join(home, "kept");
+    const options = ["--bundle-run", "--persist", dir, "--"];
+    await shell(starter, file, options.slice(1, -1), "true", home);
+    writeFileSync(path.join(dir, "more"), "");
+    const held = await stopBehind("/^openat", dir, [file, ...options, "true"], {
+      ...(starter.root ? {} : ordinaryUser()),
+      env: { HOME: home, FUSELAGE_HOME: undefined },
+      when: 2,
+    });
+    const remove = ["--persist", dir, "--persist-rm"];
+    expect((await startRoot(starter, file, remove, [], home)).status).toBe(0);
+    expect(readdirSync(dir)).toEqual(["more"]);
+    const other = spawn(file, [...options, "sh", "-c", "echo up; read line"], {
+      env: { PATH: process.env["PATH"], HOME: home },
+      ...(starter.root ? {} : ordinaryUser()),
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await once(other.stdout, "data");
+    expect((await held.goOn()).stderr).toMatch(/E_ROOT_PERSIST.*another start is using it/);
+    other.stdin.end();
+    await once(other, "close");
   });
 
   test("says why a directory cannot be used", async () => {

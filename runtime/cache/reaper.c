@@ -103,7 +103,10 @@ static void reap_partial(const struct reaper *reaper, const char *name)
 
 	/* A builder that is stopped for an hour still has the lock. */
 	OWNED_FD lock = cache_lock(reaper->cache, name, false);
-	if (lock >= 0 && age(reaper, name, &seconds) && seconds > HOUR)
+	/* So has who still uses a tree that was put aside. */
+	OWNED_FD tree = openat(reaper->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	if (lock >= 0 && (tree < 0 || flock(tree, LOCK_EX | LOCK_NB) == 0) &&
+	    age(reaper, name, &seconds) && seconds > HOUR)
 		remove_tree(reaper->cache, name);
 }
 

@@ -191,6 +191,24 @@ static int fill(const struct disk_tree *tree, const char *partial, struct failur
 	return 0;
 }
 
+/*
+ * Takes its name from a tree that cannot be relied on. Who has it in use keeps what is open, and finds by its path
+ * what is there next.
+ */
+static void put_aside(const struct disk_tree *tree, const char *name)
+{
+	char aside[CACHE_NAME_MAX];
+	OWNED_FD old = openat(tree->cache, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (old >= 0 && flock(old, LOCK_EX | LOCK_NB) < 0 && fstat(old, &st) == 0) {
+		snprintf(aside, sizeof aside, "%.*s.%lx.partial", CACHE_KEY_DIGITS, name,
+			 (unsigned long)st.st_ino);
+		renameat(tree->cache, name, tree->cache, aside);
+	}
+	remove_tree(tree->cache, name);
+}
+
 /* The lock is ours. */
 static int make(const struct disk_tree *tree, struct failure *failure)
 {
@@ -203,7 +221,7 @@ static int make(const struct disk_tree *tree, struct failure *failure)
 		return fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s", tree->base,
 				  partial);
 	if (fill(tree, partial, failure) == 0) {
-		remove_tree(tree->cache, name); /* one that cannot be relied on */
+		put_aside(tree, name);
 		if (renameat(tree->cache, partial, tree->cache, name) == 0)
 			return 0;
 		fail_errno(failure, FUSELAGE_E_MOUNT_REFUSED, "%.200s/cache/%s", tree->base, name);

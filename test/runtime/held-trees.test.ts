@@ -1,8 +1,17 @@
 /** Extracted files, where a cache has no room or somebody else holds it up: with words, and with an end. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import path from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { runArguments } from "../support/bundle-of.ts";
@@ -116,6 +125,54 @@ describe.each([
     holder.kill("SIGSTOP");
     expect(await start(home)).toMatchObject({ status: 0, stderr: "" });
   });
+
+  check(
+    "a tree that a cleaner may have been at is made again, and stays for who uses it",
+    async () => {
+      const home = folder();
+      const env = {
+        HOME: home,
+        FUSELAGE_HOME: path.join(home, "f"),
+        FUSELAGE_MOUNT: "extract",
+        PATH: process.env["PATH"],
+      };
+      const script =
+        'cd "$FUSELAGE_BUNDLE_DIR"; echo "$PWD"; read line; wc -c <data && wc -c <"$FUSELAGE_BUNDLE_DIR/data"';
+      const args = [`${as}`, `${as && gid}`, file, "sh", "-c", script];
+      const users: ChildProcessByStdio<Writable, Readable, null>[] = [];
+      let tree = "";
+      for (let i = 0; i < 3; i++) {
+        const user = spawn(refuse, args, { env, stdio: ["pipe", "pipe", "inherit"] });
+        users.push(user);
+        const [line] = await once(user.stdout.setEncoding("utf8"), "data");
+        tree = path.dirname(`${line}`.trim());
+        const then = Date.now() / 1000 - 2 * 86_400;
+        lutimesSync(path.join(tree, "digest"), then, then);
+      }
+      const cache = path.dirname(tree);
+      const aside = () => readdirSync(cache).filter((name) => name.endsWith(".partial"));
+      expect(aside()).toHaveLength(2);
+      const reap = async () => {
+        const then = Date.now() / 1000 - 2 * 3600;
+        for (const name of aside()) utimesSync(path.join(cache, name), then, then);
+        rmSync(path.join(cache, ".reaped"), { force: true });
+        expect((await start(home, env)).status).toBe(0);
+      };
+      await reap();
+      expect(aside()).toHaveLength(3);
+      for (const user of users) {
+        const rest: string[] = [];
+        user.stdout.on("data", (part) => rest.push(part));
+        user.stdin.end("go on\n");
+        expect(await once(user, "close")).toEqual([0, null]);
+        const [own, named] = rest.join("").split("\n");
+        expect(Number(own)).toBeGreaterThan(0);
+        expect(named).toBe(own);
+      }
+      // What cleans up after an app has its tree for a moment longer.
+      await expect.poll(() => reap().then(aside)).toEqual([]);
+    },
+  );
 
   check("alone, with FUSELAGE_HOME: refused with the name of the lock", async () => {
     const home = folder();

@@ -1,7 +1,7 @@
 /** App → bundle. The phases in order. */
 
 import { existsSync } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { environmentOf } from "../app/environment.ts";
 import { explainMap, mapsOf } from "../app/folder-maps.ts";
@@ -11,7 +11,7 @@ import { withApp } from "../app/prepare.ts";
 import { sandboxWarnings } from "../app/sandbox-commands.ts";
 import { namespaceWarnings, recordedNeeds, startScripts } from "../app/user-namespace.ts";
 import { type AppDir, appDirEntry, completeAppDir } from "../appimage/appdir.ts";
-import { type Finished, finisher, withRoom } from "../appimage/finish.ts";
+import { type Control, controlOf, type Finished, finisher, withRoom } from "../appimage/finish.ts";
 import {
   type BuildOptions,
   checkRoot,
@@ -255,7 +255,7 @@ async function write(
   const whole = { ...finish, complete, shown: options.output };
   const invocation = { ...invocationOf(app, options, maps), ...startOf(start) };
   const file = await writeRun(output, runtime, invocation, writeImage, whole);
-  const more = { ...resultOf(appDir, finished), ...(await writeZsync(control, finished)) };
+  const more = { ...resultOf(appDir, finished), ...(await writeZsync(output, control, finished)) };
   return { ...file, ...more, output, kind, summary: app.summary, warnings };
 }
 
@@ -324,14 +324,36 @@ function resultOf(
   };
 }
 
-/** The control file describes the file as it is now, so it is written when that has its name. */
+/**
+ * The control file describes the file as it is now, so it is written when that has its name. Where another build has put
+ * its file there meanwhile, and perhaps its control file before this one, it is written again, of that.
+ */
 async function writeZsync(
+  output: string,
   zsyncFile: string | undefined,
   { zsync }: Finished,
 ): Promise<Pick<BuildResult, "zsyncFile">> {
   if (zsync === undefined || zsyncFile === undefined) return {};
-  await writeAtomically(zsyncFile, 0o666, (handle) => handle.writeFile(zsync));
+  for (let control: Control | undefined = zsync; control !== undefined; ) {
+    const { bytes, inode } = control;
+    await writeAtomically(zsyncFile, 0o666, (handle) => handle.writeFile(bytes));
+    control = await otherControl(output, inode);
+  }
   return { zsyncFile };
+}
+
+/** The control file of what is there; undefined: it is what has one, or nothing. */
+async function otherControl(output: string, inode: string): Promise<Control | undefined> {
+  const handle = await open(output).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const { dev, ino } = await handle.stat({ bigint: true });
+    return `${dev}:${ino}` === inode ? undefined : await controlOf(handle, output);
+  } catch (cause) {
+    return errors.readingFailed(output)(cause);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**

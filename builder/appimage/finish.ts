@@ -18,7 +18,13 @@ export interface Finished {
   /** Fingerprint of the key that signed. */
   signedBy: string | undefined;
   /** The control file for zsync, when there is update information. */
-  zsync: Buffer | undefined;
+  zsync: Control | undefined;
+}
+
+/** A control file, and the inode that it describes. */
+export interface Control {
+  bytes: Buffer;
+  inode: string;
 }
 
 /** The runtime of a file with these options: AppImages and signed files have sections that others need not. */
@@ -57,11 +63,17 @@ export function finisher(
       if (isSigned(options)) {
         finished.signedBy = await signFile(handle, runtime.elf, runtime.file, options.signKey);
       }
-      if (updateInfo !== undefined)
-        finished.zsync = await zsyncOf(handle, { name, url: url(name) });
+      if (updateInfo !== undefined) finished.zsync = await controlOf(handle, output);
     },
   };
   return { finish, finished };
+}
+
+/** The control file of a file that is open. @param output its path */
+export async function controlOf(handle: FileHandle, output: string): Promise<Control> {
+  const name = path.basename(output);
+  const { dev, ino } = await handle.stat({ bigint: true });
+  return { bytes: await zsyncOf(handle, { name, url: url(name) }), inode: `${dev}:${ino}` };
 }
 
 function updateInfoOf(

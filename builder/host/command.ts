@@ -97,6 +97,8 @@ export function runCommand(
     }
     const end = () => child.kill("SIGTERM");
     signal?.addEventListener("abort", end, { once: true });
+    // It is not told again.
+    if (signal?.aborted) end();
     const ended = () => {
       forget();
       clearTimeout(clock);

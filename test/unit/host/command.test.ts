@@ -9,6 +9,11 @@ const sh = (script: string, patience: { milliseconds: number; bytes: number }) =
   runCommand("sh", ["-c", script], { patience });
 const second = { milliseconds: 1000, bytes: 1000 };
 
+test("one that is begun when its end was wanted already is ended", async () => {
+  const signal = AbortSignal.abort();
+  expect(await runCommand("sleep", ["600"], { signal })).toMatchObject({ signal: "SIGTERM" });
+});
+
 describe("patience with a program of somebody else's", () => {
   test("is not needed by one that ends", async () => {
     const ended = await sh("echo out; echo err >&2; exit 3", { milliseconds: 60_000, bytes: 8 });

@@ -1,6 +1,6 @@
 /** Processes of virtiofsd's, one for each folder that is shared by virtiofs. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as errors from "../../errors.ts";
@@ -92,6 +92,24 @@ const LOOK = 5;
 /** Where the older server says, for the time of its life, that the path of its socket is taken. */
 const lockOf = (socket: string) => `/var/run/virtiofsd/${socket.replaceAll("/", ".")}.pid`;
 
+/** `__SO_ACCEPTCON` of the kernel's include/linux/net.h, which is among a socket's flags from listen(2) on. */
+const ACCEPTS = 1 << 16;
+
+/** Whether somebody can connect to it: its path is there before, from bind(2) on. */
+function isListening(socket: string): boolean {
+  if (!existsSync(socket)) return false;
+  let table: string;
+  try {
+    table = readFileSync("/proc/net/unix", "latin1");
+  } catch {
+    return true; // It cannot be known.
+  }
+  const line = table.split("\n").find((one) => one.endsWith(` ${socket}`));
+  // One of another network is not in the table.
+  const flags = line?.split(" ")[3];
+  return flags === undefined || (Number.parseInt(flags, 16) & ACCEPTS) !== 0;
+}
+
 /** Servers of all volumes, while a machine runs. */
 export class VolumeServers {
   readonly #children: ChildProcess[] = [];
@@ -117,7 +135,7 @@ export class VolumeServers {
       this.#sockets.push(socket);
       const child = this.#spawn(serverCommand(virtiofsd, volume, socket));
       const end = performance.now() + PATIENCE;
-      while (!existsSync(socket)) {
+      while (!isListening(socket)) {
         signal.throwIfAborted();
         const isLate = performance.now() > end;
         if (isLate || child.exitCode !== null || child.pid === undefined) {

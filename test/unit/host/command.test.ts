@@ -28,7 +28,7 @@ describe("patience with a program of somebody else's", () => {
 
   test("ends with one whose pipes stay open when it has ended", async () => {
     const file = path.join(temporaryDirectory(), "pid");
-    const script = `setsid sh -c 'echo $$ > ${file}; sleep 600' & until test -s ${file}; do sleep 0.05; done`;
+    const script = `setsid sh -c 'echo $$ > ${file}; exec sleep 600' & until test -s ${file}; do sleep 0.05; done`;
     try {
       expect(await sh(script, second)).toMatchObject({ overdue: true });
     } finally {

@@ -8,8 +8,9 @@ import {
   mkdirSync,
   readdirSync,
 } from "node:fs";
-import { cp, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { copyInterpreters } from "../app/node/interpreter-cache.ts";
 import { loadConfig } from "../config/config-file.ts";
 import { checkOptions } from "../config/validate.ts";
 import * as errors from "../errors.ts";
@@ -148,14 +149,8 @@ class Reproducer {
   /** A cache with the interpreters of the caller's, so that none is fetched again. */
   async #cache(): Promise<string> {
     const dir = path.join(this.#dir, `cache-${this.#builds}`);
-    const from = cacheFolder("node");
     mkdirSync(dir, { mode: 0o700 });
-    if ((await stat(from).catch(() => undefined))?.isDirectory()) {
-      await cp(from, path.join(dir, "fuselage-bundle/node"), {
-        recursive: true,
-        dereference: true,
-      });
-    }
+    await copyInterpreters(cacheFolder("node"), path.join(dir, "fuselage-bundle/node"));
     return dir;
   }
 

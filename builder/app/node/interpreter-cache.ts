@@ -10,6 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cp, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import rsort from "semver/functions/rsort.js";
 import valid from "semver/functions/valid.js";
@@ -149,6 +150,25 @@ export class InterpreterCache {
       return ownFolder(this.dir) === undefined ? [] : readdirSync(this.dir);
     } catch {
       return []; // It may not be read, which is as good as nothing in it.
+    }
+  }
+}
+
+/**
+ * Copies a cache, which other builds use meanwhile: what goes while it is copied is not in the copy.
+ *
+ * @param from need not exist @param to must not exist
+ * @throws what the system says
+ */
+export async function copyInterpreters(from: string, to: string): Promise<void> {
+  const names: string[] = await readdir(from).catch(() => []);
+  // What is being made has a name that begins with a dot.
+  for (const name of names.filter((one) => !one.startsWith("."))) {
+    try {
+      await cp(path.join(from, name), path.join(to, name), { recursive: true, dereference: true });
+    } catch (cause) {
+      await rm(path.join(to, name), { recursive: true, force: true });
+      if (errnoCode(cause) !== "ENOENT") throw cause;
     }
   }
 }

@@ -17,6 +17,28 @@ export async function withApp<T>(
   options: ResolvedBuildOptions,
   use: (app: App) => Promise<T>,
 ): Promise<T> {
+  return prepared(options, use).catch((cause: unknown) => {
+    throw changedMeanwhile(cause);
+  });
+}
+
+/** What reads files, by the name that Node gives it. */
+const READING = ["access", "lstat", "open", "read", "readlink", "realpath", "scandir", "stat"];
+
+/** Files that were found go, or become others, where a project is installed or built at the same time. */
+function changedMeanwhile(cause: unknown): unknown {
+  const { path, syscall } = cause as { path?: unknown; syscall?: unknown };
+  const code = errors.errnoCode(cause);
+  if (cause instanceof errors.BundleError || code === undefined) return cause;
+  if (typeof path !== "string" || !READING.includes(String(syscall))) return cause;
+  const isGone = code === "ENOENT" || code === "ENOTDIR";
+  return isGone ? errors.fileChanged(path, "it disappeared") : errors.fileUnreadable(path, cause);
+}
+
+async function prepared<T>(
+  options: ResolvedBuildOptions,
+  use: (app: App) => Promise<T>,
+): Promise<T> {
   const source = await openSource(options);
   const chosen = options.gathered?.chosen;
   const { kind, ...found } = await chooseKind(chosen?.kind ?? options.kind, source);

@@ -33,7 +33,10 @@ export async function writeFiles(
     const outputs: Output[] = [];
     // Every name is looked at before the first is written.
     for (const { name, text } of files) {
-      const target = await freeName(path.join(await realpath(dir), name), force);
+      const real = await realpath(dir).catch((cause: unknown) => {
+        throw errors.outputFailed(dir, "opening the folder", cause);
+      });
+      const target = await freeName(path.join(real, name), force);
       outputs.push({ target, shown: path.join(dir, name), text });
     }
     await writeAll(outputs, force);

@@ -108,10 +108,10 @@ export class Learned {
 
 /** Removes what is old, and what is too much. @throws what the system says */
 function reap(dir: string): void {
-  const entries = readdirSync(dir).map((name) => {
+  const entries = readdirSync(dir).flatMap((name) => {
     const file = path.join(dir, name);
-    const { mtimeMs, size } = statSync(file);
-    return { file, mtimeMs, size };
+    const stats = statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? [] : [{ file, mtimeMs: stats.mtimeMs, size: stats.size }];
   });
   let bytes = 0;
   for (const { file, mtimeMs, size } of entries.sort((a, b) => b.mtimeMs - a.mtimeMs)) {

@@ -33,7 +33,7 @@ const LOOK = 4096;
 export async function openArchive(archive: string, newFile: () => string): Promise<Files> {
   const size = await sizeOf(archive);
   if (size === undefined) throw errors.inputMissing(archive, undefined, false);
-  const real = await realpath(archive);
+  const real = await realpath(archive).catch(errors.readingFailed(archive));
   try {
     const head = await headOf(real, archive);
     const file =

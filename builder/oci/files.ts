@@ -29,7 +29,8 @@ export class FolderFiles implements Files {
     const file = path.join(this.shown, name);
     const size = await sizeOf(file);
     // Links lead to blobs that several layouts share. What is packed from where it lies is no link.
-    return size === undefined ? undefined : { path: await realpath(file), offset: 0, size };
+    if (size === undefined) return undefined;
+    return { path: await realpath(file).catch(errors.readingFailed(file)), offset: 0, size };
   }
 
   /** @throws E_FILE_UNREADABLE, E_FILE_KIND, E_OCI_LIMIT */

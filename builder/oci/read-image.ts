@@ -146,5 +146,6 @@ async function readRoot(file: string, options: ReadImageOptions): Promise<ReadIm
 /** All of a file, to where reading ends: files of /proc say that they have 0 bytes. */
 async function regionOf(file: string): Promise<Region> {
   if ((await sizeOf(file)) === undefined) throw errors.inputMissing(file, undefined, false);
-  return { path: await realpath(file), offset: 0, size: Number.MAX_SAFE_INTEGER, shown: file };
+  const path = await realpath(file).catch(errors.readingFailed(file));
+  return { path, offset: 0, size: Number.MAX_SAFE_INTEGER, shown: file };
 }

@@ -5,17 +5,8 @@
  * can be linked to a new name only, and the output may exist already, so a named step is needed
  * anyway.
  */
-import { constants, type Stats } from "node:fs";
-import {
-  access,
-  type FileHandle,
-  link,
-  lstat,
-  open,
-  realpath,
-  rename,
-  stat,
-} from "node:fs/promises";
+import { constants, linkSync, type Stats } from "node:fs";
+import { access, type FileHandle, lstat, open, realpath, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import * as errors from "../errors.ts";
 import { isLink } from "../host/paths.ts";
@@ -176,7 +167,8 @@ const NO_LINKS = ["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EMLINK"
  */
 export async function isNamed(temporary: string, file: string): Promise<boolean> {
   try {
-    await link(temporary, file);
+    // Whoever reads the file takes the end of its second name for a change of it.
+    linkSync(temporary, file);
     removeTemporary(temporary);
     return true;
   } catch (cause) {

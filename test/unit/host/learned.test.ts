@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -38,6 +39,18 @@ async function get(from: unknown[], bytes: Buffer = Buffer.from(JSON.stringify(f
 }
 
 describe("what was learned", () => {
+  test("goes when it is old, also where another file of the folder has just gone", async () => {
+    await get(["old"]);
+    const [old = ""] = kept();
+    const longAgo = new Date(Date.now() - 31 * 24 * 3600 * 1000);
+    utimesSync(old, longAgo, longAgo);
+    // Its name is there, and no file.
+    symlinkSync("gone", path.join(dir, "0-gone"));
+    await get(["new"]);
+    expect(existsSync(old)).toBe(false);
+    expect(kept()).toHaveLength(2);
+  });
+
   test("is not learned again: of the same things, by the same code", async () => {
     for (const from of [
       ["a", 1],

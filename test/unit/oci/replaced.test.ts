@@ -5,11 +5,14 @@ import {
   mkdirSync,
   mkdtempSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { BundleError } from "../../../builder/errors.ts";
 import { readBase } from "../../../builder/export/base-image.ts";
 import { openArchive } from "../../../builder/oci/archive.ts";
 import { DockerArchiveSource } from "../../../builder/oci/docker-archive.ts";
@@ -168,4 +171,25 @@ test("a layer that is cut off while it is copied is refused", async () => {
     path: blob,
   });
   expect(existsSync(`${dir}/made`)).toBe(false);
+});
+
+test("a file that goes while it is looked at is said to be gone, or is not there", async () => {
+  const reads: ((file: string) => Promise<unknown>)[] = [
+    (file) => new FolderFiles(path.dirname(file)).region(path.basename(file)),
+    (file) => openArchive(file, () => `${file}.copy`),
+  ];
+  const strange: unknown[] = [];
+  for (let i = 0; i < 400; i++) {
+    const file = `${dir}/going-${i}`;
+    writeFileSync(file, archives.one);
+    const reading = reads[i % 2]?.(file).catch((cause: unknown) => {
+      const isTold =
+        cause instanceof BundleError && /^E_(FILE_UNREADABLE|INPUT_MISSING)$/.test(cause.code);
+      if (!isTold) strange.push(cause);
+    });
+    for (let turn = 0; turn < i % 20; turn++) await new Promise(setImmediate);
+    rmSync(file);
+    await reading;
+  }
+  expect(strange).toEqual([]);
 });

@@ -1,7 +1,9 @@
 #include "mount/host_mount.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "base/descriptors.h"
 #include "base/owned.h"
@@ -116,7 +118,19 @@ int host_unmount(const struct mounting *mounting, const char *target, struct fai
 
 int host_mount_resolve(const char *path, int flags, char resolved[PATH_MAX])
 {
+	struct stat st[2] = { 0 };
 	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC | flags);
 
-	return fd < 0 ? -1 : descriptor_path(fd, resolved, PATH_MAX);
+	if (fd < 0 || descriptor_path(fd, resolved, PATH_MAX) < 0)
+		return -1;
+	/*
+	 * The kernel calls what is at the top of a mount "/" when that was taken away meanwhile. Neither says anything
+	 * of a server that was killed.
+	 */
+	fstat(fd, &st[0]);
+	stat(resolved, &st[1]);
+	if (st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino)
+		return 0;
+	errno = ESTALE;
+	return -1;
 }

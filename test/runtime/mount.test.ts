@@ -170,6 +170,21 @@ describe.each(ways)("$title", (way) => {
     expect(await left(before, dir)).toEqual(nothing);
   });
 
+  // In a namespace of its own: what goes wrong there would be over everything.
+  if (!way.asUser)
+    traced("where another mount is taken away meanwhile it is refused, and not at /", async () => {
+      const dir = mountPoint(way);
+      const script = '"$@" "$dir" && exec "$@" "$dir"';
+      const inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
+      const command = [...inside, fuselage, `--mount=${app}`, type];
+      const held = await stopBehind("/^open", dir, command, { env: { dir } });
+      const enter = ["--mount", `--target=${held.pid}`];
+      expect(await run("nsenter", [...enter, "umount", "--lazy", dir])).toMatchObject(done);
+      const refused = await held.goOn();
+      expect(refused).toMatchObject({ status: 125, stdout: "" });
+      expect(refused.stderr).toContain(`[E_MOUNT_POINT] ${dir}: Stale file handle`);
+    });
+
   traced("a signal in the middle leaves nothing", async () => {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
       const dir = mountPoint(way);

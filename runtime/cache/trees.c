@@ -124,20 +124,23 @@ static int find_digest(struct disk_tree *tree, struct failure *failure)
 	return 0;
 }
 
-/* What was extracted is what was digested. */
+/*
+ * What was extracted is what was digested. Its times tell, or another look: a file that loses its name to a newer one
+ * has changed too.
+ */
 static int verify(const struct disk_tree *tree, struct failure *failure)
 {
 	char digest[SHA256_TEXT];
-	bool same = file_state_is(tree->archive->fd, &tree->state);
 
-	if (same && !file_state_has_settled(&tree->state, FILE_STATE_NOTED)) {
-		if (digest_archive(tree, digest, failure) < 0)
-			return -1;
-		same = memcmp(digest, tree->digest, sizeof digest) == 0;
-	}
-	return same ? 0 :
-		      fail(failure, FUSELAGE_E_MOUNT_REFUSED,
-			   "%.200s: is being changed while it is read", tree->archive->file);
+	if (file_state_is(tree->archive->fd, &tree->state) &&
+	    file_state_has_settled(&tree->state, FILE_STATE_NOTED))
+		return 0;
+	if (digest_archive(tree, digest, failure) < 0)
+		return -1;
+	return memcmp(digest, tree->digest, sizeof digest) == 0 ?
+		       0 :
+		       fail(failure, FUSELAGE_E_MOUNT_REFUSED,
+			    "%.200s: is being changed while it is read", tree->archive->file);
 }
 
 /*

@@ -10,6 +10,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -32,6 +33,7 @@ import { skipUnless } from "../support/needs.ts";
 import { pack } from "../support/packed.ts";
 import { fuselage, ordinaryUser, type RunOptions, root, run } from "../support/process.ts";
 import { aloneIn } from "../support/start.ts";
+import { stopBehind } from "../support/stopped.ts";
 import { temporaryDirectory, userDirectory } from "../support/temporary.ts";
 import { makeZip } from "../support/zip.ts";
 
@@ -269,6 +271,54 @@ describe("another image is another tree", () => {
       expect((await start(home, target, cat)).stdout).toBe(i % 2 ? "new 2\n" : "old 1\n");
     }
     expect(treesOf(home)).toHaveLength(2);
+  });
+
+  const meanwhile: [string, (target: string, fresh: string) => void][] = [
+    ["another takes its name", (target, fresh) => renameSync(fresh, target)],
+    ["its name is removed", (target) => rmSync(target)],
+    ["it gets another name", (target) => linkSync(target, `${target}.too`)],
+    ["it gets other modes", (target) => chmodSync(target, 0o500)],
+    ["it gets another owner", (target) => chownSync(target, 0, 0)],
+  ];
+  for (const [title, change] of meanwhile)
+    skipUnless(...needs, "strace")(`its files are extracted whole while ${title}`, async () => {
+      const home = userDirectory();
+      const [old, fresh] = await twins();
+      const target = path.join(temporaryDirectory(), "app.run");
+      copyFileSync(old, target);
+      chownSync(target, uid, gid);
+      mkdirSync(cacheOf(home), { recursive: true, mode: 0o700 });
+      for (const dir of [path.dirname(cacheOf(home)), cacheOf(home)]) chownSync(dir, uid, gid);
+      const command = [refuse, `${uid}`, `${gid}`, target, ...cat];
+      const env = { ...aloneIn(home), PATH: process.env["PATH"] };
+      // The folder that it is extracted to is there by then, and it was digested.
+      const held = await stopBehind("/^mkdir", cacheOf(home), command, {
+        env: { ...env, FUSELAGE_MOUNT: "extract" },
+      });
+      expect(listed(cacheOf(home), ".partial")).toHaveLength(1);
+      change(target, fresh);
+      expect(await held.goOn()).toMatchObject({ status: 0, stdout: "old 1\n", stderr: "" });
+    });
+
+  skipUnless(...needs, "strace")("no files are taken of one that changes meanwhile", async () => {
+    const home = userDirectory();
+    const [old, fresh] = await twins();
+    const archives = [old, fresh].map((bundle) => readFileSync(bundle));
+    const target = path.join(temporaryDirectory(), "app.run");
+    writeFileSync(target, archives[0] as Buffer);
+    mkdirSync(cacheOf(home), { recursive: true, mode: 0o700 });
+    for (const dir of [path.dirname(cacheOf(home)), cacheOf(home)]) chownSync(dir, uid, gid);
+    // As an archive of the runner: of a program that runs the kernel lets nobody write.
+    const command = [refuse, `${uid}`, `${gid}`, fuselage, `--static=a:${target}`, "true"];
+    const held = await stopBehind("/^mkdir", cacheOf(home), command, {
+      env: { ...aloneIn(home), FUSELAGE_MOUNT: "extract" },
+    });
+    writeFileSync(target, archives[1] as Buffer);
+    const { status, stderr } = await held.goOn();
+    expect(status).toBe(125);
+    expect(stderr).toContain(`${target}: `);
+    expect(stderr).toMatch(/is being changed while it is read|was changed while it was in use/);
+    expect(treesOf(home)).toEqual([]);
   });
 
   check("a known file is not read again, and its note dies with a change", async () => {

@@ -118,12 +118,13 @@ export class BlockCache {
     const kept = this.#early === undefined ? this.#store.kept : this.#store.kept.slice(0, -1);
     const temporary = textOf(make);
     const now = new Date();
-    try {
-      for (const [i, file] of kept.entries()) {
-        if (used[i] && !file.folded) utimesSync(textOf(file.path), now, now);
+    for (const [i, file] of kept.entries()) {
+      if (!used[i] || file.folded) continue;
+      try {
+        utimesSync(textOf(file.path), now, now);
+      } catch {
+        // It is gone, or another's and may only be read.
       }
-    } catch {
-      // It is gone, or another's and may only be read.
     }
     try {
       if (made > 0) {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -15,7 +16,8 @@ import {
 import path from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { treeFromDirectory } from "../../../builder/input/add-directory.ts";
-import type { WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
+import { BlockCache } from "../../../builder/squashfs/block-cache.ts";
+import { resolveOptions, type WriteOptions } from "../../../builder/squashfs/squashfs-options.ts";
 import { writeSquashfs } from "../../../builder/squashfs/writer.ts";
 import { noise, slowNoise } from "../../support/image.ts";
 import { skipUnless } from "../../support/needs.ts";
@@ -273,4 +275,22 @@ describe("kept blocks", () => {
       expect(await write({})).toBe(plain);
     }
   });
+});
+
+test("what was used is young also where another build has removed a file meanwhile", () => {
+  const blocks = new BlockCache(cache, resolveOptions({ compression: "xz" }, 1));
+  const { key } = blocks.known();
+  const names = ["small", "larger", "largest"].map((name) => path.join(cache, `${key}-${name}`));
+  const longAgo = new Date(Date.now() - 24 * 3600 * 1000);
+  for (const [i, name] of names.entries()) {
+    writeFileSync(name, Buffer.alloc(10 * (i + 1)));
+    utimesSync(name, longAgo, longAgo);
+  }
+  const [small = "", larger = "", largest = ""] = names;
+  expect(blocks.open()?.kept.map(({ path: one }) => one)).toEqual(names);
+  rmSync(small);
+  blocks.publish(0, [true, true, false]);
+  blocks.discard();
+  expect(statSync(larger).mtimeMs).toBeGreaterThan(longAgo.getTime() + 1000);
+  expect(Math.abs(statSync(largest).mtimeMs - longAgo.getTime())).toBeLessThan(1000);
 });

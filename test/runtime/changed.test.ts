@@ -52,10 +52,13 @@ function copyOf(image: string): string {
   return copy;
 }
 
-/** Reads "one" and says so, waits until `change` was made, reads both, and reports by name. */
+/**
+ * Reads "one" and says so, waits until `change` was made, reads both, and reports by name. What was read stays for as
+ * long as the file is open: the kernel may forget another one at any time, and other tests make it.
+ */
 async function readAround(image: string, change: () => void): Promise<Record<string, string>> {
   const script = `
-    cd "$FUSELAGE_STATIC/a"; cat one > /dev/null; echo ready; read go
+    cd "$FUSELAGE_STATIC/a"; exec 3<one; cat one > /dev/null; echo ready; read go
     for name in one two; do
       sum=$(md5sum < $name 2>/dev/null) || sum=error; echo "$name $sum"
     done`;

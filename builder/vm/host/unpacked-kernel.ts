@@ -29,21 +29,11 @@ function isUsed(kept: string): boolean {
   }
 }
 
-/** The same, open: whoever clears the cache, or makes room in it, takes nothing from a machine that is being made. */
-export async function openKernel(kernel: Kernel): Promise<FileHandle> {
-  const file = await startableKernel(kernel);
-  return await open(file)
-    .catch(() => open(kernel.file))
-    .catch((cause: unknown) => {
-      throw fileUnreadable(kernel.file, cause);
-    });
-}
-
 /**
  * The file to start: of a bzImage the ELF file in it, kept in the user's cache by its digest. One that has no PVH
  * entry, or cannot be unpacked or kept, is started as it is.
  */
-export async function startableKernel(kernel: Kernel): Promise<string> {
+async function startableKernel(kernel: Kernel): Promise<string> {
   if (kernel.format !== "bzImage") return kernel.file;
   const folder = cacheFolder("kernels");
   if (!isUsable(folder)) return kernel.file;
@@ -63,4 +53,18 @@ export async function startableKernel(kernel: Kernel): Promise<string> {
     if (temporary !== undefined) removeTemporary(temporary);
     return kernel.file;
   }
+}
+
+/**
+ * The file to start, open: whoever clears the cache, or makes room in it, takes nothing from a machine that is being made.
+ *
+ * @throws E_FILE_UNREADABLE
+ */
+export async function openKernel(kernel: Kernel): Promise<FileHandle> {
+  const file = await startableKernel(kernel);
+  return await open(file)
+    .catch(() => open(kernel.file))
+    .catch((cause: unknown) => {
+      throw fileUnreadable(kernel.file, cause);
+    });
 }

@@ -9,7 +9,7 @@ import net from "node:net";
 import path from "node:path";
 import { onTestFinished } from "vitest";
 import { guestProtocol } from "../../../builder/generated/spec.ts";
-import { startableKernel } from "../../../builder/vm/host/unpacked-kernel.ts";
+import { openKernel } from "../../../builder/vm/host/unpacked-kernel.ts";
 import { initramfs, type RunRecord, runArchive } from "../../../builder/vm/initramfs.ts";
 import { findKernel, type Kernel } from "../../../builder/vm/kernel.ts";
 import type { MachineNeeds } from "../../../builder/vm/kernel-features.ts";
@@ -145,7 +145,8 @@ export async function runMachine(options: MachineOptions): Promise<Ended> {
   ]);
   const ports = Object.fromEntries(made) as Record<"ctl" | "in" | "out" | "err", Port>;
   await Promise.all(Object.values(ports).map((port) => port.listening()));
-  const started = options.asPacked ? kernel.file : await startableKernel(kernel);
+  await using unpacked = options.asPacked ? undefined : await openKernel(kernel);
+  const started = unpacked ? `/proc/${process.pid}/fd/${unpacked.fd}` : kernel.file;
   const qemu = spawn("qemu-system-x86_64", qemuArguments(dir, started, options), {
     stdio: ["ignore", "ignore", "pipe"],
   });

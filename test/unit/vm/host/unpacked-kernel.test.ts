@@ -1,8 +1,8 @@
 /** A kernel in the user's cache, which others clear or make room in while a machine is being made. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { openKernel, startableKernel } from "../../../../builder/vm/host/unpacked-kernel.ts";
+import { openKernel } from "../../../../builder/vm/host/unpacked-kernel.ts";
 import type { Kernel } from "../../../../builder/vm/kernel.ts";
 import { temporaryDirectory } from "../../../support/temporary.ts";
 
@@ -24,16 +24,22 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** The file that is started. */
+async function started(): Promise<string> {
+  await using handle = await openKernel(kernel);
+  return readlinkSync(`/proc/self/fd/${handle.fd}`);
+}
+
 test("is the one of the cache, or the one that was packed into it", async () => {
-  expect(await startableKernel(kernel)).toBe(kernel.file);
+  expect(await started()).toBe(kernel.file);
   expect(existsSync(kernels)).toBe(true);
   const kept = path.join(kernels, kernel.digest);
   writeFileSync(kept, "unpacked");
-  expect(await startableKernel(kernel)).toBe(kept);
+  expect(await started()).toBe(kept);
 });
 
 test("stays open, or is started as it is, whenever its file goes", async () => {
-  await startableKernel(kernel);
+  await started();
   const kept = path.join(kernels, kernel.digest);
   for (let turns = 0; turns < 20; turns++) {
     writeFileSync(kept, "unpacked");

@@ -113,11 +113,24 @@ def ask_by_reused_number(file, how):
     return receive(here)
 
 
+LAST = "/proc/sys/kernel/ns_last_pid"
+
+
+def last_number():
+    with open(LAST) as last:
+        return int(last.read())
+
+
+def give_next(number):
+    with open(LAST, "w") as last:
+        last.write(str(number - 1))
+
+
 def start_with_number(number, file, how, here):
     """A process with a lock, which goes on where it has the number."""
-    with open("/proc/sys/kernel/ns_last_pid", "w") as last:
-        last.write(str(number - 1))
     ready, told = os.pipe()
+    latest = last_number()
+    give_next(number)
     second = os.fork()
     if second == 0:
         become()
@@ -128,6 +141,8 @@ def start_with_number(number, file, how, here):
         os.write(told, b"x")
         time.sleep(600)
         os._exit(0)
+    # Else other tests' processes would have the numbers of some that have just ended.
+    give_next(latest + 1)
     os.read(ready, 1)
     os.close(ready)
     os.close(told)

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/owned.h"
@@ -118,18 +120,19 @@ int host_unmount(const struct mounting *mounting, const char *target, struct fai
 
 int host_mount_resolve(const char *path, int flags, char resolved[PATH_MAX])
 {
-	struct stat st[2] = { 0 };
+	struct statx st[2] = { 0 };
 	OWNED_FD fd = open(path, O_PATH | O_CLOEXEC | flags);
 
 	if (fd < 0 || descriptor_path(fd, resolved, PATH_MAX) < 0)
 		return -1;
 	/*
 	 * The kernel calls what is at the top of a mount "/" when that was taken away meanwhile. Neither says anything
-	 * of a server that was killed.
+	 * of a server that was killed, and one that stands still is not asked.
 	 */
-	fstat(fd, &st[0]);
-	stat(resolved, &st[1]);
-	if (st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino)
+	syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st[0]);
+	syscall(SYS_statx, AT_FDCWD, resolved, AT_STATX_DONT_SYNC, STATX_INO, &st[1]);
+	if (st[0].stx_dev_major == st[1].stx_dev_major &&
+	    st[0].stx_dev_minor == st[1].stx_dev_minor && st[0].stx_ino == st[1].stx_ino)
 		return 0;
 	errno = ESTALE;
 	return -1;

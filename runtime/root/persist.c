@@ -57,10 +57,13 @@ static int take_lock(struct persist *persist)
 	struct stat st;
 
 	persist->lock = openat(persist->directory, PERSIST_LOCK, flags, 0600);
-	if (persist->lock < 0)
-		return errno == ENOENT && fstat(persist->directory, &st) == 0 && st.st_nlink == 0 ?
-			       0 :
-			       -1;
+	if (persist->lock < 0) {
+		const int reason = errno;
+		bool gone = reason == ENOENT && fstat(persist->directory, &st) == 0 &&
+			    st.st_nlink == 0;
+		errno = reason;
+		return gone ? 0 : -1;
+	}
 	for (int i = 0; flock(persist->lock, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK || i == TRIES)
 			return -1;
